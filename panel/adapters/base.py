@@ -1,0 +1,199 @@
+"""What every kind of operation says about itself: how to start it, what to ask for, how to read its end.
+
+A kind is one class in one file of this folder. The start page, the command-line sub-command, the
+operation's page and the contract tests are all made from what stands here.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar, Literal, Self
+
+from panel.errors import APIError, InvalidForm
+from panel.operations import ID, Snapshot, number, text
+
+TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w", "1M")  # GET /timeframes
+
+_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing to ask for. `name` is the form field and the adapter's argument; `option` is the
+    command line's option, empty for a positional argument."""
+
+    name: str
+    label: str
+    type: Literal["text", "date", "symbols", "timeframes", "switch", "choice", "number"] = "text"
+    help: str = ""
+    option: str = ""
+    required: bool = False
+    choices: tuple[tuple[str, str], ...] = ()  # (value, what it means)
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of a result, as it is shown: label, value, and what to make of it."""
+
+    label: str
+    value: str
+    note: str = ""
+    lead: bool = False  # one of the few that are shown large
+
+
+class OperationAdapter(ABC):
+    """Kind of operation -> REST, and back."""
+
+    kind: ClassVar[str]  # the backend's operation_type
+    title: ClassVar[str]
+    action: ClassVar[str]  # what the button says
+    command: ClassVar[str]  # the command line's sub-command
+    summary: ClassVar[str]  # one sentence for people
+    fields: ClassVar[tuple[Field, ...]] = ()
+    takes_id: ClassVar[bool] = False  # the start accepts an id of the caller's choice
+
+    @abstractmethod
+    def get_start_endpoint(self) -> str:
+        """Path below the base URL."""
+
+    @abstractmethod
+    def get_start_payload(self) -> dict[str, Any]:
+        """The JSON body; what the user did not choose is left out, so that the backend takes its own default."""
+
+    def parse_start_response(self, response: Mapping[str, Any]) -> str:
+        """The new operation's id, from wherever this backend puts it: `operation_id`, `task_id` or
+        `data.operation_id`. Raises APIError when there is none that could be asked for again."""
+        data = response.get("data")
+        nested = data.get("operation_id") if isinstance(data, Mapping) else None
+        for found in (response.get("operation_id"), response.get("task_id"), nested):
+            if isinstance(found, str) and ID.fullmatch(found):
+                return found
+        raise APIError("The backend accepted the start but named no operation.", 200, dict(response))
+
+    @classmethod
+    def from_form(cls, values: Mapping[str, str], *, today: date | None = None) -> Self:
+        """From what was typed, every value a string; raises InvalidForm with a sentence for each bad field."""
+        errors: dict[str, str] = {}
+        arguments: dict[str, Any] = {}
+        for asked in cls.fields:
+            typed = str(values.get(asked.name, "") or "").strip()
+            try:
+                arguments[asked.name] = _read(asked, typed)
+            except ValueError as exc:
+                errors[asked.name] = str(exc)
+        errors |= {k: v for k, v in cls.check(arguments, today or datetime.now(UTC).date()).items() if k not in errors}
+        if errors:
+            raise InvalidForm(errors)
+        return cls(**arguments)
+
+    @classmethod
+    def check(cls, arguments: Mapping[str, Any], today: date) -> dict[str, str]:
+        """Field -> sentence, for what is wrong with values that are fine one by one."""
+        start, end = arguments.get("start_date"), arguments.get("end_date")
+        errors = {}
+        if start and start > today.isoformat():
+            errors["start_date"] = "This lies in the future: there is no market data for it yet."
+        if start and end and start >= end:
+            errors["end_date"] = f"The end has to come after the start, {start}."
+        return errors
+
+    @classmethod
+    def name(cls, snapshot: Snapshot) -> str:
+        """What this operation is called on pages."""
+        return snapshot.symbol or cls.title
+
+    @classmethod
+    def figures(cls, snapshot: Snapshot) -> list[Figure]:
+        """The result in a trader's words; [] when there is none yet."""
+        return []
+
+
+def percent(value: Any) -> str:
+    """A fraction, 0–1, as per cent."""
+    share = number(value)
+    return "–" if share is None else f"{share * 100:.1f} %"
+
+
+def count(value: Any) -> str:
+    whole = number(value)
+    return "–" if whole is None else f"{whole:,.0f}"
+
+
+def decimal(value: Any, digits: int = 3) -> str:
+    as_float = number(value)
+    return "–" if as_float is None else f"{as_float:,.{digits}f}"
+
+
+def chosen(**values: Any) -> dict[str, Any]:
+    """The values that were chosen: without None, False and empty lists and strings."""
+    return {name: value for name, value in values.items() if value not in (None, False, "", [], ())}
+
+
+def named(result: Any, key: str) -> dict[str, Any]:
+    """A dict inside a result, {} when it is not there."""
+    inner = result.get(key) if isinstance(result, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _read(asked: Field, typed: str) -> Any:
+    if not typed:
+        if asked.required:
+            raise ValueError(f"{asked.label} is needed.")
+        return False if asked.type == "switch" else None
+    match asked.type:
+        case "date":
+            return _date(typed)
+        case "symbols":
+            return [_symbol(item) for item in re.split(r"[\s,;]+", typed) if item]
+        case "timeframes":
+            return [_timeframe(item) for item in re.split(r"[\s,;]+", typed) if item]
+        case "switch":
+            return typed.lower() not in ("0", "off", "false", "no")
+        case "number":
+            return _amount(typed)
+        case "choice":
+            if typed not in [value for value, _ in asked.choices]:
+                raise ValueError(f"Choose one of {', '.join(value for value, _ in asked.choices)}.")
+    if asked.name == "symbol":
+        return _symbol(typed)
+    if len(typed) > 200:
+        raise ValueError("This is longer than 200 characters.")
+    return typed
+
+
+def _date(typed: str) -> str:
+    try:
+        parsed = date.fromisoformat(typed)
+    except ValueError:
+        raise ValueError(f"“{typed[:40]}” is not a date; write it like 2024-01-31.") from None
+    if not 1970 <= parsed.year <= 2200:
+        raise ValueError("The year has to be between 1970 and 2200.")
+    return parsed.isoformat()
+
+
+def _symbol(typed: str) -> str:
+    if not _SYMBOL.fullmatch(typed):
+        raise ValueError(f"“{typed[:40]}” is not a symbol; write it like EURUSD or AAPL.")
+    return typed.upper()
+
+
+def _timeframe(typed: str) -> str:
+    if typed not in TIMEFRAMES:
+        raise ValueError(f"“{typed[:40]}” is not a timeframe; choose from {', '.join(TIMEFRAMES)}.")
+    return typed
+
+
+def _amount(typed: str) -> float:
+    try:
+        amount = number(float(typed.replace(",", "")))
+    except ValueError:
+        amount = None
+    if amount is None or amount < 0:
+        raise ValueError(f"“{typed[:40]}” is not an amount.")
+    return amount
+
+
+__all__ = ["TIMEFRAMES", "Field", "Figure", "OperationAdapter", "chosen", "count", "decimal", "named", "percent", "text"]

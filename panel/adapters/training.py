@@ -1,0 +1,104 @@
+"""Training a strategy's model. The backend calls the new operation's id `task_id`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from panel.adapters.base import Field, Figure, OperationAdapter, chosen, count, decimal, named, percent
+from panel.operations import Snapshot, number, text
+
+
+class TrainingOperationAdapter(OperationAdapter):
+    """Symbols, timeframes and dates that are left out come from the strategy."""
+
+    kind = "training"
+    title = "Training"
+    action = "Start training"
+    command = "train"
+    summary = "Train a strategy's model on stored market data."
+    takes_id = True
+    fields = (
+        Field("strategy_name", "Strategy", required=True, help="The name of its file, without .yaml"),
+        Field("start_date", "From", "date", option="--start", help="Empty: all stored data"),
+        Field("end_date", "To", "date", option="--end", help="Empty: up to the newest bar"),
+        Field("symbols", "Symbols", "symbols", option="--symbols", help="Empty: the strategy's own"),
+        Field("timeframes", "Timeframes", "timeframes", option="--timeframes", help="Empty: the strategy's own"),
+        Field(
+            "detailed_analytics",
+            "Detailed analytics",
+            "switch",
+            option="--detailed-analytics",
+            help="Gradients and learning rates too; slower",
+        ),
+    )
+
+    def __init__(
+        self,
+        strategy_name: str,
+        symbols: Sequence[str] | None = None,
+        timeframes: Sequence[str] | None = None,
+        start_date: str | None = None,
+        end_date: str | None = None,
+        detailed_analytics: bool = False,
+        task_id: str | None = None,
+    ) -> None:
+        self.strategy_name = strategy_name
+        self.symbols = list(symbols or ())
+        self.timeframes = list(timeframes or ())
+        self.start_date = start_date
+        self.end_date = end_date
+        self.detailed_analytics = detailed_analytics
+        self.task_id = task_id
+
+    def get_start_endpoint(self) -> str:
+        return "/trainings/start"
+
+    def get_start_payload(self) -> dict[str, Any]:
+        return chosen(
+            strategy_name=self.strategy_name,
+            symbols=self.symbols,
+            timeframes=self.timeframes,
+            start_date=self.start_date,
+            end_date=self.end_date,
+            detailed_analytics=self.detailed_analytics,
+            task_id=self.task_id,
+        )
+
+    @classmethod
+    def name(cls, snapshot: Snapshot) -> str:
+        return snapshot.strategy or snapshot.symbol or cls.title
+
+    @classmethod
+    def figures(cls, snapshot: Snapshot) -> list[Figure]:
+        test, result = named(snapshot.result, "test_metrics"), snapshot.result
+        if not test:
+            return []
+        training, model, used = (named(result, key) for key in ("training_metrics", "model_info", "data_summary"))
+        accuracy, baseline = number(test.get("test_accuracy")), number(test.get("baseline_accuracy"))
+        figures = [Figure("Test accuracy", percent(accuracy), _against(accuracy, baseline, test), lead=True)]
+        if baseline is not None:
+            always = text(test.get("baseline_class"))
+            note = f"what always answering {always} would reach" if always else "what always giving one answer would reach"
+            figures.append(Figure("Baseline", percent(baseline), note, lead=True))
+        figures += [
+            Figure("Test loss", decimal(test.get("test_loss")), "on bars the model never saw", lead=True),
+            Figure("Precision", percent(test.get("precision")), "of its signals, how many were right"),
+            Figure("Recall", percent(test.get("recall")), "of the right signals, how many it gave"),
+            Figure("F1 score", percent(test.get("f1_score")), "precision and recall in one number"),
+            Figure("Best validation accuracy", percent(training.get("best_val_accuracy"))),
+            Figure("Epochs", count(training.get("epochs_trained")), "passes over the training data"),
+            Figure("Training time", f"{decimal(training.get('training_time'), 1)} s"),
+            Figure("Model size", count(model.get("parameters_count")), "numbers that were learned"),
+            Figure("Samples", count(used.get("total_samples")), f"of {count(used.get('feature_count'))} features each"),
+        ]
+        return [figure for figure in figures if not figure.value.startswith("–")]
+
+
+def _against(accuracy: float | None, baseline: float | None, test: dict[str, Any]) -> str:
+    """What the accuracy is worth: above always giving the commonest answer, or not."""
+    if accuracy is None or baseline is None:
+        return "share of right answers on bars the model never saw"
+    points = (accuracy - baseline) * 100
+    if abs(points) < 0.5:
+        return "no better than always giving the commonest answer"
+    word = "better" if points > 0 else "worse"
+    return f"{abs(points):.1f} points {word} than always giving the commonest answer"

@@ -1,0 +1,76 @@
+"""The panel as one ASGI app: its rooms, put together, and their lives."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.types import ASGIApp, Scope
+
+from panel import __version__
+from panel.catalogue import Catalogue
+from panel.connect import connect
+from panel.fanout import Fanout
+from panel.relay import Relay
+from panel.settings import Settings
+from panel.starting import Starting
+from panel.store import Store
+from panel.web import actions, pages, problems, start, streams
+from panel.web.guard import Guard
+from panel.web.live import Live
+from panel.web.render import ASSETS
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """The app behind its guard. Nothing is opened before its lifespan starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # No repeats here: the relay's own loop is the repeat, and it wants to know at once.
+        async with connect(settings, max_retries=0) as client:
+            store = Store(settings.data_folder / "panel" / memory_name(settings.backend))
+            catalogue = Catalogue(client, settings.strategies_folder if settings.backend else None)
+            live = Live(Fanout(), store, catalogue, embedded=not settings.backend)
+            live.relay = Relay(client, store, live, client.address)
+            app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
+            app.state.starting = Starting(client, store)
+            tasks = [
+                asyncio.create_task(live.relay.run()),
+                asyncio.create_task(live.beat()),
+                asyncio.create_task(app.state.starting.reconcile()),
+            ]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                store.close()
+
+    app = FastAPI(title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    for room in (pages, start, actions, streams):
+        app.include_router(room.router)
+    app.mount("/static", Static(directory=ASSETS / "static"))
+    problems.install(app)
+    return Guard(app, settings.hosts)
+
+
+class Static(StaticFiles):
+    """Files of one version of the panel; their addresses carry it, so a browser may keep them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "public, max-age=3600"
+        return response
+
+
+def memory_name(backend: str) -> str:
+    """The file that remembers this backend: operations of one are not another's."""
+    if not backend:
+        return "embedded.db"
+    readable = re.sub(r"[^a-z0-9]+", "-", backend.rpartition("@")[2].lower()).strip("-")[:60]
+    return f"{readable}-{hashlib.sha256(backend.encode()).hexdigest()[:8]}.db"

@@ -1,0 +1,64 @@
+"""Every error the panel raises on purpose, in one place.
+
+    CLIClientError                 a request to the backend came to nothing
+    ├── ConnectionError            nobody answered, or the line broke
+    ├── TimeoutError               no answer in time
+    └── APIError                   the backend answered, and said no (or nothing readable)
+    InvalidForm                    what was typed cannot be sent
+    UnsafeSettings                 the panel refuses to start like this
+
+`ConnectionError` and `TimeoutError` carry the names of built-ins because other scripts already import
+them under these names; import the module, or the class, by name.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class CLIClientError(Exception):
+    """A request to the backend failed.
+
+    `message` is for people. `status_code` is the HTTP status, None when there was no answer. `details` is
+    what the backend sent besides the message. `retryable` says that the same request may succeed later.
+    `sent` says that the request may have reached the backend: a start must then never be sent again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status_code: int | None = None,
+        details: Any = None,
+        *,
+        retryable: bool = False,
+        sent: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code
+        self.details = {} if details is None else details
+        self.retryable = retryable
+        self.sent = sent
+
+
+class ConnectionError(CLIClientError):  # noqa: A001
+    """No connection to the backend, or it broke before the answer was complete."""
+
+
+class TimeoutError(CLIClientError):  # noqa: A001
+    """The backend did not answer in time."""
+
+
+class APIError(CLIClientError):
+    """The backend answered with an error, in any of its four shapes, or with something unreadable."""
+
+
+class InvalidForm(Exception):
+    """What was typed cannot be sent. `errors` maps a field's name to a sentence; "" is the whole form."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(errors.values()))
+        self.errors = dict(errors)
+
+
+class UnsafeSettings(Exception):
+    """The settings would open the panel to others, or make no sense. The text says how to mend it."""

@@ -1,0 +1,353 @@
+"""The backend is asked once, however many browsers watch.
+
+One poller for each operation that is not finished, one round that discovers what others started, and one
+state of the line to the backend. What they find goes to the store and to `Listener`, which draws it.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from panel.errors import APIError, CLIClientError
+from panel.execute import Client, Reading, follow, operation_path, read
+from panel.operations import ID, Snapshot, text
+from panel.store import Store
+from panel.verdict import Cancel, Evidence, judge
+
+READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
+FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
+WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
+UNWATCHED = 5.0  # seconds, while nobody does: its end should still be known soon
+DISCOVERY = 5.0  # seconds between rounds: one request each
+RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
+KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """What the relay tells, and asks, of the pages."""
+
+    def changed(self, seen: Evidence) -> None: ...
+    def listed(self) -> None: ...
+    def line_changed(self) -> None: ...
+    def watched(self, operation_id: str) -> bool: ...
+    def anyone(self) -> bool: ...
+
+
+@dataclass(slots=True)
+class Line:
+    """The line from the panel to the backend. Times are Unix seconds."""
+
+    address: str
+    answered_at: float | None = None
+    failing_since: float | None = None
+    message: str = ""
+    workers: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Pace:
+    """When one operation is read again."""
+
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    asked_at: float = 0.0  # monotonic
+    unchanged: int = 0  # readings in a row that said nothing new
+
+
+class Relay:
+    """Start with `run` in a task; everything else is called from the same event loop."""
+
+    def __init__(self, client: Client, store: Store, listener: Listener, address: str) -> None:
+        self.line = Line(address)
+        self._client = client
+        self._store = store
+        self._listener = listener
+        self._live: dict[str, Evidence] = {}
+        self._answers: dict[str, dict[str, Any]] = {}
+        self._pollers: dict[str, asyncio.Task[None]] = {}
+        self._paces: dict[str, _Pace] = {}
+        self._round = asyncio.Event()
+
+    async def run(self) -> None:
+        """Discover and poll until cancelled."""
+        for seen in self._store.unfinished():
+            self._adopt(seen)
+        try:
+            turn = 0
+            while True:
+                await self._discover(turn)
+                turn += 1
+                silent = self.line.failing_since is not None
+                await self._rest(RECOVERY if silent and self._listener.anyone() else DISCOVERY)
+        finally:
+            for poller in self._pollers.values():
+                poller.cancel()
+            await asyncio.gather(*self._pollers.values(), return_exceptions=True)
+
+    # What is known
+
+    def running(self) -> list[Evidence]:
+        """Everything not finished, the newest first."""
+        return sorted(self._live.values(), key=lambda seen: seen.snapshot.created_at or 0, reverse=True)
+
+    def known(self, operation_id: str) -> Evidence | None:
+        return self._live.get(operation_id) or self._store.recall(operation_id)
+
+    def answer(self, operation_id: str) -> dict[str, Any] | None:
+        """The backend's own words of the latest reading, while they are at hand."""
+        return self._answers.get(operation_id)
+
+    async def look(self, operation_id: str) -> Evidence | None:
+        """What is known of an operation, asked from the backend when that is little; None when neither
+        the panel nor the backend knows it. Raises CLIClientError when nothing can be said."""
+        seen = self.known(operation_id)
+        if seen is not None and (seen.snapshot.full or seen.forgotten):
+            return seen
+        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            return self.observe(reading)
+        if seen is None and reading.error is not None and reading.error.status_code != 404:
+            raise reading.error
+        return seen
+
+    # What happens
+
+    def observe(self, reading: Reading) -> Evidence:
+        """Take in a good reading, from whichever side it came; starts a poller when it is not finished."""
+        snapshot = reading.snapshot
+        assert snapshot is not None  # noqa: S101
+        before = self.known(snapshot.id)
+        seen = _merged(before, snapshot)
+        if reading.answer is not None:
+            self._answers.pop(snapshot.id, None)
+            self._answers[snapshot.id] = reading.answer
+            while len(self._answers) > KEPT_ANSWERS:
+                del self._answers[next(iter(self._answers))]
+        self._keep(before, seen)
+        return seen
+
+    async def cancel(self, operation_id: str) -> None:
+        """Ask the backend to cancel; raises CLIClientError with the backend's reason."""
+        seen = self.known(operation_id)
+        if seen is None:
+            raise APIError("Nobody knows this operation.", 404)
+        now = time.time()
+        self._keep(seen, replace(seen, cancel=Cancel.ASKED, cancel_at=now))
+        try:
+            body = {"reason": "Cancelled from the panel"}
+            answer = await self._client.delete(operation_path(operation_id), json=body, timeout=READ_TIMEOUT)
+        except CLIClientError:
+            seen = self.known(operation_id) or seen
+            self._keep(seen, replace(seen, cancel=Cancel.NONE, cancel_at=None))
+            raise
+        finally:
+            self.wake(operation_id)
+        told = answer.get("data") if isinstance(answer, dict) else None
+        told = told if isinstance(told, dict) else {}
+        # True for neither: a worker was busy with it and was not reached.
+        lost = told.get("remote_cancelled") is False and not told.get("task_cancelled")
+        seen = self.known(operation_id) or seen
+        self._keep(seen, replace(seen, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now))
+        log.info("cancel operation=%s delivered=%s", operation_id, not lost)
+
+    async def resume(self, operation_id: str) -> None:
+        """Ask the backend to go on from the operation's checkpoint; raises CLIClientError."""
+        await self._client.post(f"{operation_path(operation_id)}/resume", timeout=30.0)
+        log.info("resumed operation=%s", operation_id)
+        seen = self.known(operation_id)
+        if seen is not None:
+            self._keep(seen, replace(seen, cancel=Cancel.NONE, cancel_at=None))
+        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            self.observe(reading)
+
+    def wake(self, operation_id: str | None = None) -> None:
+        """Somebody came to watch, or did something: read soon (never faster than FASTEST)."""
+        for each in [operation_id] if operation_id else list(self._paces):
+            if each in self._paces:
+                self._paces[each].wake.set()
+        if self.line.failing_since is not None:
+            self._round.set()
+
+    # Pollers
+
+    def _keep(self, before: Evidence | None, seen: Evidence) -> None:
+        """Remember and draw; `before` is what was known until now."""
+        operation_id, verdict = seen.snapshot.id, judge(seen, time.time())
+        was_listed = operation_id in self._live
+        if verdict.live:
+            self._adopt(seen)
+        else:
+            self._live.pop(operation_id, None)
+        if before is None or _differs(before, seen):
+            self._store.remember(seen, finished=not verdict.live)
+        self._listener.changed(seen)
+        if was_listed != verdict.live or before is None:
+            self._listener.listed()
+        if was_listed and not verdict.live:
+            log.info("ended operation=%s kind=%s as=%s", operation_id, seen.snapshot.kind, verdict.state.value)
+
+    def _adopt(self, seen: Evidence) -> None:
+        operation_id = seen.snapshot.id
+        self._live[operation_id] = seen
+        if operation_id not in self._pollers:
+            self._paces[operation_id] = _Pace()
+            self._pollers[operation_id] = asyncio.create_task(self._poll(operation_id))
+
+    async def _poll(self, operation_id: str) -> None:
+        pace = self._paces[operation_id]
+        pace.asked_at = time.monotonic()
+        try:
+            async for reading in follow(self._client, operation_id, lambda: self._pause(operation_id), READ_TIMEOUT):
+                if reading.snapshot is not None:
+                    before = self._live.get(operation_id)
+                    seen = self.observe(reading)
+                    pace.unchanged = 0 if before is None or _differs(before, seen) else pace.unchanged + 1
+                    self._answered()
+                elif not self._unread(operation_id, reading.error):
+                    break
+            else:
+                # `follow` ended on a "failed" that was long in doubt and is now believed.
+                last = self._live.get(operation_id)
+                if last is not None:
+                    self._keep(last, replace(last, snapshot=replace(last.snapshot, settled=True)))
+        finally:
+            self._pollers.pop(operation_id, None)
+            self._paces.pop(operation_id, None)
+
+    def _unread(self, operation_id: str, error: CLIClientError | None) -> bool:
+        """A reading failed; returns whether to go on reading."""
+        seen = self._live.get(operation_id)
+        if seen is None or error is None:
+            return False
+        if error.status_code == 404:
+            self._keep(seen, replace(seen, forgotten=True, failing_since=None))
+            return False
+        self._keep(seen, replace(seen, failing_since=seen.failing_since or time.time()))
+        if error.status_code is None:
+            self._failed(error)
+        return True
+
+    async def _pause(self, operation_id: str) -> None:
+        """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do
+        not, and longer still when nobody looks. Being woken shortens it, though never below FASTEST."""
+        pace = self._paces[operation_id]
+        if self._listener.watched(operation_id):
+            wait = min(FASTEST * (1 + pace.unchanged * 0.25), WATCHED)
+        else:
+            wait = UNWATCHED
+        pace.wake.clear()
+        try:
+            await asyncio.wait_for(pace.wake.wait(), wait)
+        except TimeoutError:
+            pass
+        rest = pace.asked_at + FASTEST - time.monotonic()
+        if rest > 0:
+            await asyncio.sleep(rest)
+        pace.asked_at = time.monotonic()
+
+    # Discovery
+
+    async def _discover(self, turn: int) -> None:
+        """The list and the workers in turn. The list shows what others started once somebody has asked
+        for it; the workers name what nobody has asked for yet."""
+        try:
+            if turn % 2 == 0:
+                limit = 100 if turn == 0 else 20
+                answer = await self._client.get("/operations", params={"limit": limit}, timeout=READ_TIMEOUT)
+                await self._discovered(answer.get("data") if isinstance(answer, dict) else None)
+            else:
+                answer = await self._client.get("/workers", timeout=READ_TIMEOUT)
+                await self._heard_of_workers(answer)
+        except CLIClientError as exc:
+            self._failed(exc)
+        else:
+            self._answered()
+
+    async def _discovered(self, items: Any) -> None:
+        for item in items if isinstance(items, list) else []:
+            try:
+                snapshot = Snapshot.from_summary(item, time.time())
+            except ValueError:
+                continue
+            seen = self.known(snapshot.id)
+            if snapshot.id in self._pollers:
+                continue
+            if not snapshot.status.finished:
+                await self._meet(snapshot.id)
+            elif seen is None:
+                self._keep(None, Evidence(snapshot, snapshot.completed_at or snapshot.created_at or time.time()))
+
+    async def _heard_of_workers(self, answer: Any) -> None:
+        workers = [worker for worker in answer if isinstance(worker, dict)] if isinstance(answer, list) else []
+        self.line.workers = workers[:100]
+        for worker in self.line.workers:
+            operation_id = text(worker.get("current_operation_id"))
+            if ID.fullmatch(operation_id) and operation_id not in self._pollers:
+                seen = self.known(operation_id)
+                if seen is None or not seen.snapshot.status.finished:
+                    await self._meet(operation_id)
+
+    async def _meet(self, operation_id: str) -> None:
+        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            self.observe(reading)
+
+    async def _rest(self, seconds: float) -> None:
+        self._round.clear()
+        try:
+            await asyncio.wait_for(self._round.wait(), seconds)
+        except TimeoutError:
+            pass
+
+    # The line
+
+    def _answered(self) -> None:
+        was_silent = self.line.failing_since is not None or self.line.answered_at is None
+        self.line.answered_at, self.line.failing_since, self.line.message = time.time(), None, ""
+        if was_silent:
+            self._listener.line_changed()
+            self.wake()
+
+    def _failed(self, error: CLIClientError) -> None:
+        first = self.line.failing_since is None
+        self.line.failing_since = self.line.failing_since or time.time()
+        self.line.message = error.message
+        if first:
+            log.warning("backend silent: %s", error.message)
+            self._listener.line_changed()
+
+
+def _merged(before: Evidence | None, snapshot: Snapshot) -> Evidence:
+    """A new reading on top of what was known. A cancelled or failed run's epochs are gone from the
+    backend's answer; the panel keeps the curves it has seen."""
+    if before is None:
+        return Evidence(snapshot, snapshot.completed_at or time.time())
+    old = before.snapshot
+    kept = replace(
+        snapshot,
+        epochs=snapshot.epochs or old.epochs,
+        strategy=snapshot.strategy or old.strategy,
+        percentage=old.percentage if snapshot.finished and not snapshot.succeeded else snapshot.percentage,
+        step=snapshot.step or (old.step if snapshot.finished else ""),
+        steps_completed=snapshot.steps_completed or old.steps_completed,
+        steps_total=snapshot.steps_total or old.steps_total,
+    )
+    changed = _content(kept) != _content(old)
+    return Evidence(
+        kept,
+        (snapshot.completed_at if snapshot.finished and snapshot.completed_at else time.time()) if changed else before.changed_at,
+        cancel=before.cancel,
+        cancel_at=before.cancel_at,
+    )
+
+
+def _content(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, read_at=0.0)
+
+
+def _differs(before: Evidence, seen: Evidence) -> bool:
+    return replace(before, snapshot=_content(before.snapshot)) != replace(seen, snapshot=_content(seen.snapshot))

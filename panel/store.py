@@ -1,0 +1,151 @@
+"""The panel's memory: every operation ever seen, and every start that was asked for. SQLite.
+
+The backend forgets operations when it restarts, and some as soon as they finish; the panel does not. A
+start's intent is on disk before its POST leaves, so that a panel that dies in between knows afterwards
+that it may have started something.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from panel.operations import Snapshot
+from panel.verdict import Cancel, Evidence
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE operations (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, finished INTEGER NOT NULL, forgotten INTEGER NOT NULL,
+        created_at REAL NOT NULL, changed_at REAL NOT NULL, cancel TEXT NOT NULL, cancel_at REAL,
+        snapshot TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX operations_by_age ON operations (created_at DESC);
+    CREATE INDEX operations_unfinished ON operations (finished) WHERE finished = 0;
+    CREATE TABLE starts (
+        key TEXT PRIMARY KEY, kind TEXT NOT NULL, form TEXT NOT NULL, state TEXT NOT NULL,
+        operation_id TEXT, message TEXT NOT NULL, asked_at REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX starts_open ON starts (state) WHERE state IN ('sending', 'unconfirmed');
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start asked for through a form. `state`: sending, started, refused (the backend said no), unsent
+    (it never left) or unconfirmed (it left, and nobody can say yet what became of it)."""
+
+    key: str
+    kind: str
+    form: dict[str, str]
+    state: str
+    operation_id: str | None
+    message: str
+    asked_at: float
+
+
+class Store:
+    """One file, one connection, used from one thread. Raises sqlite3.Error when the folder is not writable."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._migrate()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def remember(self, seen: Evidence, *, finished: bool) -> None:
+        """Keep the latest of one operation."""
+        snapshot = seen.snapshot
+        row = (
+            snapshot.id,
+            snapshot.kind,
+            finished,
+            seen.forgotten,
+            snapshot.created_at or seen.changed_at,
+            seen.changed_at,
+            seen.cancel.value,
+            seen.cancel_at,
+            msgspec.json.encode(snapshot).decode(),
+        )
+        self._db.execute("INSERT OR REPLACE INTO operations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def recall(self, operation_id: str) -> Evidence | None:
+        row = self._db.execute(f"{_SELECT} WHERE id = ?", (operation_id,)).fetchone()
+        return _evidence(row) if row else None
+
+    def recent(self, limit: int) -> list[Evidence]:
+        """The newest first."""
+        rows = self._db.execute(f"{_SELECT} ORDER BY created_at DESC LIMIT ?", (limit,))
+        return [_evidence(row) for row in rows]
+
+    def unfinished(self) -> list[Evidence]:
+        return [_evidence(row) for row in self._db.execute(f"{_SELECT} WHERE finished = 0")]
+
+    def claim(self, key: str, kind: str, form: dict[str, str], operation_id: str | None) -> tuple[Start, bool]:
+        """The start with this key, and whether it is this call that made it: on disk, power cuts included."""
+        row = (key, kind, msgspec.json.encode(form).decode(), "sending", operation_id, "", time.time())
+        with self._durably():
+            done = self._db.execute("INSERT OR IGNORE INTO starts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        start = self.start(key)
+        assert start is not None  # noqa: S101  it was just written, or was there before
+        return start, done.rowcount == 1
+
+    def settle(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> Start:
+        """Write down what became of a start."""
+        self._db.execute(
+            "UPDATE starts SET state = ?, message = ?, operation_id = coalesce(?, operation_id) WHERE key = ?",
+            (state, message, operation_id, key),
+        )
+        start = self.start(key)
+        assert start is not None  # noqa: S101
+        return start
+
+    def start(self, key: str) -> Start | None:
+        row = self._db.execute("SELECT * FROM starts WHERE key = ?", (key,)).fetchone()
+        return _start(row) if row else None
+
+    def open_starts(self) -> list[Start]:
+        """Starts of which nobody knows yet what became of them."""
+        return [_start(row) for row in self._db.execute("SELECT * FROM starts WHERE state IN ('sending', 'unconfirmed')")]
+
+    def start_of(self, operation_id: str) -> Start | None:
+        """The start that asked for this operation, through the panel."""
+        row = self._db.execute("SELECT * FROM starts WHERE operation_id = ?", (operation_id,)).fetchone()
+        return _start(row) if row else None
+
+    @contextmanager
+    def _durably(self) -> Iterator[None]:
+        self._db.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _migrate(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
+            self._db.executescript(f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;")
+
+
+_SELECT = "SELECT snapshot, changed_at, forgotten, cancel, cancel_at FROM operations"
+
+
+def _evidence(row: tuple[Any, ...]) -> Evidence:
+    snapshot, changed_at, forgotten, cancel, cancel_at = row
+    decoded = msgspec.json.decode(snapshot, type=Snapshot)
+    return Evidence(decoded, changed_at, forgotten=bool(forgotten), cancel=Cancel(cancel), cancel_at=cancel_at)
+
+
+def _start(row: tuple[Any, ...]) -> Start:
+    key, kind, form, state, operation_id, message, asked_at = row
+    return Start(key, kind, msgspec.json.decode(form), state, operation_id, message, asked_at)

@@ -1,0 +1,177 @@
+"""What is really going on, from what was observed. Pure: observations and the clock in, words out.
+
+The backend's status word is one observation among others. It says "running" of work whose worker is
+dead, and "failed" of work that goes on or has succeeded; so every page shows a verdict, never the word.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from panel.operations import Snapshot, Status, number
+
+SILENT_AFTER = 4.0  # seconds of failed readings before it is worth a word
+FINAL_AFTER = 20.0  # seconds after which an acknowledged cancel should have ended the operation
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DOUBTFUL = "doubtful"
+    SILENT = "silent"
+    FORGOTTEN = "forgotten"
+    COMPLETED = "completed"
+    PROBLEMS = "problems"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Cancel(StrEnum):
+    """How far a cancel asked for through the panel has come."""
+
+    NONE = ""
+    ASKED = "asked"
+    ACKNOWLEDGED = "acknowledged"
+    UNDELIVERED = "undelivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that was observed of one operation. Times are Unix seconds."""
+
+    snapshot: Snapshot
+    changed_at: float  # when anything in the snapshot last changed
+    failing_since: float | None = None  # readings have come to nothing since then
+    forgotten: bool = False  # the backend answers that it does not know it
+    cancel: Cancel = Cancel.NONE
+    cancel_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`word` names the state, `headline` says it in a sentence, `advice` what to do ("" when nothing)."""
+
+    state: State
+    word: str
+    headline: str
+    advice: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Worth watching: it may still change by itself."""
+        return self.state not in _ENDS
+
+
+_ENDS = frozenset({State.COMPLETED, State.PROBLEMS, State.FAILED, State.CANCELLED, State.FORGOTTEN})
+
+
+def judge(seen: Evidence, now: float) -> Verdict:
+    """The verdict at `now`."""
+    snapshot = seen.snapshot
+    if not snapshot.finished:
+        if seen.forgotten:
+            return Verdict(
+                State.FORGOTTEN,
+                "Forgotten",
+                "The backend no longer knows this operation. What stands here is what the panel remembers.",
+                "Whether it finished is not known. Look at the backend's models or data, or start it again.",
+            )
+        if seen.failing_since is not None and now - seen.failing_since > SILENT_AFTER:
+            return Verdict(
+                State.SILENT,
+                "Backend silent",
+                "The backend does not answer. These are its last values; the work itself may go on.",
+                "Nothing is lost by waiting. The panel keeps asking and shows the truth once it answers.",
+            )
+    if seen.cancel is not Cancel.NONE and not snapshot.status.finished:
+        return _cancelling(seen, now)
+    match snapshot.status:
+        case Status.COMPLETED:
+            return _completed(snapshot)
+        case Status.CANCELLED:
+            return _cancelled(seen)
+        case Status.FAILED:
+            return _failed(snapshot)
+        case Status.PENDING:
+            return Verdict(State.QUEUED, "Queued", "Accepted, waiting for a worker.")
+        case Status.RESUMING:
+            return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
+        case Status.RUNNING:
+            return Verdict(State.RUNNING, "Running", snapshot.step or "Running; no step named yet.")
+    said = snapshot.said or "nothing"
+    return Verdict(State.RUNNING, "Unclear", f"The backend calls its state “{said}”, which the panel does not know.")
+
+
+def _cancelling(seen: Evidence, now: float) -> Verdict:
+    if seen.cancel is Cancel.UNDELIVERED:
+        return Verdict(
+            State.CANCELLING,
+            "Cancel not delivered",
+            "The backend took the cancel but did not reach the worker, which may go on.",
+            "Look at the workers; stopping the worker itself ends the work for certain.",
+        )
+    if seen.cancel is Cancel.ASKED:
+        return Verdict(State.CANCELLING, "Cancel asked", "Waiting for the backend to acknowledge the cancel.")
+    late = seen.cancel_at is not None and now - seen.cancel_at > FINAL_AFTER
+    advice = "This takes unusually long; the worker may be hung." if late else ""
+    return Verdict(State.CANCELLING, "Stopping", "The backend acknowledged the cancel; the work is stopping.", advice)
+
+
+def _completed(snapshot: Snapshot) -> Verdict:
+    if snapshot.kind == "data_load" and snapshot.result:
+        rows, gaps = number(snapshot.result.get("rows_downloaded")), number(snapshot.result.get("gaps_filled"))
+        if rows == 0 and gaps:
+            return Verdict(
+                State.PROBLEMS,
+                "Finished with problems",
+                "The backend calls this completed, but not one bar came although bars were missing.",
+                "Check the data source, then load again.",
+            )
+        if rows == 0:
+            return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
+        if rows:
+            return Verdict(State.COMPLETED, "Completed", f"{rows:,.0f} bars fetched.")
+    return Verdict(State.COMPLETED, "Completed", "Finished.")
+
+
+def _cancelled(seen: Evidence) -> Verdict:
+    advice = ""
+    if seen.cancel is Cancel.UNDELIVERED:
+        advice = "The backend did not deliver the cancel to the worker, which may go on working."
+    said = seen.snapshot.error
+    return Verdict(State.CANCELLED, "Cancelled", said or "Stopped before its end.", advice)
+
+
+def _failed(snapshot: Snapshot) -> Verdict:
+    if snapshot.provisional:
+        return Verdict(
+            State.DOUBTFUL,
+            "Running, marked failed",
+            "The backend marked this failed because it ran for more than a minute. The work usually goes on.",
+            "Wait: the panel keeps watching, and such operations often turn to completed.",
+        )
+    if snapshot.succeeded:
+        return Verdict(
+            State.COMPLETED,
+            "Completed",
+            "It succeeded: the full result is there. The backend marked it failed after it was restarted.",
+        )
+    said = snapshot.error or "The backend gave no reason."
+    return Verdict(State.FAILED, "Failed", said, _advice(said))
+
+
+def _advice(said: str) -> str:
+    """The next action for the failures whose cause is known from their text."""
+    known = (
+        ("No data found", "Load this data first, then start again."),
+        ("Host service connection failed", "The Interactive Brokers host service is down; start it, then load again."),
+        ("model_path is required", "Choose a trained model and start the backtest again."),
+        ("resumed", "Resume it to go on from its checkpoint."),
+    )
+    for sign, advice in known:
+        if sign in said:
+            return advice
+    if said.startswith("Symbol ") and said.endswith("not found"):
+        return "The data source does not know this symbol. Check its spelling."
+    return ""

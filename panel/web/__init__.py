@@ -1,0 +1,1 @@
+"""The pages: routes translate requests into what the rooms below do, and back into HTML."""

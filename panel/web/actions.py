@@ -1,0 +1,57 @@
+"""What can be done to an operation: cancel, resume. Each asks first, on a page of its own or in place."""
+
+import time
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from panel.errors import CLIClientError
+from panel.verdict import State, judge
+from panel.web.live import Live
+from panel.web.pages import find
+from panel.web.respond import by_htmx, fragment, go, page
+
+router = APIRouter(prefix="/operations/{operation_id}")
+
+
+@router.get("/cancel")
+async def ask(request: Request, operation_id: str) -> Response:
+    """The question before a cancel, with what it would end."""
+    live: Live = request.app.state.live
+    seen, now = await find(request, operation_id), time.time()
+    view = live.view(seen, judge(seen, now), now)
+    if by_htmx(request):
+        return fragment("fragments/cancel.html", **view)
+    return page(request, "cancel.html", **view)
+
+
+@router.post("/cancel")
+async def cancel(request: Request, operation_id: str) -> Response:
+    live: Live = request.app.state.live
+    seen = await find(request, operation_id)
+    if judge(seen, time.time()).live:
+        try:
+            await live.relay.cancel(operation_id)
+        except CLIClientError as exc:
+            if exc.status_code != 400:  # 400: it finished first, which the operation's page shows
+                return _trouble(request, "The cancel was not accepted", exc)
+    return go(request, f"/operations/{operation_id}")
+
+
+@router.post("/resume")
+async def resume(request: Request, operation_id: str) -> Response:
+    """Offered with the embedded backend only: KTRDR's own resume has side effects when it fails."""
+    live: Live = request.app.state.live
+    seen = await find(request, operation_id)
+    if live.embedded and judge(seen, time.time()).state in (State.FAILED, State.CANCELLED):
+        try:
+            await live.relay.resume(operation_id)
+        except CLIClientError as exc:
+            return _trouble(request, "It was not resumed", exc)
+    return go(request, f"/operations/{operation_id}")
+
+
+def _trouble(request: Request, what: str, exc: CLIClientError) -> Response:
+    if by_htmx(request):
+        return fragment("fragments/trouble.html", what=what, message=exc.message)
+    return page(request, "problem.html", 409, title=what, message=exc.message)

@@ -1,0 +1,83 @@
+"""The guard in front of everything: who may ask, and what every answer carries. Pure ASGI.
+
+A page on the internet can make a browser on this machine send requests to the panel. Two checks stop
+that, on every route, static files and streams included, with no switch to turn them off:
+
+- the Host header must be one of ours, exactly (a rebound DNS name is not);
+- anything but GET and HEAD must come from our own pages: `Sec-Fetch-Site` is `same-origin` or `none`, or,
+  from a browser too old to send it, `Origin` equals the Host.
+"""
+
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_FORM = 64 * 1024  # bytes of a request's body
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+_ALWAYS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_NO_STORE = (b"cache-control", b"no-store")
+
+
+class Guard:
+    """Wraps the whole app. `hosts` are the exact Host headers that are answered."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return  # no websockets: closed without an answer
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = message.get("headers", [])
+                names = {name.lower() for name, _ in given}
+                cache = [] if b"cache-control" in names else [_NO_STORE]
+                message = {**message, "headers": [*given, *_ALWAYS, *cache]}
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, with_headers)
+            return
+        status, reason = refusal
+        body = f"{reason}\n".encode()
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+        await with_headers({"type": "http.response.start", "status": status, "headers": headers})
+        await with_headers({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        sent: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            sent.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        host = sent.get("host", [])
+        if len(host) != 1 or host[0].lower() not in self._hosts:
+            return 421, "This panel does not answer to that host name. KTRDR_PANEL_ALLOWED_HOSTS can add one."
+        if scope["method"] in ("GET", "HEAD"):
+            return None
+        site, origin = sent.get("sec-fetch-site", []), sent.get("origin", [])
+        if site:
+            own = site in (["same-origin"], ["none"])
+        else:
+            own = origin == [f"{scope['scheme']}://{host[0]}"]
+        if not own:
+            return 403, "Refused: this request did not come from the panel's own pages."
+        length = sent.get("content-length", ["0"])
+        if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal() or int(length[0]) > MAX_FORM:
+            return 413, "Refused: this is more than any form of the panel sends."
+        return None

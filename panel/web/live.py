@@ -1,0 +1,180 @@
+"""What the relay finds, drawn once and handed to every open page.
+
+Topics are what pages are about: `line` (every page), `home`, and `op:<id>`. Each fragment has the same
+template on the page and in the stream, so a page that was just loaded and one that was open are the same.
+"""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+from panel.adapters import KINDS, OperationAdapter
+from panel.catalogue import Catalogue
+from panel.fanout import Fanout, frame, partial
+from panel.relay import Relay
+from panel.store import Store
+from panel.verdict import Evidence, Verdict, judge
+from panel.web.render import draw
+
+BEAT = 10.0  # seconds; the page calls itself stale when three are missing
+RECENT = 12  # ended operations on the home page
+
+_VERDICT_LATER = 5.0  # seconds: some verdicts change by the clock alone
+
+
+class Live:
+    """The relay's listener. `relay` is set once both exist."""
+
+    relay: Relay
+
+    def __init__(self, fanout: Fanout, store: Store, catalogue: Catalogue, *, embedded: bool) -> None:
+        self.fanout = fanout
+        self.embedded = embedded
+        self._store = store
+        self._catalogue = catalogue
+        self._dirty = True
+        self._drawn: dict[tuple[str, str], str] = {}
+
+    async def beat(self) -> None:
+        """Tell every page twice in each of its patience's turns that the line stands; runs until cancelled."""
+        while True:
+            await asyncio.sleep(BEAT)
+            self.fanout.publish("line", "beat", heartbeat(), keep=False)
+
+    # The relay's side
+
+    def changed(self, seen: Evidence) -> None:
+        snapshot, now = seen.snapshot, time.time()
+        verdict = judge(seen, now)
+        if verdict.live:
+            self._put("home", f"card-{snapshot.id}", self.card(seen, verdict, now))
+        else:
+            self.fanout.drop("home", f"card-{snapshot.id}")
+            if snapshot.kind == "data_load":
+                self._catalogue.data_changed()
+        topic = f"op:{snapshot.id}"
+        if verdict.live or self.fanout.readers(topic):
+            self._operation(seen, verdict, now)
+        if not verdict.live:
+            self._forget(topic)
+
+    def listed(self) -> None:
+        if not self._dirty:
+            self._dirty = True
+            asyncio.get_running_loop().call_soon(self._lists)
+
+    def line_changed(self) -> None:
+        self._put("line", "line", draw("fragments/line.html", **self.line()))
+
+    def watched(self, operation_id: str) -> bool:
+        return bool(self.fanout.readers(f"op:{operation_id}") or self.fanout.readers("home"))
+
+    def anyone(self) -> bool:
+        return bool(self.fanout.readers("line"))
+
+    # The streams' side
+
+    def prepare(self, topic: str) -> None:
+        """Have the topic's current state ready for a stream that is about to open."""
+        if topic == "home" and self._dirty:
+            self._lists()
+        elif topic == "line":
+            self.line_changed()
+        elif topic.startswith("op:"):
+            seen = self.relay.known(topic[3:])
+            if seen is not None:
+                self._operation(seen, judge(seen, time.time()), time.time())
+                self.relay.wake(seen.snapshot.id)
+
+    def left(self, topic: str) -> None:
+        """A stream of the topic closed."""
+        if topic.startswith("op:") and not self.fanout.readers(topic):
+            seen = self.relay.known(topic[3:])
+            if seen is None or not judge(seen, time.time()).live:
+                self._forget(topic)
+
+    # What pages and frames show
+
+    def line(self) -> dict[str, Any]:
+        return {"line": self.relay.line, "now": time.time(), "embedded": self.embedded}
+
+    def home(self) -> dict[str, Any]:
+        """What runs, and what ended lately, each as what its template needs."""
+        now = time.time()
+        running = [self.view(seen, judge(seen, now), now) for seen in self.relay.running()]
+        listed = {item["seen"].snapshot.id for item in running}
+        ended = []
+        for seen in self._store.recent(RECENT + len(listed)):
+            if seen.snapshot.id not in listed:
+                ended.append(self.view(seen, judge(seen, now), now))
+        return {"running": running, "ended": ended[:RECENT], "now": now}
+
+    def view(self, seen: Evidence, verdict: Verdict, now: float) -> dict[str, Any]:
+        adapter = adapter_of(seen)
+        snapshot = seen.snapshot
+        started = snapshot.started_at or snapshot.created_at
+        ended = (snapshot.completed_at or seen.changed_at) if not verdict.live else None
+        return {
+            "seen": seen,
+            "snapshot": snapshot,
+            "verdict": verdict,
+            "title": adapter.name(snapshot) if adapter else snapshot.kind,
+            "kind": adapter.title if adapter else snapshot.kind,
+            "figures": adapter.figures(snapshot) if adapter else [],
+            "started": started,
+            "ended": ended,
+            "took": ended - started if ended and started and ended >= started else None,
+            "now": now,
+            "embedded": self.embedded,
+        }
+
+    def card(self, seen: Evidence, verdict: Verdict, now: float) -> str:
+        return draw("fragments/card.html", **self.view(seen, verdict, now))
+
+    # Drawing
+
+    def _operation(self, seen: Evidence, verdict: Verdict, now: float) -> None:
+        topic, view = f"op:{seen.snapshot.id}", self.view(seen, verdict, now)
+        self._put(topic, "status", draw("fragments/status.html", **view))
+        self._put(topic, "outcome", draw("fragments/outcome.html", **view))
+        curves = json.dumps(curves_of(seen), separators=(",", ":"))
+        if self._drawn.get((topic, "curves")) != curves:
+            self._drawn[(topic, "curves")] = curves
+            self.fanout.publish(topic, "curves", frame(curves, "curves"))
+
+    def _lists(self) -> None:
+        self._dirty = False
+        html = draw("fragments/lists.html", **self.home())
+        self.fanout.drop("home")
+        self.fanout.publish("home", "lists", frame(partial("lists", html)))
+
+    def _put(self, topic: str, place: str, html: str) -> None:
+        if self._drawn.get((topic, place)) != html or place.startswith("card-"):
+            if not place.startswith("card-"):
+                self._drawn[(topic, place)] = html
+            self.fanout.publish(topic, place, frame(partial(place, html)))
+
+    def _forget(self, topic: str) -> None:
+        self.fanout.drop(topic)
+        for key in [key for key in self._drawn if key[0] == topic]:
+            del self._drawn[key]
+
+
+def heartbeat() -> bytes:
+    return frame(str(time.time()), "beat")
+
+
+def adapter_of(seen: Evidence) -> type[OperationAdapter] | None:
+    return KINDS.get(seen.snapshot.kind)
+
+
+def curves_of(seen: Evidence) -> dict[str, list[Any]]:
+    """Losses and accuracies per epoch, as the chart takes them: equal lists, null where there is no number."""
+    epochs = seen.snapshot.epochs
+    names = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+    curves: dict[str, list[Any]] = {"epoch": [epoch.number + 1 for epoch in epochs]}
+    for name in names:
+        values = [getattr(epoch, name) for epoch in epochs]
+        curves[name] = [None if value is None else float(f"{value:.5g}") for value in values]
+    return curves

@@ -1,0 +1,29 @@
+"""Every error as a page of the panel: what happened, in words, and the way back. Never a traceback."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+
+from panel.web.respond import page
+
+log = logging.getLogger(__name__)
+
+_TITLES = {404: "Not found", 405: "Not possible", 502: "The backend does not answer"}
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(HTTPException, _expected)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _expected(request: Request, exc: HTTPException) -> Response:
+    message = exc.detail if exc.status_code in _TITLES and exc.detail != "Not Found" else "There is nothing at this address."
+    return page(request, "problem.html", exc.status_code, title=_TITLES.get(exc.status_code, "That did not work"), message=message)
+
+
+async def _unexpected(request: Request, exc: Exception) -> HTMLResponse:
+    log.error("unexpected error method=%s path=%r", request.method, request.url.path, exc_info=exc)
+    message = "Something went wrong inside the panel. Nothing was lost; its log says more."
+    return page(request, "problem.html", 500, title="That did not work", message=message)

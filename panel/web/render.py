@@ -1,0 +1,99 @@
+"""Templates, and how numbers, times and durations are written in them.
+
+Everything is escaped, always: what comes from the backend is text, also where it looks like markup.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from panel import __version__
+from panel.adapters import KINDS
+
+_ROOT = Path(__file__).resolve().parents[2]
+_INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
+ASSETS = _INSTALLED if _INSTALLED.is_dir() else _ROOT  # in a wheel, or in a checkout
+
+environment = Environment(
+    loader=FileSystemLoader(ASSETS / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def draw(template: str, **values: Any) -> str:
+    """The template as text."""
+    return environment.get_template(template).render(**values)
+
+
+def when(at: float | None) -> Markup:
+    """A moment as `<time>`: in UTC until the page's script writes it in the reader's own zone."""
+    if at is None:
+        return Markup("–")
+    moment = datetime.fromtimestamp(at, UTC)
+    shown = f"{moment:%Y-%m-%d %H:%M} UTC"
+    return Markup('<time datetime="{}" data-show="local" title="{}">{}</time>').format(moment.isoformat(), shown, shown)
+
+
+def age(at: float | None, now: float) -> Markup:
+    """How long ago, as `<time>` that the page's script keeps counting."""
+    if at is None:
+        return Markup("never")
+    return Markup('<time datetime="{}" data-show="age">{} ago</time>').format(iso(at), duration(max(now - at, 0)))
+
+
+def iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+def day(at: float | None) -> str:
+    """The UTC day, 2024-01-31."""
+    return "–" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+def duration(seconds: float | None) -> str:
+    """45 s, 3 min 20 s, 2 h 5 min, 3 days."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    if whole < 86400:
+        return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
+    return f"{whole // 86400} day{'s' if whole >= 172800 else ''}"
+
+
+def plain(value: Any) -> str:
+    """A parameter as a person would write it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def words(name: str) -> str:
+    """`start_date` -> Start date."""
+    return name.replace("_", " ").capitalize()
+
+
+environment.filters |= {
+    "when": when,
+    "age": age,
+    "iso": iso,
+    "day": day,
+    "duration": duration,
+    "plain": plain,
+    "words": words,
+}
+environment.globals |= {"KINDS": KINDS, "version": __version__}

@@ -1,0 +1,31 @@
+"""Answers: whole pages, fragments, and going elsewhere, for htmx and without it."""
+
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from panel.web.render import draw
+
+
+def page(request: Request, template: str, status: int = 200, stream: str = "line", **values: Any) -> HTMLResponse:
+    """A whole page; `stream` names the one stream it opens."""
+    live = request.app.state.live
+    settings = request.app.state.settings
+    frame = {"stream": stream, "exposed": settings.exposed, "path": request.url.path, **live.line()}
+    return HTMLResponse(draw(template, **frame | values), status)
+
+
+def fragment(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    return HTMLResponse(draw(template, **values), status)
+
+
+def by_htmx(request: Request) -> bool:
+    return request.headers.get("hx-request") == "true"
+
+
+def go(request: Request, path: str) -> Response:
+    """Send the browser to another page of ours."""
+    if by_htmx(request):
+        return Response(status_code=204, headers={"HX-Redirect": path})
+    return RedirectResponse(path, 303)

@@ -1,0 +1,41 @@
+"""One server-sent-event stream for each open page."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, HTTPException, Request
+from sse_starlette import EventSourceResponse
+
+from panel.operations import ID
+from panel.web.live import Live, heartbeat
+
+router = APIRouter()
+
+SEND_TIMEOUT = 30.0  # seconds that a reader may take no byte before its stream is dropped
+
+
+@router.get("/stream")
+@router.get("/stream/{page}")
+async def stream(request: Request, page: str = "line") -> EventSourceResponse:
+    """`/stream` for any page, `/stream/home`, `/stream/<operation id>`. It never says 503: while the
+    backend is silent, that is what the stream tells."""
+    if not ID.fullmatch(page):
+        raise HTTPException(404)
+    topics = {"line": ("line",), "home": ("line", "home")}.get(page, ("line", f"op:{page}"))
+    live: Live = request.app.state.live
+    # A generator, because only that is closed when the browser leaves.
+    return EventSourceResponse(_frames(live, topics), ping=0, send_timeout=SEND_TIMEOUT)
+
+
+async def _frames(live: Live, topics: tuple[str, ...]) -> AsyncIterator[bytes]:
+    for topic in topics:
+        live.prepare(topic)
+    try:
+        with live.fanout.open(*topics) as box:
+            if topics[-1] == "home":
+                live.relay.wake()
+            yield b"retry: 1000\n\n" + heartbeat()
+            while True:
+                yield await box.take()
+    finally:
+        for topic in topics:
+            live.left(topic)

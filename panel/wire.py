@@ -1,0 +1,157 @@
+"""Bytes from the backend -> values, or an error a person can read. Pure.
+
+The backend has four shapes of an error: `{"detail": "text"}`, `{"detail": {…}}` (two different dicts),
+`{"success": false, "error": {code, message, details}}` and HTTP 200 with `"success": false`. All of them
+end here, as `APIError`.
+
+The detail of a running training grows with every poll by anyone, to 800 kB and more: `metrics.epochs` is
+`[history, cursor, history, cursor, …]`. Only the longest history is of use, so only that one is decoded;
+the others are skipped as bytes (`msgspec.Raw`).
+"""
+
+import random
+import re
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from panel.errors import APIError
+
+MAX_BODY = 8 * 1024 * 1024  # bytes, after decompression
+MAX_MESSAGE = 2000  # characters; an unknown strategy lists every path searched, 1.4 kB
+
+_OPERATION = re.compile(r"^/operations/[^/?]+$")
+_PREFIXES = ("body -> ", "query -> ", "path -> ")
+_TRANSIENT = frozenset({500, 502, 503, 504})
+
+
+def read_answer(method: str, path: str, status: int, body: bytes) -> Any:
+    """The decoded body of a good answer; raises APIError for everything else.
+
+    For `GET /operations/{id}`, `data.metrics.epochs` comes back as a list with one history in it.
+    """
+    lean = method == "GET" and _OPERATION.match(path) is not None
+    try:
+        value = _decode_operation(body) if lean else msgspec.json.decode(body)
+    except (ValueError, RecursionError) as exc:  # msgspec's errors are ValueErrors
+        raise _unreadable(status, body) from exc
+    if status >= 400:
+        message, details = explain(status, value)
+        raise APIError(message, status, details, retryable=status in _TRANSIENT)
+    if status >= 300:
+        raise APIError(f"The backend answered {_named(status)}; the panel does not follow it elsewhere.", status)
+    if isinstance(value, dict) and value.get("success") is False:
+        message, details = explain(status, value)
+        raise APIError(message, status, details)
+    return value
+
+
+def explain(status: int, value: Any) -> tuple[str, Any]:
+    """(message, details) of an error body in any of the four shapes. Never empty."""
+    message, details = "", None
+    if isinstance(value, dict):
+        detail, error = value.get("detail"), value.get("error")
+        if isinstance(detail, str):
+            message = detail
+        elif isinstance(detail, dict):
+            message, details = _from_dict(detail), detail
+        elif isinstance(detail, list):
+            message, details = _from_fields("Request validation failed", detail), detail
+        elif isinstance(error, dict):
+            details = error.get("details")
+            message = _text(error.get("message")) or _text(error.get("code"))
+            if isinstance(details, list):
+                message = _from_fields(message, details)
+        elif isinstance(error, str):
+            message = error
+        if not message:
+            message = _text(value.get("message"))
+        if details is None:
+            details = value
+    elif isinstance(value, str):
+        message = value
+    message = " ".join(message.split())[:MAX_MESSAGE]
+    return message or f"The backend answered {_named(status)} and gave no reason.", details
+
+
+def field_errors(details: Any) -> dict[str, str]:
+    """Field name -> sentence, out of the `details` list of a validation error; {} when it has none."""
+    found: dict[str, str] = {}
+    if isinstance(details, list):
+        for item in details:
+            if isinstance(item, dict):
+                name = _field_name(item)
+                found.setdefault(name, _text(item.get("message") or item.get("msg")).removeprefix("Value error, "))
+    return found
+
+
+def retry_delay(attempt: int, base: float) -> float:
+    """Seconds before repeat number `attempt` (1, 2, …): exponential, at most 10 s, with jitter so that
+    many clients of a backend that comes back do not knock at once."""
+    return min(base * 2 ** (attempt - 1), 10.0) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+def _decode_operation(body: bytes) -> Any:
+    try:
+        outer = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        fields = msgspec.json.decode(outer["data"], type=dict[str, msgspec.Raw])
+        metrics = msgspec.json.decode(fields.pop("metrics"), type=dict[str, msgspec.Raw])
+        histories = msgspec.json.decode(metrics.pop("epochs"), type=list[msgspec.Raw])
+        lists = [raw for raw in histories if bytes(memoryview(raw)[:1]) == b"["]
+        longest = [msgspec.json.decode(max(lists, key=_length))] if lists else []
+    except (msgspec.ValidationError, KeyError):
+        return msgspec.json.decode(body)  # not the shape that grows: nothing to save
+    answer = {name: msgspec.json.decode(raw) for name, raw in outer.items() if name != "data"}
+    data = {name: msgspec.json.decode(raw) for name, raw in fields.items()}
+    data["metrics"] = {name: msgspec.json.decode(raw) for name, raw in metrics.items()} | {"epochs": longest}
+    return answer | {"data": data}
+
+
+def _length(raw: msgspec.Raw) -> int:
+    return len(memoryview(raw))
+
+
+def _unreadable(status: int, body: bytes) -> APIError:
+    start = body[:300].decode("utf-8", "replace")
+    if status >= 400:
+        message = f"The backend, or something in front of it, answered {_named(status)} without a readable reason."
+    else:
+        message = "The backend sent something unreadable."
+    return APIError(message, status, {"body": start}, retryable=status in _TRANSIENT)
+
+
+def _from_dict(detail: dict[str, Any]) -> str:
+    """The two dicts: {message, error_code, context, details, suggestion} and {error, …, hint}."""
+    parts = [_text(detail.get("message")) or _text(detail.get("error")) or _text(detail.get("detail"))]
+    more = detail.get("details")
+    if isinstance(more, dict) and isinstance(more.get("errors"), list):
+        parts += [_text(item.get("message")) for item in more["errors"][:10] if isinstance(item, dict)]
+    parts += [_text(detail.get("suggestion")), _text(detail.get("hint"))]
+    return ". ".join(part.strip().rstrip(".") for part in parts if part.strip())
+
+
+def _from_fields(message: str, fields: list[Any]) -> str:
+    named = field_errors(fields)
+    return f"{message}: " + "; ".join(f"{k}: {v}" if k else v for k, v in named.items()) if named else message
+
+
+def _field_name(item: dict[str, Any]) -> str:
+    location = item.get("loc")
+    if isinstance(location, list):
+        return str(location[-1]) if location else ""
+    name = _text(item.get("field"))
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
