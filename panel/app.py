@@ -51,7 +51,9 @@ def create_app(settings: Settings) -> ASGIApp:
                 await asyncio.gather(*tasks, return_exceptions=True)
                 store.close()
 
-    app = FastAPI(title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
     for room in (pages, start, actions, streams):
         app.include_router(room.router)
     app.mount("/static", Static(directory=ASSETS / "static"))

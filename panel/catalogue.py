@@ -167,7 +167,9 @@ def strategy_of(content: Any, stem: str) -> Strategy:
         return Strategy(stem, problem="This file is not a strategy.")
     title, description = text(content.get("name")), " ".join(text(content.get("description")).split())
     if not isinstance(content.get("indicators"), dict):
-        problem = "This is a v2 strategy; KTRDR trains v3 files." if content.get("indicators") else "It has no indicators."
+        problem = (
+            "This is a v2 strategy; KTRDR trains v3 files." if content.get("indicators") else "It has no indicators."
+        )
         return Strategy(stem, title, description, problem=problem)
     data = content.get("training_data") if isinstance(content.get("training_data"), dict) else {}
     history = number(data.get("history_required"))

@@ -46,7 +46,9 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    Console(stderr=True).print(f"ktrdr-panel {__version__} on [bold]http://{shown}:{settings.port}[/bold]", highlight=False)
+    Console(stderr=True).print(
+        f"ktrdr-panel {__version__} on [bold]http://{shown}:{settings.port}[/bold]", highlight=False
+    )
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -74,7 +76,9 @@ def _command(adapter: type[OperationAdapter]) -> click.Command:
         raise SystemExit(asyncio.run(_run(settings, adapter, made)))
 
     parameters: list[click.Parameter] = [_parameter(field) for field in adapter.fields]
-    parameters.append(click.Option(["--backend"], help="Address of KTRDR's REST API; without one the embedded backend works."))
+    parameters.append(
+        click.Option(["--backend"], help="Address of KTRDR's REST API; without one the embedded backend works.")
+    )
     return click.Command(adapter.command, params=parameters, callback=run, help=adapter.summary)
 
 
@@ -140,11 +144,17 @@ def _on_interrupt(act: Callable[[], Any]) -> Callable[[], None]:
 def _report(console: Console, adapter: type[OperationAdapter], result: dict[str, Any]) -> int:
     operation_id = result.get("operation_id") or ""
     if result["status"] == "cancelled":
-        console.print(f"{adapter.title} cancelled. {escape(result.get('note', ''))} {operation_id}".rstrip(), style="yellow")
+        console.print(
+            f"{adapter.title} cancelled. {escape(result.get('note', ''))} {operation_id}".rstrip(), style="yellow"
+        )
         return INTERRUPTED
     snapshot = Snapshot.from_json(result, 0.0)
     if result["status"] != "completed":
-        console.print(f"{adapter.title} failed: {escape(snapshot.error or 'the backend gave no reason')}", style="red", highlight=False)
+        console.print(
+            f"{adapter.title} failed: {escape(snapshot.error or 'the backend gave no reason')}",
+            style="red",
+            highlight=False,
+        )
         console.print(operation_id, style="dim", highlight=False)
         return FAILED
     console.print(f"{adapter.title} completed. [dim]{operation_id}[/dim]", style="green", highlight=False)

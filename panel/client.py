@@ -126,9 +126,11 @@ class AsyncCLIClient:
 
 async def _read_capped(response: httpx.Response) -> bytes:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise APIError("The backend sent something unreadable: a compressed body nobody asked for.", response.status_code)
+        raise APIError(
+            "The backend sent something unreadable: a compressed body nobody asked for.", response.status_code
+        )
     chunks, size = [], 0
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         size += len(chunk)
         if size > wire.MAX_BODY:
             limit = wire.MAX_BODY // 2**20

@@ -5,6 +5,7 @@ state of the line to the backend. What they find goes to the store and to `Liste
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ WATCHED = 2.5  # seconds between readings of an operation that hardly changes, w
 UNWATCHED = 5.0  # seconds, while nobody does: its end should still be known soon
 DISCOVERY = 5.0  # seconds between rounds: one request each
 RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
+RECENT = 12  # ended operations that are shown in full without being asked for
 KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
 
 log = logging.getLogger(__name__)
@@ -79,6 +81,7 @@ class Relay:
             turn = 0
             while True:
                 await self._discover(turn)
+                await self._complete_one()
                 turn += 1
                 silent = self.line.failing_since is not None
                 await self._rest(RECOVERY if silent and self._listener.anyone() else DISCOVERY)
@@ -240,10 +243,8 @@ class Relay:
         else:
             wait = UNWATCHED
         pace.wake.clear()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(pace.wake.wait(), wait)
-        except TimeoutError:
-            pass
         rest = pace.asked_at + FASTEST - time.monotonic()
         if rest > 0:
             await asyncio.sleep(rest)
@@ -281,6 +282,17 @@ class Relay:
             elif seen is None:
                 self._keep(None, Evidence(snapshot, snapshot.completed_at or snapshot.created_at or time.time()))
 
+    async def _complete_one(self) -> None:
+        """Read one of the ended operations of which only the list's few fields are known: one a round."""
+        for seen in self._store.recent(RECENT) if self.line.failing_since is None else []:
+            if not seen.snapshot.full and not seen.forgotten:
+                reading = await read(self._client, seen.snapshot.id, READ_TIMEOUT)
+                if reading.snapshot is not None:
+                    self.observe(reading)
+                elif reading.error is not None and reading.error.status_code == 404:
+                    self._keep(seen, replace(seen, forgotten=True))
+                return
+
     async def _heard_of_workers(self, answer: Any) -> None:
         workers = [worker for worker in answer if isinstance(worker, dict)] if isinstance(answer, list) else []
         self.line.workers = workers[:100]
@@ -298,10 +310,8 @@ class Relay:
 
     async def _rest(self, seconds: float) -> None:
         self._round.clear()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._round.wait(), seconds)
-        except TimeoutError:
-            pass
 
     # The line
 
@@ -339,7 +349,9 @@ def _merged(before: Evidence | None, snapshot: Snapshot) -> Evidence:
     changed = _content(kept) != _content(old)
     return Evidence(
         kept,
-        (snapshot.completed_at if snapshot.finished and snapshot.completed_at else time.time()) if changed else before.changed_at,
+        (snapshot.completed_at if snapshot.finished and snapshot.completed_at else time.time())
+        if changed
+        else before.changed_at,
         cancel=before.cancel,
         cancel_at=before.cancel_at,
     )

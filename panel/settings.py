@@ -31,7 +31,9 @@ def _setting(default: Any, variable: str, meaning: str) -> Any:
 class Settings:
     """All settings. Build with `from_environ`, which checks them."""
 
-    backend: str = _setting("", BASE_URL, "Address of KTRDR's REST API, ending in /api/v1. Empty: the embedded backend.")
+    backend: str = _setting(
+        "", BASE_URL, "Address of KTRDR's REST API, ending in /api/v1. Empty: the embedded backend."
+    )
     host: str = _setting("127.0.0.1", "KTRDR_PANEL_HOST", "Address to listen on.")
     port: int = _setting(8321, "KTRDR_PANEL_PORT", "Port to listen on.")
     data_folder: Path = _setting(

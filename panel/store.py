@@ -116,7 +116,9 @@ class Store:
 
     def open_starts(self) -> list[Start]:
         """Starts of which nobody knows yet what became of them."""
-        return [_start(row) for row in self._db.execute("SELECT * FROM starts WHERE state IN ('sending', 'unconfirmed')")]
+        return [
+            _start(row) for row in self._db.execute("SELECT * FROM starts WHERE state IN ('sending', 'unconfirmed')")
+        ]
 
     def start_of(self, operation_id: str) -> Start | None:
         """The start that asked for this operation, through the panel."""

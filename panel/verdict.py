@@ -157,7 +157,7 @@ def _failed(snapshot: Snapshot) -> Verdict:
             "Completed",
             "It succeeded: the full result is there. The backend marked it failed after it was restarted.",
         )
-    said = snapshot.error or "The backend gave no reason."
+    said = snapshot.error or ("The backend gave no reason." if snapshot.full else "Its reason has not been read yet.")
     return Verdict(State.FAILED, "Failed", said, _advice(said))
 
 

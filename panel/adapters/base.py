@@ -196,4 +196,15 @@ def _amount(typed: str) -> float:
     return amount
 
 
-__all__ = ["TIMEFRAMES", "Field", "Figure", "OperationAdapter", "chosen", "count", "decimal", "named", "percent", "text"]
+__all__ = [
+    "TIMEFRAMES",
+    "Field",
+    "Figure",
+    "OperationAdapter",
+    "chosen",
+    "count",
+    "decimal",
+    "named",
+    "percent",
+    "text",
+]

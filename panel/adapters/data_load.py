@@ -16,7 +16,9 @@ class DataLoadOperationAdapter(OperationAdapter):
     summary = "Fetch market data for one symbol and timeframe."
     fields = (
         Field("symbol", "Symbol", required=True, help="Like EURUSD or AAPL"),
-        Field("timeframe", "Timeframe", "choice", required=True, default="1h", choices=tuple((t, t) for t in TIMEFRAMES)),
+        Field(
+            "timeframe", "Timeframe", "choice", required=True, default="1h", choices=tuple((t, t) for t in TIMEFRAMES)
+        ),
         Field(
             "mode",
             "What to fetch",

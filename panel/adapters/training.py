@@ -77,7 +77,9 @@ class TrainingOperationAdapter(OperationAdapter):
         figures = [Figure("Test accuracy", percent(accuracy), _against(accuracy, baseline, test), lead=True)]
         if baseline is not None:
             always = text(test.get("baseline_class"))
-            note = f"what always answering {always} would reach" if always else "what always giving one answer would reach"
+            note = (
+                f"what always answering {always} would reach" if always else "what always giving one answer would reach"
+            )
             figures.append(Figure("Baseline", percent(baseline), note, lead=True))
         figures += [
             Figure("Test loss", decimal(test.get("test_loss")), "on bars the model never saw", lead=True),

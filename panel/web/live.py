@@ -12,15 +12,12 @@ from typing import Any
 from panel.adapters import KINDS, OperationAdapter
 from panel.catalogue import Catalogue
 from panel.fanout import Fanout, frame, partial
-from panel.relay import Relay
+from panel.relay import RECENT, Relay
 from panel.store import Store
 from panel.verdict import Evidence, Verdict, judge
 from panel.web.render import draw
 
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
-RECENT = 12  # ended operations on the home page
-
-_VERDICT_LATER = 5.0  # seconds: some verdicts change by the clock alone
 
 
 class Live:
@@ -48,7 +45,8 @@ class Live:
         snapshot, now = seen.snapshot, time.time()
         verdict = judge(seen, now)
         if verdict.live:
-            self._put("home", f"card-{snapshot.id}", self.card(seen, verdict, now))
+            card = draw("fragments/card.html", **self.view(seen, verdict, now))
+            self.fanout.publish("home", f"card-{snapshot.id}", frame(partial(f"card-{snapshot.id}", card)))
         else:
             self.fanout.drop("home", f"card-{snapshot.id}")
             if snapshot.kind == "data_load":
@@ -129,9 +127,6 @@ class Live:
             "embedded": self.embedded,
         }
 
-    def card(self, seen: Evidence, verdict: Verdict, now: float) -> str:
-        return draw("fragments/card.html", **self.view(seen, verdict, now))
-
     # Drawing
 
     def _operation(self, seen: Evidence, verdict: Verdict, now: float) -> None:
@@ -150,9 +145,8 @@ class Live:
         self.fanout.publish("home", "lists", frame(partial("lists", html)))
 
     def _put(self, topic: str, place: str, html: str) -> None:
-        if self._drawn.get((topic, place)) != html or place.startswith("card-"):
-            if not place.startswith("card-"):
-                self._drawn[(topic, place)] = html
+        if self._drawn.get((topic, place)) != html:
+            self._drawn[(topic, place)] = html
             self.fanout.publish(topic, place, frame(partial(place, html)))
 
     def _forget(self, topic: str) -> None:

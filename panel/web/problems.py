@@ -19,8 +19,16 @@ def install(app: FastAPI) -> None:
 
 
 async def _expected(request: Request, exc: HTTPException) -> Response:
-    message = exc.detail if exc.status_code in _TITLES and exc.detail != "Not Found" else "There is nothing at this address."
-    return page(request, "problem.html", exc.status_code, title=_TITLES.get(exc.status_code, "That did not work"), message=message)
+    message = (
+        exc.detail if exc.status_code in _TITLES and exc.detail != "Not Found" else "There is nothing at this address."
+    )
+    return page(
+        request,
+        "problem.html",
+        exc.status_code,
+        title=_TITLES.get(exc.status_code, "That did not work"),
+        message=message,
+    )
 
 
 async def _unexpected(request: Request, exc: Exception) -> HTMLResponse:

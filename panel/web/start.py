@@ -29,7 +29,11 @@ async def form(request: Request, kind: str) -> Response:
     again = request.query_params.get("again", "")
     if ID.fullmatch(again) and (seen := request.app.state.live.relay.known(again)) is not None:
         start = request.app.state.store.start_of(again)
-        values |= start.form if start else _as_typed(adapter, seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy})
+        values |= (
+            start.form
+            if start
+            else _as_typed(adapter, seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy})
+        )
     values |= {k: v for k, v in request.query_params.items() if k in values}
     return await _form(request, adapter, values, {}, new_key())
 
@@ -41,7 +45,9 @@ async def submit(request: Request, kind: str) -> Response:
     values = {field.name: typed.get(field.name, "") for field in adapter.fields}
     key = typed.get("key", "")
     if not 16 <= len(key) <= 64:
-        return await _form(request, adapter, values, {"": "This form was out of date. Start again from here."}, new_key())
+        return await _form(
+            request, adapter, values, {"": "This form was out of date. Start again from here."}, new_key()
+        )
     try:
         made = adapter.from_form(values)
     except InvalidForm as exc:
@@ -97,7 +103,12 @@ async def check_again(request: Request, key: str) -> Response:
 
 
 async def _form(
-    request: Request, adapter: type[OperationAdapter], values: dict[str, str], errors: dict[str, str], key: str, status: int = 0
+    request: Request,
+    adapter: type[OperationAdapter],
+    values: dict[str, str],
+    errors: dict[str, str],
+    key: str,
+    status: int = 0,
 ) -> Response:
     catalogue: Catalogue = request.app.state.catalogue
     strategies: list[Strategy] = []

@@ -1,0 +1,229 @@
+"""A scripted backend: KTRDR's REST contract with answers that a test chooses, counting what reaches it.
+
+It stands at the other end of the wire, as an ASGI app behind httpx's transport or behind a real socket.
+Shapes are the real backend's; values are made up.
+"""
+
+import asyncio
+import itertools
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+def stamp(at: float | None = None) -> str:
+    return datetime.fromtimestamp(at or time.time(), UTC).isoformat().replace("+00:00", "Z")
+
+
+def epochs(count: int) -> list[dict[str, Any]]:
+    """A history of `count` epochs that learns."""
+    return [
+        {
+            "epoch": n,
+            "train_loss": 1.0 / (n + 1),
+            "train_accuracy": 0.5 + n / 100,
+            "val_loss": 1.2 / (n + 1),
+            "val_accuracy": 0.45 + n / 100,
+            "learning_rate": 0.001,
+            "duration": 0.3,
+            "timestamp": "2026-11-22T12:58:56Z",
+        }
+        for n in range(count)
+    ]
+
+
+def corrupt(count: int) -> list[Any]:
+    """`metrics.epochs` as the real backend grows it: histories and cursors interleaved, `[]` at the end."""
+    grown: list[Any] = [[], 0]
+    for n in range(1, count + 1):
+        grown += [epochs(n), n]
+    return [*grown, [], count]
+
+
+RESULT = {
+    "artifacts": {},
+    "model_info": {"architecture": "v3_mlp", "parameters_count": 1227},
+    "model_path": "models/swing/1h_v4",
+    "data_summary": {"symbols": ["EURUSD"], "timeframes": ["1h"], "feature_count": 3, "total_samples": 3118},
+    "test_metrics": {"test_loss": 0.666, "test_accuracy": 0.872, "precision": 0.995, "recall": 0.872, "f1_score": 0.93},
+    "training_metrics": {
+        "history": {
+            "train_loss": [0.9, 0.7],
+            "val_loss": [1.0, None],
+            "train_accuracy": [0.5, 0.6],
+            "val_accuracy": [0.4, 0.5],
+        },
+        "training_time": 1.19,
+        "epochs_trained": 2,
+        "best_val_accuracy": 0.739,
+    },
+}
+
+
+def operation(operation_id: str, kind: str = "training", status: str = "running", **changes: Any) -> dict[str, Any]:
+    """The `data` of a detail answer."""
+    progress = {"percentage": 0.0, "current_step": None, "steps_completed": 0, "steps_total": 0, "context": {}}
+    data: dict[str, Any] = {
+        "operation_id": operation_id,
+        "parent_operation_id": None,
+        "operation_type": kind,
+        "status": status,
+        "created_at": stamp(),
+        "started_at": None,
+        "completed_at": None,
+        "progress": progress | changes.pop("progress", {}),
+        "metadata": {
+            "symbol": "EURUSD",
+            "timeframe": "1h",
+            "mode": kind,
+            "start_date": None,
+            "end_date": None,
+            "parameters": {"strategy_yaml": "name: swing\ndescri", "symbols": ["EURUSD"], "timeframes": ["1h"]},
+        },
+        "error_message": None,
+        "warnings": [],
+        "errors": [],
+        "result_summary": None,
+        "metrics": None,
+        "is_backend_local": False,
+    }
+    return data | changes
+
+
+class Backend:
+    """`operations` maps an id to the detail's data, or to a function of the number of readings so far.
+    `answers` maps "METHOD /path" to (status, body) or a function of the request, before anything else."""
+
+    def __init__(self) -> None:
+        self.operations: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {}
+        self.strategies = [
+            {
+                "name": "swing",
+                "description": "Buys oversold, sells overbought.",
+                "symbol": "EURUSD",
+                "timeframe": "1h",
+                "indicators": [{"name": "rsi"}],
+            }
+        ]
+        self.workers: list[dict[str, Any]] = []
+        self.hits: Counter[str] = Counter()
+        self.bodies: list[tuple[str, Any]] = []
+        self.readings: Counter[str] = Counter()
+        self._numbers = itertools.count(1)
+        every = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+        self.app = Starlette(routes=[Route("/api/v1/{path:path}", self._answer, methods=every)])
+
+    def detail(self, operation_id: str) -> dict[str, Any] | None:
+        known = self.operations.get(operation_id)
+        if callable(known):
+            self.readings[operation_id] += 1
+            return known(self.readings[operation_id])
+        return known
+
+    async def _answer(self, request: Request) -> Response:
+        path = "/" + request.path_params["path"]
+        hit = f"{request.method} {path}"
+        self.hits[hit] += 1
+        body = await request.body()
+        if request.method != "GET":
+            self.bodies.append((hit, json.loads(body) if body else None))
+        if hit in self.answers:
+            answer = self.answers[hit]
+            if callable(answer):
+                answer = answer(request)
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+            return answer if isinstance(answer, Response) else JSONResponse(answer[1], answer[0])
+        return self._usual(request.method, path, json.loads(body) if body else {})
+
+    def _usual(self, method: str, path: str, body: dict[str, Any]) -> Response:
+        match method, path.split("/")[1:]:
+            case "GET", ["health"]:
+                return JSONResponse({"status": "ok", "version": "scripted"})
+            case "GET", ["strategies", ""]:
+                return JSONResponse({"success": True, "strategies": self.strategies})
+            case "POST", ["strategies", "validate", name]:
+                return JSONResponse({"success": True, "valid": True, "strategy_name": name, "issues": []})
+            case "GET", ["strategies", name, "features"]:
+                return JSONResponse({"success": True, "strategy_name": name, "features": [], "count": 3})
+            case "POST", ["data", "range"]:
+                data = {"start_date": "2023-01-01T00:00:00", "end_date": "2025-06-30T00:00:00", "point_count": 10945}
+                return JSONResponse({"success": True, "data": data | body})
+            case "POST", ["trainings", "start"]:
+                new = body.get("task_id") or f"op_training_20261122_120000_{next(self._numbers):08x}"
+                self.operations.setdefault(new, operation(new))
+                return JSONResponse({"success": True, "task_id": new, "status": "training_started"})
+            case "POST", ["data", "acquire", "download"]:
+                new = f"op_data_load_20261122_120000_{next(self._numbers):08x}"
+                self.operations[new] = operation(new, "data_load")
+                return JSONResponse({"success": True, "operation_id": new, "status": "started"})
+            case "POST", ["backtests", "start"]:
+                new = f"op_backtesting_20261122_120000_{next(self._numbers):08x}"
+                self.operations[new] = operation(new, "backtesting")
+                return JSONResponse({"success": True, "operation_id": new, "status": "started"})
+            case "POST", ["dummy", "start"]:
+                new = f"op_dummy_20261122_120000_{next(self._numbers):08x}"
+                self.operations[new] = operation(new, "dummy")
+                return JSONResponse({"success": True, "data": {"operation_id": new, "status": "started"}})
+            case "GET", ["operations"]:
+                return JSONResponse({"success": True, "data": [], "total_count": 0, "active_count": 0})
+            case "GET", ["workers"]:
+                return JSONResponse(self.workers)
+            case "GET", ["operations", operation_id]:
+                detail = self.detail(operation_id)
+                if detail is None:
+                    return JSONResponse({"detail": f"Operation not found: {operation_id}"}, 404)
+                return JSONResponse({"success": True, "data": detail})
+            case "DELETE", ["operations", operation_id]:
+                return self._cancel(operation_id)
+        return JSONResponse({"detail": "Not Found"}, 404)
+
+    def _cancel(self, operation_id: str) -> Response:
+        known = self.operations.get(operation_id)
+        if known is None:
+            return JSONResponse({"detail": f"Operation not found: {operation_id}"}, 404)
+        if isinstance(known, dict) and known["status"] in ("completed", "failed", "cancelled"):
+            text = f"Operation {operation_id} cannot be cancelled (status: OperationStatus.{known['status'].upper()})"
+            return JSONResponse({"detail": text}, 400)
+        kind = known["operation_type"] if isinstance(known, dict) else "training"
+        self.operations[operation_id] = operation(
+            operation_id, kind, "cancelled", error_message="Operation cancelled by user", completed_at=stamp()
+        )
+        told = {"success": True, "operation_id": operation_id, "status": "cancelled", "task_cancelled": False}
+        return JSONResponse({"success": True, "data": told | {"remote_cancelled": True, "children_cancelled": []}})
+
+
+@contextmanager
+def served(app: Any, port: int = 0) -> Iterator[str]:
+    """The app behind a real uvicorn on a port of its own, in a thread; yields its address."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="error", lifespan="on", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("the server did not start")
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def percent(at: float, step: str = "", **more: Any) -> dict[str, Any]:
+    return {"percentage": at, "current_step": step or None, **more}
