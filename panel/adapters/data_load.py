@@ -1,4 +1,4 @@
-"""Fetching market data into the backend's store. The mode is always sent: the backend's own default is refused by it."""
+"""Fetching market data into the backend's store. The mode is always sent: the backend refuses its own default."""
 
 from typing import Any
 

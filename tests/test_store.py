@@ -1,0 +1,69 @@
+"""The panel's memory survives being closed, and a start's key is claimed once."""
+
+import pytest
+
+from panel.operations import Snapshot
+from panel.store import Store
+from panel.verdict import Cancel, Evidence
+from tests.scripted import RESULT, corrupt, operation
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "memory" / "panel.db"
+
+
+def seen(operation_id="op_a", **changes) -> Evidence:
+    return Evidence(Snapshot.from_json(operation(operation_id, **changes), 1000.5), 1000.0)
+
+
+def test_an_operation_comes_back_as_it_was(path):
+    store = Store(path)
+    first = seen(status="completed", result_summary=RESULT, metrics={"epochs": corrupt(3)})
+    store.remember(first, finished=True)
+    store.close()
+    assert Store(path).recall("op_a") == first
+
+
+def test_the_800_kilobytes_do_not_go_in(path):
+    store = Store(path)
+    store.remember(seen(metrics={"epochs": corrupt(100)}), finished=False)
+    store.close()
+    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 100_000
+
+
+def test_recent_and_unfinished(path):
+    store = Store(path)
+    for n in range(5):
+        status = "running" if n == 2 else "completed"
+        store.remember(seen(f"op_{n}", status=status, created_at=f"2026-11-22T12:0{n}:00Z"), finished=n != 2)
+    assert [evidence.snapshot.id for evidence in store.recent(3)] == ["op_4", "op_3", "op_2"]
+    assert [evidence.snapshot.id for evidence in store.unfinished()] == ["op_2"]
+
+
+def test_a_cancel_is_remembered(path):
+    store = Store(path)
+    store.remember(Evidence(seen().snapshot, 1.0, cancel=Cancel.UNDELIVERED, cancel_at=2.0), finished=False)
+    recalled = store.recall("op_a")
+    assert recalled is not None
+    assert (recalled.cancel, recalled.cancel_at) == (Cancel.UNDELIVERED, 2.0)
+
+
+def test_a_key_is_claimed_once_even_across_restarts(path):
+    store = Store(path)
+    start, fresh = store.claim("k" * 20, "training", {"strategy_name": "swing"}, "op_x")
+    assert fresh and start.state == "sending"
+    store.close()
+    again, fresh = Store(path).claim("k" * 20, "training", {"strategy_name": "other"}, "op_y")
+    assert not fresh
+    assert (again.operation_id, again.form) == ("op_x", {"strategy_name": "swing"})
+
+
+def test_what_became_of_a_start(path):
+    store = Store(path)
+    store.claim("k" * 20, "data_load", {"symbol": "EURUSD"}, None)
+    assert [start.key for start in store.open_starts()] == ["k" * 20]
+    store.settle("k" * 20, "started", operation_id="op_b")
+    assert store.open_starts() == []
+    found = store.start_of("op_b")
+    assert found is not None and found.form == {"symbol": "EURUSD"}
