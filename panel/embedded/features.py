@@ -1,0 +1,185 @@
+"""From bars to what the network sees: fuzzy memberships, labels, and a split that cannot see ahead."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from talib import abstract
+
+from panel.embedded.indicators import INDICATORS
+from panel.embedded.strategy import Strategy
+from panel.embedded.timeframes import DAY, closing, seconds
+
+CLASSES = ("BUY", "HOLD", "SELL")
+LEAST = 30  # samples that each part of the split needs to mean anything
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Unusable(Exception):
+    """There is no data to train on; the text says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One row for each bar of the base timeframe, as it could be known when that bar closed."""
+
+    times: Array  # seconds, when the bar closed
+    inputs: Array  # rows × features, 0–1
+    labels: Array  # index into CLASSES
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    train: Samples
+    validation: Samples
+    test: Samples
+    cutoffs: tuple[int, int, int]  # seconds: where training ends, where validation ends, where everything ends
+
+
+def samples(
+    strategy: Strategy,
+    symbols: list[str],
+    timeframes: list[str],
+    load: Callable[[str, str], pd.DataFrame | None],
+    start: int | None = None,
+    end: int | None = None,
+) -> Samples:
+    """All symbols' samples that lie between `start` and `end` (seconds), in order of time."""
+    base = strategy.base_timeframe if strategy.base_timeframe in timeframes else timeframes[0]
+    parts = []
+    for symbol in symbols:
+        stored = {timeframe: _loaded(load, symbol, timeframe) for timeframe in timeframes}
+        parts.append(_of_symbol(strategy, stored, base, start, end))
+        if not len(parts[-1].times):
+            first, last = stored[base].index[0], stored[base].index[-1]
+            raise Unusable(
+                f"No data found in cache for {symbol} {base} in the period asked for. Stored are "
+                f"{len(stored[base]):,} bars from {first:%Y-%m-%d} to {last:%Y-%m-%d}, and the strategy needs "
+                f"{strategy.history_required:,} of them before the first sample."
+            )
+    times = np.concatenate([part.times for part in parts])
+    order = np.argsort(times, kind="stable")
+    return Samples(
+        times[order],
+        np.concatenate([part.inputs for part in parts])[order],
+        np.concatenate([part.labels for part in parts])[order],
+    )
+
+
+def _loaded(load: Callable[[str, str], pd.DataFrame | None], symbol: str, timeframe: str) -> pd.DataFrame:
+    frame = load(symbol, timeframe)
+    if frame is None:
+        raise Unusable(f"No data found in cache for {symbol} {timeframe}. Load it first, then train again.")
+    return frame
+
+
+def _of_symbol(
+    strategy: Strategy, stored: dict[str, pd.DataFrame], base: str, start: int | None, end: int | None
+) -> Samples:
+    bars = stored[base]
+    openings = np.asarray(bars.index.as_unit("s").asi8)
+    known = closing(openings, base)
+    columns = [
+        _as_known(column, stored[timeframe], timeframe, known)
+        for fuzzy in strategy.inputs
+        for timeframe in stored
+        if fuzzy.timeframes is None or timeframe in fuzzy.timeframes
+        for column in _memberships(strategy, fuzzy, stored[timeframe])
+    ]
+    inputs = np.column_stack(columns) if columns else np.empty((len(bars), 0))
+    if not inputs.shape[1]:
+        raise Unusable("With these timeframes the strategy's network has no inputs.")
+    labels = zigzag_labels(bars["close"].to_numpy(), strategy.threshold, strategy.lookahead)
+    usable = np.isfinite(inputs).all(axis=1) & (labels >= 0)
+    usable[: strategy.history_required] = False
+    if start is not None:
+        usable &= openings >= start
+    if end is not None:
+        usable &= openings < end
+    return Samples(known[usable], inputs[usable], labels[usable])
+
+
+def _as_known(values: Array, bars: pd.DataFrame, timeframe: str, moments: Array) -> Array:
+    """The values at `moments`, each taken from the last bar that had closed by then; NaN when that bar is
+    too old to say anything (more than two bars and a long weekend)."""
+    closed = closing(np.asarray(bars.index.as_unit("s").asi8), timeframe)
+    place = np.searchsorted(closed, moments, side="right") - 1
+    found = np.where(place >= 0, values[np.maximum(place, 0)], np.nan)
+    age = moments - closed[np.maximum(place, 0)]
+    return np.where(age <= 2 * seconds(timeframe) + 4 * DAY, found, np.nan)
+
+
+def _memberships(strategy: Strategy, fuzzy: Any, bars: pd.DataFrame) -> list[Array]:
+    kind, parameters = strategy.indicators[fuzzy.indicator]
+    values = indicator(kind, parameters, fuzzy.output, bars)
+    return [membership(shape, values, *numbers) for _, shape, numbers in fuzzy.labels]
+
+
+def indicator(kind: str, parameters: dict[str, float], output: str | None, bars: pd.DataFrame) -> Array:
+    """One output of one indicator for every bar; NaN until it has enough of them."""
+    known = INDICATORS[kind]
+    inputs = {column: bars[column].to_numpy(np.float64) for column in bars.columns}
+    function, place = known.function, known.outputs.index(output) if output else 0
+    if function == "ADX" and place:  # TA-Lib computes the directional lines on their own
+        function, place = ("PLUS_DI", "MINUS_DI")[place - 1], 0
+    arguments: dict[str, Any] = {}
+    for name, value in parameters.items():
+        theirs = known.parameters[name]
+        arguments[theirs] = float(value) if theirs == "nbdevup" else int(value)
+    if "nbdevup" in arguments:
+        arguments["nbdevdn"] = arguments["nbdevup"]
+    result = abstract.Function(function)(inputs, **arguments)
+    return np.asarray(result[place] if isinstance(result, list | tuple) else result, np.float64)
+
+
+def membership(shape: str, x: Array, *p: float) -> Array:
+    """How far each value belongs, 0–1. NaN stays NaN."""
+    if shape == "gaussian":
+        return np.exp(-0.5 * ((x - p[0]) / p[1]) ** 2)
+    if shape == "sigmoid":
+        return 1 / (1 + np.exp(np.clip(-p[1] * (x - p[0]), -500, 500)))
+    a, b, c, d = (p[0], p[1], p[1], p[2]) if shape == "triangular" else p
+    rising = (x - a) / (b - a) if b > a else np.where(x >= a, 1.0, 0.0)
+    falling = (d - x) / (d - c) if d > c else np.where(x <= d, 1.0, 0.0)
+    return np.where(np.isnan(x), np.nan, np.clip(np.minimum(rising, falling), 0.0, 1.0))
+
+
+def zigzag_labels(closes: Array, threshold: float, lookahead: int) -> Array:
+    """For each bar which comes first within `lookahead` bars: a rise of `threshold` (BUY), a fall (SELL),
+    or neither (HOLD). The last `lookahead` bars cannot be told yet: -1."""
+    labels = np.full(len(closes), CLASSES.index("HOLD"))
+    undecided = np.ones(len(closes), bool)
+    for ahead in range(1, min(lookahead, len(closes) - 1) + 1):
+        change = closes[ahead:] / closes[:-ahead] - 1
+        for name, hit in (("BUY", change >= threshold), ("SELL", change <= -threshold)):
+            now = undecided[:-ahead] & hit
+            labels[:-ahead][now] = CLASSES.index(name)
+            undecided[:-ahead][now] = False
+    labels[-lookahead:] = -1
+    return labels
+
+
+def split(all_samples: Samples, strategy: Strategy, base: str, cutoffs: tuple[int, int, int] | None = None) -> Split:
+    """Train, validation and test one after the other in time, for all symbols at the same moments. The bars
+    before each border whose labels look across it are left out. `cutoffs` repeats an earlier split."""
+    times = all_samples.times
+    if cutoffs is None:
+        moments = np.unique(times)
+        train, validation, _ = strategy.split
+        borders = [min(int(len(moments) * share), len(moments) - 1) for share in (train, train + validation)]
+        cutoffs = (int(moments[borders[0]]), int(moments[borders[1]]), int(times[-1]) + 1)
+    ahead = np.searchsorted(np.unique(times), cutoffs[:2]) - strategy.lookahead
+    blurred = [np.unique(times)[max(place, 0)] for place in ahead]
+    parts = (
+        times < blurred[0],
+        (times >= cutoffs[0]) & (times < blurred[1]),
+        (times >= cutoffs[1]) & (times < cutoffs[2]),
+    )
+    cut = [Samples(times[part], all_samples.inputs[part], all_samples.labels[part]) for part in parts]
+    if min(len(part.times) for part in cut) < LEAST:
+        sizes = ", ".join(f"{len(part.times):,} for {name}" for part, name in zip(cut, ("training", "validation", "testing"), strict=True))
+        raise Unusable(f"There is too little data: {sizes}; each needs {LEAST} samples. Load more, or widen the dates.")
+    return Split(*cut, cutoffs)
