@@ -9,10 +9,11 @@ import pandas as pd
 from talib import abstract
 
 from panel.embedded.indicators import INDICATORS
-from panel.embedded.strategy import Strategy
+from panel.embedded.strategy import FuzzySet, Plan
 from panel.embedded.timeframes import DAY, closing, seconds
 
 CLASSES = ("BUY", "HOLD", "SELL")
+PARTS = ("training", "validation", "testing")
 LEAST = 30  # samples that each part of the split needs to mean anything
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,6 +28,7 @@ class Samples:
     """One row for each bar of the base timeframe, as it could be known when that bar closed."""
 
     times: Array  # seconds, when the bar closed
+    decided: Array  # seconds, when its label could be told
     inputs: Array  # rows × features, 0–1
     labels: Array  # index into CLASSES
 
@@ -40,7 +42,7 @@ class Split:
 
 
 def samples(
-    strategy: Strategy,
+    plan: Plan,
     symbols: list[str],
     timeframes: list[str],
     load: Callable[[str, str], pd.DataFrame | None],
@@ -48,22 +50,24 @@ def samples(
     end: int | None = None,
 ) -> Samples:
     """All symbols' samples that lie between `start` and `end` (seconds), in order of time."""
-    base = strategy.base_timeframe if strategy.base_timeframe in timeframes else timeframes[0]
+    wanted = plan.training_data.base_timeframe
+    base = wanted if wanted in timeframes else timeframes[0]
     parts = []
     for symbol in symbols:
         stored = {timeframe: _loaded(load, symbol, timeframe) for timeframe in timeframes}
-        parts.append(_of_symbol(strategy, stored, base, start, end))
+        parts.append(_of_symbol(plan, stored, base, start, end))
         if not len(parts[-1].times):
             first, last = stored[base].index[0], stored[base].index[-1]
             raise Unusable(
                 f"No data found in cache for {symbol} {base} in the period asked for. Stored are "
                 f"{len(stored[base]):,} bars from {first:%Y-%m-%d} to {last:%Y-%m-%d}, and the strategy needs "
-                f"{strategy.history_required:,} of them before the first sample."
+                f"{plan.training_data.history_required:,} of them before the first sample."
             )
     times = np.concatenate([part.times for part in parts])
     order = np.argsort(times, kind="stable")
     return Samples(
         times[order],
+        np.concatenate([part.decided for part in parts])[order],
         np.concatenate([part.inputs for part in parts])[order],
         np.concatenate([part.labels for part in parts])[order],
     )
@@ -76,30 +80,30 @@ def _loaded(load: Callable[[str, str], pd.DataFrame | None], symbol: str, timefr
     return frame
 
 
-def _of_symbol(
-    strategy: Strategy, stored: dict[str, pd.DataFrame], base: str, start: int | None, end: int | None
-) -> Samples:
+def _of_symbol(plan: Plan, stored: dict[str, pd.DataFrame], base: str, start: int | None, end: int | None) -> Samples:
     bars = stored[base]
     openings = np.asarray(bars.index.as_unit("s").asi8)
     known = closing(openings, base)
     columns = [
         _as_known(column, stored[timeframe], timeframe, known)
-        for fuzzy in strategy.inputs
-        for timeframe in stored
-        if fuzzy.timeframes is None or timeframe in fuzzy.timeframes
-        for column in _memberships(strategy, fuzzy, stored[timeframe])
+        for item in plan.nn_inputs
+        for timeframe in filter(item.uses, stored)
+        for column in _memberships(plan, plan.fuzzy_sets[item.fuzzy_set], stored[timeframe])
     ]
     inputs = np.column_stack(columns) if columns else np.empty((len(bars), 0))
     if not inputs.shape[1]:
         raise Unusable("With these timeframes the strategy's network has no inputs.")
-    labels = zigzag_labels(bars["close"].to_numpy(), strategy.threshold, strategy.lookahead)
+    asked = plan.training.labels
+    labels = zigzag_labels(bars["close"].to_numpy(), asked.zigzag_threshold, asked.label_lookahead)
     usable = np.isfinite(inputs).all(axis=1) & (labels >= 0)
-    usable[: strategy.history_required] = False
+    usable[: plan.training_data.history_required] = False
     if start is not None:
         usable &= openings >= start
     if end is not None:
         usable &= openings < end
-    return Samples(known[usable], inputs[usable], labels[usable])
+    ahead = min(asked.label_lookahead, len(known))
+    decided = np.append(known[ahead:], np.repeat(known[-1:], ahead))
+    return Samples(known[usable], decided[usable], inputs[usable], labels[usable])
 
 
 def _as_known(values: Array, bars: pd.DataFrame, timeframe: str, moments: Array) -> Array:
@@ -112,13 +116,13 @@ def _as_known(values: Array, bars: pd.DataFrame, timeframe: str, moments: Array)
     return np.where(age <= 2 * seconds(timeframe) + 4 * DAY, found, np.nan)
 
 
-def _memberships(strategy: Strategy, fuzzy: Any, bars: pd.DataFrame) -> list[Array]:
-    kind, parameters = strategy.indicators[fuzzy.indicator]
-    values = indicator(kind, parameters, fuzzy.output, bars)
-    return [membership(shape, values, *numbers) for _, shape, numbers in fuzzy.labels]
+def _memberships(plan: Plan, fuzzy: FuzzySet, bars: pd.DataFrame) -> list[Array]:
+    name, _, output = fuzzy.indicator.partition(".")
+    values = indicator(plan.indicators[name].type, plan.indicators[name].parameters, output, bars)
+    return [membership(label.type, values, *label.parameters) for label in fuzzy.labels.values()]
 
 
-def indicator(kind: str, parameters: dict[str, float], output: str | None, bars: pd.DataFrame) -> Array:
+def indicator(kind: str, parameters: dict[str, float], output: str, bars: pd.DataFrame) -> Array:
     """One output of one indicator for every bar; NaN until it has enough of them."""
     known = INDICATORS[kind]
     inputs = {column: bars[column].to_numpy(np.float64) for column in bars.columns}
@@ -162,24 +166,24 @@ def zigzag_labels(closes: Array, threshold: float, lookahead: int) -> Array:
     return labels
 
 
-def split(all_samples: Samples, strategy: Strategy, base: str, cutoffs: tuple[int, int, int] | None = None) -> Split:
-    """Train, validation and test one after the other in time, for all symbols at the same moments. The bars
-    before each border whose labels look across it are left out. `cutoffs` repeats an earlier split."""
-    times = all_samples.times
-    if cutoffs is None:
+def split(whole: Samples, plan: Plan, cutoffs: tuple[int, int, int] | None = None) -> Split:
+    """Train, validation and test one after the other in time, for all symbols at the same moments. Samples
+    whose labels look across a border are left out. `cutoffs` repeats an earlier split."""
+    times, decided = whole.times, whole.decided
+    if cutoffs is None and len(times):
         moments = np.unique(times)
-        train, validation, _ = strategy.split
-        borders = [min(int(len(moments) * share), len(moments) - 1) for share in (train, train + validation)]
-        cutoffs = (int(moments[borders[0]]), int(moments[borders[1]]), int(times[-1]) + 1)
-    ahead = np.searchsorted(np.unique(times), cutoffs[:2]) - strategy.lookahead
-    blurred = [np.unique(times)[max(place, 0)] for place in ahead]
-    parts = (
-        times < blurred[0],
-        (times >= cutoffs[0]) & (times < blurred[1]),
-        (times >= cutoffs[1]) & (times < cutoffs[2]),
-    )
-    cut = [Samples(times[part], all_samples.inputs[part], all_samples.labels[part]) for part in parts]
+        shares = plan.training.data_split
+        places = [int((len(moments) - 1) * share) for share in (shares.train, shares.train + shares.validation)]
+        borders = [int(moments[place]) for place in places]
+        cutoffs = (borders[0], borders[1], int(decided.max()) + 1)
+    first, second, last = cutoffs or (0, 0, 0)
+    cut = []
+    for after, before in ((0, first), (first, second), (second, last)):
+        part = (times >= after) & (decided < before)
+        cut.append(Samples(times[part], decided[part], whole.inputs[part], whole.labels[part]))
     if min(len(part.times) for part in cut) < LEAST:
-        sizes = ", ".join(f"{len(part.times):,} for {name}" for part, name in zip(cut, ("training", "validation", "testing"), strict=True))
-        raise Unusable(f"There is too little data: {sizes}; each needs {LEAST} samples. Load more, or widen the dates.")
-    return Split(*cut, cutoffs)
+        counts = ", ".join(f"{len(part.times):,} for {name}" for part, name in zip(cut, PARTS, strict=True))
+        raise Unusable(
+            f"There is too little data: {counts}; each needs {LEAST} samples. Load more, or widen the dates."
+        )
+    return Split(*cut, (first, second, last))

@@ -7,7 +7,6 @@ class Indicator(NamedTuple):
     function: str  # TA-Lib's
     parameters: dict[str, str]  # name in strategies -> TA-Lib's
     outputs: tuple[str, ...]  # in TA-Lib's order; the first is meant when none is named
-    joint: bool = True
 
 
 _PERIOD = {"period": "timeperiod"}
@@ -15,7 +14,9 @@ _ADX = ("adx", "plus_di", "minus_di")
 _STOCHASTIC = Indicator(
     "STOCH", {"k_period": "fastk_period", "smooth_k": "slowk_period", "d_period": "slowd_period"}, ("k", "d")
 )
-_BANDS = Indicator("BBANDS", {"period": "timeperiod", "multiplier": "nbdevup", "std_dev": "nbdevup"}, ("upper", "middle", "lower"))
+_BANDS = Indicator(
+    "BBANDS", {"period": "timeperiod", "multiplier": "nbdevup", "std_dev": "nbdevup"}, ("upper", "middle", "lower")
+)
 
 INDICATORS: dict[str, Indicator] = {
     "rsi": Indicator("RSI", _PERIOD, ("rsi",)),

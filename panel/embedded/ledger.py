@@ -122,4 +122,5 @@ class Ledger:
 def _row(row: sqlite3.Row | None) -> Row | None:
     if row is None:
         return None
-    return {name: json.loads(row[name]) if name in _JSON and row[name] is not None else row[name] for name in row.keys()}  # noqa: SIM118
+    values = {name: row[name] for name in row.keys()}  # noqa: SIM118  a Row iterates over its values
+    return values | {name: json.loads(values[name]) for name in _JSON if values.get(name) is not None}

@@ -1,12 +1,15 @@
-"""Strategy files (v3 YAML): where they are, what they say, and what is wrong with them."""
+"""Strategy files (v3 YAML): where they are, what they say, and what is wrong with them.
+
+The models below name the keys as the files do; what they do not name is ignored.
+"""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from panel.embedded.indicators import INDICATORS, MEMBERSHIPS
 from panel.embedded.timeframes import TIMEFRAMES
@@ -15,86 +18,211 @@ STARTERS = Path(__file__).parent / "starters"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
 MAX_FILE = 256 * 1024  # bytes
 
-Issue = dict[str, Any]
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
 
 
-@dataclass(frozen=True, slots=True)
-class FuzzySet:
-    name: str
+class Data(Part):
+    symbols: tuple[str, ...] = Field(min_length=1, max_length=50)
+    timeframes: tuple[Literal[tuple(TIMEFRAMES)], ...] = Field(min_length=1, max_length=10)  # type: ignore[valid-type]
+    base_timeframe: str = ""
+    history_required: int = Field(0, ge=0, le=100_000)  # bars before the first sample
+
+    @model_validator(mode="before")
+    @classmethod
+    def spellings(cls, given: Any) -> Any:
+        """{symbols: […]}, {list: […]}, {symbol: X}, […] and X all occur."""
+        if not isinstance(given, dict):
+            return given
+        base = given.get("timeframes")
+        values = {"base_timeframe": base.get("base_timeframe") or "" if isinstance(base, dict) else ""}
+        for many, one in (("symbols", "symbol"), ("timeframes", "timeframe")):
+            value = given.get(many) or given.get(one)
+            if isinstance(value, dict):
+                value = value.get(many) or value.get("list") or value.get(one)
+            values[many] = value if isinstance(value, list) else [value] if value else []
+        return given | values
+
+
+class Indicator(Part):
+    type: str
+    parameters: dict[str, Annotated[float, Field(ge=1, le=10_000)]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def gather(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            raise ValueError("it has to be a mapping with a type")
+        kind = str(given.get("type") or given.get("name") or "").lower()
+        if kind not in INDICATORS:
+            raise ValueError(f"the type “{kind}” is not known here; there are {', '.join(INDICATORS)}")
+        parameters = {key: value for key, value in given.items() if key not in ("type", "name", "source")}
+        if unknown := [key for key in parameters if key not in INDICATORS[kind].parameters]:
+            takes = ", ".join(INDICATORS[kind].parameters) or "none"
+            raise ValueError(f"{kind} has no parameter {unknown[0]}; it takes {takes}")
+        if given.get("source", "close") != "close":
+            raise ValueError("indicators are computed from closes here, not from another source")
+        return {"type": kind, "parameters": parameters}
+
+
+class Membership(Part):
+    type: Literal[tuple(MEMBERSHIPS)]  # type: ignore[valid-type]
+    parameters: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def fits(self) -> "Membership":
+        if len(self.parameters) != MEMBERSHIPS[self.type]:
+            raise ValueError(f"{self.type} takes {MEMBERSHIPS[self.type]} parameters")
+        if self.type in ("triangular", "trapezoidal") and list(self.parameters) != sorted(self.parameters):
+            raise ValueError("the parameters have to ascend")
+        if self.type == "gaussian" and self.parameters[1] <= 0:
+            raise ValueError("the second parameter, the width, has to be above 0")
+        return self
+
+
+class FuzzySet(Part):
     indicator: str
-    output: str | None
-    labels: tuple[tuple[str, str, tuple[float, ...]], ...]  # (label, membership function, its parameters)
-    timeframes: tuple[str, ...] | None  # None: all
+    labels: dict[str, Membership] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def gather(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            raise ValueError("it has to be a mapping")
+        return {"indicator": given.get("indicator"), "labels": {k: v for k, v in given.items() if k != "indicator"}}
+
+
+class Input(Part):
+    fuzzy_set: str
+    timeframes: Literal["all"] | tuple[str, ...] = "all"
+
+    def uses(self, timeframe: str) -> bool:
+        return self.timeframes == "all" or timeframe in self.timeframes
+
+
+class Architecture(Part):
+    hidden_layers: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((32, 16), min_length=1, max_length=10)
+    activation: Literal["relu", "tanh", "sigmoid", "logistic"] = "relu"
+    dropout: float = 0.0
+
+
+class EarlyStopping(Part):
+    enabled: bool = False
+    patience: int = Field(10, ge=1)  # epochs
+    min_delta: float = Field(0.0, ge=0)
+
+
+class Learning(Part):
+    learning_rate: float = Field(0.001, gt=0, le=10)
+    batch_size: int = Field(32, ge=1)
+    epochs: int = Field(100, ge=1, le=5000)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    early_stopping: EarlyStopping = EarlyStopping()
+    random_seed: int = Field(42, ge=0, lt=2**32)
+
+
+class Model(Part):
+    type: Literal["mlp"] = "mlp"
+    architecture: Architecture = Architecture()
+    training: Learning = Learning()
+
+
+class Decisions(Part):
+    output_format: Literal["classification"] = "classification"
+
+
+class Labels(Part):
+    source: Literal["zigzag"] = "zigzag"
+    zigzag_threshold: float = Field(0.03, gt=0, lt=1)  # the move that makes a label, as a fraction of the price
+    label_lookahead: int = Field(20, ge=1, le=5000)  # bars within which it has to happen
+
+
+class DataSplit(Part):
+    train: float = Field(0.7, ge=0.05, le=0.9)
+    validation: float = Field(0.15, ge=0.05, le=0.9)
+    test: float = Field(0.15, ge=0.05, le=0.9)
+
+    @model_validator(mode="after")
+    def whole(self) -> "DataSplit":
+        if abs(self.train + self.validation + self.test - 1) > 0.01:
+            raise ValueError("train, validation and test have to add up to 1")
+        return self
+
+
+class Supervision(Part):
+    labels: Labels = Labels()
+    data_split: DataSplit = DataSplit()
+
+
+class Plan(Part):
+    """A strategy file's content."""
+
+    name: str = ""
+    description: str = ""
+    training_data: Data
+    indicators: dict[str, Indicator] = Field(min_length=1)
+    fuzzy_sets: dict[str, FuzzySet] = Field(min_length=1)
+    nn_inputs: tuple[Input, ...] = Field(min_length=1)
+    model: Model = Model()
+    decisions: Decisions = Decisions()
+    training: Supervision = Supervision()
+
+    @field_validator("indicators", mode="before")
+    @classmethod
+    def version(cls, given: Any) -> Any:
+        if isinstance(given, list):
+            raise ValueError("this is a v2 strategy: its indicators are a list. Only v3 files are trained")
+        return given
+
+    @model_validator(mode="after")
+    def refers(self) -> "Plan":
+        for item in self.nn_inputs:
+            if item.fuzzy_set not in self.fuzzy_sets:
+                raise ValueError(f"nn_inputs names the fuzzy set {item.fuzzy_set}, which does not exist")
+        for name, fuzzy in self.fuzzy_sets.items():
+            indicator, _, output = fuzzy.indicator.partition(".")
+            if indicator not in self.indicators:
+                raise ValueError(f"the fuzzy set {name} names the indicator {indicator}, which does not exist")
+            has = INDICATORS[self.indicators[indicator].type].outputs
+            if output and output not in has:
+                raise ValueError(f"the fuzzy set {name}: {indicator} has no output {output}; it has {', '.join(has)}")
+        return self
+
+    def features(self, timeframes: list[str]) -> list[dict[str, Any]]:
+        """The network's inputs in their order, as KTRDR lists them."""
+        found = []
+        for item in self.nn_inputs:
+            indicator, _, output = self.fuzzy_sets[item.fuzzy_set].indicator.partition(".")
+            for timeframe in filter(item.uses, timeframes):
+                for label in self.fuzzy_sets[item.fuzzy_set].labels:
+                    feature = {"feature_id": f"{timeframe}_{item.fuzzy_set}_{label}", "timeframe": timeframe}
+                    feature |= {"fuzzy_set": item.fuzzy_set, "membership": label}
+                    found.append(feature | {"indicator_id": indicator, "indicator_output": output or None})
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """One file as it is used. `issues` with severity "error" mean that it cannot be trained."""
+    """One file. Without a plan it cannot be trained, and its issues say why."""
 
     stem: str
-    file: Path
     text: str = ""
-    name: str = ""
-    description: str = ""
-    symbols: tuple[str, ...] = ()
-    timeframes: tuple[str, ...] = ()
-    base_timeframe: str = ""
-    history_required: int = 0  # bars
-    indicators: dict[str, tuple[str, dict[str, float]]] = field(default_factory=dict)  # id -> (type, parameters)
-    inputs: tuple[FuzzySet, ...] = ()
-    hidden_layers: tuple[int, ...] = (32, 16)
-    activation: str = "relu"
-    learning_rate: float = 0.001
-    batch_size: int = 32
-    epochs: int = 100
-    optimizer: str = "adam"
-    patience: int | None = None  # epochs without improvement before it stops; None: never
-    min_delta: float = 0.0
-    threshold: float = 0.03  # move that makes a label, as a fraction of the price
-    lookahead: int = 20  # bars within which it has to happen
-    split: tuple[float, float, float] = (0.7, 0.15, 0.15)
-    seed: int = 42
-    issues: tuple[Issue, ...] = ()
-
-    @property
-    def errors(self) -> list[str]:
-        return [issue["message"] for issue in self.issues if issue["severity"] == "error"]
-
-    def features(self, timeframes: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The network's inputs in their order, as KTRDR lists them."""
-        return [
-            {
-                "feature_id": f"{timeframe}_{fuzzy.name}_{label}",
-                "timeframe": timeframe,
-                "fuzzy_set": fuzzy.name,
-                "membership": label,
-                "indicator_id": fuzzy.indicator,
-                "indicator_output": fuzzy.output,
-            }
-            for fuzzy in self.inputs
-            for timeframe in timeframes
-            if fuzzy.timeframes is None or timeframe in fuzzy.timeframes
-            for label, _, _ in fuzzy.labels
-        ]
+    plan: Plan | None = None
+    issues: tuple[dict[str, Any], ...] = ()
 
 
 def find(stem: str, folders: list[Path]) -> Strategy | None:
-    """The strategy whose file has this stem; a user's own comes before a starter of the same name."""
-    if not NAME.fullmatch(stem):
-        return None
-    for folder in folders:
-        for ending in ("yaml", "yml"):
-            if (file := folder / f"{stem}.{ending}").is_file():
-                return read(file)
-    return None
+    """The strategy whose file has this stem; an earlier folder comes first."""
+    files = [folder / f"{stem}{ending}" for folder in folders for ending in (".yaml", ".yml")]
+    return next((read(file) for file in files if file.is_file()), None) if NAME.fullmatch(stem) else None
 
 
 def all_in(folders: list[Path]) -> list[Strategy]:
     files: dict[str, Path] = {}
-    for folder in folders:
-        for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-            if NAME.fullmatch(file.stem):
-                files.setdefault(file.stem, file)
+    for file in [file for folder in folders for ending in ("yaml", "yml") for file in folder.glob(f"*.{ending}")]:
+        if NAME.fullmatch(file.stem):
+            files.setdefault(file.stem, file)
     return [read(files[stem]) for stem in sorted(files)]
 
 
@@ -104,190 +232,23 @@ def read(file: Path) -> Strategy:
         if file.stat().st_size > MAX_FILE:
             raise ValueError("it is larger than 256 kB")
         text = file.read_text("utf-8")
-        content = yaml.safe_load(text)
+        plan = Plan.model_validate(yaml.safe_load(text))
+    except ValidationError as exc:
+        found = [
+            (".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, ")) for error in exc.errors()
+        ]
+        messages = [
+            f"{place}: {message}." if place else f"{message[:1].upper()}{message[1:]}." for place, message in found
+        ]
+        return Strategy(file.stem, text, None, tuple(_issue("error", message) for message in messages[:20]))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as exc:
-        return _broken(file, f"{file.name} cannot be read: {' '.join(str(exc).split())[:300]}")
-    if not isinstance(content, dict):
-        return _broken(file, f"{file.name} is not a strategy: it has no keys.")
-    if isinstance(content.get("indicators"), list):
-        return _broken(file, f"{file.name} is a v2 strategy: its indicators are a list. Only v3 files are trained.")
-    reader = _Reader(content)
-    values = reader.values()
-    return Strategy(stem=file.stem, file=file, text=text, issues=tuple(reader.issues), **values)
+        reason = " ".join(str(exc).split())[:300]
+        return Strategy(file.stem, "", None, (_issue("error", f"{file.name} cannot be read: {reason}"),))
+    issues = ()
+    if plan.model.architecture.dropout:
+        issues = (_issue("warning", "dropout is not used: the embedded backend's network has none."),)
+    return Strategy(file.stem, text, plan, issues)
 
 
-def _broken(file: Path, message: str) -> Strategy:
-    return Strategy(stem=file.stem, file=file, name=file.stem, issues=(_issue("error", "file", message),))
-
-
-def _issue(severity: str, category: str, message: str) -> Issue:
-    return {"severity": severity, "category": category, "message": message, "details": {}}
-
-
-class _Reader:
-    """Reads one file's content, noting what is wrong on the way."""
-
-    def __init__(self, content: dict[str, Any]) -> None:
-        self.content = content
-        self.issues: list[Issue] = []
-
-    def error(self, category: str, message: str) -> None:
-        self.issues.append(_issue("error", category, message))
-
-    def warn(self, category: str, message: str) -> None:
-        self.issues.append(_issue("warning", category, message))
-
-    def values(self) -> dict[str, Any]:
-        data, model = self.section("training_data"), self.section("model")
-        learning = self.section("training")
-        timeframes = self.listing(data, "timeframes", "timeframe")
-        for unknown in [timeframe for timeframe in timeframes if timeframe not in TIMEFRAMES]:
-            self.error("timeframes", f"“{unknown}” is not a timeframe; there are {', '.join(TIMEFRAMES)}.")
-        symbols = self.listing(data, "symbols", "symbol")
-        if not symbols or not timeframes:
-            self.error("training_data", "training_data names no symbol or no timeframe.")
-        base = data.get("timeframes") if isinstance(data.get("timeframes"), dict) else {}
-        indicators = dict(self.indicators())
-        if str(self.section("decisions").get("output_format", "classification")) != "classification":
-            self.error("decisions", "Only classification (BUY, HOLD, SELL) can be trained here, not regression.")
-        return {
-            "name": str(self.content.get("name") or ""),
-            "description": " ".join(str(self.content.get("description") or "").split())[:1000],
-            "symbols": symbols,
-            "timeframes": timeframes,
-            "base_timeframe": str((base or {}).get("base_timeframe") or (timeframes[0] if timeframes else "")),
-            "history_required": int(self.amount(data, "history_required", 0, 0, 100_000)),
-            "indicators": indicators,
-            "inputs": tuple(self.inputs(indicators)),
-            **self.network(model),
-            **self.labels(learning),
-        }
-
-    def section(self, name: str, within: dict[str, Any] | None = None) -> dict[str, Any]:
-        found = (self.content if within is None else within).get(name)
-        return found if isinstance(found, dict) else {}
-
-    def amount(self, within: dict[str, Any], name: str, usual: float, low: float, high: float) -> float:
-        given = within.get(name, usual)
-        if isinstance(given, bool) or not isinstance(given, int | float) or not low <= given <= high:
-            self.error(name, f"{name} is {given!r}; it has to be a number from {low:g} to {high:g}.")
-            return usual
-        return given
-
-    def choice(self, within: dict[str, Any], name: str, usual: str, known: dict[str, str]) -> str:
-        given = str(within.get(name) or usual).lower()
-        if given not in known:
-            self.error(name, f"{name} “{given}” is not known; there are {', '.join(known)}.")
-            return known[usual]
-        return known[given]
-
-    @staticmethod
-    def listing(data: dict[str, Any], many: str, one: str) -> tuple[str, ...]:
-        """All the spellings that occur: {symbols: […]}, {list: […]}, {symbol: X}, […], X."""
-        value = data.get(many) or data.get(one)
-        if isinstance(value, dict):
-            value = value.get(many) or value.get("list") or value.get(one)
-        return tuple(str(item) for item in (value if isinstance(value, list) else [value]) if item)[:50]
-
-    def indicators(self) -> Iterator[tuple[str, tuple[str, dict[str, float]]]]:
-        if not self.section("indicators"):
-            self.error("indicators", "It has no indicators.")
-        for name, given in self.section("indicators").items():
-            given = given if isinstance(given, dict) else {}
-            kind = str(given.get("type") or given.get("name") or "").lower()
-            if kind not in INDICATORS:
-                self.error("indicators", f"Indicator {name}: type “{kind}” is not known here.")
-                continue
-            parameters = {}
-            for key, value in given.items():
-                if key in ("type", "name", "source"):
-                    if key == "source" and value != "close":
-                        self.warn("indicators", f"Indicator {name} is computed from closes, not from {value}.")
-                elif key not in INDICATORS[kind].parameters:
-                    takes = ", ".join(INDICATORS[kind].parameters) or "none"
-                    self.error("indicators", f"Indicator {name}: {kind} has no parameter {key}; it takes {takes}.")
-                else:
-                    parameters[key] = self.amount(given, key, 14, 1, 10_000)
-            yield str(name), (kind, parameters)
-
-    def inputs(self, indicators: dict[str, Any]) -> Iterator[FuzzySet]:
-        listed = self.content.get("nn_inputs")
-        if not isinstance(listed, list) or not listed:
-            self.error("nn_inputs", "nn_inputs names no fuzzy set: the network has no inputs.")
-            return
-        for item in listed:
-            name = str(item.get("fuzzy_set") if isinstance(item, dict) else item)
-            given = self.section(name, self.section("fuzzy_sets"))
-            indicator, _, output = str(given.get("indicator") or "").partition(".")
-            if not given:
-                self.error("nn_inputs", f"nn_inputs names the fuzzy set {name}, which does not exist.")
-            elif indicator not in indicators:
-                self.error("fuzzy_sets", f"Fuzzy set {name}: there is no indicator “{indicator}”.")
-            elif output and output not in INDICATORS[indicators[indicator][0]].outputs:
-                has = ", ".join(INDICATORS[indicators[indicator][0]].outputs)
-                self.error("fuzzy_sets", f"Fuzzy set {name}: {indicator} has no output “{output}”; it has {has}.")
-            else:
-                wanted = item.get("timeframes", "all") if isinstance(item, dict) else "all"
-                only = None if wanted in ("all", None) else tuple(map(str, wanted if isinstance(wanted, list) else [wanted]))
-                yield FuzzySet(name, indicator, output or None, tuple(self.memberships(name, given)), only)
-
-    def memberships(self, name: str, given: dict[str, Any]) -> Iterator[tuple[str, str, tuple[float, ...]]]:
-        for label, shape in given.items():
-            if label == "indicator":
-                continue
-            kind, parameters = (shape.get("type"), shape.get("parameters")) if isinstance(shape, dict) else (None, None)
-            if kind not in MEMBERSHIPS:
-                known = ", ".join(MEMBERSHIPS)
-                self.error("fuzzy_sets", f"Fuzzy set {name}, {label}: type “{kind}” is not known here; there are {known}.")
-            elif (
-                not isinstance(parameters, list)
-                or len(parameters) != MEMBERSHIPS[kind]
-                or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in parameters)
-            ):
-                self.error("fuzzy_sets", f"Fuzzy set {name}, {label}: {kind} takes {MEMBERSHIPS[kind]} numbers.")
-            elif kind in ("triangular", "trapezoidal") and parameters != sorted(parameters):
-                self.error("fuzzy_sets", f"Fuzzy set {name}, {label}: the parameters have to ascend.")
-            elif kind == "gaussian" and parameters[1] <= 0:
-                self.error("fuzzy_sets", f"Fuzzy set {name}, {label}: the width has to be above 0.")
-            else:
-                yield str(label), kind, tuple(float(value) for value in parameters)
-
-    def network(self, model: dict[str, Any]) -> dict[str, Any]:
-        shape, training = self.section("architecture", model), self.section("training", model)
-        stopping = self.section("early_stopping", training)
-        if str(model.get("type") or "mlp").lower() != "mlp":
-            self.error("model", f"Only a multi-layer perceptron (mlp) can be trained, not “{model.get('type')}”.")
-        layers = shape.get("hidden_layers", [32, 16])
-        if not (isinstance(layers, list) and layers and all(type(n) is int and 0 < n <= 1024 for n in layers)):
-            self.error("model", "hidden_layers has to be a list of sizes from 1 to 1024.")
-            layers = [32, 16]
-        if shape.get("dropout"):
-            self.warn("model", "dropout is not used: the embedded backend's network has none.")
-        activations = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic", "logistic": "logistic"}
-        return {
-            "hidden_layers": tuple(layers),
-            "activation": self.choice(shape, "activation", "relu", activations),
-            "learning_rate": self.amount(training, "learning_rate", 0.001, 1e-7, 10.0),
-            "batch_size": int(self.amount(training, "batch_size", 32, 1, 100_000)),
-            "epochs": int(self.amount(training, "epochs", 100, 1, 5000)),
-            "optimizer": self.choice(training, "optimizer", "adam", {"adam": "adam", "adamw": "adam", "sgd": "sgd"}),
-            "patience": int(self.amount(stopping, "patience", 10, 1, 5000)) if stopping.get("enabled") else None,
-            "min_delta": self.amount(stopping, "min_delta", 0.0, 0.0, 10.0),
-            "seed": int(self.amount(training, "random_seed", 42, 0, 2**31)),
-        }
-
-    def labels(self, learning: dict[str, Any]) -> dict[str, Any]:
-        labels, split = self.section("labels", learning), self.section("data_split", learning)
-        if str(labels.get("source") or "zigzag") != "zigzag":
-            self.error("labels", f"Only zigzag labels can be made here, not “{labels['source']}”.")
-        shares = tuple(
-            self.amount(split, name, usual, 0.05, 0.9)
-            for name, usual in (("train", 0.7), ("validation", 0.15), ("test", 0.15))
-        )
-        if abs(sum(shares) - 1) > 0.01:
-            self.error("data_split", "The shares of train, validation and test have to add up to 1.")
-        return {
-            "threshold": self.amount(labels, "zigzag_threshold", 0.03, 0.00001, 1.0),
-            "lookahead": int(self.amount(labels, "label_lookahead", 20, 1, 5000)),
-            "split": shares,
-        }
+def _issue(severity: str, message: str) -> dict[str, Any]:
+    return {"severity": severity, "category": "strategy", "message": message, "details": {}}

@@ -1,0 +1,30 @@
+"""The embedded backend: KTRDR's REST contract with real work behind it, for a panel without a KTRDR.
+
+It listens on no port: its `app` is called in this process. It imports nothing of the panel, and needs the
+libraries of the `embedded` extra.
+"""
+
+import asyncio
+from pathlib import Path
+
+from panel.embedded.api import create_api
+from panel.embedded.backend import Backend
+
+
+class EmbeddedBackend:
+    """`app` is its ASGI app, with KTRDR's paths below /api/v1. Several may work in one `folder` at once."""
+
+    def __init__(self, folder: Path, strategies_folder: Path | None = None) -> None:
+        self._backend = Backend(folder, strategies_folder)
+        self.app = create_api(self._backend)
+
+    async def start(self) -> None:
+        """Make the folder ready, and end what an earlier panel left behind. May be called again."""
+        await asyncio.to_thread(self._backend.open)
+
+    async def stop(self) -> None:
+        """Let the processes put their work down; returns when they are gone. May be called again."""
+        await asyncio.to_thread(self._backend.close)
+
+
+__all__ = ["EmbeddedBackend"]

@@ -1,0 +1,137 @@
+"""Trainings, their checkpoints and models; backtests, of which there are none."""
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel, Field
+
+from panel.embedded import strategy
+from panel.embedded.api.answers import all_busy, good, period, uptime
+from panel.embedded.backend import ID, Backend, Busy, Taken
+from panel.embedded.bars import SYMBOL
+from panel.embedded.ledger import Row
+from panel.embedded.timeframes import TIMEFRAMES
+
+
+class Training(BaseModel):
+    strategy_name: str = Field(min_length=1)
+    symbols: list[str] | None = None
+    timeframes: list[str] | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    task_id: str | None = Field(None, pattern=f"^{ID.pattern}$")
+    detailed_analytics: bool = False
+
+
+def routes(home: Backend) -> APIRouter:
+    api = APIRouter()
+
+    @api.post("/trainings/start")
+    def start(body: Training) -> Row:
+        found = strategy.find(body.strategy_name, home.strategy_folders)
+        if found is None:
+            searched = ", ".join(str(folder / f"{body.strategy_name[:100]}.yaml") for folder in home.strategy_folders)
+            raise HTTPException(400, f"Strategy file not found: {body.strategy_name[:100]}.yaml (searched: {searched})")
+        if found.plan is None:
+            problems = [issue["message"] for issue in found.issues]
+            detail = {"message": f"Strategy {found.stem} is not valid. {problems[0]}", "details": {"issues": problems}}
+            detail |= {"error_code": "STRATEGY-Invalid", "context": {"strategy_name": found.stem}}
+            raise HTTPException(400, detail | {"suggestion": "Mend the file, then check it with validate."})
+        symbols = [symbol.upper() for symbol in body.symbols or found.plan.training_data.symbols]
+        timeframes = list(body.timeframes or found.plan.training_data.timeframes)
+        for timeframe in timeframes:
+            if timeframe not in TIMEFRAMES:
+                raise HTTPException(422, f"Invalid timeframe: {timeframe[:20]}")
+        for symbol in symbols:
+            if not SYMBOL.fullmatch(symbol):
+                raise HTTPException(422, f"Invalid symbol: {symbol[:20]}")
+        bounds = period(body.start_date, body.end_date)
+        request = {"strategy_name": found.stem, "symbols": symbols, "timeframes": timeframes, **bounds}
+        request |= {"detailed_analytics": body.detailed_analytics}
+        metadata = {"symbol": symbols[0], "timeframe": timeframes[0], "mode": "training", **bounds}
+        more = {"strategy_yaml": found.text[:100], "worker_id": "embedded-training"}
+        folders = [str(folder) for folder in home.strategy_folders]
+        try:
+            operation_id = home.launch(
+                "training", metadata | {"parameters": request | more}, request | {"folders": folders}, body.task_id
+            )
+        except Busy:
+            raise all_busy(home, "training") from None
+        except Taken:
+            raise HTTPException(409, f"There is already an operation {body.task_id}") from None
+        told = {"success": True, "task_id": operation_id, "status": "training_started", "strategy_name": found.stem}
+        message = f"Neural network training started for {', '.join(symbols)} using {found.stem} strategy"
+        return told | {
+            "message": message,
+            "symbols": symbols,
+            "timeframes": timeframes,
+            "estimated_duration_minutes": 1,
+        }
+
+    @api.get("/trainings/{operation_id}/performance")
+    def performance(operation_id: str) -> Row:
+        operation = home.operation(operation_id)
+        if operation is None or operation["type"] != "training":
+            raise HTTPException(404, f"Training task {operation_id} not found")
+        if operation["status"] != "completed":
+            status = operation["status"]
+            raise HTTPException(404, f"Training task {operation_id} is not completed (status: {status})")
+        told = {name: operation["result"][name] for name in ("training_metrics", "test_metrics", "model_info")}
+        return {"success": True, "task_id": operation_id, "status": "completed", **told}
+
+    @api.post("/backtests/start")
+    def backtest() -> None:
+        detail = {"error": "The embedded backend runs no backtests", "worker_type": "backtesting"}
+        detail |= {"registered_workers": 0, "backend_uptime_seconds": uptime(home)}
+        raise HTTPException(503, detail | {"hint": "Connect a KTRDR backend to run backtests."})
+
+    @api.get("/checkpoints")
+    def checkpoints() -> Row:
+        rows = [_checkpoint(row) for row in home.ledger.checkpoints()]
+        return good(rows, total_count=len(rows))
+
+    @api.get("/checkpoints/stats")
+    def checkpoint_stats() -> Row:
+        rows = home.ledger.checkpoints()
+        total = {"total_checkpoints": len(rows), "total_size_bytes": sum(row["size"] for row in rows)}
+        return {"success": True, **total, "oldest_checkpoint": rows[-1]["created_at"] if rows else None}
+
+    def saved(operation_id: str) -> Row:
+        rows = home.ledger.checkpoints(operation_id)
+        if not rows:
+            raise HTTPException(404, f"Checkpoint not found: {operation_id}")
+        return rows[0]
+
+    @api.get("/checkpoints/{operation_id}")
+    def checkpoint(operation_id: str) -> Row:
+        row = saved(operation_id)
+        told = {"operation_id": operation_id, "checkpoint_type": row["type"], "created_at": row["created_at"]}
+        return good(told | {"state": row["state"], "artifacts_size_bytes": row["size"]})
+
+    @api.delete("/checkpoints/{operation_id}")
+    def drop_checkpoint(operation_id: str) -> Row:
+        saved(operation_id)
+        home.ledger.drop_checkpoint(operation_id)
+        (home.folder / "checkpoints" / f"{operation_id}.joblib").unlink(missing_ok=True)
+        return {"success": True, "message": f"Checkpoint deleted: {operation_id}"}
+
+    @api.get("/models")
+    def models() -> Row:
+        return {"success": True, "models": [_model(path) for path in sorted(home.folder.glob("models/*/*/model.json"))]}
+
+    return api
+
+
+def _checkpoint(row: Row) -> Row:
+    told = {"operation_id": row["operation_id"], "checkpoint_type": row["type"], "created_at": row["created_at"]}
+    return told | {"state_summary": row["state"], "artifacts_size_bytes": row["size"]}
+
+
+def _model(file: Any) -> Row:
+    about = json.loads(file.read_text("utf-8"))
+    used, training = about["data_summary"], about["training_metrics"]
+    told = {"model_id": f"{file.parts[-3]}/{file.parts[-2]}", "model_name": file.parts[-3]}
+    told |= {"symbol": used["symbols"][0], "timeframe": used["timeframes"][0], "created_at": about["created_at"]}
+    told |= {"training_accuracy": training["final_train_accuracy"], "model_path": about.get("model_path")}
+    return told | {"test_accuracy": about["test_metrics"]["test_accuracy"], "description": ""}

@@ -1,0 +1,165 @@
+"""Operations of the embedded backend: started, cancelled, resumed and, when their process died, ended.
+
+Every operation runs in a process of its own. Several panels and command lines may share one folder: what
+they know of each other is in the ledger, and who is alive is told by a lock. Each kind has one slot, a file
+that is locked as long as an operation of this kind runs; the lock ends with the process that holds it,
+however that ends. So an operation that is active while its slot is free has died.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from panel.embedded import strategy
+from panel.embedded.ledger import ACTIVE, Ledger, Row, stamp
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+KINDS = ("training", "data_load", "dummy")
+SLOT_WAIT = 2.0  # seconds in which a process that has just ended leaves its slot
+CANCEL_WAIT = 3.0  # seconds for the process to answer a cancel
+STOP_WAIT = 3.5  # seconds for processes to put their work down when the panel stops
+_ROOT = Path(__file__).resolve().parents[2]  # where the worker finds this package
+
+
+class Busy(Exception):
+    """Another operation of this kind is running."""
+
+
+class Taken(Exception):
+    """There is an operation with this id."""
+
+
+class Backend:
+    """`folder` holds everything: data/, models/, strategies/, checkpoints/, logs/ and the ledger. Strategies
+    are also looked for in `strategies_folder`."""
+
+    def __init__(self, folder: Path, strategies_folder: Path | None = None) -> None:
+        self.folder = folder.absolute()
+        own = [self.folder / "strategies", *([strategies_folder.absolute()] if strategies_folder else [])]
+        self.strategy_folders = [*own, strategy.STARTERS]
+        self.ledger = Ledger(self.folder / "operations.db")
+        self.began = time.monotonic()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def open(self) -> None:
+        for name in ("data", "strategies", "models", "checkpoints", "logs", "slots"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.ledger.create()
+        for kind in KINDS:
+            self.sweep(kind)
+
+    def close(self) -> None:
+        end = time.monotonic() + STOP_WAIT
+        for child in self._children.values():
+            child.stdin.close()  # type: ignore[union-attr]
+        for child in self._children.values():
+            try:
+                child.wait(max(end - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self._children.clear()
+        for kind in KINDS:
+            self.sweep(kind)
+
+    def launch(self, kind: str, metadata: Row, request: Row, operation_id: str | None = None) -> str:
+        """Begin an operation; returns its id. Raises Busy or Taken."""
+        operation_id = operation_id or f"op_{kind}_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
+        slot = self._take(kind)
+        try:
+            if not self.ledger.add(operation_id, kind, metadata, request):
+                raise Taken
+            self._spawn(operation_id, slot)
+        finally:
+            os.close(slot)
+        return operation_id
+
+    def resume(self, operation_id: str) -> None:
+        """Go on from the checkpoint. Raises Busy, and Taken when it is not failed or cancelled any more."""
+        slot = self._take("training")
+        try:
+            if not self.ledger.update(operation_id, ("failed", "cancelled"), status="resuming", cancel=None, step=None):
+                raise Taken
+            self._spawn(operation_id, slot)
+        finally:
+            os.close(slot)
+
+    def cancel(self, operation_id: str, reason: str) -> Row | None:
+        """Ask for the end and wait for it a moment; returns the operation as it then is."""
+        self.ledger.update(operation_id, cancel=reason)
+        end = time.monotonic() + CANCEL_WAIT
+        while (operation := self.operation(operation_id)) and operation["status"] in ACTIVE:
+            if time.monotonic() > end:
+                break
+            time.sleep(0.05)
+        return operation
+
+    def operation(self, operation_id: str) -> Row | None:
+        found = self.ledger.operation(operation_id)
+        if found and found["status"] in ACTIVE and self.sweep(found["type"]):
+            found = self.ledger.operation(operation_id)
+        return found
+
+    def sweep(self, kind: str) -> bool:
+        """End operations whose process is gone; whether the slot was free."""
+        slot = self._try(kind)
+        if slot is None:
+            return False
+        try:
+            self._bury(kind)
+        finally:
+            os.close(slot)
+        return True
+
+    def _bury(self, kind: str) -> None:
+        """With the slot in hand: whatever is still active is not."""
+        for operation in self.ledger.operations({"type": kind, "status": ACTIVE}, 100, 0)[0]:
+            where = f" at {operation['step']}" if operation["step"] else ""
+            reason = f"The process of this operation ended without a word{where}: killed, or out of memory."
+            if kind == "training" and self.ledger.checkpoints(operation["id"]):
+                reason += " It can be resumed from its checkpoint."
+            self.ledger.update(operation["id"], status="failed", error=reason, completed_at=stamp())
+
+    def _take(self, kind: str) -> int:
+        end = time.monotonic() + SLOT_WAIT
+        while (slot := self._try(kind)) is None:
+            if time.monotonic() > end:
+                raise Busy
+            time.sleep(0.05)
+        self._bury(kind)
+        return slot
+
+    def _try(self, kind: str) -> int | None:
+        """The slot's lock as an open file, or None while somebody else holds it."""
+        slot = os.open(self.folder / "slots" / kind, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(slot)
+            return None
+        return slot
+
+    def _spawn(self, operation_id: str, slot: int) -> None:
+        """The process inherits the slot. It lives in a session of its own, so that Ctrl-C reaches only the
+        panel, which then decides."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "panel.embedded.worker", str(self.folder), operation_id]
+        for ended in [name for name, child in self._children.items() if child.poll() is not None]:
+            self._children.pop(ended).stdin.close()  # type: ignore[union-attr]
+        with (self.folder / "logs" / f"{operation_id}.log").open("ab") as log:
+            self._children[operation_id] = subprocess.Popen(  # noqa: S603
+                command,
+                cwd=_ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[slot],
+                start_new_session=True,
+            )
