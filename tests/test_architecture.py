@@ -34,7 +34,9 @@ def modules() -> dict[str, set[str]]:
                     package = (PANEL / Path(*inner.split("."))).is_dir()
                     imported.add(inner if exists or package else base or "__init__")
             elif isinstance(node, ast.Import):
-                imported |= {alias.name.removeprefix("panel.") for alias in node.names if alias.name.startswith("panel.")}
+                imported |= {
+                    alias.name.removeprefix("panel.") for alias in node.names if alias.name.startswith("panel.")
+                }
         found[name] = imported
     return found
 
@@ -99,7 +101,17 @@ def test_no_template_turns_escaping_off_or_carries_script_or_style():
     templates = PANEL.parent / "templates"
     for file in templates.rglob("*.html"):
         text = file.read_text("utf-8")
-        for forbidden in ("|safe", "| safe", "autoescape", ' style="', "<style", " onclick", " onload", "javascript:", "hx-on"):
+        for forbidden in (
+            "|safe",
+            "| safe",
+            "autoescape",
+            ' style="',
+            "<style",
+            " onclick",
+            " onload",
+            "javascript:",
+            "hx-on",
+        ):
             assert forbidden not in text, f"{file.name}: {forbidden}"
 
 
@@ -112,5 +124,9 @@ def test_vendored_files_are_the_ones_that_are_listed():
         cells = [cell.strip(" `") for cell in line.strip("|").split("|")]
         if len(cells) == 5 and len(cells[4]) == 64:
             listed[cells[0]] = cells[4]
-    files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in vendor.iterdir() if file.suffix in (".js", ".css")}
+    files = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in vendor.iterdir()
+        if file.suffix in (".js", ".css")
+    }
     assert files == listed

@@ -27,7 +27,7 @@ class TrainingOperationAdapter(OperationAdapter):
             "Detailed analytics",
             "switch",
             option="--detailed-analytics",
-            help="Gradients and learning rates too; slower",
+            help="Records more: which inputs mattered, and what was confused with what",
         ),
     )
 

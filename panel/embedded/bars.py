@@ -49,13 +49,13 @@ class Bars:
         try:
             frame = pd.read_csv(file)
             frame.columns = [str(column).strip().lower() for column in frame.columns]
-            index = pd.to_datetime(frame.iloc[:, 0], utc=True, format="ISO8601")
+            index = pd.to_datetime(frame.iloc[:, 0].astype(str), utc=True, format="ISO8601")
             frame = frame[market.COLUMNS].astype(float)
         except (FileNotFoundError, pd.errors.EmptyDataError):
             return None
         except (KeyError, IndexError, ValueError, OSError) as exc:
             raise ValueError(f"{file.name} cannot be read as market data: {str(exc).strip(chr(34))[:200]}") from exc
-        frame.index = pd.DatetimeIndex(index, name=None).as_unit("s")
+        frame.index = pd.DatetimeIndex(index).as_unit("s").rename(None)
         frame = frame.dropna(subset=market.COLUMNS[:4])
         frame = frame[~frame.index.duplicated()].sort_index()
         return frame if len(frame) else None

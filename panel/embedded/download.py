@@ -7,9 +7,9 @@ import pandas as pd
 
 from panel.embedded import market
 from panel.embedded.bars import Bars
+from panel.embedded.job import Failed, Job, Stopped
 from panel.embedded.ledger import Row
 from panel.embedded.timeframes import DAY, closing, opening
-from panel.embedded.worker import Failed, Job, Stopped
 
 YEAR = 365 * DAY  # one segment
 HISTORY = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())  # where "all of it" begins

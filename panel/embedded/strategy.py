@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from panel.embedded.indicators import INDICATORS, MEMBERSHIPS
 from panel.embedded.timeframes import TIMEFRAMES
@@ -168,10 +168,12 @@ class Plan(Part):
     decisions: Decisions = Decisions()
     training: Supervision = Supervision()
 
-    @field_validator("indicators", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def version(cls, given: Any) -> Any:
-        if isinstance(given, list):
+    def recognise(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            raise ValueError("this file is not a strategy: it has no keys")
+        if isinstance(given.get("indicators"), list):
             raise ValueError("this is a v2 strategy: its indicators are a list. Only v3 files are trained")
         return given
 

@@ -19,9 +19,9 @@ from sklearn.neural_network import MLPClassifier
 from panel.embedded import features
 from panel.embedded.bars import Bars
 from panel.embedded.features import CLASSES, Samples, Split, Unusable
+from panel.embedded.job import Failed, Job, Stopped
 from panel.embedded.ledger import Row, stamp
 from panel.embedded.strategy import Learning, Plan, Strategy, find
-from panel.embedded.worker import Failed, Job, Stopped
 
 CHECKPOINT_EVERY = 5.0  # seconds
 _ACTIVATIONS = {"sigmoid": "logistic"}  # scikit-learn's name

@@ -11,57 +11,11 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from panel.embedded.job import Failed, Job, Stopped
 from panel.embedded.ledger import Ledger, Row, stamp
 
-EVERY = 0.25  # seconds between reports, and between looks for a cancel
 GRACE = 15.0  # seconds after the panel's end in which the work has to have been put down
-
-
-class Stopped(Exception):
-    """The operation shall end now: cancelled, or left alone by its panel. The text is why."""
-
-    def __init__(self, reason: str, status: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-class Failed(Exception):
-    """The operation cannot go on; the text is for people."""
-
-
-class Job:
-    """One operation as its work sees it."""
-
-    def __init__(self, folder: Path, operation: Row, orphaned: threading.Event) -> None:
-        self.folder = folder
-        self.id: str = operation["id"]
-        self.request: Row = operation["request"]
-        self.resumes = operation["status"] == "resuming"
-        self.operation = operation
-        self.ledger = Ledger(folder / "operations.db")
-        self.orphaned = orphaned
-        self.place = ""  # how far it is, for the reason it gives when it has to stop: "at epoch 12 of 60"
-        self._told = 0.0
-
-    def runs(self) -> None:
-        self.ledger.update(
-            self.id, status="running", started_at=self.operation["started_at"] or stamp(), error=None, completed_at=None
-        )
-
-    def report(self, percentage: float, step: str, *, now: bool = False, **more: Any) -> None:
-        """Tell where it is, at most every EVERY seconds unless `now`. Raises Stopped when it shall end."""
-        if self.orphaned.is_set():
-            where = f" {self.place}" if self.place else ""
-            raise Stopped(f"The panel that ran this operation stopped{where}.", "failed")
-        if not now and time.monotonic() - self._told < EVERY:
-            return
-        self._told = time.monotonic()
-        self.ledger.update(self.id, percentage=min(percentage, 99.0), step=step, **more)
-        reason = self.ledger.wish(self.id)
-        if reason is not None:
-            raise Stopped(reason, "cancelled")
 
 
 def _work(kind: str) -> Callable[[Job], Row]:

@@ -1,0 +1,111 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from panel.embedded import EmbeddedBackend
+
+BASE = "http://embedded/api/v1"
+
+# Trains in about a second, and would go on for minutes with `epochs: 2000`.
+STRATEGY = """
+name: {name}
+version: "3.0"
+description: A small one.
+training_data:
+  symbols: {{mode: single, symbol: EURUSD}}
+  timeframes: {{mode: single, timeframe: "1h"}}
+  history_required: 50
+indicators:
+  rsi_14: {{type: rsi, period: 14}}
+fuzzy_sets:
+  momentum:
+    indicator: rsi_14
+    low: {{type: triangular, parameters: [0, 20, 45]}}
+    high: {{type: triangular, parameters: [55, 80, 100]}}
+nn_inputs:
+  - {{fuzzy_set: momentum, timeframes: all}}
+model:
+  type: mlp
+  architecture: {{hidden_layers: [4], activation: relu}}
+  training: {{learning_rate: 0.01, batch_size: 200, epochs: {epochs}, optimizer: adam}}
+training:
+  labels: {{source: zigzag, zigzag_threshold: 0.004, label_lookahead: 12}}
+"""
+
+
+class Wire:
+    """What a client of the backend sees."""
+
+    def __init__(self, backend: EmbeddedBackend) -> None:
+        transport = httpx.ASGITransport(app=backend.app)
+        self.http = httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60)
+
+    async def ask(self, method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any]:
+        answer = await self.http.request(method, path, json=json, **more)
+        return answer.status_code, answer.json()
+
+    async def get(self, path: str, **more: Any) -> Any:
+        status, body = await self.ask("GET", path, **more)
+        assert status == 200, body
+        return body
+
+    async def post(self, path: str, json: Any = None) -> Any:
+        status, body = await self.ask("POST", path, json)
+        assert status == 200, body
+        return body
+
+    async def operation(self, operation_id: str) -> Any:
+        return (await self.get(f"/operations/{operation_id}"))["data"]
+
+    async def until(self, operation_id: str, reached: Any, patience: float = 60) -> Any:
+        """The operation as soon as `reached` says so; its status when it ends before."""
+        for _ in range(int(patience / 0.05)):
+            operation = await self.operation(operation_id)
+            if reached(operation):
+                return operation
+            assert operation["status"] in ("pending", "running", "resuming"), operation
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"not reached: {operation}")
+
+    async def end(self, operation_id: str) -> Any:
+        return await self.until(operation_id, lambda operation: operation["completed_at"] and ended(operation))
+
+    async def load(self, symbol: str = "EURUSD", timeframe: str = "1h", mode: str = "tail", **dates: str) -> Any:
+        body = {"symbol": symbol, "timeframe": timeframe, "mode": mode, **dates}
+        return await self.end((await self.post("/data/acquire/download", body))["operation_id"])
+
+
+def ended(operation: Any) -> bool:
+    return operation["status"] in ("completed", "failed", "cancelled")
+
+
+def trained(epochs: int) -> Any:
+    """Whether an operation has as many epochs behind it."""
+    return lambda operation: (operation["metrics"] or {"epochs": [[]]})["epochs"][0][epochs - 1 :] != []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "strategies").mkdir()
+    for name, epochs in (("small", 5), ("long", 2000)):
+        (tmp_path / "strategies" / f"{name}.yaml").write_text(STRATEGY.format(name=name, epochs=epochs))
+    return tmp_path
+
+
+@pytest.fixture
+async def home(folder: Path) -> AsyncIterator[EmbeddedBackend]:
+    backend = EmbeddedBackend(folder)
+    await backend.start()
+    yield backend
+    await backend.stop()
+
+
+@pytest.fixture
+async def wire(home: EmbeddedBackend) -> AsyncIterator[Wire]:
+    wire = Wire(home)
+    yield wire
+    await wire.http.aclose()

@@ -1,0 +1,110 @@
+"""Stored bars: never lost, never changed, and told apart by what they are."""
+
+import pandas as pd
+import pytest
+
+from panel.embedded import market
+from panel.embedded.bars import Bars
+from tests.embedded.test_market import at
+
+
+def made(start: str, end: str, symbol: str = "EURUSD", timeframe: str = "1h") -> pd.DataFrame:
+    return market.bars(symbol, timeframe, at(start), at(end))
+
+
+@pytest.fixture
+def bars(tmp_path):
+    return Bars(tmp_path)
+
+
+def test_what_is_added_comes_back(bars):
+    new = made("2024-03-01", "2024-03-08")
+    assert bars.add("EURUSD", "1h", new) == (len(new), 1)
+    pd.testing.assert_frame_equal(bars.read("EURUSD", "1h"), new, check_index_type=False, check_freq=False)
+
+
+def test_the_file_is_ktrdrs(bars):
+    bars.add("EURUSD", "1h", made("2024-03-01", "2024-03-02"))
+    lines = bars.file("EURUSD", "1h").read_text().splitlines()
+    assert lines[0] == ",open,high,low,close,volume" or lines[0] == '"",open,high,low,close,volume'
+    assert lines[1].startswith("2024-03-01T00:00:00Z,")
+
+
+def test_adding_keeps_every_stored_bar_as_it_was(bars):
+    first = made("2024-03-01", "2024-03-08")
+    first.iloc[3, 3] = 99.0
+    bars.add("EURUSD", "1h", first)
+    rows, stretches = bars.add("EURUSD", "1h", made("2024-02-26", "2024-03-12"))
+    after = bars.read("EURUSD", "1h")
+    assert stretches == 2 and rows == len(after) - len(first)
+    pd.testing.assert_frame_equal(
+        after.loc[first.index[0] : first.index[-1]], first, check_index_type=False, check_freq=False
+    )
+
+
+def test_adding_nothing_new_writes_nothing(bars):
+    bars.add("EURUSD", "1h", made("2024-03-01", "2024-03-08"))
+    before = bars.file("EURUSD", "1h").stat().st_mtime_ns
+    assert bars.add("EURUSD", "1h", made("2024-03-02", "2024-03-05")) == (0, 0)
+    assert bars.file("EURUSD", "1h").stat().st_mtime_ns == before
+
+
+def test_sample_data_own_data_and_a_mixture_are_told_apart(bars):
+    sample = made("2024-03-01", "2024-06-01")
+    own = sample * 1.01
+    for name, frame in (("EURUSD", sample), ("GBPUSD", own), ("MYCOIN", sample)):
+        bars.add(name, "1h", frame)
+    bars.add("USDJPY", "1h", pd.concat([made("2024-03-01", "2024-05-20", "USDJPY"), own.loc["2024-05-21":]]))
+    sources = {name: bars.stored(name, "1h").source for name in ("EURUSD", "GBPUSD", "MYCOIN", "USDJPY")}
+    assert sources == {"EURUSD": "sample", "GBPUSD": "own", "MYCOIN": "own", "USDJPY": "mixed"}
+
+
+def test_sample_data_stays_sample_data_when_a_stretch_is_deleted(bars):
+    sample = made("2024-03-01", "2024-06-01")
+    bars.add("EURUSD", "1h", sample.drop(sample.loc["2024-04-01":"2024-04-20"].index))
+    assert bars.stored("EURUSD", "1h").source == "sample"
+
+
+def test_a_file_of_the_users_own_is_read_as_it_is(bars):
+    text = (
+        "Date,Open,High,Low,Close,Volume\n2024-01-03,2,3,1,2.5,10\n2024-01-02,1,2,0.5,1.5,7\n2024-01-02,1,2,0.5,1.5,7\n"
+    )
+    bars.file("MINE", "1d").write_text(text)
+    frame = bars.read("MINE", "1d")
+    assert frame["close"].tolist() == [1.5, 2.5]
+    stored = bars.stored("MINE", "1d")
+    assert (stored.bars, stored.source, f"{stored.start:%Y-%m-%d}") == (2, "own", "2024-01-02")
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n", "time,open,high,low,close,volume\nnever,1,1,1,1,1\n", "x\n", "\x00\x01"]
+)
+def test_a_file_that_is_no_market_data_says_so(bars, text):
+    bars.file("MINE", "1d").write_text(text)
+    with pytest.raises(ValueError, match=r"MINE_1d\.csv cannot be read as market data"):
+        bars.read("MINE", "1d")
+
+
+def test_an_empty_file_is_no_data(bars):
+    bars.file("MINE", "1d").write_text("")
+    assert bars.read("MINE", "1d") is None and bars.stored("MINE", "1d") is None
+
+
+@pytest.mark.parametrize("symbol", ["", "..", "../x", "a/b", "x" * 30, "A\n"])
+def test_a_symbol_leads_nowhere_else(bars, symbol):
+    with pytest.raises(ValueError, match="not a symbol"):
+        bars.file(symbol, "1h")
+
+
+def test_a_changed_file_is_read_again(bars):
+    bars.add("EURUSD", "1h", made("2024-03-01", "2024-03-02"))
+    before = bars.stored("EURUSD", "1h").bars
+    bars.add("EURUSD", "1h", made("2024-03-04", "2024-03-05"))
+    assert bars.stored("EURUSD", "1h").bars > before
+
+
+def test_files_are_listed_by_symbol(bars):
+    for symbol, timeframe in (("EURUSD", "1d"), ("EURUSD", "1h"), ("BRK.B", "1d")):
+        bars.file(symbol, timeframe).write_text("")
+    (bars.folder / "notes.csv").write_text("")
+    assert bars.all() == {"EURUSD": ["1h", "1d"], "BRK.B": ["1d"]}
