@@ -132,6 +132,8 @@ def _completed(snapshot: Snapshot) -> Verdict:
             return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
         if rows:
             return Verdict(State.COMPLETED, "Completed", f"{rows:,.0f} bars fetched.")
+    if snapshot.epochs:
+        return Verdict(State.COMPLETED, "Completed", f"Finished after {len(snapshot.epochs):,} epochs.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
 
 

@@ -141,7 +141,7 @@ def _minutes(instrument: Instrument, day: int) -> Any:
     count = stop - begin
     rng = np.random.default_rng([crc32(instrument.symbol.encode()), day])
     scale = volatility / np.sqrt(count)
-    walk = np.cumsum(rng.standard_normal(count)) * scale * 1.3
+    walk = np.cumsum(rng.standard_normal(count)) * scale * 2.0
     share = np.arange(1, count + 1) / count
     path = start + (end - start) * share + walk - walk[-1] * share  # a bridge: it ends where the day does
     wicks = np.abs(rng.standard_normal((2, count))) * scale * 0.6

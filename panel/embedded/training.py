@@ -94,7 +94,7 @@ def train(job: Job) -> Row:
         if stopped.status == "failed" and run.epoch:
             raise Stopped(f"{stopped} It can be resumed from its checkpoint.", "failed") from stopped
         raise
-    job.report(99, "Measuring on the test bars", now=True)
+    job.report(99, "Measuring on the test bars", now=True, steps_completed=run.epoch)
     result = _result(job, plan, run, parts, sources)
     job.report(99, "Saving the model", now=True)
     return result | {"model_path": _save_model(job, strategy, run, result)}

@@ -159,6 +159,7 @@ def _loadable(live: Live, found: Range) -> dict[str, Any]:
         snapshot = seen.snapshot
         if (snapshot.kind, snapshot.symbol, snapshot.timeframe) == ("data_load", found.symbol, found.timeframe):
             loading = snapshot
+            live.relay.wake(snapshot.id)  # somebody watches it here
     return {"range": found, "loading": loading, "key": new_key()}
 
 
