@@ -32,6 +32,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._frames: dict[str, bytes] = {}
         self._filled = asyncio.Event()
+        self._closed = False
 
     def put(self, place: str, data: bytes) -> None:
         self._frames.pop(place, None)  # a newer frame goes behind those that came in between
@@ -39,12 +40,18 @@ class Mailbox:
         self._filled.set()
 
     async def take(self) -> bytes:
-        """Everything there is, in one piece; waits until there is something."""
+        """Everything there is, in one piece; waits until there is something. b"" once it is closed."""
         await self._filled.wait()
         data = b"".join(self._frames.values())
         self._frames.clear()
-        self._filled.clear()
+        if not self._closed:
+            self._filled.clear()
         return data
+
+    def close(self) -> None:
+        """Nothing comes any more: the panel stops."""
+        self._closed = True
+        self._filled.set()
 
 
 class Fanout:
@@ -55,15 +62,14 @@ class Fanout:
         self._latest: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
 
     @contextmanager
-    def open(self, *topics: str) -> Iterator[Mailbox]:
-        """A mailbox on these topics, filled with their current state."""
-        box = Mailbox()
+    def open(self, box: Mailbox, *topics: str) -> Iterator[None]:
+        """Fill the mailbox with the current state of these topics, and then with what changes."""
         for topic in topics:
             self._boxes[topic].add(box)
             for place, data in self._latest.get(topic, {}).items():
                 box.put(place, data)
         try:
-            yield box
+            yield
         finally:
             for topic in topics:
                 self._boxes[topic].discard(box)

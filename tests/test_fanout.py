@@ -18,9 +18,10 @@ def test_no_text_ends_its_event_or_names_another(text):
 
 async def test_every_stream_gets_the_same_bytes():
     fanout, data = Fanout(), frame("x")
-    with fanout.open("home") as one, fanout.open("home") as two, fanout.open("line") as other:
+    one, two, other = Mailbox(), Mailbox(), Mailbox()
+    with fanout.open(one, "home"), fanout.open(two, "home"), fanout.open(other, "line"):
         fanout.publish("home", "lists", data)
-        assert await one.take() is not None
+        assert await one.take() == data
         assert await two.take() == data
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(other.take(), 0.01)
@@ -47,10 +48,12 @@ async def test_a_late_stream_starts_with_the_current_state():
     fanout.publish("op:a", "status", b"1;")
     fanout.publish("op:a", "status", b"2;")
     fanout.publish("op:a", "beat", b"b;", keep=False)
-    with fanout.open("op:a") as box:
+    box = Mailbox()
+    with fanout.open(box, "op:a"):
         assert await box.take() == b"2;"
     fanout.drop("op:a")
-    with fanout.open("op:a") as box:
+    box = Mailbox()
+    with fanout.open(box, "op:a"):
         fanout.publish("op:a", "status", b"3;")
         assert await box.take() == b"3;"
 
@@ -58,6 +61,14 @@ async def test_a_late_stream_starts_with_the_current_state():
 async def test_streams_that_leave_are_forgotten():
     fanout = Fanout()
     for _ in range(1000):
-        with fanout.open("line", "home"):
+        with fanout.open(Mailbox(), "line", "home"):
             assert fanout.streams == 1
     assert fanout.streams == 0 and fanout.readers("home") == 0
+
+
+async def test_a_closed_mailbox_gives_what_it_has_and_then_its_end():
+    box = Mailbox()
+    box.put("status", b"last;")
+    box.close()
+    assert await box.take() == b"last;"
+    assert await box.take() == b""

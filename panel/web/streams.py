@@ -1,10 +1,12 @@
 """One server-sent-event stream for each open page."""
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 from fastapi import APIRouter, HTTPException, Request
 from sse_starlette import EventSourceResponse
 
+from panel.fanout import Mailbox
 from panel.operations import ID
 from panel.web.live import Live, heartbeat
 
@@ -22,20 +24,26 @@ async def stream(request: Request, page: str = "line") -> EventSourceResponse:
         raise HTTPException(404)
     topics = {"line": ("line",), "home": ("line", "home")}.get(page, ("line", f"op:{page}"))
     live: Live = request.app.state.live
-    # A generator, because only that is closed when the browser leaves.
-    return EventSourceResponse(_frames(live, topics), ping=0, send_timeout=SEND_TIMEOUT)
+    box = Mailbox()
+    return EventSourceResponse(
+        _frames(live, topics, box),  # a generator, because only that is closed when the browser leaves
+        ping=0,
+        send_timeout=SEND_TIMEOUT,
+        shutdown_event=SimpleNamespace(set=box.close),  # type: ignore[arg-type]  only its `set` is called
+        shutdown_grace_period=2,
+    )
 
 
-async def _frames(live: Live, topics: tuple[str, ...]) -> AsyncIterator[bytes]:
+async def _frames(live: Live, topics: tuple[str, ...], box: Mailbox) -> AsyncIterator[bytes]:
     for topic in topics:
         live.prepare(topic)
     try:
-        with live.fanout.open(*topics) as box:
+        with live.fanout.open(box, *topics):
             if topics[-1] == "home":
                 live.relay.wake()
             yield b"retry: 1000\n\n" + heartbeat()
-            while True:
-                yield await box.take()
+            while frames := await box.take():
+                yield frames
     finally:
         for topic in topics:
             live.left(topic)

@@ -1,0 +1,94 @@
+"""A whole panel on a socket, for tests that use it as a browser would."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from panel.app import create_app
+from panel.settings import Settings
+from tests.scripted import served
+
+OWN_PAGE = {"sec-fetch-site": "same-origin"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Panel:
+    address: str
+    settings: Settings
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return httpx.get(self.address + path, timeout=30, **more)
+
+    def post(self, path: str, data: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        return httpx.post(self.address + path, data=data or {}, headers=OWN_PAGE | more, timeout=30)
+
+    def until(self, path: str, reached: Callable[[str], bool], patience: float = 15) -> str:
+        """The page as soon as it is as wished."""
+        end = time.monotonic() + patience
+        while not reached(text := self.get(path).text):
+            assert time.monotonic() < end, text
+            time.sleep(0.05)
+        return text
+
+
+@contextmanager
+def panel(folder: Path, backend: str = "", **settings: Any) -> Iterator[Panel]:
+    """Over the backend at this address; over the embedded one without."""
+    made = Settings.from_environ({}, backend=backend, port=free_port(), data_folder=folder, **settings)
+    with served(create_app(made), made.port) as address:
+        yield Panel(address, made)
+
+
+class Stream:
+    """One page's stream, read as a browser reads it: partials land in `places`, events in `events`."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._chunks = response.iter_raw()
+        self._rest = b""
+        self.places: dict[str, str] = {}
+        self.events: list[tuple[str, str]] = []
+        self.seen: list[str] = []
+
+    def until(self, reached: Callable[["Stream"], bool]) -> "Stream":
+        """Read on until it is as wished; ends with the response's own time-out otherwise."""
+        while not reached(self):
+            self._rest += next(self._chunks)
+            while b"\n\n" in self._rest:
+                event, _, self._rest = self._rest.partition(b"\n\n")
+                self._take(event.decode())
+        return self
+
+    def _take(self, event: str) -> None:
+        lines = event.split("\n")
+        name = "".join(line.removeprefix("event: ") for line in lines if line.startswith("event: "))
+        data = "\n".join(line.removeprefix("data: ") for line in lines if line.startswith("data: "))
+        if name:
+            self.events.append((name, data))
+        elif data.startswith("<hx-partial"):
+            place = data.partition('hx-target="#')[2].partition('"')[0]
+            self.places[place] = data
+            self.seen.append(data)
+
+    def curves(self) -> Any:
+        told = [data for name, data in self.events if name == "curves"]
+        return json.loads(told[-1]) if told else None
+
+
+@contextmanager
+def stream(panel: Panel, page: str, timeout: float = 15) -> Iterator[Stream]:
+    with httpx.Client(timeout=timeout) as client, client.stream("GET", f"{panel.address}/stream/{page}") as response:
+        assert response.status_code == 200
+        yield Stream(response)

@@ -1,0 +1,204 @@
+"""Started exactly once, whatever the wire does and however often the button is pressed."""
+
+import asyncio
+
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from panel.adapters import DataLoadOperationAdapter, TrainingOperationAdapter
+from panel.client import AsyncCLIClient
+from panel.starting import Starting, new_key
+from panel.store import Store
+from tests.panels import panel
+from tests.scripted import Backend, operation, served, stamp
+
+pytestmark = pytest.mark.anyio
+
+TRAINING = {"strategy_name": "swing"}
+LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr("panel.starting.CHECKS", (0.01, 0.01))
+
+
+@pytest.fixture
+def address(backend):
+    with served(backend.app) as address:
+        yield address + "/api/v1"
+
+
+@pytest.fixture
+async def client(address):
+    async with AsyncCLIClient(address, timeout=0.5, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "panel.db")
+    yield store
+    store.close()
+
+
+def posts(backend: Backend, path: str = "/trainings/start") -> int:
+    return backend.hits[f"POST {path}"]
+
+
+async def test_a_start_is_sent_with_an_id_of_the_panels_choice(client, store, backend):
+    start = await Starting(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert (start.state, posts(backend)) == ("started", 1)
+    assert backend.bodies == [("POST /trainings/start", {"strategy_name": "swing", "task_id": start.operation_id})]
+    assert start.operation_id in backend.operations
+
+
+async def test_fifty_submits_at_once_are_one_start(client, store, backend):
+    starting, key = Starting(client, store), new_key()
+    starts = await asyncio.gather(
+        *(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING) for _ in range(50))
+    )
+    assert posts(backend) == 1 and len({start.operation_id for start in starts}) == 1
+
+
+async def test_the_same_key_after_a_restart_starts_nothing(client, tmp_path, backend):
+    key, told = new_key(), []
+    for _ in range(3):
+        store = Store(tmp_path / "panel.db")
+        told.append(await Starting(client, store).submit(key, TrainingOperationAdapter("swing"), TRAINING))
+        store.close()
+    assert posts(backend) == 1 and len({start.operation_id for start in told}) == 1
+
+
+async def test_a_refusal_is_told_in_the_backends_words_and_can_be_tried_anew(client, store, backend):
+    backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: swing.yaml"})
+    start = await Starting(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert (start.state, start.message, posts(backend)) == ("refused", "Strategy file not found: swing.yaml", 1)
+
+
+async def test_no_worker_is_a_refusal_but_a_bare_503_is_not(client, store, backend):
+    detail = {"error": "No training workers available", "registered_workers": 0, "hint": "Retry in a few seconds."}
+    backend.answers["POST /trainings/start"] = (503, {"detail": detail})
+    starting = Starting(client, store)
+    assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "refused"
+    backend.answers["POST /trainings/start"] = lambda _: Response("<html>Bad gateway", 503)
+    assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
+
+
+async def test_nobody_there_means_that_nothing_was_sent(store):
+    async with AsyncCLIClient("http://127.0.0.1:9/api/v1", max_retries=0) as client:
+        start = await Starting(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert start.state == "unsent" and "Could not connect" in start.message
+
+
+async def started_then(backend, answer):
+    """The backend starts what it was asked for, and then answers like this."""
+
+    async def play(request):
+        body = await request.json()
+        new = body.get("task_id") or "op_data_load_new"
+        kind = "training" if "strategy_name" in body else "data_load"
+        backend.operations[new] = operation(new, kind)
+        return await answer() if asyncio.iscoroutinefunction(answer) else answer
+
+    return play
+
+
+async def _late():
+    await asyncio.sleep(1)
+    return JSONResponse({})
+
+
+@pytest.mark.parametrize("answer", [_late, JSONResponse({"detail": "All connection attempts failed"}, 500), Response("", 502)])
+async def test_a_training_whose_answer_is_lost_is_found_by_its_id(client, store, backend, answer):
+    backend.answers["POST /trainings/start"] = await started_then(backend, answer)
+    start = await Starting(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert (start.state, posts(backend)) == ("started", 1)
+    assert start.operation_id in backend.operations
+
+
+async def test_a_start_that_nobody_can_confirm_is_never_sent_again(client, store, backend):
+    backend.answers["POST /trainings/start"] = (500, {"detail": "All connection attempts failed"})
+    starting = Starting(client, store)
+    start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert start.state == "unconfirmed" and "All connection attempts failed" in start.message
+    assert (await starting.submit(start.key, TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
+    assert (await starting.check_again(start.key)).state == "unconfirmed"
+    # It shows up later: a look finds it.
+    backend.operations[start.operation_id] = operation(start.operation_id)
+    assert (await starting.check_again(start.key)).state == "started"
+    assert posts(backend) == 1
+
+
+def listed(operation_id, symbol="EURUSD", at=None):
+    return {"operation_id": operation_id, "operation_type": "data_load", "status": "running", "symbol": symbol, "created_at": stamp(at)}
+
+
+@pytest.mark.parametrize(
+    ("items", "state"),
+    [
+        (["op_a"], "started"),
+        ([], "unconfirmed"),
+        (["op_a", "op_b"], "unconfirmed"),  # which one is it? The person is asked
+        (["op_other_symbol"], "unconfirmed"),
+        (["op_old"], "unconfirmed"),
+    ],
+)
+async def test_a_load_whose_answer_is_lost_is_matched_by_type_symbol_and_time(client, store, backend, items, state):
+    known = {
+        "op_a": listed("op_a"),
+        "op_b": listed("op_b"),
+        "op_other_symbol": listed("op_other_symbol", "GBPUSD"),
+        "op_old": listed("op_old", at=1_700_000_000),
+    }
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    backend.answers["GET /operations"] = (200, {"success": True, "data": [known[item] for item in items]})
+    adapter = DataLoadOperationAdapter("EURUSD", "1h")
+    start = await Starting(client, store).submit(new_key(), adapter, LOAD)
+    assert start.state == state and posts(backend, "/data/acquire/download") == 1
+
+
+async def test_an_operation_is_never_matched_to_two_starts(client, store, backend):
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    backend.answers["GET /operations"] = (200, {"success": True, "data": [listed("op_a")]})
+    starting = Starting(client, store)
+    states = [(await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state for _ in range(2)]
+    assert states == ["started", "unconfirmed"]
+
+
+async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_path, backend):
+    store = Store(tmp_path / "panel.db")
+    lost, _ = store.claim(new_key(), "training", TRAINING, "op_lost")
+    arrived, _ = store.claim(new_key(), "training", TRAINING, "op_arrived")
+    backend.operations["op_arrived"] = operation("op_arrived")
+    store.close()
+    store = Store(tmp_path / "panel.db")
+    await Starting(client, store).reconcile()
+    assert store.start(lost.key).state == "unconfirmed" and store.start(arrived.key).state == "started"
+    assert posts(backend) == 0
+    store.close()
+
+
+def test_a_browser_that_leaves_in_mid_start_does_not_cut_it_in_half(backend, tmp_path, address):
+    """The page is closed while the backend is still thinking; the start is completed and remembered."""
+    import httpx
+
+    async def slow(request):
+        body = await request.json()
+        await asyncio.sleep(0.4)
+        backend.operations[body["task_id"]] = operation(body["task_id"])
+        return JSONResponse({"success": True, "task_id": body["task_id"]})
+
+    backend.answers["POST /trainings/start"] = slow
+    with panel(tmp_path, address) as here:
+        key = new_key()
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(
+                here.address + "/start/training",
+                data={"key": key, "strategy_name": "swing"},
+                headers={"sec-fetch-site": "same-origin"},
+                timeout=0.1,
+            )
+        again = here.post("/start/training", {"key": key, "strategy_name": "swing"})
+        assert again.status_code == 303 and again.headers["location"].startswith("/operations/op_training_")
+        assert posts(backend) == 1
