@@ -62,9 +62,11 @@ class Stream:
         self.events: list[tuple[str, str]] = []
         self.seen: list[str] = []
 
-    def until(self, reached: Callable[["Stream"], bool]) -> "Stream":
-        """Read on until it is as wished; ends with the response's own time-out otherwise."""
+    def until(self, reached: Callable[["Stream"], bool], patience: float = 20) -> "Stream":
+        """Read on until it is as wished."""
+        end = time.monotonic() + patience
         while not reached(self):
+            assert time.monotonic() < end, self.places
             self._rest += next(self._chunks)
             while b"\n\n" in self._rest:
                 event, _, self._rest = self._rest.partition(b"\n\n")

@@ -1,11 +1,13 @@
 """One server-sent-event stream for each open page."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from types import SimpleNamespace
 
 from fastapi import APIRouter, HTTPException, Request
 from sse_starlette import EventSourceResponse
 
+from panel.errors import CLIClientError
 from panel.fanout import Mailbox
 from panel.operations import ID
 from panel.web.live import Live, heartbeat
@@ -41,7 +43,10 @@ async def _frames(live: Live, topics: tuple[str, ...], box: Mailbox) -> AsyncIte
         with live.fanout.open(box, *topics):
             if topics[-1] == "home":
                 live.relay.wake()
-            yield b"retry: 1000\n\n" + heartbeat()
+            yield b"retry: 1000\n\n" + heartbeat() + await box.take()  # the line's state is always there
+            if topics[-1].startswith("op:"):
+                with suppress(CLIClientError):  # the line tells that the backend is silent
+                    await live.relay.look(topics[-1].removeprefix("op:"))
             while frames := await box.take():
                 yield frames
     finally:
