@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 
@@ -68,6 +68,7 @@ class Catalogue:
         self._folder = folder
         self._kept: dict[str, tuple[float, Any]] = {}
         self._asking: dict[str, asyncio.Task[Any]] = {}
+        self._version = 0  # of the stored data, as far as the panel can tell
 
     async def strategies(self) -> list[Strategy]:
         """By name. Raises CLIClientError when the backend does not answer and no folder is at hand."""
@@ -82,23 +83,31 @@ class Catalogue:
         return await self._keep(f"range {symbol} {timeframe}", lambda: self._range(symbol, timeframe))
 
     def data_changed(self) -> None:
-        """A data load ended: what was known of ranges is old."""
+        """A data load ended: what was known of ranges is old, and what is being asked for will be."""
+        self._version += 1
+        self._asking = {key: task for key, task in self._asking.items() if not key.startswith("range ")}
         for key in [key for key in self._kept if key.startswith("range ")]:
             del self._kept[key]
 
     async def _keep(self, key: str, ask: Callable[[], Awaitable[T]]) -> T:
-        at, value = self._kept.get(key, (0.0, None))
+        at, kept = self._kept.get(key, (0.0, None))
         if time.monotonic() - at < FRESH and at:
-            return value
+            return cast(T, kept)
+        asked_in = self._version
         task = self._asking.get(key)
         if task is None:
             task = self._asking[key] = asyncio.ensure_future(ask())
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
-        value = await asyncio.shield(task)
-        self._kept[key] = (time.monotonic(), value)
+            task.add_done_callback(lambda done: self._asked(key, done))
+        value: T = await asyncio.shield(task)
+        if asked_in == self._version:
+            self._kept[key] = (time.monotonic(), value)
         while len(self._kept) > 500:
             del self._kept[next(iter(self._kept))]
         return value
+
+    def _asked(self, key: str, done: asyncio.Task[Any]) -> None:
+        if self._asking.get(key) is done:
+            del self._asking[key]
 
     async def _list(self) -> list[Strategy]:
         found = await asyncio.to_thread(_in_folder, self._folder) if self._folder else {}
@@ -171,7 +180,8 @@ def strategy_of(content: Any, stem: str) -> Strategy:
             "This is a v2 strategy; KTRDR trains v3 files." if content.get("indicators") else "It has no indicators."
         )
         return Strategy(stem, title, description, problem=problem)
-    data = content.get("training_data") if isinstance(content.get("training_data"), dict) else {}
+    given = content.get("training_data")
+    data: dict[str, Any] = given if isinstance(given, dict) else {}
     history = number(data.get("history_required"))
     return Strategy(
         stem,

@@ -132,13 +132,13 @@ async def _run(settings: Settings, adapter: type[OperationAdapter], made: Operat
     return _report(console, adapter, result)
 
 
-def _on_interrupt(act: Callable[[], Any]) -> Callable[[], None]:
+def _on_interrupt(act: Callable[[], Any]) -> Callable[[], Any]:
     """Call `act` at the first Ctrl-C or TERM; returns what undoes that."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
     for each in signals:
         loop.add_signal_handler(each, act)
-    return lambda: [loop.remove_signal_handler(each) for each in signals] and None
+    return lambda: [loop.remove_signal_handler(each) for each in signals]
 
 
 def _report(console: Console, adapter: type[OperationAdapter], result: dict[str, Any]) -> int:

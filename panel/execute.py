@@ -113,12 +113,12 @@ async def _until_finished(
     client: Client, operation_id: str, on_progress: OnProgress | None, poll_interval: float
 ) -> dict[str, Any]:
     not_found, silent_since = 0, None
-    last: Reading | None = None
+    last, answer = None, None
     async for reading in follow(client, operation_id, lambda: asyncio.sleep(poll_interval)):
         if reading.error is None:
-            last, not_found, silent_since = reading, 0, None
-            if on_progress:
-                on_progress(*progress_of(reading.snapshot))
+            last, answer, not_found, silent_since = reading.snapshot, reading.answer, 0, None
+            if on_progress and last is not None:
+                on_progress(*progress_of(last))
             continue
         silent_since = silent_since or time.monotonic()
         not_found = not_found + 1 if reading.error.status_code == 404 else 0
@@ -131,9 +131,9 @@ async def _until_finished(
                 f"Lost contact: {reading.error.message} The operation {operation_id} may still be running.",
                 reading.error.status_code,
             )
-    result = dict(last.answer) | {"operation_id": operation_id}
-    if last.snapshot.succeeded and last.snapshot.said != "completed":
-        result |= {"status": "completed", "backend_status": last.snapshot.said}
+    result = (answer or {}) | {"operation_id": operation_id}
+    if last is not None and last.succeeded and last.said != "completed":
+        result |= {"status": "completed", "backend_status": last.said}
     return result
 
 

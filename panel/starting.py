@@ -69,7 +69,7 @@ class Starting:
 
     async def _send(self, start: Start, adapter: OperationAdapter) -> Start:
         if start.operation_id:
-            adapter.task_id = start.operation_id  # type: ignore[attr-defined]  takes_id says that it has one
+            adapter.task_id = start.operation_id  # it has one: `takes_id`
         try:
             answer = await self._client.post(adapter.get_start_endpoint(), json=adapter.get_start_payload())
             operation_id = adapter.parse_start_response(answer if isinstance(answer, dict) else {})
@@ -93,6 +93,7 @@ class Starting:
 
     async def _look(self, start: Start, message: str) -> Start:
         """Search the backend's operations for the one that this start made."""
+        found: str | None
         try:
             if start.operation_id:
                 await self._client.get(operation_path(start.operation_id), timeout=10.0)

@@ -49,7 +49,8 @@ def read_answer(method: str, path: str, status: int, body: bytes) -> Any:
 
 def explain(status: int, value: Any) -> tuple[str, Any]:
     """(message, details) of an error body in any of the four shapes. Never empty."""
-    message, details = "", None
+    message = ""
+    details: Any = None
     if isinstance(value, dict):
         detail, error = value.get("detail"), value.get("error")
         if isinstance(detail, str):
@@ -89,7 +90,7 @@ def field_errors(details: Any) -> dict[str, str]:
 def retry_delay(attempt: int, base: float) -> float:
     """Seconds before repeat number `attempt` (1, 2, …): exponential, at most 10 s, with jitter so that
     many clients of a backend that comes back do not knock at once."""
-    return min(base * 2 ** (attempt - 1), 10.0) * random.uniform(0.5, 1.0)  # noqa: S311
+    return min(base * 2.0 ** (attempt - 1), 10.0) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def _decode_operation(body: bytes) -> Any:

@@ -45,7 +45,13 @@ def routes() -> list[tuple[str, str]]:
 
 
 ROUTES = routes()
-OTHERS = [("GET", "/static/panel.css"), ("GET", "/nothing/here"), ("POST", "/nothing/here"), ("PUT", "/"), ("TRACE", "/")]
+OTHERS = [
+    ("GET", "/static/panel.css"),
+    ("GET", "/nothing/here"),
+    ("POST", "/nothing/here"),
+    ("PUT", "/"),
+    ("TRACE", "/"),
+]
 UNSAFE = [(method, path) for method, path in [*ROUTES, *OTHERS] if method not in ("GET", "HEAD")]
 
 
@@ -71,7 +77,9 @@ def _send(here, method: str, path: str, headers: dict[str, str]) -> tuple[int, d
         connection.close()
 
 
-@pytest.mark.parametrize("host", ["evil.test", "localhost.evil.com", "127.0.0.1.evil.com", "0.0.0.0", "", "localhost:1"])
+@pytest.mark.parametrize(
+    "host", ["evil.test", "localhost.evil.com", "127.0.0.1.evil.com", "0.0.0.0", "", "localhost:1"]
+)
 @pytest.mark.parametrize(("method", "path"), [*ROUTES, *OTHERS])
 def test_no_other_host_is_answered(here, backend, method, path, host):
     before = asked(backend)
@@ -110,7 +118,9 @@ def test_nothing_is_done_for_another_page(here, backend, method, path, headers):
     assert len(backend.bodies) == before, "something other than a GET reached the backend"
 
 
-@pytest.mark.parametrize("headers", [{"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}, {"origin": "http://127.0.0.1:{port}"}])
+@pytest.mark.parametrize(
+    "headers", [{"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}, {"origin": "http://127.0.0.1:{port}"}]
+)
 def test_our_own_pages_may(here, headers):
     sent = {name: value.format(port=here.settings.port) for name, value in headers.items()}
     assert _send(here, "POST", "/start/training", sent)[0] == 422
@@ -137,12 +147,14 @@ def test_no_get_changes_anything_at_the_backend(here, backend):
         response = here.get(path)
         assert response.status_code in (200, 303, 404), path
         if "html" in response.headers.get("content-type", ""):
-            left += [found for found in re.findall(r'(?:href|hx-get)="(/[^"]*)"', response.text)]
+            left += re.findall(r'(?:href|hx-get)="(/[^"]*)"', response.text)
     assert {"/", "/operations/op_x/cancel", "/start/data_load"} <= seen
     assert len(backend.bodies) == before, backend.bodies[before:]
 
 
-@pytest.mark.parametrize("bad", ["..", ".", "%2e%2e", "a%3Fforce=true", "%0d%0a", "%00", "a" * 300, "a/b", "-a", "%C3%BC"])
+@pytest.mark.parametrize(
+    "bad", ["..", ".", "%2e%2e", "a%3Fforce=true", "%0d%0a", "%00", "a" * 300, "a/b", "-a", "%C3%BC"]
+)
 def test_an_id_leads_nowhere_else(here, backend, bad):
     before = asked(backend)
     for path in (f"/operations/{bad}", f"/operations/{bad}/cancel", f"/stream/{bad}"):
@@ -168,8 +180,15 @@ def test_the_backends_texts_stay_texts(backend, tmp_path):
     """Hostile text in every string field makes no element and no attribute on any page or in any frame."""
     hostile = Backend()
     wild = operation("op_wild", "training", "failed", error_message=HOSTILE)
-    wild["progress"] |= {"percentage": 3, "current_step": HOSTILE, "context": {"step_current": HOSTILE, "step_total": 3}}
-    wild["metadata"] = {"symbol": HOSTILE, "parameters": {"strategy_name": HOSTILE, HOSTILE: HOSTILE, "symbols": [HOSTILE]}}
+    wild["progress"] |= {
+        "percentage": 3,
+        "current_step": HOSTILE,
+        "context": {"step_current": HOSTILE, "step_total": 3},
+    }
+    wild["metadata"] = {
+        "symbol": HOSTILE,
+        "parameters": {"strategy_name": HOSTILE, HOSTILE: HOSTILE, "symbols": [HOSTILE]},
+    }
     running = operation("op_run", HOSTILE[:40], "running", progress=wild["progress"], metadata=wild["metadata"])
     hostile.operations |= {"op_wild": wild, "op_run": running}
     hostile.strategies = [{"name": HOSTILE, "description": HOSTILE, "symbol": HOSTILE, "indicators": [HOSTILE]}]

@@ -109,7 +109,9 @@ async def _late():
     return JSONResponse({})
 
 
-@pytest.mark.parametrize("answer", [_late, JSONResponse({"detail": "All connection attempts failed"}, 500), Response("", 502)])
+@pytest.mark.parametrize(
+    "answer", [_late, JSONResponse({"detail": "All connection attempts failed"}, 500), Response("", 502)]
+)
 async def test_a_training_whose_answer_is_lost_is_found_by_its_id(client, store, backend, answer):
     backend.answers["POST /trainings/start"] = await started_then(backend, answer)
     start = await Starting(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
@@ -131,7 +133,13 @@ async def test_a_start_that_nobody_can_confirm_is_never_sent_again(client, store
 
 
 def listed(operation_id, symbol="EURUSD", at=None):
-    return {"operation_id": operation_id, "operation_type": "data_load", "status": "running", "symbol": symbol, "created_at": stamp(at)}
+    return {
+        "operation_id": operation_id,
+        "operation_type": "data_load",
+        "status": "running",
+        "symbol": symbol,
+        "created_at": stamp(at),
+    }
 
 
 @pytest.mark.parametrize(
@@ -162,7 +170,9 @@ async def test_an_operation_is_never_matched_to_two_starts(client, store, backen
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     backend.answers["GET /operations"] = (200, {"success": True, "data": [listed("op_a")]})
     starting = Starting(client, store)
-    states = [(await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state for _ in range(2)]
+    states = [
+        (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state for _ in range(2)
+    ]
     assert states == ["started", "unconfirmed"]
 
 

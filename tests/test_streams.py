@@ -31,7 +31,9 @@ def here(address, tmp_path):
 
 
 def running(at: float, n: int = 0, **more):
-    return operation("op_a", progress=percent(at, f"Epoch {n}/100"), metrics={"epochs": corrupt(n)} if n else None, **more)
+    return operation(
+        "op_a", progress=percent(at, f"Epoch {n}/100"), metrics={"epochs": corrupt(n)} if n else None, **more
+    )
 
 
 def completed():
@@ -73,8 +75,12 @@ def test_an_end_reaches_every_page(here, backend):
         on_its_page.until(lambda stream: "Epoch 1/100" in stream.places.get("status", ""))
         at_home.until(lambda stream: "card-op_a" in stream.places.get("lists", ""))
         backend.operations["op_a"] = completed()
-        on_its_page.until(lambda stream: "Completed" in stream.places["status"] and "87.2 %" in stream.places["outcome"])
-        at_home.until(lambda stream: "row-op_a" in stream.places["lists"] and "Nothing is running" in stream.places["lists"])
+        on_its_page.until(
+            lambda stream: "Completed" in stream.places["status"] and "87.2 %" in stream.places["outcome"]
+        )
+        at_home.until(
+            lambda stream: "row-op_a" in stream.places["lists"] and "Nothing is running" in stream.places["lists"]
+        )
 
 
 def test_a_start_elsewhere_shows_up_by_itself(here, backend):
@@ -82,7 +88,9 @@ def test_a_start_elsewhere_shows_up_by_itself(here, backend):
     with stream(here, "home") as at_home:
         at_home.until(lambda stream: "Nothing has run yet" in stream.places.get("lists", ""))
         backend.operations["op_a"] = running(12, 3)
-        backend.workers = [{"worker_id": "w", "worker_type": "training", "status": "busy", "current_operation_id": "op_a"}]
+        backend.workers = [
+            {"worker_id": "w", "worker_type": "training", "status": "busy", "current_operation_id": "op_a"}
+        ]
         at_home.until(lambda stream: "card-op_a" in stream.places["lists"])
 
 
@@ -102,19 +110,18 @@ def test_fifty_streams_cost_the_backend_one_request_a_second(here, backend):
 def test_a_backend_that_goes_silent_and_comes_back(tmp_path, backend):
     port = free_port()
     backend.operations["op_a"] = lambda n: running(30, 3)
-    with panel(tmp_path, f"http://127.0.0.1:{port}/api/v1") as here:
-        with stream(here, "op_a") as reader:
-            reader.until(lambda stream: "Backend unreachable" in stream.places.get("line", ""))
-            assert f"127.0.0.1:{port}" in reader.places["line"]
-            with served(backend.app, port):
-                reader.until(lambda stream: "Backend unreachable" not in stream.places["line"])
-                here.get("/operations/op_a")
-                reader.until(lambda stream: "Epoch 3/100" in stream.places.get("status", ""))
-            reader.until(lambda stream: "Backend silent" in stream.places["status"])
-            assert 'class="share">30<' in reader.places["status"], "the last values stay"
-            with served(backend.app, port):
-                reader.until(lambda stream: "Running" in stream.places["status"])
-                assert "Failed" not in "".join(reader.seen), "nobody called it failed"
+    with panel(tmp_path, f"http://127.0.0.1:{port}/api/v1") as here, stream(here, "op_a") as reader:
+        reader.until(lambda stream: "Backend unreachable" in stream.places.get("line", ""))
+        assert f"127.0.0.1:{port}" in reader.places["line"]
+        with served(backend.app, port):
+            reader.until(lambda stream: "Backend unreachable" not in stream.places["line"])
+            here.get("/operations/op_a")
+            reader.until(lambda stream: "Epoch 3/100" in stream.places.get("status", ""))
+        reader.until(lambda stream: "Backend silent" in stream.places["status"])
+        assert 'class="share">30<' in reader.places["status"], "the last values stay"
+        with served(backend.app, port):
+            reader.until(lambda stream: "Running" in stream.places["status"])
+            assert "Failed" not in "".join(reader.seen), "nobody called it failed"
 
 
 def test_a_forgotten_operation_keeps_what_is_remembered(here, backend):
@@ -153,7 +160,11 @@ SERVE = "from panel.cli import main; main()"
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_cleanly_with_open_streams(address, tmp_path, sign):
     port = free_port()
-    variables = {"KTRDR_PANEL_DATA_DIR": str(tmp_path), "KTRDR_PANEL_PORT": str(port), "KTRDR_API_CLIENT_BASE_URL": address}
+    variables = {
+        "KTRDR_PANEL_DATA_DIR": str(tmp_path),
+        "KTRDR_PANEL_PORT": str(port),
+        "KTRDR_API_CLIENT_BASE_URL": address,
+    }
     log = tmp_path / "log"
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, "-c", SERVE, "serve"], env=variables, stdout=out, stderr=out)

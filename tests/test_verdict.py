@@ -22,7 +22,9 @@ def test_a_running_training_says_its_step():
     assert (verdict.state, verdict.headline, verdict.live) == (State.RUNNING, "Epoch 4/100 · Batch 180/205", True)
 
 
-@pytest.mark.parametrize(("status", "state"), [("pending", State.QUEUED), ("resuming", State.STARTING), ("paused", State.RUNNING)])
+@pytest.mark.parametrize(
+    ("status", "state"), [("pending", State.QUEUED), ("resuming", State.STARTING), ("paused", State.RUNNING)]
+)
 def test_what_is_not_an_end_stays_live(status, state):
     verdict = judge(seen(status=status), NOW)
     assert verdict.state is state and verdict.live

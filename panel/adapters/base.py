@@ -53,7 +53,8 @@ class OperationAdapter(ABC):
     command: ClassVar[str]  # the command line's sub-command
     summary: ClassVar[str]  # one sentence for people
     fields: ClassVar[tuple[Field, ...]] = ()
-    takes_id: ClassVar[bool] = False  # the start accepts an id of the caller's choice
+    takes_id: ClassVar[bool] = False  # the start accepts an id of the caller's choice: `task_id`
+    task_id: str | None = None
 
     @abstractmethod
     def get_start_endpoint(self) -> str:

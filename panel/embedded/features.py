@@ -135,7 +135,7 @@ def indicator(kind: str, parameters: dict[str, float], output: str, bars: pd.Dat
         arguments[theirs] = float(value) if theirs == "nbdevup" else int(value)
     if "nbdevup" in arguments:
         arguments["nbdevdn"] = arguments["nbdevup"]
-    result = abstract.Function(function)(inputs, **arguments)
+    result = abstract.Function(function)(inputs, **arguments)  # type: ignore[attr-defined]
     return np.asarray(result[place] if isinstance(result, list | tuple) else result, np.float64)
 
 
@@ -186,4 +186,4 @@ def split(whole: Samples, plan: Plan, cutoffs: tuple[int, int, int] | None = Non
         raise Unusable(
             f"There is too little data: {counts}; each needs {LEAST} samples. Load more, or widen the dates."
         )
-    return Split(*cut, (first, second, last))
+    return Split(cut[0], cut[1], cut[2], (first, second, last))

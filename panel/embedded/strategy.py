@@ -198,7 +198,10 @@ class Plan(Part):
             indicator, _, output = self.fuzzy_sets[item.fuzzy_set].indicator.partition(".")
             for timeframe in filter(item.uses, timeframes):
                 for label in self.fuzzy_sets[item.fuzzy_set].labels:
-                    feature = {"feature_id": f"{timeframe}_{item.fuzzy_set}_{label}", "timeframe": timeframe}
+                    feature: dict[str, Any] = {
+                        "feature_id": f"{timeframe}_{item.fuzzy_set}_{label}",
+                        "timeframe": timeframe,
+                    }
                     feature |= {"fuzzy_set": item.fuzzy_set, "membership": label}
                     found.append(feature | {"indicator_id": indicator, "indicator_output": output or None})
         return found
@@ -246,7 +249,7 @@ def read(file: Path) -> Strategy:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as exc:
         reason = " ".join(str(exc).split())[:300]
         return Strategy(file.stem, "", None, (_issue("error", f"{file.name} cannot be read: {reason}"),))
-    issues = ()
+    issues: tuple[dict[str, Any], ...] = ()
     if plan.model.architecture.dropout:
         issues = (_issue("warning", "dropout is not used: the embedded backend's network has none."),)
     return Strategy(file.stem, text, plan, issues)

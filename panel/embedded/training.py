@@ -22,6 +22,7 @@ from panel.embedded.features import CLASSES, Samples, Split, Unusable
 from panel.embedded.job import Failed, Job, Stopped
 from panel.embedded.ledger import Row, stamp
 from panel.embedded.strategy import Learning, Plan, Strategy, find
+from panel.embedded.timeframes import DAY
 
 CHECKPOINT_EVERY = 5.0  # seconds
 _ACTIVATIONS = {"sigmoid": "logistic"}  # scikit-learn's name
@@ -113,7 +114,7 @@ def _samples(job: Job, plan: Plan) -> tuple[Samples, set[str]]:
             raise Failed(str(exc)) from exc
 
     start, end = (_seconds(job.request.get(name)) for name in ("start_date", "end_date"))
-    end = None if end is None else end + features.DAY  # the day itself belongs to it
+    end = None if end is None else end + DAY  # the day itself belongs to it
     whole = features.samples(plan, job.request["symbols"], job.request["timeframes"], load, start, end)
     job.report(0, "Splitting into training, validation and test", now=True)
     return whole, sources

@@ -38,7 +38,8 @@ async def find(request: Request, operation_id: str) -> Evidence:
     if not ID.fullmatch(operation_id):
         raise HTTPException(404, "There is no operation with such a name.")
     try:
-        seen = await request.app.state.live.relay.look(operation_id)
+        live: Live = request.app.state.live
+        seen = await live.relay.look(operation_id)
     except CLIClientError as exc:
         raise HTTPException(502, f"The panel does not know this operation, and could not ask: {exc.message}") from exc
     if seen is None:

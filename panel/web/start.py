@@ -137,7 +137,7 @@ async def _preflight(request: Request, typed: dict[str, str]) -> dict[str, Any]:
     catalogue: Catalogue = request.app.state.catalogue
     live: Live = request.app.state.live
     name = typed.get("strategy_name", "").strip()
-    nothing = {"strategy": None, "check": None, "ranges": [], "silent": "", "embedded": live.embedded}
+    nothing: dict[str, Any] = {"strategy": None, "check": None, "ranges": [], "silent": "", "embedded": live.embedded}
     if not name:
         return nothing
     try:
@@ -146,7 +146,9 @@ async def _preflight(request: Request, typed: dict[str, str]) -> dict[str, Any]:
         symbols = _listed(typed.get("symbols", "").upper()) or strategy.symbols
         timeframes = _listed(typed.get("timeframes", "")) or strategy.timeframes
         pairs = [(symbol, timeframe) for symbol in symbols for timeframe in timeframes][:MAX_CHECKED]
-        check, *ranges = await asyncio.gather(catalogue.check(name), *(catalogue.range(s, t) for s, t in pairs))
+        check, ranges = await asyncio.gather(
+            catalogue.check(name), asyncio.gather(*(catalogue.range(s, t) for s, t in pairs))
+        )
     except CLIClientError as exc:
         return nothing | {"silent": exc.message}
     return nothing | {"strategy": strategy, "check": check, "ranges": [_loadable(live, found) for found in ranges]}

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import SimpleNamespace
+from typing import cast
 
+import anyio
 from fastapi import APIRouter, HTTPException, Request
 from sse_starlette import EventSourceResponse
 
@@ -31,7 +33,7 @@ async def stream(request: Request, page: str = "line") -> EventSourceResponse:
         _frames(live, topics, box),  # a generator, because only that is closed when the browser leaves
         ping=0,
         send_timeout=SEND_TIMEOUT,
-        shutdown_event=SimpleNamespace(set=box.close),  # type: ignore[arg-type]  only its `set` is called
+        shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
         shutdown_grace_period=2,
     )
 

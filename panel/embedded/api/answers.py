@@ -44,6 +44,6 @@ def uptime(home: Backend) -> float:
 
 def all_busy(home: Backend, kind: str) -> HTTPException:
     one = {"training": "training", "data_load": "data load", "dummy": "trial run"}[kind]
-    detail = {"error": f"Another {one} is running; the embedded backend runs one at a time", "worker_type": kind}
+    detail: Row = {"error": f"Another {one} is running; the embedded backend runs one at a time", "worker_type": kind}
     detail |= {"registered_workers": 1, "backend_uptime_seconds": uptime(home)}
     return HTTPException(503, detail | {"hint": "Wait for it to end, or cancel it, then start again."})

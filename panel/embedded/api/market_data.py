@@ -46,7 +46,7 @@ def routes(home: Backend) -> APIRouter:
         rows = []
         for symbol in sorted({*there, *market.INSTRUMENTS}):
             known = market.INSTRUMENTS.get(symbol)
-            row = {
+            row: Row = {
                 "symbol": symbol,
                 "name": known.name if known else symbol,
                 "type": known.type if known else "unknown",

@@ -1,8 +1,8 @@
 """Operations: read, cancelled, resumed; health and workers."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-import pandas as pd
 from fastapi import APIRouter, Body, HTTPException, Query
 from pydantic import BaseModel
 
@@ -126,7 +126,7 @@ def routes(home: Backend) -> APIRouter:
         active = home.ledger.operations({"type": "training", "status": ACTIVE}, 1, 0)[0]
         busy = not home.sweep("training")
         now = stamp()
-        worker = {"worker_id": "embedded-training", "worker_type": "training", "endpoint_url": "embedded"}
+        worker: Row = {"worker_id": "embedded-training", "worker_type": "training", "endpoint_url": "embedded"}
         worker |= {"status": "busy" if busy else "available", "capabilities": {"gpu": False}, "metadata": {}}
         worker |= {"current_operation_id": active[0]["id"] if busy and active else None}
         worker |= {"last_health_check": now, "last_healthy_at": now, "health_check_failures": 0}
@@ -153,8 +153,8 @@ def _summary(row: Row) -> Row:
 def _duration(row: Row) -> float | None:
     if not row["started_at"]:
         return None
-    end = pd.Timestamp(row["completed_at"]) if row["completed_at"] else pd.Timestamp.now("UTC")
-    return round((end - pd.Timestamp(row["started_at"])).total_seconds(), 2)
+    end = datetime.fromisoformat(row["completed_at"] or stamp())
+    return round((end - datetime.fromisoformat(row["started_at"])).total_seconds(), 2)
 
 
 def _detail(row: Row) -> Row:

@@ -4,6 +4,7 @@ from fastapi import APIRouter, HTTPException
 
 from panel.embedded import strategy
 from panel.embedded.backend import Backend
+from panel.embedded.indicators import INDICATORS
 from panel.embedded.ledger import Row
 
 
@@ -34,7 +35,7 @@ def routes(home: Backend) -> APIRouter:
         valid = found.plan is not None
         message = f"Strategy '{found.stem}' is {'valid' if valid else 'not valid'}"
         told = {"valid": valid, "strategy_name": found.stem, "issues": list(found.issues), "message": message}
-        return {"success": True, "available_indicators": sorted(strategy.INDICATORS), **told}
+        return {"success": True, "available_indicators": sorted(INDICATORS), **told}
 
     @api.get("/{name}/features")
     def features(name: str) -> Row:

@@ -82,7 +82,7 @@ def routes(home: Backend) -> APIRouter:
 
     @api.post("/backtests/start")
     def backtest() -> None:
-        detail = {"error": "The embedded backend runs no backtests", "worker_type": "backtesting"}
+        detail: Row = {"error": "The embedded backend runs no backtests", "worker_type": "backtesting"}
         detail |= {"registered_workers": 0, "backend_uptime_seconds": uptime(home)}
         raise HTTPException(503, detail | {"hint": "Connect a KTRDR backend to run backtests."})
 
