@@ -67,7 +67,7 @@ def explain(status: int, value: Any) -> tuple[str, Any]:
         elif isinstance(error, str):
             message = error
         if not message:
-            message = _text(value.get("message"))
+            message = _text(value.get("message")) or _of_issues(value.get("issues"))
         if details is None:
             details = value
     elif isinstance(value, str):
@@ -129,7 +129,18 @@ def _from_dict(detail: dict[str, Any]) -> str:
     if isinstance(more, dict) and isinstance(more.get("errors"), list):
         parts += [_text(item.get("message")) for item in more["errors"][:10] if isinstance(item, dict)]
     parts += [_text(detail.get("suggestion")), _text(detail.get("hint"))]
-    return ". ".join(part.strip().rstrip(".") for part in parts if part.strip())
+    return _sentences(parts)
+
+
+def _of_issues(issues: Any) -> str:
+    """A validation's findings: {severity, category, message, details}, errors only."""
+    found = [item for item in issues if isinstance(item, dict)] if isinstance(issues, list) else []
+    return _sentences([_text(item.get("message")) for item in found[:10] if item.get("severity") == "error"])
+
+
+def _sentences(parts: list[str]) -> str:
+    ended = [part.strip().rstrip(".") for part in parts if part.strip()]
+    return ended[0] if len(ended) == 1 else "".join(f"{part}. " for part in ended).rstrip()
 
 
 def _from_fields(message: str, fields: list[Any]) -> str:

@@ -28,7 +28,12 @@ def environment(folder: Path, backend: str = "") -> dict[str, str]:
 
 def run(folder: Path, *arguments: str, backend: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], env=environment(folder, backend), capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, *arguments],
+        env=environment(folder, backend),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -64,7 +69,9 @@ def test_a_training_that_completes(tmp_path, address, backend):
 
 def test_an_operation_that_fails_exits_1(tmp_path, address, backend):
     def answer(request):
-        backend.operations["op_l"] = operation("op_l", "data_load", "failed", error_message="Symbol NOSUCH [x] not found")
+        backend.operations["op_l"] = operation(
+            "op_l", "data_load", "failed", error_message="Symbol NOSUCH [x] not found"
+        )
         return 200, {"success": True, "operation_id": "op_l", "status": "started"}
 
     backend.answers["POST /data/acquire/download"] = answer
@@ -100,7 +107,9 @@ def test_what_is_typed_wrong_is_said_before_anything_is_sent(tmp_path, address, 
 def test_ctrl_c_cancels_and_exits_130(tmp_path, address, backend):
     backend.operations["op_t"] = operation("op_t", progress=percent(12, "Epoch 1/9"))
     backend.answers["POST /trainings/start"] = (200, {"success": True, "task_id": "op_t"})
-    process = subprocess.Popen([*COMMAND, "train", "swing"], env=environment(tmp_path, address), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, "train", "swing"], env=environment(tmp_path, address), stdout=subprocess.PIPE, text=True
+    )
     with process:
         while backend.hits["GET /operations/op_t"] < 2:
             assert process.poll() is None
@@ -128,7 +137,9 @@ def test_the_embedded_backend_and_an_open_panel_share_what_runs(tmp_path):
     assert loaded.returncode == 0 and "Bars fetched" in loaded.stdout, loaded.stdout + loaded.stderr
     with panel(tmp_path) as here, stream(here, "home", 30) as at_home:
         at_home.until(lambda stream: "lists" in stream.places)
-        process = subprocess.Popen([*COMMAND, "train", "long"], env=environment(tmp_path), stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [*COMMAND, "train", "long"], env=environment(tmp_path), stdout=subprocess.PIPE, text=True
+        )
         with process:
             at_home.until(lambda stream: "card-op_training" in stream.places["lists"])
             operation_id = at_home.places["lists"].partition('id="card-')[2].partition('"')[0]

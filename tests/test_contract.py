@@ -164,7 +164,9 @@ def test_an_id_is_found_in_all_three_places(kind, response):
     assert KINDS[kind].from_form(TYPED[kind]).parse_start_response(response) == "op_x"
 
 
-@pytest.mark.parametrize("response", [{}, {"task_id": 7}, {"operation_id": "../x"}, {"data": ["op_x"]}, {"task_id": ""}])
+@pytest.mark.parametrize(
+    "response", [{}, {"task_id": 7}, {"operation_id": "../x"}, {"data": ["op_x"]}, {"task_id": ""}]
+)
 def test_no_usable_id_is_an_error_that_says_so(response):
     with pytest.raises(APIError, match="named no operation"):
         DummyOperationAdapter().parse_start_response(response)
@@ -195,7 +197,11 @@ def test_what_cannot_be_sent_says_so_beside_its_field(kind, typed, field, words)
 
 def test_what_is_typed_is_tidied():
     made = KINDS["training"].from_form({"strategy_name": " swing ", "symbols": "eurusd; AAPL", "timeframes": "1h 4h"})
-    assert made.get_start_payload() == {"strategy_name": "swing", "symbols": ["EURUSD", "AAPL"], "timeframes": ["1h", "4h"]}
+    assert made.get_start_payload() == {
+        "strategy_name": "swing",
+        "symbols": ["EURUSD", "AAPL"],
+        "timeframes": ["1h", "4h"],
+    }
 
 
 def test_a_snapshot_of_every_kind_has_a_name():

@@ -39,7 +39,7 @@ def test_shape_2_a_dict_with_a_suggestion():
     }
     error = refused(400, {"detail": detail})
     assert error.message == (
-        "Strategy 'old' has no symbols configured. Add training_data.symbols section to the strategy YAML"
+        "Strategy 'old' has no symbols configured. Add training_data.symbols section to the strategy YAML."
     )
     assert error.details["error_code"] == "STRATEGY-NoSymbols"
 
@@ -55,7 +55,7 @@ def test_shape_2_names_the_errors_inside():
 def test_shape_2_a_dict_about_workers():
     detail = {"error": "No training workers available", "registered_workers": 1, "hint": "Retry in a few seconds."}
     error = refused(503, {"detail": detail})
-    assert error.message == "No training workers available. Retry in a few seconds"
+    assert error.message == "No training workers available. Retry in a few seconds."
     assert error.details["registered_workers"] == 1
 
 

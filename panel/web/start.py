@@ -27,13 +27,12 @@ async def form(request: Request, kind: str) -> Response:
     adapter = _adapter(kind)
     values = {field.name: field.default for field in adapter.fields}
     again = request.query_params.get("again", "")
-    if ID.fullmatch(again) and (seen := request.app.state.live.relay.known(again)) is not None:
-        start = request.app.state.store.start_of(again)
-        values |= (
-            start.form
-            if start
-            else _as_typed(adapter, seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy})
-        )
+    if ID.fullmatch(again):
+        start, seen = request.app.state.store.start_of(again), request.app.state.live.relay.known(again)
+        if start is not None:
+            values |= start.form
+        elif seen is not None:
+            values |= _as_typed(adapter, seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy})
     values |= {k: v for k, v in request.query_params.items() if k in values}
     return await _form(request, adapter, values, {}, new_key())
 

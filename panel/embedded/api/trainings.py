@@ -34,10 +34,11 @@ def routes(home: Backend) -> APIRouter:
             searched = ", ".join(str(folder / f"{body.strategy_name[:100]}.yaml") for folder in home.strategy_folders)
             raise HTTPException(400, f"Strategy file not found: {body.strategy_name[:100]}.yaml (searched: {searched})")
         if found.plan is None:
-            problems = [issue["message"] for issue in found.issues]
-            detail = {"message": f"Strategy {found.stem} is not valid. {problems[0]}", "details": {"issues": problems}}
-            detail |= {"error_code": "STRATEGY-Invalid", "context": {"strategy_name": found.stem}}
-            raise HTTPException(400, detail | {"suggestion": "Mend the file, then check it with validate."})
+            errors = [{name: issue[name] for name in ("category", "message", "details")} for issue in found.issues]
+            detail: Row = {"message": f"Strategy validation failed: {len(errors)} error(s) found"}
+            detail |= {"error_code": "STRATEGY-ValidationFailed", "details": {"errors": errors}}
+            detail |= {"context": {"strategy_name": found.stem, "error_count": len(errors)}}
+            raise HTTPException(400, detail | {"suggestion": "Mend the strategy's file, then validate it again."})
         symbols = [symbol.upper() for symbol in body.symbols or found.plan.training_data.symbols]
         timeframes = list(body.timeframes or found.plan.training_data.timeframes)
         for timeframe in timeframes:
