@@ -1,10 +1,13 @@
 """A whole panel on a socket, for tests that use it as a browser would."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +53,33 @@ def panel(folder: Path, backend: str = "", **settings: Any) -> Iterator[Panel]:
     made = Settings.from_environ({}, backend=backend, port=free_port(), data_folder=folder, **settings)
     with served(create_app(made), made.port) as address:
         yield Panel(address, made)
+
+
+@contextmanager
+def panel_process(folder: Path, backend: str = "", port: int = 0) -> Iterator[tuple[Panel, subprocess.Popen[bytes]]]:
+    """The same in a process of its own, which a test may stop or kill. Its output is in `folder`/log."""
+    settings = Settings.from_environ({}, backend=backend, port=port or free_port(), data_folder=folder)
+    variables = {
+        "PATH": os.environ["PATH"],
+        "KTRDR_PANEL_DATA_DIR": str(folder),
+        "KTRDR_PANEL_PORT": str(settings.port),
+        "KTRDR_API_CLIENT_BASE_URL": backend,
+    }
+    command = [sys.executable, "-c", "from panel.cli import main; main()", "serve"]
+    with (
+        (folder / "log").open("ab") as log,
+        subprocess.Popen(command, env=variables, stdout=log, stderr=log) as process,
+    ):
+        here = Panel(f"http://127.0.0.1:{settings.port}", settings)
+        try:
+            while process.poll() is None:
+                with suppress(httpx.TransportError):
+                    here.get("/")
+                    break
+                time.sleep(0.05)
+            yield here, process
+        finally:
+            process.terminate()
 
 
 class Stream:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.panels import Panel, free_port, panel
+from tests.panels import Panel, free_port, panel, panel_process
 from tests.scripted import RESULT, Backend, corrupt, operation, percent, served, stamp
 
 STARTER = Path(__file__).parents[1] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
@@ -188,21 +188,18 @@ def test_without_scripts_everything_still_works(browser, here, backend):
     context.close()
 
 
-def test_the_page_comes_back_by_itself_when_the_panel_was_restarted(browser, backend, tmp_path):
+def test_the_page_comes_back_by_itself_when_the_panel_was_killed(browser, backend, tmp_path):
     """Nothing is reloaded: the page says that it reconnects, and then shows fresh values."""
-    from panel.app import create_app
-    from panel.settings import Settings
-
     backend.operations["op_a"] = lambda n: operation("op_a", progress=percent(n % 90, f"Epoch {n}/99"))
-    page = browser.new_page()
+    page, port = browser.new_page(), free_port()
     with served(backend.app) as address:
-        settings = Settings.from_environ({}, backend=address + "/api/v1", port=free_port(), data_folder=tmp_path)
-        with served(create_app(settings), settings.port) as here:
-            page.goto(f"{here}/operations/op_a")
+        with panel_process(tmp_path, address + "/api/v1", port) as (here, process):
+            page.goto(f"{here.address}/operations/op_a")
             expect(page.locator("#status")).to_contain_text(re.compile(r"Epoch \d"))
             page.evaluate("window.stays = true")
-        expect(page.locator("#contact")).to_contain_text("Reconnecting")
-        with served(create_app(settings), settings.port):
+            process.kill()
+            expect(page.locator("#contact")).to_contain_text("Reconnecting")
+        with panel_process(tmp_path, address + "/api/v1", port):
             expect(page.locator("#contact")).to_be_hidden()
             backend.operations["op_a"] = operation(
                 "op_a", status="completed", result_summary=RESULT, completed_at=stamp()
@@ -210,6 +207,31 @@ def test_the_page_comes_back_by_itself_when_the_panel_was_restarted(browser, bac
             expect(page.locator("#status")).to_contain_text("Completed")
             assert page.evaluate("window.stays") is True
     page.close()
+
+
+def test_a_stream_that_could_not_be_opened_at_first_is_tried_again(page, here, backend):
+    """A page that came just before the panel went away is not left behind."""
+    backend.operations["op_a"] = operation("op_a", progress=percent(12, "Epoch 1/9"))
+    page.route("**/stream/*", lambda route: route.abort())
+    page.goto(f"{here.address}/operations/op_a")
+    expect(page.locator("#contact")).to_contain_text("Reconnecting")
+    backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT, completed_at=stamp())
+    page.unroute("**/stream/*")
+    expect(page.locator("#status")).to_contain_text("Completed")
+    expect(page.locator("#contact")).to_be_hidden()
+
+
+def test_a_script_that_comes_late_leaves_no_page_without_its_stream(page, here, backend):
+    backend.operations["op_a"] = operation("op_a", progress=percent(12, "Epoch 1/9"))
+
+    def late(route):
+        page.wait_for_timeout(700)
+        route.continue_()
+
+    page.route("**/vendor/hx-sse*", late)
+    page.goto(f"{here.address}/operations/op_a")
+    backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT, completed_at=stamp())
+    expect(page.locator("#status")).to_contain_text("Completed")
 
 
 def test_hostile_text_makes_nothing_in_the_page(watched, here, backend):
