@@ -1,6 +1,10 @@
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from tests.scripted import Backend
+from tests.panels import Panel, panel
+from tests.scripted import Backend, served
 
 
 @pytest.fixture
@@ -11,3 +15,17 @@ def anyio_backend() -> str:
 @pytest.fixture
 def backend() -> Backend:
     return Backend()
+
+
+@pytest.fixture
+def address(backend: Backend) -> Iterator[str]:
+    """Of the scripted backend, on a socket."""
+    with served(backend.app) as address:
+        yield address + "/api/v1"
+
+
+@pytest.fixture
+def here(address: str, tmp_path: Path) -> Iterator[Panel]:
+    """A panel over the scripted backend."""
+    with panel(tmp_path, address) as here:
+        yield here

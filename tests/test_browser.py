@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.panels import Panel, free_port, panel, panel_process
-from tests.scripted import RESULT, Backend, corrupt, operation, percent, served, stamp
+from tests.scripted import RESULT, corrupt, operation, percent, served, stamp
 
 STARTER = Path(__file__).parents[1] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
 FLAGS = [
@@ -57,17 +57,6 @@ def watched(browser) -> Iterator[Watched]:
 @pytest.fixture
 def page(watched) -> Page:
     return watched.page
-
-
-@pytest.fixture
-def backend():
-    return Backend()
-
-
-@pytest.fixture
-def here(backend, tmp_path):
-    with served(backend.app) as address, panel(tmp_path, address + "/api/v1") as here:
-        yield here
 
 
 def test_the_main_job(watched, tmp_path):

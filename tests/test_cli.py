@@ -11,7 +11,7 @@ import pytest
 
 from tests.embedded.conftest import STRATEGY
 from tests.panels import free_port, panel, stream
-from tests.scripted import RESULT, operation, percent, served, stamp
+from tests.scripted import RESULT, operation, percent, stamp
 
 COMMAND = [sys.executable, "-c", "from panel.cli import main; main()"]
 
@@ -35,12 +35,6 @@ def run(folder: Path, *arguments: str, backend: str = "") -> subprocess.Complete
         timeout=60,
         check=False,
     )
-
-
-@pytest.fixture
-def address(backend):
-    with served(backend.app) as address:
-        yield address + "/api/v1"
 
 
 def test_unreachable_is_one_clear_sentence(tmp_path):

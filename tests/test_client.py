@@ -11,7 +11,7 @@ from panel import wire
 from panel.adapters import DummyOperationAdapter, TrainingOperationAdapter
 from panel.client import AsyncCLIClient
 from panel.errors import APIError, CLIClientError, ConnectionError, TimeoutError
-from tests.scripted import RESULT, Backend, operation, percent, served
+from tests.scripted import RESULT, Backend, operation, percent
 
 pytestmark = pytest.mark.anyio
 
@@ -190,12 +190,6 @@ async def test_a_redirect_elsewhere_is_not_followed():
 
 
 # execute_operation, over a real socket
-
-
-@pytest.fixture
-def address(backend: Backend):
-    with served(backend.app) as url:
-        yield f"{url}/api/v1"
 
 
 async def test_a_training_from_start_to_end(backend: Backend, address):

@@ -6,20 +6,9 @@ import pytest
 from starlette.responses import Response
 
 from tests.panels import Panel, free_port, panel
-from tests.scripted import RESULT, Backend, corrupt, operation, percent, served, stamp
+from tests.scripted import RESULT, corrupt, operation, percent, served, stamp
 
 KEY = "k" * 22
-
-
-@pytest.fixture
-def backend():
-    return Backend()
-
-
-@pytest.fixture
-def here(backend, tmp_path):
-    with served(backend.app) as address, panel(tmp_path, address + "/api/v1") as here:
-        yield here
 
 
 def words(html: str) -> str:

@@ -10,7 +10,7 @@ from panel.client import AsyncCLIClient
 from panel.starting import Starting, new_key
 from panel.store import Store
 from tests.panels import panel
-from tests.scripted import Backend, operation, served, stamp
+from tests.scripted import Backend, operation, stamp
 
 pytestmark = pytest.mark.anyio
 
@@ -21,12 +21,6 @@ LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
     monkeypatch.setattr("panel.starting.CHECKS", (0.01, 0.01))
-
-
-@pytest.fixture
-def address(backend):
-    with served(backend.app) as address:
-        yield address + "/api/v1"
 
 
 @pytest.fixture

@@ -8,24 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.panels import free_port, panel, panel_process, stream
-from tests.scripted import RESULT, Backend, corrupt, epochs, operation, percent, served, stamp
-
-
-@pytest.fixture
-def backend():
-    return Backend()
-
-
-@pytest.fixture
-def address(backend):
-    with served(backend.app) as address:
-        yield address + "/api/v1"
-
-
-@pytest.fixture
-def here(address, tmp_path):
-    with panel(tmp_path, address) as here:
-        yield here
+from tests.scripted import RESULT, corrupt, epochs, operation, percent, served, stamp
 
 
 def running(at: float, n: int = 0, **more):
