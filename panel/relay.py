@@ -15,7 +15,7 @@ from panel.errors import APIError, CLIClientError
 from panel.execute import Client, Reading, follow, operation_path, read
 from panel.operations import ID, Snapshot, text
 from panel.store import Store
-from panel.verdict import Cancel, Evidence, judge
+from panel.verdict import Cancel, Evidence, differs, judge, observed
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
@@ -123,7 +123,7 @@ class Relay:
         snapshot = reading.snapshot
         assert snapshot is not None  # noqa: S101
         before = self.known(snapshot.id)
-        seen = _merged(before, snapshot)
+        seen = observed(before, snapshot)
         if reading.answer is not None:
             self._answers.pop(snapshot.id, None)
             self._answers[snapshot.id] = reading.answer
@@ -185,7 +185,7 @@ class Relay:
             self._adopt(seen)
         else:
             self._live.pop(operation_id, None)
-        if before is None or _differs(before, seen):
+        if before is None or differs(before, seen):
             self._store.remember(seen, finished=not verdict.live)
         self._listener.changed(seen)
         if was_listed != verdict.live or before is None:
@@ -208,7 +208,7 @@ class Relay:
                 if reading.snapshot is not None:
                     before = self._live.get(operation_id)
                     seen = self.observe(reading)
-                    pace.unchanged = 0 if before is None or _differs(before, seen) else pace.unchanged + 1
+                    pace.unchanged = 0 if before is None or differs(before, seen) else pace.unchanged + 1
                     self._answered()
                 elif not self._unread(operation_id, reading.error):
                     break
@@ -329,37 +329,3 @@ class Relay:
         if first:
             log.warning("backend silent: %s", error.message)
             self._listener.line_changed()
-
-
-def _merged(before: Evidence | None, snapshot: Snapshot) -> Evidence:
-    """A new reading on top of what was known. A cancelled or failed run's epochs are gone from the
-    backend's answer; the panel keeps the curves it has seen."""
-    if before is None:
-        return Evidence(snapshot, snapshot.completed_at or time.time())
-    old = before.snapshot
-    kept = replace(
-        snapshot,
-        epochs=snapshot.epochs or old.epochs,
-        strategy=snapshot.strategy or old.strategy,
-        percentage=old.percentage if snapshot.finished and not snapshot.succeeded else snapshot.percentage,
-        step=snapshot.step or (old.step if snapshot.finished else ""),
-        steps_completed=snapshot.steps_completed or old.steps_completed,
-        steps_total=snapshot.steps_total or old.steps_total,
-    )
-    changed = _content(kept) != _content(old)
-    return Evidence(
-        kept,
-        (snapshot.completed_at if snapshot.finished and snapshot.completed_at else time.time())
-        if changed
-        else before.changed_at,
-        cancel=before.cancel,
-        cancel_at=before.cancel_at,
-    )
-
-
-def _content(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, read_at=0.0)
-
-
-def _differs(before: Evidence, seen: Evidence) -> bool:
-    return replace(before, snapshot=_content(before.snapshot)) != replace(seen, snapshot=_content(seen.snapshot))

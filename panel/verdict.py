@@ -4,7 +4,7 @@ The backend's status word is one observation among others. It says "running" of 
 dead, and "failed" of work that goes on or has succeeded; so every page shows a verdict, never the word.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from panel.operations import Snapshot, Status, number
@@ -64,6 +64,40 @@ class Verdict:
 
 
 _ENDS = frozenset({State.COMPLETED, State.PROBLEMS, State.FAILED, State.CANCELLED, State.FORGOTTEN})
+
+
+def observed(before: Evidence | None, snapshot: Snapshot) -> Evidence:
+    """A new reading on top of what was known. A cancelled or failed run's epochs are gone from the
+    backend's answer; the panel keeps the curves it has seen."""
+    if before is None:
+        return Evidence(snapshot, snapshot.completed_at or snapshot.read_at)
+    old = before.snapshot
+    kept = replace(
+        snapshot,
+        epochs=snapshot.epochs or old.epochs,
+        strategy=snapshot.strategy or old.strategy,
+        percentage=old.percentage if snapshot.finished and not snapshot.succeeded else snapshot.percentage,
+        step=snapshot.step or (old.step if snapshot.finished else ""),
+        steps_completed=snapshot.steps_completed or old.steps_completed,
+        steps_total=snapshot.steps_total or old.steps_total,
+    )
+    changed = _content(kept) != _content(old)
+    return Evidence(
+        kept,
+        (snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at)
+        if changed
+        else before.changed_at,
+        cancel=before.cancel,
+        cancel_at=before.cancel_at,
+    )
+
+
+def _content(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, read_at=0.0)
+
+
+def differs(before: Evidence, seen: Evidence) -> bool:
+    return replace(before, snapshot=_content(before.snapshot)) != replace(seen, snapshot=_content(seen.snapshot))
 
 
 def judge(seen: Evidence, now: float) -> Verdict:
