@@ -15,11 +15,13 @@ from panel import __version__
 from panel.catalogue import Catalogue
 from panel.connect import connect
 from panel.fanout import Fanout
+from panel.loads import Loads
 from panel.relay import Relay
 from panel.settings import Settings
 from panel.starting import Starting
 from panel.store import Store
-from panel.web import actions, pages, problems, start, streams
+from panel.survey import Survey
+from panel.web import actions, market, pages, problems, start, streams
 from panel.web.guard import Guard
 from panel.web.live import Live
 from panel.web.render import ASSETS
@@ -36,12 +38,17 @@ def create_app(settings: Settings) -> ASGIApp:
             catalogue = Catalogue(client, settings.strategies_folder if settings.backend else None)
             live = Live(Fanout(), store, catalogue, embedded=not settings.backend)
             live.relay = Relay(client, store, live, client.address)
+            starting = Starting(client, store)
+            live.survey = Survey(client, catalogue, store, live.stored_changed)
+            live.loads = Loads(store, starting, live.relay, catalogue, live.stored_changed)
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
-            app.state.starting = Starting(client, store)
+            app.state.starting, app.state.client = starting, client
             tasks = [
                 asyncio.create_task(live.relay.run()),
                 asyncio.create_task(live.beat()),
-                asyncio.create_task(app.state.starting.reconcile()),
+                asyncio.create_task(starting.reconcile()),
+                asyncio.create_task(live.survey.run()),
+                asyncio.create_task(live.loads.run()),
             ]
             try:
                 yield
@@ -54,7 +61,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    for room in (pages, start, actions, streams):
+    for room in (pages, start, actions, market, streams):
         app.include_router(room.router)
     app.mount("/static", Static(directory=ASSETS / "static"))
     problems.install(app)

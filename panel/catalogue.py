@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
+from panel.coverage import Range
 from panel.errors import APIError, CLIClientError
 from panel.execute import Client
 from panel.operations import moment, number, text
@@ -46,18 +47,6 @@ class Check:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     features: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Stored data of one symbol and timeframe. Times are Unix seconds; `bars` is 0 when there is none."""
-
-    symbol: str
-    timeframe: str
-    start: float | None = None
-    end: float | None = None
-    bars: int = 0
-    source: str = ""  # "sample" or "mixed" when it is not, or not only, a market's
 
 
 class Catalogue:

@@ -96,5 +96,10 @@ class Fanout:
         return len(self._boxes.get(topic, ()))
 
     @property
+    def topics(self) -> list[str]:
+        """Those that somebody reads."""
+        return list(self._boxes)
+
+    @property
     def streams(self) -> int:
         return len({box for boxes in self._boxes.values() for box in boxes})

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from panel.coverage import Gap, Range
 from panel.operations import Snapshot
 from panel.verdict import Cancel, Evidence
 
@@ -33,7 +34,23 @@ _MIGRATIONS = (
     ) STRICT;
     CREATE INDEX starts_open ON starts (state) WHERE state IN ('sending', 'unconfirmed');
     """,
+    """
+    CREATE TABLE ranges (
+        symbol TEXT NOT NULL, timeframe TEXT NOT NULL, range TEXT NOT NULL, gaps TEXT, asked_at REAL,
+        PRIMARY KEY (symbol, timeframe)
+    ) STRICT;
+    CREATE TABLE loads (
+        key TEXT PRIMARY KEY, form TEXT NOT NULL, state TEXT NOT NULL, operation_id TEXT, message TEXT NOT NULL,
+        attempts INTEGER NOT NULL, plan TEXT NOT NULL, asked_at REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE plans (
+        key TEXT PRIMARY KEY, form TEXT NOT NULL, state TEXT NOT NULL, operation_id TEXT, message TEXT NOT NULL,
+        asked_at REAL NOT NULL
+    ) STRICT;
+    """,
 )
+
+OPEN = ("waiting", "starting", "running", "unconfirmed")  # states of loads and plans that may still change
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,34 @@ class Start:
 
     key: str
     kind: str
+    form: dict[str, str]
+    state: str
+    operation_id: str | None
+    message: str
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One data load in the queue. `state`: waiting, starting, running, unconfirmed (it may have begun, nobody
+    knows), done (its operation ended, however), refused or cancelled."""
+
+    key: str
+    form: dict[str, str]
+    state: str
+    operation_id: str | None
+    message: str
+    attempts: int  # starts that the backend refused because it was busy
+    plan: str  # the plan that it is part of, or ""
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Loads, then the training of `form`. `state`: waiting (for its loads), starting, unconfirmed, started,
+    stopped (a load came back short, or the start was refused) or cancelled."""
+
+    key: str
     form: dict[str, str]
     state: str
     operation_id: str | None
@@ -125,6 +170,76 @@ class Store:
         row = self._db.execute("SELECT * FROM starts WHERE operation_id = ?", (operation_id,)).fetchone()
         return _start(row) if row else None
 
+    def keep_row(self, stored: Range, gaps: tuple[Gap, ...] | None, asked_at: float | None) -> None:
+        """What was told of one symbol's stored bars, and the gaps that were found in them."""
+        found = None if gaps is None else msgspec.json.encode(gaps).decode()
+        row = (stored.symbol, stored.timeframe, msgspec.json.encode(stored).decode(), found, asked_at)
+        self._db.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?)", row)
+
+    def rows(self) -> list[tuple[Range, tuple[Gap, ...] | None, float | None]]:
+        decode = msgspec.json.decode
+        return [
+            (decode(stored, type=Range), None if found is None else decode(found, type=tuple[Gap, ...]), asked_at)
+            for stored, found, asked_at in self._db.execute("SELECT range, gaps, asked_at FROM ranges")
+        ]
+
+    def add_load(self, key: str, form: dict[str, str], plan: str = "") -> Load:
+        """A load at the end of the queue, once for each key: on disk, power cuts included."""
+        row = (key, msgspec.json.encode(form).decode(), "waiting", None, "", 0, plan, time.time())
+        with self._durably():
+            self._db.execute("INSERT OR IGNORE INTO loads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        found = self.load(key)
+        assert found is not None  # noqa: S101  it was just written, or was there before
+        return found
+
+    def load(self, key: str) -> Load | None:
+        row = self._db.execute("SELECT * FROM loads WHERE key = ?", (key,)).fetchone()
+        return _load(row) if row else None
+
+    def open_loads(self) -> list[Load]:
+        """The queue, its first first."""
+        marks = ", ".join("?" * len(OPEN))
+        rows = self._db.execute(f"SELECT * FROM loads WHERE state IN ({marks}) ORDER BY asked_at", OPEN)
+        return [_load(row) for row in rows]
+
+    def loads_of(self, plan: str) -> list[Load]:
+        return [_load(row) for row in self._db.execute("SELECT * FROM loads WHERE plan = ? ORDER BY asked_at", (plan,))]
+
+    def settle_load(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> None:
+        self._db.execute(
+            "UPDATE loads SET state = ?, message = ?, operation_id = coalesce(?, operation_id) WHERE key = ?",
+            (state, message, operation_id, key),
+        )
+
+    def next_attempt(self, key: str) -> None:
+        self._db.execute("UPDATE loads SET attempts = attempts + 1, state = 'waiting' WHERE key = ?", (key,))
+
+    def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
+        """A plan with its loads, once for each key."""
+        row = (key, msgspec.json.encode(form).decode(), "waiting", None, "", time.time())
+        with self._durably():
+            if self._db.execute("INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
+                for number, load in enumerate(loads):
+                    self.add_load(f"{key}-load-{number}", load, key)
+        found = self.plan(key)
+        assert found is not None  # noqa: S101
+        return found
+
+    def plan(self, key: str) -> Plan | None:
+        row = self._db.execute("SELECT * FROM plans WHERE key = ?", (key,)).fetchone()
+        return _plan(row) if row else None
+
+    def open_plans(self) -> list[Plan]:
+        marks = ", ".join("?" * len(OPEN))
+        rows = self._db.execute(f"SELECT * FROM plans WHERE state IN ({marks}) ORDER BY asked_at", OPEN)
+        return [_plan(row) for row in rows]
+
+    def settle_plan(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> None:
+        self._db.execute(
+            "UPDATE plans SET state = ?, message = ?, operation_id = coalesce(?, operation_id) WHERE key = ?",
+            (state, message, operation_id, key),
+        )
+
     @contextmanager
     def _durably(self) -> Iterator[None]:
         self._db.execute("PRAGMA synchronous = FULL")
@@ -151,3 +266,13 @@ def _evidence(row: tuple[Any, ...]) -> Evidence:
 def _start(row: tuple[Any, ...]) -> Start:
     key, kind, form, state, operation_id, message, asked_at = row
     return Start(key, kind, msgspec.json.decode(form), state, operation_id, message, asked_at)
+
+
+def _load(row: tuple[Any, ...]) -> Load:
+    key, form, *rest = row
+    return Load(key, msgspec.json.decode(form), *rest)
+
+
+def _plan(row: tuple[Any, ...]) -> Plan:
+    key, form, *rest = row
+    return Plan(key, msgspec.json.decode(form), *rest)

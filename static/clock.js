@@ -43,7 +43,12 @@
   };
 
   document.addEventListener("beat", (event) => { ahead = Number(event.detail.data) * 1000 - Date.now(); });
-  document.addEventListener("htmx:after:swap", () => { show(); tell(); });
+  document.addEventListener("htmx:after:swap", () => {
+    show();
+    tell();
+    const go = document.querySelector("[data-go]"); // a plan whose training has begun leads there
+    if (go) location.replace(go.dataset.go);
+  });
   setInterval(show, 1000);
   show();
   tell();

@@ -11,19 +11,26 @@ from typing import Any
 
 from panel.adapters import KINDS, OperationAdapter
 from panel.catalogue import Catalogue
+from panel.coverage import LENGTHS
 from panel.fanout import Fanout, frame, partial
+from panel.loads import Loads
+from panel.operations import Snapshot
 from panel.relay import RECENT, Relay
-from panel.store import Store
+from panel.store import OPEN, Store
+from panel.survey import Row, Survey
 from panel.verdict import Evidence, Verdict, judge
+from panel.web.chart import row_view, span_of
 from panel.web.render import draw
 
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
 
 
 class Live:
-    """The relay's listener. `relay` is set once both exist."""
+    """The relay's listener. The rooms it draws from are set once they exist."""
 
     relay: Relay
+    survey: Survey
+    loads: Loads
 
     def __init__(self, fanout: Fanout, store: Store, catalogue: Catalogue, *, embedded: bool) -> None:
         self.fanout = fanout
@@ -31,6 +38,8 @@ class Live:
         self._store = store
         self._catalogue = catalogue
         self._dirty = True
+        self._stored_dirty = False
+        self._surveyed: set[str] = set()  # loads after whose end the data was looked at
         self._drawn: dict[tuple[str, str], str] = {}
 
     async def beat(self) -> None:
@@ -49,8 +58,13 @@ class Live:
             self.fanout.publish("home", f"card-{snapshot.id}", frame(partial(f"card-{snapshot.id}", card)))
         else:
             self.fanout.drop("home", f"card-{snapshot.id}")
-            if snapshot.kind == "data_load":
+            if snapshot.kind == "data_load" and seen.snapshot.id not in self._surveyed:
+                self._surveyed.add(seen.snapshot.id)
                 self._catalogue.data_changed()
+                if snapshot.symbol and snapshot.timeframe in LENGTHS:
+                    self.survey.look(snapshot.symbol, snapshot.timeframe)
+        if snapshot.kind == "data_load":
+            self.stored_changed()
         topic = f"op:{snapshot.id}"
         if verdict.live or self.fanout.readers(topic):
             self._operation(seen, verdict, now)
@@ -62,11 +76,20 @@ class Live:
             self._dirty = True
             asyncio.get_running_loop().call_soon(self._lists)
 
+    def stored_changed(self) -> None:
+        """Stored data, the queue or a plan is not what it was; drawn soon, once for many changes."""
+        if not self._stored_dirty and self._loads_are_read():
+            self._stored_dirty = True
+            asyncio.get_running_loop().call_later(0.3, self._stored)
+
     def line_changed(self) -> None:
         self._put("line", "line", draw("fragments/line.html", **self.line()))
 
     def watched(self, operation_id: str) -> bool:
-        return bool(self.fanout.readers(f"op:{operation_id}") or self.fanout.readers("home"))
+        if self.fanout.readers(f"op:{operation_id}") or self.fanout.readers("home"):
+            return True
+        seen = self.relay.known(operation_id)
+        return seen is not None and seen.snapshot.kind == "data_load" and self._loads_are_read()
 
     def anyone(self) -> bool:
         return bool(self.fanout.readers("line"))
@@ -79,6 +102,8 @@ class Live:
             self._lists()
         elif topic == "line":
             self.line_changed()
+        elif topic == "stored" or topic.startswith("plan:"):
+            self._stored(topic)
         elif topic.startswith("op:"):
             seen = self.relay.known(topic[3:])
             if seen is not None:
@@ -87,6 +112,8 @@ class Live:
 
     def left(self, topic: str) -> None:
         """A stream of the topic closed."""
+        if topic.startswith("plan:") and not self.fanout.readers(topic):
+            self._forget(topic)
         if topic.startswith("op:") and not self.fanout.readers(topic):
             seen = self.relay.known(topic[3:])
             if seen is None or not judge(seen, time.time()).live:
@@ -108,6 +135,57 @@ class Live:
                 ended.append(self.view(seen, judge(seen, now), now))
         return {"running": running, "ended": ended[:RECENT], "now": now}
 
+    def stored(self) -> dict[str, Any]:
+        """The map of what is stored, and the queue of loads."""
+        now = time.time()
+        running = {
+            (seen.snapshot.symbol, seen.snapshot.timeframe): seen.snapshot
+            for seen in self.relay.running()
+            if seen.snapshot.kind == "data_load"
+        }
+        rows = self.survey.rows()
+        return {
+            "rows": [row_view(row, running.get(row.pair), span) for span in [span_of(rows, now)] for row in rows],
+            "span": span_of(rows, now),
+            "queue": self.queue(),
+            "known": self.survey.symbols,
+            "now": now,
+            "embedded": self.embedded,
+        }
+
+    def queue(self) -> list[dict[str, Any]]:
+        """Loads that wait or run, the panel's own and others', the running ones first."""
+        own = self._store.open_loads()
+        ids = {load.operation_id for load in own}
+        found: list[dict[str, Any]] = [
+            {"load": None, "snapshot": seen.snapshot, "start": None}
+            for seen in self.relay.running()
+            if seen.snapshot.kind == "data_load" and seen.snapshot.id not in ids
+        ]
+        for load in own:
+            seen = self.relay.known(load.operation_id) if load.operation_id else None
+            key = f"{load.key}.{load.attempts}"
+            found.append({"load": load, "snapshot": seen.snapshot if seen else None, "start": key})
+        return found
+
+    def plan(self, key: str) -> dict[str, Any]:
+        """A plan's steps, and how far it is as a whole: every load and the training count the same."""
+        plan = self._store.plan(key)
+        assert plan is not None  # noqa: S101  its page was found
+        steps, share = [], 0.0
+        for load in self._store.loads_of(key):
+            seen = self.relay.known(load.operation_id) if load.operation_id else None
+            at = 100.0 if load.state == "done" else min(seen.snapshot.percentage, 99.0) if seen else 0.0
+            share += at
+            steps.append({"load": load, "snapshot": seen.snapshot if seen else None, "at": at})
+        return {
+            "plan": plan,
+            "steps": steps,
+            "share": int(share / (len(steps) + 1)),
+            "now": time.time(),
+            "open": plan.state in OPEN,
+        }
+
     def view(self, seen: Evidence, verdict: Verdict, now: float) -> dict[str, Any]:
         adapter = adapter_of(seen)
         snapshot = seen.snapshot
@@ -123,9 +201,17 @@ class Live:
             "started": started,
             "ended": ended,
             "took": ended - started if ended and started and ended >= started else None,
+            "row": self._row_after(snapshot) if ended and snapshot.kind == "data_load" else None,
             "now": now,
             "embedded": self.embedded,
         }
+
+    def _row_after(self, snapshot: Snapshot) -> Row | None:
+        """What is stored now of what a load was for."""
+        if not snapshot.symbol or snapshot.timeframe not in LENGTHS:
+            return None
+        row = self.survey.row(snapshot.symbol, snapshot.timeframe)
+        return row if row.asked_at is not None else None
 
     # Drawing
 
@@ -143,6 +229,22 @@ class Live:
         html = draw("fragments/lists.html", **self.home())
         self.fanout.drop("home")
         self.fanout.publish("home", "lists", frame(partial("lists", html)))
+
+    def _stored(self, topic: str = "") -> None:
+        self._stored_dirty = False
+        if topic == "stored" or self.fanout.readers("stored"):
+            view = self.stored()
+            self._put("stored", "coverage", draw("fragments/coverage.html", **view))
+            self._put("stored", "queue", draw("fragments/queue.html", **view))
+        for each in {topic, *self._plans_read()}:
+            if each.startswith("plan:") and self._store.plan(each[5:]) is not None:
+                self._put(each, "plan", draw("fragments/plan.html", **self.plan(each[5:])))
+
+    def _plans_read(self) -> list[str]:
+        return [topic for topic in self.fanout.topics if topic.startswith("plan:")]
+
+    def _loads_are_read(self) -> bool:
+        return bool(self.fanout.readers("stored") or self._plans_read())
 
     def _put(self, topic: str, place: str, html: str) -> None:
         if self._drawn.get((topic, place)) != html:

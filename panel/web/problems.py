@@ -10,7 +10,7 @@ from panel.web.respond import page
 
 log = logging.getLogger(__name__)
 
-_TITLES = {404: "Not found", 405: "Not possible", 502: "The backend does not answer"}
+_TITLES = {404: "Not found", 405: "Not possible", 422: "That cannot be done", 502: "The backend does not answer"}
 
 
 def install(app: FastAPI) -> None:

@@ -3,10 +3,13 @@
 Everything is escaped, always: what comes from the backend is text, also where it looks like markup.
 """
 
+import hashlib
 import json
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,6 +20,8 @@ from panel.adapters import KINDS
 _ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
 ASSETS = _INSTALLED if _INSTALLED.is_dir() else _ROOT  # in a wheel, or in a checkout
+
+_SALT = secrets.token_hex(8)  # of this run of the panel
 
 environment = Environment(
     loader=FileSystemLoader(ASSETS / "templates"),
@@ -87,7 +92,20 @@ def words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
+def keyed(seed: str) -> str:
+    """A start's one-time key for a button that is drawn again and again: the same until `seed` changes, so
+    that two clicks, in two tabs even, start one thing."""
+    return hashlib.sha256(f"{_SALT}{seed}".encode()).hexdigest()[:32]
+
+
+def minute(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+
+
 environment.filters |= {
+    "keyed": keyed,
+    "minute": minute,
+    "query": lambda form: urlencode({name: value for name, value in form.items() if value}),
     "when": when,
     "age": age,
     "iso": iso,

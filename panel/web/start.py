@@ -8,17 +8,17 @@ from fastapi.responses import Response
 
 from panel.adapters import KINDS, OperationAdapter
 from panel.adapters.base import TIMEFRAMES
-from panel.catalogue import Catalogue, Range, Strategy
+from panel.catalogue import Catalogue, Strategy
+from panel.coverage import DAY
 from panel.errors import CLIClientError, InvalidForm
-from panel.operations import ID
+from panel.operations import ID, moment
 from panel.starting import Starting, new_key
-from panel.store import Start
 from panel.web.live import Live
+from panel.web.preflight import preflight
+from panel.web.render import day
 from panel.web.respond import by_htmx, fragment, go, page
 
 router = APIRouter()
-
-MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
 
 
 @router.get("/start/{kind}")
@@ -40,21 +40,20 @@ async def form(request: Request, kind: str) -> Response:
 @router.post("/start/{kind}")
 async def submit(request: Request, kind: str) -> Response:
     adapter = _adapter(kind)
-    typed = await _typed(request)
-    values = {field.name: typed.get(field.name, "") for field in adapter.fields}
-    key = typed.get("key", "")
+    given = await typed(request)
+    values = {field.name: given.get(field.name, "") for field in adapter.fields}
+    key = given.get("key", "")
     if not 16 <= len(key) <= 64:
-        return await _form(
-            request, adapter, values, {"": "This form was out of date. Start again from here."}, new_key()
-        )
+        errors = {"": "This form was out of date. Start again from here."}
+        return await _form(request, adapter, values, errors, new_key())
     try:
         made = adapter.from_form(values)
     except InvalidForm as exc:
         return await _form(request, adapter, values, exc.errors, key)
+    if kind == "data_load":
+        return await _queued(request, values, key, given)
     starting: Starting = request.app.state.starting
     start = await starting.submit(key, made, values)
-    if typed.get("inline") and by_htmx(request):
-        return await _in_place(request, start)
     match start.state:
         case "started":
             return go(request, f"/operations/{start.operation_id}")
@@ -66,21 +65,57 @@ async def submit(request: Request, kind: str) -> Response:
     return go(request, f"/starts/{key}")
 
 
-async def _in_place(request: Request, start: Start) -> Response:
-    """A start from a button inside another form: that page stays, and looks again."""
-    if start.state == "started" and start.operation_id:
-        await request.app.state.live.relay.look(start.operation_id)
+async def _queued(request: Request, values: dict[str, str], key: str, given: dict[str, str]) -> Response:
+    """A data load: into the queue, and to its page if it begins at once."""
+    live: Live = request.app.state.live
+    inline = bool(given.get("inline")) and by_htmx(request)
+    if not given.get("replace") and (loss := await _loss(request, values)):
+        if inline:
+            return fragment("fragments/trouble.html", what="Not loaded", message=loss)
+        return await _form(request, KINDS["data_load"], values, {"replace": loss}, key)
+    load = live.loads.add(key, values)
+    for _ in range(60):
+        load = request.app.state.store.load(key) or load
+        if load.state not in ("waiting", "starting") or (load.state == "waiting" and live.loads.others()):
+            break
+        await asyncio.sleep(0.05)
+    if load.state == "refused":
+        if inline:
+            return fragment("fragments/trouble.html", what="Not loaded", message=load.message)
+        return await _form(request, KINDS["data_load"], values, _blame(KINDS["data_load"], load.message), new_key())
+    if inline:
         return Response(status_code=204, headers={"HX-Trigger": "look"})
-    what = "Not confirmed" if start.state in ("sending", "unconfirmed") else "Not started"
-    return fragment("fragments/trouble.html", what=what, message=start.message)
+    return go(request, f"/operations/{load.operation_id}" if load.operation_id else "/data")
+
+
+async def _loss(request: Request, values: dict[str, str]) -> str:
+    """What a load with dates would throw away: KTRDR then replaces the stored file with only that period.
+    "" when nothing would be lost."""
+    live: Live = request.app.state.live
+    start, end = moment(values.get("start_date")), moment(values.get("end_date"))
+    if live.embedded or (start is None and end is None):
+        return ""
+    try:
+        stored = await request.app.state.catalogue.range(values["symbol"].strip().upper(), values["timeframe"])
+    except CLIClientError:
+        return ""
+    if not stored.bars or stored.start is None or stored.end is None:
+        return ""
+    first, last = max(start or stored.start, stored.start), min((end or stored.end) + DAY, stored.end)
+    kept = round(stored.bars * max(last - first, 0.0) / max(stored.end - stored.start, 1.0))
+    return (
+        f"The backend would replace what it has stored with this period only: of {stored.bars:,} bars "
+        f"({day(stored.start)} to {day(stored.end)}) about {kept:,} would remain. "
+        "Without dates nothing is replaced."
+    )
 
 
 @router.post("/start/training/look")
 async def look(request: Request) -> Response:
-    """What is known of the chosen strategy and of the data it needs. A POST, because the backend's own
-    checks are: nothing here changes anything."""
-    typed = await _typed(request)
-    return fragment("fragments/preflight.html", **await _preflight(request, typed))
+    """What is known before the start. A POST, because the backend's own checks are: nothing here changes
+    anything."""
+    found = await preflight(request.app.state.live, request.app.state.catalogue, await typed(request))
+    return fragment("fragments/preflight.html", **found)
 
 
 @router.get("/starts/{key}")
@@ -110,6 +145,7 @@ async def _form(
     status: int = 0,
 ) -> Response:
     catalogue: Catalogue = request.app.state.catalogue
+    live: Live = request.app.state.live
     strategies: list[Strategy] = []
     silent = ""
     if any(field.name == "strategy_name" for field in adapter.fields):
@@ -129,39 +165,8 @@ async def _form(
         strategies=strategies,
         silent=silent,
         timeframes=TIMEFRAMES,
+        known=sorted({*live.survey.symbols, *(row.range.symbol for row in live.survey.rows())}),
     )
-
-
-async def _preflight(request: Request, typed: dict[str, str]) -> dict[str, Any]:
-    catalogue: Catalogue = request.app.state.catalogue
-    live: Live = request.app.state.live
-    name = typed.get("strategy_name", "").strip()
-    nothing: dict[str, Any] = {"strategy": None, "check": None, "ranges": [], "silent": "", "embedded": live.embedded}
-    if not name:
-        return nothing
-    try:
-        listed = {strategy.name: strategy for strategy in await catalogue.strategies()}
-        strategy = listed.get(name, Strategy(name))
-        symbols = _listed(typed.get("symbols", "").upper()) or strategy.symbols
-        timeframes = _listed(typed.get("timeframes", "")) or strategy.timeframes
-        pairs = [(symbol, timeframe) for symbol in symbols for timeframe in timeframes][:MAX_CHECKED]
-        check, ranges = await asyncio.gather(
-            catalogue.check(name), asyncio.gather(*(catalogue.range(s, t) for s, t in pairs))
-        )
-    except CLIClientError as exc:
-        return nothing | {"silent": exc.message}
-    return nothing | {"strategy": strategy, "check": check, "ranges": [_loadable(live, found) for found in ranges]}
-
-
-def _loadable(live: Live, found: Range) -> dict[str, Any]:
-    """A range, and the load of it that is under way, if there is one."""
-    loading = None
-    for seen in live.relay.running():
-        snapshot = seen.snapshot
-        if (snapshot.kind, snapshot.symbol, snapshot.timeframe) == ("data_load", found.symbol, found.timeframe):
-            loading = snapshot
-            live.relay.wake(snapshot.id)  # somebody watches it here
-    return {"range": found, "loading": loading, "key": new_key()}
 
 
 def _blame(adapter: type[OperationAdapter], message: str) -> dict[str, str]:
@@ -193,10 +198,6 @@ def _adapter(kind: str) -> type[OperationAdapter]:
     return KINDS[kind]
 
 
-def _listed(typed: str) -> tuple[str, ...]:
-    return tuple(item for item in typed.replace(",", " ").replace(";", " ").split() if len(item) <= 20)[:20]
-
-
-async def _typed(request: Request) -> dict[str, str]:
+async def typed(request: Request) -> dict[str, str]:
     form = await request.form(max_files=0, max_fields=50)
     return {name: value for name, value in form.items() if isinstance(value, str)}

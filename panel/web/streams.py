@@ -26,8 +26,9 @@ async def stream(request: Request, page: str = "line") -> EventSourceResponse:
     backend is silent, that is what the stream tells."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
-    topics = {"line": ("line",), "home": ("line", "home")}.get(page, ("line", f"op:{page}"))
     live: Live = request.app.state.live
+    usual = f"plan:{page[5:]}" if page.startswith("plan-") else f"op:{page}"
+    topics = {"line": ("line",), "home": ("line", "home"), "stored": ("line", "stored")}.get(page, ("line", usual))
     box = Mailbox()
     return EventSourceResponse(
         _frames(live, topics, box),  # a generator, because only that is closed when the browser leaves

@@ -1,0 +1,63 @@
+"""Where stored bars have holes that a market's rest does not explain. Pure.
+
+Nobody tells the panel a market's calendar, so it is learned from the bars: a hole that comes back in most
+weeks is a night or a weekend. A gap is a hole that is longer than the longest of those by more than a day
+and a half, so that a single holiday is none.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+HOUR, DAY, WEEK = 3600.0, 86_400.0, 604_800.0
+LENGTHS = {
+    "1m": 60.0, "5m": 300.0, "15m": 900.0, "30m": 1800.0, "1h": HOUR,
+    "2h": 2 * HOUR, "4h": 4 * HOUR, "1d": DAY, "1w": WEEK, "1M": 31 * DAY,
+}  # fmt: skip
+USUAL_REST = 3 * DAY  # assumed of a history too short to learn from: a weekend
+TOLERANCE = 36 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Stored data of one symbol and timeframe. Times are Unix seconds; `bars` is 0 when there is none."""
+
+    symbol: str
+    timeframe: str
+    start: float | None = None
+    end: float | None = None
+    bars: int = 0
+    source: str = ""  # "sample" or "mixed" when it is not, or not only, a market's
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """From the end of the last bar before it to the opening of the first one after it, Unix seconds."""
+
+    start: float
+    end: float
+
+    @property
+    def days(self) -> tuple[str, str]:
+        """First and last UTC day of the hole, as a load takes them."""
+        return (
+            f"{datetime.fromtimestamp(self.start, UTC):%Y-%m-%d}",
+            f"{datetime.fromtimestamp(self.end, UTC):%Y-%m-%d}",
+        )
+
+
+def gaps(openings: Sequence[float], timeframe: str) -> list[Gap]:
+    """The gaps between bars that open at these times, in order."""
+    length = LENGTHS[timeframe]
+    holes = [(a + length, b) for a, b in zip(openings, openings[1:], strict=False) if b - a > 1.5 * length]
+    limit = max(_usual_rest(openings, holes), length) + max(TOLERANCE, 2 * length)
+    return [Gap(start, end) for start, end in holes if end - start > limit]
+
+
+def _usual_rest(openings: Sequence[float], holes: list[tuple[float, float]]) -> float:
+    weeks = (openings[-1] - openings[0]) / WEEK if openings else 0.0
+    if weeks < 4:
+        return USUAL_REST
+    counted = Counter(round((end - start) / HOUR) for start, end in holes)
+    return max((hours * HOUR for hours, count in counted.items() if count >= weeks / 4), default=0.0)

@@ -1,0 +1,61 @@
+"""What the map and the candles draw: places on a line of 1,000 units, and candles thinned honestly. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from panel.coverage import DAY, LENGTHS
+from panel.operations import Snapshot
+from panel.survey import Row
+
+WIDTH = 1000  # units of the map's line
+MOST = 3000  # candles that are drawn at once
+
+Span = tuple[float, float]
+Candle = list[float]  # time, open, high, low, close, volume
+
+
+def span_of(rows: Sequence[Row], now: float) -> Span:
+    """The time that the map covers: from the oldest stored bar to now."""
+    starts = [row.range.start for row in rows if row.range.start is not None]
+    return (min(starts), now) if starts else (now - 365 * DAY, now)
+
+
+def row_view(row: Row, loading: Snapshot | None, span: Span) -> dict[str, Any]:
+    """One row: the stretches with bars and the gaps as (x, width), and what can be done about it."""
+    start, end = row.range.start, row.range.end
+    length = LENGTHS[row.range.timeframe]
+    pieces: list[tuple[float, float]] = []
+    holes = row.gaps or ()
+    if start is not None and end is not None:
+        at = start
+        for gap in holes:
+            pieces.append(_place(at, gap.start, span))
+            at = gap.end
+        pieces.append(_place(at, end + length, span))
+    return {
+        "row": row,
+        "pieces": pieces,
+        "holes": [_place(gap.start, gap.end, span) for gap in holes],
+        "loading": loading,
+        "late": end is not None and span[1] - end > 4 * DAY + 2 * length,
+    }
+
+
+def _place(start: float, end: float, span: Span) -> tuple[float, float]:
+    whole = max(span[1] - span[0], 1.0)
+    x = max((start - span[0]) / whole * WIDTH, 0.0)
+    return round(x, 1), round(max(min((end - start) / whole * WIDTH, WIDTH - x), 1.0), 1)
+
+
+def thin(candles: Sequence[Candle], most: int = MOST) -> tuple[list[Candle], int]:
+    """At most `most` candles, each standing for as many bars as the second value says: first open, highest
+    high, lowest low, last close, all the volume. None is left out, and no gap is bridged by more than that."""
+    each = -(-len(candles) // most) if candles else 1
+    if each == 1:
+        return list(candles), 1
+    found = []
+    for at in range(0, len(candles), each):
+        part = candles[at : at + each]
+        high, low = max(candle[2] for candle in part), min(candle[3] for candle in part)
+        found.append([part[0][0], part[0][1], high, low, part[-1][4], sum(candle[5] for candle in part)])
+    return found, each

@@ -1,0 +1,173 @@
+"""Stored market data: the map, the queue of loads, plans, and candles."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
+
+from panel.adapters import KINDS
+from panel.coverage import DAY, LENGTHS
+from panel.errors import CLIClientError, InvalidForm
+from panel.execute import Client
+from panel.operations import moment, number
+from panel.web.chart import Candle, thin
+from panel.web.live import Live
+from panel.web.respond import by_htmx, fragment, go, page
+from panel.web.start import typed
+
+router = APIRouter()
+
+READ_AT_ONCE = 20_000  # bars of one question: under two megabytes
+READ_IN_ALL = 100_000  # bars of one drawing
+NEWEST = 1500  # bars that are drawn at first
+MAX_PLANNED = 12  # loads of one plan
+
+
+@router.get("/data")
+async def stored(request: Request) -> Response:
+    """What is stored. The page itself asks for a fresh look, with a POST."""
+    live: Live = request.app.state.live
+    return page(request, "data.html", stream="stored", **live.stored())
+
+
+@router.post("/data/look")
+async def look(request: Request) -> Response:
+    live: Live = request.app.state.live
+    live.survey.look()
+    return Response(status_code=204) if by_htmx(request) else go(request, "/data")
+
+
+@router.get("/data/{symbol}/{timeframe}")
+async def chart(request: Request, symbol: str, timeframe: str) -> Response:
+    live: Live = request.app.state.live
+    row = live.survey.row(*_pair(symbol, timeframe))
+    bars, problem = [], ""
+    try:
+        bars = await _read(request.app.state.client, symbol, timeframe, {"limit": 200})
+    except CLIClientError as exc:
+        problem = exc.message
+    return page(request, "chart.html", symbol=symbol, timeframe=timeframe, row=row, bars=bars[::-1], problem=problem)
+
+
+@router.get("/data/{symbol}/{timeframe}/bars")
+async def bars(request: Request, symbol: str, timeframe: str, start: float = 0, end: float = 0) -> Response:
+    """Candles between two times (Unix seconds), or the newest. `each`: how many bars one stands for; `gaps`:
+    the holes among them, as pairs of times."""
+    live: Live = request.app.state.live
+    row = live.survey.row(*_pair(symbol, timeframe))
+    try:
+        if start and end > start:
+            found = await _between(request.app.state.client, symbol, timeframe, start, end)
+        else:
+            found = await _read(request.app.state.client, symbol, timeframe, {"limit": NEWEST})
+    except CLIClientError as exc:
+        return JSONResponse({"message": exc.message}, 502)
+    drawn, each = thin(found)
+    first, last = (found[0][0], found[-1][0]) if found else (0.0, 0.0)
+    holes = [[gap.start, gap.end] for gap in row.gaps or () if first < gap.end <= last]
+    return JSONResponse({"candles": drawn, "each": each, "length": LENGTHS[timeframe], "gaps": holes})
+
+
+async def _between(client: Client, symbol: str, timeframe: str, start: float, end: float) -> list[Candle]:
+    """The newest READ_IN_ALL bars of the period at most, asked for in pieces."""
+    length = LENGTHS[timeframe]
+    at = max(start, end - READ_IN_ALL * length)
+    found: list[Candle] = []
+    while at < end:
+        until = min(at + READ_AT_ONCE * length, end)
+        part = await _read(client, symbol, timeframe, {"start_date": _day(at), "end_date": _day(until + DAY)})
+        found += [candle for candle in part if not found or candle[0] > found[-1][0]]
+        at = until
+    return found
+
+
+@router.post("/loads/{key}/cancel")
+async def cancel_load(request: Request, key: str) -> Response:
+    live: Live = request.app.state.live
+    try:
+        await live.loads.cancel(key)
+    except CLIClientError as exc:
+        if by_htmx(request):
+            return fragment("fragments/trouble.html", what="The cancel was not accepted", message=exc.message)
+    return Response(status_code=204) if by_htmx(request) else go(request, "/data")
+
+
+@router.post("/plans")
+async def make_plan(request: Request) -> Response:
+    """Load what is missing, then train: `load` fields name the pairs, the others are the training's form."""
+    live: Live = request.app.state.live
+    form = await request.form(max_files=0, max_fields=60)
+    given = await typed(request)
+    values = {field.name: given.get(field.name, "") for field in KINDS["training"].fields}
+    key = given.get("key", "")
+    pairs = [str(pair).split(" ") for pair in form.getlist("load")][:MAX_PLANNED]
+    if not 16 <= len(key) <= 64 or not pairs:
+        return _trouble(request, "This plan was out of date. Start again from the form.")
+    try:
+        KINDS["training"].from_form(values)
+        loads = [dict(zip(("symbol", "timeframe", "mode"), pair, strict=False)) for pair in pairs]
+        for load in loads:
+            KINDS["data_load"].from_form(load)
+    except InvalidForm as exc:
+        return _trouble(request, " ".join(exc.errors.values()))
+    live.loads.plan(key, values, loads)
+    return go(request, f"/plans/{key}")
+
+
+@router.get("/plans/{key}")
+async def plan(request: Request, key: str) -> Response:
+    live: Live = request.app.state.live
+    found = request.app.state.store.plan(key)
+    if found is None:
+        raise HTTPException(404, "There is no such plan.")
+    if found.state == "started":
+        return go(request, f"/operations/{found.operation_id}")
+    return page(request, "plan.html", stream=f"plan-{key}", **live.plan(key))
+
+
+@router.post("/plans/{key}/cancel")
+async def cancel_plan(request: Request, key: str) -> Response:
+    live: Live = request.app.state.live
+    try:
+        await live.loads.cancel_plan(key)
+    except CLIClientError as exc:
+        raise HTTPException(502, f"A load of the plan was not cancelled: {exc.message}") from exc
+    return go(request, f"/plans/{key}")
+
+
+def _trouble(request: Request, message: str) -> Response:
+    if by_htmx(request):
+        return fragment("fragments/trouble.html", what="No plan was made", message=message)
+    raise HTTPException(422, message)
+
+
+async def _read(client: Client, symbol: str, timeframe: str, bounds: dict[str, Any]) -> list[Candle]:
+    """Bars in order of time; those that are not whole numbers all through are left out."""
+    answer = await client.get(f"/data/{symbol}/{timeframe}", params=bounds, timeout=30.0)
+    body = answer.get("data") if isinstance(answer, dict) else None
+    body = body if isinstance(body, dict) else {}
+    found: list[Candle] = []
+    for date, values in zip(body.get("dates") or (), body.get("ohlcv") or (), strict=False):
+        at, row = moment(date), [number(value) for value in values[:5]] if isinstance(values, list) else []
+        if at is None or len(row) != 5 or None in row[:4]:
+            continue
+        if not found or at > found[-1][0]:
+            found.append([at, *(value or 0.0 for value in row)])
+    return found
+
+
+def _pair(symbol: str, timeframe: str) -> tuple[str, str]:
+    try:
+        KINDS["data_load"].from_form({"symbol": symbol, "timeframe": timeframe, "mode": "tail"})
+    except InvalidForm as exc:
+        raise HTTPException(404, "There is no such symbol and timeframe.") from exc
+    return symbol, timeframe
+
+
+def _day(at: float) -> str:
+    """Days only: the backend takes no times here."""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+    except (OverflowError, ValueError, OSError):
+        raise HTTPException(422, "That is not a time.") from None

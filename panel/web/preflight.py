@@ -1,0 +1,129 @@
+"""What is known before a training starts: would it run, and if not, what mends it."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from panel.adapters import KINDS
+from panel.catalogue import Catalogue, Check, Strategy
+from panel.coverage import DAY, LENGTHS, Range
+from panel.errors import CLIClientError, InvalidForm
+from panel.operations import Snapshot, moment
+from panel.starting import new_key
+from panel.web.live import Live
+
+MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
+SLACK = 5 * DAY  # a weekend and a holiday at either end are no lack of data
+
+OK, AMBER, RED = "completed", "problems", "failed"  # the marks of the states that look like it
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was checked. RED: the training would fail; AMBER: it starts, but."""
+
+    level: str
+    subject: str
+    text: str
+    range: Range | None = None
+    loading: Snapshot | None = None
+    load: dict[str, str] | None = None  # the load that would mend it
+    details: tuple[str, ...] = ()
+
+
+async def preflight(live: Live, catalogue: Catalogue, given: dict[str, str]) -> dict[str, Any]:
+    """What the fragment shows for a form as it is filled in now."""
+    name = given.get("strategy_name", "").strip()
+    shown: dict[str, Any] = {"chosen": name, "lines": [], "silent": "", "embedded": live.embedded, "key": new_key}
+    if not name:
+        return shown
+    try:
+        listed = {strategy.name: strategy for strategy in await catalogue.strategies()}
+        strategy = listed.get(name, Strategy(name))
+        symbols = _listed(given.get("symbols", "").upper()) or strategy.symbols
+        timeframes = [t for t in _listed(given.get("timeframes", "")) or strategy.timeframes if t in LENGTHS]
+        pairs = [(symbol, timeframe) for symbol in symbols for timeframe in timeframes][:MAX_CHECKED]
+        check, ranges = await asyncio.gather(
+            catalogue.check(name), asyncio.gather(*(catalogue.range(*pair) for pair in pairs))
+        )
+    except CLIClientError as exc:
+        return shown | {"silent": exc.message}
+    dates = _dates(given)
+    lines = [_of_strategy(strategy, check), *_of_form(given)]
+    lines += [_of_range(live, strategy, found, dates) for found in ranges]
+    missing = [line.load for line in lines if line.load and line.level == RED]
+    can_plan = check.valid and bool(missing) and all(line.load for line in lines if line.level == RED)
+    return shown | {"lines": [*lines, *_of_workers(live)], "missing": missing, "can_plan": can_plan}
+
+
+def _of_strategy(strategy: Strategy, check: Check) -> Line:
+    if not check.valid:
+        return Line(RED, strategy.name, "cannot be trained.", details=check.problems[:6])
+    words = f"is valid, {check.features} input features" if check.features else "is valid"
+    if strategy.history_required:
+        words += f"; it needs {strategy.history_required:,} bars of history"
+    return Line(OK, strategy.name, f"{words}.", details=check.warnings[:6])
+
+
+def _of_form(given: dict[str, str]) -> list[Line]:
+    """What is wrong with the dates and lists, before they are sent."""
+    try:
+        KINDS["training"].from_form(given)
+    except InvalidForm as exc:
+        labels = {field.name: field.label for field in KINDS["training"].fields}
+        return [Line(RED, labels.get(name, "Form"), text) for name, text in exc.errors.items()]
+    return []
+
+
+def _of_range(live: Live, strategy: Strategy, found: Range, dates: tuple[float | None, float | None]) -> Line:
+    subject, row = f"{found.symbol} {found.timeframe}", live.survey.row(found.symbol, found.timeframe)
+    for seen in live.relay.running():
+        snapshot = seen.snapshot
+        if (snapshot.kind, snapshot.symbol, snapshot.timeframe) == ("data_load", found.symbol, found.timeframe):
+            live.relay.wake(snapshot.id)  # somebody watches it here
+            return Line(AMBER, subject, "is being loaded.", found, snapshot)
+    tail = {"symbol": found.symbol, "timeframe": found.timeframe, "mode": "tail"}
+    if not found.bars or found.start is None or found.end is None:
+        return Line(RED, subject, "no data stored, so the training would fail.", found, load=tail)
+    start, end = dates
+    stored = f"{found.bars:,} bars, {_day(found.start)} to {_day(found.end)}."
+    # Dates in a load would make some backends throw the rest away: only the mode is sent.
+    history = tail | {"mode": "backfill"}
+    if (start or 0) > found.end or (end is not None and end + DAY < found.start):
+        load = tail if (start or 0) > found.end else history
+        return Line(RED, subject, f"{stored} None lies in this period, so the training would fail.", found, load=load)
+    needed = strategy.history_required or 0
+    if found.bars <= needed:
+        return Line(RED, subject, f"{stored} The strategy needs more than {needed:,}.", found, load=history)
+    if start is not None and found.start > start + SLACK:
+        return Line(AMBER, subject, f"{stored} The period begins earlier.", found, load=history)
+    if end is not None and found.end < end - SLACK:
+        return Line(AMBER, subject, f"{stored} The period ends later.", found, load=tail)
+    if row.range == found and row.gaps:
+        word = "gap" if len(row.gaps) == 1 else "gaps"
+        return Line(AMBER, subject, f"{stored} There are {len(row.gaps)} {word} in it.", found)
+    return Line(OK, subject, stored, found)
+
+
+def _of_workers(live: Live) -> list[Line]:
+    """The workers were last heard of in the relay's own round, at most some seconds ago."""
+    workers = [worker for worker in live.relay.line.workers if worker.get("worker_type") == "training"]
+    if not workers:
+        return []
+    free = [worker for worker in workers if worker.get("status") == "available"]
+    if free:
+        return [Line(OK, "A worker", "is free.")]
+    return [Line(AMBER, "No worker", "is free: the start would be refused until one is.")]
+
+
+def _dates(given: dict[str, str]) -> tuple[float | None, float | None]:
+    return moment(given.get("start_date", "").strip()), moment(given.get("end_date", "").strip())
+
+
+def _day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+def _listed(given: str) -> tuple[str, ...]:
+    return tuple(item for item in given.replace(",", " ").replace(";", " ").split() if len(item) <= 20)[:20]

@@ -1,0 +1,104 @@
+// Candles with volume. What is seen is fetched; when many bars share a candle, the page says how many.
+(() => {
+  const home = document.getElementById("candles");
+  if (!home || !window.LightweightCharts) return;
+  const { createChart, CandlestickSeries, HistogramSeries } = LightweightCharts;
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const note = document.getElementById("drawn");
+  const stored = { start: Number(home.dataset.start), end: Number(home.dataset.end) };
+  let shown = { candles: [], each: 1, length: 3600, gaps: [] };
+  let asked = 0;
+  let settling = 0;
+
+  const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2 } });
+  const candles = chart.addSeries(CandlestickSeries, { priceFormat: { type: "price", precision: 5, minMove: 0.00001 } });
+  const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false });
+  chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+
+  const paint = () => {
+    chart.applyOptions({
+      layout: { background: { color: colour("--paper") }, textColor: colour("--quiet"), fontFamily: "system-ui" },
+      grid: { vertLines: { color: colour("--hair") }, horzLines: { color: colour("--hair") } },
+    });
+    const [up, down] = [colour("--train"), colour("--validation")]; // told apart by everybody
+    candles.applyOptions({ upColor: colour("--paper"), borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });
+    volume.applyOptions({ color: colour("--hair") });
+  };
+
+  // Places without a bar, so that a gap looks like one: as wide as it is long, within reason.
+  const holes = (gaps, step) => gaps.flatMap(([start, end]) => {
+    const count = Math.max(3, Math.min(60, Math.floor((end - start) / step)));
+    return Array.from({ length: count }, (_, i) => ({ time: Math.round(start + ((end - start) * (i + 0.5)) / count) }));
+  });
+
+  const draw = () => {
+    const points = shown.candles.map(([time, open, high, low, close]) => ({ time, open, high, low, close }));
+    const precise = points.length && points[points.length - 1].close < 20 ? 5 : 2;
+    candles.applyOptions({ priceFormat: { type: "price", precision: precise, minMove: 10 ** -precise } });
+    const all = [...points, ...holes(shown.gaps, shown.length * shown.each)].sort((a, b) => a.time - b.time);
+    candles.setData(all.filter((point, i) => !i || point.time > all[i - 1].time));
+    volume.setData(shown.candles.map(([time, , , , , value]) => ({ time, value })));
+    note.textContent = shown.each > 1 ? `Each candle stands for ${shown.each} bars. Zoom in to see them.` : `${shown.candles.length.toLocaleString()} bars drawn.`;
+  };
+
+  const fetchBars = async (start, end, keep) => {
+    const turn = ++asked;
+    const query = start ? `?start=${Math.floor(start)}&end=${Math.ceil(end)}` : "";
+    try {
+      const answer = await fetch(home.dataset.bars + query);
+      const got = await answer.json();
+      if (turn !== asked) return;
+      if (!answer.ok) { note.textContent = got.message; return; }
+      if (!got.candles.length) return;
+      shown = got;
+      draw();
+      if (keep) chart.timeScale().setVisibleRange(keep);
+    } catch { note.textContent = "The panel does not answer; these are the bars it sent last."; }
+  };
+
+  // After a move: fetch when an edge of what is there comes into view, or when thinned bars could be drawn singly.
+  const moved = () => {
+    const range = chart.timeScale().getVisibleRange();
+    const logical = chart.timeScale().getVisibleLogicalRange();
+    if (!range || !logical || !shown.candles.length) return;
+    const width = Math.max(range.to - range.from, shown.length * 50);
+    const first = shown.candles[0][0];
+    const last = shown.candles[shown.candles.length - 1][0] + shown.length * shown.each;
+    const older = logical.from < 10 && first > stored.start;
+    const newer = range.to >= last - width * 0.05 && last < stored.end;
+    const finer = shown.each > 1 && width / shown.length < 2500;
+    if (!older && !newer && !finer) return;
+    const from = Math.max(stored.start, range.from - width * (older ? 1.5 : 0.5));
+    const to = Math.min(stored.end + shown.length, range.to + width * (newer ? 1.5 : 0.5));
+    fetchBars(from, to, { from: range.from, to: range.to });
+  };
+  chart.timeScale().subscribeVisibleLogicalRangeChange(() => {
+    clearTimeout(settling);
+    settling = setTimeout(moved, 250);
+  });
+
+  const ranges = document.getElementById("ranges");
+  ranges.hidden = false;
+  ranges.addEventListener("click", async (event) => {
+    const days = event.target.dataset.days;
+    if (days === undefined) return;
+    const from = Number(days) ? Math.max(stored.start, stored.end - Number(days) * 86400) : stored.start;
+    await fetchBars(from, stored.end + shown.length);
+    chart.timeScale().fitContent();
+  });
+
+  home.addEventListener("keydown", (event) => {
+    const range = chart.timeScale().getVisibleLogicalRange();
+    if (!range || event.ctrlKey || event.metaKey || event.altKey) return;
+    const width = range.to - range.from;
+    const by = { ArrowLeft: [-0.2, -0.2], ArrowRight: [0.2, 0.2], "+": [0.2, -0.2], "=": [0.2, -0.2], "-": [-0.3, 0.3] }[event.key];
+    if (!by) return;
+    chart.timeScale().setVisibleLogicalRange({ from: range.from + by[0] * width, to: range.to + by[1] * width });
+    event.preventDefault();
+  });
+
+  paint();
+  document.addEventListener("theme", paint);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  fetchBars();
+})();
