@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> ASGIApp:
             live.relay = Relay(client, store, live, client.address)
             starting = Starting(client, store)
             live.survey = Survey(client, catalogue, store, live.stored_changed)
-            live.loads = Loads(store, starting, live.relay, catalogue, live.stored_changed)
+            live.loads = Loads(client, store, starting, live.relay, catalogue, live.stored_changed)
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
             app.state.starting, app.state.client = starting, client
             tasks = [

@@ -15,10 +15,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from panel import __version__
 from panel.adapters import KINDS, Field, OperationAdapter
 from panel.app import create_app
+from panel.client import AsyncCLIClient
 from panel.connect import connect
 from panel.errors import CLIClientError, InvalidForm, UnsafeSettings
 from panel.operations import Snapshot
 from panel.settings import Settings
+from panel.verdict import Evidence, State, judge
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -117,6 +119,8 @@ async def _run(settings: Settings, adapter: type[OperationAdapter], made: Operat
         assert work is not None  # noqa: S101
         interrupted = _on_interrupt(work.cancel)
         try:
+            if adapter.kind == "data_load":
+                await _turn(client, console)
             with bar:
                 line = bar.add_task("", total=100, title=adapter.title)
 
@@ -130,6 +134,24 @@ async def _run(settings: Settings, adapter: type[OperationAdapter], made: Operat
         finally:
             interrupted()
     return _report(console, adapter, result)
+
+
+async def _turn(client: AsyncCLIClient, console: Console) -> None:
+    """Wait until no other load runs: two at once disturb each other at the backend."""
+    told = 0
+    while True:
+        asked = {"operation_type": "data_load", "active_only": "true", "limit": 50}
+        answer = await client.get("/operations", params=asked)
+        before = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(before, list) or not before:
+            return
+        if len(before) != told:
+            told = len(before)
+            first = before[0] if isinstance(before[0], dict) else {}
+            what = f"{first.get('symbol') or ''} {first.get('operation_id') or ''}".strip()
+            loads = "1 load" if told == 1 else f"{told} loads"
+            console.print(f"Waiting: {loads} before this one ({escape(what)}).", style="dim")
+        await asyncio.sleep(1.0)
 
 
 def _on_interrupt(act: Callable[[], Any]) -> Callable[[], Any]:
@@ -157,11 +179,19 @@ def _report(console: Console, adapter: type[OperationAdapter], result: dict[str,
         )
         console.print(operation_id, style="dim", highlight=False)
         return FAILED
-    console.print(f"{adapter.title} completed. [dim]{operation_id}[/dim]", style="green", highlight=False)
+    verdict = judge(Evidence(snapshot, 0.0), 0.0)
+    problem = verdict.state is State.PROBLEMS
+    console.print(
+        f"{adapter.title} {'finished with problems' if problem else 'completed'}. [dim]{operation_id}[/dim]",
+        style="yellow" if problem else "green",
+        highlight=False,
+    )
+    if problem or adapter.kind == "data_load":
+        console.print(f"  {escape(verdict.headline)} {escape(verdict.advice)}".rstrip(), highlight=False)
     for figure in adapter.figures(snapshot):
         note = f"  [dim]{escape(figure.note)}[/dim]" if figure.note else ""
         console.print(f"  {escape(figure.label):<26}{escape(figure.value):>12}{note}", highlight=False)
-    return OK
+    return FAILED if problem else OK
 
 
 for _adapter in KINDS.values():

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from panel.adapters import KINDS
 from panel.catalogue import Catalogue
 from panel.errors import CLIClientError
+from panel.execute import Client
+from panel.operations import ID
 from panel.relay import Relay
 from panel.starting import Starting
 from panel.store import OPEN, Load, Plan, Start, Store
@@ -27,8 +29,15 @@ class Loads:
     """The queue. `changed` is called when anything in it has. Start with `run` in a task."""
 
     def __init__(
-        self, store: Store, starting: Starting, relay: Relay, catalogue: Catalogue, changed: Callable[[], None]
+        self,
+        client: Client,
+        store: Store,
+        starting: Starting,
+        relay: Relay,
+        catalogue: Catalogue,
+        changed: Callable[[], None],
     ) -> None:
+        self._client = client
         self._store = store
         self._starting = starting
         self._relay = relay
@@ -92,7 +101,7 @@ class Loads:
                 await self._follow(load)
         queue = self._store.open_loads()
         waiting = [load for load in queue if load.state == "waiting"]
-        if waiting and len(waiting) == len(queue) and not self.others():
+        if waiting and len(waiting) == len(queue) and not self.others() and not await self._started_elsewhere():
             await self._start(waiting[0])
         for plan in self._store.open_plans():
             await self._advance(plan)
@@ -100,6 +109,17 @@ class Loads:
     def others(self) -> list[str]:
         """Ids of data loads that run now, whoever started them."""
         return [seen.snapshot.id for seen in self._relay.running() if seen.snapshot.kind == "data_load"]
+
+    async def _started_elsewhere(self) -> bool:
+        """The backend itself is asked before a start: another tool may have begun a load just now."""
+        asked = {"operation_type": "data_load", "active_only": "true", "limit": 20}
+        answer = await self._client.get("/operations", params=asked, timeout=10.0)
+        listed = answer.get("data") if isinstance(answer, dict) else None
+        for item in listed if isinstance(listed, list) else []:
+            operation_id = item.get("operation_id") if isinstance(item, dict) else None
+            if isinstance(operation_id, str) and ID.fullmatch(operation_id):
+                await self._relay.look(operation_id)
+        return bool(self.others())
 
     async def _start(self, load: Load) -> None:
         self._store.settle_load(load.key, "starting")

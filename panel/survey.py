@@ -22,6 +22,7 @@ from panel.store import Store
 
 OLD = 600.0  # seconds after which a row is asked for again, while somebody looks
 PAUSE = 0.3  # seconds between two questions
+AFTER_SILENCE = 10.0  # seconds until a backend that did not answer is asked again
 CHUNK = 30_000  # bars of one question for openings: two to three megabytes
 MAX_ROWS = 400
 
@@ -72,21 +73,30 @@ class Survey:
     def row(self, symbol: str, timeframe: str) -> Row:
         return self._rows.get((symbol, timeframe), Row(Range(symbol, timeframe)))
 
-    def look(self, symbol: str = "", timeframe: str = "") -> None:
-        """Somebody looks at the page; or this pair was just loaded and is asked for before the others."""
+    def look(self, symbol: str = "", timeframe: str = "", *, again: bool = False) -> None:
+        """Somebody looks at the page, or wants everything looked at `again`; or this pair was just loaded."""
         if symbol:
-            self._first.append((symbol, timeframe))
+            self._first.insert(0, (symbol, timeframe))
+        elif again:
+            self._catalogue.data_changed()
+            self._first, self._listed_at = list(self._rows), 0.0
         self._due.set()
 
     async def run(self) -> None:
         while True:
             await self._due.wait()
             self._due.clear()
-            with suppress(CLIClientError):  # the line tells that the backend is silent
+            pair = None
+            try:
                 await self._list()
                 while (pair := self._next()) is not None:
                     await self._ask(*pair)
                     await asyncio.sleep(PAUSE)
+            except CLIClientError as exc:
+                log.info("survey waits: %s", exc.message)
+                self._first += [pair] if pair else []
+                await asyncio.sleep(AFTER_SILENCE)
+                self._due.set()
 
     async def _list(self) -> None:
         """The pairs there may be: what the backend stores, and what strategies name."""

@@ -7,6 +7,7 @@
   const note = document.getElementById("drawn");
   const stored = { start: Number(home.dataset.start), end: Number(home.dataset.end) };
   let shown = { candles: [], each: 1, length: 3600, gaps: [] };
+  let drawn = [];
   let asked = 0;
   let settling = 0;
 
@@ -36,11 +37,13 @@
     const precise = points.length && points[points.length - 1].close < 20 ? 5 : 2;
     candles.applyOptions({ priceFormat: { type: "price", precision: precise, minMove: 10 ** -precise } });
     const all = [...points, ...holes(shown.gaps, shown.length * shown.each)].sort((a, b) => a.time - b.time);
-    candles.setData(all.filter((point, i) => !i || point.time > all[i - 1].time));
+    drawn = all.filter((point, i) => !i || point.time > all[i - 1].time);
+    candles.setData(drawn);
     volume.setData(shown.candles.map(([time, , , , , value]) => ({ time, value })));
     note.textContent = shown.each > 1 ? `Each candle stands for ${shown.each} bars. Zoom in to see them.` : `${shown.candles.length.toLocaleString()} bars drawn.`;
   };
 
+  // `keep`: {time, beyond, width} of what was in view: its last bar, the empty places after it, its width in bars' seconds.
   const fetchBars = async (start, end, keep) => {
     const turn = ++asked;
     const query = start ? `?start=${Math.floor(start)}&end=${Math.ceil(end)}` : "";
@@ -52,7 +55,10 @@
       if (!got.candles.length) return;
       shown = got;
       draw();
-      if (keep) chart.timeScale().setVisibleRange(keep);
+      if (!keep) return;
+      const at = drawn.findLastIndex((point) => point.time <= keep.time);
+      const to = at + keep.beyond;
+      chart.timeScale().setVisibleLogicalRange({ from: to - keep.width / (shown.length * shown.each), to });
     } catch { note.textContent = "The panel does not answer; these are the bars it sent last."; }
   };
 
@@ -70,7 +76,8 @@
     if (!older && !newer && !finer) return;
     const from = Math.max(stored.start, range.from - width * (older ? 1.5 : 0.5));
     const to = Math.min(stored.end + shown.length, range.to + width * (newer ? 1.5 : 0.5));
-    fetchBars(from, to, { from: range.from, to: range.to });
+    const at = drawn.findIndex((point) => point.time === range.to);
+    fetchBars(from, to, { time: range.to, beyond: logical.to - at, width: (logical.to - logical.from) * shown.length * shown.each });
   };
   chart.timeScale().subscribeVisibleLogicalRangeChange(() => {
     clearTimeout(settling);

@@ -118,6 +118,7 @@ class Backend:
             }
         ]
         self.workers: list[dict[str, Any]] = []
+        self.bars: dict[tuple[str, str], list[float]] = {}  # what is stored: (symbol, timeframe) -> openings
         self.hits: Counter[str] = Counter()
         self.bodies: list[tuple[str, Any]] = []
         self.readings: Counter[str] = Counter()
@@ -146,7 +147,19 @@ class Backend:
             if asyncio.iscoroutine(answer):
                 answer = await answer
             return answer if isinstance(answer, Response) else JSONResponse(answer[1], answer[0])
+        if path.startswith("/data/") and request.method == "GET":
+            return self._stored(*path.split("/")[2:4], dict(request.query_params))
         return self._usual(request.method, path, json.loads(body) if body else {})
+
+    def _stored(self, symbol: str, timeframe: str, asked: dict[str, str]) -> Response:
+        start, end = asked.get("start_date", "0000"), asked.get("end_date", "9999")
+        stamps = [
+            datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            for at in self.bars.get((symbol, timeframe), [])
+        ]
+        dates = [at for at in stamps if start <= at <= end][-int(asked.get("limit", 100_000)) :]
+        ohlcv = [[1.0, 1.2, 0.9, 1.1, 5.0] for _ in dates]
+        return JSONResponse({"success": True, "data": {"dates": dates, "ohlcv": ohlcv, "points": None, "metadata": {}}})
 
     def _usual(self, method: str, path: str, body: dict[str, Any]) -> Response:
         match method, path.split("/")[1:]:
@@ -158,6 +171,23 @@ class Backend:
                 return JSONResponse({"success": True, "valid": True, "strategy_name": name, "issues": []})
             case "GET", ["strategies", name, "features"]:
                 return JSONResponse({"success": True, "strategy_name": name, "features": [], "count": 3})
+            case "GET", ["symbols"]:
+                symbols = sorted({symbol for symbol, _ in self.bars})
+                return JSONResponse(
+                    {
+                        "success": True,
+                        "data": [
+                            {"symbol": symbol, "available_timeframes": [tf for of, tf in self.bars if of == symbol]}
+                            for symbol in symbols
+                        ],
+                    }
+                )
+            case "POST", ["data", "range"] if self.bars:
+                stored = self.bars.get((body["symbol"], body["timeframe"]))
+                if not stored:
+                    return JSONResponse({"detail": f"Data not found for {body['symbol']} ({body['timeframe']})"}, 404)
+                found = {"start_date": stamp(stored[0]), "end_date": stamp(stored[-1]), "point_count": len(stored)}
+                return JSONResponse({"success": True, "data": found | body})
             case "POST", ["data", "range"]:
                 data = {"start_date": "2023-01-01T00:00:00", "end_date": "2025-06-30T00:00:00", "point_count": 10945}
                 return JSONResponse({"success": True, "data": data | body})

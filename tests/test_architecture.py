@@ -8,10 +8,10 @@ import pytest
 PANEL = Path(__file__).parents[1] / "panel"
 
 FLOORS = [
-    {"errors", "operations", "wire", "verdict", "settings", "fanout", "adapters", "__init__"},
+    {"errors", "operations", "wire", "verdict", "settings", "fanout", "adapters", "coverage", "__init__"},
     {"execute"},
     {"client", "store", "catalogue"},
-    {"starting", "relay"},
+    {"starting", "relay", "survey", "loads"},
     {"web"},
     {"connect", "app", "cli", "__main__"},
 ]

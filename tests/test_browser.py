@@ -74,7 +74,7 @@ def test_the_main_job(watched, tmp_path):
         page.get_by_text("first_try", exact=True).click()
         before = page.locator("#preflight")
         expect(before).to_contain_text("first_try is valid, 3 input features")
-        expect(before).to_contain_text("EURUSD 1h: no data stored, so the training would fail")
+        expect(before).to_contain_text("EURUSD 1h no data stored, so the training would fail")
         page.get_by_role("button", name="Load sample data for EURUSD 1h").click()
         expect(before).to_contain_text(re.compile(r"EURUSD 1h [\d,]+ bars, .* Sample data"))
         page.get_by_role("button", name="Start training").click()

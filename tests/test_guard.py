@@ -38,7 +38,12 @@ def routes() -> list[tuple[str, str]]:
         left += getattr(getattr(route, "original_router", None), "routes", [])
         if isinstance(route, APIRoute):
             path = route.path.replace("{operation_id}", "op_x").replace("{kind}", "training")
-            path = path.replace("{key}", KEY).replace("{page}", "home")
+            path = (
+                path.replace("{symbol}", "EURUSD")
+                .replace("{timeframe}", "1h")
+                .replace("{key}", KEY)
+                .replace("{page}", "home")
+            )
             assert "{" not in path, f"no example for {route.path}"
             found += [(method, path) for method in route.methods]
     return sorted(found)

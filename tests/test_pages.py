@@ -136,7 +136,7 @@ def test_the_check_before_the_start(here, backend):
     assert "swing is valid, 3 input features" in read and "10,945 bars, 2023-01-01 to 2025-06-30" in read
     backend.answers["POST /data/range"] = no_data
     read = words(here.post("/start/training/look", {"strategy_name": "swing", "timeframes": "4h"}).text)
-    assert "EURUSD 4h : no data stored, so the training would fail. Load EURUSD 4h" in read
+    assert "EURUSD 4h no data stored, so the training would fail. Load EURUSD 4h" in read
     issue = {"severity": "error", "category": "x", "message": "rsi_14 has no period", "details": {}}
     backend.answers["POST /strategies/validate/bad"] = (200, {"success": False, "valid": False, "issues": [issue]})
     read = words(here.post("/start/training/look", {"strategy_name": "bad", "symbols": "EURUSD"}).text)

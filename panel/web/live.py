@@ -39,7 +39,7 @@ class Live:
         self._catalogue = catalogue
         self._dirty = True
         self._stored_dirty = False
-        self._surveyed: set[str] = set()  # loads after whose end the data was looked at
+        self._loaded: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
         self._drawn: dict[tuple[str, str], str] = {}
 
     async def beat(self) -> None:
@@ -58,8 +58,8 @@ class Live:
             self.fanout.publish("home", f"card-{snapshot.id}", frame(partial(f"card-{snapshot.id}", card)))
         else:
             self.fanout.drop("home", f"card-{snapshot.id}")
-            if snapshot.kind == "data_load" and seen.snapshot.id not in self._surveyed:
-                self._surveyed.add(seen.snapshot.id)
+            if snapshot.kind == "data_load" and snapshot.id not in self._loaded:
+                self._loaded[snapshot.id] = now
                 self._catalogue.data_changed()
                 if snapshot.symbol and snapshot.timeframe in LENGTHS:
                     self.survey.look(snapshot.symbol, snapshot.timeframe)
@@ -78,7 +78,7 @@ class Live:
 
     def stored_changed(self) -> None:
         """Stored data, the queue or a plan is not what it was; drawn soon, once for many changes."""
-        if not self._stored_dirty and self._loads_are_read():
+        if not self._stored_dirty and self.fanout.topics:
             self._stored_dirty = True
             asyncio.get_running_loop().call_later(0.3, self._stored)
 
@@ -211,7 +211,7 @@ class Live:
         if not snapshot.symbol or snapshot.timeframe not in LENGTHS:
             return None
         row = self.survey.row(snapshot.symbol, snapshot.timeframe)
-        return row if row.asked_at is not None else None
+        return row if (row.asked_at or 0) > self._loaded.get(snapshot.id, 0) else None
 
     # Drawing
 
@@ -236,7 +236,10 @@ class Live:
             view = self.stored()
             self._put("stored", "coverage", draw("fragments/coverage.html", **view))
             self._put("stored", "queue", draw("fragments/queue.html", **view))
-        for each in {topic, *self._plans_read()}:
+        for each in {topic, *self.fanout.topics}:
+            seen = self.relay.known(each[3:]) if each.startswith("op:") else None
+            if seen is not None and seen.snapshot.id in self._loaded:
+                self._operation(seen, judge(seen, time.time()), time.time())
             if each.startswith("plan:") and self._store.plan(each[5:]) is not None:
                 self._put(each, "plan", draw("fragments/plan.html", **self.plan(each[5:])))
 

@@ -34,7 +34,7 @@ async def stored(request: Request) -> Response:
 @router.post("/data/look")
 async def look(request: Request) -> Response:
     live: Live = request.app.state.live
-    live.survey.look()
+    live.survey.look(again=bool((await typed(request)).get("again")))
     return Response(status_code=204) if by_htmx(request) else go(request, "/data")
 
 
