@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.embedded.conftest import STRATEGY
 from tests.panels import Panel, free_port, panel, panel_process
 from tests.scripted import RESULT, corrupt, operation, percent, served, stamp
+from tests.test_coverage import hours, without
 
 STARTER = Path(__file__).parents[1] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
 FLAGS = [
@@ -102,6 +104,56 @@ def test_the_main_job(watched, tmp_path):
         expect(page.locator("#lists")).to_contain_text(accuracy)
         model = tmp_path / "embedded" / "models" / "first_try" / "1h_v1" / "model.joblib"
         assert model.is_file()
+    assert watched.complaints == []
+
+
+def test_the_data_job(watched, tmp_path):
+    """An empty map, one load, the chart, a hole in the file, one click to fill it, and a plan that loads and trains."""
+    page = watched.page
+    strategies = tmp_path / "embedded" / "strategies"
+    strategies.mkdir(parents=True)
+    text = STRATEGY.format(name="two_frames", epochs=3).replace(
+        '{mode: single, timeframe: "1h"}', '{timeframes: ["1h", "1d"]}'
+    )
+    (strategies / "two_frames.yaml").write_text(text)
+    file = tmp_path / "embedded" / "data" / "EURUSD_1h.csv"
+    with panel(tmp_path) as here:
+        page.goto(f"{here.address}/data")
+        table = page.locator("#coverage")
+        expect(table).to_contain_text("Nothing stored.")
+        assert not file.exists()
+        page.get_by_role("button", name="Load: EURUSD 1h").click()
+        row = table.locator("tr", has_text="EURUSD 1h")
+        expect(row).to_contain_text(re.compile(r"\d\d,\d\d\d\s+none"))
+        expect(row).to_contain_text("Sample data")
+
+        lines = file.read_text().splitlines()
+        kept = [line for line in lines if not "2026-02-01" <= line[:10] < "2026-03-10"]
+        file.write_text("\n".join(kept) + "\n")
+        page.get_by_role("button", name="Look again").click()
+        expect(row.locator("svg .hole")).to_have_count(1)
+        row.get_by_role("link").click()
+        expect(page.locator("#drawn")).to_contain_text("bars drawn")
+        page.get_by_role("button", name="All").click()
+        expect(page.locator("#drawn")).to_contain_text(re.compile("Each candle stands for [45] bars"))
+        page.locator("#candles").focus()
+        page.keyboard.press("ArrowLeft")
+        page.get_by_text("The newest 200 bars as a table").click()
+        expect(page.locator("details tbody tr")).to_have_count(200)
+
+        page.goto(f"{here.address}/data")
+        row.locator("summary").click()
+        row.get_by_role("button", name="Fill").click()
+        expect(row).to_contain_text(re.compile(r"\d\d,\d\d\d\s+none"))
+        assert file.read_text().splitlines() == lines, "bar for bar as it was"
+
+        page.goto(f"{here.address}/start/training")
+        page.get_by_text("two_frames", exact=True).click()
+        expect(page.locator("#preflight")).to_contain_text("EURUSD 1d no data stored, so the training would fail")
+        page.get_by_role("button", name="Load what is missing, then train").click()
+        page.wait_for_url("**/plans/*")
+        page.wait_for_url("**/operations/op_training_*", timeout=30_000)
+        expect(page.locator("#status")).to_contain_text("Finished after 3 epochs")
     assert watched.complaints == []
 
 
@@ -258,6 +310,9 @@ def test_every_page_fits_a_phone(browser, here: Panel, backend, scheme):
         "op_c", status="failed", error_message="No data found in cache for " + "X" * 120
     )
     backend.strategies = [{"name": long, "description": "words " * 60, "symbol": "EURUSD", "timeframe": "1h"}]
+    backend.bars = {("EURUSD", "1h"): hours(60), ("A_LONG_SYMBOL.NAME", "15m"): without(hours(40), 100, 30)}
+    here.post("/data/look")
+    here.until("/data", lambda text: "looking…" not in text and text.count('class="there"') == 3)
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
     page = context.new_page()
     for path in (
@@ -269,6 +324,8 @@ def test_every_page_fits_a_phone(browser, here: Panel, backend, scheme):
         "/start/data_load",
         "/start/backtesting",
         "/start/dummy",
+        "/data",
+        "/data/EURUSD/1h",
         "/operations/op_a/cancel",
         "/nowhere",
     ):

@@ -74,6 +74,37 @@ def test_an_operation_that_fails_exits_1(tmp_path, address, backend):
     assert backend.bodies[0][1] == {"symbol": "NOSUCH", "timeframe": "1h", "mode": "full"}
 
 
+def test_a_load_that_brought_nothing_although_bars_were_missing_exits_1(tmp_path, address, backend):
+    def answer(request):
+        result = {"mode": "tail", "gaps_filled": 3, "rows_downloaded": 0}
+        backend.operations["op_l"] = operation("op_l", "data_load", "completed", result_summary=result)
+        return 200, {"success": True, "operation_id": "op_l", "status": "started"}
+
+    backend.answers["POST /data/acquire/download"] = answer
+    done = run(tmp_path, "load", "EURUSD", "1h", backend=address)
+    assert done.returncode == 1 and "finished with problems" in done.stdout
+    assert "not one bar came although bars were missing" in done.stdout and "Gaps worked on" in done.stdout
+
+
+def test_a_load_waits_for_those_before_it(tmp_path, address, backend):
+    asked = iter(range(100))
+
+    def others(request):
+        left = 2 - next(asked)
+        items = [{"operation_id": f"op_{n}", "symbol": "TSLA", "status": "running"} for n in range(left)]
+        return 200, {"success": True, "data": items}
+
+    def answer(request):
+        result = {"mode": "tail", "gaps_filled": 1, "rows_downloaded": 362}
+        backend.operations["op_l"] = operation("op_l", "data_load", "completed", result_summary=result)
+        return 200, {"success": True, "operation_id": "op_l", "status": "started"}
+
+    backend.answers["GET /operations"], backend.answers["POST /data/acquire/download"] = others, answer
+    done = run(tmp_path, "load", "EURUSD", "1h", backend=address)
+    assert done.returncode == 0 and "362 bars fetched." in done.stdout
+    assert "Waiting: 2 loads before this one (TSLA op_0)." in done.stdout and "Waiting: 1 load before" in done.stdout
+
+
 def test_a_start_that_is_refused_exits_1(tmp_path, address, backend):
     backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: nope.yaml"})
     done = run(tmp_path, "train", "nope", backend=address)

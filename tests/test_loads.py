@@ -259,7 +259,12 @@ def test_the_map_shows_what_is_stored_and_what_is_missing(here, backend):
     backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30), ("TSLA", "1h"): hours(30, stock=True)}
     backend.strategies[0] |= {"symbol": "GBPUSD", "timeframe": "4h"}
     here.post("/data/look")
-    page = words(here.until("/data", lambda text: "looking…" not in text and text.count('class="there"') == 3))
+    page = words(
+        here.until(
+            "/data",
+            lambda text: "looking…" not in text and "Nothing stored" in text and text.count('class="there"') == 3,
+        )
+    )
     assert "EURUSD 1h 2024-01-01 to 2025-02-21" in page and f"{len(backend.bars['EURUSD', '1h']):,}" in page
     assert "2024-04-09 to 2024-05-10" in page or "2024-04-10 to 2024-05-10" in page
     assert "GBPUSD 4h swing needs it Nothing stored." in page
