@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 from panel.adapters import KINDS
 from panel.catalogue import Catalogue
+from panel.coverage import DAY
 from panel.errors import CLIClientError
 from panel.execute import Client
-from panel.operations import ID
+from panel.operations import ID, moment
 from panel.relay import Relay
 from panel.starting import Starting
 from panel.store import OPEN, Load, Plan, Start, Store
@@ -172,8 +173,15 @@ class Loads:
                 return
             for load in loads:
                 symbol, timeframe = load.form["symbol"].upper(), load.form["timeframe"]
-                if not (await self._catalogue.range(symbol, timeframe)).bars:
+                stored = await self._catalogue.range(symbol, timeframe)
+                first, last = moment(plan.form.get("start_date")), moment(plan.form.get("end_date"))
+                if not stored.bars or stored.start is None or stored.end is None:
                     self._stop(plan, f"The load of {symbol} {timeframe} ended, but no bars are stored.")
+                    return
+                if (start or 0.0) > stored.end or (end or stored.end) + DAY < stored.start:
+                    self._stop(
+                        plan, f"{symbol} {timeframe} came back short: no stored bar lies in the training's period."
+                    )
                     return
             self._store.settle_plan(plan.key, "starting")
             start = await self._starting.submit(f"{plan.key}.train", KINDS["training"].from_form(plan.form), plan.form)

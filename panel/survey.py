@@ -82,6 +82,13 @@ class Survey:
             self._first, self._listed_at = list(self._rows), 0.0
         self._due.set()
 
+    async def known(self) -> list[str]:
+        """Symbols that can be suggested; only asks for them when nobody has."""
+        if not self._listed_at:
+            with suppress(CLIClientError):
+                await self._list()
+        return sorted({*self.symbols, *(symbol for symbol, _ in self._rows)})
+
     async def run(self) -> None:
         while True:
             await self._due.wait()

@@ -194,20 +194,31 @@ def _failed(snapshot: Snapshot) -> Verdict:
             "It succeeded: the full result is there. The backend marked it failed after it was restarted.",
         )
     said = snapshot.error or ("The backend gave no reason." if snapshot.full else "Its reason has not been read yet.")
-    return Verdict(State.FAILED, "Failed", said, _advice(said))
+    advice = _advice(said)
+    if not advice and snapshot.kind == "data_load" and snapshot.error:
+        advice = (
+            "These are the words of the data source, for KTRDR the Interactive Brokers Gateway: "
+            "see that it runs and is logged in, then load again."
+        )
+    return Verdict(State.FAILED, "Failed", said, advice)
 
 
 def _advice(said: str) -> str:
     """The next action for the failures whose cause is known from their text."""
     known = (
         ("No data found", "Load this data first, then start again."),
-        ("Host service connection failed", "The Interactive Brokers host service is down; start it, then load again."),
+        (
+            "Host service connection failed",
+            "The Interactive Brokers host service, the program between KTRDR and the Gateway, does not answer. "
+            "Start it, then load again; KTRDR itself is fine.",
+        ),
+        ("data of your own", "Nothing was changed."),
         ("model_path is required", "Choose a trained model and start the backtest again."),
         ("resumed", "Resume it to go on from its checkpoint."),
     )
     for sign, advice in known:
         if sign in said:
             return advice
-    if said.startswith("Symbol ") and said.endswith("not found"):
+    if said.startswith("Symbol ") and " not found" in said:
         return "The data source does not know this symbol. Check its spelling."
     return ""

@@ -94,6 +94,13 @@
     chart.timeScale().fitContent();
   });
 
+  ranges.addEventListener("change", async () => {
+    const [from, to] = ["from", "to"].map((id) => document.getElementById(id).valueAsNumber / 1000);
+    if (!(from < to)) return;
+    await fetchBars(from, to + 86400);
+    chart.timeScale().fitContent();
+  });
+
   home.addEventListener("keydown", (event) => {
     const range = chart.timeScale().getVisibleLogicalRange();
     if (!range || event.ctrlKey || event.metaKey || event.altKey) return;

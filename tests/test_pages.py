@@ -119,7 +119,8 @@ def test_a_start_that_is_not_confirmed_has_a_page_of_its_own(here, backend, monk
     assert (answer.status_code, answer.headers["location"]) == (303, f"/starts/{KEY}")
     assert "Check again" in here.get(f"/starts/{KEY}").text
     assert here.post(f"/starts/{KEY}/check").headers["location"] == f"/starts/{KEY}"
-    backend.operations[backend.bodies[0][1]["task_id"]] = operation(backend.bodies[0][1]["task_id"])
+    (sent,) = [body for hit, body in backend.bodies if hit == "POST /trainings/start"]
+    backend.operations[sent["task_id"]] = operation(sent["task_id"])
     assert here.post(f"/starts/{KEY}/check").headers["location"].startswith("/operations/op_training_")
     assert backend.hits["POST /trainings/start"] == 1
 

@@ -97,14 +97,23 @@ def test_a_cancelled_training_whose_worker_was_not_told_may_go_on():
     ("error", "advice"),
     [
         ("No data found in cache for NOSUCH 1h", "Load this data first"),
-        ("Host service connection failed: HTTP error for POST /data/validate", "host service is down"),
+        (
+            "Host service connection failed: HTTP error for POST /data/validate",
+            "host service, the program between KTRDR and the Gateway, does not answer",
+        ),
         ("Symbol NOSUCH not found", "does not know this symbol"),
+        ("Symbol NOSUCH not found. The sample market has EURUSD.", "does not know this symbol"),
         ("Something new", ""),
     ],
 )
 def test_a_failure_says_what_to_do_where_that_is_known(error, advice):
     verdict = judge(seen(status="failed", error_message=error), NOW)
     assert (verdict.state, verdict.headline) == (State.FAILED, error) and advice in verdict.advice
+
+
+def test_a_load_that_failed_for_its_sources_own_reason_says_where_to_look():
+    verdict = judge(seen(kind="data_load", status="failed", error_message="HMDS query returned no data"), NOW)
+    assert verdict.headline == "HMDS query returned no data" and "Gateway" in verdict.advice
 
 
 def test_a_cancel_that_lost_the_race_shows_the_end():

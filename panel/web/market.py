@@ -106,7 +106,7 @@ async def make_plan(request: Request) -> Response:
         return _trouble(request, "This plan was out of date. Start again from the form.")
     try:
         KINDS["training"].from_form(values)
-        loads = [dict(zip(("symbol", "timeframe", "mode"), pair, strict=False)) for pair in pairs]
+        loads = [dict(zip(("symbol", "timeframe", "mode", "start_date"), pair, strict=False)) for pair in pairs]
         for load in loads:
             KINDS["data_load"].from_form(load)
     except InvalidForm as exc:

@@ -77,6 +77,7 @@ def _of_form(given: dict[str, str]) -> list[Line]:
 
 
 def _of_range(live: Live, strategy: Strategy, found: Range, dates: tuple[float | None, float | None]) -> Line:
+    start, end = dates
     subject, row = f"{found.symbol} {found.timeframe}", live.survey.row(found.symbol, found.timeframe)
     for seen in live.relay.running():
         snapshot = seen.snapshot
@@ -85,8 +86,9 @@ def _of_range(live: Live, strategy: Strategy, found: Range, dates: tuple[float |
             return Line(AMBER, subject, "is being loaded.", found, snapshot)
     tail = {"symbol": found.symbol, "timeframe": found.timeframe, "mode": "tail"}
     if not found.bars or found.start is None or found.end is None:
-        return Line(RED, subject, "no data stored, so the training would fail.", found, load=tail)
-    start, end = dates
+        # Nothing is stored that dates could replace: the load goes back as far as the training does.
+        first = {"start_date": _day(start)} if start is not None else {}
+        return Line(RED, subject, "no data stored, so the training would fail.", found, load=tail | first)
     stored = f"{found.bars:,} bars, {_day(found.start)} to {_day(found.end)}."
     # Dates in a load would make some backends throw the rest away: only the mode is sent.
     history = tail | {"mode": "backfill"}
@@ -102,7 +104,7 @@ def _of_range(live: Live, strategy: Strategy, found: Range, dates: tuple[float |
         return Line(AMBER, subject, f"{stored} The period ends later.", found, load=tail)
     if row.range == found and row.gaps:
         word = "gap" if len(row.gaps) == 1 else "gaps"
-        return Line(AMBER, subject, f"{stored} There are {len(row.gaps)} {word} in it.", found)
+        return Line(AMBER, subject, f"{stored} It has {len(row.gaps)} {word}.", found)
     return Line(OK, subject, stored, found)
 
 

@@ -14,7 +14,7 @@ from panel.errors import CLIClientError, InvalidForm
 from panel.operations import ID, moment
 from panel.starting import Starting, new_key
 from panel.web.live import Live
-from panel.web.preflight import preflight
+from panel.web.preflight import RED, preflight
 from panel.web.render import day
 from panel.web.respond import by_htmx, fragment, go, page
 
@@ -52,6 +52,8 @@ async def submit(request: Request, kind: str) -> Response:
         return await _form(request, adapter, values, exc.errors, key)
     if kind == "data_load":
         return await _queued(request, values, key, given)
+    if kind == "training" and not given.get("insist") and (lack := await _lack(request, values)):
+        return await _form(request, adapter, values, {"insist": lack}, key)
     starting: Starting = request.app.state.starting
     start = await starting.submit(key, made, values)
     match start.state:
@@ -86,6 +88,16 @@ async def _queued(request: Request, values: dict[str, str], key: str, given: dic
     if inline:
         return Response(status_code=204, headers={"HX-Trigger": "look"})
     return go(request, f"/operations/{load.operation_id}" if load.operation_id else "/data")
+
+
+async def _lack(request: Request, values: dict[str, str]) -> str:
+    """Why this training would certainly fail: data that is not stored. "" when it would not, or when the
+    backend cannot be asked."""
+    found = await preflight(request.app.state.live, request.app.state.catalogue, values)
+    lines = [line for line in found["lines"] if line.range is not None and line.level == RED]
+    if not lines:
+        return ""
+    return f"{lines[0].subject}: {lines[0].text} Load it first, or let the panel load it and then train."
 
 
 async def _loss(request: Request, values: dict[str, str]) -> str:
@@ -165,7 +177,7 @@ async def _form(
         strategies=strategies,
         silent=silent,
         timeframes=TIMEFRAMES,
-        known=sorted({*live.survey.symbols, *(row.range.symbol for row in live.survey.rows())}),
+        known=await live.survey.known() if adapter.kind == "data_load" and not silent else [],
     )
 
 
