@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
+import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -26,6 +27,8 @@ from panel.web.guard import Guard
 from panel.web.live import Live
 from panel.web.render import ASSETS
 
+log = logging.getLogger(__name__)
+
 
 def create_app(settings: Settings) -> ASGIApp:
     """The app behind its guard. Nothing is opened before its lifespan starts."""
@@ -43,13 +46,8 @@ def create_app(settings: Settings) -> ASGIApp:
             live.loads = Loads(client, store, starting, live.relay, catalogue, live.stored_changed)
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
             app.state.starting, app.state.client = starting, client
-            tasks = [
-                asyncio.create_task(live.relay.run()),
-                asyncio.create_task(live.beat()),
-                asyncio.create_task(starting.reconcile()),
-                asyncio.create_task(live.survey.run()),
-                asyncio.create_task(live.loads.run()),
-            ]
+            lasting = (live.relay.run, live.beat, live.survey.run, live.loads.run)
+            tasks = [asyncio.create_task(starting.reconcile()), *(asyncio.create_task(_kept(run)) for run in lasting)]
             try:
                 yield
             finally:
@@ -66,6 +64,16 @@ def create_app(settings: Settings) -> ASGIApp:
     app.mount("/static", Static(directory=ASSETS / "static"))
     problems.install(app)
     return Guard(app, settings.hosts)
+
+
+async def _kept(run: Callable[[], Awaitable[None]]) -> None:
+    """Run until cancelled. What nobody expected is written to the log, and costs a second, not the panel."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("a part of the panel broke off and is started again")
+        await asyncio.sleep(1.0)
 
 
 class Static(StaticFiles):

@@ -178,10 +178,9 @@ class Loads:
                 if not stored.bars or stored.start is None or stored.end is None:
                     self._stop(plan, f"The load of {symbol} {timeframe} ended, but no bars are stored.")
                     return
-                if (start or 0.0) > stored.end or (end or stored.end) + DAY < stored.start:
-                    self._stop(
-                        plan, f"{symbol} {timeframe} came back short: no stored bar lies in the training's period."
-                    )
+                if (first or 0.0) > stored.end or (last or stored.end) + DAY < stored.start:
+                    short = "came back short: no stored bar lies in the training's period."
+                    self._stop(plan, f"{symbol} {timeframe} {short}")
                     return
             self._store.settle_plan(plan.key, "starting")
             start = await self._starting.submit(f"{plan.key}.train", KINDS["training"].from_form(plan.form), plan.form)

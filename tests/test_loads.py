@@ -274,7 +274,11 @@ def test_the_map_shows_what_is_stored_and_what_is_missing(here, backend):
 def test_the_backend_is_asked_gently_and_not_again_soon(here, backend):
     backend.bars = {(f"SYM{n}", "1d"): hours(20) for n in range(6)}
     here.post("/data/look")
-    here.until("/data", lambda text: text.count('class="there"') == 6 and "looking…" not in text, 30)
+    here.until(
+        "/data",
+        lambda text: text.count('class="there"') == 6 and "looking…" not in text and "Nothing stored" in text,
+        30,
+    )
     before = backend.hits.copy()
     for _ in range(5):
         here.post("/data/look")
