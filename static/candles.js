@@ -10,6 +10,7 @@
   let drawn = [];
   let asked = 0;
   let settling = 0;
+  let last = "";
 
   const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2 } });
   const candles = chart.addSeries(CandlestickSeries, { priceFormat: { type: "price", precision: 5, minMove: 0.00001 } });
@@ -40,20 +41,23 @@
     drawn = all.filter((point, i) => !i || point.time > all[i - 1].time);
     candles.setData(drawn);
     volume.setData(shown.candles.map(([time, , , , , value]) => ({ time, value })));
-    note.textContent = shown.each > 1 ? `Each candle stands for ${shown.each} bars. Zoom in to see them.` : `${shown.candles.length.toLocaleString()} bars drawn.`;
+    const cut = shown.asked && shown.start > shown.asked ? " Older ones are too many to draw at once: choose a period." : "";
+    note.textContent = `${shown.bars.toLocaleString()} bars drawn${shown.each > 1 ? `. Each candle stands for ${shown.each} bars; zoom in to see them` : ""}.${cut}`;
   };
 
   // `keep`: {time, beyond, width} of what was in view: its last bar, the empty places after it, its width in bars' seconds.
   const fetchBars = async (start, end, keep) => {
-    const turn = ++asked;
     const query = start ? `?start=${Math.floor(start)}&end=${Math.ceil(end)}` : "";
+    if (keep && query === last) return; // the same again would change nothing
+    last = query;
+    const turn = ++asked;
     try {
       const answer = await fetch(home.dataset.bars + query);
       const got = await answer.json();
       if (turn !== asked) return;
       if (!answer.ok) { note.textContent = got.message; return; }
       if (!got.candles.length) return;
-      shown = got;
+      shown = { ...got, asked: start };
       draw();
       if (!keep) return;
       const at = drawn.findLastIndex((point) => point.time <= keep.time);
@@ -72,7 +76,7 @@
     const last = shown.candles[shown.candles.length - 1][0] + shown.length * shown.each;
     const older = logical.from < 10 && first > stored.start;
     const newer = range.to >= last - width * 0.05 && last < stored.end;
-    const finer = shown.each > 1 && width / shown.length < 2500;
+    const finer = shown.each > 1 && logical.to - logical.from < 300;
     if (!older && !newer && !finer) return;
     const from = Math.max(stored.start, range.from - width * (older ? 1.5 : 0.5));
     const to = Math.min(stored.end + shown.length, range.to + width * (newer ? 1.5 : 0.5));

@@ -135,7 +135,7 @@ def test_the_data_job(watched, tmp_path):
         row.get_by_role("link").click()
         expect(page.locator("#drawn")).to_contain_text("bars drawn")
         page.get_by_role("button", name="All").click()
-        expect(page.locator("#drawn")).to_contain_text(re.compile("Each candle stands for [45] bars"))
+        expect(page.locator("#drawn")).to_contain_text(re.compile("Each candle stands for [45] bars; zoom in"))
         page.locator("#candles").focus()
         page.keyboard.press("ArrowLeft")
         page.get_by_text("The newest 200 bars as a table").click()

@@ -19,7 +19,7 @@ from panel.web.start import typed
 router = APIRouter()
 
 READ_AT_ONCE = 20_000  # bars of one question: under two megabytes
-READ_IN_ALL = 100_000  # bars of one drawing
+READ_IN_ALL = 200_000  # bars of one drawing, about
 NEWEST = 1500  # bars that are drawn at first
 MAX_PLANNED = 12  # loads of one plan
 
@@ -53,12 +53,16 @@ async def chart(request: Request, symbol: str, timeframe: str) -> Response:
 @router.get("/data/{symbol}/{timeframe}/bars")
 async def bars(request: Request, symbol: str, timeframe: str, start: float = 0, end: float = 0) -> Response:
     """Candles between two times (Unix seconds), or the newest. `each`: how many bars one stands for; `gaps`:
-    the holes among them, as pairs of times."""
+    the holes among them, as pairs of times; `start`: from when on, later than asked when there are too many."""
     live: Live = request.app.state.live
     row = live.survey.row(*_pair(symbol, timeframe))
     try:
         if start and end > start:
-            found = await _between(request.app.state.client, symbol, timeframe, start, end)
+            length = LENGTHS[timeframe]
+            whole = (row.range.end or 0.0) - (row.range.start or 0.0)
+            each_takes = max(whole / row.range.bars, length) if row.range.bars else length  # nights and weekends too
+            start = max(start, end - READ_IN_ALL * each_takes)
+            found = await _between(request.app.state.client, symbol, timeframe, start, end, READ_AT_ONCE * each_takes)
         else:
             found = await _read(request.app.state.client, symbol, timeframe, {"limit": NEWEST})
     except CLIClientError as exc:
@@ -66,16 +70,15 @@ async def bars(request: Request, symbol: str, timeframe: str, start: float = 0, 
     drawn, each = thin(found)
     first, last = (found[0][0], found[-1][0]) if found else (0.0, 0.0)
     holes = [[gap.start, gap.end] for gap in row.gaps or () if first < gap.end <= last]
-    return JSONResponse({"candles": drawn, "each": each, "length": LENGTHS[timeframe], "gaps": holes})
+    told = {"candles": drawn, "each": each, "bars": len(found), "length": LENGTHS[timeframe], "gaps": holes}
+    return JSONResponse(told | {"start": start})
 
 
-async def _between(client: Client, symbol: str, timeframe: str, start: float, end: float) -> list[Candle]:
-    """The newest READ_IN_ALL bars of the period at most, asked for in pieces."""
-    length = LENGTHS[timeframe]
-    at = max(start, end - READ_IN_ALL * length)
-    found: list[Candle] = []
+async def _between(client: Client, symbol: str, timeframe: str, start: float, end: float, piece: float) -> list[Candle]:
+    """The bars of the period, asked for in pieces of so many seconds."""
+    at, found = start, list[Candle]()
     while at < end:
-        until = min(at + READ_AT_ONCE * length, end)
+        until = min(at + piece, end)
         part = await _read(client, symbol, timeframe, {"start_date": _day(at), "end_date": _day(until + DAY)})
         found += [candle for candle in part if not found or candle[0] > found[-1][0]]
         at = until
