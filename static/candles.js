@@ -78,8 +78,9 @@
     const newer = range.to >= last - width * 0.05 && last < stored.end;
     const finer = shown.each > 1 && logical.to - logical.from < 300;
     if (!older && !newer && !finer) return;
-    const from = Math.max(stored.start, range.from - width * (older ? 1.5 : 0.5));
-    const to = Math.min(stored.end + shown.length, range.to + width * (newer ? 1.5 : 0.5));
+    const beyond = (more) => Math.max(width * (more ? 1.5 : 0.5), 500 * shown.length);
+    const from = Math.max(stored.start, range.from - beyond(older));
+    const to = Math.min(stored.end + shown.length, range.to + beyond(newer));
     const at = drawn.findIndex((point) => point.time === range.to);
     fetchBars(from, to, { time: range.to, beyond: logical.to - at, width: (logical.to - logical.from) * shown.length * shown.each });
   };

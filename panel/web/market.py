@@ -1,9 +1,9 @@
 """Stored market data: the map, the queue of loads, plans, and candles."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from panel.adapters import KINDS
@@ -17,6 +17,8 @@ from panel.web.respond import by_htmx, fragment, go, page
 from panel.web.start import typed
 
 router = APIRouter()
+
+Moment = Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False)]  # Unix seconds
 
 READ_AT_ONCE = 20_000  # bars of one question: under two megabytes
 READ_IN_ALL = 200_000  # bars of one drawing, about
@@ -51,7 +53,7 @@ async def chart(request: Request, symbol: str, timeframe: str) -> Response:
 
 
 @router.get("/data/{symbol}/{timeframe}/bars")
-async def bars(request: Request, symbol: str, timeframe: str, start: float = 0, end: float = 0) -> Response:
+async def bars(request: Request, symbol: str, timeframe: str, start: Moment = 0.0, end: Moment = 0.0) -> Response:
     """Candles between two times (Unix seconds), or the newest. `each`: how many bars one stands for; `gaps`:
     the holes among them, as pairs of times; `start`: from when on, later than asked when there are too many."""
     live: Live = request.app.state.live
