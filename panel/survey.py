@@ -21,7 +21,7 @@ from panel.operations import moment, text
 from panel.store import Store
 
 OLD = 600.0  # seconds after which a row is asked for again, while somebody looks
-PAUSE = 0.3  # seconds between two questions
+PAUSE = 0.5  # seconds between two questions
 AFTER_SILENCE = 10.0  # seconds until a backend that did not answer is asked again
 CHUNK = 30_000  # bars of one question for openings: two to three megabytes
 MAX_ROWS = 400
