@@ -43,7 +43,7 @@ def create_app(settings: Settings) -> ASGIApp:
             live.relay = Relay(client, store, live, client.address)
             starting = Starting(client, store)
             live.survey = Survey(client, catalogue, store, live.stored_changed)
-            live.loads = Loads(client, store, starting, live.relay, catalogue, live.stored_changed)
+            live.loads = Loads(client, store, starting, live.relay, catalogue, live.queue_changed)
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
             app.state.starting, app.state.client = starting, client
             lasting = (live.relay.run, live.beat, live.survey.run, live.loads.run)

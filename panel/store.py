@@ -234,6 +234,13 @@ class Store:
         rows = self._db.execute(f"SELECT * FROM plans WHERE state IN ({marks}) ORDER BY asked_at", OPEN)
         return [_plan(row) for row in rows]
 
+    def told_plans(self, since: float) -> list[Plan]:
+        """Plans that are under way, and those that stopped since then: the newest first."""
+        marks = ", ".join("?" * len(OPEN))
+        told = f"state IN ({marks}) OR (state = 'stopped' AND asked_at > ?)"
+        rows = self._db.execute(f"SELECT * FROM plans WHERE {told} ORDER BY asked_at DESC LIMIT 20", (*OPEN, since))
+        return [_plan(row) for row in rows]
+
     def settle_plan(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> None:
         self._db.execute(
             "UPDATE plans SET state = ?, message = ?, operation_id = coalesce(?, operation_id) WHERE key = ?",

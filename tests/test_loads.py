@@ -1,5 +1,6 @@
 """Loads one after another, none lost; plans that load what is missing and then train."""
 
+import re
 import time
 
 import pytest
@@ -222,6 +223,32 @@ def test_a_plan_stops_with_an_explanation_when_a_load_fails(here, backend):
     page = words(here.until(f"/plans/{KEY}", lambda text: "Stopped" in text))
     assert "The load of EURUSD 1h did not succeed, so the training was not started." in page
     assert "Symbol EURUSD not found" in page and backend.hits["POST /trainings/start"] == 0
+
+
+def test_home_tells_of_plans_and_of_loads_that_wait(here, backend):
+    here.post("/plans", PLAN)
+    load(here, "third" * 4, symbol="TSLA")
+    until(lambda: len(started(backend)) == 1)
+    read = words(here.get("/").text)
+    assert "Load, then train swing under way" in read and "2 loads waiting EURUSD 4h, TSLA 1h" in read
+    ends(backend, 1, "failed", error_message="Symbol EURUSD not found")
+    read = words(here.until("/", lambda text: "did not succeed" in text))
+    assert "Load, then train swing The load of EURUSD 1h did not succeed" in read
+
+
+def test_a_button_whose_load_was_removed_can_be_pressed_again(here, backend):
+    load(here)
+    htmx = {"hx-request": "true"}
+    for expected in (1, 1):
+        assert (
+            here.post(
+                "/start/data_load", {"key": "again" * 4, "inline": "1", **LOAD, "symbol": "TSLA"}, **htmx
+            ).status_code
+            == 204
+        )
+        (waiting,) = re.findall(r'action="(/loads/[^"]+/cancel)"', here.get("/data").text.partition("TSLA")[2])
+        assert here.post(waiting).status_code == 303
+        assert len(started(backend)) == expected
 
 
 def test_a_plan_does_not_believe_a_load_that_brought_nothing(here, backend):

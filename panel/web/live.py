@@ -82,6 +82,11 @@ class Live:
             self._stored_dirty = True
             asyncio.get_running_loop().call_later(0.3, self._stored)
 
+    def queue_changed(self) -> None:
+        """A load or a plan came, went or moved on."""
+        self.stored_changed()
+        self.listed()
+
     def line_changed(self) -> None:
         self._put("line", "line", draw("fragments/line.html", **self.line()))
 
@@ -133,7 +138,9 @@ class Live:
         for seen in self._store.recent(RECENT + len(listed)):
             if seen.snapshot.id not in listed:
                 ended.append(self.view(seen, judge(seen, now), now))
-        return {"running": running, "ended": ended[:RECENT], "now": now}
+        waiting = [load for load in self._store.open_loads() if load.operation_id is None]
+        plans = self._store.told_plans(now - 86_400)
+        return {"running": running, "ended": ended[:RECENT], "waiting": waiting, "plans": plans, "now": now}
 
     def stored(self) -> dict[str, Any]:
         """The map of what is stored, and the queue of loads."""

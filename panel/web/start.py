@@ -75,6 +75,9 @@ async def _queued(request: Request, values: dict[str, str], key: str, given: dic
         if inline:
             return fragment("fragments/trouble.html", what="Not loaded", message=loss)
         return await _form(request, KINDS["data_load"], values, {"replace": loss}, key)
+    before = request.app.state.store.load(key)
+    if inline and before is not None and before.state in ("refused", "cancelled"):
+        key = new_key()  # nothing came of it, and the button was pressed anew
     load = live.loads.add(key, values)
     for _ in range(60):
         load = request.app.state.store.load(key) or load
