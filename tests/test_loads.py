@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from panel.web.chart import place_of
 from tests.panels import panel, stream
 from tests.scripted import Backend, operation, percent, stamp
 from tests.test_coverage import hours, without
@@ -330,7 +331,8 @@ def test_after_a_load_its_row_is_looked_at_again(here, backend):
     here.until("/data", lambda text: 'class="hole"' in text)
     with stream(here, "stored") as reader:
         address = load(here).headers["location"]
-        reader.until(lambda stream: "Loading, 0 %" in stream.places.get("coverage", ""))
+        place = place_of("EURUSD", "1h")
+        reader.until(lambda stream: "Loading, 0 %" in stream.places.get(place, ""))
         backend.bars["EURUSD", "1h"] = hours(60)
         ends(backend)
         reader.until(
@@ -339,6 +341,22 @@ def test_after_a_load_its_row_is_looked_at_again(here, backend):
             )
         )
     assert "no gaps" in words(here.until(address, lambda text: "Stored now" in text and "no gaps" in text))
+
+
+def test_a_load_that_goes_on_does_not_send_the_whole_map_again(here, backend):
+    backend.bars = {(f"SYM{n}", "1d"): hours(20) for n in range(5)} | {("EURUSD", "1h"): hours(20)}
+    here.post("/data/look")
+    here.until("/data", lambda text: text.count('class="there"') == 6 and "looking…" not in text, 30)
+    name = load(here).headers["location"].removeprefix("/operations/")
+    place = place_of("EURUSD", "1h")
+    with stream(here, "stored") as reader:
+        reader.until(lambda stream: "Loading, " in stream.places.get(place, "") and "coverage" in stream.places)
+        reader.seen.clear()
+        for at in (11, 22, 33):
+            backend.operations[name] = operation(name, "data_load", progress=percent(at, f"Segment {at}"))
+            reader.until(lambda stream, at=at: f"Loading, {at} %. Segment {at}" in stream.places[place])
+    assert not any('hx-target="#coverage"' in piece for piece in reader.seen)
+    assert max(map(len, reader.seen)) < 1500
 
 
 def test_candles_come_as_they_are_stored_and_thinned_when_many(here, backend):

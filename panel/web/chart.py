@@ -37,8 +37,14 @@ def row_view(row: Row, loading: Snapshot | None, span: Span) -> dict[str, Any]:
         "pieces": pieces,
         "holes": [_place(gap.start, gap.end, span) for gap in holes],
         "loading": loading,
+        "place": place_of(*row.pair),
         "late": end is not None and span[1] - end > 4 * DAY + 2 * length,
     }
+
+
+def place_of(symbol: str, timeframe: str) -> str:
+    """The id of the row's place for a load's progress: symbols have characters that ids may not."""
+    return "load-" + f"{symbol} {timeframe}".encode().hex()
 
 
 def _place(start: float, end: float, span: Span) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from panel.relay import RECENT, Relay
 from panel.store import OPEN, Store
 from panel.survey import Row, Survey
 from panel.verdict import Evidence, Verdict, judge
-from panel.web.chart import row_view, span_of
+from panel.web.chart import place_of, row_view, span_of
 from panel.web.render import draw
 
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
@@ -39,6 +39,8 @@ class Live:
         self._catalogue = catalogue
         self._dirty = True
         self._stored_dirty = False
+        self._map: Any = None  # what the map was last drawn from
+        self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
         self._loaded: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
         self._drawn: dict[tuple[str, str], str] = {}
 
@@ -144,13 +146,7 @@ class Live:
 
     def stored(self) -> dict[str, Any]:
         """The map of what is stored, and the queue of loads."""
-        now = time.time()
-        running = {
-            (seen.snapshot.symbol, seen.snapshot.timeframe): seen.snapshot
-            for seen in self.relay.running()
-            if seen.snapshot.kind == "data_load"
-        }
-        rows = self.survey.rows()
+        now, running, rows = time.time(), self._running_loads(), self.survey.rows()
         return {
             "rows": [row_view(row, running.get(row.pair), span) for span in [span_of(rows, now)] for row in rows],
             "span": span_of(rows, now),
@@ -159,6 +155,10 @@ class Live:
             "now": now,
             "embedded": self.embedded,
         }
+
+    def _running_loads(self) -> dict[tuple[str, str], Snapshot]:
+        snapshots = [seen.snapshot for seen in self.relay.running() if seen.snapshot.kind == "data_load"]
+        return {(snapshot.symbol, snapshot.timeframe): snapshot for snapshot in snapshots}
 
     def queue(self) -> list[dict[str, Any]]:
         """Loads that wait or run, the panel's own and others', the running ones first."""
@@ -240,9 +240,8 @@ class Live:
     def _stored(self, topic: str = "") -> None:
         self._stored_dirty = False
         if topic == "stored" or self.fanout.readers("stored"):
-            view = self.stored()
-            self._put("stored", "coverage", draw("fragments/coverage.html", **view))
-            self._put("stored", "queue", draw("fragments/queue.html", **view))
+            self._coverage()
+            self._put("stored", "queue", draw("fragments/queue.html", queue=self.queue()))
         for each in {topic, *self.fanout.topics}:
             seen = self.relay.known(each[3:]) if each.startswith("op:") else None
             if seen is not None and seen.snapshot.id in self._loaded:
@@ -250,16 +249,33 @@ class Live:
             if each.startswith("plan:") and self._store.plan(each[5:]) is not None:
                 self._put(each, "plan", draw("fragments/plan.html", **self.plan(each[5:])))
 
+    def _coverage(self) -> None:
+        """The map as a whole when a row is another; of a load that only goes on, its progress alone."""
+        running = self._running_loads()
+        drawn = (tuple(self.survey.rows()), frozenset(running))
+        if drawn != self._map:
+            self._map = drawn
+            html = draw("fragments/coverage.html", **self.stored())
+            self.fanout.publish("stored", "coverage", frame(partial("coverage", html)))
+        for pair, snapshot in running.items():
+            self._put("stored", place_of(*pair), draw("fragments/loading.html", loading=snapshot), "innerHTML")
+        for pair in self._filling - running.keys():
+            gone = frame(partial(place_of(*pair), "<span hidden></span>", "innerHTML"))
+            self.fanout.drop("stored", place_of(*pair))
+            self._drawn.pop(("stored", place_of(*pair)), None)
+            self.fanout.publish("stored", place_of(*pair), gone, keep=False)
+        self._filling = set(running)
+
     def _plans_read(self) -> list[str]:
         return [topic for topic in self.fanout.topics if topic.startswith("plan:")]
 
     def _loads_are_read(self) -> bool:
         return bool(self.fanout.readers("stored") or self._plans_read())
 
-    def _put(self, topic: str, place: str, html: str) -> None:
+    def _put(self, topic: str, place: str, html: str, swap: str = "outerMorph") -> None:
         if self._drawn.get((topic, place)) != html:
             self._drawn[(topic, place)] = html
-            self.fanout.publish(topic, place, frame(partial(place, html)))
+            self.fanout.publish(topic, place, frame(partial(place, html, swap)))
 
     def _forget(self, topic: str) -> None:
         self.fanout.drop(topic)
