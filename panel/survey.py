@@ -8,7 +8,7 @@ after a load has ended.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -59,14 +59,15 @@ class Survey:
         self._due: asyncio.Event = asyncio.Event()
         self._first: list[tuple[str, str]] = []
 
-    def rows(self) -> list[Row]:
-        """By symbol and length of timeframe; the stored ones, and those that strategies name."""
-        pairs = dict.fromkeys([*self._rows, *self._wanted])
+    def rows(self, loading: Iterable[tuple[str, str]] = ()) -> list[Row]:
+        """By symbol and length of timeframe: what is stored, what strategies name, and what is being loaded."""
+        also = {pair for pair in loading if pair[1] in LENGTHS}
+        pairs = dict.fromkeys([*self._rows, *self._wanted, *also])
         found = [
             replace(self._rows.get(pair, Row(Range(*pair))), wanted_by=tuple(self._wanted.get(pair, ())))
             for pair in pairs
         ]
-        shown = [row for row in found if row.range.bars or row.wanted_by]
+        shown = [row for row in found if row.range.bars or row.wanted_by or row.pair in also]
         order = list(LENGTHS)
         return sorted(shown, key=lambda row: (row.range.symbol, order.index(row.range.timeframe)))[:MAX_ROWS]
 

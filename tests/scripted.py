@@ -197,7 +197,8 @@ class Backend:
                 return JSONResponse({"success": True, "task_id": new, "status": "training_started"})
             case "POST", ["data", "acquire", "download"]:
                 new = f"op_data_load_20261122_120000_{next(self._numbers):08x}"
-                self.operations[new] = operation(new, "data_load")
+                about = {name: body.get(name) for name in ("symbol", "timeframe", "mode")} | {"parameters": body}
+                self.operations[new] = operation(new, "data_load", metadata=about)
                 return JSONResponse({"success": True, "operation_id": new, "status": "started"})
             case "POST", ["backtests", "start"]:
                 new = f"op_backtesting_20261122_120000_{next(self._numbers):08x}"

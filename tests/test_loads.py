@@ -343,6 +343,15 @@ def test_after_a_load_its_row_is_looked_at_again(here, backend):
     assert "no gaps" in words(here.until(address, lambda text: "Stored now" in text and "no gaps" in text))
 
 
+def test_a_row_that_was_not_there_appears_with_its_load(here, backend):
+    backend.bars = {("EURUSD", "1h"): hours(20)}
+    with stream(here, "stored") as reader:
+        load(here, symbol="NEWONE", timeframe="15m")
+        reader.until(lambda stream: "NEWONE 15m" in stream.places.get("coverage", ""))
+        reader.until(lambda stream: "Loading, 0 %" in stream.places.get(place_of("NEWONE", "15m"), ""))
+    assert "NEWONE 15m" in words(here.get("/data").text).partition("Gaps")[2]
+
+
 def test_a_load_that_goes_on_does_not_send_the_whole_map_again(here, backend):
     backend.bars = {(f"SYM{n}", "1d"): hours(20) for n in range(5)} | {("EURUSD", "1h"): hours(20)}
     here.post("/data/look")

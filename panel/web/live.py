@@ -146,7 +146,8 @@ class Live:
 
     def stored(self) -> dict[str, Any]:
         """The map of what is stored, and the queue of loads."""
-        now, running, rows = time.time(), self._running_loads(), self.survey.rows()
+        now, running = time.time(), self._running_loads()
+        rows = self.survey.rows(running)
         return {
             "rows": [row_view(row, running.get(row.pair), span) for span in [span_of(rows, now)] for row in rows],
             "span": span_of(rows, now),
@@ -252,7 +253,7 @@ class Live:
     def _coverage(self) -> None:
         """The map as a whole when a row is another; of a load that only goes on, its progress alone."""
         running = self._running_loads()
-        drawn = (tuple(self.survey.rows()), frozenset(running))
+        drawn = (tuple(self.survey.rows(running)), frozenset(running))
         if drawn != self._map:
             self._map = drawn
             html = draw("fragments/coverage.html", **self.stored())

@@ -66,7 +66,8 @@ def routes(home: Backend) -> APIRouter:
         done = after["status"] == "cancelled"
         told = {"success": True, "operation_id": operation_id, "status": after["status"]}
         told |= {"cancelled_at": after["completed_at"], "cancellation_reason": reason, "children_cancelled": []}
-        return good(told | {"task_cancelled": done, "remote_cancelled": done})
+        # Not done yet, it is told: the process looks four times a second, but for the moments of saving a file.
+        return good(told | {"task_cancelled": True, "remote_cancelled": done})
 
     @api.post("/operations/{operation_id}/resume")
     def resume(operation_id: str) -> Row:
