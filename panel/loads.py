@@ -126,7 +126,10 @@ class Loads:
         self._store.settle_load(load.key, "starting")
         adapter = KINDS["data_load"].from_form(load.form)
         start = await self._starting.submit(f"{load.key}.{load.attempts}", adapter, load.form)
-        if start.state == "started" and start.operation_id:
+        removed = self._store.load(load.key)
+        if removed is not None and removed.state == "cancelled":  # while it was being started
+            await self._take_back(start)
+        elif start.state == "started" and start.operation_id:
             self._store.settle_load(load.key, "running", operation_id=start.operation_id)
             await self._relay.look(start.operation_id)
         elif start.state == "unsent" or (start.state == "refused" and any(w in start.message for w in BUSY_WORDS)):
@@ -146,7 +149,9 @@ class Loads:
                 self._store.settle_load(load.key, "waiting")
             elif start.state == "started" and start.operation_id:
                 self._store.settle_load(load.key, "running", operation_id=start.operation_id)
-            elif start.state in ("refused", "unsent"):
+            elif start.state == "unsent":
+                self._store.next_attempt(load.key)
+            elif start.state == "refused":
                 self._store.settle_load(load.key, "refused", start.message)
             elif load.state != "unconfirmed":
                 self._store.settle_load(load.key, "unconfirmed", start.message)
@@ -190,7 +195,10 @@ class Loads:
                 self._store.settle_plan(plan.key, "waiting")
                 return
             start = found
-        if start.state == "started":
+        current = self._store.plan(plan.key)
+        if current is not None and current.state == "cancelled":  # while the training was being started
+            await self._take_back(start)
+        elif start.state == "started":
             self._store.settle_plan(plan.key, "started", operation_id=start.operation_id)
         elif start.state in ("refused", "unsent"):
             self._stop(plan, start.message)
@@ -199,6 +207,11 @@ class Loads:
         else:
             return
         self._changed()
+
+    async def _take_back(self, start: Start) -> None:
+        """Cancel what a start has begun that nobody wants any more."""
+        if start.state == "started" and start.operation_id and await self._relay.look(start.operation_id):
+            await self._relay.cancel(start.operation_id)
 
     async def _of(self, key: str, state: str) -> Start | None:
         """What became of a start. One that is not confirmed is looked for again when the person asks."""

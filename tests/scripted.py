@@ -149,7 +149,7 @@ class Backend:
             return answer if isinstance(answer, Response) else JSONResponse(answer[1], answer[0])
         if path.startswith("/data/") and request.method == "GET":
             return self._stored(*path.split("/")[2:4], dict(request.query_params))
-        return self._usual(request.method, path, json.loads(body) if body else {})
+        return self.usual(request.method, path, json.loads(body) if body else {})
 
     def _stored(self, symbol: str, timeframe: str, asked: dict[str, str]) -> Response:
         start, end = asked.get("start_date", "0000"), asked.get("end_date", "9999")
@@ -161,7 +161,7 @@ class Backend:
         ohlcv = [[1.0, 1.2, 0.9, 1.1, 5.0] for _ in dates]
         return JSONResponse({"success": True, "data": {"dates": dates, "ohlcv": ohlcv, "points": None, "metadata": {}}})
 
-    def _usual(self, method: str, path: str, body: dict[str, Any]) -> Response:
+    def usual(self, method: str, path: str, body: dict[str, Any]) -> Response:
         match method, path.split("/")[1:]:
             case "GET", ["health"]:
                 return JSONResponse({"status": "ok", "version": "scripted"})

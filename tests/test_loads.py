@@ -1,7 +1,9 @@
 """Loads one after another, none lost; plans that load what is missing and then train."""
 
+import asyncio
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -269,6 +271,42 @@ def test_a_cancelled_plan_starts_nothing_more(here, backend):
     assert sum(count for hit, count in backend.hits.items() if hit.startswith("DELETE")) == 1
     time.sleep(1.5)
     assert len(started(backend)) == 1 and backend.hits["POST /trainings/start"] == 0
+
+
+def slowly(backend: Backend, path: str):
+    """The backend begins what it is asked for, and answers half a second later."""
+
+    async def play(request):
+        await asyncio.sleep(0.5)
+        return backend.usual("POST", path, await request.json())
+
+    backend.answers[f"POST {path}"] = play
+
+
+def deletes(backend: Backend) -> int:
+    return sum(count for hit, count in backend.hits.items() if hit.startswith("DELETE"))
+
+
+def test_a_load_that_is_removed_while_it_is_being_started_is_cancelled(here, backend):
+    slowly(backend, "/data/acquire/download")
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(load, here)
+        until(lambda: backend.hits["POST /data/acquire/download"] == 1)
+        assert here.post(f"/loads/{KEY}/cancel").status_code == 303
+        answer.result()
+    until(lambda: deletes(backend) == 1)
+    assert "EURUSD 1h waits" not in words(here.get("/data").text)
+
+
+def test_a_plan_that_is_cancelled_while_its_training_is_being_started_trains_nothing(here, backend):
+    slowly(backend, "/trainings/start")
+    here.post("/plans", PLAN | {"load": "EURUSD 1h tail"})
+    until(lambda: len(started(backend)) == 1)
+    ends(backend, 1)
+    until(lambda: backend.hits["POST /trainings/start"] == 1)
+    assert here.post(f"/plans/{KEY}/cancel").status_code == 303
+    until(lambda: deletes(backend) == 1)
+    assert "Cancelled" in words(here.get(f"/plans/{KEY}").text)
 
 
 @pytest.mark.parametrize(
