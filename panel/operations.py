@@ -95,7 +95,7 @@ class Snapshot:
             said=said,
             read_at=read_at,
             percentage=min(max(number(progress.get("percentage")) or 0.0, 0.0), 100.0),
-            step=text(progress.get("current_step")),
+            step=text(progress.get("current_step")).lstrip("⚡ "),  # data loads carry it
             steps_completed=_whole(progress.get("steps_completed")),
             steps_total=_whole(progress.get("steps_total")),
             created_at=moment(data.get("created_at")),

@@ -166,8 +166,10 @@ def _completed(snapshot: Snapshot) -> Verdict:
             return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
         if rows:
             return Verdict(State.COMPLETED, "Completed", f"{rows:,.0f} bars fetched.")
-    if snapshot.epochs:
-        return Verdict(State.COMPLETED, "Completed", f"Finished after {len(snapshot.epochs):,} epochs.")
+    training = (snapshot.result or {}).get("training_metrics")
+    told = number(training.get("epochs_trained")) if isinstance(training, dict) else None
+    if epochs := int(told or len(snapshot.epochs)):
+        return Verdict(State.COMPLETED, "Completed", f"Finished after {epochs:,} epoch{'s' if epochs != 1 else ''}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
 
 

@@ -53,6 +53,15 @@ def test_a_load_that_brought_nothing_although_bars_were_missing_is_a_problem():
     assert verdict.state is State.PROBLEMS and "not one bar came" in verdict.headline
 
 
+def test_a_training_says_after_how_many_epochs_it_ended():
+    assert judge(seen(status="completed", result_summary=RESULT), NOW).headline == "Finished after 2 epochs."
+
+
+def test_a_loads_step_is_words():
+    step = percent(40, "⚡ Downloading 12 segments from IB: Segment 2/12")
+    assert judge(seen(kind="data_load", progress=step), NOW).headline == "Downloading 12 segments from IB: Segment 2/12"
+
+
 @pytest.mark.parametrize(("rows", "words"), [(0, "Nothing was missing"), (362, "362 bars"), (12345, "12,345 bars")])
 def test_a_load_says_what_came(rows, words):
     result = {"gaps_filled": int(rows > 0), "rows_downloaded": rows}
