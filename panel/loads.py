@@ -98,10 +98,12 @@ class Loads:
     async def _round(self) -> None:
         queue = self._store.open_loads()
         for load in queue:
-            if load.state in ("running", "starting", "unconfirmed"):
+            if load.state != "waiting":
                 await self._follow(load)
         queue = self._store.open_loads()
         waiting = [load for load in queue if load.state == "waiting"]
+        for operation_id in self.others() if waiting else []:
+            self._relay.wake(operation_id)  # somebody waits for its end
         if waiting and len(waiting) == len(queue) and not self.others() and not await self._started_elsewhere():
             await self._start(waiting[0])
         for plan in self._store.open_plans():
