@@ -5,6 +5,7 @@ weeks is a night or a weekend. A gap is a hole that is longer than the longest o
 and a half, so that a single holiday is none.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ LENGTHS = {
     "1m": 60.0, "5m": 300.0, "15m": 900.0, "30m": 1800.0, "1h": HOUR,
     "2h": 2 * HOUR, "4h": 4 * HOUR, "1d": DAY, "1w": WEEK, "1M": 31 * DAY,
 }  # fmt: skip
+SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
 USUAL_REST = 3 * DAY  # assumed of a history too short to learn from: a weekend
 TOLERANCE = 36 * HOUR
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from panel.catalogue import Catalogue
-from panel.coverage import DAY, LENGTHS, Gap, Range, gaps
+from panel.coverage import DAY, LENGTHS, SYMBOL, Gap, Range, gaps
 from panel.errors import CLIClientError
 from panel.execute import Client
 from panel.operations import moment, text
@@ -61,7 +61,7 @@ class Survey:
 
     def rows(self, loading: Iterable[tuple[str, str]] = ()) -> list[Row]:
         """By symbol and length of timeframe: what is stored, what strategies name, and what is being loaded."""
-        also = {pair for pair in loading if pair[1] in LENGTHS}
+        also = {pair for pair in loading if _is_pair(*pair)}
         pairs = dict.fromkeys([*self._rows, *self._wanted, *also])
         found = [
             replace(self._rows.get(pair, Row(Range(*pair))), wanted_by=tuple(self._wanted.get(pair, ())))
@@ -77,6 +77,8 @@ class Survey:
     def look(self, symbol: str = "", timeframe: str = "", *, again: bool = False) -> None:
         """Somebody looks at the page, or wants everything looked at `again`; or this pair was just loaded."""
         if symbol:
+            if not _is_pair(symbol, timeframe):
+                return
             self._first.insert(0, (symbol, timeframe))
         elif again:
             self._catalogue.data_changed()
@@ -115,17 +117,19 @@ class Survey:
         stored: set[tuple[str, str]] = set()
         symbols = []
         for item in listed if isinstance(listed, list) else []:
-            if isinstance(item, dict) and (symbol := text(item.get("symbol"))):
-                symbols.append(symbol[:20])
+            if isinstance(item, dict) and SYMBOL.fullmatch(symbol := text(item.get("symbol"))):
+                symbols.append(symbol)
                 timeframes = item.get("available_timeframes")
-                stored |= {(symbol[:20], t) for t in timeframes or () if t in LENGTHS}
+                stored |= {
+                    (symbol, t) for t in (timeframes if isinstance(timeframes, list) else []) if _is_pair(symbol, t)
+                }
         wanted: dict[tuple[str, str], list[str]] = {}
         with suppress(CLIClientError):
             for strategy in await self._catalogue.strategies():
                 for symbol in strategy.symbols:
                     for timeframe in strategy.timeframes:
-                        if timeframe in LENGTHS:
-                            wanted.setdefault((symbol[:20], timeframe), []).append(strategy.name)
+                        if _is_pair(symbol, timeframe):
+                            wanted.setdefault((symbol, timeframe), []).append(strategy.name)
         self.symbols, self._wanted, self._listed_at = symbols, wanted, time.monotonic()
         for pair in stored | wanted.keys():
             self._rows.setdefault(pair, Row(Range(*pair)))
@@ -171,6 +175,11 @@ class Survey:
         self._rows[row.pair] = row
         self._store.keep_row(row.range, row.gaps, row.asked_at)
         self._changed()
+
+
+def _is_pair(symbol: str, timeframe: object) -> bool:
+    """They become part of an address at the backend: whoever names them, they have to be plain."""
+    return SYMBOL.fullmatch(symbol) is not None and isinstance(timeframe, str) and timeframe in LENGTHS
 
 
 def _day(at: float) -> str:

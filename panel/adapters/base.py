@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Literal, Self
 
+from panel.coverage import SYMBOL
 from panel.errors import APIError, InvalidForm
 from panel.operations import ID, Snapshot, number, text
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w", "1M")  # GET /timeframes
-
-_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ def _date(typed: str) -> str:
 
 
 def _symbol(typed: str) -> str:
-    if not _SYMBOL.fullmatch(typed):
+    if not SYMBOL.fullmatch(typed):
         raise ValueError(f"“{typed[:40]}” is not a symbol; write it like EURUSD or AAPL.")
     return typed.upper()
 

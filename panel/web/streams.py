@@ -22,7 +22,7 @@ SEND_TIMEOUT = 30.0  # seconds that a reader may take no byte before its stream 
 @router.get("/stream")
 @router.get("/stream/{page}")
 async def stream(request: Request, page: str = "line") -> EventSourceResponse:
-    """`/stream` for any page, `/stream/home`, `/stream/<operation id>`. It never says 503: while the
+    """`/stream` for any page, or for `home`, `stored`, an operation's id or `plan-<key>`. It never says 503: while the
     backend is silent, that is what the stream tells."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
