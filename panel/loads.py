@@ -18,7 +18,7 @@ from panel.operations import ID, moment
 from panel.relay import Relay
 from panel.starting import Starting
 from panel.store import OPEN, Load, Plan, Start, Store
-from panel.verdict import State, judge
+from panel.verdict import State
 
 ROUND = 1.0  # seconds between looks at what the first load has come to
 BUSY_WORDS = ("one at a time", "busy")  # of a refusal that only means: later
@@ -162,7 +162,7 @@ class Loads:
             self._changed()
             return
         seen = await self._relay.look(load.operation_id)
-        if seen is not None and not (verdict := judge(seen, seen.snapshot.read_at)).live:
+        if seen is not None and not (verdict := self._relay.verdict(seen)).live:
             good = verdict.state is State.COMPLETED
             self._store.settle_load(load.key, "done" if good else "failed", "" if good else verdict.headline)
             self._changed()

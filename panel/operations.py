@@ -138,6 +138,11 @@ class Snapshot:
         return self.status is Status.COMPLETED or (self.status is Status.FAILED and bool(self.measured))
 
     @property
+    def worker_id(self) -> str:
+        """The worker that does it, where the backend names one; loads run inside the backend itself."""
+        return text(self.parameters.get("worker_id"))
+
+    @property
     def measured(self) -> dict[str, Any]:
         """The result's test metrics (training) or metrics (backtest); {} when there are none."""
         result = self.result or {}

@@ -11,11 +11,12 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from panel.errors import APIError, CLIClientError
+from panel.errors import APIError, CLIClientError, TimeoutError
 from panel.execute import Client, Reading, follow, operation_path, read
-from panel.operations import ID, Snapshot, text
+from panel.operations import Snapshot
 from panel.store import Store
-from panel.verdict import Cancel, Evidence, differs, judge, observed
+from panel.verdict import Cancel, Evidence, State, Verdict, differs, judge, observed
+from panel.workers import Surroundings
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
@@ -24,6 +25,7 @@ UNWATCHED = 5.0  # seconds, while nobody does: its end should still be known soo
 DISCOVERY = 5.0  # seconds between rounds: one request each
 RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
 RECENT = 12  # ended operations that are shown in full without being asked for
+LOOK_AGAIN = 60.0  # seconds until an operation that the backend has not noticed the end of is read again
 KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class Listener(Protocol):
     def changed(self, seen: Evidence) -> None: ...
     def listed(self) -> None: ...
     def line_changed(self) -> None: ...
+    def workers_changed(self) -> None: ...
     def watched(self, operation_id: str) -> bool: ...
     def anyone(self) -> bool: ...
 
@@ -46,8 +49,8 @@ class Line:
     address: str
     answered_at: float | None = None
     failing_since: float | None = None
+    slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT
     message: str = ""
-    workers: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class Relay:
 
     def __init__(self, client: Client, store: Store, listener: Listener, address: str) -> None:
         self.line = Line(address)
+        self.around = Surroundings()
         self._client = client
         self._store = store
         self._listener = listener
@@ -71,11 +75,12 @@ class Relay:
         self._answers: dict[str, dict[str, Any]] = {}
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, _Pace] = {}
+        self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._round = asyncio.Event()
 
     async def run(self) -> None:
         """Discover and poll until cancelled."""
-        for seen in self._store.unfinished():
+        for seen in self._store.memory.unfinished():
             self._adopt(seen)
         try:
             turn = 0
@@ -97,7 +102,11 @@ class Relay:
         return sorted(self._live.values(), key=lambda seen: seen.snapshot.created_at or 0, reverse=True)
 
     def known(self, operation_id: str) -> Evidence | None:
-        return self._live.get(operation_id) or self._store.recall(operation_id)
+        return self._live.get(operation_id) or self._store.memory.recall(operation_id)
+
+    def verdict(self, seen: Evidence) -> Verdict:
+        """What is really going on with it now."""
+        return judge(seen, time.time(), self.around)
 
     def answer(self, operation_id: str) -> dict[str, Any] | None:
         """The backend's own words of the latest reading, while they are at hand."""
@@ -132,7 +141,7 @@ class Relay:
         self._keep(before, seen)
         return seen
 
-    async def cancel(self, operation_id: str) -> None:
+    async def cancel(self, operation_id: str, by_whom: str = "the panel") -> None:
         """Ask the backend to cancel; raises CLIClientError with the backend's reason."""
         seen = self.known(operation_id)
         if seen is None:
@@ -142,7 +151,8 @@ class Relay:
         try:
             body = {"reason": "Cancelled from the panel"}
             answer = await self._client.delete(operation_path(operation_id), json=body, timeout=READ_TIMEOUT)
-        except CLIClientError:
+        except CLIClientError as exc:
+            self._store.memory.asked(operation_id, "cancel", by_whom, exc.message)
             seen = self.known(operation_id) or seen
             self._keep(seen, replace(seen, cancel=Cancel.NONE, cancel_at=None))
             raise
@@ -152,13 +162,19 @@ class Relay:
         told = told if isinstance(told, dict) else {}
         # True for neither: a worker was busy with it and was not reached.
         lost = told.get("remote_cancelled") is False and not told.get("task_cancelled")
+        self._store.memory.asked(operation_id, "cancel", by_whom, "not delivered to the worker" if lost else "taken")
         seen = self.known(operation_id) or seen
         self._keep(seen, replace(seen, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now))
         log.info("cancel operation=%s delivered=%s", operation_id, not lost)
 
-    async def resume(self, operation_id: str) -> None:
+    async def resume(self, operation_id: str, by_whom: str = "the panel") -> None:
         """Ask the backend to go on from the operation's checkpoint; raises CLIClientError."""
-        await self._client.post(f"{operation_path(operation_id)}/resume", timeout=30.0)
+        try:
+            await self._client.post(f"{operation_path(operation_id)}/resume", timeout=30.0)
+        except CLIClientError as exc:
+            self._store.memory.asked(operation_id, "resume", by_whom, exc.message)
+            raise
+        self._store.memory.asked(operation_id, "resume", by_whom, "taken")
         log.info("resumed operation=%s", operation_id)
         seen = self.known(operation_id)
         if seen is not None:
@@ -179,14 +195,18 @@ class Relay:
 
     def _keep(self, before: Evidence | None, seen: Evidence) -> None:
         """Remember and draw; `before` is what was known until now."""
-        operation_id, verdict = seen.snapshot.id, judge(seen, time.time())
+        operation_id, verdict = seen.snapshot.id, self.verdict(seen)
         was_listed = operation_id in self._live
         if verdict.live:
             self._adopt(seen)
         else:
             self._live.pop(operation_id, None)
-        if before is None or differs(before, seen):
-            self._store.remember(seen, finished=not verdict.live)
+        told = (verdict.state, verdict.word)
+        if before is None or differs(before, seen) or self._told.get(operation_id) != told:
+            self._store.memory.remember(seen, verdict)
+        self._told[operation_id] = told
+        if not verdict.live:
+            self._told.pop(operation_id)
         self._listener.changed(seen)
         if was_listed != verdict.live or before is None:
             self._listener.listed()
@@ -210,6 +230,8 @@ class Relay:
                     seen = self.observe(reading)
                     pace.unchanged = 0 if before is None or differs(before, seen) else pace.unchanged + 1
                     self._answered()
+                    if operation_id not in self._live:
+                        break  # for the backend it goes on; the verdict is that it has ended
                 elif not self._unread(operation_id, reading.error):
                     break
             else:
@@ -229,8 +251,9 @@ class Relay:
         if error.status_code == 404:
             self._keep(seen, replace(seen, forgotten=True, failing_since=None))
             return False
-        self._keep(seen, replace(seen, failing_since=seen.failing_since or time.time()))
-        if error.status_code is None:
+        slow = isinstance(error, TimeoutError)
+        self._keep(seen, replace(seen, failing_since=seen.failing_since or time.time(), timed_out=slow))
+        if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self._failed(error)
         return True
 
@@ -243,7 +266,7 @@ class Relay:
         else:
             wait = UNWATCHED
         pace.wake.clear()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(pace.wake.wait(), wait)
         rest = pace.asked_at + FASTEST - time.monotonic()
         if rest > 0:
@@ -263,10 +286,21 @@ class Relay:
             else:
                 answer = await self._client.get("/workers", timeout=READ_TIMEOUT)
                 await self._heard_of_workers(answer)
+        except TimeoutError as exc:
+            await self._slow(exc)
         except CLIClientError as exc:
             self._failed(exc)
         else:
-            self._answered()
+            self._answered(slow=False)
+
+    async def _slow(self, error: TimeoutError) -> None:
+        """The list waits for a worker that hangs, for half a minute; the backend itself answers meanwhile."""
+        try:
+            await self._client.get("/health", timeout=3.0)
+        except CLIClientError:
+            self._failed(error)
+        else:
+            self._answered(slow=True)
 
     async def _discovered(self, items: Any) -> None:
         for item in items if isinstance(items, list) else []:
@@ -278,13 +312,14 @@ class Relay:
             if snapshot.id in self._pollers:
                 continue
             if not snapshot.status.finished:
-                await self._meet(snapshot.id)
+                if seen is None or self.verdict(seen).live or time.time() - seen.snapshot.read_at > LOOK_AGAIN:
+                    await self._meet(snapshot.id)
             elif seen is None:
                 self._keep(None, Evidence(snapshot, snapshot.completed_at or snapshot.created_at or time.time()))
 
     async def _complete_one(self) -> None:
         """Read one of the ended operations of which only the list's few fields are known: one a round."""
-        for seen in self._store.recent(RECENT) if self.line.failing_since is None else []:
+        for seen in self._store.memory.recent(RECENT) if self.line.failing_since is None else []:
             if not seen.snapshot.full and not seen.forgotten:
                 reading = await read(self._client, seen.snapshot.id, READ_TIMEOUT)
                 if reading.snapshot is not None:
@@ -294,14 +329,17 @@ class Relay:
                 return
 
     async def _heard_of_workers(self, answer: Any) -> None:
-        workers = [worker for worker in answer if isinstance(worker, dict)] if isinstance(answer, list) else []
-        self.line.workers = workers[:100]
-        for worker in self.line.workers:
-            operation_id = text(worker.get("current_operation_id"))
-            if ID.fullmatch(operation_id) and operation_id not in self._pollers:
-                seen = self.known(operation_id)
-                if seen is None or not seen.snapshot.status.finished:
-                    await self._meet(operation_id)
+        busy_before = {worker.operation_id for worker in self.around.workers if worker.operation_id}
+        self.around = self.around.heard(answer, time.time())
+        busy = {worker.operation_id for worker in self.around.workers if worker.operation_id}
+        for operation_id in busy - self._pollers.keys():
+            seen = self.known(operation_id)
+            if seen is None or not seen.snapshot.status.finished:
+                await self._meet(operation_id)
+        for operation_id in (busy | busy_before) - self._live.keys():
+            if (seen := self.known(operation_id)) is not None:  # cancelled, and perhaps still worked on
+                self._keep(seen, seen)
+        self._listener.workers_changed()
 
     async def _meet(self, operation_id: str) -> None:
         reading = await read(self._client, operation_id, READ_TIMEOUT)
@@ -310,15 +348,21 @@ class Relay:
 
     async def _rest(self, seconds: float) -> None:
         self._round.clear()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._round.wait(), seconds)
 
     # The line
 
-    def _answered(self) -> None:
+    def _answered(self, slow: bool | None = None) -> None:
+        """`slow`: whether it answered late, where that was seen."""
         was_silent = self.line.failing_since is not None or self.line.answered_at is None
-        self.line.answered_at, self.line.failing_since, self.line.message = time.time(), None, ""
-        if was_silent:
+        was_slow = self.line.slow_since is not None
+        now = time.time()
+        self.line.answered_at, self.line.failing_since, self.line.message = now, None, ""
+        self.around = replace(self.around, answered_at=now)
+        if slow is not None:
+            self.line.slow_since = (self.line.slow_since or now) if slow else None
+        if was_silent or was_slow != (self.line.slow_since is not None):
             self._listener.line_changed()
             self.wake()
 

@@ -1,4 +1,4 @@
-"""The panel's memory: every operation ever seen, and every start that was asked for. SQLite.
+"""The panel's memory in one SQLite file: operations (`memory`), and here starts, loads, plans and ranges.
 
 The backend forgets operations when it restarts, and some as soon as they finish; the panel does not. A
 start's intent is on disk before its POST leaves, so that a panel that dies in between knows afterwards
@@ -16,39 +16,8 @@ from typing import Any
 import msgspec
 
 from panel.coverage import Gap, Range
-from panel.operations import Snapshot
-from panel.verdict import Cancel, Evidence
-
-_MIGRATIONS = (
-    """
-    CREATE TABLE operations (
-        id TEXT PRIMARY KEY, kind TEXT NOT NULL, finished INTEGER NOT NULL, forgotten INTEGER NOT NULL,
-        created_at REAL NOT NULL, changed_at REAL NOT NULL, cancel TEXT NOT NULL, cancel_at REAL,
-        snapshot TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX operations_by_age ON operations (created_at DESC);
-    CREATE INDEX operations_unfinished ON operations (finished) WHERE finished = 0;
-    CREATE TABLE starts (
-        key TEXT PRIMARY KEY, kind TEXT NOT NULL, form TEXT NOT NULL, state TEXT NOT NULL,
-        operation_id TEXT, message TEXT NOT NULL, asked_at REAL NOT NULL
-    ) STRICT;
-    CREATE INDEX starts_open ON starts (state) WHERE state IN ('sending', 'unconfirmed');
-    """,
-    """
-    CREATE TABLE ranges (
-        symbol TEXT NOT NULL, timeframe TEXT NOT NULL, range TEXT NOT NULL, gaps TEXT, asked_at REAL,
-        PRIMARY KEY (symbol, timeframe)
-    ) STRICT;
-    CREATE TABLE loads (
-        key TEXT PRIMARY KEY, form TEXT NOT NULL, state TEXT NOT NULL, operation_id TEXT, message TEXT NOT NULL,
-        attempts INTEGER NOT NULL, plan TEXT NOT NULL, asked_at REAL NOT NULL
-    ) STRICT;
-    CREATE TABLE plans (
-        key TEXT PRIMARY KEY, form TEXT NOT NULL, state TEXT NOT NULL, operation_id TEXT, message TEXT NOT NULL,
-        asked_at REAL NOT NULL
-    ) STRICT;
-    """,
-)
+from panel.memory import Memory
+from panel.schema import migrate
 
 OPEN = ("waiting", "starting", "running", "unconfirmed")  # states of loads and plans that may still change
 
@@ -96,45 +65,20 @@ class Plan:
 
 
 class Store:
-    """One file, one connection, used from one thread. Raises sqlite3.Error when the folder is not writable."""
+    """One file, one connection, used from one thread; `memory` is its part about operations. Raises sqlite3.Error
+    when the folder is not writable."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        self._db.execute("PRAGMA busy_timeout = 10000")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._migrate()
+        migrate(self._db)
+        self.memory = Memory(self._db)
 
     def close(self) -> None:
         self._db.close()
-
-    def remember(self, seen: Evidence, *, finished: bool) -> None:
-        """Keep the latest of one operation."""
-        snapshot = seen.snapshot
-        row = (
-            snapshot.id,
-            snapshot.kind,
-            finished,
-            seen.forgotten,
-            snapshot.created_at or seen.changed_at,
-            seen.changed_at,
-            seen.cancel.value,
-            seen.cancel_at,
-            msgspec.json.encode(snapshot).decode(),
-        )
-        self._db.execute("INSERT OR REPLACE INTO operations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-
-    def recall(self, operation_id: str) -> Evidence | None:
-        row = self._db.execute(f"{_SELECT} WHERE id = ?", (operation_id,)).fetchone()
-        return _evidence(row) if row else None
-
-    def recent(self, limit: int) -> list[Evidence]:
-        """The newest first."""
-        rows = self._db.execute(f"{_SELECT} ORDER BY created_at DESC LIMIT ?", (limit,))
-        return [_evidence(row) for row in rows]
-
-    def unfinished(self) -> list[Evidence]:
-        return [_evidence(row) for row in self._db.execute(f"{_SELECT} WHERE finished = 0")]
 
     def claim(self, key: str, kind: str, form: dict[str, str], operation_id: str | None) -> tuple[Start, bool]:
         """The start with this key, and whether it is this call that made it: on disk, power cuts included."""
@@ -254,20 +198,6 @@ class Store:
             yield
         finally:
             self._db.execute("PRAGMA synchronous = NORMAL")
-
-    def _migrate(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
-            self._db.executescript(f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;")
-
-
-_SELECT = "SELECT snapshot, changed_at, forgotten, cancel, cancel_at FROM operations"
-
-
-def _evidence(row: tuple[Any, ...]) -> Evidence:
-    snapshot, changed_at, forgotten, cancel, cancel_at = row
-    decoded = msgspec.json.decode(snapshot, type=Snapshot)
-    return Evidence(decoded, changed_at, forgotten=bool(forgotten), cancel=Cancel(cancel), cancel_at=cancel_at)
 
 
 def _start(row: tuple[Any, ...]) -> Start:

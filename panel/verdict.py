@@ -4,223 +4,232 @@ The backend's status word is one observation among others. It says "running" of 
 dead, and "failed" of work that goes on or has succeeded; so every page shows a verdict, never the word.
 """
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
-
-from panel.operations import Snapshot, Status, number
+from panel.ends import LATE, cancelled, completed, failed
+from panel.evidence import Cancel, Evidence, differs, observed
+from panel.operations import Status
+from panel.state import State, Verdict
+from panel.words import ago, duration, minute
+from panel.workers import Surroundings, Worker
 
 SILENT_AFTER = 4.0  # seconds of failed readings before it is worth a word
 FINAL_AFTER = 20.0  # seconds after which an acknowledged cancel should have ended the operation
+STALLED_AFTER = 45.0  # seconds without a change, at least
+STALLED_TIMES = 8.0  # … and so many times the operation's own rhythm
+UNKNOWN_RHYTHM = 300.0  # seconds without a change, while too few changes were seen to know a rhythm
+UNTAKEN_AFTER = 60.0  # seconds that a worker needs at most to take what is queued
+UNTRACKED_AFTER = 30.0  # seconds at 0 % while a worker is busy with it
+MOVING = 15.0  # seconds for which a change shows that somebody works
+ABSENT_AFTER = 60.0  # seconds: workers return up to 35 s after the backend was restarted
+ANSWERING = 15.0  # seconds for which any answer shows that the backend is there
+BY_WORKERS = ("training", "backtesting")  # kinds that workers do; the others run inside the backend
+
+ALONE = Surroundings()
 
 
-class State(StrEnum):
-    QUEUED = "queued"
-    STARTING = "starting"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    DOUBTFUL = "doubtful"
-    SILENT = "silent"
-    FORGOTTEN = "forgotten"
-    COMPLETED = "completed"
-    PROBLEMS = "problems"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class Cancel(StrEnum):
-    """How far a cancel asked for through the panel has come."""
-
-    NONE = ""
-    ASKED = "asked"
-    ACKNOWLEDGED = "acknowledged"
-    UNDELIVERED = "undelivered"
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that was observed of one operation. Times are Unix seconds."""
-
-    snapshot: Snapshot
-    changed_at: float  # when anything in the snapshot last changed
-    failing_since: float | None = None  # readings have come to nothing since then
-    forgotten: bool = False  # the backend answers that it does not know it
-    cancel: Cancel = Cancel.NONE
-    cancel_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`word` names the state, `headline` says it in a sentence, `advice` what to do ("" when nothing)."""
-
-    state: State
-    word: str
-    headline: str
-    advice: str = ""
-
-    @property
-    def live(self) -> bool:
-        """Worth watching: it may still change by itself."""
-        return self.state not in _ENDS
-
-
-_ENDS = frozenset({State.COMPLETED, State.PROBLEMS, State.FAILED, State.CANCELLED, State.FORGOTTEN})
-
-
-def observed(before: Evidence | None, snapshot: Snapshot) -> Evidence:
-    """A new reading on top of what was known. A cancelled or failed run's epochs are gone from the
-    backend's answer; the panel keeps the curves it has seen."""
-    if before is None:
-        return Evidence(snapshot, snapshot.completed_at or snapshot.read_at)
-    old = before.snapshot
-    kept = replace(
-        snapshot,
-        epochs=snapshot.epochs or old.epochs,
-        strategy=snapshot.strategy or old.strategy,
-        percentage=old.percentage if snapshot.finished and not snapshot.succeeded else snapshot.percentage,
-        step=snapshot.step or (old.step if snapshot.finished else ""),
-        steps_completed=snapshot.steps_completed or old.steps_completed,
-        steps_total=snapshot.steps_total or old.steps_total,
-    )
-    changed = _content(kept) != _content(old)
-    return Evidence(
-        kept,
-        (snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at)
-        if changed
-        else before.changed_at,
-        cancel=before.cancel,
-        cancel_at=before.cancel_at,
-    )
-
-
-def _content(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, read_at=0.0)
-
-
-def differs(before: Evidence, seen: Evidence) -> bool:
-    return replace(before, snapshot=_content(before.snapshot)) != replace(seen, snapshot=_content(seen.snapshot))
-
-
-def judge(seen: Evidence, now: float) -> Verdict:
-    """The verdict at `now`."""
+def judge(seen: Evidence, now: float, around: Surroundings = ALONE) -> Verdict:
+    """The verdict at `now`, given what is known of the workers."""
     snapshot = seen.snapshot
     if not snapshot.finished:
         if seen.forgotten:
-            return Verdict(
-                State.FORGOTTEN,
-                "Forgotten",
-                "The backend no longer knows this operation. What stands here is what the panel remembers.",
-                "Whether it finished is not known. Look at the backend's models or data, or start it again.",
-            )
+            return _forgotten(seen)
         if seen.failing_since is not None and now - seen.failing_since > SILENT_AFTER:
-            return Verdict(
-                State.SILENT,
-                "Backend silent",
-                "The backend does not answer. These are its last values; the work itself may go on.",
-                "Nothing is lost by waiting. The panel keeps asking and shows the truth once it answers.",
-            )
+            return _silent(seen, now, around)
     if seen.cancel is not Cancel.NONE and not snapshot.status.finished:
-        return _cancelling(seen, now)
+        return _cancelling(seen, now, around)
     match snapshot.status:
         case Status.COMPLETED:
-            return _completed(snapshot)
+            return completed(seen)
         case Status.CANCELLED:
-            return _cancelled(seen)
+            return cancelled(seen, now, around)
         case Status.FAILED:
-            return _failed(snapshot)
+            return failed(seen, now)
         case Status.PENDING:
-            return Verdict(State.QUEUED, "Queued", "Accepted, waiting for a worker.")
+            return _queued(seen, now)
         case Status.RESUMING:
-            return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
+            return _resuming(seen, now, around)
         case Status.RUNNING:
-            return Verdict(State.RUNNING, "Running", snapshot.step or "Running; no step named yet.")
+            return _running(seen, now, around)
     said = snapshot.said or "nothing"
     return Verdict(State.RUNNING, "Unclear", f"The backend calls its state “{said}”, which the panel does not know.")
 
 
-def _cancelling(seen: Evidence, now: float) -> Verdict:
+def _forgotten(seen: Evidence) -> Verdict:
+    return Verdict(
+        State.FORGOTTEN,
+        "Forgotten",
+        "The backend no longer knows this operation. What stands here is what the panel remembers.",
+        "Whether it finished is not known. Look at the backend's models or data, or start it again.",
+        (f"Last read {minute(seen.snapshot.read_at)} UTC, at {seen.snapshot.percentage:.0f} %.",),
+    )
+
+
+def _silent(seen: Evidence, now: float, around: Surroundings) -> Verdict:
+    since = f"It was last read {ago(seen.snapshot.read_at, now)}."
+    if seen.timed_out and around.answered_at is not None and now - around.answered_at < ANSWERING:
+        worker = around.worker(seen.snapshot.worker_id)
+        return Verdict(
+            State.SILENT,
+            "No answer about this one",
+            "The backend answers other questions, but not about this operation: its worker probably hangs.",
+            "The values below are the last ones known. Restarting the worker ends the operation; nothing else does.",
+            (since, *([_last_heard(worker, now)] if worker else [])),
+        )
+    return Verdict(
+        State.SILENT,
+        "Backend silent",
+        "The backend does not answer. These are its last values; the work itself may go on.",
+        "Nothing is lost by waiting. The panel keeps asking and shows the truth once it answers.",
+        (since,),
+    )
+
+
+def _queued(seen: Evidence, now: float) -> Verdict:
+    waiting = now - seen.changed_at
+    if seen.revived is not None:
+        return Verdict(
+            State.DOUBTFUL,
+            "Marked as waiting again",
+            f"It had ended ({seen.revived.value}), and the backend now calls it waiting. It probably never runs.",
+            "Cancel it, then start or resume it anew if it is still wanted.",
+            ("A worker that was stopped while it went on working brings its operation back like this.",),
+        )
+    if waiting > UNTAKEN_AFTER:
+        return Verdict(
+            State.STALLED,
+            "Waiting, not taken",
+            f"Nobody has begun to work on it for {duration(waiting)}.",
+            "Look whether a worker is free. If one is, cancel this and start it again.",
+            ("The backend's own retry makes entries that wait like this and never run.",),
+        )
+    return Verdict(State.QUEUED, "Queued", "Accepted, waiting for a worker.")
+
+
+def _resuming(seen: Evidence, now: float, around: Surroundings) -> Verdict:
+    """KTRDR leaves a resumed operation at "resuming", 0 %, for ever, while it runs and ends on its worker."""
+    since = now - seen.changed_at
+    if since <= LATE or not around.fresh(now):
+        return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
+    if worker := around.working_on(seen.snapshot.id):
+        return _unreported(
+            "It goes on from its checkpoint. After a resume the backend passes on no progress.", worker, now, around
+        )
+    if (around.heard_at or now) - seen.changed_at <= LATE:
+        return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
+    return Verdict(
+        State.VANISHED,
+        "Probably ended",
+        "No worker is busy with it any more, and the backend did not notice its end.",
+        "Look for its model, newer than the resume. If there is none, its checkpoint can be resumed again.",
+        (f"Called “resuming” for {duration(since)}.", f"The workers were listed {ago(around.heard_at or now, now)}."),
+    )
+
+
+def _running(seen: Evidence, now: float, around: Surroundings) -> Verdict:
+    snapshot, still = seen.snapshot, now - seen.changed_at
+    by_worker = snapshot.kind in BY_WORKERS
+    if seen.untracked_since is not None and snapshot.kind == "data_load":
+        return Verdict(
+            State.LOST,
+            "Ended with the backend",
+            "The backend was restarted in the middle of this load, and the load ended with it.",
+            "Load again once the backend has marked it failed, in about a minute. What was saved stays.",
+            (
+                f"It was at {snapshot.percentage:.0f} %.",
+                f"The backend has called it 0 % for {duration(now - seen.untracked_since)}.",
+            ),
+        )
+    if by_worker and around.fresh(now) and still > MOVING:
+        busy = around.working_on(snapshot.id)
+        if busy and (seen.untracked_since or (snapshot.percentage == 0.0 and still > UNTRACKED_AFTER)):
+            said = "The work goes on, but the backend lost track of it, as it does when it is restarted."
+            return _unreported(said, busy, now, around)
+        if lost := _worker_lost(seen, now, around):
+            return lost
+    limit = max(STALLED_AFTER, STALLED_TIMES * seen.rhythm) if seen.changes > 3 else UNKNOWN_RHYTHM
+    if still > limit:
+        usual = f"Until then something changed every {duration(max(seen.rhythm, 1.0))} or sooner."
+        return Verdict(
+            State.STALLED,
+            "Stalled",
+            f"Nothing has changed for {duration(still)}, at {snapshot.percentage:.0f} %.",
+            "It may be busy with one long step. If this goes on, look at the worker's log, or cancel it.",
+            ((usual,) if seen.changes > 3 else ()) + _of_worker(seen, now, around),
+        )
+    return Verdict(State.RUNNING, "Running", snapshot.step or "Running; no step named yet.")
+
+
+def _worker_lost(seen: Evidence, now: float, around: Surroundings) -> Verdict | None:
+    """Its worker is dead, or nobody works on it. The backend itself notices six minutes later."""
+    worker_id, still = seen.snapshot.worker_id, duration(now - seen.changed_at)
+    frozen = f"Nothing has changed for {still}."
+    advice = "The backend gives it up about six minutes after a worker's death. A checkpoint may allow a resume then."
+    worker = around.worker(worker_id)
+    if worker is not None and not worker.reachable:
+        return Verdict(
+            State.LOST,
+            "Worker lost",
+            "The worker that does this no longer answers. It was probably killed or its machine is gone.",
+            advice,
+            (_last_heard(worker, now), frozen),
+        )
+    if worker_id and around.missing_for(worker_id, now) > ABSENT_AFTER:
+        return Verdict(
+            State.LOST,
+            "Worker lost",
+            "The worker that did this is no longer there.",
+            advice,
+            (f"Worker {worker_id} is not in the backend's list, read {ago(around.heard_at or now, now)}.", frozen),
+        )
+    elsewhere = worker is not None and around.working_on(seen.snapshot.id) is None
+    if elsewhere and (around.heard_at or now) - seen.changed_at > ABSENT_AFTER:
+        return Verdict(
+            State.LOST,
+            "Nobody works on it",
+            "Its worker is there, but not busy with it: the work has ended or broken off, and nobody was told.",
+            "The backend usually notices within minutes, and calls even a success failed. The panel then tells which.",
+            (f"Worker {worker_id} is {worker.status if worker else ''}.", frozen),
+        )
+    return None
+
+
+def _unreported(headline: str, worker: Worker, now: float, around: Surroundings) -> Verdict:
+    return Verdict(
+        State.UNREPORTED,
+        "Working, unreported",
+        headline,
+        "Its end will be known by the worker turning free. A cancel would not reach the worker.",
+        (f"Worker {worker.id} is busy with it, listed {ago(around.heard_at or now, now)}.",),
+    )
+
+
+def _cancelling(seen: Evidence, now: float, around: Surroundings) -> Verdict:
+    asked = (f"Asked for {ago(seen.cancel_at, now)}.",) if seen.cancel_at is not None else ()
     if seen.cancel is Cancel.UNDELIVERED:
         return Verdict(
             State.CANCELLING,
             "Cancel not delivered",
             "The backend took the cancel but did not reach the worker, which may go on.",
             "Look at the workers; stopping the worker itself ends the work for certain.",
+            asked + _of_worker(seen, now, around),
         )
     if seen.cancel is Cancel.ASKED:
-        return Verdict(State.CANCELLING, "Cancel asked", "Waiting for the backend to acknowledge the cancel.")
+        return Verdict(
+            State.CANCELLING, "Cancel asked", "Waiting for the backend to acknowledge the cancel.", "", asked
+        )
     late = seen.cancel_at is not None and now - seen.cancel_at > FINAL_AFTER
     advice = "This takes unusually long; the worker may be hung." if late else ""
-    return Verdict(State.CANCELLING, "Stopping", "The backend acknowledged the cancel; the work is stopping.", advice)
+    said = "The backend acknowledged the cancel; the work is stopping."
+    return Verdict(State.CANCELLING, "Stopping", said, advice, asked + (_of_worker(seen, now, around) if late else ()))
 
 
-def _completed(snapshot: Snapshot) -> Verdict:
-    if snapshot.kind == "data_load" and snapshot.result:
-        rows, gaps = number(snapshot.result.get("rows_downloaded")), number(snapshot.result.get("gaps_filled"))
-        if rows == 0 and gaps:
-            return Verdict(
-                State.PROBLEMS,
-                "Finished with problems",
-                "The backend calls this completed, but not one bar came although bars were missing.",
-                "Check the data source, then load again.",
-            )
-        if rows == 0:
-            return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
-        if rows:
-            return Verdict(State.COMPLETED, "Completed", f"{rows:,.0f} bars fetched.")
-    training = (snapshot.result or {}).get("training_metrics")
-    told = number(training.get("epochs_trained")) if isinstance(training, dict) else None
-    if epochs := int(told or len(snapshot.epochs)):
-        return Verdict(State.COMPLETED, "Completed", f"Finished after {epochs:,} epoch{'s' if epochs != 1 else ''}.")
-    return Verdict(State.COMPLETED, "Completed", "Finished.")
+def _of_worker(seen: Evidence, now: float, around: Surroundings) -> tuple[str, ...]:
+    worker = around.working_on(seen.snapshot.id) or around.worker(seen.snapshot.worker_id)
+    return (f"{_last_heard(worker, now)} It is {worker.status}.",) if worker else ()
 
 
-def _cancelled(seen: Evidence) -> Verdict:
-    advice = ""
-    if seen.cancel is Cancel.UNDELIVERED:
-        advice = "The backend did not deliver the cancel to the worker, which may go on working."
-    said = seen.snapshot.error
-    return Verdict(State.CANCELLED, "Cancelled", said or "Stopped before its end.", advice)
+def _last_heard(worker: Worker, now: float) -> str:
+    heard = f"last answered {ago(worker.healthy_at, now)}" if worker.healthy_at is not None else "has never answered"
+    return f"Worker {worker.id} {heard}."
 
 
-def _failed(snapshot: Snapshot) -> Verdict:
-    if snapshot.provisional:
-        return Verdict(
-            State.DOUBTFUL,
-            "Running, marked failed",
-            "The backend marked this failed because it ran for more than a minute. The work usually goes on.",
-            "Wait: the panel keeps watching, and such operations often turn to completed.",
-        )
-    if snapshot.succeeded:
-        return Verdict(
-            State.COMPLETED,
-            "Completed",
-            "It succeeded: the full result is there. The backend marked it failed after it was restarted.",
-        )
-    said = snapshot.error or ("The backend gave no reason." if snapshot.full else "Its reason has not been read yet.")
-    advice = _advice(said)
-    if not advice and snapshot.kind == "data_load" and snapshot.error:
-        advice = (
-            "These are the words of the data source, for KTRDR the Interactive Brokers Gateway: "
-            "see that it runs and is logged in, then load again."
-        )
-    return Verdict(State.FAILED, "Failed", said, advice)
-
-
-def _advice(said: str) -> str:
-    """The next action for the failures whose cause is known from their text."""
-    known = (
-        ("No data found", "Load this data first, then start again."),
-        (
-            "Host service connection failed",
-            "The Interactive Brokers host service, the program between KTRDR and the Gateway, does not answer. "
-            "Start it, then load again; KTRDR itself is fine.",
-        ),
-        ("data of your own", "Nothing was changed."),
-        ("model_path is required", "Choose a trained model and start the backtest again."),
-        ("resumed", "Resume it to go on from its checkpoint."),
-    )
-    for sign, advice in known:
-        if sign in said:
-            return advice
-    if said.startswith("Symbol ") and " not found" in said:
-        return "The data source does not know this symbol. Check its spelling."
-    return ""
+__all__ = ["ALONE", "Cancel", "Evidence", "State", "Verdict", "differs", "judge", "observed"]

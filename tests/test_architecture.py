@@ -8,9 +8,10 @@ import pytest
 PANEL = Path(__file__).parents[1] / "panel"
 
 FLOORS = [
-    {"errors", "operations", "wire", "verdict", "settings", "fanout", "adapters", "coverage", "__init__"},
+    {"errors", "operations", "wire", "settings", "fanout", "adapters", "coverage", "words", "__init__"},
+    {"evidence", "workers", "state", "ends", "verdict"},
     {"execute"},
-    {"client", "store", "catalogue"},
+    {"client", "memory", "schema", "store", "catalogue"},
     {"starting", "relay", "survey", "loads"},
     {"web"},
     {"connect", "app", "cli", "__main__"},

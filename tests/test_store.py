@@ -1,11 +1,13 @@
 """The panel's memory survives being closed, and a start's key is claimed once."""
 
+import dataclasses
+
 import pytest
 
 from panel.operations import Snapshot
 from panel.store import Store
-from panel.verdict import Cancel, Evidence
-from tests.scripted import RESULT, corrupt, operation
+from panel.verdict import Cancel, Evidence, judge
+from tests.scripted import RESULT, corrupt, epochs, operation
 
 
 @pytest.fixture
@@ -17,36 +19,35 @@ def seen(operation_id="op_a", **changes) -> Evidence:
     return Evidence(Snapshot.from_json(operation(operation_id, **changes), 1000.5), 1000.0)
 
 
+def keep(store: Store, evidence: Evidence) -> None:
+    store.memory.remember(evidence, judge(evidence, 1001.0))
+
+
 def test_an_operation_comes_back_as_it_was(path):
     store = Store(path)
     first = seen(status="completed", result_summary=RESULT, metrics={"epochs": corrupt(3)})
-    store.remember(first, finished=True)
+    first = dataclasses.replace(first, changes=7, rhythm=1.5, fell=True, cancel=Cancel.UNDELIVERED, cancel_at=2.0)
+    keep(store, first)
     store.close()
-    assert Store(path).recall("op_a") == first
+    assert Store(path).memory.recall("op_a") == first
 
 
 def test_the_800_kilobytes_do_not_go_in(path):
     store = Store(path)
-    store.remember(seen(metrics={"epochs": corrupt(100)}), finished=False)
+    for done in range(1, 101):
+        history = {"epochs": [epochs(done)]}
+        keep(store, Evidence(Snapshot.from_json(operation("op_a", metrics=history), 1000.0 + done), 1000.0 + done))
     store.close()
-    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 100_000
+    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 200_000
 
 
 def test_recent_and_unfinished(path):
     store = Store(path)
     for n in range(5):
         status = "running" if n == 2 else "completed"
-        store.remember(seen(f"op_{n}", status=status, created_at=f"2026-11-22T12:0{n}:00Z"), finished=n != 2)
-    assert [evidence.snapshot.id for evidence in store.recent(3)] == ["op_4", "op_3", "op_2"]
-    assert [evidence.snapshot.id for evidence in store.unfinished()] == ["op_2"]
-
-
-def test_a_cancel_is_remembered(path):
-    store = Store(path)
-    store.remember(Evidence(seen().snapshot, 1.0, cancel=Cancel.UNDELIVERED, cancel_at=2.0), finished=False)
-    recalled = store.recall("op_a")
-    assert recalled is not None
-    assert (recalled.cancel, recalled.cancel_at) == (Cancel.UNDELIVERED, 2.0)
+        keep(store, seen(f"op_{n}", status=status, created_at=f"2026-11-22T12:0{n}:00Z"))
+    assert [evidence.snapshot.id for evidence in store.memory.recent(3)] == ["op_4", "op_3", "op_2"]
+    assert [evidence.snapshot.id for evidence in store.memory.unfinished()] == ["op_2"]
 
 
 def test_a_key_is_claimed_once_even_across_restarts(path):

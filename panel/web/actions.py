@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from panel.errors import CLIClientError
-from panel.verdict import State, judge
+from panel.verdict import State
 from panel.web.live import Live
 from panel.web.pages import find
-from panel.web.respond import by_htmx, fragment, go, page
+from panel.web.respond import by_htmx, fragment, go, page, whom
 
 router = APIRouter(prefix="/operations/{operation_id}")
 
@@ -19,7 +19,7 @@ async def ask(request: Request, operation_id: str) -> Response:
     """The question before a cancel, with what it would end."""
     live: Live = request.app.state.live
     seen, now = await find(request, operation_id), time.time()
-    view = live.view(seen, judge(seen, now), now)
+    view = live.view(seen, live.relay.verdict(seen), now)
     if by_htmx(request):
         return fragment("fragments/cancel.html", **view)
     return page(request, "cancel.html", **view)
@@ -29,9 +29,9 @@ async def ask(request: Request, operation_id: str) -> Response:
 async def cancel(request: Request, operation_id: str) -> Response:
     live: Live = request.app.state.live
     seen = await find(request, operation_id)
-    if judge(seen, time.time()).live:
+    if live.relay.verdict(seen).live:
         try:
-            await live.relay.cancel(operation_id)
+            await live.relay.cancel(operation_id, whom(request))
         except CLIClientError as exc:
             if exc.status_code != 400:  # 400: it finished first, which the operation's page shows
                 return _trouble(request, "The cancel was not accepted", exc)
@@ -43,9 +43,9 @@ async def resume(request: Request, operation_id: str) -> Response:
     """Offered with the embedded backend only: KTRDR's own resume has side effects when it fails."""
     live: Live = request.app.state.live
     seen = await find(request, operation_id)
-    if live.embedded and judge(seen, time.time()).state in (State.FAILED, State.CANCELLED):
+    if live.embedded and live.relay.verdict(seen).state in (State.FAILED, State.CANCELLED):
         try:
-            await live.relay.resume(operation_id)
+            await live.relay.resume(operation_id, whom(request))
         except CLIClientError as exc:
             return _trouble(request, "It was not resumed", exc)
     return go(request, f"/operations/{operation_id}")

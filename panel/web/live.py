@@ -18,7 +18,7 @@ from panel.operations import Snapshot
 from panel.relay import RECENT, Relay
 from panel.store import OPEN, Store
 from panel.survey import Row, Survey
-from panel.verdict import Evidence, Verdict, judge
+from panel.verdict import Evidence, Verdict
 from panel.web.chart import place_of, row_view, span_of
 from panel.web.render import draw
 
@@ -54,7 +54,7 @@ class Live:
 
     def changed(self, seen: Evidence) -> None:
         snapshot, now = seen.snapshot, time.time()
-        verdict = judge(seen, now)
+        verdict = self.relay.verdict(seen)
         if verdict.live:
             card = draw("fragments/card.html", **self.view(seen, verdict, now))
             self.fanout.publish("home", f"card-{snapshot.id}", frame(partial(f"card-{snapshot.id}", card)))
@@ -92,6 +92,9 @@ class Live:
     def line_changed(self) -> None:
         self._put("line", "line", draw("fragments/line.html", **self.line()))
 
+    def workers_changed(self) -> None:
+        """They were listed anew."""
+
     def watched(self, operation_id: str) -> bool:
         if self.fanout.readers(f"op:{operation_id}") or self.fanout.readers("home"):
             return True
@@ -114,7 +117,7 @@ class Live:
         elif topic.startswith("op:"):
             seen = self.relay.known(topic[3:])
             if seen is not None:
-                self._operation(seen, judge(seen, time.time()), time.time())
+                self._operation(seen, self.relay.verdict(seen), time.time())
                 self.relay.wake(seen.snapshot.id)
 
     def left(self, topic: str) -> None:
@@ -123,7 +126,7 @@ class Live:
             self._forget(topic)
         if topic.startswith("op:") and not self.fanout.readers(topic):
             seen = self.relay.known(topic[3:])
-            if seen is None or not judge(seen, time.time()).live:
+            if seen is None or not self.relay.verdict(seen).live:
                 self._forget(topic)
 
     # What pages and frames show
@@ -134,12 +137,12 @@ class Live:
     def home(self) -> dict[str, Any]:
         """What runs, and what ended lately, each as what its template needs."""
         now = time.time()
-        running = [self.view(seen, judge(seen, now), now) for seen in self.relay.running()]
+        running = [self.view(seen, self.relay.verdict(seen), now) for seen in self.relay.running()]
         listed = {item["seen"].snapshot.id for item in running}
         ended = []
-        for seen in self._store.recent(RECENT + len(listed)):
+        for seen in self._store.memory.recent(RECENT + len(listed)):
             if seen.snapshot.id not in listed:
-                ended.append(self.view(seen, judge(seen, now), now))
+                ended.append(self.view(seen, self.relay.verdict(seen), now))
         waiting = [load for load in self._store.open_loads() if load.operation_id is None]
         plans = self._store.told_plans(now - 86_400)
         return {"running": running, "ended": ended[:RECENT], "waiting": waiting, "plans": plans, "now": now}
@@ -246,7 +249,7 @@ class Live:
         for each in {topic, *self.fanout.topics}:
             seen = self.relay.known(each[3:]) if each.startswith("op:") else None
             if seen is not None and seen.snapshot.id in self._loaded:
-                self._operation(seen, judge(seen, time.time()), time.time())
+                self._operation(seen, self.relay.verdict(seen), time.time())
             if each.startswith("plan:") and self._store.plan(each[5:]) is not None:
                 self._put(each, "plan", draw("fragments/plan.html", **self.plan(each[5:])))
 

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from panel.errors import CLIClientError
 from panel.operations import ID
-from panel.verdict import Evidence, judge
+from panel.verdict import Evidence
 from panel.web.live import Live, curves_of
 from panel.web.respond import page
 
@@ -26,7 +26,7 @@ async def operation(request: Request, operation_id: str) -> HTMLResponse:
     live: Live = request.app.state.live
     seen = await find(request, operation_id)
     now = time.time()
-    view = live.view(seen, judge(seen, now), now)
+    view = live.view(seen, live.relay.verdict(seen), now)
     answer = live.relay.answer(operation_id)
     shown = {name: value for name, value in (answer or {}).items() if name != "metrics"}
     raw = json.dumps(shown, indent=2, ensure_ascii=False, default=str) if answer else ""

@@ -110,11 +110,10 @@ def _of_range(live: Live, strategy: Strategy, found: Range, dates: tuple[float |
 
 def _of_workers(live: Live) -> list[Line]:
     """The workers were last heard of in the relay's own round, at most some seconds ago."""
-    workers = [worker for worker in live.relay.line.workers if worker.get("worker_type") == "training"]
+    workers = [worker for worker in live.relay.around.workers if worker.kind == "training"]
     if not workers:
         return []
-    free = [worker for worker in workers if worker.get("status") == "available"]
-    if free:
+    if any(worker.status == "available" for worker in workers):
         return [Line(OK, "A worker", "is free.")]
     return [Line(AMBER, "No worker", "is free: the start would be refused until one is.")]
 

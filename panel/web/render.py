@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from panel import __version__
 from panel.adapters import KINDS
+from panel.words import duration, minute
 
 _ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
@@ -62,20 +63,6 @@ def day(at: float | None) -> str:
     return "–" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
 
-def duration(seconds: float | None) -> str:
-    """45 s, 3 min 20 s, 2 h 5 min, 3 days."""
-    if seconds is None:
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
-    if whole < 86400:
-        return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
-    return f"{whole // 86400} day{'s' if whole >= 172800 else ''}"
-
-
 def plain(value: Any) -> str:
     """A parameter as a person would write it."""
     if isinstance(value, list | tuple):
@@ -96,10 +83,6 @@ def keyed(seed: str) -> str:
     """A start's one-time key for a button that is drawn again and again: the same until `seed` changes, so
     that two clicks, in two tabs even, start one thing."""
     return hashlib.sha256(f"{_SALT}{seed}".encode()).hexdigest()[:32]
-
-
-def minute(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
 
 
 environment.filters |= {

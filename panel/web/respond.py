@@ -29,3 +29,8 @@ def go(request: Request, path: str) -> Response:
     if by_htmx(request):
         return Response(status_code=204, headers={"HX-Redirect": path})
     return RedirectResponse(path, 303)
+
+
+def whom(request: Request) -> str:
+    """Who asks, as it is written down: the panel knows addresses, not people."""
+    return f"a browser at {request.client.host}" if request.client else "a browser"

@@ -1,0 +1,119 @@
+"""All that was observed of one operation, reading after reading. Pure.
+
+One reading says little: "running, 0 %" may be a beginning, or a training that its backend lost track of. So
+what earlier readings said is kept beside the latest: how often values used to change, how far it had come,
+whether it had ended before.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from panel.operations import Epoch, Snapshot, Status
+
+READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about an operation's rhythm
+
+
+class Cancel(StrEnum):
+    """How far a cancel asked for through the panel has come."""
+
+    NONE = ""
+    ASKED = "asked"
+    ACKNOWLEDGED = "acknowledged"
+    UNDELIVERED = "undelivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that was observed of one operation. Times are Unix seconds."""
+
+    snapshot: Snapshot
+    changed_at: float  # when anything in the snapshot last changed
+    failing_since: float | None = None  # readings have come to nothing since then
+    timed_out: bool = False  # they did because no answer came in time, not because nobody was there
+    forgotten: bool = False  # the backend answers that it does not know it
+    cancel: Cancel = Cancel.NONE
+    cancel_at: float | None = None
+    changes: int = 0  # readings that said something new
+    rhythm: float = 0.0  # seconds: the longest usual time between two of them
+    untracked_since: float | None = None  # running, but the backend's values fell to nothing
+    fell: bool = False  # progress went backwards, short of nothing
+    revived: Status | None = None  # the end that it had before the backend called it unfinished again
+
+
+def observed(before: Evidence | None, snapshot: Snapshot) -> Evidence:
+    """A new reading on top of what was known. A cancelled or failed run's epochs are gone from the
+    backend's answer, and so is the progress of one that it lost track of; the panel keeps what it has seen."""
+    if before is None:
+        return Evidence(snapshot, snapshot.completed_at or snapshot.read_at, changes=1)
+    old = before.snapshot
+    untracked = _untracked(before, snapshot)
+    kept = replace(
+        snapshot,
+        epochs=_joined(old.epochs, snapshot.epochs),
+        strategy=snapshot.strategy or old.strategy,
+        percentage=old.percentage if untracked or _ended_short(snapshot) else snapshot.percentage,
+        step=snapshot.step or (old.step if snapshot.finished else ""),
+        steps_completed=snapshot.steps_completed or old.steps_completed,
+        steps_total=snapshot.steps_total or old.steps_total,
+    )
+    changed = _content(kept) != _content(old)
+    seen = replace(
+        before,
+        snapshot=kept,
+        failing_since=None,
+        timed_out=False,
+        forgotten=False,
+        untracked_since=(before.untracked_since or snapshot.read_at) if untracked else None,
+        fell=before.fell or _fell(old, snapshot),
+        revived=_revived(before, snapshot),
+    )
+    if not changed:
+        return seen
+    at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at
+    return replace(seen, changed_at=at, changes=before.changes + 1, rhythm=_rhythm(before, snapshot))
+
+
+def differs(before: Evidence, seen: Evidence) -> bool:
+    """Whether it says anything new, apart from when it was read."""
+    return replace(before, snapshot=_content(before.snapshot)) != replace(seen, snapshot=_content(seen.snapshot))
+
+
+def _content(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, read_at=0.0)
+
+
+def _joined(old: tuple[Epoch, ...], new: tuple[Epoch, ...]) -> tuple[Epoch, ...]:
+    """The history of a resumed run may begin where its checkpoint was."""
+    first = new[0].number if new else 0
+    return tuple(epoch for epoch in old if epoch.number < first) + new if first else new or old
+
+
+def _ended_short(snapshot: Snapshot) -> bool:
+    """Cancel and failure put the backend's percentage back to 0."""
+    return snapshot.finished and not snapshot.succeeded
+
+
+def _untracked(before: Evidence, snapshot: Snapshot) -> bool:
+    """Still running, and nothing of what it had reached is there: the backend was restarted and does not
+    hear the work any more."""
+    same_run = before.snapshot.status is Status.RUNNING and snapshot.status is Status.RUNNING
+    return same_run and snapshot.percentage == 0.0 and before.snapshot.percentage > 0.0
+
+
+def _fell(old: Snapshot, snapshot: Snapshot) -> bool:
+    same_run = old.status is Status.RUNNING and snapshot.status is Status.RUNNING
+    return same_run and 0.0 < snapshot.percentage < old.percentage - 1.0
+
+
+def _revived(before: Evidence, snapshot: Snapshot) -> Status | None:
+    if snapshot.status.finished or snapshot.status is Status.RESUMING:
+        return None
+    was = before.snapshot
+    return was.status if was.finished and was.status.finished else before.revived
+
+
+def _rhythm(before: Evidence, snapshot: Snapshot) -> float:
+    """The longest of the recent times between changes: each new one lets the old ones fade by a tenth."""
+    if before.changes < 1 or snapshot.read_at - before.snapshot.read_at > READ_OFTEN:
+        return before.rhythm
+    return max(snapshot.read_at - before.changed_at, before.rhythm * 0.9)

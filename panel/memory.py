@@ -1,0 +1,252 @@
+"""What the panel remembers of operations: each one ever seen, with every reading that said something new, its
+curves, and who asked for what through the panel. The backend forgets all of it, some at once.
+
+A reading costs a few hundred bytes here, however large the backend's answer was: epochs are kept once each.
+"""
+
+import sqlite3
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import msgspec
+
+from panel.evidence import Evidence
+from panel.operations import Epoch
+from panel.state import ENDS, State, Verdict
+
+KEPT_READINGS = 1500  # of an operation that has ended: its changes of state, and the others thinned evenly
+KNOWN_EPOCHS = 50  # operations whose written epochs are kept in mind
+
+Sort = Literal["created", "ended", "took", "name", "state"]
+_ORDERS: dict[Sort, str] = {
+    "created": "created_at",
+    "ended": "coalesce(ended_at, 9e12)",  # what runs has not ended yet: it is the newest
+    "took": "seconds",
+    "name": "coalesce(nullif(strategy, ''), symbol) COLLATE NOCASE",
+    "state": "state",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which operations are looked for; empty fields ask for nothing. Times are Unix seconds, of the start.
+    `search` is words that all have to occur in the id, the kind, the strategy, the symbol or the error."""
+
+    kind: str = ""
+    states: tuple[State, ...] = ()
+    strategy: str = ""
+    symbol: str = ""
+    since: float | None = None
+    until: float | None = None
+    search: str = ""
+    sort: Sort = "created"
+    ascending: bool = False
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One reading that said something new, and what the panel made of it. `epochs`: how many were done."""
+
+    at: float
+    state: str
+    word: str
+    headline: str
+    percentage: float
+    step: str
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something that was asked for through the panel: start, cancel, resume. `outcome`: what came of it."""
+
+    at: float
+    what: str
+    by_whom: str
+    outcome: str
+
+
+class Memory:
+    """The part of the store that is about operations; over the store's own connection."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._written: dict[str, tuple[Epoch, ...]] = {}
+
+    def remember(self, seen: Evidence, verdict: Verdict) -> None:
+        """Keep the latest of one operation, and the reading if it says something that the last one did not."""
+        snapshot = seen.snapshot
+        started = snapshot.started_at or snapshot.created_at
+        ended = None if verdict.live else snapshot.completed_at or seen.changed_at
+        seconds = ended - started if ended and started and ended >= started else None
+        about = (snapshot.id, snapshot.kind, snapshot.strategy, snapshot.symbol, snapshot.timeframe, snapshot.error)
+        row = (
+            snapshot.id,
+            snapshot.kind,
+            verdict.live,
+            verdict.state.value,
+            snapshot.strategy,
+            snapshot.symbol,
+            snapshot.timeframe,
+            snapshot.created_at or seen.changed_at,
+            ended,
+            seconds,
+            " ".join(about).lower(),
+            msgspec.json.encode(replace(seen, snapshot=replace(snapshot, epochs=()))).decode(),
+        )
+        self._db.execute(f"INSERT OR REPLACE INTO operations VALUES ({', '.join('?' * len(row))})", row)
+        self._keep_epochs(snapshot.id, snapshot.epochs, snapshot.read_at)
+        self._keep_reading(seen, verdict)
+
+    def recall(self, operation_id: str) -> Evidence | None:
+        row = self._db.execute(f"{_SELECT} WHERE id = ?", (operation_id,)).fetchone()
+        return self._whole(_evidence(row[0])) if row else None
+
+    def recent(self, limit: int) -> list[Evidence]:
+        """The newest first; without their epochs."""
+        rows = self._db.execute(f"{_SELECT} ORDER BY created_at DESC LIMIT ?", (limit,))
+        return [_evidence(row[0]) for row in rows]
+
+    def ended(self, limit: int, since: float = 0.0) -> list[Evidence]:
+        """Those that ended, the latest end first; without their epochs."""
+        rows = self._db.execute(f"{_SELECT} WHERE ended_at > ? ORDER BY ended_at DESC LIMIT ?", (since, limit))
+        return [_evidence(row[0]) for row in rows]
+
+    def unfinished(self) -> list[Evidence]:
+        rows = self._db.execute(f"{_SELECT} WHERE live = 1").fetchall()
+        return [self._whole(_evidence(row[0])) for row in rows]
+
+    def find(self, wanted: Wanted) -> tuple[list[Evidence], int]:
+        """One page of what is wanted, without epochs, and how many there are in all."""
+        tests, values = _tests(wanted)
+        where = f"WHERE {' AND '.join(tests)}" if tests else ""
+        direction = "ASC" if wanted.ascending else "DESC"
+        order = f"ORDER BY {_ORDERS[wanted.sort]} {direction}, created_at DESC, id LIMIT ? OFFSET ?"
+        rows = self._db.execute(f"{_SELECT} {where} {order}", (*values, wanted.limit, wanted.offset)).fetchall()
+        count = self._db.execute(f"SELECT count(*) FROM operations {where}", values).fetchone()[0]
+        return [_evidence(row[0]) for row in rows], count
+
+    def names(self, column: Literal["strategy", "symbol", "kind"]) -> list[str]:
+        """What there is to filter by, in order."""
+        rows = self._db.execute(f"SELECT DISTINCT {column} FROM operations WHERE {column} != '' ORDER BY 1 LIMIT 500")
+        return [row[0] for row in rows]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """(kind, state) -> how many are remembered."""
+        rows = self._db.execute("SELECT kind, state, count(*) FROM operations GROUP BY kind, state")
+        return {(kind, state): count for kind, state, count in rows}
+
+    def epochs(self, operation_id: str) -> tuple[Epoch, ...]:
+        rows = self._db.execute(
+            "SELECT number, train_loss, val_loss, train_accuracy, val_accuracy FROM epochs"
+            " WHERE operation_id = ? ORDER BY number",
+            (operation_id,),
+        )
+        return tuple(Epoch(*row) for row in rows)
+
+    def readings(self, operation_id: str) -> list[Observed]:
+        """Everything observed of it, the oldest first."""
+        rows = self._db.execute(
+            "SELECT at, state, word, headline, percentage, step, epochs FROM readings"
+            " WHERE operation_id = ? ORDER BY at",
+            (operation_id,),
+        )
+        return [Observed(*row) for row in rows]
+
+    def asked(self, operation_id: str, what: str, by_whom: str, outcome: str = "") -> None:
+        """Write down that somebody asked for something."""
+        self._db.execute(
+            "INSERT INTO requests VALUES (?, ?, ?, ?, ?)", (operation_id, time.time(), what, by_whom, outcome)
+        )
+
+    def requests(self, operation_id: str) -> list[Request]:
+        rows = self._db.execute(
+            "SELECT at, what, by_whom, outcome FROM requests WHERE operation_id = ? ORDER BY at", (operation_id,)
+        )
+        return [Request(*row) for row in rows]
+
+    def forget(self, before: float) -> int:
+        """Drop what ended before then; returns how many operations that were."""
+        old = "SELECT id FROM operations WHERE live = 0 AND ended_at < ?"
+        for table in ("epochs", "readings", "requests", "starts"):
+            self._db.execute(f"DELETE FROM {table} WHERE operation_id IN ({old})", (before,))
+        return self._db.execute(f"DELETE FROM operations WHERE id IN ({old})", (before,)).rowcount
+
+    def _whole(self, seen: Evidence) -> Evidence:
+        return replace(seen, snapshot=replace(seen.snapshot, epochs=self.epochs(seen.snapshot.id)))
+
+    def _keep_epochs(self, operation_id: str, epochs: tuple[Epoch, ...], at: float) -> None:
+        if not epochs:
+            return
+        known = self._written.pop(operation_id, None)
+        written = {epoch.number: epoch for epoch in (self.epochs(operation_id) if known is None else known)}
+        new = [
+            (operation_id, e.number, e.train_loss, e.val_loss, e.train_accuracy, e.val_accuracy, at)
+            for e in epochs
+            if written.get(e.number) != e
+        ]
+        if new:
+            self._db.executemany("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)", new)
+        self._written[operation_id] = epochs
+        while len(self._written) > KNOWN_EPOCHS:
+            del self._written[next(iter(self._written))]
+
+    def _keep_reading(self, seen: Evidence, verdict: Verdict) -> None:
+        snapshot = seen.snapshot
+        said = (verdict.state.value, verdict.word, snapshot.percentage, snapshot.step, len(snapshot.epochs))
+        last = self._db.execute(
+            "SELECT state, word, percentage, step, epochs FROM readings"
+            " WHERE operation_id = ? ORDER BY at DESC LIMIT 1",
+            (snapshot.id,),
+        ).fetchone()
+        if last == said:
+            return
+        at = max(snapshot.read_at, seen.cancel_at or 0.0)
+        row = (snapshot.id, at, *said[:2], verdict.headline, *said[2:])
+        self._db.execute("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        if verdict.state in ENDS:
+            self._thin(snapshot.id)
+
+    def _thin(self, operation_id: str) -> None:
+        readings = self.readings(operation_id)
+        each = -(-len(readings) // KEPT_READINGS)
+        if each < 2:
+            return
+        dropped = [
+            (operation_id, reading.at)
+            for place, (before, reading) in enumerate(zip(readings, readings[1:], strict=False), start=1)
+            if place % each and reading.state == before.state and reading is not readings[-1]
+        ]
+        self._db.executemany("DELETE FROM readings WHERE operation_id = ? AND at = ?", dropped)
+
+
+_SELECT = "SELECT evidence FROM operations"
+
+
+def _evidence(text: str) -> Evidence:
+    return msgspec.json.decode(text, type=Evidence)
+
+
+def _tests(wanted: Wanted) -> tuple[list[str], list[Any]]:
+    tests: list[str] = []
+    values: list[Any] = []
+    for column in ("kind", "strategy", "symbol"):
+        if given := getattr(wanted, column):
+            tests.append(f"{column} = ?")
+            values.append(given)
+    if wanted.states:
+        tests.append(f"state IN ({', '.join('?' * len(wanted.states))})")
+        values += [state.value for state in wanted.states]
+    if wanted.since is not None:
+        tests.append("created_at >= ?")
+        values.append(wanted.since)
+    if wanted.until is not None:
+        tests.append("created_at < ?")
+        values.append(wanted.until)
+    for word in wanted.search.lower().split()[:10]:
+        tests.append("instr(words, ?) > 0")
+        values.append(word[:100])
+    return tests, values

@@ -1,0 +1,101 @@
+"""The store's tables, as a list of steps: a database at step n has had the first n applied."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from panel.memory import Memory
+from panel.operations import Snapshot
+from panel.verdict import Cancel, Evidence, judge
+
+
+def _copy_operations(db: sqlite3.Connection) -> None:
+    """From one row with everything in it to operations, epochs and readings."""
+    memory = Memory(db)
+    old = "SELECT snapshot, changed_at, forgotten, cancel, cancel_at FROM operations_before"
+    for snapshot, changed_at, forgotten, cancel, cancel_at in db.execute(old).fetchall():
+        decoded = msgspec.json.decode(snapshot, type=Snapshot)
+        seen = Evidence(decoded, changed_at, forgotten=bool(forgotten), cancel=Cancel(cancel), cancel_at=cancel_at)
+        memory.remember(seen, judge(seen, time.time()))
+
+
+_STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
+    """
+    CREATE TABLE operations (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, finished INTEGER NOT NULL, forgotten INTEGER NOT NULL,
+        created_at REAL NOT NULL, changed_at REAL NOT NULL, cancel TEXT NOT NULL, cancel_at REAL,
+        snapshot TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX operations_by_age ON operations (created_at DESC);
+    CREATE INDEX operations_unfinished ON operations (finished) WHERE finished = 0;
+    CREATE TABLE starts (
+        key TEXT PRIMARY KEY, kind TEXT NOT NULL, form TEXT NOT NULL, state TEXT NOT NULL,
+        operation_id TEXT, message TEXT NOT NULL, asked_at REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX starts_open ON starts (state) WHERE state IN ('sending', 'unconfirmed');
+    """,
+    """
+    CREATE TABLE ranges (
+        symbol TEXT NOT NULL, timeframe TEXT NOT NULL, range TEXT NOT NULL, gaps TEXT, asked_at REAL,
+        PRIMARY KEY (symbol, timeframe)
+    ) STRICT;
+    CREATE TABLE loads (
+        key TEXT PRIMARY KEY, form TEXT NOT NULL, state TEXT NOT NULL, operation_id TEXT, message TEXT NOT NULL,
+        attempts INTEGER NOT NULL, plan TEXT NOT NULL, asked_at REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE plans (
+        key TEXT PRIMARY KEY, form TEXT NOT NULL, state TEXT NOT NULL, operation_id TEXT, message TEXT NOT NULL,
+        asked_at REAL NOT NULL
+    ) STRICT;
+    """,
+    """
+    ALTER TABLE operations RENAME TO operations_before;
+    DROP INDEX operations_by_age;
+    DROP INDEX operations_unfinished;
+    CREATE TABLE operations (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, live INTEGER NOT NULL, state TEXT NOT NULL, strategy TEXT NOT NULL,
+        symbol TEXT NOT NULL, timeframe TEXT NOT NULL, created_at REAL NOT NULL, ended_at REAL, seconds REAL,
+        words TEXT NOT NULL, evidence TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX operations_by_age ON operations (created_at DESC);
+    CREATE INDEX operations_by_end ON operations (ended_at DESC);
+    CREATE INDEX operations_live ON operations (live) WHERE live = 1;
+    CREATE INDEX operations_by_strategy ON operations (strategy, created_at DESC);
+    CREATE INDEX starts_by_operation ON starts (operation_id);
+    CREATE TABLE epochs (
+        operation_id TEXT NOT NULL, number INTEGER NOT NULL, train_loss REAL, val_loss REAL, train_accuracy REAL,
+        val_accuracy REAL, seen_at REAL NOT NULL, PRIMARY KEY (operation_id, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE readings (
+        operation_id TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL, word TEXT NOT NULL, headline TEXT NOT NULL,
+        percentage REAL NOT NULL, step TEXT NOT NULL, epochs INTEGER NOT NULL, PRIMARY KEY (operation_id, at)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE requests (
+        operation_id TEXT NOT NULL, at REAL NOT NULL, what TEXT NOT NULL, by_whom TEXT NOT NULL, outcome TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX requests_of ON requests (operation_id, at);
+    """,
+    _copy_operations,
+    "DROP TABLE operations_before;",
+)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring a database of any earlier version of the panel to this one, wholly or not at all. Another process
+    that opens it at the same time waits."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        for step in _STEPS[version:]:
+            if callable(step):
+                step(db)
+            else:
+                for statement in filter(str.strip, step.split(";")):
+                    db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(_STEPS)}")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

@@ -1,0 +1,53 @@
+"""The states an operation can really be in, and the words for them. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    STALLED = "stalled"  # no change for much longer than its rhythm
+    LOST = "lost"  # its worker is dead, or nobody works on it
+    UNREPORTED = "unreported"  # the work goes on, the backend tells nothing of it
+    CANCELLING = "cancelling"
+    DOUBTFUL = "doubtful"  # called failed, or brought back after its end, and probably not so
+    SILENT = "silent"
+    VANISHED = "vanished"  # its worker is free, and the backend did not notice the end
+    FORGOTTEN = "forgotten"
+    COMPLETED = "completed"
+    PROBLEMS = "problems"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    STRAY = "stray"  # called cancelled, and still worked on
+
+
+ENDS = frozenset(
+    {
+        State.COMPLETED,
+        State.PROBLEMS,
+        State.FAILED,
+        State.CANCELLED,
+        State.STRAY,
+        State.FORGOTTEN,
+        State.VANISHED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`word` names the state, `headline` says it in a sentence, `evidence` says how that is known, `advice`
+    what to do ("" when nothing)."""
+
+    state: State
+    word: str
+    headline: str
+    advice: str = ""
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Worth watching: it may still change by itself."""
+        return self.state not in ENDS

@@ -1,0 +1,31 @@
+"""Times and counts as people write them. Pure."""
+
+from datetime import UTC, datetime
+
+
+def duration(seconds: float | None) -> str:
+    """45 s, 3 min 20 s, 2 h 5 min, 3 days."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    if whole < 86400:
+        return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
+    return f"{whole // 86400} day{'s' if whole >= 172800 else ''}"
+
+
+def ago(at: float, now: float) -> str:
+    """How long ago a moment was; the browser's own clock counts on from `<time>`, this text stands still."""
+    return f"{duration(max(now - at, 0.0))} ago"
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """1 epoch, 1,200 epochs."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def minute(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
