@@ -20,7 +20,7 @@ from panel.embedded import strategy
 from panel.embedded.ledger import ACTIVE, Ledger, Row, stamp
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
-KINDS = ("training", "data_load", "dummy")
+KINDS = ("training", "data_load", "backtesting", "dummy")
 SLOT_WAIT = 2.0  # seconds in which a process that has just ended leaves its slot
 CANCEL_WAIT = 3.0  # seconds for the process to answer a cancel
 STOP_WAIT = 3.5  # seconds for processes to put their work down when the panel stops

@@ -50,8 +50,7 @@ def samples(
     end: int | None = None,
 ) -> Samples:
     """All symbols' samples that lie between `start` and `end` (seconds), in order of time."""
-    wanted = plan.training_data.base_timeframe
-    base = wanted if wanted in timeframes else timeframes[0]
+    base = plan.base(timeframes)
     parts = []
     for symbol in symbols:
         stored = {timeframe: _loaded(load, symbol, timeframe) for timeframe in timeframes}
@@ -83,20 +82,10 @@ def _loaded(load: Callable[[str, str], pd.DataFrame | None], symbol: str, timefr
 def _of_symbol(plan: Plan, stored: dict[str, pd.DataFrame], base: str, start: int | None, end: int | None) -> Samples:
     bars = stored[base]
     openings = np.asarray(bars.index.as_unit("s").asi8)
-    known = closing(openings, base)
-    columns = [
-        _as_known(column, stored[timeframe], timeframe, known)
-        for item in plan.nn_inputs
-        for timeframe in filter(item.uses, stored)
-        for column in _memberships(plan, plan.fuzzy_sets[item.fuzzy_set], stored[timeframe])
-    ]
-    inputs = np.column_stack(columns) if columns else np.empty((len(bars), 0))
-    if not inputs.shape[1]:
-        raise Unusable("With these timeframes the strategy's network has no inputs.")
+    known, inputs = closing(openings, base), network_inputs(plan, stored, base)
     asked = plan.training.labels
     labels = zigzag_labels(bars["close"].to_numpy(), asked.zigzag_threshold, asked.label_lookahead)
     usable = np.isfinite(inputs).all(axis=1) & (labels >= 0)
-    usable[: plan.training_data.history_required] = False
     if start is not None:
         usable &= openings >= start
     if end is not None:
@@ -104,6 +93,24 @@ def _of_symbol(plan: Plan, stored: dict[str, pd.DataFrame], base: str, start: in
     ahead = min(asked.label_lookahead, len(known))
     decided = np.append(known[ahead:], np.repeat(known[-1:], ahead))
     return Samples(known[usable], decided[usable], inputs[usable], labels[usable])
+
+
+def network_inputs(plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:
+    """What the network sees at the close of each bar of `base`: bars × features, NaN where too little came
+    before. `stored`: the bars of each timeframe."""
+    bars = stored[base]
+    known = closing(np.asarray(bars.index.as_unit("s").asi8), base)
+    columns = [
+        _as_known(column, stored[timeframe], timeframe, known)
+        for item in plan.nn_inputs
+        for timeframe in filter(item.uses, stored)
+        for column in _memberships(plan, plan.fuzzy_sets[item.fuzzy_set], stored[timeframe])
+    ]
+    if not columns:
+        raise Unusable("With these timeframes the strategy's network has no inputs.")
+    inputs = np.column_stack(columns)
+    inputs[: plan.training_data.history_required] = np.nan
+    return inputs
 
 
 def _as_known(values: Array, bars: pd.DataFrame, timeframe: str, moments: Array) -> Array:

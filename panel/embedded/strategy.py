@@ -130,6 +130,7 @@ class Model(Part):
 
 class Decisions(Part):
     output_format: Literal["classification"] = "classification"
+    confidence_threshold: float = Field(0.5, ge=0, le=1)  # a signal that the network is less sure of is a HOLD
 
 
 class Labels(Part):
@@ -190,6 +191,11 @@ class Plan(Part):
             if output and output not in has:
                 raise ValueError(f"the fuzzy set {name}: {indicator} has no output {output}; it has {', '.join(has)}")
         return self
+
+    def base(self, timeframes: list[str]) -> str:
+        """The timeframe on whose bars the network decides."""
+        wanted = self.training_data.base_timeframe
+        return wanted if wanted in timeframes else timeframes[0]
 
     def features(self, timeframes: list[str]) -> list[dict[str, Any]]:
         """The network's inputs in their order, as KTRDR lists them."""

@@ -227,6 +227,7 @@ def _result(job: Job, plan: Plan, run: Run, parts: Split, sources: set[str]) -> 
             "timeframes": job.request["timeframes"],
             "start_date": _day(parts.train.times[0]),
             "end_date": _day(test.times[-1]),
+            "test_start_date": _day(int(test.times[0]) + DAY - 1),  # from this day on the model has seen nothing
             "feature_count": int(test.inputs.shape[1]),
             "total_samples": len(parts.train.labels) + len(parts.validation.labels) + len(test.labels),
             "samples": {

@@ -28,6 +28,10 @@ def _work(kind: str) -> Callable[[Job], Row]:
         from panel.embedded.download import download
 
         return download
+    if kind == "backtesting":
+        from panel.embedded.backtest import backtest
+
+        return backtest
     return count
 
 

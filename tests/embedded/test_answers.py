@@ -4,6 +4,7 @@ import pytest
 
 pytestmark = pytest.mark.anyio
 
+BACKTEST = {"strategy_name": "small", "start_date": "2024-02-01", "end_date": "2024-12-31"}
 LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
 
 
@@ -39,7 +40,14 @@ LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
             422,
             "text",
         ),
-        ("POST", "/backtests/start", {"strategy_name": "small"}, 503, "dict"),
+        ("POST", "/backtests/start", {"strategy_name": "small"}, 422, "error"),
+        ("POST", "/backtests/start", BACKTEST | {"strategy_name": ""}, 422, "error"),
+        ("POST", "/backtests/start", BACKTEST | {"strategy_name": "nope"}, 400, "text"),
+        ("POST", "/backtests/start", BACKTEST | {"start_date": "x"}, 422, "error"),
+        ("POST", "/backtests/start", BACKTEST | {"end_date": "2024-01-01"}, 422, "text"),
+        ("POST", "/backtests/start", BACKTEST | {"initial_capital": -5}, 422, "error"),
+        ("POST", "/backtests/start", BACKTEST | {"commission": 1.5}, 422, "error"),
+        ("POST", "/backtests/start", BACKTEST | {"symbol": "../x"}, 422, "text"),
         ("POST", "/data/acquire/download", {"symbol": "EURUSD", "timeframe": "1h"}, 422, "error"),
         ("POST", "/data/acquire/download", LOAD | {"mode": "local"}, 422, "error"),
         ("POST", "/data/acquire/download", LOAD | {"symbol": ""}, 422, "error"),
@@ -86,8 +94,9 @@ async def test_the_lists_of_an_empty_house(wire):
         "1M",
     ]
     assert (await wire.get("/data/NOPE/1h"))["data"]["dates"] == []
-    (worker,) = await wire.get("/workers")
-    assert (worker["status"], worker["current_operation_id"]) == ("available", None)
+    workers = await wire.get("/workers")
+    assert [worker["worker_type"] for worker in workers] == ["training", "backtesting"]
+    assert {(worker["status"], worker["current_operation_id"]) for worker in workers} == {("available", None)}
     assert await wire.get("/workers", params={"status": "busy"}) == []
 
 

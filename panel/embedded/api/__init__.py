@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from panel.embedded.api import market_data, operations, strategies, trainings
+from panel.embedded.api import backtests, market_data, operations, strategies, trainings
 from panel.embedded.api.answers import error
 from panel.embedded.backend import Backend
 
@@ -16,7 +16,7 @@ from panel.embedded.backend import Backend
 def create_api(home: Backend) -> FastAPI:
     """The app over one backend."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    for room in (operations, trainings, market_data, strategies):
+    for room in (operations, trainings, backtests, market_data, strategies):
         app.include_router(room.routes(home), prefix="/api/v1")
 
     @app.exception_handler(RequestValidationError)

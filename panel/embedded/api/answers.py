@@ -43,7 +43,8 @@ def uptime(home: Backend) -> float:
 
 
 def all_busy(home: Backend, kind: str) -> HTTPException:
-    one = {"training": "training", "data_load": "data load", "dummy": "trial run"}[kind]
+    names = {"training": "training", "data_load": "data load", "backtesting": "backtest", "dummy": "trial run"}
+    one = names[kind]
     detail: Row = {"error": f"Another {one} is running; the embedded backend runs one at a time", "worker_type": kind}
     detail |= {"registered_workers": 1, "backend_uptime_seconds": uptime(home)}
     return HTTPException(503, detail | {"hint": "Wait for it to end, or cancel it, then start again."})

@@ -122,16 +122,8 @@ def routes(home: Backend) -> APIRouter:
         worker_type: Literal["backtesting", "training", "cpu_training", "gpu_host"] | None = None,
         status: str | None = None,
     ) -> list[Row]:
-        if worker_type not in (None, "training"):
-            return []
-        active = home.ledger.operations({"type": "training", "status": ACTIVE}, 1, 0)[0]
-        busy = not home.sweep("training")
-        now = stamp()
-        worker: Row = {"worker_id": "embedded-training", "worker_type": "training", "endpoint_url": "embedded"}
-        worker |= {"status": "busy" if busy else "available", "capabilities": {"gpu": False}, "metadata": {}}
-        worker |= {"current_operation_id": active[0]["id"] if busy and active else None}
-        worker |= {"last_health_check": now, "last_healthy_at": now, "health_check_failures": 0}
-        return [worker] if status in (None, worker["status"]) else []
+        found = [_worker(home, kind) for kind in ("training", "backtesting") if worker_type in (None, kind)]
+        return [worker for worker in found if status in (None, worker["status"])]
 
     @api.post("/dummy/start")
     def dummy() -> Row:
@@ -143,6 +135,15 @@ def routes(home: Backend) -> APIRouter:
         return good(told, error=None)
 
     return api
+
+
+def _worker(home: Backend, kind: str) -> Row:
+    active = home.ledger.operations({"type": kind, "status": ACTIVE}, 1, 0)[0]
+    busy, now = not home.sweep(kind), stamp()
+    worker: Row = {"worker_id": f"embedded-{kind}", "worker_type": kind, "endpoint_url": "embedded"}
+    worker |= {"status": "busy" if busy else "available", "capabilities": {"gpu": False}, "metadata": {}}
+    worker |= {"current_operation_id": active[0]["id"] if busy and active else None}
+    return worker | {"last_health_check": now, "last_healthy_at": now, "health_check_failures": 0}
 
 
 def _summary(row: Row) -> Row:

@@ -1,4 +1,4 @@
-"""Trainings, their checkpoints and models; backtests, of which there are none."""
+"""Trainings, their checkpoints and models."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
 from panel.embedded import strategy
-from panel.embedded.api.answers import all_busy, good, period, uptime
+from panel.embedded.api.answers import all_busy, good, period
 from panel.embedded.backend import ID, Backend, Busy, Taken
 from panel.embedded.bars import SYMBOL
 from panel.embedded.ledger import Row
@@ -81,12 +81,6 @@ def routes(home: Backend) -> APIRouter:
         told = {name: operation["result"][name] for name in ("training_metrics", "test_metrics", "model_info")}
         return {"success": True, "task_id": operation_id, "status": "completed", **told}
 
-    @api.post("/backtests/start")
-    def backtest() -> None:
-        detail: Row = {"error": "The embedded backend runs no backtests", "worker_type": "backtesting"}
-        detail |= {"registered_workers": 0, "backend_uptime_seconds": uptime(home)}
-        raise HTTPException(503, detail | {"hint": "Connect a KTRDR backend to run backtests."})
-
     @api.get("/checkpoints")
     def checkpoints() -> Row:
         rows = [_checkpoint(row) for row in home.ledger.checkpoints()]
@@ -134,5 +128,6 @@ def _model(file: Any) -> Row:
     used, training = about["data_summary"], about["training_metrics"]
     told = {"model_id": f"{file.parts[-3]}/{file.parts[-2]}", "model_name": file.parts[-3]}
     told |= {"symbol": used["symbols"][0], "timeframe": used["timeframes"][0], "created_at": about["created_at"]}
-    told |= {"training_accuracy": training["final_train_accuracy"], "model_path": about.get("model_path")}
-    return told | {"test_accuracy": about["test_metrics"]["test_accuracy"], "description": ""}
+    told |= {"training_accuracy": training["final_train_accuracy"], "model_path": "/".join(file.parts[-4:-1])}
+    told |= {"test_accuracy": about["test_metrics"]["test_accuracy"], "description": "", "data_summary": used}
+    return told

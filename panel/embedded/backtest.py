@@ -1,0 +1,220 @@
+"""A backtest: what a trained model would have done, bar by bar, with costs.
+
+The network decides at a bar's close, from what was known then; bt fills the order at the next bar's open
+and values the account at every close. An account of its own for each backtest: a BUY turns it long, a SELL
+short, each with STAKE of what the account is worth; a HOLD keeps what is there. What is open at the end is
+closed at the last close.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from panel.embedded import features
+from panel.embedded.bars import Bars
+from panel.embedded.features import CLASSES, Array, Unusable
+from panel.embedded.job import Failed, Job
+from panel.embedded.ledger import Row
+from panel.embedded.performance import Trade, curve, metrics
+from panel.embedded.strategy import Plan, read
+from panel.embedded.timeframes import DAY, closing
+
+STAKE = 0.25  # of the account in each position, as KTRDR's backtests have it
+_SECURITY = "traded"
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Shares of each fill's value: 0.001 is 0.1 %."""
+
+    commission: float = 0.0
+    slippage: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A saved training: its network and the strategy as it then was."""
+
+    path: str
+    plan: Plan
+    about: Row
+    network: Any
+
+
+def backtest(job: Job) -> Row:
+    """Decide, trade, measure; returns the result in KTRDR's shape, with the equity curve."""
+    job.runs()
+    began, wanted = time.monotonic(), job.request
+    symbol, timeframe = wanted["symbol"], wanted["timeframe"]
+    job.report(0, "Reading the model", now=True)
+    model = saved(job.folder, wanted["model_path"], wanted["strategy_name"])
+    stored, sources = _stored(job, model, symbol, timeframe)
+    job.report(3, f"Asking the model about {symbol} {timeframe}", now=True)
+    try:
+        signals = decide(model.network, model.plan, stored, timeframe)
+    except Unusable as exc:
+        raise Failed(str(exc)) from exc
+    bars, signals = _in_period(stored[timeframe], signals, wanted)
+
+    def tell(share: float, at: pd.Timestamp) -> None:
+        job.place = f"at {at:%Y-%m-%d}"
+        job.report(5 + 90 * share, f"Backtesting {symbol} {timeframe} [{at}]")
+
+    capital, costs = wanted["initial_capital"], Costs(wanted["commission"], wanted["slippage"])
+    equity, trades = trade(bars, signals, timeframe, capital, costs, tell)
+    held, _ = trade(bars, np.ones(len(bars)), timeframe, capital, costs, lambda share, at: None)
+    job.report(97, "Measuring", now=True)
+    used = {"symbols": [symbol], "timeframes": [timeframe], "bars": len(bars)}
+    used |= {"start_date": f"{bars.index[0]:%Y-%m-%d}", "end_date": f"{bars.index[-1]:%Y-%m-%d}"}
+    sources |= {model.about["data_summary"].get("source", "own")}
+    return {
+        "config": {
+            "start_date": f"{wanted['start_date']}T00:00:00",
+            "end_date": f"{wanted['end_date']}T00:00:00",
+            "initial_capital": capital,
+            "commission": costs.commission,
+            "slippage": costs.slippage,
+            "stake": STAKE,
+            "confidence_threshold": model.plan.decisions.confidence_threshold,
+        },
+        "strategy_name": wanted["strategy_name"],
+        "model_used": model.path,
+        "symbol": symbol,
+        "timeframe": timeframe,
+        "start_time": bars.index[0].isoformat(),
+        "end_time": bars.index[-1].isoformat(),
+        "data_summary": used | {"source": sources.pop() if len(sources) == 1 else "mixed"},
+        "metrics": metrics(equity, trades, capital) | {"buy_and_hold_return_pct": float(held.iloc[-1] / capital - 1)},
+        "trade_count": len(trades),
+        "trades": [trade.told() for trade in trades[-20:]],
+        "equity_curve": curve(equity, held),
+        "equity_curve_length": len(equity) - 1,
+        "execution_time_seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def saved(folder: Path, path: str | None, strategy_name: str) -> Model:
+    """The model in a folder like `models/<strategy>/1h_v1`. Raises Failed with a sentence. Only what lies
+    below `models/` is opened: a network's file could hold anything that Python can do."""
+    if not path:
+        raise Failed("model_path is required for backtesting")
+    place = (folder / path).resolve()
+    inside = place.is_relative_to((folder / "models").resolve())
+    if not inside or not (place / "model.joblib").is_file():
+        raise Failed(f"Model directory not found: {path[:200]}")
+    strategy = read(place / "strategy.yaml")
+    try:
+        about = json.loads((place / "model.json").read_text("utf-8"))
+        network = joblib.load(place / "model.joblib")
+    except (OSError, ValueError) as exc:
+        raise Failed(f"The model in {path[:200]} cannot be read: {exc}") from exc
+    if strategy.plan is None:
+        raise Failed(f"The strategy that was saved with {path[:200]} is not valid: {strategy.issues[0]['message']}")
+    if strategy_name != place.parent.name:
+        raise Failed(f"{path[:200]} is a model of the strategy {place.parent.name}, not of {strategy_name[:100]}.")
+    return Model(place.relative_to(folder.resolve()).as_posix(), strategy.plan, about, network)
+
+
+def _stored(job: Job, model: Model, symbol: str, timeframe: str) -> tuple[dict[str, pd.DataFrame], set[str]]:
+    """The bars of each timeframe that the model looks at, and where they come from."""
+    looks_at: list[str] = model.about["data_summary"]["timeframes"]
+    base = model.plan.base(looks_at)
+    if timeframe != base:
+        raise Failed(f"This model decides on {base} bars; it cannot be tried on {timeframe}.")
+    bars, found, sources = Bars(job.folder / "data"), {}, set()
+    for each in looks_at:
+        job.report(1, f"Reading {symbol} {each}", now=True)
+        try:
+            told, frame = bars.stored(symbol, each), bars.read(symbol, each)
+        except ValueError as exc:
+            raise Failed(str(exc)) from exc
+        if told is None or frame is None:
+            raise Failed(f"No data found in cache for {symbol} {each}. Load it first, then start the backtest again.")
+        found[each] = frame
+        sources.add(told.source)
+    return found, sources
+
+
+def decide(network: Any, plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:
+    """For each bar of `base` what the model says at its close: 1 for BUY, -1 for SELL, 0 for HOLD. NaN where
+    it could not be asked, because too little came before."""
+    inputs = features.network_inputs(plan, stored, base)
+    known = np.isfinite(inputs).all(axis=1)
+    said = np.full(len(inputs), np.nan)
+    if known.any():
+        chances = network.predict_proba(inputs[known])
+        signs = np.array([{"BUY": 1.0, "SELL": -1.0}.get(name, 0.0) for name in CLASSES])
+        sure = chances.max(axis=1) >= plan.decisions.confidence_threshold
+        said[known] = np.where(sure, signs[chances.argmax(axis=1)], 0.0)
+    return said
+
+
+def _in_period(bars: pd.DataFrame, signals: Array, wanted: Row) -> tuple[pd.DataFrame, Array]:
+    start = pd.Timestamp(wanted["start_date"], tz="UTC")
+    end = pd.Timestamp(wanted["end_date"], tz="UTC") + pd.Timedelta(seconds=DAY)  # the day itself belongs to it
+    inside = np.asarray((bars.index >= start) & (bars.index < end))
+    what = f"{wanted['symbol']} {wanted['timeframe']}"
+    if inside.sum() < 2:
+        raise Failed(
+            f"No data found in cache for {what} in the period asked for. Stored are {len(bars):,} bars from "
+            f"{bars.index[0]:%Y-%m-%d} to {bars.index[-1]:%Y-%m-%d}."
+        )
+    if np.isnan(signals[inside]).all():
+        raise Failed(f"The model could not decide once: too few bars of {what} are stored before the period's end.")
+    return bars[inside], np.nan_to_num(signals[inside])
+
+
+def trade(
+    bars: pd.DataFrame,
+    signals: Array,
+    timeframe: str,
+    capital: float,
+    costs: Costs,
+    tell: Callable[[float, pd.Timestamp], None],
+) -> tuple[pd.Series, list[Trade]]:
+    """The account's worth, first as it began and then at every close, and the trades. `signals` are those of
+    `decide`, one for each bar."""
+    import bt  # only here: it takes a second, and draws in a plotting library that is not used
+
+    closes_at = pd.to_datetime(closing(bars.index.as_unit("s").asi8, timeframe), unit="s", utc=True).as_unit("ms")
+    # bt sees each bar twice: at its open, where orders are filled, and just before the next one's.
+    moments = np.empty(2 * len(bars), "datetime64[ms]")
+    moments[0::2] = bars.index.tz_localize(None).as_unit("ms")
+    moments[1::2] = closes_at.tz_localize(None) - pd.Timedelta(milliseconds=1)
+    prices = pd.DataFrame(
+        {_SECURITY: bars[["open", "close"]].to_numpy(np.float64).ravel()}, index=pd.DatetimeIndex(moments)
+    )
+    account = bt.Strategy("account", children=[bt.Security(_SECURITY)])
+    account.use_integer_positions(False)
+    account.set_commissions(lambda quantity, price: abs(quantity) * price * costs.commission)
+    account.setup(prices, bidoffer=prices * (2 * costs.slippage))  # bt takes half of it with each fill
+    account.adjust(capital)
+    worth, trades, quantity, side = [capital], list[Trade](), 0.0, 0.0
+    for place in range(len(bars)):
+        row = 2 * place
+        account.update(prices.index[row], inow=row)
+        wish = signals[place - 1] if place else 0.0  # what was said at the close before this open
+        if wish and wish != side:
+            price = float(prices.iat[row, 0])
+            if quantity:
+                account.transact(-quantity, _SECURITY)
+                trades[-1].close(bars.index[place], price, costs.commission, costs.slippage)
+            quantity, side = wish * STAKE * account.value / price, wish
+            account.transact(quantity, _SECURITY)
+            trades.append(Trade(bars.index[place], price, quantity))
+        account.update(prices.index[row + 1], inow=row + 1)
+        if place == len(bars) - 1 and quantity:
+            account.transact(-quantity, _SECURITY)
+            trades[-1].close(closes_at[place], float(prices.iat[row + 1, 0]), costs.commission, costs.slippage)
+        worth.append(account.value)
+        if account.bankrupt:
+            raise Failed(f"At {bars.index[place]} the account owed more than it had; there is no result.")
+        tell((place + 1) / len(bars), bars.index[place])
+    return pd.Series(worth, index=closes_at.insert(0, bars.index[0])), trades

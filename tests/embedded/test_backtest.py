@@ -1,0 +1,296 @@
+"""Backtests: known answers, costs, no look into the future; then in a real process, from training to result."""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from panel.embedded import EmbeddedBackend, market
+from panel.embedded.backtest import Costs, backtest, decide, saved, trade
+from panel.embedded.bars import Bars
+from panel.embedded.job import Failed, Job, Stopped
+from panel.embedded.ledger import Ledger
+from panel.embedded.performance import POINTS, curve, metrics
+from panel.embedded.strategy import read
+from panel.embedded.training import train
+from tests.embedded.conftest import STRATEGY, Wire
+
+pytestmark = pytest.mark.anyio
+
+BUY, SELL, HOLD = 1.0, -1.0, 0.0
+
+
+def bars(opens: list[float], closes: list[float]) -> pd.DataFrame:
+    index = pd.date_range("2024-01-01", periods=len(opens), freq="h", tz="UTC").as_unit("s")
+    return pd.DataFrame({"open": opens, "close": closes}, index=index).astype(float)
+
+
+OPENS, CLOSES = [100, 100, 110, 120, 110, 100], [100, 110, 120, 110, 100, 90]
+SIGNALS = np.array([BUY, HOLD, SELL, HOLD, HOLD, BUY])
+
+
+def run(costs: Costs, signals=SIGNALS, opens=OPENS, closes=CLOSES):
+    told: list[float] = []
+    equity, trades = trade(bars(opens, closes), signals, "1h", 1000.0, costs, lambda share, at: told.append(share))
+    assert told == sorted(told) and told[-1] == 1.0
+    return equity, trades
+
+
+def test_a_known_answer_without_costs():
+    """A quarter of 1,000 buys 2.5 at 100, sold at 120: +50. A quarter of 1,050 sells 2.1875 at 120, bought back at
+    the last close, 90: +65.625. The last BUY comes too late to be filled."""
+    equity, trades = run(Costs())
+    assert [(t.entry_price, t.quantity, t.exit_price) for t in trades] == [(100, 2.5, 120), (120, -2.1875, 90)]
+    assert [t.gain for t in trades] == [50, 65.625]
+    assert [str(t.entry_time)[11:16] for t in trades] == ["01:00", "03:00"], "the open after the bar that said so"
+    assert equity.tolist() == [1000, 1000, 1025, 1050, 1071.875, 1093.75, 1115.625]
+    told = metrics(equity, trades, 1000.0)
+    assert told["total_return_pct"] == pytest.approx(0.115625)
+    assert (told["total_trades"], told["win_rate"], told["profit_factor"]) == (2, 1.0, None)
+    assert (told["max_drawdown_pct"], told["avg_holding_period"]) == (0.0, 2.5)
+
+
+def test_a_known_drawdown_and_loss():
+    equity, trades = run(Costs(), np.array([BUY, HOLD, HOLD, SELL, HOLD, HOLD]))
+    # 2.5 bought at 100: up to 1050, down to 1025 at the close of 110; turned at the next open, 110.
+    assert equity.tolist()[3:5] == [1050, 1025]
+    told = metrics(equity, trades, 1000.0)
+    assert told["max_drawdown_pct"] == pytest.approx(25 / 1050) and told["max_drawdown"] == 25
+    falling, lost = run(Costs(), np.array([BUY] + [HOLD] * 5), [100] * 6, [100, 90, 80, 80, 80, 80])
+    assert [t.gain for t in lost] == [-50]
+    told = metrics(falling, lost, 1000.0)
+    assert (told["total_return_pct"], told["win_rate"], told["profit_factor"]) == (-0.05, 0.0, 0.0)
+    assert told["max_drawdown_pct"] == pytest.approx(0.05), "from what it began with"
+
+
+def test_costs_are_paid_with_every_fill():
+    """1 % and 0.5 % of 250 at the entry; of 300 at the exit; and so on with what is left."""
+    equity, trades = run(Costs(commission=0.01, slippage=0.005))
+    assert equity.iloc[2] == pytest.approx(1025 - 250 * 0.015)
+    assert trades[0].commission == pytest.approx(5.5) and trades[0].slippage == pytest.approx(2.75)
+    assert trades[0].gain == pytest.approx(50 - 8.25)
+    assert trades[1].quantity == pytest.approx(-0.25 * (1000 + 50 - 8.25) / 120)
+    # bt keeps the account, the list keeps the trades: they agree to the last cent.
+    assert equity.iloc[-1] - 1000 == pytest.approx(sum(t.gain for t in trades))
+    assert run(Costs(0.01, 0))[0].iloc[-1] < run(Costs())[0].iloc[-1] > run(Costs(0, 0.005))[0].iloc[-1]
+
+
+def test_without_a_signal_nothing_happens():
+    equity, trades = run(Costs(0.01, 0.01), np.zeros(6))
+    assert trades == [] and set(equity) == {1000}
+    told = metrics(equity, trades, 1000.0)
+    assert told["total_return_pct"] == 0 and told["sharpe_ratio"] is None and told["win_rate"] is None
+    json.dumps(told, allow_nan=False)
+
+
+def test_a_sharpe_ratio_by_hand():
+    """Daily returns +10 %, 0, -5 % over three whole days."""
+    index = pd.DatetimeIndex(["2024-01-01T00:00", "2024-01-01T23:00", "2024-01-02T23:00", "2024-01-04T00:00"], tz="UTC")
+    equity = pd.Series([100.0, 110.0, 110.0, 104.5], index=index)
+    returns = np.array([0.1, 0.0, -0.05])
+    expected = returns.mean() / returns.std(ddof=1) * np.sqrt(3 / (3 / 365.25))
+    assert metrics(equity, [], 100.0)["sharpe_ratio"] == pytest.approx(expected)
+
+
+def test_a_thinned_curve_keeps_the_ends_the_highest_and_the_deepest():
+    rng = np.random.default_rng(1)
+    index = pd.date_range("2024-01-01", periods=20_000, freq="h", tz="UTC").as_unit("s")
+    equity = pd.Series(1000 * np.exp(np.cumsum(rng.normal(0, 0.01, len(index)))), index=index)
+    told = curve(equity, equity)
+    assert 200 < len(told["time"]) <= POINTS and told["time"] == sorted(set(told["time"]))
+    assert (told["equity"][0], told["equity"][-1]) == (round(equity.iloc[0], 2), round(equity.iloc[-1], 2))
+    assert (min(told["equity"]), max(told["equity"])) == (round(equity.min(), 2), round(equity.max(), 2))
+    assert -min(told["drawdown"]) == pytest.approx(metrics(equity, [], 1000.0)["max_drawdown_pct"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "frames", ['{mode: single, timeframe: "1h"}', '{timeframes: ["1h", "1d"], base_timeframe: 1h}']
+)
+def test_what_comes_later_changes_nothing_before(tmp_path, frames):
+    """No look-ahead: with other bars from a moment on, every decision, fill and value before it is the same."""
+    text = STRATEGY.format(name="s", epochs=1).replace('{mode: single, timeframe: "1h"}', frames)
+    (tmp_path / "s.yaml").write_text(text.replace("history_required: 50", "history_required: 20"))
+    plan = read(tmp_path / "s.yaml").plan
+    timeframes = list(plan.training_data.timeframes)
+    start, end = (int(pd.Timestamp(day, tz="UTC").timestamp()) for day in ("2025-01-01", "2025-06-01"))
+    stored = {each: market.bars("EURUSD", each, start, end) for each in timeframes}
+    cut = pd.Timestamp("2025-04-16", tz="UTC")
+
+    class Network:
+        """Decides by the sum of what it sees: any change of an input may change what it says."""
+
+        def predict_proba(self, inputs):
+            wave = np.sin(inputs.sum(axis=1) * 40)[:, None]
+            return np.hstack([wave > 0.3, np.abs(wave) <= 0.3, wave < -0.3]).astype(float)
+
+    def outcome(stored):
+        signals = decide(Network(), plan, stored, "1h")
+        known = np.nan_to_num(signals)
+        equity, trades = trade(stored["1h"], known, "1h", 1000.0, Costs(0.001, 0.001), lambda share, at: None)
+        return pd.Series(signals, stored["1h"].index), equity, [t for t in trades if t.exit_time < cut]
+
+    other = {}
+    for each, frame in stored.items():
+        other[each] = frame.copy()
+        other[each].loc[cut:, ["open", "high", "low", "close"]] *= np.linspace(1.1, 2, int((frame.index >= cut).sum()))[
+            :, None
+        ]
+    signals, equity, trades = outcome(stored)
+    changed, other_equity, other_trades = outcome(other)
+    # The bar of the last moment before the cut closes at the cut.
+    pd.testing.assert_series_equal(signals[: cut - pd.Timedelta(seconds=1)], changed[: cut - pd.Timedelta(seconds=1)])
+    pd.testing.assert_series_equal(equity[:cut], other_equity[:cut])
+    assert trades == other_trades and len(trades) > 20
+    assert not signals[cut:].equals(changed[cut:]), "the change would have been seen"
+
+
+def test_unsure_is_a_hold(tmp_path):
+    (tmp_path / "s.yaml").write_text(STRATEGY.format(name="s", epochs=1) + "decisions: {confidence_threshold: 0.6}\n")
+    plan = read(tmp_path / "s.yaml").plan
+
+    class Network:
+        def predict_proba(self, inputs):
+            return np.tile([[0.59, 0.01, 0.4], [0.61, 0.0, 0.39], [0.1, 0.2, 0.7]], (len(inputs) // 3 + 1, 1))[
+                : len(inputs)
+            ]
+
+    start = int(pd.Timestamp("2025-01-06", tz="UTC").timestamp())
+    said = decide(Network(), plan, {"1h": market.bars("EURUSD", "1h", start, start + 5 * 86_400)}, "1h")
+    assert np.isnan(said[:50]).all(), "the history that the strategy needs comes first"
+    assert said[50:56].tolist() == [HOLD, BUY, SELL, HOLD, BUY, SELL]
+
+
+@pytest.mark.parametrize("path", ["models/none", "../outside", "/etc", "models/../../outside", "models/x/1h_v1"])
+def test_only_models_are_opened(tmp_path, path):
+    home = tmp_path / "home"
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "model.joblib").write_text("not to be read")
+    (home / "models" / "x").mkdir(parents=True)
+    (home / "models" / "x" / "1h_v1").symlink_to(tmp_path / "outside")
+    with pytest.raises(Failed, match="Model directory not found"):
+        saved(home, path, "x")
+
+
+BODY = {"strategy_name": "small", "start_date": "2025-07-01", "end_date": "2025-12-31"}
+COSTS = {"initial_capital": 100_000.0, "commission": 0.001, "slippage": 0.0005}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> Path:
+    """A folder with a year of bars and a model that was trained on them."""
+    folder = tmp_path_factory.mktemp("house")
+    start, end = (int(pd.Timestamp(day, tz="UTC").timestamp()) for day in ("2025-01-01", "2026-01-01"))
+    Bars(folder / "data").add("EURUSD", "1h", market.bars("EURUSD", "1h", start, end))
+    (folder / "strategies").mkdir()
+    (folder / "strategies" / "small.yaml").write_text(STRATEGY.format(name="small", epochs=3))
+    Ledger(folder / "operations.db").create()
+    request = {"strategy_name": "small", "symbols": ["EURUSD"], "timeframes": ["1h"]}
+    result = train(job(folder, "op_training", "training", request | {"folders": [str(folder / "strategies")]}))
+    assert result["model_path"] == "models/small/1h_v1"
+    return folder
+
+
+def job(folder: Path, operation_id: str, kind: str, request) -> Job:
+    ledger = Ledger(folder / "operations.db")
+    assert ledger.add(operation_id, kind, {}, request)
+    return Job(folder, ledger.operation(operation_id), threading.Event())
+
+
+def ask(folder: Path, **more) -> Job:
+    request = BODY | COSTS | {"symbol": "EURUSD", "timeframe": "1h", "model_path": "models/small/1h_v1"} | more
+    return job(folder, f"op_{secrets.token_hex(4)}", "backtesting", request)
+
+
+def test_a_result_adds_up(house):
+    result = backtest(ask(house))
+    told, line = result["metrics"], result["equity_curve"]
+    assert result["config"] == COSTS | {
+        "start_date": "2025-07-01T00:00:00",
+        "end_date": "2025-12-31T00:00:00",
+        "stake": 0.25,
+        "confidence_threshold": 0.5,
+    }
+    assert result["data_summary"]["source"] == "sample"
+    assert result["trade_count"] == told["total_trades"] == told["winning_trades"] + told["losing_trades"] > 0
+    assert told["total_return"] == pytest.approx(100_000 * told["total_return_pct"])
+    assert result["equity_curve_length"] > 3000 > POINTS >= len(line["time"])
+    assert line["equity"][-1] == pytest.approx(100_000 + told["total_return"], abs=0.01)
+    assert line["buy_and_hold"][-1] == pytest.approx(100_000 * (1 + told["buy_and_hold_return_pct"]), abs=0.01)
+    free = backtest(ask(house, commission=0.0, slippage=0.0))["metrics"]
+    assert free["total_return"] > told["total_return"] and free["total_commission"] == 0
+    json.dumps(result, allow_nan=False)
+
+
+def test_half_a_year_more_changes_nothing_in_the_first_half(house):
+    """The same through files, network and all: a longer period begins like the shorter one."""
+    short = backtest(ask(house, end_date="2025-09-30", commission=0.0))["trades"]
+    again = backtest(ask(house, end_date="2025-10-31", commission=0.0))["trades"]
+    inside = [trade for trade in again if trade["exit_time"] < "2025-09-30"]
+    assert inside and inside == [trade for trade in short if trade["exit_time"] < "2025-09-30"][-len(inside) :]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"model_path": None}, "model_path is required for backtesting"),
+        ({"model_path": "models/none"}, "Model directory not found: models/none"),
+        ({"strategy_name": "long"}, "is a model of the strategy small, not of long"),
+        ({"timeframe": "4h"}, "decides on 1h bars; it cannot be tried on 4h"),
+        ({"symbol": "AAPL"}, "No data found in cache for AAPL 1h"),
+        ({"start_date": "2020-01-01", "end_date": "2020-02-01"}, "Stored are 6,"),
+        ({"start_date": "2025-01-01", "end_date": "2025-01-02"}, "could not decide once: too few bars"),
+    ],
+)
+def test_failures_say_why(house, more, words):
+    with pytest.raises(Failed, match=re.escape(words)):
+        backtest(ask(house, **more))
+
+
+def test_it_stops_when_it_is_cancelled(house):
+    asked = ask(house)
+    asked.ledger.update(asked.id, cancel="enough")
+    with pytest.raises(Stopped, match="enough") as stopped:
+        backtest(asked)
+    assert stopped.value.status == "cancelled"
+
+
+async def test_over_the_wire_in_a_process_of_its_own(house, tmp_path):
+    folder = tmp_path / "home"
+    shutil.copytree(house, folder)
+    backend = EmbeddedBackend(folder)
+    await backend.start()
+    wire = Wire(backend)
+    (model,) = (await wire.get("/models"))["models"]
+    assert model["model_path"] == "models/small/1h_v1"
+    assert "2025-11-01" < model["data_summary"]["test_start_date"] < "2025-12-31"
+
+    said = await wire.post("/backtests/start", BODY | {"model_path": model["model_path"]})
+    assert (said["symbol"], said["timeframe"], said["status"]) == ("EURUSD", "1h", "started")
+    _, worker = await wire.get("/workers")
+    assert (worker["worker_type"], worker["current_operation_id"]) == ("backtesting", said["operation_id"])
+    done = await wire.end(said["operation_id"])
+    assert (done["status"], done["progress"]["percentage"]) == ("completed", 100.0), done
+    assert done["metadata"]["start_date"] == "2025-07-01T00:00:00"
+    assert done["metadata"]["parameters"] == COSTS | {
+        "strategy_name": "small",
+        "model_path": "models/small/1h_v1",
+        "worker_id": "embedded-backtesting",
+    }
+    assert done["result_summary"]["trade_count"] > 0
+
+    slot = os.open(folder / "slots" / "backtesting", os.O_RDWR)
+    fcntl.flock(slot, fcntl.LOCK_EX)  # as a backtest that runs holds it
+    status, answer = await wire.ask("POST", "/backtests/start", BODY)
+    assert status == 503 and "Another backtest is running" in answer["detail"]["error"]
+    assert [worker["status"] for worker in await wire.get("/workers")] == ["available", "busy"]
+    os.close(slot)
+    await wire.http.aclose()
+    await backend.stop()
