@@ -18,11 +18,11 @@ from panel.connect import connect
 from panel.fanout import Fanout
 from panel.loads import Loads
 from panel.relay import Relay
-from panel.settings import Settings
+from panel.settings import Settings, without_userinfo
 from panel.starting import Starting
 from panel.store import Store
 from panel.survey import Survey
-from panel.web import actions, market, pages, problems, start, streams
+from panel.web import actions, login, market, pages, problems, start, streams
 from panel.web.guard import Guard
 from panel.web.live import Live
 from panel.web.render import ASSETS
@@ -63,7 +63,11 @@ def create_app(settings: Settings) -> ASGIApp:
         app.include_router(room.router)
     app.mount("/static", Static(directory=ASSETS / "static"))
     problems.install(app)
-    return Guard(app, settings.hosts)
+    if not settings.password:
+        return Guard(app, settings.hosts)
+    app.include_router(login.router)
+    app.state.login = login.Login(app, settings)
+    return Guard(app.state.login, settings.hosts)
 
 
 async def _kept(run: Callable[[], Awaitable[None]]) -> None:
@@ -89,5 +93,6 @@ def memory_name(backend: str) -> str:
     """The file that remembers this backend: operations of one are not another's."""
     if not backend:
         return "embedded.db"
-    readable = re.sub(r"[^a-z0-9]+", "-", backend.rpartition("@")[2].lower()).strip("-")[:60]
+    backend = without_userinfo(backend)
+    readable = re.sub(r"[^a-z0-9]+", "-", backend.lower()).strip("-")[:60]
     return f"{readable}-{hashlib.sha256(backend.encode()).hexdigest()[:8]}.db"

@@ -1,7 +1,6 @@
 """The command line: `serve`, and one sub-command for each kind of operation."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from panel import __version__
+from panel import __version__, logs
 from panel.adapters import KINDS, Field, OperationAdapter
 from panel.app import create_app
 from panel.client import AsyncCLIClient
 from panel.connect import connect
 from panel.errors import CLIClientError, InvalidForm, UnsafeSettings
 from panel.operations import Snapshot
+from panel.password import SHORTEST, hashed
 from panel.settings import Settings
 from panel.verdict import Evidence, State, judge
 
@@ -45,8 +45,7 @@ def settings_or_exit(**overrides: Any) -> Settings:
 def serve(backend: str | None, host: str | None, port: int | None) -> None:
     """Open the panel for browsers."""
     settings = settings_or_exit(backend=backend, host=host, port=port)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.install(settings.log_level)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     Console(stderr=True).print(
         f"ktrdr-panel {__version__} on [bold]http://{shown}:{settings.port}[/bold]", highlight=False
@@ -55,6 +54,7 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        log_config=None,  # its lines go through ours
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -63,6 +63,15 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
         lifespan="on",
         timeout_graceful_shutdown=3,
     )
+
+
+@main.command("hash-password")
+@click.password_option("--password", help="Asked for when it is not given here, where others may read it.")
+def hash_password(password: str) -> None:
+    """Print the hash of a password, to be set instead of the password itself."""
+    if len(password) < SHORTEST:
+        raise click.ClickException(f"It is too short: it needs {SHORTEST} characters.")
+    click.echo(hashed(password))
 
 
 def _command(adapter: type[OperationAdapter]) -> click.Command:

@@ -4,14 +4,13 @@ import asyncio
 import os
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
 from panel import execute, wire
 from panel.adapters import OperationAdapter
 from panel.errors import APIError, CLIClientError, ConnectionError, TimeoutError
-from panel.settings import BASE_URL, DEFAULT_BASE_URL
+from panel.settings import BASE_URL, DEFAULT_BASE_URL, without_userinfo
 
 # The backend's server drops a connection that rests for 5 s. Letting go first means that a POST is not
 # sent into a connection which is just being closed, and so is not lost in a way nobody can tell.
@@ -137,9 +136,3 @@ async def _read_capped(response: httpx.Response) -> bytes:
             raise APIError(f"The backend sent something unreadable: more than {limit} MB.", response.status_code)
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def without_userinfo(url: str) -> str:
-    """The URL as it may be shown and logged: without a name and password in front of the host."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

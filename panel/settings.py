@@ -6,14 +6,16 @@ documentation is checked against it.
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import platformdirs
 
+from panel import password
 from panel.errors import UnsafeSettings
 
 BASE_URL = "KTRDR_API_CLIENT_BASE_URL"  # the variable that KTRDR's own clients read
@@ -21,10 +23,11 @@ DEFAULT_BASE_URL = "http://localhost:8000/api/v1"  # KTRDR's own default
 DANGEROUS = "KTRDR_PANEL_DANGEROUSLY_NO_AUTH"
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")  # a host's, or an IPv4 address
 
 
-def _setting(default: Any, variable: str, meaning: str) -> Any:
-    return field(default=default, metadata={"variable": variable, "meaning": meaning})
+def _setting(default: Any, variable: str, meaning: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"variable": variable, "meaning": meaning})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,8 @@ class Settings:
     """All settings. Build with `from_environ`, which checks them."""
 
     backend: str = _setting(
-        "", BASE_URL, "Address of KTRDR's REST API, ending in /api/v1. Empty: the embedded backend."
-    )
+        "", BASE_URL, "Address of KTRDR's REST API, ending in /api/v1. Empty: the embedded backend.", secret=True
+    )  # it may hold a name and password
     host: str = _setting("127.0.0.1", "KTRDR_PANEL_HOST", "Address to listen on.")
     port: int = _setting(8321, "KTRDR_PANEL_PORT", "Port to listen on.")
     data_folder: Path = _setting(
@@ -46,6 +49,15 @@ class Settings:
     )
     allowed_hosts: tuple[str, ...] = _setting(
         (), "KTRDR_PANEL_ALLOWED_HOSTS", "Further host names the panel answers to, separated by commas."
+    )
+    password: str = _setting(
+        "",
+        "KTRDR_PANEL_PASSWORD",
+        "Password that everyone has to type first, or its hash as `ktrdr-panel hash-password` prints it.",
+        secret=True,
+    )
+    password_file: Path | None = _setting(
+        None, "KTRDR_PANEL_PASSWORD_FILE", "A file that holds the password, or its hash, instead."
     )
     in_container: bool = _setting(
         False, "KTRDR_PANEL_IN_CONTAINER", "1 inside a container, where listening on 0.0.0.0 is the only way out."
@@ -67,25 +79,36 @@ class Settings:
         read |= {name: value for name, value in overrides.items() if value is not None}
         if read.get("backend") and urlsplit(read["backend"]).path in ("", "/"):
             read["backend"] = read["backend"].rstrip("/") + "/api/v1"  # the address of the server was given
+        if read.get("password_file"):
+            read["password"] = _word_in(read["password_file"], read.get("password", ""))
         settings = replace(cls(), **read)
         settings.check()
         return settings
 
     def check(self) -> None:
         if self.backend and not self.backend.startswith(("http://", "https://")):
-            raise UnsafeSettings(f"{BASE_URL} has to start with http:// or https://, not “{self.backend}”.")
+            raise UnsafeSettings(
+                f"{BASE_URL} has to start with http:// or https://, not “{without_userinfo(self.backend)}”."
+            )
         if not 0 < self.port < 65536:
             raise UnsafeSettings(f"KTRDR_PANEL_PORT has to be between 1 and 65535, not {self.port}.")
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise UnsafeSettings("KTRDR_PANEL_LOG_LEVEL has to be debug, info, warning or error.")
         for host in self.allowed_hosts:
-            if "*" in host or "/" in host or " " in host:
+            name, port = _name_and_port(host)
+            if not (_is_address(name) or _NAME.fullmatch(name)) or not (port == "" or port.isdecimal()):
                 raise UnsafeSettings(f"KTRDR_PANEL_ALLOWED_HOSTS takes exact names, not “{host}”.")
-        if self.exposed and not self.dangerously_no_auth:
+        if self.password.startswith(password.MARK):
+            if not password.is_hash(self.password):
+                raise UnsafeSettings("The password looks like a hash, but is none that `hash-password` prints.")
+        elif 0 < len(self.password) < password.SHORTEST:
+            raise UnsafeSettings(f"The password is too short: it needs {password.SHORTEST} characters.")
+        if self.exposed and not self.password and not self.dangerously_no_auth:
             raise UnsafeSettings(
                 "The panel has no password, and like this others than you could reach it: "
                 f"host {self.host}, allowed hosts {', '.join(self.allowed_hosts) or 'none'}. "
-                f"Listen on 127.0.0.1, or set {DANGEROUS}=1 if everyone who can reach it may use it."
+                "Listen on 127.0.0.1, or set KTRDR_PANEL_PASSWORD; "
+                f"{DANGEROUS}=1 if everyone who can reach it may use it."
             )
 
     @property
@@ -95,22 +118,65 @@ class Settings:
         return (not is_loopback(self.host) and not self.in_container) or not all(map(is_loopback, self.allowed_hosts))
 
     @property
+    def unprotected(self) -> bool:
+        """Others could reach it, and nothing asks them who they are."""
+        return self.exposed and not self.password
+
+    @property
     def hosts(self) -> frozenset[str]:
         """Exact values of the Host header that are answered, with and without the port."""
         names = {*_LOOPBACK, *self.allowed_hosts}
         if self.host not in ("0.0.0.0", "::"):  # noqa: S104  every address is not a name to be called by
-            names.add(self.host)
-        bracketed = {f"[{name}]" if ":" in name and not name.startswith("[") else name for name in names}
-        return frozenset(bracketed | {f"{name}:{self.port}" for name in bracketed})
+            names.add(self.host.lower())
+        answered = set()
+        for name, port in map(_name_and_port, names):
+            shown = f"[{name}]" if ":" in name else name
+            answered |= {f"{shown}:{port}"} if port else {shown, f"{shown}:{self.port}"}
+        return frozenset(answered)
 
 
 def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+    name, _ = _name_and_port(host)
+    return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
+
+
+def without_userinfo(url: str) -> str:
+    """The URL as it may be shown and logged: without a name and password in front of the host."""
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        parts = urlsplit(url)
+    except ValueError:
+        return url.rpartition("@")[2]
+    if not parts.netloc:
+        return url.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _name_and_port(host: str) -> tuple[str, str]:
+    """localhost:9000, [::1]:9000 and ::1, each as name and port; the port is "" when none is given."""
+    if _is_address(host.removeprefix("[").removesuffix("]")):
+        return host.removeprefix("[").removesuffix("]"), ""
+    name, _, port = host.rpartition(":")
+    return (name.removeprefix("[").removesuffix("]"), port) if name else (host, "")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
     except ValueError:
         return False
+    return True
+
+
+def _word_in(file: Path, given: str) -> str:
+    if given:
+        raise UnsafeSettings("Set either KTRDR_PANEL_PASSWORD or KTRDR_PANEL_PASSWORD_FILE, not both.")
+    try:
+        word = file.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as exc:
+        raise UnsafeSettings(f"The password's file {file} cannot be read.") from exc
+    if not word:  # not taken for “no password is wanted”
+        raise UnsafeSettings(f"The password's file {file} is empty.")
+    return word
 
 
 def _read(name: str, variable: str, given: str) -> Any:
@@ -119,10 +185,10 @@ def _read(name: str, variable: str, given: str) -> Any:
             if not given.isdecimal():
                 raise UnsafeSettings(f"{variable} has to be a number, not “{given}”.")
             return int(given)
-        case "data_folder" | "strategies_folder":
+        case "data_folder" | "strategies_folder" | "password_file":
             return Path(given).expanduser()
         case "allowed_hosts":
-            return tuple(host.strip() for host in given.split(",") if host.strip())
+            return tuple(host.strip().lower() for host in given.split(",") if host.strip())
         case "in_container" | "dangerously_no_auth":
             if given not in ("0", "1"):
                 raise UnsafeSettings(f"{variable} has to be 1 or 0, not “{given}”.")

@@ -24,7 +24,8 @@
   stream.addEventListener("htmx:sse:close", () => { connection = null; reopen(); });
   for (const name of ["beat", "htmx:sse:after:message"]) stream.addEventListener(name, alive);
   for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) {
-    stream.addEventListener(name, () => {
+    stream.addEventListener(name, (event) => {
+      if (event.detail?.status === 401) { leaving = true; location.reload(); return; } // logged out: to the login
       if (!connection) reopen();
       if (!document.hidden && !leaving) say("The panel does not answer. Reconnecting…");
     });

@@ -4,8 +4,9 @@ A page on the internet can make a browser on this machine send requests to the p
 that, on every route, static files and streams included, with no switch to turn them off:
 
 - the Host header must be one of ours, exactly (a rebound DNS name is not);
-- anything but GET and HEAD must come from our own pages: `Sec-Fetch-Site` is `same-origin` or `none`, or,
-  from a browser too old to send it, `Origin` equals the Host.
+- the request must come from our own pages, or from nobody's: `Sec-Fetch-Site` is `same-origin` or `none`; from
+  a browser that does not send it, `Origin` equals the Host. A link on another page may open one of ours, which
+  is a GET and changes nothing; other pages may not read, embed or frame anything.
 """
 
 from collections.abc import Iterable
@@ -68,15 +69,19 @@ class Guard:
         host = sent.get("host", [])
         if len(host) != 1 or host[0].lower() not in self._hosts:
             return 421, "This panel does not answer to that host name. KTRDR_PANEL_ALLOWED_HOSTS can add one."
-        if scope["method"] in ("GET", "HEAD"):
-            return None
+        reads = scope["method"] in ("GET", "HEAD")
         site, origin = sent.get("sec-fetch-site", []), sent.get("origin", [])
         if site:
-            own = site in (["same-origin"], ["none"])
-        else:
+            linked = (sent.get("sec-fetch-mode"), sent.get("sec-fetch-dest")) == (["navigate"], ["document"])
+            own = site in (["same-origin"], ["none"]) or (reads and linked)
+        elif origin:
             own = origin == [f"{scope['scheme']}://{host[0]}"]
+        else:
+            own = reads  # a program, or a browser's address bar
         if not own:
             return 403, "Refused: this request did not come from the panel's own pages."
+        if reads:
+            return None
         length = sent.get("content-length", ["0"])
         if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal() or int(length[0]) > MAX_FORM:
             return 413, "Refused: this is more than any form of the panel sends."

@@ -12,7 +12,8 @@ def page(request: Request, template: str, status: int = 200, stream: str = "line
     """A whole page; `stream` names the one stream it opens."""
     live = request.app.state.live
     settings = request.app.state.settings
-    frame = {"stream": stream, "exposed": settings.exposed, "path": request.url.path, **live.line()}
+    who = {"unprotected": settings.unprotected, "may_leave": bool(settings.password)}
+    frame = {"stream": stream, "path": request.url.path, **who, **live.line()}
     return HTMLResponse(draw(template, **frame | values), status)
 
 
