@@ -77,7 +77,7 @@ class Settings:
             if given:
                 read[setting.name] = _read(setting.name, setting.metadata["variable"], given)
         read |= {name: value for name, value in overrides.items() if value is not None}
-        if read.get("backend") and urlsplit(read["backend"]).path in ("", "/"):
+        if read.get("backend") and _path_of(read["backend"]) in ("", "/"):
             read["backend"] = read["backend"].rstrip("/") + "/api/v1"  # the address of the server was given
         if read.get("password_file"):
             read["password"] = _word_in(read["password_file"], read.get("password", ""))
@@ -86,9 +86,10 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        if self.backend and not self.backend.startswith(("http://", "https://")):
+        if self.backend and (not self.backend.startswith(("http://", "https://")) or _path_of(self.backend) is None):
+            shown = without_userinfo(self.backend)
             raise UnsafeSettings(
-                f"{BASE_URL} has to start with http:// or https://, not “{without_userinfo(self.backend)}”."
+                f"{BASE_URL} has to be an address that starts with http:// or https://, not “{shown}”."
             )
         if not 0 < self.port < 65536:
             raise UnsafeSettings(f"KTRDR_PANEL_PORT has to be between 1 and 65535, not {self.port}.")
@@ -151,12 +152,21 @@ def without_userinfo(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+def _path_of(url: str) -> str | None:
+    """None when it is no URL."""
+    try:
+        parts = urlsplit(url)
+        return parts.path if parts.hostname and (parts.port is None or parts.port) else None
+    except ValueError:
+        return None
+
+
 def _name_and_port(host: str) -> tuple[str, str]:
     """localhost:9000, [::1]:9000 and ::1, each as name and port; the port is "" when none is given."""
     if _is_address(host.removeprefix("[").removesuffix("]")):
         return host.removeprefix("[").removesuffix("]"), ""
     name, _, port = host.rpartition(":")
-    return (name.removeprefix("[").removesuffix("]"), port) if name else (host, "")
+    return (name.removeprefix("[").removesuffix("]"), port) if name and port else (host, "")
 
 
 def _is_address(name: str) -> bool:

@@ -48,9 +48,9 @@ class Panel:
 
 
 @contextmanager
-def panel(folder: Path, backend: str = "", **settings: Any) -> Iterator[Panel]:
+def panel(folder: Path, backend: str = "", port: int = 0, **settings: Any) -> Iterator[Panel]:
     """Over the backend at this address; over the embedded one without."""
-    made = Settings.from_environ({}, backend=backend, port=free_port(), data_folder=folder, **settings)
+    made = Settings.from_environ({}, backend=backend, port=port or free_port(), data_folder=folder, **settings)
     with served(create_app(made), made.port) as address:
         yield Panel(address, made)
 

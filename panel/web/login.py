@@ -20,14 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panel import password
 from panel.settings import Settings
-from panel.web.render import draw, duration
+from panel.web.render import draw
 from panel.web.respond import by_htmx
 from panel.web.sessions import LASTS, Session, Sessions, TooOften, Tries
+from panel.words import duration
 
 router = APIRouter()
 
 _PAGE = ("/login", "/static/panel.css", "/static/theme.js", "/static/icon.svg")
-OPEN = {(method, path) for method in ("GET", "HEAD") for path in (*_PAGE, "/healthz")} | {("POST", "/login")}
+OPEN = {("POST", "/login"), *(("GET", path) for path in _PAGE)}
 
 # One slash, then anything printable; browsers read `//`, `/\` and `/<tab>/` as the beginning of another host.
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}")
