@@ -66,6 +66,17 @@ def cancelled(seen: Evidence, now: float, around: Surroundings) -> Verdict:
 
 def failed(seen: Evidence, now: float) -> Verdict:
     snapshot = seen.snapshot
+    if snapshot.provisional and snapshot.kind == "data_load" and seen.untracked_since is not None:
+        return Verdict(
+            State.FAILED,
+            "Failed",
+            "The backend was restarted in the middle of this load, and the load ended with it.",
+            "Load again: what was saved before is still there.",
+            (
+                f"It was at {snapshot.percentage:.0f} %, then the backend called it 0 %.",
+                f"The backend's words: {snapshot.error}",
+            ),
+        )
     if snapshot.provisional:
         moved = ago(seen.changed_at, now)
         return Verdict(

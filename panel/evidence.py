@@ -35,7 +35,7 @@ class Evidence:
     cancel_at: float | None = None
     changes: int = 0  # readings that said something new
     rhythm: float = 0.0  # seconds: the longest usual time between two of them
-    untracked_since: float | None = None  # running, but the backend's values fell to nothing
+    untracked_since: float | None = None  # running (or until its end), but the backend's values fell to nothing
     fell: bool = False  # progress went backwards, short of nothing
     revived: Status | None = None  # the end that it had before the backend called it unfinished again
 
@@ -63,7 +63,7 @@ def observed(before: Evidence | None, snapshot: Snapshot) -> Evidence:
         failing_since=None,
         timed_out=False,
         forgotten=False,
-        untracked_since=(before.untracked_since or snapshot.read_at) if untracked else None,
+        untracked_since=_untracked_since(before, snapshot, untracked),
         fell=before.fell or _fell(old, snapshot),
         revived=_revived(before, snapshot),
     )
@@ -71,6 +71,16 @@ def observed(before: Evidence | None, snapshot: Snapshot) -> Evidence:
         return seen
     at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at
     return replace(seen, changed_at=at, changes=before.changes + 1, rhythm=_rhythm(before, snapshot))
+
+
+def unread(seen: Evidence, at: float, *, timed_out: bool) -> Evidence:
+    """After a reading that came to nothing."""
+    return replace(seen, failing_since=seen.failing_since or at, timed_out=timed_out)
+
+
+def forgotten(seen: Evidence) -> Evidence:
+    """After the backend said that it does not know it."""
+    return replace(seen, forgotten=True, failing_since=None, timed_out=False)
 
 
 def differs(before: Evidence, seen: Evidence) -> bool:
@@ -98,6 +108,12 @@ def _untracked(before: Evidence, snapshot: Snapshot) -> bool:
     hear the work any more."""
     same_run = before.snapshot.status is Status.RUNNING and snapshot.status is Status.RUNNING
     return same_run and snapshot.percentage == 0.0 and before.snapshot.percentage > 0.0
+
+
+def _untracked_since(before: Evidence, snapshot: Snapshot, untracked: bool) -> float | None:
+    if untracked:
+        return before.untracked_since or snapshot.read_at
+    return before.untracked_since if snapshot.status is Status.FAILED else None
 
 
 def _fell(old: Snapshot, snapshot: Snapshot) -> bool:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from panel.errors import APIError, CLIClientError, TimeoutError
+from panel.evidence import Cancel, Evidence, differs, forgotten, observed, unread
 from panel.execute import Client, Reading, follow, operation_path, read
 from panel.operations import Snapshot
 from panel.store import Store
-from panel.verdict import Cancel, Evidence, State, Verdict, differs, judge, observed
+from panel.verdict import State, Verdict, judge
 from panel.workers import Surroundings
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
@@ -249,10 +250,10 @@ class Relay:
         if seen is None or error is None:
             return False
         if error.status_code == 404:
-            self._keep(seen, replace(seen, forgotten=True, failing_since=None))
+            self._keep(seen, forgotten(seen))
             return False
         slow = isinstance(error, TimeoutError)
-        self._keep(seen, replace(seen, failing_since=seen.failing_since or time.time(), timed_out=slow))
+        self._keep(seen, unread(seen, time.time(), timed_out=slow))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self._failed(error)
         return True
@@ -325,7 +326,7 @@ class Relay:
                 if reading.snapshot is not None:
                     self.observe(reading)
                 elif reading.error is not None and reading.error.status_code == 404:
-                    self._keep(seen, replace(seen, forgotten=True))
+                    self._keep(seen, forgotten(seen))
                 return
 
     async def _heard_of_workers(self, answer: Any) -> None:
