@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -46,7 +47,8 @@ def create_app(settings: Settings) -> ASGIApp:
             live.loads = Loads(client, store, starting, live.relay, catalogue, live.queue_changed)
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
             app.state.starting, app.state.client = starting, client
-            lasting = (live.relay.run, live.beat, live.survey.run, live.loads.run)
+            keep_memory = partial(store.keep, settings.keep_days)
+            lasting = (live.relay.run, live.beat, live.survey.run, live.loads.run, keep_memory)
             tasks = [asyncio.create_task(starting.reconcile()), *(asyncio.create_task(_kept(run)) for run in lasting)]
             try:
                 yield

@@ -76,8 +76,9 @@ class Memory:
         self._db = db
         self._written: dict[str, tuple[Epoch, ...]] = {}
 
-    def remember(self, seen: Evidence, verdict: Verdict) -> None:
-        """Keep the latest of one operation, and the reading if it says something that the last one did not."""
+    def remember(self, seen: Evidence, verdict: Verdict, at: float) -> None:
+        """Keep the latest of one operation, and what is observed at `at` if it says something that the last
+        reading did not."""
         snapshot = seen.snapshot
         started = snapshot.started_at or snapshot.created_at
         ended = None if verdict.live else snapshot.completed_at or seen.changed_at
@@ -99,7 +100,7 @@ class Memory:
         )
         self._db.execute(f"INSERT OR REPLACE INTO operations VALUES ({', '.join('?' * len(row))})", row)
         self._keep_epochs(snapshot.id, snapshot.epochs, snapshot.read_at)
-        self._keep_reading(seen, verdict)
+        self._keep_reading(seen, verdict, at)
 
     def recall(self, operation_id: str) -> Evidence | None:
         row = self._db.execute(f"{_SELECT} WHERE id = ?", (operation_id,)).fetchone()
@@ -118,6 +119,12 @@ class Memory:
     def unfinished(self) -> list[Evidence]:
         rows = self._db.execute(f"{_SELECT} WHERE live = 1").fetchall()
         return [self._whole(_evidence(row[0])) for row in rows]
+
+    def sketchy(self) -> list[str]:
+        """Ids of ended operations of which only a list's few fields are known, the latest last."""
+        few = "json_extract(evidence, '$.snapshot.full') = 0 AND json_extract(evidence, '$.forgotten') = 0"
+        rows = self._db.execute(f"SELECT id FROM operations WHERE live = 0 AND {few} ORDER BY created_at")
+        return [row[0] for row in rows]
 
     def find(self, wanted: Wanted) -> tuple[list[Evidence], int]:
         """One page of what is wanted, without epochs, and how many there are in all."""
@@ -194,7 +201,7 @@ class Memory:
         while len(self._written) > KNOWN_EPOCHS:
             del self._written[next(iter(self._written))]
 
-    def _keep_reading(self, seen: Evidence, verdict: Verdict) -> None:
+    def _keep_reading(self, seen: Evidence, verdict: Verdict, at: float) -> None:
         snapshot = seen.snapshot
         said = (verdict.state.value, verdict.word, snapshot.percentage, snapshot.step, len(snapshot.epochs))
         last = self._db.execute(
@@ -204,7 +211,6 @@ class Memory:
         ).fetchone()
         if last == said:
             return
-        at = max(snapshot.read_at, seen.cancel_at or 0.0)
         row = (snapshot.id, at, *said[:2], verdict.headline, *said[2:])
         self._db.execute("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         if verdict.state in ENDS:

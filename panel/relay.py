@@ -66,23 +66,28 @@ class _Pace:
 class Relay:
     """Start with `run` in a task; everything else is called from the same event loop."""
 
-    def __init__(self, client: Client, store: Store, listener: Listener, address: str) -> None:
+    def __init__(
+        self, client: Client, store: Store, listener: Listener, address: str, discovery: float = DISCOVERY
+    ) -> None:
         self.line = Line(address)
         self.around = Surroundings()
         self._client = client
         self._store = store
         self._listener = listener
+        self._discovery = discovery  # seconds between rounds
         self._live: dict[str, Evidence] = {}
         self._answers: dict[str, dict[str, Any]] = {}
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, _Pace] = {}
         self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._round = asyncio.Event()
+        self._sketchy: list[str] = []  # ended operations known from a list only
 
     async def run(self) -> None:
         """Discover and poll until cancelled."""
         for seen in self._store.memory.unfinished():
             self._adopt(seen)
+        self._sketchy = self._store.memory.sketchy()
         try:
             turn = 0
             while True:
@@ -90,7 +95,9 @@ class Relay:
                 await self._complete_one()
                 turn += 1
                 silent = self.line.failing_since is not None
-                await self._rest(RECOVERY if silent and self._listener.anyone() else DISCOVERY)
+                await self._rest(
+                    min(RECOVERY, self._discovery) if silent and self._listener.anyone() else self._discovery
+                )
         finally:
             for poller in self._pollers.values():
                 poller.cancel()
@@ -204,7 +211,7 @@ class Relay:
             self._live.pop(operation_id, None)
         told = (verdict.state, verdict.word)
         if before is None or differs(before, seen) or self._told.get(operation_id) != told:
-            self._store.memory.remember(seen, verdict)
+            self._store.memory.remember(seen, verdict, time.time())
         self._told[operation_id] = told
         if not verdict.live:
             self._told.pop(operation_id)
@@ -317,17 +324,24 @@ class Relay:
                     await self._meet(snapshot.id)
             elif seen is None:
                 self._keep(None, Evidence(snapshot, snapshot.completed_at or snapshot.created_at or time.time()))
+                self._sketchy.insert(0, snapshot.id)  # the list has the latest first
 
     async def _complete_one(self) -> None:
-        """Read one of the ended operations of which only the list's few fields are known: one a round."""
-        for seen in self._store.memory.recent(RECENT) if self.line.failing_since is None else []:
-            if not seen.snapshot.full and not seen.forgotten:
-                reading = await read(self._client, seen.snapshot.id, READ_TIMEOUT)
-                if reading.snapshot is not None:
-                    self.observe(reading)
-                elif reading.error is not None and reading.error.status_code == 404:
-                    self._keep(seen, forgotten(seen))
-                return
+        """Read one of the ended operations of which only the list's few fields are known: one a round, the
+        latest first. The backend may forget them."""
+        while self._sketchy and self.line.failing_since is None:
+            operation_id = self._sketchy.pop()
+            seen = self.known(operation_id)
+            if seen is None or seen.snapshot.full or seen.forgotten:
+                continue
+            reading = await read(self._client, operation_id, READ_TIMEOUT)
+            if reading.snapshot is not None:
+                self.observe(reading)
+            elif reading.error is not None and reading.error.status_code == 404:
+                self._keep(seen, forgotten(seen))
+            else:
+                self._sketchy.append(operation_id)
+            return
 
     async def _heard_of_workers(self, answer: Any) -> None:
         busy_before = {worker.operation_id for worker in self.around.workers if worker.operation_id}

@@ -18,7 +18,7 @@ def _copy_operations(db: sqlite3.Connection) -> None:
     for snapshot, changed_at, forgotten, cancel, cancel_at in db.execute(old).fetchall():
         decoded = msgspec.json.decode(snapshot, type=Snapshot)
         seen = Evidence(decoded, changed_at, forgotten=bool(forgotten), cancel=Cancel(cancel), cancel_at=cancel_at)
-        memory.remember(seen, judge(seen, time.time()))
+        memory.remember(seen, judge(seen, time.time()), changed_at)
 
 
 _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (

@@ -47,6 +47,9 @@ class Settings:
     strategies_folder: Path | None = _setting(
         None, "KTRDR_STRATEGIES_DIR", "KTRDR's folder of strategy files, read for names the backend does not list."
     )
+    keep_days: int = _setting(
+        730, "KTRDR_PANEL_KEEP_DAYS", "Days after its end that an operation is remembered; 0 keeps all of them."
+    )
     allowed_hosts: tuple[str, ...] = _setting(
         (), "KTRDR_PANEL_ALLOWED_HOSTS", "Further host names the panel answers to, separated by commas."
     )
@@ -191,7 +194,7 @@ def _word_in(file: Path, given: str) -> str:
 
 def _read(name: str, variable: str, given: str) -> Any:
     match name:
-        case "port":
+        case "port" | "keep_days":
             if not given.isdecimal():
                 raise UnsafeSettings(f"{variable} has to be a number, not “{given}”.")
             return int(given)

@@ -5,6 +5,8 @@ start's intent is on disk before its POST leaves, so that a panel that dies in b
 that it may have started something.
 """
 
+import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ from panel.memory import Memory
 from panel.schema import migrate
 
 OPEN = ("waiting", "starting", "running", "unconfirmed")  # states of loads and plans that may still change
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,13 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
+
+    async def keep(self, days: int) -> None:
+        """Drop what ended longer ago than so many days, now and every hour; runs until cancelled."""
+        while True:
+            if days and (dropped := self.memory.forget(time.time() - days * 86_400)):
+                log.info("forgot %d operations that ended more than %d days ago", dropped, days)
+            await asyncio.sleep(3600)
 
     def claim(self, key: str, kind: str, form: dict[str, str], operation_id: str | None) -> tuple[Start, bool]:
         """The start with this key, and whether it is this call that made it: on disk, power cuts included."""

@@ -20,7 +20,7 @@ def seen(operation_id="op_a", **changes) -> Evidence:
 
 
 def keep(store: Store, evidence: Evidence) -> None:
-    store.memory.remember(evidence, judge(evidence, 1001.0))
+    store.memory.remember(evidence, judge(evidence, 1001.0), 1001.0)
 
 
 def test_an_operation_comes_back_as_it_was(path):
