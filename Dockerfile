@@ -21,6 +21,7 @@ RUN pip --python /opt/panel/bin/python install --no-cache-dir --only-binary :all
 
 # The panel itself, apart from its libraries: a change of its source changes one small layer.
 FROM libraries AS app
+WORKDIR /build
 COPY requirements/wheel.txt /build/
 RUN python -m venv --without-pip /opt/hatch \
     && pip --python /opt/hatch/bin/python install --no-cache-dir --only-binary :all: --require-hashes \
@@ -29,7 +30,7 @@ COPY pyproject.toml README.md LICENSE /build/
 COPY templates /build/templates
 COPY static /build/static
 COPY panel /build/panel
-RUN cd /build && /opt/hatch/bin/python -m hatchling build -t wheel -d /build/dist \
+RUN /opt/hatch/bin/python -m hatchling build -t wheel -d /build/dist \
     && pip --python /opt/panel/bin/python install --no-cache-dir --no-deps --no-index --target /opt/app /build/dist/*.whl
 
 # What every image has: no build tools, no root, one folder that is written to.

@@ -15,7 +15,7 @@ from panel import __version__, logs
 from panel.adapters import KINDS, Field, OperationAdapter
 from panel.app import create_app
 from panel.client import AsyncCLIClient
-from panel.connect import connect
+from panel.connect import check, connect
 from panel.errors import CLIClientError, InvalidForm, UnsafeSettings
 from panel.operations import Snapshot
 from panel.password import SHORTEST, hashed
@@ -33,9 +33,11 @@ def main() -> None:
 
 def settings_or_exit(**overrides: Any) -> Settings:
     try:
-        return Settings.from_environ(**overrides)
+        settings = Settings.from_environ(**overrides)
+        check(settings)
     except UnsafeSettings as exc:
         raise click.ClickException(str(exc)) from exc
+    return settings
 
 
 @main.command()

@@ -2,14 +2,32 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
 
 from panel.client import AsyncCLIClient
-from panel.settings import Settings
+from panel.errors import UnsafeSettings
+from panel.settings import BASE_URL, DEFAULT_BASE_URL, Settings
 
 EMBEDDED_URL = "http://embedded/api/v1"  # never resolved: requests to it stay in this process
+
+_LIBRARIES = ("numpy", "pandas", "sklearn", "talib")  # of the `embedded` extra, by the names they are imported by
+
+
+def embedded_missing() -> list[str]:
+    """Libraries of the embedded backend that are not installed. None of them is loaded to find out."""
+    return [name for name in _LIBRARIES if find_spec(name) is None]
+
+
+def check(settings: Settings) -> None:
+    """Raises UnsafeSettings when there is no backend to be had with these settings."""
+    if not settings.backend and (missing := embedded_missing()):
+        raise UnsafeSettings(
+            f"No backend is named, and the embedded one is not installed ({', '.join(missing)} missing). "
+            f"Install it: pip install 'ktrdr-panel[embedded]'. Or name a KTRDR: {BASE_URL}={DEFAULT_BASE_URL}"
+        )
 
 
 @asynccontextmanager
@@ -20,6 +38,7 @@ async def connect(settings: Settings, **options: Any) -> AsyncIterator[AsyncCLIC
         async with AsyncCLIClient(settings.backend, **options) as client:
             yield client
         return
+    check(settings)
     # Only here: with a KTRDR configured, the embedded backend's libraries need not be installed.
     from panel.embedded import EmbeddedBackend
 

@@ -91,6 +91,15 @@ class Store:
                 log.info("forgot %d operations that ended more than %d days ago", dropped, days)
             await asyncio.sleep(3600)
 
+    def write_problem(self) -> str:
+        """Why nothing can be written down now; "" when it can, which was tried."""
+        try:
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            self._db.execute(f"PRAGMA user_version = {version}")
+        except sqlite3.Error as exc:
+            return str(exc)
+        return ""
+
     def claim(self, key: str, kind: str, form: dict[str, str], operation_id: str | None) -> tuple[Start, bool]:
         """The start with this key, and whether it is this call that made it: on disk, power cuts included."""
         row = (key, kind, msgspec.json.encode(form).decode(), "sending", operation_id, "", time.time())

@@ -1,0 +1,46 @@
+"""Whether the panel lives, and whether it can do its work: for those who keep it running, and their tools."""
+
+import time
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from panel.relay import DISCOVERY, READ_TIMEOUT
+from panel.store import Store
+from panel.web.live import Live
+
+router = APIRouter()
+
+LATELY = READ_TIMEOUT + 2 * DISCOVERY  # seconds: two rounds, one of which may wait for its whole time-out
+
+
+@router.get("/healthz")
+async def healthz() -> JSONResponse:
+    """The process answers. Nothing else is looked at: a silent backend is no reason to restart the panel."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """503 with the reasons while the panel cannot do its work."""
+    live: Live = request.app.state.live
+    reasons = [*_of_memory(request.app.state.store), *_of_line(live, time.time())]
+    return JSONResponse(
+        {"status": "not ready" if reasons else "ready", "reasons": reasons}, status_code=503 if reasons else 200
+    )
+
+
+def _of_memory(store: Store) -> list[str]:
+    problem = store.write_problem()
+    return [f"The panel's memory cannot be written to: {problem}."] if problem else []
+
+
+def _of_line(live: Live, now: float) -> list[str]:
+    line = live.relay.line
+    if line.answered_at is None:
+        return [f"The backend at {line.address} has not answered yet. {line.message}".strip()]
+    if now - line.answered_at > LATELY:
+        return [
+            f"The backend at {line.address} last answered {now - line.answered_at:.0f} s ago. {line.message}".strip()
+        ]
+    return []
