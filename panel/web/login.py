@@ -28,7 +28,7 @@ from panel.words import duration
 router = APIRouter()
 
 _PAGE = ("/login", "/static/panel.css", "/static/theme.js", "/static/icon.svg")
-OPEN = {("POST", "/login"), *(("GET", path) for path in _PAGE)}
+OPEN = {("POST", "/login"), ("GET", "/healthz"), *(("GET", path) for path in _PAGE)}
 
 # One slash, then anything printable; browsers read `//`, `/\` and `/<tab>/` as the beginning of another host.
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}")
