@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Scope
 from panel import __version__
 from panel.catalogue import Catalogue
 from panel.connect import connect
+from panel.discovery import Discovery
 from panel.fanout import Fanout
 from panel.loads import Loads
 from panel.relay import Relay
@@ -48,7 +49,8 @@ def create_app(settings: Settings) -> ASGIApp:
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
             app.state.starting, app.state.client = starting, client
             keep_memory = partial(store.keep, settings.keep_days)
-            lasting = (live.relay.run, live.beat, live.survey.run, live.loads.run, keep_memory)
+            discovery = Discovery(client, live.relay, store.memory)
+            lasting = (live.relay.run, discovery.run, live.beat, live.survey.run, live.loads.run, keep_memory)
             tasks = [asyncio.create_task(starting.reconcile()), *(asyncio.create_task(_kept(run)) for run in lasting)]
             try:
                 yield

@@ -1,7 +1,7 @@
 """The backend is asked once, however many browsers watch.
 
-One poller for each operation that is not finished, one round that discovers what others started, and one
-state of the line to the backend. What they find goes to the store and to `Listener`, which draws it.
+One poller for each operation that is not finished, and one state of the line to the backend. What they find,
+and what `discovery` does, goes to the store and to `Listener`, which draws it.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from panel.errors import APIError, CLIClientError, TimeoutError
 from panel.evidence import Cancel, Evidence, differs, forgotten, observed, unread
 from panel.execute import Client, Reading, follow, operation_path, read
-from panel.operations import Snapshot
+from panel.line import Line
 from panel.store import Store
 from panel.verdict import State, Verdict, judge
 from panel.workers import Surroundings
@@ -23,10 +23,7 @@ READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a pa
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
 WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
 UNWATCHED = 5.0  # seconds, while nobody does: its end should still be known soon
-DISCOVERY = 5.0  # seconds between rounds: one request each
-RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
 RECENT = 12  # ended operations that are shown in full without being asked for
-LOOK_AGAIN = 60.0  # seconds until an operation that the backend has not noticed the end of is read again
 KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
 
 log = logging.getLogger(__name__)
@@ -44,17 +41,6 @@ class Listener(Protocol):
 
 
 @dataclass(slots=True)
-class Line:
-    """The line from the panel to the backend. Times are Unix seconds."""
-
-    address: str
-    answered_at: float | None = None
-    failing_since: float | None = None
-    slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT
-    message: str = ""
-
-
-@dataclass(slots=True)
 class _Pace:
     """When one operation is read again."""
 
@@ -66,38 +52,25 @@ class _Pace:
 class Relay:
     """Start with `run` in a task; everything else is called from the same event loop."""
 
-    def __init__(
-        self, client: Client, store: Store, listener: Listener, address: str, discovery: float = DISCOVERY
-    ) -> None:
+    def __init__(self, client: Client, store: Store, listener: Listener, address: str) -> None:
         self.line = Line(address)
         self.around = Surroundings()
         self._client = client
         self._store = store
         self._listener = listener
-        self._discovery = discovery  # seconds between rounds
         self._live: dict[str, Evidence] = {}
         self._answers: dict[str, dict[str, Any]] = {}
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, _Pace] = {}
         self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
-        self._round = asyncio.Event()
-        self._sketchy: list[str] = []  # ended operations known from a list only
+        self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
 
     async def run(self) -> None:
-        """Discover and poll until cancelled."""
+        """Poll what is not finished, until cancelled."""
         for seen in self._store.memory.unfinished():
             self._adopt(seen)
-        self._sketchy = self._store.memory.sketchy()
         try:
-            turn = 0
-            while True:
-                await self._discover(turn)
-                await self._complete_one()
-                turn += 1
-                silent = self.line.failing_since is not None
-                await self._rest(
-                    min(RECOVERY, self._discovery) if silent and self._listener.anyone() else self._discovery
-                )
+            await asyncio.Event().wait()
         finally:
             for poller in self._pollers.values():
                 poller.cancel()
@@ -115,6 +88,14 @@ class Relay:
     def verdict(self, seen: Evidence) -> Verdict:
         """What is really going on with it now."""
         return judge(seen, time.time(), self.around)
+
+    def anyone(self) -> bool:
+        """Whether somebody has a page open."""
+        return self._listener.anyone()
+
+    def polled(self, operation_id: str) -> bool:
+        """It is read again and again, until it is finished."""
+        return operation_id in self._pollers
 
     def answer(self, operation_id: str) -> dict[str, Any] | None:
         """The backend's own words of the latest reading, while they are at hand."""
@@ -146,7 +127,7 @@ class Relay:
             self._answers[snapshot.id] = reading.answer
             while len(self._answers) > KEPT_ANSWERS:
                 del self._answers[next(iter(self._answers))]
-        self._keep(before, seen)
+        self.keep(before, seen)
         return seen
 
     async def cancel(self, operation_id: str, by_whom: str = "the panel") -> None:
@@ -155,14 +136,14 @@ class Relay:
         if seen is None:
             raise APIError("Nobody knows this operation.", 404)
         now = time.time()
-        self._keep(seen, replace(seen, cancel=Cancel.ASKED, cancel_at=now))
+        self.keep(seen, replace(seen, cancel=Cancel.ASKED, cancel_at=now))
         try:
             body = {"reason": "Cancelled from the panel"}
             answer = await self._client.delete(operation_path(operation_id), json=body, timeout=READ_TIMEOUT)
         except CLIClientError as exc:
             self._store.memory.asked(operation_id, "cancel", by_whom, exc.message)
             seen = self.known(operation_id) or seen
-            self._keep(seen, replace(seen, cancel=Cancel.NONE, cancel_at=None))
+            self.keep(seen, replace(seen, cancel=Cancel.NONE, cancel_at=None))
             raise
         finally:
             self.wake(operation_id)
@@ -172,7 +153,7 @@ class Relay:
         lost = told.get("remote_cancelled") is False and not told.get("task_cancelled")
         self._store.memory.asked(operation_id, "cancel", by_whom, "not delivered to the worker" if lost else "taken")
         seen = self.known(operation_id) or seen
-        self._keep(seen, replace(seen, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now))
+        self.keep(seen, replace(seen, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now))
         log.info("cancel operation=%s delivered=%s", operation_id, not lost)
 
     async def resume(self, operation_id: str, by_whom: str = "the panel") -> None:
@@ -186,7 +167,7 @@ class Relay:
         log.info("resumed operation=%s", operation_id)
         seen = self.known(operation_id)
         if seen is not None:
-            self._keep(seen, replace(seen, cancel=Cancel.NONE, cancel_at=None))
+            self.keep(seen, replace(seen, cancel=Cancel.NONE, cancel_at=None))
         reading = await read(self._client, operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             self.observe(reading)
@@ -197,11 +178,11 @@ class Relay:
             if each in self._paces:
                 self._paces[each].wake.set()
         if self.line.failing_since is not None:
-            self._round.set()
+            self.nudged.set()
 
     # Pollers
 
-    def _keep(self, before: Evidence | None, seen: Evidence) -> None:
+    def keep(self, before: Evidence | None, seen: Evidence) -> None:
         """Remember and draw; `before` is what was known until now."""
         operation_id, verdict = seen.snapshot.id, self.verdict(seen)
         was_listed = operation_id in self._live
@@ -237,7 +218,7 @@ class Relay:
                     before = self._live.get(operation_id)
                     seen = self.observe(reading)
                     pace.unchanged = 0 if before is None or differs(before, seen) else pace.unchanged + 1
-                    self._answered()
+                    self.answered()
                     if operation_id not in self._live:
                         break  # for the backend it goes on; the verdict is that it has ended
                 elif not self._unread(operation_id, reading.error):
@@ -246,7 +227,7 @@ class Relay:
                 # `follow` ended on a "failed" that was long in doubt and is now believed.
                 last = self._live.get(operation_id)
                 if last is not None:
-                    self._keep(last, replace(last, snapshot=replace(last.snapshot, settled=True)))
+                    self.keep(last, replace(last, snapshot=replace(last.snapshot, settled=True)))
         finally:
             self._pollers.pop(operation_id, None)
             self._paces.pop(operation_id, None)
@@ -257,12 +238,12 @@ class Relay:
         if seen is None or error is None:
             return False
         if error.status_code == 404:
-            self._keep(seen, forgotten(seen))
+            self.keep(seen, forgotten(seen))
             return False
         slow = isinstance(error, TimeoutError)
-        self._keep(seen, unread(seen, time.time(), timed_out=slow))
+        self.keep(seen, unread(seen, time.time(), timed_out=slow))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
-            self._failed(error)
+            self.failed(error)
         return True
 
     async def _pause(self, operation_id: str) -> None:
@@ -281,110 +262,25 @@ class Relay:
             await asyncio.sleep(rest)
         pace.asked_at = time.monotonic()
 
-    # Discovery
-
-    async def _discover(self, turn: int) -> None:
-        """The list and the workers in turn. The list shows what others started once somebody has asked
-        for it; the workers name what nobody has asked for yet."""
-        try:
-            if turn % 2 == 0:
-                limit = 100 if turn == 0 else 20
-                answer = await self._client.get("/operations", params={"limit": limit}, timeout=READ_TIMEOUT)
-                await self._discovered(answer.get("data") if isinstance(answer, dict) else None)
-            else:
-                answer = await self._client.get("/workers", timeout=READ_TIMEOUT)
-                await self._heard_of_workers(answer)
-        except TimeoutError as exc:
-            await self._slow(exc)
-        except CLIClientError as exc:
-            self._failed(exc)
-        else:
-            self._answered(slow=False)
-
-    async def _slow(self, error: TimeoutError) -> None:
-        """The list waits for a worker that hangs, for half a minute; the backend itself answers meanwhile."""
-        try:
-            await self._client.get("/health", timeout=3.0)
-        except CLIClientError:
-            self._failed(error)
-        else:
-            self._answered(slow=True)
-
-    async def _discovered(self, items: Any) -> None:
-        for item in items if isinstance(items, list) else []:
-            try:
-                snapshot = Snapshot.from_summary(item, time.time())
-            except ValueError:
-                continue
-            seen = self.known(snapshot.id)
-            if snapshot.id in self._pollers:
-                continue
-            if not snapshot.status.finished:
-                if seen is None or self.verdict(seen).live or time.time() - seen.snapshot.read_at > LOOK_AGAIN:
-                    await self._meet(snapshot.id)
-            elif seen is None:
-                self._keep(None, Evidence(snapshot, snapshot.completed_at or snapshot.created_at or time.time()))
-                self._sketchy.insert(0, snapshot.id)  # the list has the latest first
-
-    async def _complete_one(self) -> None:
-        """Read one of the ended operations of which only the list's few fields are known: one a round, the
-        latest first. The backend may forget them."""
-        while self._sketchy and self.line.failing_since is None:
-            operation_id = self._sketchy.pop()
-            seen = self.known(operation_id)
-            if seen is None or seen.snapshot.full or seen.forgotten:
-                continue
-            reading = await read(self._client, operation_id, READ_TIMEOUT)
-            if reading.snapshot is not None:
-                self.observe(reading)
-            elif reading.error is not None and reading.error.status_code == 404:
-                self._keep(seen, forgotten(seen))
-            else:
-                self._sketchy.append(operation_id)
-            return
-
-    async def _heard_of_workers(self, answer: Any) -> None:
-        busy_before = {worker.operation_id for worker in self.around.workers if worker.operation_id}
-        self.around = self.around.heard(answer, time.time())
-        busy = {worker.operation_id for worker in self.around.workers if worker.operation_id}
-        for operation_id in busy - self._pollers.keys():
-            seen = self.known(operation_id)
-            if seen is None or not seen.snapshot.status.finished:
-                await self._meet(operation_id)
-        for operation_id in (busy | busy_before) - self._live.keys():
-            if (seen := self.known(operation_id)) is not None:  # cancelled, and perhaps still worked on
-                self._keep(seen, seen)
-        self._listener.workers_changed()
-
-    async def _meet(self, operation_id: str) -> None:
-        reading = await read(self._client, operation_id, READ_TIMEOUT)
-        if reading.snapshot is not None:
-            self.observe(reading)
-
-    async def _rest(self, seconds: float) -> None:
-        self._round.clear()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._round.wait(), seconds)
-
     # The line
 
-    def _answered(self, slow: bool | None = None) -> None:
-        """`slow`: whether it answered late, where that was seen."""
-        was_silent = self.line.failing_since is not None or self.line.answered_at is None
-        was_slow = self.line.slow_since is not None
+    def answered(self, slow: bool | None = None) -> None:
+        """The backend has answered; `slow`: whether it did so late, where that was seen."""
         now = time.time()
-        self.line.answered_at, self.line.failing_since, self.line.message = now, None, ""
         self.around = replace(self.around, answered_at=now)
-        if slow is not None:
-            self.line.slow_since = (self.line.slow_since or now) if slow else None
-        if was_silent or was_slow != (self.line.slow_since is not None):
+        if self.line.answered(now, slow):
             self._listener.line_changed()
             self.wake()
 
-    def _failed(self, error: CLIClientError) -> None:
-        first = self.line.failing_since is None
-        self.line.failing_since = self.line.failing_since or time.time()
-        self.line.message = error.message
-        if first:
+    def failed(self, error: CLIClientError) -> None:
+        """Nobody was there."""
+        if self.line.failed(error.message, time.time()):
             log.warning("backend silent: %s", error.message)
             self._listener.line_changed()
+
+    def heard_of_workers(self, answer: Any) -> tuple[set[str], set[str]]:
+        """Take in a list of workers; returns the operations they were busy with before, and are now."""
+        before = {worker.operation_id for worker in self.around.workers if worker.operation_id}
+        self.around = self.around.heard(answer, time.time())
+        self._listener.workers_changed()
+        return before, {worker.operation_id for worker in self.around.workers if worker.operation_id}

@@ -9,11 +9,11 @@ PANEL = Path(__file__).parents[1] / "panel"
 
 FLOORS = [
     {"errors", "settings", "password", "logs", "__init__"},
-    {"operations", "wire", "fanout", "adapters", "coverage", "words"},
+    {"operations", "wire", "fanout", "adapters", "coverage", "line", "words"},
     {"evidence", "workers", "state", "ends", "verdict"},
     {"execute"},
     {"client", "memory", "schema", "store", "catalogue"},
-    {"starting", "relay", "survey", "loads"},
+    {"starting", "relay", "discovery", "survey", "loads"},
     {"web"},
     {"connect", "app", "cli", "__main__"},
 ]

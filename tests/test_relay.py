@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from panel.client import AsyncCLIClient
+from panel.discovery import Discovery
 from panel.evidence import Evidence
 from panel.relay import Relay
 from panel.store import Store
@@ -55,14 +56,15 @@ class Wire(httpx.ASGITransport):
 async def relaying(wire: Wire, folder: Path) -> AsyncIterator[Relay]:
     async with AsyncCLIClient("http://backend/api/v1", transport=wire, max_retries=0) as client:
         store = Store(folder / "panel.db")
-        relay = Relay(client, store, Nobody(), client.address, discovery=0.3)
-        task = asyncio.create_task(relay.run())
+        relay = Relay(client, store, Nobody(), client.address)
+        discovery = Discovery(client, relay, store.memory, every=0.3)
+        tasks = [asyncio.create_task(relay.run()), asyncio.create_task(discovery.run())]
         try:
             yield relay
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             store.close()
 
 
@@ -191,7 +193,7 @@ async def test_quirk_5_the_end_of_a_resumed_training_is_believed_and_costs_no_mo
     async with relaying(wire, tmp_path) as relay:
         await until(lambda: relay.known("op_a"))
         aged = relay.known("op_a")
-        relay._keep(aged, Evidence(aged.snapshot, before))  # as if it had been watched for five minutes
+        relay.keep(aged, Evidence(aged.snapshot, before))  # as if it had been watched for five minutes
         await until(lambda: not relay.running(), 40)
         assert relay.verdict(relay.known("op_a")).word == "Probably ended"
         asked = backend.hits["GET /operations/op_a"]

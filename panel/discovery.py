@@ -1,0 +1,124 @@
+"""What others start, found by one small request every few seconds.
+
+The backend's list and its workers are asked in turn. The list shows a training only after somebody has asked
+for it, and forgets finished loads; a worker names the operation that it is busy with. Their values are never
+taken for current: they freeze at whatever the last reading of the operation was.
+"""
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+from panel.errors import CLIClientError, TimeoutError
+from panel.evidence import Evidence, forgotten
+from panel.execute import Client, read
+from panel.memory import Memory
+from panel.operations import Snapshot
+from panel.relay import READ_TIMEOUT, Relay
+
+EVERY = 5.0  # seconds between rounds: one request each
+RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
+LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
+FIRST, LATER = 100, 20  # entries of the list that are asked for
+
+
+class Discovery:
+    """Start with `run` in a task."""
+
+    def __init__(self, client: Client, relay: Relay, memory: Memory, every: float = EVERY) -> None:
+        self._client = client
+        self._relay = relay
+        self._memory = memory
+        self._every = every
+        self._sketchy: list[str] = []  # ended operations known from a list only, the latest last
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self._sketchy = self._memory.sketchy()
+        turn = 0
+        while True:
+            await self._ask(turn)
+            await self._complete_one()
+            turn += 1
+            silent = self._relay.line.failing_since is not None and self._relay.anyone()
+            await self._rest(min(RECOVERY, self._every) if silent else self._every)
+
+    async def _ask(self, turn: int) -> None:
+        try:
+            if turn % 2 == 0:
+                asked = {"limit": LATER if turn else FIRST}
+                answer = await self._client.get("/operations", params=asked, timeout=READ_TIMEOUT)
+                await self._listed(answer.get("data") if isinstance(answer, dict) else None)
+            else:
+                await self._workers(await self._client.get("/workers", timeout=READ_TIMEOUT))
+        except TimeoutError as exc:
+            await self._late(exc)
+        except CLIClientError as exc:
+            self._relay.failed(exc)
+        else:
+            self._relay.answered(slow=False)
+
+    async def _late(self, error: TimeoutError) -> None:
+        """The list waits for a worker that hangs, for half a minute; the backend itself answers meanwhile."""
+        try:
+            await self._client.get("/health", timeout=3.0)
+        except CLIClientError:
+            self._relay.failed(error)
+        else:
+            self._relay.answered(slow=True)
+
+    async def _listed(self, items: Any) -> None:
+        for item in items if isinstance(items, list) else []:
+            try:
+                snapshot = Snapshot.from_summary(item, time.time())
+            except ValueError:
+                continue
+            if self._relay.polled(snapshot.id):
+                continue
+            seen = self._relay.known(snapshot.id)
+            if not snapshot.status.finished:
+                if seen is None or self._relay.verdict(seen).live or time.time() - seen.snapshot.read_at > LOOK_AGAIN:
+                    await self._meet(snapshot.id)
+            elif seen is None:
+                ended = snapshot.completed_at or snapshot.created_at or time.time()
+                self._relay.keep(None, Evidence(snapshot, ended))
+                self._sketchy.insert(0, snapshot.id)  # the list has the latest first
+
+    async def _workers(self, answer: Any) -> None:
+        before, busy = self._relay.heard_of_workers(answer)
+        for operation_id in before | busy:
+            if self._relay.polled(operation_id):
+                continue
+            seen = self._relay.known(operation_id)
+            if operation_id in busy and (seen is None or not seen.snapshot.status.finished):
+                await self._meet(operation_id)
+            elif seen is not None:  # cancelled, and perhaps still worked on
+                self._relay.keep(seen, seen)
+
+    async def _complete_one(self) -> None:
+        """Read one of the ended operations of which only the list's few fields are known: one a round, the
+        latest first. The backend may forget them."""
+        while self._sketchy and self._relay.line.failing_since is None:
+            operation_id = self._sketchy.pop()
+            seen = self._relay.known(operation_id)
+            if seen is None or seen.snapshot.full or seen.forgotten:
+                continue
+            reading = await read(self._client, operation_id, READ_TIMEOUT)
+            if reading.snapshot is not None:
+                self._relay.observe(reading)
+            elif reading.error is not None and reading.error.status_code == 404:
+                self._relay.keep(seen, forgotten(seen))
+            else:
+                self._sketchy.append(operation_id)
+            return
+
+    async def _meet(self, operation_id: str) -> None:
+        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            self._relay.observe(reading)
+
+    async def _rest(self, seconds: float) -> None:
+        self._relay.nudged.clear()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._relay.nudged.wait(), seconds)

@@ -1,0 +1,29 @@
+"""The line from the panel to the backend: whether it answers, and since when not. Pure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Line:
+    """The line from the panel to the backend. Times are Unix seconds."""
+
+    address: str
+    answered_at: float | None = None
+    failing_since: float | None = None
+    slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT
+    message: str = ""
+
+    def answered(self, now: float, slow: bool | None) -> bool:
+        """It has answered; returns whether that is news. `slow`: whether late, None where that was not seen."""
+        news = self.failing_since is not None or self.answered_at is None
+        self.answered_at, self.failing_since, self.message = now, None, ""
+        was_slow = self.slow_since is not None
+        if slow is not None:
+            self.slow_since = (self.slow_since or now) if slow else None
+        return news or was_slow != (self.slow_since is not None)
+
+    def failed(self, message: str, now: float) -> bool:
+        """Nobody was there; returns whether that is news."""
+        news = self.failing_since is None
+        self.failing_since, self.message = self.failing_since or now, message
+        return news
