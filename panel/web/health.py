@@ -5,7 +5,7 @@ import time
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from panel.relay import DISCOVERY, READ_TIMEOUT
+from panel.discovery import EVERY as DISCOVERY, READ_TIMEOUT
 from panel.store import Store
 from panel.web.live import Live
 
