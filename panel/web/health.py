@@ -5,13 +5,14 @@ import time
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from panel.discovery import EVERY as DISCOVERY, READ_TIMEOUT
+from panel.discovery import EVERY
+from panel.relay import READ_TIMEOUT
 from panel.store import Store
 from panel.web.live import Live
 
 router = APIRouter()
 
-LATELY = READ_TIMEOUT + 2 * DISCOVERY  # seconds: two rounds, one of which may wait for its whole time-out
+LATELY = READ_TIMEOUT + 2 * EVERY  # seconds: two rounds, one of which may wait for its whole time-out
 
 
 @router.get("/healthz")
