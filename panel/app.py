@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -24,6 +25,7 @@ from panel.settings import Settings, without_userinfo
 from panel.starting import Starting
 from panel.store import Store
 from panel.survey import Survey
+from panel.turn import Turn
 from panel.web import actions, health, login, market, pages, problems, start, streams
 from panel.web.guard import Guard
 from panel.web.live import Live
@@ -39,25 +41,27 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # No repeats here: the relay's own loop is the repeat, and it wants to know at once.
         async with connect(settings, max_retries=0) as client:
-            store = Store(settings.data_folder / "panel" / memory_name(settings.backend))
+            memory = memory_of(settings)
+            store = Store(memory)
             catalogue = Catalogue(client, settings.strategies_folder if settings.backend else None)
             live = Live(Fanout(), store, catalogue, embedded=not settings.backend)
             live.relay = Relay(client, store, live, client.address)
-            starting = Starting(client, store)
+            starting = Starting(client, store, live.relay.expect, live.starts_changed)
             live.survey = Survey(client, catalogue, store, live.stored_changed)
-            live.loads = Loads(client, store, starting, live.relay, catalogue, live.queue_changed)
+            live.loads = Loads(client, store, starting, live.relay, catalogue, Turn(memory), live.queue_changed)
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
             app.state.starting, app.state.client = starting, client
             keep_memory = partial(store.keep, settings.keep_days)
             discovery = Discovery(client, live.relay, store.memory)
-            lasting = (live.relay.run, discovery.run, live.beat, live.survey.run, live.loads.run, keep_memory)
-            tasks = [asyncio.create_task(starting.reconcile()), *(asyncio.create_task(_kept(run)) for run in lasting)]
+            looking = (live.relay.run, discovery.run, live.survey.run, live.loads.run, starting.run)
+            tasks = [asyncio.create_task(_kept(run)) for run in (*looking, live.beat, keep_memory)]
             try:
                 yield
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await starting.close()
                 store.close()
 
     app = FastAPI(
@@ -93,10 +97,9 @@ class Static(StaticFiles):
         return response
 
 
-def memory_name(backend: str) -> str:
+def memory_of(settings: Settings) -> Path:
     """The file that remembers this backend: operations of one are not another's."""
-    if not backend:
-        return "embedded.db"
-    backend = without_userinfo(backend)
+    backend = without_userinfo(settings.backend)
     readable = re.sub(r"[^a-z0-9]+", "-", backend.lower()).strip("-")[:60]
-    return f"{readable}-{hashlib.sha256(backend.encode()).hexdigest()[:8]}.db"
+    name = f"{readable}-{hashlib.sha256(backend.encode()).hexdigest()[:8]}" if backend else "embedded"
+    return settings.data_folder / "panel" / f"{name}.db"

@@ -9,7 +9,7 @@ import httpx
 
 from panel import execute, wire
 from panel.adapters import OperationAdapter
-from panel.errors import APIError, CLIClientError, ConnectionError, TimeoutError
+from panel.errors import CLIClientError, ConnectionError, TimeoutError, Unreadable
 from panel.settings import BASE_URL, DEFAULT_BASE_URL, without_userinfo
 
 # The backend's server drops a connection that rests for 5 s. Letting go first means that a POST is not
@@ -125,7 +125,7 @@ class AsyncCLIClient:
 
 async def _read_capped(response: httpx.Response) -> bytes:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise APIError(
+        raise Unreadable(
             "The backend sent something unreadable: a compressed body nobody asked for.", response.status_code
         )
     chunks, size = [], 0
@@ -133,6 +133,6 @@ async def _read_capped(response: httpx.Response) -> bytes:
         size += len(chunk)
         if size > wire.MAX_BODY:
             limit = wire.MAX_BODY // 2**20
-            raise APIError(f"The backend sent something unreadable: more than {limit} MB.", response.status_code)
+            raise Unreadable(f"The backend sent something unreadable: more than {limit} MB.", response.status_code)
         chunks.append(chunk)
     return b"".join(chunks)

@@ -107,7 +107,7 @@ class Discovery:
             reading = await read(self._client, operation_id, READ_TIMEOUT)
             if reading.snapshot is not None:
                 self._relay.observe(reading)
-            elif reading.error is not None and reading.error.status_code == 404:
+            elif reading.error is not None and reading.error.unknown:
                 self._relay.keep(seen, forgotten(seen))
             else:
                 self._sketchy.append(operation_id)

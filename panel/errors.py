@@ -3,7 +3,8 @@
     CLIClientError                 a request to the backend came to nothing
     ├── ConnectionError            nobody answered, or the line broke
     ├── TimeoutError               no answer in time
-    └── APIError                   the backend answered, and said no (or nothing readable)
+    └── APIError                   the backend answered, and said no
+        └── Unreadable             it, or something in front of it, sent what is not its language
     InvalidForm                    what was typed cannot be sent
     UnsafeSettings                 the panel refuses to start like this
 
@@ -21,6 +22,7 @@ class CLIClientError(Exception):
     `message` is for people. `status_code` is the HTTP status, None when there was no answer. `details` is
     what the backend sent besides the message. `retryable` says that the same request may succeed later.
     `sent` says that the request may have reached the backend: a start must then never be sent again.
+    `refused` says that it was turned down before anything was begun.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class CLIClientError(Exception):
         *,
         retryable: bool = False,
         sent: bool = True,
+        refused: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -38,6 +41,12 @@ class CLIClientError(Exception):
         self.details = {} if details is None else details
         self.retryable = retryable
         self.sent = sent
+        self.refused = refused
+
+    @property
+    def unknown(self) -> bool:
+        """The backend itself says that there is no such thing."""
+        return self.status_code == 404
 
 
 class ConnectionError(CLIClientError):  # noqa: A001
@@ -49,7 +58,15 @@ class TimeoutError(CLIClientError):  # noqa: A001
 
 
 class APIError(CLIClientError):
-    """The backend answered with an error, in any of its four shapes, or with something unreadable."""
+    """The backend answered with an error, in any of its four shapes."""
+
+
+class Unreadable(APIError):
+    """Not the backend's language: a proxy's page, half a body, too much of it. It proves nothing."""
+
+    @property
+    def unknown(self) -> bool:
+        return False
 
 
 class InvalidForm(Exception):

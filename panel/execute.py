@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from panel.adapters import OperationAdapter
-from panel.errors import APIError, CLIClientError
+from panel.errors import APIError, CLIClientError, Unreadable
 from panel.operations import ID, Snapshot
 
 PATIENCE = 120.0  # seconds an unreachable backend is waited for: it restarts in about four
@@ -104,14 +104,15 @@ async def execute_operation(
             raise
         return await _cancel(client, starting)
     try:
-        return await _until_finished(client, operation_id, on_progress, poll_interval)
+        return await until_finished(client, operation_id, on_progress, poll_interval)
     except asyncio.CancelledError:
         return await _cancel(client, starting)
 
 
-async def _until_finished(
+async def until_finished(
     client: Client, operation_id: str, on_progress: OnProgress | None, poll_interval: float
 ) -> dict[str, Any]:
+    """Follow what was started; what comes back, and what is raised, are `execute_operation`'s."""
     not_found, silent_since = 0, None
     last, answer = None, None
     async for reading in follow(client, operation_id, lambda: asyncio.sleep(poll_interval)):
@@ -121,10 +122,11 @@ async def _until_finished(
                 on_progress(*progress_of(last))
             continue
         silent_since = silent_since or time.monotonic()
-        not_found = not_found + 1 if reading.error.status_code == 404 else 0
+        not_found = not_found + 1 if reading.error.unknown else 0
         if not_found >= FORGOTTEN_AFTER:
             raise APIError(f"The backend no longer knows the operation {operation_id}.", 404)
-        if not reading.error.retryable and reading.error.status_code not in (None, 404):
+        passing = reading.error.retryable or isinstance(reading.error, Unreadable)
+        if not passing and reading.error.status_code not in (None, 404):
             raise reading.error
         if time.monotonic() - silent_since > PATIENCE:
             raise type(reading.error)(
@@ -153,11 +155,25 @@ async def _cancel(client: Client, starting: "asyncio.Future[str]") -> dict[str, 
         task.uncancel()
     result: dict[str, Any] = {"status": "cancelled", "operation_id": None}
     try:
-        result["operation_id"] = operation_id = await starting
-        answer = await client.delete(operation_path(operation_id), timeout=5.0)
-        told = answer.get("data") if isinstance(answer, dict) else None
-        if isinstance(told, dict) and told.get("remote_cancelled") is False and told.get("task_cancelled") is False:
-            result["note"] = "The backend did not deliver the cancel to the worker, which may go on."
+        operation_id = await starting
     except CLIClientError as exc:
-        result["note"] = f"The cancel was not confirmed: {exc.message}"
+        result["note"] = f"The start was not confirmed: {exc.message}" if exc.sent else "Nothing was started."
+        return result
+    return result | await cancelled(client, operation_id)
+
+
+async def cancelled(client: Client, operation_id: str) -> dict[str, Any]:
+    """Cancel it; returns the result of an operation that was cancelled, with a `note` when that is not all."""
+    result: dict[str, Any] = {"status": "cancelled", "operation_id": operation_id}
+    try:
+        answer = await client.delete(operation_path(operation_id), timeout=5.0)
+    except CLIClientError as exc:
+        # A DELETE whose answer was lost is repeated, and is then told that it is all over already.
+        last = (await read(client, operation_id, 5.0)).snapshot if exc.status_code == 400 else None
+        if last is None or not last.finished:
+            return result | {"note": f"The cancel was not confirmed: {exc.message}"}
+        return result if last.said == "cancelled" else result | {"note": f"It had already ended: {last.said}."}
+    told = answer.get("data") if isinstance(answer, dict) else None
+    if isinstance(told, dict) and told.get("remote_cancelled") is False and told.get("task_cancelled") is False:
+        result["note"] = "The backend did not deliver the cancel to the worker, which may go on."
     return result

@@ -7,6 +7,7 @@ exactly once. A plan is a training that waits for loads of its own.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from panel.adapters import KINDS
@@ -17,7 +18,8 @@ from panel.execute import Client
 from panel.operations import ID, moment
 from panel.relay import Relay
 from panel.starting import Starting
-from panel.store import OPEN, Load, Plan, Start, Store
+from panel.store import OPEN, Load, Plan, Store
+from panel.turn import Turn
 from panel.verdict import State
 
 ROUND = 1.0  # seconds between looks at what the first load has come to
@@ -36,6 +38,7 @@ class Loads:
         starting: Starting,
         relay: Relay,
         catalogue: Catalogue,
+        turn: Turn,
         changed: Callable[[], None],
     ) -> None:
         self._client = client
@@ -43,59 +46,74 @@ class Loads:
         self._starting = starting
         self._relay = relay
         self._catalogue = catalogue
+        self._turn = turn
         self._changed = changed
         self._due = asyncio.Event()
 
     def add(self, key: str, form: dict[str, str]) -> Load:
         """Queue a load, once for each key."""
         load = self._store.add_load(key, form)
-        self._wake()
+        self.wake()
         return load
 
     def plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
         """Load these, then train."""
         plan = self._store.add_plan(key, form, loads)
-        self._wake()
+        self.wake()
         return plan
 
     async def cancel(self, key: str) -> None:
-        """Take a load out of the queue, or cancel it when it runs. Raises CLIClientError."""
+        """Take a load out of the queue, or cancel it when it runs; one that is just being started is cancelled
+        as soon as it is known what it began. Raises CLIClientError."""
         load = self._store.load(key)
         if load is None or load.state not in OPEN:
             return
         if load.operation_id:
-            await self._relay.cancel(load.operation_id)
+            await self._stop_operation(load.operation_id)
         self._store.settle_load(key, "cancelled", operation_id=load.operation_id)
-        self._wake()
+        self._starting.dismiss(_start_of(load))
+        self.wake()
 
     async def cancel_plan(self, key: str) -> None:
         plan = self._store.plan(key)
         if plan is None or plan.state not in OPEN:
             return
         self._store.settle_plan(key, "cancelled")
+        self._starting.dismiss(f"{key}.train")
+        failed: CLIClientError | None = None
         for load in self._store.loads_of(key):
-            await self.cancel(load.key)
-        self._wake()
+            try:
+                await self.cancel(load.key)
+            except CLIClientError as exc:
+                failed = exc
+        self.wake()
+        if failed is not None:
+            raise failed
 
     async def run(self) -> None:
         """Until cancelled. What was waiting when the panel stopped goes on."""
         while True:
+            self._due.clear()
             try:
                 await self._round()
             except CLIClientError as exc:
                 log.info("queue waits: %s", exc.message)
-            self._due.clear()
-            idle = not self._store.open_loads() and not self._store.open_plans()
+            idle = not self._store.open_loads() and not self._store.open_plans() and not self._store.unwanted()
             try:
                 await asyncio.wait_for(self._due.wait(), None if idle else ROUND)
             except TimeoutError:
                 continue
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Something is another than it was: look at once."""
         self._due.set()
         self._changed()
 
     async def _round(self) -> None:
+        for key, start in self._store.unwanted():
+            if start.operation_id:
+                await self._stop_operation(start.operation_id)
+                self._store.taken_back(key, start.operation_id)
         queue = self._store.open_loads()
         for load in queue:
             if load.state != "waiting":
@@ -104,14 +122,20 @@ class Loads:
         waiting = [load for load in queue if load.state == "waiting"]
         for operation_id in self.others() if waiting else []:
             self._relay.wake(operation_id)  # somebody waits for its end
-        if waiting and len(waiting) == len(queue) and not self.others() and not await self._started_elsewhere():
-            await self._start(waiting[0])
+        if waiting and len(waiting) == len(queue) and not self.others() and not self._in_doubt():
+            with self._turn.taken() as ours:  # a command line may be about to start one
+                if ours and not self._in_doubt() and not await self._started_elsewhere():
+                    await self._start(waiting[0])
         for plan in self._store.open_plans():
             await self._advance(plan)
 
     def others(self) -> list[str]:
         """Ids of data loads that run now, whoever started them."""
         return [seen.snapshot.id for seen in self._relay.running() if seen.snapshot.kind == "data_load"]
+
+    def _in_doubt(self) -> bool:
+        """A load may be about to begin, nobody knows: also one that a command line sent, or that was removed."""
+        return any(start.may_collide(time.time()) for start in self._store.open_starts())
 
     async def _started_elsewhere(self) -> bool:
         """The backend itself is asked before a start: another tool may have begun a load just now."""
@@ -127,10 +151,10 @@ class Loads:
     async def _start(self, load: Load) -> None:
         self._store.settle_load(load.key, "starting")
         adapter = KINDS["data_load"].from_form(load.form)
-        start = await self._starting.submit(f"{load.key}.{load.attempts}", adapter, load.form)
+        start = await self._starting.submit(_start_of(load), adapter, load.form)
         removed = self._store.load(load.key)
         if removed is not None and removed.state == "cancelled":  # while it was being started
-            await self._take_back(start)
+            self._starting.dismiss(start.key)
         elif start.state == "started" and start.operation_id:
             self._store.settle_load(load.key, "running", operation_id=start.operation_id)
             await self._relay.look(start.operation_id)
@@ -146,9 +170,13 @@ class Loads:
     async def _follow(self, load: Load) -> None:
         if load.operation_id is None:
             # The panel stopped in mid-start, or the answer was lost: the start's own record knows more.
-            start = await self._of(f"{load.key}.{load.attempts}", load.state)
+            start = self._store.start(_start_of(load))
             if start is None:
                 self._store.settle_load(load.key, "waiting")
+            elif start.state == "sending":
+                return
+            elif start.state == "dismissed":
+                self._store.settle_load(load.key, "cancelled", start.message)
             elif start.state == "started" and start.operation_id:
                 self._store.settle_load(load.key, "running", operation_id=start.operation_id)
             elif start.state == "unsent":
@@ -162,7 +190,10 @@ class Loads:
             self._changed()
             return
         seen = await self._relay.look(load.operation_id)
-        if seen is not None and not (verdict := self._relay.verdict(seen)).live:
+        if seen is None:
+            self._store.settle_load(load.key, "failed", "The backend no longer knows this load.")
+            self._changed()
+        elif not (verdict := self._relay.verdict(seen)).live:
             good = verdict.state is State.COMPLETED
             self._store.settle_load(load.key, "done" if good else "failed", "" if good else verdict.headline)
             self._changed()
@@ -192,17 +223,19 @@ class Loads:
             self._store.settle_plan(plan.key, "starting")
             start = await self._starting.submit(f"{plan.key}.train", KINDS["training"].from_form(plan.form), plan.form)
         else:
-            found = await self._of(f"{plan.key}.train", plan.state)
+            found = self._store.start(f"{plan.key}.train")
             if found is None:  # the panel stopped before the intent was written: nothing was sent
                 self._store.settle_plan(plan.key, "waiting")
                 return
             start = found
         current = self._store.plan(plan.key)
         if current is not None and current.state == "cancelled":  # while the training was being started
-            await self._take_back(start)
+            self._starting.dismiss(start.key)
+        elif start.state == "sending":
+            return
         elif start.state == "started":
             self._store.settle_plan(plan.key, "started", operation_id=start.operation_id)
-        elif start.state in ("refused", "unsent"):
+        elif start.state in ("refused", "unsent", "dismissed"):
             self._stop(plan, start.message)
         elif plan.state != "unconfirmed":
             self._store.settle_plan(plan.key, "unconfirmed", start.message)
@@ -210,15 +243,21 @@ class Loads:
             return
         self._changed()
 
-    async def _take_back(self, start: Start) -> None:
-        """Cancel what a start has begun that nobody wants any more."""
-        if start.state == "started" and start.operation_id and await self._relay.look(start.operation_id):
-            await self._relay.cancel(start.operation_id)
-
-    async def _of(self, key: str, state: str) -> Start | None:
-        """What became of a start. One that is not confirmed is looked for again when the person asks."""
-        return self._store.start(key) if state == "unconfirmed" else await self._starting.check_again(key)
+    async def _stop_operation(self, operation_id: str) -> None:
+        """Cancel it, unless it has ended: also in between."""
+        seen = await self._relay.look(operation_id)
+        if seen is not None and self._relay.verdict(seen).live:
+            try:
+                await self._relay.cancel(operation_id)
+            except CLIClientError as exc:
+                if exc.status_code != 400 and not exc.unknown:
+                    raise
 
     def _stop(self, plan: Plan, message: str) -> None:
         self._store.settle_plan(plan.key, "stopped", message)
         self._changed()
+
+
+def _start_of(load: Load) -> str:
+    """The key of the start that is this load's present attempt."""
+    return f"{load.key}.{load.attempts}"

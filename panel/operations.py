@@ -7,6 +7,7 @@ backend's JSON again, except to show it raw.
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -118,6 +119,23 @@ class Snapshot:
         progress = {"percentage": data.get("progress_percentage"), "current_step": data.get("current_step")}
         data = data | {"progress": progress, "metadata": {"symbol": data.get("symbol")}}
         return replace(cls.from_json(data, read_at), full=False)
+
+    @classmethod
+    def promised(cls, operation_id: str, kind: str, form: Mapping[str, str], at: float) -> "Snapshot":
+        """What is known of an operation that was started with this form, before its first reading."""
+        return cls(
+            operation_id,
+            kind,
+            Status.PENDING,
+            "",
+            at,
+            created_at=at,
+            symbol=form.get("symbol", "").strip().upper(),
+            timeframe=form.get("timeframe", "").strip(),
+            strategy=form.get("strategy_name", "").strip(),
+            parameters={name: value for name, value in form.items() if value},
+            full=False,
+        )
 
     @property
     def finished(self) -> bool:

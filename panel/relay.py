@@ -15,7 +15,8 @@ from panel.errors import APIError, CLIClientError, TimeoutError
 from panel.evidence import Cancel, Evidence, differs, forgotten, observed, unread
 from panel.execute import Client, Reading, follow, operation_path, read
 from panel.line import Line
-from panel.store import Store
+from panel.operations import Snapshot
+from panel.store import Start, Store
 from panel.verdict import State, Verdict, judge
 from panel.workers import Surroundings
 
@@ -63,6 +64,7 @@ class Relay:
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, _Pace] = {}
         self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
+        self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
         self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
 
     async def run(self) -> None:
@@ -110,11 +112,17 @@ class Relay:
         reading = await read(self._client, operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             return self.observe(reading)
-        if seen is None and reading.error is not None and reading.error.status_code != 404:
+        if seen is None and reading.error is not None and not reading.error.unknown:
             raise reading.error
         return seen
 
     # What happens
+
+    def expect(self, start: Start) -> None:
+        """Something was started: it is shown, and read, from now on."""
+        if start.operation_id and self.known(start.operation_id) is None:
+            promised = Snapshot.promised(start.operation_id, start.kind, start.form, start.asked_at)
+            self.keep(None, Evidence(promised, start.asked_at))
 
     def observe(self, reading: Reading) -> Evidence:
         """Take in a good reading, from whichever side it came; starts a poller when it is not finished."""
@@ -157,11 +165,19 @@ class Relay:
         log.info("cancel operation=%s delivered=%s", operation_id, not lost)
 
     async def resume(self, operation_id: str, by_whom: str = "the panel") -> None:
-        """Ask the backend to go on from the operation's checkpoint; raises CLIClientError."""
+        """Ask the backend to go on from the operation's checkpoint, once for each end that it came to; raises
+        CLIClientError."""
+        seen = self.known(operation_id)
+        end = seen.snapshot.completed_at if seen is not None else None
+        if self._resumed.get(operation_id, ()) == (end,):
+            return
+        self._resumed[operation_id] = (end,)
         try:
             await self._client.post(f"{operation_path(operation_id)}/resume", timeout=30.0)
         except CLIClientError as exc:
             self._store.memory.asked(operation_id, "resume", by_whom, exc.message)
+            if exc.refused or not exc.sent:
+                del self._resumed[operation_id]
             raise
         self._store.memory.asked(operation_id, "resume", by_whom, "taken")
         log.info("resumed operation=%s", operation_id)
@@ -237,7 +253,7 @@ class Relay:
         seen = self._live.get(operation_id)
         if seen is None or error is None:
             return False
-        if error.status_code == 404:
+        if error.unknown:
             self.keep(seen, forgotten(seen))
             return False
         slow = isinstance(error, TimeoutError)

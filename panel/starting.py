@@ -9,17 +9,23 @@ started something: the operation is then looked for in what the backend knows, a
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from panel.adapters import OperationAdapter
-from panel.errors import APIError, CLIClientError
-from panel.execute import Client, operation_path
-from panel.operations import moment
+from panel.errors import CLIClientError
+from panel.execute import Client, read
+from panel.matching import candidates, fits
 from panel.store import Start, Store
+from panel.verdict import Evidence, judge
 
 CHECKS = (0.2, 1.0, 2.0)  # seconds between looks for an operation whose start was not answered
-_CLOCKS = 5.0  # seconds that the backend's clock may differ from the panel's
+ANSWERED_BY = 45.0  # seconds after which a start that was being sent, maybe by another process, is not any more
+ROUND = 1.0  # seconds between looks at whether anything has to be looked for
+# (seconds since the start, seconds between looks for it): soon at first, then gently, and in the end only by hand.
+_PACES = ((60.0, 3.0), (600.0, 15.0), (3600.0, 60.0), (86400.0, 600.0))
+_DAY = 86400.0
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +40,22 @@ def new_id(kind: str) -> str:
 
 
 class Starting:
-    """The one way in which the panel starts anything."""
+    """The one way in which anything is started. `began` is called with each start that has an operation,
+    `changed` when a start is another than it was, whichever process of this memory file did it."""
 
-    def __init__(self, client: Client, store: Store) -> None:
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        began: Callable[[Start], None] = lambda start: None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client = client
         self._store = store
+        self._began = began
+        self._changed = changed
         self._under_way: dict[str, asyncio.Task[Start]] = {}
+        self._looked: dict[str, float] = {}  # key -> when it was last looked for, monotonic
 
     async def submit(self, key: str, adapter: OperationAdapter, form: Mapping[str, str]) -> Start:
         """Start it, unless this key has started something already; returns what became of it."""
@@ -60,12 +76,63 @@ class Starting:
         start = self._store.start(key)
         if start is None or start.state not in ("sending", "unconfirmed") or key in self._under_way:
             return start
-        return await self._look(start, start.message)
+        return await self._look(start)
+
+    def dismiss(self, key: str) -> Start | None:
+        """A person says that it did not begin, or does not matter. It is looked for no more."""
+        start = self._store.start(key)
+        if start is None or start.state != "unconfirmed":
+            return start
+        return self._settle(start, "dismissed", start.message)
+
+    def choose(self, key: str, operation_id: str) -> Start | None:
+        """A person says which of the candidates it is."""
+        start = self._store.start(key)
+        if start is None or operation_id not in [seen.snapshot.id for seen in self.might_be(start)]:
+            return start
+        return self._settle(start, "started", operation_id=operation_id)
+
+    def might_be(self, start: Start) -> list[Evidence]:
+        """Operations that this start may have begun, as far as the panel has heard of any."""
+        if start.state not in ("sending", "unconfirmed") or start.operation_id:
+            return []
+        known = [seen for seen in self._store.memory.recent(100) if self._store.start_of(seen.snapshot.id) is None]
+        return [seen for seen in known if fits(start, seen.snapshot, generously=True)]
 
     async def reconcile(self) -> None:
-        """After a restart: find out what became of starts that were under way when the panel died."""
+        """Find out what became of every start that is open."""
         for start in self._store.open_starts():
             await self.check_again(start.key)
+
+    async def run(self) -> None:
+        """Until cancelled: look for what is open, also what an earlier panel or a command line left behind."""
+        before: list[Start] = []
+        while True:
+            for start in self._store.unmet_starts(time.time() - _DAY):
+                self._began(start)
+            opened = self._store.open_starts()
+            if opened != before:
+                self._changed()
+            for start in opened:
+                if self._due(start):
+                    await self.check_again(start.key)
+            before = self._store.open_starts()
+            self._looked = {start.key: self._looked.get(start.key, 0.0) for start in before}
+            await asyncio.sleep(ROUND)
+
+    async def close(self) -> None:
+        """The panel stops: what is being sent gets a moment to be answered, and is else found out next time."""
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=2.0)
+        left = list(self._under_way.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def _due(self, start: Start) -> bool:
+        age = time.time() - start.asked_at
+        pace = next((pace for until, pace in _PACES if age < until), None)
+        return pace is not None and time.monotonic() - self._looked.get(start.key, 0.0) > pace
 
     async def _send(self, start: Start, adapter: OperationAdapter) -> Start:
         if start.operation_id:
@@ -76,56 +143,70 @@ class Starting:
         except CLIClientError as exc:
             return await self._failed(start, exc)
         log.info("started %s operation=%s", start.kind, operation_id)
-        return self._store.settle(start.key, "started", operation_id=operation_id)
+        return self._settle(start, "started", operation_id=operation_id)
 
     async def _failed(self, start: Start, exc: CLIClientError) -> Start:
         log.warning("start of %s failed status=%s sent=%s: %s", start.kind, exc.status_code, exc.sent, exc.message)
         if not exc.sent:
-            return self._store.settle(start.key, "unsent", exc.message)
-        if _refused(exc):
-            return self._store.settle(start.key, "refused", exc.message)
+            return self._settle(start, "unsent", exc.message)
+        if exc.refused:
+            return self._settle(start, "refused", exc.message)
+        start = self._settle(start, "sending", exc.message)
         for pause in CHECKS:
             await asyncio.sleep(pause)
-            start = await self._look(start, exc.message)
+            start = await self._look(start, give_up=pause == CHECKS[-1])
             if start.state == "started":
                 break
         return start
 
-    async def _look(self, start: Start, message: str) -> Start:
-        """Search the backend's operations for the one that this start made."""
-        found: str | None
+    async def _look(self, start: Start, *, give_up: bool | None = None) -> Start:
+        """Search the backend's operations for the one that this start made. One that may still be on its way
+        is not given up."""
+        self._looked[start.key] = time.monotonic()
         try:
-            if start.operation_id:
-                await self._client.get(operation_path(start.operation_id), timeout=10.0)
-                found = start.operation_id
-            else:
-                found = await self._match(start)
-        except CLIClientError:
+            found = await self._search(start)
+        except CLIClientError as exc:
+            log.info("start of %s asked at %.0f cannot be looked for: %s", start.kind, start.asked_at, exc.message)
             found = None
-        if found is None:
-            return self._store.settle(start.key, "unconfirmed", message)
-        return self._store.settle(start.key, "started", operation_id=found)
+        if found is not None:
+            log.info("found what was started %s operation=%s", start.kind, found)
+            return self._settle(start, "started", operation_id=found)
+        if give_up if give_up is not None else time.time() - start.asked_at > ANSWERED_BY:
+            return self._settle(start, "unconfirmed", start.message)
+        return self._store.start(start.key) or start
 
-    async def _match(self, start: Start) -> str | None:
-        """By type, symbol and time; None when it is not exactly one that no other start has made."""
-        listed = await self._client.get("/operations", params={"operation_type": start.kind, "limit": 50}, timeout=10.0)
-        items = listed.get("data") if isinstance(listed, dict) else None
-        symbol = start.form.get("symbol", "").upper()
-        found = []
-        for item in items if isinstance(items, list) else []:
-            if isinstance(item, dict) and isinstance(item.get("operation_id"), str):
-                created = moment(item.get("created_at"))
-                in_time = created is not None and start.asked_at - _CLOCKS <= created <= start.asked_at + 60
-                same = not symbol or item.get("symbol") == symbol
-                if in_time and same and self._store.start_of(item["operation_id"]) is None:
-                    found.append(item["operation_id"])
-        return found[0] if len(found) == 1 else None
+    async def _search(self, start: Start) -> str | None:
+        """None when it is not exactly one that no other start may have made. Raises CLIClientError when that
+        cannot be told now."""
+        if start.operation_id:
+            reading = await read(self._client, start.operation_id, 10.0)
+            if reading.error is not None and not reading.error.unknown:
+                raise reading.error
+            named = reading.snapshot.id if reading.snapshot else None
+            return start.operation_id if named == start.operation_id else None
+        sure = []
+        remembered = {seen.snapshot.id: seen.snapshot for seen in self.might_be(start)}
+        told = await candidates(self._client, start, self._known_otherwise)
+        for snapshot in told:
+            if self._store.memory.recall(snapshot.id) is None:
+                seen = Evidence(snapshot, snapshot.read_at)
+                self._store.memory.remember(seen, judge(seen, snapshot.read_at), snapshot.read_at)
+                self._changed()
+        for snapshot in (remembered | {snapshot.id: snapshot for snapshot in told}).values():
+            sure += [snapshot] if fits(start, snapshot) else []
+        others = [other for other in self._store.open_starts() if other.key != start.key and not other.operation_id]
+        if len(sure) != 1 or any(fits(other, sure[0]) for other in others):
+            return None
+        return sure[0].id
 
+    def _known_otherwise(self, operation_id: str) -> bool:
+        """Another start made it, or the panel remembers all that there is to match."""
+        seen = self._store.memory.recall(operation_id)
+        return self._store.start_of(operation_id) is not None or (seen is not None and seen.snapshot.full)
 
-def _refused(exc: CLIClientError) -> bool:
-    """The backend itself said no before it did anything: a 4xx, or a 503 that gives its reason (no worker,
-    or all of them busy). A bare 503 is something in front of the backend, and proves nothing."""
-    if not isinstance(exc, APIError) or exc.status_code is None:
-        return False
-    reasoned = isinstance(exc.details, dict) and bool(exc.details.keys() & {"registered_workers", "detail"})
-    return 400 <= exc.status_code < 500 or (exc.status_code == 503 and reasoned)
+    def _settle(self, start: Start, state: str, message: str = "", operation_id: str | None = None) -> Start:
+        settled = self._store.settle(start.key, state, message, operation_id)
+        if settled.state == "started":
+            self._began(settled)
+        self._changed()
+        return settled

@@ -21,6 +21,7 @@ from panel.coverage import Gap, Range
 from panel.memory import Memory
 from panel.schema import migrate
 
+ON_ITS_WAY = 60.0  # seconds in which a start that was not answered may still reach the backend
 OPEN = ("waiting", "starting", "running", "unconfirmed")  # states of loads and plans that may still change
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One start asked for through a form. `state`: sending, started, refused (the backend said no), unsent
-    (it never left) or unconfirmed (it left, and nobody can say yet what became of it)."""
+    """One start asked for through a form or the command line. `state`: sending, started, refused (the backend
+    said no), unsent (it never left), unconfirmed (it left, and nobody can say yet what became of it) or
+    dismissed (a person does not want it looked for any more)."""
 
     key: str
     kind: str
@@ -38,6 +40,12 @@ class Start:
     operation_id: str | None
     message: str
     asked_at: float
+
+    def may_collide(self, now: float) -> bool:
+        """It may be a data load that is about to run. One that was sent long ago is in the backend's list."""
+        return (
+            self.kind == "data_load" and self.state in ("sending", "unconfirmed") and now - self.asked_at < ON_ITS_WAY
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +77,14 @@ class Plan:
 
 
 class Store:
-    """One file, one connection, used from one thread; `memory` is its part about operations. Raises sqlite3.Error
-    when the folder is not writable."""
+    """One file, one connection, used from one thread; `memory` is its part about operations. The panel and
+    command lines may share the file. Raises sqlite3.Error or OSError when the folder is not writable."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
         self._db.execute("PRAGMA busy_timeout = 10000")
-        self._db.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(self._db)
         self._db.execute("PRAGMA synchronous = NORMAL")
         migrate(self._db)
         self.memory = Memory(self._db)
@@ -110,9 +118,11 @@ class Store:
         return start, done.rowcount == 1
 
     def settle(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> Start:
-        """Write down what became of a start."""
+        """Write down what became of a start, unless that is known: two may look for it at once, and the one
+        that has not found it must not win."""
         self._db.execute(
-            "UPDATE starts SET state = ?, message = ?, operation_id = coalesce(?, operation_id) WHERE key = ?",
+            "UPDATE starts SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
+            "WHERE key = ? AND state IN ('sending', 'unconfirmed')",
             (state, message, operation_id, key),
         )
         start = self.start(key)
@@ -128,6 +138,12 @@ class Store:
         return [
             _start(row) for row in self._db.execute("SELECT * FROM starts WHERE state IN ('sending', 'unconfirmed')")
         ]
+
+    def unmet_starts(self, since: float) -> list[Start]:
+        """Starts that have begun an operation of which nothing is written down yet."""
+        unmet = "state = 'started' AND asked_at > ? AND operation_id NOT IN (SELECT id FROM operations)"
+        rows = self._db.execute(f"SELECT * FROM starts WHERE {unmet}", (since,))
+        return [_start(row) for row in rows]
 
     def start_of(self, operation_id: str) -> Start | None:
         """The start that asked for this operation, through the panel."""
@@ -149,12 +165,15 @@ class Store:
 
     def add_load(self, key: str, form: dict[str, str], plan: str = "") -> Load:
         """A load at the end of the queue, once for each key: on disk, power cuts included."""
-        row = (key, msgspec.json.encode(form).decode(), "waiting", None, "", 0, plan, time.time())
         with self._durably():
-            self._db.execute("INSERT OR IGNORE INTO loads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._insert_load(key, form, plan)
         found = self.load(key)
         assert found is not None  # noqa: S101  it was just written, or was there before
         return found
+
+    def _insert_load(self, key: str, form: dict[str, str], plan: str) -> None:
+        row = (key, msgspec.json.encode(form).decode(), "waiting", None, "", 0, plan, time.time())
+        self._db.execute("INSERT OR IGNORE INTO loads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def load(self, key: str) -> Load | None:
         row = self._db.execute("SELECT * FROM loads WHERE key = ?", (key,)).fetchone()
@@ -178,13 +197,30 @@ class Store:
     def next_attempt(self, key: str) -> None:
         self._db.execute("UPDATE loads SET attempts = attempts + 1, state = 'waiting' WHERE key = ?", (key,))
 
+    def unwanted(self) -> list[tuple[str, Start]]:
+        """Loads and plans that were cancelled while they were being started, with the start, once that is
+        known to have begun an operation: which nobody wants any more. As (key, start)."""
+        rows = self._db.execute(
+            "SELECT loads.key, starts.* FROM loads JOIN starts ON starts.key = loads.key || '.' || loads.attempts "
+            "WHERE loads.state = 'cancelled' AND loads.operation_id IS NULL AND starts.state = 'started' UNION ALL "
+            "SELECT plans.key, starts.* FROM plans JOIN starts ON starts.key = plans.key || '.train' "
+            "WHERE plans.state = 'cancelled' AND plans.operation_id IS NULL AND starts.state = 'started'"
+        )
+        return [(row[0], _start(row[1:])) for row in rows]
+
+    def taken_back(self, key: str, operation_id: str) -> None:
+        for table in ("loads", "plans"):
+            self._db.execute(
+                f"UPDATE {table} SET operation_id = ? WHERE key = ? AND state = 'cancelled'", (operation_id, key)
+            )
+
     def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
         """A plan with its loads, once for each key."""
         row = (key, msgspec.json.encode(form).decode(), "waiting", None, "", time.time())
-        with self._durably():
+        with self._durably(), self._at_once():
             if self._db.execute("INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
                 for number, load in enumerate(loads):
-                    self.add_load(f"{key}-load-{number}", load, key)
+                    self._insert_load(f"{key}-load-{number}", load, key)
         found = self.plan(key)
         assert found is not None  # noqa: S101
         return found
@@ -218,6 +254,31 @@ class Store:
             yield
         finally:
             self._db.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """All of it or nothing, also when the process is killed in between."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """SQLite does not wait for a lock here, as it does everywhere else: others may be opening the file too."""
+    for _ in range(100):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc):
+                raise
+            time.sleep(0.05)
+        else:
+            return
+    raise sqlite3.OperationalError("The panel's memory stays locked by another program.")
 
 
 def _start(row: tuple[Any, ...]) -> Start:

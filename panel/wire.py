@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from panel.errors import APIError
+from panel.errors import APIError, Unreadable
 
 MAX_BODY = 8 * 1024 * 1024  # bytes, after decompression
 MAX_MESSAGE = 2000  # characters; an unknown strategy lists every path searched, 1.4 kB
@@ -38,12 +38,12 @@ def read_answer(method: str, path: str, status: int, body: bytes) -> Any:
         raise _unreadable(status, body) from exc
     if status >= 400:
         message, details = explain(status, value)
-        raise APIError(message, status, details, retryable=status in _TRANSIENT)
+        raise APIError(message, status, details, retryable=status in _TRANSIENT, refused=_refused(status, details))
     if status >= 300:
         raise APIError(f"The backend answered {_named(status)}; the panel does not follow it elsewhere.", status)
     if isinstance(value, dict) and value.get("success") is False:
         message, details = explain(status, value)
-        raise APIError(message, status, details)
+        raise APIError(message, status, details, refused=True)
     return value
 
 
@@ -113,13 +113,21 @@ def _length(raw: msgspec.Raw) -> int:
     return len(memoryview(raw))
 
 
-def _unreadable(status: int, body: bytes) -> APIError:
+def _refused(status: int, details: Any) -> bool:
+    """Turned down before anything was begun: a 4xx, or a 503 that gives its reason (no worker, or all of
+    them busy). A bare 503 is something in front of the backend, and proves nothing."""
+    reasoned = isinstance(details, dict) and bool(details.keys() & {"registered_workers", "detail"})
+    return 400 <= status < 500 or (status == 503 and reasoned)
+
+
+def _unreadable(status: int, body: bytes) -> Unreadable:
     start = body[:300].decode("utf-8", "replace")
     if status >= 400:
         message = f"The backend, or something in front of it, answered {_named(status)} without a readable reason."
     else:
         message = "The backend sent something unreadable."
-    return APIError(message, status, {"body": start}, retryable=status in _TRANSIENT)
+    refused = 400 <= status < 500
+    return Unreadable(message, status, {"body": start}, retryable=status in _TRANSIENT, refused=refused)
 
 
 def _from_dict(detail: dict[str, Any]) -> str:

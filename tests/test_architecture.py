@@ -12,10 +12,10 @@ FLOORS = [
     {"operations", "wire", "fanout", "adapters", "coverage", "line", "words"},
     {"evidence", "workers", "state", "ends", "verdict"},
     {"execute"},
-    {"client", "memory", "schema", "store", "catalogue"},
-    {"starting", "relay", "discovery", "survey", "loads"},
+    {"client", "memory", "schema", "store", "catalogue", "turn"},
+    {"matching", "starting", "relay", "discovery", "survey", "loads"},
     {"web"},
-    {"connect", "app", "cli", "__main__"},
+    {"connect", "app", "command", "cli", "__main__"},
 ]
 ANNEX = "embedded"
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

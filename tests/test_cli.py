@@ -57,8 +57,10 @@ def test_a_training_that_completes(tmp_path, address, backend):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Training completed." in done.stdout and "op_t" in done.stdout
     assert "Test accuracy" in done.stdout and "87.2 %" in done.stdout
-    payload = {"strategy_name": "swing", "symbols": ["EURUSD"], "start_date": "2024-01-01"}
-    assert backend.bodies == [("POST /trainings/start", payload)]
+    ((hit, sent),) = backend.bodies
+    chosen = sent.pop("task_id")
+    assert hit == "POST /trainings/start" and chosen.startswith("op_training_")
+    assert sent == {"strategy_name": "swing", "symbols": ["EURUSD"], "start_date": "2024-01-01"}
 
 
 def test_an_operation_that_fails_exits_1(tmp_path, address, backend):

@@ -21,6 +21,7 @@ LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
     monkeypatch.setattr("panel.starting.CHECKS", (0.01, 0.01))
+    monkeypatch.setattr("panel.starting.ANSWERED_BY", 0.0)
 
 
 @pytest.fixture
@@ -126,14 +127,21 @@ async def test_a_start_that_nobody_can_confirm_is_never_sent_again(client, store
     assert posts(backend) == 1
 
 
-def listed(operation_id, symbol="EURUSD", at=None):
+def listed(backend, operation_id, kind="data_load", symbol="EURUSD", at=None, **parameters):
+    """The backend knows this one, and has it in its list."""
+    about = {"symbol": symbol, "timeframe": "1h", "parameters": parameters}
+    backend.operations[operation_id] = operation(operation_id, kind, created_at=stamp(at), metadata=about)
     return {
         "operation_id": operation_id,
-        "operation_type": "data_load",
+        "operation_type": kind,
         "status": "running",
         "symbol": symbol,
         "created_at": stamp(at),
     }
+
+
+def lists(backend, *items):
+    backend.answers["GET /operations"] = (200, {"success": True, "data": list(items)})
 
 
 @pytest.mark.parametrize(
@@ -148,13 +156,13 @@ def listed(operation_id, symbol="EURUSD", at=None):
 )
 async def test_a_load_whose_answer_is_lost_is_matched_by_type_symbol_and_time(client, store, backend, items, state):
     known = {
-        "op_a": listed("op_a"),
-        "op_b": listed("op_b"),
-        "op_other_symbol": listed("op_other_symbol", "GBPUSD"),
-        "op_old": listed("op_old", at=1_700_000_000),
+        "op_a": listed(backend, "op_a"),
+        "op_b": listed(backend, "op_b"),
+        "op_other_symbol": listed(backend, "op_other_symbol", symbol="GBPUSD"),
+        "op_old": listed(backend, "op_old", at=1_700_000_000),
     }
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
-    backend.answers["GET /operations"] = (200, {"success": True, "data": [known[item] for item in items]})
+    lists(backend, *(known[item] for item in items))
     adapter = DataLoadOperationAdapter("EURUSD", "1h")
     start = await Starting(client, store).submit(new_key(), adapter, LOAD)
     assert start.state == state and posts(backend, "/data/acquire/download") == 1
@@ -162,7 +170,7 @@ async def test_a_load_whose_answer_is_lost_is_matched_by_type_symbol_and_time(cl
 
 async def test_an_operation_is_never_matched_to_two_starts(client, store, backend):
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
-    backend.answers["GET /operations"] = (200, {"success": True, "data": [listed("op_a")]})
+    lists(backend, listed(backend, "op_a"))
     starting = Starting(client, store)
     states = [
         (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state for _ in range(2)

@@ -33,8 +33,10 @@ async def cancel(request: Request, operation_id: str) -> Response:
         try:
             await live.relay.cancel(operation_id, whom(request))
         except CLIClientError as exc:
-            if exc.status_code != 400:  # 400: it finished first, which the operation's page shows
-                return _trouble(request, "The cancel was not accepted", exc)
+            # 400: it finished first; 404: it is no longer known. The operation's page shows both.
+            if exc.status_code != 400 and not exc.unknown:
+                answered = exc.status_code is not None
+                return _trouble(request, f"The cancel was not {'accepted' if answered else 'confirmed'}", exc)
     return go(request, f"/operations/{operation_id}")
 
 

@@ -89,6 +89,10 @@ class Live:
         self.stored_changed()
         self.listed()
 
+    def starts_changed(self) -> None:
+        """A start was sent, answered, lost or found."""
+        self.loads.wake()
+
     def line_changed(self) -> None:
         self._put("line", "line", draw("fragments/line.html", **self.line()))
 
@@ -143,9 +147,9 @@ class Live:
         for seen in self._store.memory.recent(RECENT + len(listed)):
             if seen.snapshot.id not in listed:
                 ended.append(self.view(seen, self.relay.verdict(seen), now))
-        waiting = [load for load in self._store.open_loads() if load.operation_id is None]
-        plans = self._store.told_plans(now - 86_400)
-        return {"running": running, "ended": ended[:RECENT], "waiting": waiting, "plans": plans, "now": now}
+        shown = {"running": running, "ended": ended[:RECENT], "now": now, "unsure": self._store.open_starts()[:20]}
+        waiting = [load for load in self._store.open_loads() if load.state == "waiting"]
+        return shown | {"waiting": waiting, "plans": self._store.told_plans(now - 86_400)}
 
     def stored(self) -> dict[str, Any]:
         """The map of what is stored, and the queue of loads."""

@@ -1,6 +1,7 @@
 """Forms that start something, and what became of a start that was not answered."""
 
 import asyncio
+import time
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
@@ -13,6 +14,7 @@ from panel.coverage import DAY
 from panel.errors import CLIClientError, InvalidForm
 from panel.operations import ID, moment
 from panel.starting import Starting, new_key
+from panel.store import Start
 from panel.web.live import Live
 from panel.web.preflight import RED, preflight
 from panel.web.render import day
@@ -140,15 +142,37 @@ async def unconfirmed(request: Request, key: str) -> Response:
         raise HTTPException(404, "Nothing was started with this key.")
     if start.state == "started":
         return go(request, f"/operations/{start.operation_id}")
-    return page(request, "unconfirmed.html", start=start, kind=KINDS[start.kind].title)
+    live: Live = request.app.state.live
+    starting: Starting = request.app.state.starting
+    now = time.time()
+    might_be = [live.view(seen, live.relay.verdict(seen), now) for seen in starting.might_be(start)]
+    return page(request, "unconfirmed.html", start=start, kind=KINDS[start.kind].title, might_be=might_be)
 
 
 @router.post("/starts/{key}/check")
 async def check_again(request: Request, key: str) -> Response:
-    start = await request.app.state.starting.check_again(key)
+    return _after(request, await request.app.state.starting.check_again(key))
+
+
+@router.post("/starts/{key}/choose")
+async def choose(request: Request, key: str) -> Response:
+    """A person knows which operation it is."""
+    operation_id = (await typed(request)).get("operation_id", "")
+    return _after(request, request.app.state.starting.choose(key, operation_id))
+
+
+@router.post("/starts/{key}/dismiss")
+async def dismiss(request: Request, key: str) -> Response:
+    """A person knows that it did not begin."""
+    return _after(request, request.app.state.starting.dismiss(key))
+
+
+def _after(request: Request, start: Start | None) -> Response:
     if start is None:
         raise HTTPException(404, "Nothing was started with this key.")
-    return go(request, f"/operations/{start.operation_id}" if start.state == "started" else f"/starts/{key}")
+    if start.state == "dismissed":
+        return go(request, "/")
+    return go(request, f"/operations/{start.operation_id}" if start.state == "started" else f"/starts/{start.key}")
 
 
 async def _form(
