@@ -26,7 +26,7 @@ from panel.starting import Starting
 from panel.store import Store
 from panel.survey import Survey
 from panel.turn import Turn
-from panel.web import actions, health, login, market, pages, problems, start, streams
+from panel.web import actions, browse, health, login, market, pages, problems, start, streams
 from panel.web.guard import Guard
 from panel.web.live import Live
 from panel.web.render import ASSETS
@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    for room in (pages, start, actions, market, streams, health):
+    for room in (pages, start, actions, market, browse, streams, health):
         app.include_router(room.router)
     app.mount("/static", Static(directory=ASSETS / "static"))
     problems.install(app)

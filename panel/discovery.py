@@ -26,11 +26,11 @@ FIRST, LATER = 100, 20  # entries of the list that are asked for
 class Discovery:
     """Start with `run` in a task."""
 
-    def __init__(self, client: Client, relay: Relay, memory: Memory, every: float = EVERY) -> None:
+    def __init__(self, client: Client, relay: Relay, memory: Memory, every: float | None = None) -> None:
         self._client = client
         self._relay = relay
         self._memory = memory
-        self._every = every
+        self._every = EVERY if every is None else every
         self._sketchy: list[str] = []  # ended operations known from a list only, the latest last
 
     async def run(self) -> None:

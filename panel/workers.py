@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from panel.operations import ID, moment, text
+from panel.operations import ID, moment, number, text
 
 FRESH = 30.0  # seconds for which a list of workers says something about now
 
@@ -25,6 +25,8 @@ class Worker:
     healthy_at: float | None = None
     checked_at: float | None = None
     gpu: str = ""  # "yes", "no", its name, or "" when nothing is said of it
+    failures: int = 0  # the backend's questions in a row that it did not answer
+    endpoint: str = ""
 
     @property
     def reachable(self) -> bool:
@@ -47,6 +49,8 @@ class Worker:
             moment(item.get("last_healthy_at")),
             moment(item.get("last_health_check")),
             ("yes" if gpu else "no") if isinstance(gpu, bool) else text(gpu)[:100],
+            int(number(item.get("health_check_failures")) or 0),
+            text(item.get("endpoint_url"))[:200],
         )
 
 

@@ -43,6 +43,14 @@
   };
 
   document.addEventListener("beat", (event) => { ahead = Number(event.detail.data) * 1000 - Date.now(); });
+  // Of links that are well only the age changes, and it comes with the heartbeat.
+  document.addEventListener("heard", (event) => {
+    const [backend, workers] = event.detail.data.split(" ");
+    for (const [id, at] of [["heard-backend", backend], ["heard-workers", workers]]) {
+      const time = document.getElementById(id);
+      if (time && Number(at)) time.dateTime = new Date(at * 1000).toISOString();
+    }
+  });
   document.addEventListener("htmx:after:swap", () => {
     show();
     tell();

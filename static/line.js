@@ -12,6 +12,10 @@
   const say = (text) => {
     if (strip.textContent !== text) strip.textContent = text;
     strip.hidden = !text;
+    document.body.dataset.contact = text ? "lost" : "live";
+    const link = document.getElementById("contact-link");
+    const told = text || "This page is live: what changes is sent to it.";
+    if (link.textContent !== told) link.textContent = told;
   };
   const alive = () => { heard = Date.now(); say(""); };
   // A stream that was open is opened again by htmx; one that never was, or was given up, is not.

@@ -1,6 +1,6 @@
 """What the relay finds, drawn once and handed to every open page.
 
-Topics are what pages are about: `line` (every page), `home`, and `op:<id>`. Each fragment has the same
+Topics are what pages are about: `line` (every page), `home`, `workers`, and `op:<id>`. Each fragment has the same
 template on the page and in the stream, so a page that was just loaded and one that was open are the same.
 """
 
@@ -14,14 +14,17 @@ from panel.catalogue import Catalogue
 from panel.coverage import LENGTHS
 from panel.fanout import Fanout, frame, partial
 from panel.loads import Loads
+from panel.memory import Wanted
 from panel.operations import Snapshot
 from panel.relay import RECENT, Relay
 from panel.store import OPEN, Store
 from panel.survey import Row, Survey
 from panel.verdict import Evidence, Verdict
+from panel.web.chain import TELLING, chain, trouble
 from panel.web.chart import place_of, row_view, span_of
 from panel.web.render import draw
 
+GONE = 3600.0  # seconds for which a worker that is gone is still named
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
 
 
@@ -41,6 +44,8 @@ class Live:
         self._stored_dirty = False
         self._map: Any = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
+        self._ended_loads: list[Evidence] | None = None  # the latest, while no other has ended
+        self._links: list[tuple[object, ...]] = []  # what the line was last drawn from
         self._loaded: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
         self._drawn: dict[tuple[str, str], str] = {}
 
@@ -48,7 +53,8 @@ class Live:
         """Tell every page twice in each of its patience's turns that the line stands; runs until cancelled."""
         while True:
             await asyncio.sleep(BEAT)
-            self.fanout.publish("line", "beat", heartbeat(), keep=False)
+            self.fanout.publish("line", "beat", heartbeat() + self._heard(), keep=False)
+            self.line_changed()  # what time alone has changed: workers not listed for long
 
     # The relay's side
 
@@ -61,6 +67,8 @@ class Live:
         else:
             self.fanout.drop("home", f"card-{snapshot.id}")
             if snapshot.kind == "data_load" and snapshot.id not in self._loaded:
+                self._ended_loads = None
+                self.line_changed()
                 self._loaded[snapshot.id] = now
                 self._catalogue.data_changed()
                 if snapshot.symbol and snapshot.timeframe in LENGTHS:
@@ -94,10 +102,16 @@ class Live:
         self.loads.wake()
 
     def line_changed(self) -> None:
-        self._put("line", "line", draw("fragments/line.html", **self.line()))
+        line = self.line()
+        links = [link.told for link in line["links"]]
+        if links != self._links:
+            self._links = links
+            self._put("line", "line", draw("fragments/line.html", **line))
 
     def workers_changed(self) -> None:
-        """They were listed anew."""
+        self.line_changed()
+        if self.fanout.readers("workers"):
+            self._put("workers", "workers", draw("fragments/workers.html", **self.workers()))
 
     def watched(self, operation_id: str) -> bool:
         if self.fanout.readers(f"op:{operation_id}") or self.fanout.readers("home"):
@@ -116,6 +130,8 @@ class Live:
             self._lists()
         elif topic == "line":
             self.line_changed()
+        elif topic == "workers":
+            self._put("workers", "workers", draw("fragments/workers.html", **self.workers()))
         elif topic == "stored" or topic.startswith("plan:"):
             self._stored(topic)
         elif topic.startswith("op:"):
@@ -136,7 +152,24 @@ class Live:
     # What pages and frames show
 
     def line(self) -> dict[str, Any]:
-        return {"line": self.relay.line, "now": time.time(), "embedded": self.embedded}
+        now, line = time.time(), self.relay.line
+        if self._ended_loads is None:
+            wanted = Wanted(kind="data_load", states=TELLING, sort="ended", limit=10)
+            self._ended_loads, _ = self._store.memory.find(wanted)
+        links = chain(line, self.relay.around, self._ended_loads, now, embedded=self.embedded)
+        return {"line": line, "links": links, "trouble": trouble(links), "now": now, "embedded": self.embedded}
+
+    def workers(self) -> dict[str, Any]:
+        """Who is there and doing what, and who was there lately."""
+        now, around = time.time(), self.relay.around
+        rows = []
+        for worker in sorted(around.workers, key=lambda worker: (worker.kind, worker.id)):
+            seen = self.relay.known(worker.operation_id) if worker.operation_id else None
+            rows.append({"worker": worker, "doing": self.view(seen, self.relay.verdict(seen), now) if seen else None})
+        there = {worker.id for worker in around.workers}
+        gone = [(worker_id, at) for worker_id, at in around.listed_at.items() if worker_id not in there]
+        recent = sorted((item for item in gone if now - item[1] < GONE), key=lambda item: -item[1])
+        return {"workers": rows, "gone": recent, "around": around, "line": self.relay.line, "now": now}
 
     def home(self) -> dict[str, Any]:
         """What runs, and what ended lately, each as what its template needs."""
@@ -276,6 +309,10 @@ class Live:
 
     def _plans_read(self) -> list[str]:
         return [topic for topic in self.fanout.topics if topic.startswith("plan:")]
+
+    def _heard(self) -> bytes:
+        """When the backend last answered and listed its workers: an age is no reason to draw the line anew."""
+        return frame(f"{self.relay.line.answered_at or 0} {self.relay.around.heard_at or 0}", "heard")
 
     def _loads_are_read(self) -> bool:
         return bool(self.fanout.readers("stored") or self._plans_read())

@@ -22,13 +22,14 @@ SEND_TIMEOUT = 30.0  # seconds that a reader may take no byte before its stream 
 @router.get("/stream")
 @router.get("/stream/{page}")
 async def stream(request: Request, page: str = "line") -> EventSourceResponse:
-    """`/stream` for any page, or for `home`, `stored`, an operation's id or `plan-<key>`. It never says 503: while the
-    backend is silent, that is what the stream tells."""
+    """`/stream` for any page, or for `home`, `stored`, `workers`, an operation's id or `plan-<key>`. It never says
+    503: while the backend is silent, that is what the stream tells."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
     live: Live = request.app.state.live
     usual = f"plan:{page[5:]}" if page.startswith("plan-") else f"op:{page}"
-    topics = {"line": ("line",), "home": ("line", "home"), "stored": ("line", "stored")}.get(page, ("line", usual))
+    own = page in ("home", "stored", "workers")
+    topics = ("line",) if page == "line" else ("line", page if own else usual)
     box = Mailbox()
     return EventSourceResponse(
         _frames(live, topics, box),  # a generator, because only that is closed when the browser leaves
