@@ -118,6 +118,10 @@ class Stream:
         told = [data for name, data in self.events if name == "curves"]
         return json.loads(told[-1]) if told else None
 
+    def epochs(self) -> list[int]:
+        """The epochs of the curves that came last."""
+        return (self.curves() or {}).get("x", [])
+
 
 @contextmanager
 def stream(panel: Panel, page: str, timeout: float = 15) -> Iterator[Stream]:

@@ -97,7 +97,7 @@ def test_the_main_job(watched, tmp_path):
         accuracy = outcome.locator("dd").first.inner_text()
         assert re.fullmatch(r"\d+\.\d %", accuracy)
         page.get_by_text("Every epoch as a table").click()
-        expect(page.locator("#epochs tbody tr")).to_have_count(6)
+        expect(page.locator("#points tbody tr")).to_have_count(6)
 
         page.get_by_role("link", name="Home").first.click()
         expect(page.locator("#lists")).to_contain_text("first_try")

@@ -171,7 +171,7 @@ def test_the_embedded_backend_and_an_open_panel_share_what_runs(tmp_path):
             at_home.until(lambda stream: "card-op_training" in stream.places["lists"])
             operation_id = at_home.places["lists"].partition('id="card-')[2].partition('"')[0]
             with stream(here, operation_id) as on_its_page:
-                on_its_page.until(lambda stream: (stream.curves() or {"epoch": []})["epoch"][1:])
+                on_its_page.until(lambda stream: stream.epochs()[1:])
                 assert here.post(f"/operations/{operation_id}/cancel").status_code == 303
                 on_its_page.until(lambda stream: "Cancelled" in stream.places["status"])
             out, _ = process.communicate(timeout=20)

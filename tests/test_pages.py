@@ -154,7 +154,7 @@ def test_one_operation(here, backend):
     read = words(page.text)
     assert "3 %" in read and "Epoch 4/100 · Batch 180/205" in read and "Epochs done 3 of 100" in read
     assert "Cancel…" in read and "Strategy" not in read.partition("Parameters")[0]
-    assert "&#34;train_loss&#34;: [1.0, 0.5, 0.33333]" in page.text
+    assert "Train loss&#34;, &#34;values&#34;: [1.0, 0.5, 0.333333]" in page.text
     assert len(page.text) < 20_000
 
 
@@ -211,7 +211,7 @@ def test_the_curves_of_a_cancelled_run_stay(here, backend):
     here.get("/operations/op_a")
     here.post("/operations/op_a/cancel")
     page = here.until("/operations/op_a", lambda text: "Cancelled" in text)
-    assert "&#34;train_loss&#34;: [1.0, 0.5, 0.33333]" in page and "30 %" in words(page)
+    assert "Train loss&#34;, &#34;values&#34;: [1.0, 0.5, 0.333333]" in page and "30 %" in words(page)
 
 
 def test_a_cancel_that_was_too_late_is_no_error(here, backend):

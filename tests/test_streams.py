@@ -27,7 +27,7 @@ def test_two_readers_one_poller(here, backend):
     with stream(here, "op_a") as one, stream(here, "op_a") as two:
         for reader in (one, two):
             reader.until(lambda stream: "Epoch 3/100" in stream.places.get("status", ""))
-            reader.until(lambda stream: len((stream.curves() or {"epoch": []})["epoch"]) >= 3)
+            reader.until(lambda stream: len(stream.epochs()) >= 3)
         assert backend.readings["op_a"] <= 5
 
 
@@ -38,7 +38,9 @@ def test_the_current_state_comes_first_on_every_connect(here, backend):
         with stream(here, "op_a") as reader:
             reader.until(lambda stream: "status" in stream.places and stream.curves())
             assert "Epoch 7/100" in reader.places["status"]
-            assert reader.curves()["train_loss"] == [float(f"{epoch['train_loss']:.5g}") for epoch in epochs(7)]
+            assert reader.curves()["plots"][0]["curves"][0]["values"] == [
+                float(f"{epoch['train_loss']:.6g}") for epoch in epochs(7)
+            ]
 
 
 def test_the_800_kilobytes_are_never_forwarded(here, backend):
@@ -112,7 +114,7 @@ def test_a_forgotten_operation_keeps_what_is_remembered(here, backend):
         del backend.operations["op_a"]
         reader.until(lambda stream: "no longer knows" in stream.places["status"])
     page = here.get("/operations/op_a").text
-    assert "Forgotten" in page and "Completed" not in page and "data-curves" in page
+    assert "Forgotten" in page and "Completed" not in page and "data-chart" in page
 
 
 def test_a_panel_that_was_restarted_knows_what_ran(address, backend, tmp_path):

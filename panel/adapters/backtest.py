@@ -2,8 +2,22 @@
 
 from typing import Any
 
-from panel.adapters.base import Field, Figure, OperationAdapter, chosen, count, decimal, named, percent
-from panel.operations import Snapshot
+from panel.adapters.base import (
+    Chart,
+    Curve,
+    Field,
+    Figure,
+    OperationAdapter,
+    Plot,
+    chosen,
+    count,
+    decimal,
+    named,
+    percent,
+)
+from panel.operations import Snapshot, number
+
+MAX_POINTS = 5000  # of an equity curve that are drawn
 
 
 class BacktestingOperationAdapter(OperationAdapter):
@@ -15,13 +29,15 @@ class BacktestingOperationAdapter(OperationAdapter):
     command = "backtest"
     summary = "Try a trained model on past data it was not trained on."
     fields = (
-        Field("strategy_name", "Strategy", required=True, help="The name of its file, without .yaml"),
+        Field("strategy_name", "Strategy", required=True, help="The one that the model was trained with"),
         Field("start_date", "From", "date", option="--start", required=True),
         Field("end_date", "To", "date", option="--end", required=True),
         Field("model_path", "Model", option="--model", required=True, help="Like models/my_strategy/1h_v1"),
         Field("symbol", "Symbol", option="--symbol", help="Empty: the strategy's own"),
         Field("timeframe", "Timeframe", option="--timeframe", help="Empty: the strategy's own"),
         Field("initial_capital", "Initial capital", "number", option="--capital", help="Empty: 100,000"),
+        Field("commission", "Commission in %", "percent", option="--commission", help="Of each fill. Empty: 0.1"),
+        Field("slippage", "Slippage in %", "percent", option="--slippage", help="Of each fill. Empty: 0.05"),
     )
 
     def __init__(
@@ -61,12 +77,47 @@ class BacktestingOperationAdapter(OperationAdapter):
         metrics = named(snapshot.result, "metrics")
         if not metrics:
             return []
-        return [
+        held = number(metrics.get("buy_and_hold_return_pct"))
+        figures = [
             # Named …_pct, and fractions all the same: -0.0444 is -4.4 %.
-            Figure("Return", percent(metrics.get("total_return_pct")), "over the whole period", lead=True),
+            Figure("Return", percent(metrics.get("total_return_pct")), _against(metrics, held), lead=True),
             Figure("Max drawdown", percent(metrics.get("max_drawdown_pct")), "deepest fall from a high", lead=True),
             Figure("Sharpe ratio", decimal(metrics.get("sharpe_ratio"), 2), "return for the risk taken", lead=True),
-            Figure("Trades", count(metrics.get("total_trades"))),
+            Figure("Trades", count(metrics.get("total_trades")), lead=True),
+            Figure("Buy and hold", percent(held), "return of the same stake, bought once and kept"),
             Figure("Win rate", percent(metrics.get("win_rate")), "trades that made money"),
             Figure("Profit factor", decimal(metrics.get("profit_factor"), 2), "money won for each unit lost"),
+            Figure("Average win", decimal(metrics.get("avg_win"), 2)),
+            Figure("Average loss", decimal(metrics.get("avg_loss"), 2)),
+            Figure("Commission paid", decimal(metrics.get("total_commission"), 2)),
+            Figure("Slippage paid", decimal(metrics.get("total_slippage"), 2)),
         ]
+        return [figure for figure in figures if figure.lead or figure.value != "–"]
+
+    @classmethod
+    def chart(cls, snapshot: Snapshot) -> Chart | None:
+        """KTRDR keeps its equity curve to itself; the embedded backend tells it."""
+        told = named(snapshot.result, "equity_curve")
+        times, worth, held, falls = (_numbers(told.get(n)) for n in ("time", "equity", "buy_and_hold", "drawdown"))
+        if not times or None in times or not len(times) == len(worth) == len(held) == len(falls):
+            return None
+        account = (Curve("this model", "Account", worth), Curve("buy and hold", "Buy and hold", held))
+        drawdown = (Curve("", "Drawdown", falls),)
+        x = tuple(at for at in times if at is not None)
+        plots = (Plot("Account", account, "money"), Plot("Drawdown", drawdown, "%"))
+        return Chart("Over time", "point", x, plots, times=True)
+
+
+def _numbers(given: Any) -> tuple[float | None, ...]:
+    return tuple(number(value) for value in given[:MAX_POINTS]) if isinstance(given, list) else ()
+
+
+def _against(metrics: dict[str, Any], held: float | None) -> str:
+    """What the return is worth: more than buying once and waiting, or not."""
+    total = number(metrics.get("total_return_pct"))
+    if total is None or held is None:
+        return "over the whole period"
+    points = (total - held) * 100
+    if abs(points) < 0.05:
+        return "as much as buying and holding"
+    return f"{abs(points):.1f} points {'more' if points > 0 else 'less'} than buying and holding"

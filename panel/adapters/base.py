@@ -25,7 +25,7 @@ class Field:
 
     name: str
     label: str
-    type: Literal["text", "date", "symbols", "timeframes", "switch", "choice", "number"] = "text"
+    type: Literal["text", "date", "symbols", "timeframes", "switch", "choice", "number", "percent"] = "text"
     help: str = ""
     option: str = ""
     required: bool = False
@@ -41,6 +41,36 @@ class Figure:
     value: str
     note: str = ""
     lead: bool = False  # one of the few that are shown large
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line of a plot: what it is called in the plot's key and in a table, and its values, None where there is
+    none."""
+
+    key: str
+    name: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Curves that share one scale, two at most. With the unit % values are fractions."""
+
+    title: str
+    curves: tuple[Curve, ...]
+    unit: Literal["", "%", "money"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Plots over the same `x`, which are Unix seconds when `times`. `each` is what one place on it is called."""
+
+    title: str
+    each: str
+    x: tuple[float, ...]
+    plots: tuple[Plot, ...]
+    times: bool = False
 
 
 class OperationAdapter(ABC):
@@ -110,6 +140,11 @@ class OperationAdapter(ABC):
         """The result in a trader's words; [] when there is none yet."""
         return []
 
+    @classmethod
+    def chart(cls, snapshot: Snapshot) -> Chart | None:
+        """The curves of this kind, as far as they are known; None while there are none."""
+        return None
+
 
 def percent(value: Any) -> str:
     """A fraction, 0–1, as per cent."""
@@ -129,7 +164,9 @@ def decimal(value: Any, digits: int = 3) -> str:
 
 def chosen(**values: Any) -> dict[str, Any]:
     """The values that were chosen: without None, False and empty lists and strings."""
-    return {name: value for name, value in values.items() if value not in (None, False, "", [], ())}
+    # Told apart by type: a commission of 0 was chosen.
+    left_out: tuple[Any, ...] = ("", [], ())
+    return {name: v for name, v in values.items() if v is not None and v is not False and v not in left_out}
 
 
 def named(result: Any, key: str) -> dict[str, Any]:
@@ -154,6 +191,8 @@ def _read(asked: Field, typed: str) -> Any:
             return typed.lower() not in ("0", "off", "false", "no")
         case "number":
             return _amount(typed)
+        case "percent":
+            return _share(typed)
         case "choice":
             if typed not in [value for value, _ in asked.choices]:
                 raise ValueError(f"Choose one of {', '.join(value for value, _ in asked.choices)}.")
@@ -196,11 +235,22 @@ def _amount(typed: str) -> float:
     return amount
 
 
+def _share(typed: str) -> float:
+    """0.1 or 0.1 % -> 0.001, the fraction that the backend takes."""
+    share = _amount(typed.removesuffix("%").strip())
+    if share >= 100:
+        raise ValueError(f"“{typed[:40]}” is not a share: it has to be below 100 %.")
+    return round(share / 100, 12)
+
+
 __all__ = [
     "TIMEFRAMES",
+    "Chart",
+    "Curve",
     "Field",
     "Figure",
     "OperationAdapter",
+    "Plot",
     "chosen",
     "count",
     "decimal",

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from panel.adapters.base import Field, Figure, OperationAdapter, chosen, count, decimal, named, percent
+from panel.adapters.base import (
+    Chart,
+    Curve,
+    Field,
+    Figure,
+    OperationAdapter,
+    Plot,
+    chosen,
+    count,
+    decimal,
+    named,
+    percent,
+)
 from panel.operations import Snapshot, number, text
 
 
@@ -93,6 +105,22 @@ class TrainingOperationAdapter(OperationAdapter):
             Figure("Samples", count(used.get("total_samples")), f"of {count(used.get('feature_count'))} features each"),
         ]
         return [figure for figure in figures if not figure.value.startswith("–")]
+
+    @classmethod
+    def chart(cls, snapshot: Snapshot) -> Chart | None:
+        epochs = snapshot.epochs
+        if not epochs:
+            return None
+        loss = (
+            Curve("train", "Train loss", tuple(epoch.train_loss for epoch in epochs)),
+            Curve("validation", "Validation loss", tuple(epoch.val_loss for epoch in epochs)),
+        )
+        accuracy = (
+            Curve("train", "Train accuracy", tuple(epoch.train_accuracy for epoch in epochs)),
+            Curve("validation", "Validation accuracy", tuple(epoch.val_accuracy for epoch in epochs)),
+        )
+        done = tuple(epoch.number + 1 for epoch in epochs)
+        return Chart("Learning", "epoch", done, (Plot("Loss", loss), Plot("Accuracy", accuracy, "%")))
 
 
 def _against(accuracy: float | None, baseline: float | None, test: dict[str, Any]) -> str:

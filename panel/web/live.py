@@ -7,6 +7,7 @@ template on the page and in the stream, so a page that was just loaded and one t
 import asyncio
 import json
 import time
+from dataclasses import asdict
 from typing import Any
 
 from panel.adapters import KINDS, OperationAdapter
@@ -336,12 +337,13 @@ def adapter_of(seen: Evidence) -> type[OperationAdapter] | None:
     return KINDS.get(seen.snapshot.kind)
 
 
-def curves_of(seen: Evidence) -> dict[str, list[Any]]:
-    """Losses and accuracies per epoch, as the chart takes them: equal lists, null where there is no number."""
-    epochs = seen.snapshot.epochs
-    names = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
-    curves: dict[str, list[Any]] = {"epoch": [epoch.number + 1 for epoch in epochs]}
-    for name in names:
-        values = [getattr(epoch, name) for epoch in epochs]
-        curves[name] = [None if value is None else float(f"{value:.5g}") for value in values]
-    return curves
+def curves_of(seen: Evidence) -> dict[str, Any]:
+    """The kind's chart as the page's script takes it; {} while it has none."""
+    adapter = adapter_of(seen)
+    chart = adapter.chart(seen.snapshot) if adapter else None
+    return asdict(chart, dict_factory=_rounded) if chart else {}
+
+
+def _rounded(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Six digits are more than a screen shows, and half of what they weigh."""
+    return {k: [None if n is None else float(f"{n:.6g}") for n in v] if k == "values" else v for k, v in items}
