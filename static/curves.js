@@ -45,7 +45,7 @@
       series: [
         { label: named(chart.times ? "time" : chart.each), value: (_, v) => (v === null ? "–" : place(v)) },
         ...plot.curves.map((curve, i) => ({
-          label: curve.key || curve.name, stroke: colour(strokes[i][0]), width: 2, dash: strokes[i][1],
+          label: curve.key || curve.name, stroke: colour(strokes[i][0]), width: chart.times ? 1.25 : 2, dash: strokes[i][1],
           points: { show: chart.x.length < 3 }, value: (_, v) => value(v, plot.unit),
         })),
       ],

@@ -92,7 +92,7 @@ def test_the_main_job(watched, tmp_path):
         outcome = page.locator("#outcome")
         for figure in ("Test accuracy", "Baseline", "Test loss", "Precision", "Model size"):
             expect(outcome).to_contain_text(figure)
-        expect(outcome).to_contain_text("Trained on sample data: a generator made it")
+        expect(outcome).to_contain_text("On sample data: a generator made it")
         expect(outcome).to_contain_text("models/first_try/1h_v1")
         accuracy = outcome.locator("dd").first.inner_text()
         assert re.fullmatch(r"\d+\.\d %", accuracy)

@@ -58,7 +58,12 @@ def test_a_return_is_measured_against_buying_and_holding(held, note):
 
 def test_an_account_over_time_is_a_chart():
     drawn = curves_of(Evidence(backtest(metrics=METRICS, equity_curve=CURVE), 0.0))
-    assert (drawn["title"], drawn["each"], drawn["times"], list(drawn["x"])) == ("Over time", "point", True, CURVE["time"])
+    assert (drawn["title"], drawn["each"], drawn["times"], list(drawn["x"])) == (
+        "Over time",
+        "point",
+        True,
+        CURVE["time"],
+    )
     account, drawdown = drawn["plots"]
     assert [curve["key"] for curve in account["curves"]] == ["this model", "buy and hold"]
     assert account["curves"][0]["values"] == [100000.0, 100123.0] and drawdown["unit"] == "%"

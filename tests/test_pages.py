@@ -177,7 +177,7 @@ def test_a_result_is_told_in_a_traders_words(here, backend):
 def test_sample_data_is_named_as_such(here, backend):
     result = RESULT | {"data_summary": {"symbols": ["EURUSD"], "source": "sample"}}
     backend.operations["op_a"] = operation("op_a", status="completed", result_summary=result, completed_at=stamp())
-    assert "Trained on sample data: a generator made it" in words(here.get("/operations/op_a").text)
+    assert "On sample data: a generator made it" in words(here.get("/operations/op_a").text)
 
 
 def test_it_is_never_a_hundred_while_it_runs(here, backend):

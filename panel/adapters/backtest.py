@@ -87,8 +87,8 @@ class BacktestingOperationAdapter(OperationAdapter):
             Figure("Buy and hold", percent(held), "return of the same stake, bought once and kept"),
             Figure("Win rate", percent(metrics.get("win_rate")), "trades that made money"),
             Figure("Profit factor", decimal(metrics.get("profit_factor"), 2), "money won for each unit lost"),
-            Figure("Average win", decimal(metrics.get("avg_win"), 2)),
-            Figure("Average loss", decimal(metrics.get("avg_loss"), 2)),
+            Figure("Average win", decimal(metrics.get("avg_win"), 2), "money, after costs"),
+            Figure("Average loss", decimal(metrics.get("avg_loss"), 2), "money, after costs"),
             Figure("Commission paid", decimal(metrics.get("total_commission"), 2)),
             Figure("Slippage paid", decimal(metrics.get("total_slippage"), 2)),
         ]
