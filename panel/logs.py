@@ -4,7 +4,7 @@ import logging
 import re
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
+_USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
 
 
 class Lines(logging.Formatter):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -146,13 +146,8 @@ def is_loopback(host: str) -> bool:
 
 def without_userinfo(url: str) -> str:
     """The URL as it may be shown and logged: without a name and password in front of the host."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.rpartition("@")[2]
-    if not parts.netloc:
-        return url.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    scheme, mark, rest = url.partition("://")
+    return scheme + mark + rest.rpartition("@")[2]  # also of one that is written wrongly
 
 
 def _path_of(url: str) -> str | None:

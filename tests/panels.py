@@ -19,6 +19,7 @@ from panel.settings import Settings
 from tests.scripted import served
 
 OWN_PAGE = {"sec-fetch-site": "same-origin"}
+COMMAND = [sys.executable, "-c", "from panel.cli import main; main()"]
 
 
 def free_port() -> int:
@@ -56,19 +57,21 @@ def panel(folder: Path, backend: str = "", port: int = 0, **settings: Any) -> It
 
 
 @contextmanager
-def panel_process(folder: Path, backend: str = "", port: int = 0) -> Iterator[tuple[Panel, subprocess.Popen[bytes]]]:
-    """The same in a process of its own, which a test may stop or kill. Its output is in `folder`/log."""
+def panel_process(
+    folder: Path, backend: str = "", port: int = 0, **more: str
+) -> Iterator[tuple[Panel, subprocess.Popen[bytes]]]:
+    """The same in a process of its own, which a test may stop or kill. Its output is in `folder`/log, and
+    `more` are further variables of its environment."""
     settings = Settings.from_environ({}, backend=backend, port=port or free_port(), data_folder=folder)
     variables = {
         "PATH": os.environ["PATH"],
         "KTRDR_PANEL_DATA_DIR": str(folder),
         "KTRDR_PANEL_PORT": str(settings.port),
         "KTRDR_API_CLIENT_BASE_URL": backend,
-    }
-    command = [sys.executable, "-c", "from panel.cli import main; main()", "serve"]
+    } | more
     with (
         (folder / "log").open("ab") as log,
-        subprocess.Popen(command, env=variables, stdout=log, stderr=log) as process,
+        subprocess.Popen([*COMMAND, "serve"], env=variables, stdout=log, stderr=log) as process,
     ):
         here = Panel(f"http://127.0.0.1:{settings.port}", settings)
         try:

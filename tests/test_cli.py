@@ -3,17 +3,14 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.embedded.conftest import STRATEGY
-from tests.panels import free_port, panel, stream
+from tests.panels import COMMAND, free_port, panel, stream
 from tests.scripted import RESULT, operation, percent, stamp
-
-COMMAND = [sys.executable, "-c", "from panel.cli import main; main()"]
 
 
 def environment(folder: Path, backend: str = "") -> dict[str, str]:
