@@ -146,8 +146,9 @@ def is_loopback(host: str) -> bool:
 
 def without_userinfo(url: str) -> str:
     """The URL as it may be shown and logged: without a name and password in front of the host."""
-    scheme, mark, rest = url.partition("://")
-    return scheme + mark + rest.rpartition("@")[2]  # also of one that is written wrongly
+    before, _, shown = url.rpartition("@")  # no URL's parser: it may be one that is written wrongly
+    scheme, mark, _ = before.partition("://")
+    return scheme + mark + shown if mark else shown
 
 
 def _path_of(url: str) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from panel.errors import UnsafeSettings
-from panel.settings import BASE_URL, Settings
+from panel.settings import BASE_URL, Settings, without_userinfo
 
 ROOT = Path(__file__).parents[1]
 SENSELESS_NAMES = (
@@ -160,6 +160,12 @@ def test_no_secret_is_shown():
     with pytest.raises(UnsafeSettings) as told:
         Settings.from_environ({"KTRDR_PANEL_PASSWORD": "canary"})
     assert "canary" not in str(told.value)
+
+
+def test_an_address_is_shown_without_its_name_and_password():
+    for shown in ("http://backend:8000/api/v1", "https://[::1]:1/x", "backend"):
+        assert without_userinfo(shown) == shown
+    assert without_userinfo("https://me:x@[::1]:1/x") == "https://[::1]:1/x"
 
 
 def test_every_setting_is_documented():
