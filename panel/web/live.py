@@ -23,8 +23,10 @@ from panel.survey import Row, Survey
 from panel.verdict import Evidence, Verdict
 from panel.web.chain import TELLING, chain, trouble
 from panel.web.chart import place_of, row_view, span_of
+from panel.web.home import TURNING, WANTING, sorted_out
 from panel.web.render import draw
 
+LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 GONE = 3600.0  # seconds for which a worker that is gone is still named
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
 
@@ -45,6 +47,7 @@ class Live:
         self._stored_dirty = False
         self._map: Any = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
+        self._turned: set[str] = set()  # what home shows as wanting attention, for now
         self._ended_loads: list[Evidence] | None = None  # the latest, while no other has ended
         self._links: list[tuple[object, ...]] = []  # what the line was last drawn from
         self._loaded: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
@@ -76,6 +79,9 @@ class Live:
                     self.survey.look(snapshot.symbol, snapshot.timeframe)
         if snapshot.kind == "data_load":
             self.stored_changed()
+        if (verdict.state in TURNING) != (snapshot.id in self._turned):
+            self._turned ^= {snapshot.id}
+            self.listed()
         topic = f"op:{snapshot.id}"
         if verdict.live or self.fanout.readers(topic):
             self._operation(seen, verdict, now)
@@ -108,6 +114,7 @@ class Live:
         if links != self._links:
             self._links = links
             self._put("line", "line", draw("fragments/line.html", **line))
+            self.listed()
 
     def workers_changed(self) -> None:
         self.line_changed()
@@ -173,15 +180,21 @@ class Live:
         return {"workers": rows, "gone": recent, "around": around, "line": self.relay.line, "now": now}
 
     def home(self) -> dict[str, Any]:
-        """What runs, and what ended lately, each as what its template needs."""
+        """What wants attention, what runs, and what ended lately, each as what its template needs."""
         now = time.time()
         running = [self.view(seen, self.relay.verdict(seen), now) for seen in self.relay.running()]
-        listed = {item["seen"].snapshot.id for item in running}
-        ended = []
-        for seen in self._store.memory.recent(RECENT + len(listed)):
-            if seen.snapshot.id not in listed:
-                ended.append(self.view(seen, self.relay.verdict(seen), now))
-        shown = {"running": running, "ended": ended[:RECENT], "now": now, "unsure": self._store.open_starts()[:20]}
+        listed = {item["snapshot"].id for item in running}
+        latest = [seen for seen in self._store.memory.ended(LOOKED_THROUGH) if seen.snapshot.id not in listed]
+        wanting, ended = sorted_out([(seen, self.relay.verdict(seen)) for seen in latest], now)
+        shown = {
+            "stuck": [item for item in running if item["verdict"].state in WANTING],
+            "running": [item for item in running if item["verdict"].state not in WANTING],
+            "wanting": [self.view(seen, verdict, now) for seen, verdict in wanting[:RECENT]],
+            "ended": [self.view(seen, verdict, now) for seen, verdict in ended[:RECENT]],
+            "unsure": self._store.open_starts()[:20],
+            "silent": self.relay.line.failing_since is not None,
+            "now": now,
+        }
         waiting = [load for load in self._store.open_loads() if load.state == "waiting"]
         return shown | {"waiting": waiting, "plans": self._store.told_plans(now - 86_400)}
 
