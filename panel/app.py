@@ -27,9 +27,12 @@ from panel.store import Store
 from panel.survey import Survey
 from panel.turn import Turn
 from panel.web import actions, browse, health, login, market, pages, problems, start, streams
+from panel.web import metrics as measured
 from panel.web.guard import Guard
 from panel.web.live import Live
+from panel.web.metrics import Metrics, Sources
 from panel.web.render import ASSETS
+from panel.web.requests import Requests
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,9 @@ def create_app(settings: Settings) -> ASGIApp:
             live.loads = Loads(client, store, starting, live.relay, catalogue, Turn(memory), live.queue_changed)
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
             app.state.starting, app.state.client = starting, client
+            sources = Sources(live, store.memory.counts, lambda: len(store.open_loads()), memory)
+            app.state.metrics = metrics = Metrics(sources)
+            live.told, client.told = metrics.judged, metrics.asked
             keep_memory = partial(store.keep, settings.keep_days)
             discovery = Discovery(client, live.relay, store.memory)
             looking = (live.relay.run, discovery.run, live.survey.run, live.loads.run, starting.run)
@@ -67,15 +73,15 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    for room in (pages, start, actions, market, browse, streams, health):
+    for room in (pages, start, actions, market, browse, streams, health, measured):
         app.include_router(room.router)
     app.mount("/static", Static(directory=ASSETS / "static"))
     problems.install(app)
     if not settings.password:
-        return Guard(app, settings.hosts)
+        return Requests(Guard(app, settings.hosts))
     app.include_router(login.router)
     app.state.login = login.Login(app, settings)
-    return Guard(app.state.login, settings.hosts)
+    return Requests(Guard(app.state.login, settings.hosts))
 
 
 async def _kept(run: Callable[[], Awaitable[None]]) -> None:

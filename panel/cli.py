@@ -1,6 +1,7 @@
 """The command line: `serve`, and one sub-command for each kind of operation."""
 
 import asyncio
+import logging
 from typing import Any
 
 import click
@@ -38,11 +39,13 @@ def settings_or_exit(**overrides: Any) -> Settings:
 def serve(backend: str | None, host: str | None, port: int | None) -> None:
     """Open the panel for browsers."""
     settings = settings_or_exit(backend=backend, host=host, port=port)
-    logs.install(settings.log_level)
+    logs.install(settings.log_level, settings.log_format)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    Console(stderr=True).print(
-        f"ktrdr-panel {__version__} on [bold]http://{shown}:{settings.port}[/bold]", highlight=False
-    )
+    address = f"http://{shown}:{settings.port}"
+    if settings.log_format == "json":
+        logging.getLogger(__name__).info("ktrdr-panel %s", __version__, extra={"address": address})
+    else:
+        Console(stderr=True).print(f"ktrdr-panel {__version__} on [bold]{address}[/bold]", highlight=False)
     uvicorn.run(
         create_app(settings),
         host=settings.host,

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +13,7 @@ from panel import execute, wire
 from panel.adapters import OperationAdapter
 from panel.errors import CLIClientError, ConnectionError, TimeoutError, Unreadable
 from panel.settings import BASE_URL, DEFAULT_BASE_URL, without_userinfo
+from panel.trace import TRACE
 
 # The backend's server drops a connection that rests for 5 s. Letting go first means that a POST is not
 # sent into a connection which is just being closed, and so is not lost in a way nobody can tell.
@@ -40,6 +43,8 @@ class AsyncCLIClient:
         self.timeout = timeout
         self.max_retries = max_retries
         self.retry_delay = retry_delay
+        # Told of every request: method, path, seconds, and the error it came to.
+        self.told: Callable[[str, str, float, CLIClientError | None], None] | None = None
         self._http = httpx.AsyncClient(
             transport=transport,
             timeout=timeout,
@@ -91,7 +96,7 @@ class AsyncCLIClient:
         attempt = 0
         while True:
             try:
-                return await self._send(method, path, **options)
+                return await self._timed(method, path, **options)
             except CLIClientError as exc:
                 attempt += 1
                 again = not exc.sent if method == "POST" else exc.retryable
@@ -99,13 +104,24 @@ class AsyncCLIClient:
                     raise
                 await asyncio.sleep(wire.retry_delay(attempt, self.retry_delay))
 
+    async def _timed(self, method: str, path: str, **options: Any) -> Any:
+        began, error = time.perf_counter(), None
+        try:
+            return await self._send(method, path, **options)
+        except CLIClientError as exc:
+            error = exc
+            raise
+        finally:
+            if self.told is not None:
+                self.told(method, path, time.perf_counter() - began, error)
+
     async def _send(
         self, method: str, path: str, json: Any = None, params: Any = None, timeout: float | None = None
     ) -> Any:
         wait = self.timeout if timeout is None else timeout
         try:
             async with self._http.stream(
-                method, self.base_url + path, json=json, params=params, timeout=wait
+                method, self.base_url + path, json=json, params=params, timeout=wait, headers=TRACE.get()
             ) as response:
                 body = await _read_capped(response)
                 return wire.read_answer(method, path, response.status_code, body)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from contextvars import Context
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -37,6 +38,7 @@ class Listener(Protocol):
     def listed(self) -> None: ...
     def line_changed(self) -> None: ...
     def workers_changed(self) -> None: ...
+    def judged(self, verdict: Verdict) -> None: ...
     def watched(self, operation_id: str) -> bool: ...
     def anyone(self) -> bool: ...
 
@@ -162,7 +164,7 @@ class Relay:
         self._store.memory.asked(operation_id, "cancel", by_whom, "not delivered to the worker" if lost else "taken")
         seen = self.known(operation_id) or seen
         self.keep(seen, replace(seen, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now))
-        log.info("cancel operation=%s delivered=%s", operation_id, not lost)
+        log.info("cancel not delivered" if lost else "cancel taken", extra={"operation": operation_id})
 
     async def resume(self, operation_id: str, by_whom: str = "the panel") -> None:
         """Ask the backend to go on from the operation's checkpoint, once for each end that it came to; raises
@@ -180,7 +182,7 @@ class Relay:
                 del self._resumed[operation_id]
             raise
         self._store.memory.asked(operation_id, "resume", by_whom, "taken")
-        log.info("resumed operation=%s", operation_id)
+        log.info("resumed", extra={"operation": operation_id})
         seen = self.known(operation_id)
         if seen is not None:
             self.keep(seen, replace(seen, cancel=Cancel.NONE, cancel_at=None))
@@ -209,21 +211,32 @@ class Relay:
         told = (verdict.state, verdict.word)
         if before is None or differs(before, seen) or self._told.get(operation_id) != told:
             self._store.memory.remember(seen, verdict, time.time())
+            self._listener.judged(verdict)
         self._told[operation_id] = told
         if not verdict.live:
             self._told.pop(operation_id)
         self._listener.changed(seen)
         if was_listed != verdict.live or before is None:
             self._listener.listed()
-        if was_listed and not verdict.live:
-            log.info("ended operation=%s kind=%s as=%s", operation_id, seen.snapshot.kind, verdict.state.value)
+        if was_listed != verdict.live:
+            self._log(seen, verdict, before)
+
+    def _log(self, seen: Evidence, verdict: Verdict, before: Evidence | None) -> None:
+        """One line when an operation begins, or goes on after an end, and one when it ends."""
+        told = {"operation": seen.snapshot.id, "kind": seen.snapshot.kind}
+        if verdict.live:
+            by = "panel" if self._store.start_of(seen.snapshot.id) else "elsewhere"
+            log.info("operation started" if before is None else "operation goes on", extra=told | {"by": by})
+        else:
+            log.info("operation ended", extra=told | {"state": verdict.state.value})
 
     def _adopt(self, seen: Evidence) -> None:
         operation_id = seen.snapshot.id
         self._live[operation_id] = seen
         if operation_id not in self._pollers:
             self._paces[operation_id] = _Pace()
-            self._pollers[operation_id] = asyncio.create_task(self._poll(operation_id))
+            # In no request's context: it outlives the one that made it known.
+            self._pollers[operation_id] = asyncio.create_task(self._poll(operation_id), context=Context())
 
     async def _poll(self, operation_id: str) -> None:
         pace = self._paces[operation_id]

@@ -69,6 +69,7 @@ class Settings:
         False, DANGEROUS, "1 lets the panel listen beyond this machine although it has no password."
     )
     log_level: str = _setting("info", "KTRDR_PANEL_LOG_LEVEL", "debug, info, warning or error.")
+    log_format: str = _setting("text", "KTRDR_PANEL_LOG_FORMAT", "text, or json for one object in each line.")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
@@ -98,6 +99,8 @@ class Settings:
             raise UnsafeSettings(f"KTRDR_PANEL_PORT has to be between 1 and 65535, not {self.port}.")
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise UnsafeSettings("KTRDR_PANEL_LOG_LEVEL has to be debug, info, warning or error.")
+        if self.log_format not in ("text", "json"):
+            raise UnsafeSettings("KTRDR_PANEL_LOG_FORMAT has to be text or json.")
         for host in self.allowed_hosts:
             name, port = _name_and_port(host)
             if not (_is_address(name) or _NAME.fullmatch(name)) or not (port == "" or port.isdecimal()):

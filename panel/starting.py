@@ -142,7 +142,7 @@ class Starting:
             operation_id = adapter.parse_start_response(answer if isinstance(answer, dict) else {})
         except CLIClientError as exc:
             return await self._failed(start, exc)
-        log.info("started %s operation=%s", start.kind, operation_id)
+        log.debug("start answered", extra={"operation": operation_id, "kind": start.kind})
         return self._settle(start, "started", operation_id=operation_id)
 
     async def _failed(self, start: Start, exc: CLIClientError) -> Start:

@@ -8,7 +8,7 @@ import pytest
 PANEL = Path(__file__).parents[1] / "panel"
 
 FLOORS = [
-    {"errors", "settings", "password", "logs", "__init__"},
+    {"errors", "settings", "password", "logs", "trace", "__init__"},
     {"operations", "wire", "fanout", "adapters", "coverage", "line", "words"},
     {"evidence", "workers", "state", "ends", "verdict"},
     {"execute"},

@@ -14,6 +14,7 @@ from panel.discovery import Discovery
 from panel.evidence import Evidence
 from panel.relay import Relay
 from panel.store import Store
+from panel.verdict import Verdict
 from tests.scripted import Backend, operation, percent, stamp
 
 pytestmark = pytest.mark.anyio
@@ -31,6 +32,7 @@ class Nobody:
     def listed(self) -> None: ...
     def line_changed(self) -> None: ...
     def workers_changed(self) -> None: ...
+    def judged(self, verdict: Verdict) -> None: ...
 
     def watched(self, operation_id: str) -> bool:
         return True

@@ -7,6 +7,7 @@ template on the page and in the stream, so a page that was just loaded and one t
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -35,6 +36,7 @@ class Live:
     """The relay's listener. The rooms it draws from are set once they exist."""
 
     relay: Relay
+    told: Callable[[Verdict], None]  # of every verdict that was written down
     survey: Survey
     loads: Loads
 
@@ -115,6 +117,9 @@ class Live:
             self._links = links
             self._put("line", "line", draw("fragments/line.html", **line))
             self.listed()
+
+    def judged(self, verdict: Verdict) -> None:
+        self.told(verdict)
 
     def workers_changed(self) -> None:
         self.line_changed()
