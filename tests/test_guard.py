@@ -291,11 +291,8 @@ def refused(here: Inside, backend: Backend, sent: list[tuple[str, Headers, int]]
 
 def asked(backend: Backend) -> dict[str, int]:
     """What has reached the backend, but for the panel's own regular readings."""
-    return {
-        hit: n
-        for hit, n in backend.hits.items()
-        if hit not in ("GET /operations", "GET /workers", "GET /operations/op_x")
-    }
+    regular = {"GET /operations", "GET /workers", *(f"GET /operations/{known}" for known in backend.operations)}
+    return {hit: n for hit, n in backend.hits.items() if hit not in regular}
 
 
 # Headers
