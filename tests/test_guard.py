@@ -472,6 +472,32 @@ def test_nothing_but_http_gets_through():
     assert reached == ["lifespan"]
 
 
+# Who may use it
+
+
+def test_a_panel_that_is_open_to_others_says_so_on_every_page(backend, tmp_path):
+    """In red, errors included. Without the override it would not have started."""
+    warning = '<p class="exposed" role="alert">Everyone who can reach this address can use this panel'
+    with served(backend.app) as address:
+        open_to_all: list[tuple[dict[str, Any], bool]] = [
+            ({"host": "192.168.1.5", "dangerously_no_auth": True}, True),
+            ({"host": "192.168.1.5", "password": "long enough"}, False),
+            ({"host": "0.0.0.0", "in_container": True}, False),
+            ({"dangerously_no_auth": True}, False),
+        ]
+        for settings, told in open_to_all:
+            with inside(
+                tmp_path / str(len(settings)) / settings.get("host", "here"), address + "/api/v1", **settings
+            ) as here:
+                known = ("authorization", "Bearer long enough")
+                for path in ["/nothing", *(path for method, path in routes(here.app) if method == "GET")]:
+                    answer = here.get(path, known)
+                    if "<header" in answer.text and path != "/login":
+                        assert (warning in answer.text) is told, (path, settings)
+                assert here.get("/", known).status == 200
+                assert "0.0.0.0:8321" not in here.settings.hosts
+
+
 # Texts
 
 HOSTILE = '"><img src=x onerror=alert(1)><div hx-post=/start/dummy hx-trigger=load>javascript:alert(1)'
