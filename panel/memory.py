@@ -22,9 +22,9 @@ Sort = Literal["created", "ended", "took", "name", "state"]
 _ORDERS: dict[Sort, str] = {
     "created": "created_at",
     "ended": "coalesce(ended_at, 9e12)",  # what runs has not ended yet: it is the newest
-    "took": "seconds",
+    "took": "coalesce(seconds, -1.0)",  # what runs has taken nothing yet
     "name": "coalesce(nullif(strategy, ''), symbol) COLLATE NOCASE",
-    "state": "state",
+    "state": "CASE state " + " ".join(f"WHEN '{state}' THEN {rank}" for rank, state in enumerate(State)) + " END",
 }
 
 
@@ -131,10 +131,21 @@ class Memory:
         tests, values = _tests(wanted)
         where = f"WHERE {' AND '.join(tests)}" if tests else ""
         direction = "ASC" if wanted.ascending else "DESC"
-        order = f"ORDER BY {_ORDERS[wanted.sort]} {direction}, created_at DESC, id LIMIT ? OFFSET ?"
-        rows = self._db.execute(f"{_SELECT} {where} {order}", (*values, wanted.limit, wanted.offset)).fetchall()
-        count = self._db.execute(f"SELECT count(*) FROM operations {where}", values).fetchone()[0]
-        return [_evidence(row[0]) for row in rows], count
+        # Found and sorted in the index alone; what was read of an operation is fetched for the page's few. A cross
+        # join keeps their order.
+        found = f"SELECT rowid AS found FROM operations {where} ORDER BY {_ORDERS[wanted.sort]} {direction}"
+        page = f"{found}, created_at DESC LIMIT ? OFFSET ?"
+        rows = self._db.execute(
+            f"SELECT evidence FROM ({page}) CROSS JOIN operations ON operations.rowid = found",
+            (*values, wanted.limit, wanted.offset),
+        ).fetchall()
+        return [_evidence(row[0]) for row in rows], self.count(wanted)
+
+    def count(self, wanted: Wanted) -> int:
+        """How many there are of what is wanted, on all pages."""
+        tests, values = _tests(wanted)
+        where = f"WHERE {' AND '.join(tests)}" if tests else ""
+        return int(self._db.execute(f"SELECT count(*) FROM operations {where}", values).fetchone()[0])
 
     def names(self, column: Literal["strategy", "symbol", "kind"]) -> list[str]:
         """What there is to filter by, in order."""

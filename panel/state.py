@@ -35,6 +35,45 @@ ENDS = frozenset(
     }
 )
 
+GROUPS: dict[str, tuple[State, ...]] = {  # what people look for; a state may be in several, or in none
+    "running": tuple(state for state in State if state not in ENDS),
+    "attention": (
+        State.STALLED,
+        State.LOST,
+        State.UNREPORTED,
+        State.DOUBTFUL,
+        State.SILENT,
+        State.VANISHED,
+        State.FORGOTTEN,
+        State.PROBLEMS,
+        State.STRAY,
+    ),
+    "completed": (State.COMPLETED, State.PROBLEMS),
+    "failed": (State.FAILED,),
+    "cancelled": (State.CANCELLED, State.STRAY),
+}
+GROUP_WORDS = {
+    "running": "Running",
+    "attention": "Needs attention",
+    "completed": "Completed",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+ALONE_WORDS = {  # states that can be looked for one by one, beside the groups
+    State.QUEUED: "Queued",
+    State.STARTING: "Starting or resuming",
+    State.STALLED: "Stalled",
+    State.LOST: "Worker lost",
+    State.UNREPORTED: "Working, unreported",
+    State.CANCELLING: "Being cancelled",
+    State.DOUBTFUL: "Doubtful",
+    State.SILENT: "No answer",
+    State.VANISHED: "Probably ended",
+    State.FORGOTTEN: "Forgotten by the backend",
+    State.PROBLEMS: "Completed with problems",
+    State.STRAY: "Cancelled, still worked on",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -1,7 +1,8 @@
 """What the relay finds, drawn once and handed to every open page.
 
-Topics are what pages are about: `line` (every page), `home`, `workers`, and `op:<id>`. Each fragment has the same
-template on the page and in the stream, so a page that was just loaded and one that was open are the same.
+Topics are what pages are about: `line` (every page), `home`, `workers`, `op:<id>`, and for the list of operations
+`listing` and the `row:<id>` of each that is on it. Each fragment has the same template on the page and in the
+stream, so a page that was just loaded and one that was open are the same.
 """
 
 import asyncio
@@ -54,6 +55,7 @@ class Live:
         self._links: list[tuple[object, ...]] = []  # what the line was last drawn from
         self._loaded: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
         self._drawn: dict[tuple[str, str], str] = {}
+        fanout.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
 
     async def beat(self) -> None:
         """Tell every page twice in each of its patience's turns that the line stands; runs until cancelled."""
@@ -84,6 +86,8 @@ class Live:
         if (verdict.state in TURNING) != (snapshot.id in self._turned):
             self._turned ^= {snapshot.id}
             self.listed()
+        if self.fanout.readers(f"row:{snapshot.id}"):
+            self._row(seen, now)
         topic = f"op:{snapshot.id}"
         if verdict.live or self.fanout.readers(topic):
             self._operation(seen, verdict, now)
@@ -94,6 +98,8 @@ class Live:
         if not self._dirty:
             self._dirty = True
             asyncio.get_running_loop().call_soon(self._lists)
+        if self.fanout.readers("listing"):
+            self.fanout.publish("listing", "listed", LISTED)
 
     def stored_changed(self) -> None:
         """Stored data, the queue or a plan is not what it was; drawn soon, once for many changes."""
@@ -127,7 +133,7 @@ class Live:
             self._put("workers", "workers", draw("fragments/workers.html", **self.workers()))
 
     def watched(self, operation_id: str) -> bool:
-        if self.fanout.readers(f"op:{operation_id}") or self.fanout.readers("home"):
+        if any(map(self.fanout.readers, (f"op:{operation_id}", f"row:{operation_id}", "home"))):
             return True
         seen = self.relay.known(operation_id)
         return seen is not None and seen.snapshot.kind == "data_load" and self._loads_are_read()
@@ -147,6 +153,10 @@ class Live:
             self._put("workers", "workers", draw("fragments/workers.html", **self.workers()))
         elif topic == "stored" or topic.startswith("plan:"):
             self._stored(topic)
+        elif topic.startswith("row:"):
+            seen = self.relay.known(topic[4:])
+            if seen is not None:
+                self._row(seen, time.time())
         elif topic.startswith("op:"):
             seen = self.relay.known(topic[3:])
             if seen is not None:
@@ -155,7 +165,7 @@ class Live:
 
     def left(self, topic: str) -> None:
         """A stream of the topic closed."""
-        if topic.startswith("plan:") and not self.fanout.readers(topic):
+        if topic.startswith(("plan:", "row:")) and not self.fanout.readers(topic):
             self._forget(topic)
         if topic.startswith("op:") and not self.fanout.readers(topic):
             seen = self.relay.known(topic[3:])
@@ -273,6 +283,10 @@ class Live:
             "embedded": self.embedded,
         }
 
+    def row(self, seen: Evidence, now: float) -> dict[str, Any]:
+        """One row of the list of operations."""
+        return self.view(seen, self.relay.verdict(seen), now)
+
     def _row_after(self, snapshot: Snapshot) -> Row | None:
         """What is stored now of what a load was for."""
         if not snapshot.symbol or snapshot.timeframe not in LENGTHS:
@@ -281,6 +295,10 @@ class Live:
         return row if (row.asked_at or 0) > self._loaded.get(snapshot.id, 0) else None
 
     # Drawing
+
+    def _row(self, seen: Evidence, now: float) -> None:
+        place = f"row-{seen.snapshot.id}"
+        self._put(f"row:{seen.snapshot.id}", place, draw("fragments/row.html", **self.row(seen, now)))
 
     def _operation(self, seen: Evidence, verdict: Verdict, now: float) -> None:
         topic, view = f"op:{seen.snapshot.id}", self.view(seen, verdict, now)
@@ -345,6 +363,9 @@ class Live:
         self.fanout.drop(topic)
         for key in [key for key in self._drawn if key[0] == topic]:
             del self._drawn[key]
+
+
+LISTED = frame("1", "listed")  # something came or went: a list that stands still may say so
 
 
 def heartbeat() -> bytes:

@@ -17,6 +17,16 @@ from panel.web.live import Live, heartbeat
 router = APIRouter()
 
 SEND_TIMEOUT = 30.0  # seconds that a reader may take no byte before its stream is dropped
+ROWS = 60  # of one list that a stream tells of
+
+
+@router.get("/stream/operations")
+async def rows(request: Request) -> EventSourceResponse:
+    """For a list of operations: the rows that are on it, named by `?id=`, and that something came or went."""
+    ids = list(dict.fromkeys(request.query_params.getlist("id")))[:ROWS]
+    if not all(map(ID.fullmatch, ids)):
+        raise HTTPException(404)
+    return _stream(request, ("line", "listing", *(f"row:{operation_id}" for operation_id in ids)))
 
 
 @router.get("/stream")
@@ -26,10 +36,13 @@ async def stream(request: Request, page: str = "line") -> EventSourceResponse:
     503: while the backend is silent, that is what the stream tells."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
-    live: Live = request.app.state.live
     usual = f"plan:{page[5:]}" if page.startswith("plan-") else f"op:{page}"
     own = page in ("home", "stored", "workers")
-    topics = ("line",) if page == "line" else ("line", page if own else usual)
+    return _stream(request, ("line",) if page == "line" else ("line", page if own else usual))
+
+
+def _stream(request: Request, topics: tuple[str, ...]) -> EventSourceResponse:
+    live: Live = request.app.state.live
     box = Mailbox()
     return EventSourceResponse(
         _frames(live, topics, box),  # a generator, because only that is closed when the browser leaves

@@ -1,0 +1,81 @@
+"""The list of operations in a real Chromium: filtered while it is typed, live, and still under the pointer."""
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+from panel.web.listing import PAGE
+from tests import test_browser
+from tests.panels import panel
+from tests.scripted import RESULT, operation, percent, stamp
+from tests.test_listing import ended, seed
+
+browser, watched = test_browser.browser, test_browser.watched
+
+SHOWN = "[...document.querySelectorAll('#found tbody tr')].map((row) => row.id)"
+
+
+def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend, tmp_path):
+    page = watched.page
+    names = ("swing", "trend", "breakout")
+    seed(
+        tmp_path,
+        address,
+        *(
+            ended(f"op_{n:02}", "training", ("completed", "failed")[n % 2], 600.0 * n + 900, 10.0 + n, names[n % 3])
+            for n in range(PAGE + 10)
+        ),
+    )
+    since = stamp(time.time() - 300)
+    backend.operations["op_a"] = lambda n: operation("op_a", progress=percent(n, f"Epoch {n}/99"), created_at=since)
+    with panel(tmp_path, address) as here:
+        here.get("/operations/op_a")
+        page.goto(f"{here.address}/operations")
+        live = page.locator("#row-op_a")
+        expect(live).to_contain_text("Epoch")
+        before = page.evaluate(SHOWN)
+        assert before[0] == "row-op_a" and len(before) == PAGE
+
+        # A chosen row that is live stays chosen, focused and where it is, and what begins does not push it away.
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        backend.operations["op_b"] = operation("op_b", progress=percent(3, "Epoch 1/9"))
+        here.get("/operations/op_b")
+        now = backend.readings["op_a"]
+        expect(live).to_contain_text(f"Epoch {now + 3}/99")
+        expect(page.locator("#news")).to_have_text("1 new operation: show")
+        assert page.evaluate(SHOWN) == before
+        assert page.evaluate("document.activeElement.id") == "to-op_a"
+        expect(live.get_by_role("checkbox")).to_be_checked()
+        page.get_by_role("link", name="1 new operation: show").click()
+        expect(page.locator("#found tbody tr").first).to_have_id("row-op_b")
+        expect(live.get_by_role("checkbox")).to_be_checked()
+        expect(page.locator("#news")).to_have_text("")
+
+        # Typed: the list follows, the address follows, the cursor stays.
+        page.keyboard.press("/")
+        page.keyboard.type("trend", delay=30)
+        expect(page.locator("#count")).to_contain_text("20 of 62 operations")
+        expect(page).to_have_url(re.compile(r"/operations\?q=trend$"))
+        assert page.evaluate("document.activeElement.id") == "search" and page.input_value("#search") == "trend"
+        page.get_by_label("State").select_option("failed")
+        expect(page.locator("#count")).to_contain_text("10 of 62 operations")
+        page.get_by_role("link", name="Took").click()
+        expect(page.locator("th[aria-sort=descending]")).to_have_text("Took")
+        expect(page).to_have_url(re.compile(r"/operations\?state=failed&q=trend&sort=took$"))
+        longest = page.evaluate(SHOWN)
+        assert longest == sorted(longest, reverse=True)
+        page.reload()
+        assert page.evaluate(SHOWN) == longest and page.get_by_label("State").input_value() == "failed"
+
+        # The stream follows the rows that are shown: an end is seen in place, also after the list was another.
+        page.get_by_role("link", name="Clear filters").click()
+        page.get_by_label("Search operations").fill("op_a")
+        expect(page.locator("#found tbody tr")).to_have_count(1)
+        backend.operations["op_a"] = operation(
+            "op_a", status="completed", result_summary=RESULT, created_at=since, completed_at=stamp()
+        )
+        expect(live).to_contain_text("Completed")
+        expect(live).to_contain_text("87.2 %")
+    assert watched.complaints == []
