@@ -189,7 +189,7 @@ class Memory:
     def forget(self, before: float) -> int:
         """Drop what ended before then; returns how many operations that were."""
         old = "SELECT id FROM operations WHERE live = 0 AND ended_at < ?"
-        for table in ("epochs", "readings", "requests", "starts"):
+        for table in ("epochs", "readings", "requests", "starts", "promises"):
             self._db.execute(f"DELETE FROM {table} WHERE operation_id IN ({old})", (before,))
         return self._db.execute(f"DELETE FROM operations WHERE id IN ({old})", (before,)).rowcount
 

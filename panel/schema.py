@@ -87,6 +87,12 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         created_at DESC, kind, state, strategy, symbol, ended_at, seconds, words
     );
     """,
+    """
+    CREATE TABLE promises (
+        operation_id TEXT PRIMARY KEY, at REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE watches (since REAL PRIMARY KEY, until REAL NOT NULL) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

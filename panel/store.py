@@ -19,6 +19,7 @@ import msgspec
 
 from panel.coverage import Gap, Range
 from panel.memory import Memory
+from panel.paces import Paces
 from panel.schema import migrate
 
 ON_ITS_WAY = 60.0  # seconds in which a start that was not answered may still reach the backend
@@ -88,6 +89,7 @@ class Store:
         self._db.execute("PRAGMA synchronous = NORMAL")
         migrate(self._db)
         self.memory = Memory(self._db)
+        self.paces = Paces(self._db)
 
     def close(self) -> None:
         self._db.close()

@@ -1,4 +1,4 @@
-// Every number has an age: <time data-show="age|elapsed|local"> is kept true once a second.
+// Every number has an age: <time data-show="age|elapsed|local|exact"> is kept true once a second.
 (() => {
   const server = Number(document.querySelector("meta[name=server-time]").content) * 1000;
   let ahead = server - Date.now(); // of this browser's clock
@@ -11,6 +11,7 @@
     return `${Math.floor(s / 86400)} day${s >= 172800 ? "s" : ""}`;
   };
   const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
   const show = () => {
@@ -20,6 +21,7 @@
       const seconds = (now - at) / 1000;
       let text;
       if (time.dataset.show === "local") text = local.format(at);
+      else if (time.dataset.show === "exact") text = exact.format(at);
       else if (time.dataset.show === "elapsed") text = duration(seconds);
       else text = seconds < 1.5 ? "just now" : `${duration(seconds)} ago`;
       if (time.textContent !== text) time.textContent = text;

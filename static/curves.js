@@ -10,6 +10,7 @@
   let chart = JSON.parse(section.dataset.chart);
   let shape = "";
   let plots = [];
+  let marked = 0; // epochs done at the moment that somebody went back to; 0: none
 
   const element = (tag, text, name) => {
     const made = document.createElement(tag);
@@ -42,6 +43,7 @@
       ],
       legend: { live: true },
       cursor: { drag: { x: false, y: false } },
+      hooks: { draw: [mark] },
       series: [
         { label: named(chart.times ? "time" : chart.each), value: (_, v) => (v === null ? "–" : place(v)) },
         ...plot.curves.map((curve, i) => ({
@@ -50,6 +52,19 @@
         })),
       ],
     };
+  };
+
+  const mark = (plot) => {
+    if (!marked || chart.times) return;
+    const x = Math.round(plot.valToPos(marked, "x", true));
+    plot.ctx.save();
+    plot.ctx.strokeStyle = colour("--ink");
+    plot.ctx.lineWidth = devicePixelRatio;
+    plot.ctx.beginPath();
+    plot.ctx.moveTo(x, plot.bbox.top);
+    plot.ctx.lineTo(x, plot.bbox.top + plot.bbox.height);
+    plot.ctx.stroke();
+    plot.ctx.restore();
   };
 
   const draw = () => {
@@ -98,6 +113,10 @@
 
   const redraw = () => { if (!section.hidden) draw(); };
   document.addEventListener("curves", (event) => { chart = JSON.parse(event.detail.data); update(); });
+  document.addEventListener("moment", (event) => {
+    marked = event.detail.epochs;
+    for (const plot of plots) plot.redraw();
+  });
   document.addEventListener("theme", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   points.addEventListener("toggle", table);

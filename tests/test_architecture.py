@@ -10,9 +10,9 @@ PANEL = Path(__file__).parents[1] / "panel"
 FLOORS = [
     {"errors", "settings", "password", "logs", "trace", "__init__"},
     {"operations", "wire", "fanout", "adapters", "coverage", "line", "words"},
-    {"evidence", "workers", "state", "ends", "verdict"},
+    {"evidence", "workers", "state", "ends", "verdict", "estimate", "learning"},
     {"execute"},
-    {"client", "memory", "schema", "store", "catalogue", "turn"},
+    {"client", "memory", "paces", "timeline", "report", "schema", "store", "catalogue", "turn"},
     {"matching", "starting", "relay", "discovery", "survey", "loads"},
     {"web"},
     {"connect", "app", "command", "cli", "__main__"},

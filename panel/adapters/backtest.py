@@ -14,6 +14,7 @@ from panel.adapters.base import (
     decimal,
     named,
     percent,
+    written,
 )
 from panel.operations import Snapshot, number
 
@@ -67,6 +68,14 @@ class BacktestingOperationAdapter(OperationAdapter):
 
     def get_start_payload(self) -> dict[str, Any]:
         return chosen(**vars(self))
+
+    def ktrdr_argv(self) -> list[str]:
+        """KTRDR's command line takes symbol and timeframe from the strategy only."""
+        if self.symbol or self.timeframe or self.strategy_name.startswith("-") or (self.model_path or "-")[0] == "-":
+            return []
+        words = ["ktrdr", "backtest", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
+        words += ["--model-path", self.model_path] if self.model_path else []
+        return words + (["--capital", written(self.initial_capital)] if self.initial_capital else [])
 
     @classmethod
     def name(cls, snapshot: Snapshot) -> str:

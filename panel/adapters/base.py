@@ -120,6 +120,41 @@ class OperationAdapter(ABC):
         return cls(**arguments)
 
     @classmethod
+    def typed(cls, parameters: Mapping[str, Any]) -> dict[str, str]:
+        """The parameters of an operation as somebody would have typed them."""
+        typed = {}
+        for asked in cls.fields:
+            value = parameters.get(asked.name)
+            if isinstance(value, list):
+                typed[asked.name] = ", ".join(str(item) for item in value)
+            elif isinstance(value, bool):
+                typed[asked.name] = "1" if value else ""
+            elif value is not None:
+                typed[asked.name] = str(value)[:10] if asked.type == "date" else str(value)
+        return typed
+
+    def argv(self) -> list[str]:
+        """The same start as a command line of this project."""
+        positional, options = [], []
+        for asked in self.fields:
+            value = getattr(self, asked.name, None)
+            if value in (None, "", [], False) or (asked.option and value == asked.default):
+                continue
+            shown = ",".join(value) if isinstance(value, list) else written(value)
+            if not asked.option:
+                positional.append(shown)
+            elif asked.type == "switch":
+                options.append(asked.option)
+            else:  # what begins with a dash is a value only when it is tied to its option
+                options += [f"{asked.option}={shown}"] if shown.startswith("-") else [asked.option, shown]
+        last = ["--", *positional] if any(each.startswith("-") for each in positional) else positional
+        return ["ktrdr-panel", self.command, *(options + last if last is not positional else positional + options)]
+
+    def ktrdr_argv(self) -> list[str]:
+        """The same as a command line of KTRDR's own, [] where that cannot say it."""
+        return []
+
+    @classmethod
     def check(cls, arguments: Mapping[str, Any], today: date) -> dict[str, str]:
         """Field -> sentence, for what is wrong with values that are fine one by one."""
         start, end = arguments.get("start_date"), arguments.get("end_date")
@@ -160,6 +195,11 @@ def count(value: Any) -> str:
 def decimal(value: Any, digits: int = 3) -> str:
     as_float = number(value)
     return "–" if as_float is None else f"{as_float:,.{digits}f}"
+
+
+def written(value: Any) -> str:
+    """A number or a word as it is typed."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def chosen(**values: Any) -> dict[str, Any]:
@@ -257,4 +297,5 @@ __all__ = [
     "named",
     "percent",
     "text",
+    "written",
 ]

@@ -61,6 +61,11 @@ class DataLoadOperationAdapter(OperationAdapter):
             end_date=self.end_date,
         )
 
+    def ktrdr_argv(self) -> list[str]:
+        words = ["ktrdr", "data", "load", self.symbol, "--timeframe", self.timeframe, "--mode", self.mode]
+        words += ["--start", self.start_date] if self.start_date else []
+        return words + (["--end", self.end_date] if self.end_date else [])
+
     @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:
         result = snapshot.result

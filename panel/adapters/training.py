@@ -75,6 +75,15 @@ class TrainingOperationAdapter(OperationAdapter):
             task_id=self.task_id,
         )
 
+    def ktrdr_argv(self) -> list[str]:
+        """KTRDR's command line asks for both dates."""
+        if not self.start_date or not self.end_date or self.strategy_name.startswith("-"):
+            return []
+        words = ["ktrdr", "train", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
+        words += ["--symbols", ",".join(self.symbols)] if self.symbols else []
+        words += ["--timeframes", ",".join(self.timeframes)] if self.timeframes else []
+        return words + (["--detailed-analytics"] if self.detailed_analytics else [])
+
     @classmethod
     def name(cls, snapshot: Snapshot) -> str:
         return snapshot.strategy or snapshot.symbol or cls.title

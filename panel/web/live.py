@@ -25,6 +25,7 @@ from panel.survey import Row, Survey
 from panel.verdict import Evidence, Verdict
 from panel.web.chain import TELLING, chain, trouble
 from panel.web.chart import place_of, row_view, span_of
+from panel.web.details import commands_of, estimate_of, notes_of, report_of, timeline_of
 from panel.web.home import TURNING, WANTING, sorted_out
 from panel.web.render import draw
 
@@ -56,10 +57,13 @@ class Live:
         self._loaded: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
         self._drawn: dict[tuple[str, str], str] = {}
         fanout.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
+        self._timed: dict[str, object] = {}  # what the timelines were last drawn from
 
     async def beat(self) -> None:
         """Tell every page twice in each of its patience's turns that the line stands; runs until cancelled."""
+        began = time.time()
         while True:
+            self._store.paces.awake(began, time.time())
             await asyncio.sleep(BEAT)
             self.fanout.publish("line", "beat", heartbeat() + self._heard(), keep=False)
             self.line_changed()  # what time alone has changed: workers not listed for long
@@ -89,8 +93,10 @@ class Live:
         if self.fanout.readers(f"row:{snapshot.id}"):
             self._row(seen, now)
         topic = f"op:{snapshot.id}"
-        if verdict.live or self.fanout.readers(topic):
+        if self.fanout.readers(topic):
             self._operation(seen, verdict, now)
+        elif verdict.live and not self._store.paces.promised(snapshot.id):
+            estimate_of(self._store, seen, verdict, now)  # written down, though nobody looks now
         if not verdict.live:
             self._forget(topic)
 
@@ -263,6 +269,19 @@ class Live:
             "open": plan.state in OPEN,
         }
 
+    def whole(self, seen: Evidence, verdict: Verdict, now: float) -> dict[str, Any]:
+        """What an operation's own page shows, and its stream draws again when it changes."""
+        view, address = self.view(seen, verdict, now), "" if self.embedded else self.relay.line.address
+        commands = commands_of(self._store, seen, address)
+        return view | {
+            "estimate": estimate_of(self._store, seen, verdict, now),
+            "notes": notes_of(seen, verdict),
+            "commands": commands,
+            "report": report_of(
+                self._store, seen, verdict, now, title=view["title"], commands=commands, backend=address
+            ),
+        }
+
     def view(self, seen: Evidence, verdict: Verdict, now: float) -> dict[str, Any]:
         adapter = adapter_of(seen)
         snapshot = seen.snapshot
@@ -301,9 +320,15 @@ class Live:
         self._put(f"row:{seen.snapshot.id}", place, draw("fragments/row.html", **self.row(seen, now)))
 
     def _operation(self, seen: Evidence, verdict: Verdict, now: float) -> None:
-        topic, view = f"op:{seen.snapshot.id}", self.view(seen, verdict, now)
-        self._put(topic, "status", draw("fragments/status.html", **view))
-        self._put(topic, "outcome", draw("fragments/outcome.html", **view))
+        topic, view = f"op:{seen.snapshot.id}", self.whole(seen, verdict, now)
+        for place in ("status", "outcome", "notes"):
+            self._put(topic, place, draw(f"fragments/{place}.html", **view))
+        known = (verdict.state, verdict.word, seen.snapshot.percentage // 25, bool(seen.snapshot.epochs), seen.cancel)
+        if self._timed.get(topic) != known:  # the timeline is long, and its lines are few
+            self._timed[topic] = known
+            self._put(
+                topic, "timeline", draw("fragments/timeline.html", **timeline_of(self._store, seen, verdict, now))
+            )
         curves = json.dumps(curves_of(seen), separators=(",", ":"))
         if self._drawn.get((topic, "curves")) != curves:
             self._drawn[(topic, "curves")] = curves
@@ -361,6 +386,7 @@ class Live:
 
     def _forget(self, topic: str) -> None:
         self.fanout.drop(topic)
+        self._timed.pop(topic, None)
         for key in [key for key in self._drawn if key[0] == topic]:
             del self._drawn[key]
 

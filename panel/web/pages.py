@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from panel.errors import CLIClientError
 from panel.operations import ID
 from panel.verdict import Evidence
+from panel.web.details import timeline_of
 from panel.web.live import Live, curves_of
 from panel.web.respond import page
 
@@ -26,11 +27,13 @@ async def operation(request: Request, operation_id: str) -> HTMLResponse:
     live: Live = request.app.state.live
     seen = await find(request, operation_id)
     now = time.time()
-    view = live.view(seen, live.relay.verdict(seen), now)
+    verdict, store = live.relay.verdict(seen), request.app.state.store
+    view = live.whole(seen, verdict, now) | timeline_of(store, seen, verdict, now)
     answer = live.relay.answer(operation_id)
     shown = {name: value for name, value in (answer or {}).items() if name != "metrics"}
     raw = json.dumps(shown, indent=2, ensure_ascii=False, default=str) if answer else ""
-    return page(request, "operation.html", stream=operation_id, curves=json.dumps(curves_of(seen)), raw=raw, **view)
+    curves = json.dumps(curves_of(seen))
+    return page(request, "operation.html", stream=operation_id, curves=curves, raw=raw, **view)
 
 
 async def find(request: Request, operation_id: str) -> Evidence:

@@ -38,13 +38,15 @@ def draw(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def when(at: float | None) -> Markup:
-    """A moment as `<time>`: in UTC until the page's script writes it in the reader's own zone."""
+def when(at: float | None, show: str = "local") -> Markup:
+    """A moment as `<time>`: in UTC until the page's script writes it in the reader's own zone. `show`: local, or
+    exact with its seconds."""
     if at is None:
         return Markup("–")
     moment = datetime.fromtimestamp(at, UTC)
-    shown = f"{moment:%Y-%m-%d %H:%M} UTC"
-    return Markup('<time datetime="{}" data-show="local" title="{}">{}</time>').format(moment.isoformat(), shown, shown)
+    shown = f"{moment:%Y-%m-%d %H:%M:%S} UTC" if show == "exact" else f"{moment:%Y-%m-%d %H:%M} UTC"
+    written = Markup('<time datetime="{}" data-show="{}" title="{}">{}</time>')
+    return written.format(moment.isoformat(), show, shown, shown)
 
 
 def age(at: float | None, now: float) -> Markup:

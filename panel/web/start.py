@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
@@ -34,7 +33,7 @@ async def form(request: Request, kind: str) -> Response:
         if start is not None:
             values |= start.form
         elif seen is not None:
-            values |= _as_typed(adapter, seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy})
+            values |= adapter.typed(seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy})
     values |= {k: v for k, v in request.query_params.items() if k in values}
     return await _form(request, adapter, values, {}, new_key())
 
@@ -215,20 +214,6 @@ def _blame(adapter: type[OperationAdapter], message: str) -> dict[str, str]:
         if word in message and any(field.name == name for field in adapter.fields):
             return {name: shown}
     return {"": shown}
-
-
-def _as_typed(adapter: type[OperationAdapter], parameters: dict[str, Any]) -> dict[str, str]:
-    """The parameters of an operation as somebody would have typed them."""
-    typed = {}
-    for field in adapter.fields:
-        value = parameters.get(field.name)
-        if isinstance(value, list):
-            typed[field.name] = ", ".join(str(item) for item in value)
-        elif isinstance(value, bool):
-            typed[field.name] = "1" if value else ""
-        elif value is not None:
-            typed[field.name] = str(value)[:10] if field.type == "date" else str(value)
-    return typed
 
 
 def _adapter(kind: str) -> type[OperationAdapter]:

@@ -1,0 +1,100 @@
+"""What one operation's page shows beyond its state: how long it may take, what its curves say, what happened."""
+
+import json
+import shlex
+from typing import Any
+
+from panel import __version__
+from panel.adapters import KINDS, OperationAdapter
+from panel.errors import InvalidForm
+from panel.estimate import estimate, left, reach, record
+from panel.evidence import Evidence
+from panel.learning import Note, notes
+from panel.memory import Request
+from panel.operations import number
+from panel.report import report
+from panel.state import State, Verdict
+from panel.store import Store
+from panel.timeline import Moment, points, timeline
+
+
+def estimate_of(store: Store, seen: Evidence, verdict: Verdict, now: float) -> dict[str, str] | None:
+    """How much longer it takes, how that is known, and how good that was before; None when nothing honest can
+    be said. A run's first estimate is written down, to be judged by later."""
+    snapshot = seen.snapshot
+    if verdict.state is not State.RUNNING:
+        return None
+    pace = store.paces.pace(snapshot.id)
+    end = reach(snapshot.kind, snapshot.percentage, number(snapshot.context.get("step_total")))
+    earlier = store.paces.earlier(snapshot)
+    found = estimate(pace, now, reach=end, started=snapshot.started_at or snapshot.created_at, earlier=earlier)
+    if found is None:
+        return None
+    store.paces.promise(snapshot.id, now, found.low, found.high)
+    return {"left": left(found), "basis": found.basis, "record": record(store.paces.promises(snapshot))}
+
+
+def notes_of(seen: Evidence, verdict: Verdict) -> list[Note]:
+    snapshot = seen.snapshot
+    baseline = number(snapshot.measured.get("baseline_accuracy"))
+    return notes(snapshot.epochs, total=snapshot.steps_total, baseline=baseline, live=verdict.state is State.RUNNING)
+
+
+def moments_of(store: Store, seen: Evidence, now: float) -> list[Moment]:
+    """Everything observed of it, the newest last."""
+    snapshot = seen.snapshot
+    readings = store.memory.readings(snapshot.id)
+    since = snapshot.created_at or (readings[0].at if readings else now)
+    until = seen.changed_at if snapshot.finished else now
+    return timeline(snapshot, readings, _requests(store, snapshot.id), store.paces.absences(since, until))
+
+
+def timeline_of(store: Store, seen: Evidence, verdict: Verdict, now: float) -> dict[str, Any]:
+    """The list, and after the end the readings that one can go back to."""
+    readings = store.memory.readings(seen.snapshot.id) if not verdict.live else []
+    past = points(readings) if len(readings) > 2 else []
+    return {
+        "moments": moments_of(store, seen, now),
+        "readings": len(past),
+        "points": json.dumps(past, separators=(",", ":"), ensure_ascii=False),
+    }
+
+
+def commands_of(store: Store, seen: Evidence, address: str) -> list[str]:
+    """Command lines that start the same thing again; [] when what was asked for is not known."""
+    adapter, start = KINDS.get(seen.snapshot.kind), store.start_of(seen.snapshot.id)
+    if adapter is None:
+        return []
+    asked = start.form if start else adapter.typed(seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy})
+    try:
+        return commands(adapter.from_form(asked), address)
+    except InvalidForm:
+        return []
+
+
+def commands(made: OperationAdapter, address: str) -> list[str]:
+    """Safe to paste into a shell, whatever was typed. `address`: of the backend, "" for the embedded one."""
+    own = [*made.argv(), *(["--backend", address] if address else [])]
+    if "--" in own:  # options come before it
+        own = [*own[:2], "--backend", address, *own[2:-2]] if address else own
+    return [shlex.join(words) for words in (own, made.ktrdr_argv()) if words]
+
+
+def report_of(
+    store: Store, seen: Evidence, verdict: Verdict, now: float, *, title: str, commands: list[str], backend: str
+) -> str:
+    """Of a run that did not go well, as text to copy; "" for the others."""
+    if verdict.state not in (State.FAILED, State.PROBLEMS, State.LOST, State.VANISHED, State.STRAY, State.FORGOTTEN):
+        return ""
+    versions = (f"ktrdr-panel {__version__}", f"backend {backend or 'embedded'}")
+    moments = moments_of(store, seen, now)
+    return report(seen.snapshot, verdict, moments, title=title, commands=commands, versions=versions)
+
+
+def _requests(store: Store, operation_id: str) -> list[Request]:
+    requests, start = store.memory.requests(operation_id), store.start_of(operation_id)
+    if start is not None and not any(request.what == "start" for request in requests):
+        requests.append(
+            Request(start.asked_at, "start", "the panel", "taken" if start.state == "started" else start.message)
+        )
+    return requests
