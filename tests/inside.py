@@ -143,6 +143,7 @@ def inside(folder: Path, backend: str, **settings: Any) -> Iterator[Inside]:
             messages.put_nowait({"type": "lifespan.shutdown"})
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            await asyncio.sleep(0.05)  # connections to the backend close in a later turn of the loop
 
         task = runner.run(begin())
         yield Inside(app, made, runner)

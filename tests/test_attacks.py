@@ -148,7 +148,7 @@ def test_pages_of_others_get_nowhere(browser, elsewhere, tmp_path, where):
         assert fetched >= 9 and loaded - fetched >= 11 and len(seen) > loaded, (
             "all that was tried came as far as the guard"
         )
-        assert asked(backend) == before and len(backend.bodies) == starts
+        assert asked(backend) == before and len(backend.bodies) == starts and not backend.hits["GET /operations/op_y"]
 
         # The same requests from the panel's own page do arrive: it is the guard that stopped them.
         page.goto(f"{here}/start/dummy")

@@ -425,15 +425,13 @@ def remembered(here: Inside) -> dict[str, list[Any]]:
     ],
 )
 def test_an_id_leads_nowhere_else(here, backend, bad):
-    before, requests = asked(backend), backend.hits.total()
+    before = asked(backend)
     for method, path in routes(here.app):
         if "/op_x" in path or path == "/stream/home":
             path = path.replace("op_x", bad).replace("home", bad)
             headers = [("host", HERE), *site("same-origin")]
             assert 400 <= here.ask(method, path, headers).status < 500, path
     assert asked(backend) == before
-    ours = ("GET /operations", "GET /workers", "GET /operations/op_x")
-    assert all(hit in ours for hit in +(backend.hits - backend.hits.__class__(before))), requests
 
 
 @pytest.mark.parametrize("length", ["65537", "9" * 40, "-1", "1e3", "", "٣", "1, 1", "0x1"])
@@ -490,7 +488,10 @@ def test_a_panel_that_is_open_to_others_says_so_on_every_page(backend, tmp_path)
                 tmp_path / str(len(settings)) / settings.get("host", "here"), address + "/api/v1", **settings
             ) as here:
                 known = ("authorization", "Bearer long enough")
-                for path in ["/nothing", *(path for method, path in routes(here.app) if method == "GET")]:
+                pages = [
+                    path for method, path in routes(here.app) if method == "GET" and not path.startswith("/static")
+                ]
+                for path in [*pages, "/nothing"]:
                     answer = here.get(path, known)
                     if "<header" in answer.text and path != "/login":
                         assert (warning in answer.text) is told, (path, settings)

@@ -220,6 +220,7 @@ def test_the_cookie_is_kept_from_everybody_else(here):
     assert parts == {"httponly", "samesite=strict", "path=/", f"max-age={LASTS:.0f}"}
     again = here.post("/login", {"password": WORD}, ("origin", "https://panel.example.com"))
     assert "; Secure" in again.header("set-cookie"), "a browser that came by https keeps it for https"
+    assert answer.header("location") == "/", "nowhere in particular is home"
     token = answer.cookie(COOKIE)
     assert len(token) >= 43 and token != again.cookie(COOKIE)
     direct = here.ask(

@@ -80,8 +80,6 @@ class Guard:
             own = reads  # a program, or a browser's address bar
         if not own:
             return 403, "Refused: this request did not come from the panel's own pages."
-        if reads:
-            return None
         length = sent.get("content-length", ["0"])
         if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal() or int(length[0]) > MAX_FORM:
             return 413, "Refused: this is more than any form of the panel sends."
