@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> ASGIApp:
             catalogue = Catalogue(client, settings.strategies_folder if settings.backend else None)
             live = Live(Fanout(), store, catalogue, embedded=not settings.backend)
             live.relay = Relay(client, store, live, client.address)
-            starting = Starting(client, store, live.relay.expect, live.starts_changed)
+            starting = Starting(client, store, live.relay.observe, live.relay.expect, live.starts_changed)
             live.survey = Survey(client, catalogue, store, live.stored_changed)
             live.loads = Loads(client, store, starting, live.relay, catalogue, Turn(memory), live.queue_changed)
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live

@@ -17,7 +17,7 @@ import yaml
 from panel.coverage import Range
 from panel.errors import APIError, CLIClientError
 from panel.execute import Client
-from panel.operations import moment, number, text
+from panel.operations import items, moment, number, text
 
 FRESH = 20.0  # seconds
 MAX_FILE = 256 * 1024  # bytes of one strategy file
@@ -123,7 +123,7 @@ class Catalogue:
                 return Check(False, (_shortened(exc.message),))
             raise
         said = answer if isinstance(answer, dict) else {}
-        issues = [issue for issue in said.get("issues") or [] if isinstance(issue, dict)]
+        issues = [issue for issue in items(said.get("issues")) if isinstance(issue, dict)]
         errors = tuple(text(issue.get("message")) for issue in issues if issue.get("severity") == "error")
         others = tuple(text(issue.get("message")) for issue in issues if issue.get("severity") == "warning")
         valid = said.get("valid") is True
@@ -206,7 +206,7 @@ def _listed(item: Any) -> Strategy | None:
     if not name:
         return None
     indicators = item.get("indicators")
-    names = [text(i.get("name")) if isinstance(i, dict) else text(i) for i in indicators or ()]
+    names = [text(i.get("name")) if isinstance(i, dict) else text(i) for i in items(indicators)]
     history = number(item.get("history_required"))
     return Strategy(
         name,

@@ -124,7 +124,9 @@ class _Run:
         asked = {"operation_type": "data_load", "active_only": "true", "limit": 50}
         answer = await self.client.get("/operations", params=asked)
         before = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(before, list) or not before:
+        if not isinstance(before, list):
+            raise CLIClientError("The backend does not say whether another load runs.")
+        if not before:
             return ""
         first = before[0] if isinstance(before[0], dict) else {}
         what = f"{first.get('symbol') or ''} {first.get('operation_id') or ''}".strip()

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from panel.adapters import KINDS
 from panel.catalogue import Catalogue
 from panel.coverage import DAY
-from panel.errors import CLIClientError
+from panel.errors import APIError, CLIClientError
 from panel.execute import Client
 from panel.operations import ID, moment
 from panel.relay import Relay
 from panel.starting import Starting
-from panel.store import OPEN, Load, Plan, Store
+from panel.store import OPEN, Load, Plan, Start, Store
 from panel.turn import Turn
 from panel.verdict import State
 
@@ -71,7 +71,8 @@ class Loads:
         if load.operation_id:
             await self._stop_operation(load.operation_id)
         self._store.settle_load(key, "cancelled", operation_id=load.operation_id)
-        self._starting.dismiss(_start_of(load))
+        if load.state == "unconfirmed":  # the person knows that, and decides
+            self._starting.dismiss(_start_of(load))
         self.wake()
 
     async def cancel_plan(self, key: str) -> None:
@@ -79,7 +80,8 @@ class Loads:
         if plan is None or plan.state not in OPEN:
             return
         self._store.settle_plan(key, "cancelled")
-        self._starting.dismiss(f"{key}.train")
+        if plan.state == "unconfirmed":
+            self._starting.dismiss(f"{key}.train")
         failed: CLIClientError | None = None
         for load in self._store.loads_of(key):
             try:
@@ -142,52 +144,51 @@ class Loads:
         asked = {"operation_type": "data_load", "active_only": "true", "limit": 20}
         answer = await self._client.get("/operations", params=asked, timeout=10.0)
         listed = answer.get("data") if isinstance(answer, dict) else None
-        for item in listed if isinstance(listed, list) else []:
+        if not isinstance(listed, list):
+            raise APIError("The backend does not say whether a load runs.", 200, answer)
+        for item in listed:
             operation_id = item.get("operation_id") if isinstance(item, dict) else None
             if isinstance(operation_id, str) and ID.fullmatch(operation_id):
                 await self._relay.look(operation_id)
         return bool(self.others())
 
     async def _start(self, load: Load) -> None:
-        self._store.settle_load(load.key, "starting")
+        if not self._store.settle_load(load.key, "starting"):
+            return  # it was removed while the backend was asked
         adapter = KINDS["data_load"].from_form(load.form)
         start = await self._starting.submit(_start_of(load), adapter, load.form)
-        removed = self._store.load(load.key)
-        if removed is not None and removed.state == "cancelled":  # while it was being started
-            self._starting.dismiss(start.key)
-        elif start.state == "started" and start.operation_id:
-            self._store.settle_load(load.key, "running", operation_id=start.operation_id)
+        self._started(load, start)
+        if start.state == "started" and start.operation_id:
             await self._relay.look(start.operation_id)
-        elif start.state == "unsent" or (start.state == "refused" and any(w in start.message for w in BUSY_WORDS)):
-            self._store.next_attempt(load.key)  # nothing began: later
+        elif start.state in ("unsent", "refused"):
             await asyncio.sleep(ROUND)
+
+    def _started(self, load: Load, start: Start) -> None:
+        """What has become of the start, written down for its load."""
+        busy = start.state == "refused" and any(word in start.message for word in BUSY_WORDS)
+        if start.state == "started":
+            self._store.settle_load(load.key, "running", operation_id=start.operation_id)
+        elif start.state == "unsent" or busy:
+            self._store.next_attempt(load.key)  # nothing began: later
         elif start.state == "refused":
             self._store.settle_load(load.key, "refused", start.message)
-        else:
+        elif start.state == "dismissed":
+            self._store.settle_load(load.key, "cancelled", start.message)
+        elif start.state == "unconfirmed" != load.state:
             self._store.settle_load(load.key, "unconfirmed", start.message)
+        else:
+            return
         self._changed()
 
     async def _follow(self, load: Load) -> None:
         if load.operation_id is None:
             # The panel stopped in mid-start, or the answer was lost: the start's own record knows more.
             start = self._store.start(_start_of(load))
-            if start is None:
-                self._store.settle_load(load.key, "waiting")
-            elif start.state == "sending":
-                return
-            elif start.state == "dismissed":
-                self._store.settle_load(load.key, "cancelled", start.message)
-            elif start.state == "started" and start.operation_id:
-                self._store.settle_load(load.key, "running", operation_id=start.operation_id)
-            elif start.state == "unsent":
-                self._store.next_attempt(load.key)
-            elif start.state == "refused":
-                self._store.settle_load(load.key, "refused", start.message)
-            elif load.state != "unconfirmed":
-                self._store.settle_load(load.key, "unconfirmed", start.message)
+            if start is not None:
+                self._started(load, start)
             else:
-                return
-            self._changed()
+                self._store.settle_load(load.key, "waiting")
+                self._changed()
             return
         seen = await self._relay.look(load.operation_id)
         if seen is None:
@@ -220,7 +221,8 @@ class Loads:
                     short = "came back short: no stored bar lies in the training's period."
                     self._stop(plan, f"{symbol} {timeframe} {short}")
                     return
-            self._store.settle_plan(plan.key, "starting")
+            if not self._store.settle_plan(plan.key, "starting"):
+                return  # it was cancelled while the backend was asked
             start = await self._starting.submit(f"{plan.key}.train", KINDS["training"].from_form(plan.form), plan.form)
         else:
             found = self._store.start(f"{plan.key}.train")
@@ -228,12 +230,9 @@ class Loads:
                 self._store.settle_plan(plan.key, "waiting")
                 return
             start = found
-        current = self._store.plan(plan.key)
-        if current is not None and current.state == "cancelled":  # while the training was being started
-            self._starting.dismiss(start.key)
-        elif start.state == "sending":
+        if start.state == "sending":
             return
-        elif start.state == "started":
+        if start.state == "started":
             self._store.settle_plan(plan.key, "started", operation_id=start.operation_id)
         elif start.state in ("refused", "unsent", "dismissed"):
             self._stop(plan, start.message)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from panel.errors import CLIClientError
-from panel.execute import Client, read
+from panel.execute import Client, Reading, read
 from panel.operations import ID, Snapshot, moment, text
 from panel.store import Start
 
@@ -34,7 +34,7 @@ def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
     return same and start.asked_at + first <= snapshot.created_at <= start.asked_at + last
 
 
-async def candidates(client: Client, start: Start, known: Callable[[str], bool]) -> list[Snapshot]:
+async def candidates(client: Client, start: Start, known: Callable[[str], bool]) -> list[Reading]:
     """What the backend knows that may be it, without what is `known` already. Raises CLIClientError when it
     cannot all be read: half of it could look like a clear answer."""
     found = []
@@ -43,11 +43,11 @@ async def candidates(client: Client, start: Start, known: Callable[[str], bool])
         raise CLIClientError("There are more operations of this time than can be told apart.")
     for operation_id in unread:
         reading = await read(client, operation_id, TIMEOUT)
-        if reading.snapshot is not None and reading.snapshot.id == operation_id:
-            found.append(reading.snapshot)
+        if reading.snapshot is not None and fits(start, reading.snapshot, generously=True):
+            found.append(reading)
         elif reading.error is not None and not reading.error.unknown:
             raise reading.error
-    return [snapshot for snapshot in found if fits(start, snapshot, generously=True)]
+    return found
 
 
 async def _named(client: Client, start: Start) -> list[str]:

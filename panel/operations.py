@@ -185,15 +185,22 @@ def text(value: Any) -> str:
     return str(value) if number(value) is not None else ""
 
 
+def items(value: Any) -> list[Any]:
+    """A list, [] for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def moment(value: Any) -> float | None:
-    """ISO 8601 -> Unix seconds. The backend writes `…Z`, `+00:00` and no zone at all; all are UTC."""
+    """ISO 8601 -> Unix seconds. The backend writes `…Z`, `+00:00` and no zone at all; all are UTC. None also for
+    a year that could not be written as a date again after some reckoning."""
     if not isinstance(value, str):
         return None
     try:
         parsed = datetime.fromisoformat(value)
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        at = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return at if 100 < parsed.year < 9000 else None
 
 
 def _live_epochs(metrics: Any) -> tuple[Epoch, ...]:

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 
 from panel.adapters import OperationAdapter
 from panel.errors import CLIClientError
-from panel.execute import Client, read
+from panel.execute import Client, Reading, read
 from panel.matching import candidates, fits
 from panel.store import Start, Store
-from panel.verdict import Evidence, judge
+from panel.verdict import Evidence
 
 CHECKS = (0.2, 1.0, 2.0)  # seconds between looks for an operation whose start was not answered
 ANSWERED_BY = 45.0  # seconds after which a start that was being sent, maybe by another process, is not any more
@@ -40,18 +40,21 @@ def new_id(kind: str) -> str:
 
 
 class Starting:
-    """The one way in which anything is started. `began` is called with each start that has an operation,
-    `changed` when a start is another than it was, whichever process of this memory file did it."""
+    """The one way in which anything is started. `met` is called with operations that a start may have begun,
+    `began` with each start that has an operation, `changed` when a start is another than it was, whichever
+    process of this memory file did it."""
 
     def __init__(
         self,
         client: Client,
         store: Store,
+        met: Callable[[Reading], object] = lambda reading: None,
         began: Callable[[Start], None] = lambda start: None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._store = store
+        self._met = met
         self._began = began
         self._changed = changed
         self._under_way: dict[str, asyncio.Task[Start]] = {}
@@ -184,16 +187,12 @@ class Starting:
                 raise reading.error
             named = reading.snapshot.id if reading.snapshot else None
             return start.operation_id if named == start.operation_id else None
-        sure = []
-        remembered = {seen.snapshot.id: seen.snapshot for seen in self.might_be(start)}
-        told = await candidates(self._client, start, self._known_otherwise)
-        for snapshot in told:
-            if self._store.memory.recall(snapshot.id) is None:
-                seen = Evidence(snapshot, snapshot.read_at)
-                self._store.memory.remember(seen, judge(seen, snapshot.read_at), snapshot.read_at)
-                self._changed()
-        for snapshot in (remembered | {snapshot.id: snapshot for snapshot in told}).values():
-            sure += [snapshot] if fits(start, snapshot) else []
+        might_be = {seen.snapshot.id: seen.snapshot for seen in self.might_be(start)}
+        for reading in await candidates(self._client, start, self._known_otherwise):
+            if reading.snapshot is not None:
+                might_be[reading.snapshot.id] = reading.snapshot
+                self._met(reading)
+        sure = [snapshot for snapshot in might_be.values() if fits(start, snapshot)]
         others = [other for other in self._store.open_starts() if other.key != start.key and not other.operation_id]
         if len(sure) != 1 or any(fits(other, sure[0]) for other in others):
             return None

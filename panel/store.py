@@ -190,14 +190,24 @@ class Store:
     def loads_of(self, plan: str) -> list[Load]:
         return [_load(row) for row in self._db.execute("SELECT * FROM loads WHERE plan = ? ORDER BY asked_at", (plan,))]
 
-    def settle_load(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> None:
-        self._db.execute(
-            "UPDATE loads SET state = ?, message = ?, operation_id = coalesce(?, operation_id) WHERE key = ?",
-            (state, message, operation_id, key),
+    def settle_load(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> bool:
+        """Write down how far it is, unless it has ended, or was removed, in between: then False."""
+        return self._settle("loads", key, state, message, operation_id)
+
+    def _settle(self, table: str, key: str, state: str, message: str, operation_id: str | None) -> bool:
+        marks = ", ".join("?" * len(OPEN))
+        done = self._db.execute(
+            f"UPDATE {table} SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
+            f"WHERE key = ? AND state IN ({marks})",
+            (state, message, operation_id, key, *OPEN),
         )
+        return done.rowcount == 1
 
     def next_attempt(self, key: str) -> None:
-        self._db.execute("UPDATE loads SET attempts = attempts + 1, state = 'waiting' WHERE key = ?", (key,))
+        self._db.execute(
+            "UPDATE loads SET attempts = attempts + 1, state = 'waiting' WHERE key = ? AND state = 'starting'",
+            (key,),
+        )
 
     def unwanted(self) -> list[tuple[str, Start]]:
         """Loads and plans that were cancelled while they were being started, with the start, once that is
@@ -243,11 +253,9 @@ class Store:
         rows = self._db.execute(f"SELECT * FROM plans WHERE {told} ORDER BY asked_at DESC LIMIT 20", (*OPEN, since))
         return [_plan(row) for row in rows]
 
-    def settle_plan(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> None:
-        self._db.execute(
-            "UPDATE plans SET state = ?, message = ?, operation_id = coalesce(?, operation_id) WHERE key = ?",
-            (state, message, operation_id, key),
-        )
+    def settle_plan(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> bool:
+        """As `settle_load`."""
+        return self._settle("plans", key, state, message, operation_id)
 
     @contextmanager
     def _durably(self) -> Iterator[None]:

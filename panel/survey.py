@@ -17,7 +17,7 @@ from panel.catalogue import Catalogue
 from panel.coverage import DAY, LENGTHS, SYMBOL, Gap, Range, gaps
 from panel.errors import CLIClientError
 from panel.execute import Client
-from panel.operations import moment, text
+from panel.operations import items, moment, text
 from panel.store import Store
 
 OLD = 600.0  # seconds after which a row is asked for again, while somebody looks
@@ -165,7 +165,7 @@ class Survey:
             answer = await self._client.get(path, params=bounds, timeout=30.0)
             body = answer.get("data") if isinstance(answer, dict) else None
             dates = body.get("dates") if isinstance(body, dict) else None
-            times = [when for date in dates or () if (when := moment(date)) is not None]
+            times = [when for date in items(dates) if (when := moment(date)) is not None]
             found += [when for when in times if not found or when > found[-1]]
             at += step
             await asyncio.sleep(PAUSE)

@@ -10,7 +10,7 @@ from panel.adapters import KINDS
 from panel.coverage import DAY, LENGTHS
 from panel.errors import CLIClientError, InvalidForm
 from panel.execute import Client
-from panel.operations import moment, number
+from panel.operations import items, moment, number
 from panel.web.chart import Candle, thin
 from panel.web.live import Live
 from panel.web.respond import by_htmx, fragment, go, page
@@ -153,7 +153,7 @@ async def _read(client: Client, symbol: str, timeframe: str, bounds: dict[str, A
     body = answer.get("data") if isinstance(answer, dict) else None
     body = body if isinstance(body, dict) else {}
     found: list[Candle] = []
-    for date, values in zip(body.get("dates") or (), body.get("ohlcv") or (), strict=False):
+    for date, values in zip(items(body.get("dates")), items(body.get("ohlcv")), strict=False):
         at, row = moment(date), [number(value) for value in values[:5]] if isinstance(values, list) else []
         if at is None or len(row) != 5 or None in row[:4]:
             continue

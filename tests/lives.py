@@ -1,0 +1,89 @@
+"""A panel that is started, used, stopped and killed inside one process, in whatever time its loop keeps."""
+
+import asyncio
+from typing import Any
+from urllib.parse import urlencode
+
+from panel.app import create_app
+from panel.settings import Settings
+from tests.inside import Answer, Inside
+from tests.wires import Line
+
+
+class Life:
+    """One life of the panel's process."""
+
+    def __init__(self, runner: asyncio.Runner, line: Line, settings: Settings) -> None:
+        self.runner, self.line = runner, line
+        line.cut = False
+        self.app = create_app(settings)
+        self.inside = Inside(self.app, settings, runner)
+        self.requests: list[asyncio.Task[Answer]] = []
+        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._began: asyncio.Queue[str] = asyncio.Queue()
+        self._task = runner.run(self._begin())
+
+    async def _begin(self) -> "asyncio.Task[None]":
+        async def send(message: dict[str, Any]) -> None:
+            self._began.put_nowait(message["type"])
+
+        task = asyncio.create_task(self.app({"type": "lifespan", "state": {}}, self._messages.get, send))
+        self._messages.put_nowait({"type": "lifespan.startup"})
+        assert await self._began.get() == "lifespan.startup.complete"
+        return task
+
+    def post(self, path: str, form: dict[str, str], times: int, wait: float) -> None:
+        """Press the button so often at once, and let so much time pass."""
+
+        async def press() -> None:
+            self.requests += [
+                asyncio.create_task(self.inside.asked(*posted(path, form, self.inside.host))) for _ in range(times)
+            ]
+            await asyncio.sleep(wait)
+
+        self.runner.run(press())
+
+    def answers(self) -> list[Answer]:
+        """Of the requests that have been answered since the last time."""
+        done = [task for task in self.requests if task.done()]
+        self.requests = [task for task in self.requests if not task.done()]
+        return [task.result() for task in done if not task.cancelled()]
+
+    def stop(self) -> None:
+        """As TERM does."""
+
+        async def end() -> None:
+            for task in self.requests:
+                task.cancel()
+            self._messages.put_nowait({"type": "lifespan.shutdown"})
+            await self._task
+
+        self.runner.run(end())
+
+    def kill(self) -> None:
+        """As KILL does: from now on nothing of it writes or sends."""
+        self.line.cut = True
+        self.app._app.state.store.close()
+
+        async def end() -> None:
+            for _ in range(20):
+                left = asyncio.all_tasks() - {asyncio.current_task()} - self.line._late
+                if not left:
+                    return
+                for task in left:
+                    task.cancel()
+                await asyncio.wait(left, timeout=0.01)
+            raise AssertionError(f"still alive: {left}")
+
+        self.runner.run(end())
+
+
+def posted(path: str, form: dict[str, str], host: str) -> tuple[str, str, list[tuple[str, str]], bytes]:
+    body = urlencode(form).encode()
+    headers = [
+        ("host", host),
+        ("sec-fetch-site", "same-origin"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-length", str(len(body))),
+    ]
+    return "POST", path, headers, body

@@ -1,0 +1,57 @@
+"""Hours in milliseconds: an event loop, and the process's clocks, that leap to the next thing that is due.
+
+Whatever sleeps or waits for a time-out does so in this time. Only the clock is not real.
+"""
+
+import asyncio
+import selectors
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+BEGAN = 1_800_000_000.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.elapsed = 1000.0
+
+    def time(self) -> float:
+        return BEGAN + self.elapsed
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+
+class _Leaping(selectors.DefaultSelector):
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0.0 if timeout is not None else None)
+        if not ready and timeout:
+            self._clock.elapsed += timeout
+        return ready
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(_Leaping(clock))
+        self._virtual = clock
+
+    def time(self) -> float:
+        return self._virtual.elapsed
+
+
+@contextmanager
+def virtual_time() -> Iterator[asyncio.Runner]:
+    """A runner in whose loop, and around which, time is virtual."""
+    clock = Clock()
+    with (
+        mock.patch.object(time, "time", clock.time),
+        mock.patch.object(time, "monotonic", clock.monotonic),
+        asyncio.Runner(loop_factory=lambda: _Loop(clock)) as runner,
+    ):
+        yield runner
