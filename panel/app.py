@@ -91,6 +91,9 @@ async def _kept(run: Callable[[], Awaitable[None]]) -> None:
             await run()
         except Exception:
             log.exception("a part of the panel broke off and is started again")
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # it broke while it was being stopped
+                return
         await asyncio.sleep(1.0)
 
 

@@ -17,6 +17,9 @@ class Life:
         self.runner, self.line = runner, line
         line.cut = False
         self.app = create_app(settings)
+        self.routed = self.app  # without what stands around it
+        while not hasattr(self.routed, "routes"):
+            self.routed = self.routed._app
         self.inside = Inside(self.app, settings, runner)
         self.requests: list[asyncio.Task[Answer]] = []
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -63,7 +66,7 @@ class Life:
     def kill(self) -> None:
         """As KILL does: from now on nothing of it writes or sends."""
         self.line.cut = True
-        self.app._app.state.store.close()
+        self.routed.state.store.close()
 
         async def end() -> None:
             for _ in range(20):

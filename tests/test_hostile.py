@@ -59,7 +59,7 @@ def visit(life: Life, ids: list[str]) -> None:
 
 def others(life: Life) -> list[str]:
     """Pages without parameters that are not named above."""
-    routes = life.app._app.routes
+    routes = life.routed.routes
     plain = [
         route.path for route in routes if "GET" in (getattr(route, "methods", None) or ()) and "{" not in route.path
     ]
