@@ -82,7 +82,7 @@ class Memory:
         snapshot = seen.snapshot
         started = snapshot.started_at or snapshot.created_at
         ended = None if verdict.live else snapshot.completed_at or seen.changed_at
-        seconds = ended - started if ended and started and ended >= started else None
+        seconds = ended - started if ended and started and ended > started else None  # equal: the end is not known
         about = (snapshot.id, snapshot.kind, snapshot.strategy, snapshot.symbol, snapshot.timeframe, snapshot.error)
         row = (
             snapshot.id,

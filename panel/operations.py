@@ -118,7 +118,10 @@ class Snapshot:
         data = _dict(item)
         progress = {"percentage": data.get("progress_percentage"), "current_step": data.get("current_step")}
         data = data | {"progress": progress, "metadata": {"symbol": data.get("symbol")}}
-        return replace(cls.from_json(data, read_at), full=False)
+        told = cls.from_json(data, read_at)
+        took = number(data.get("duration_seconds"))
+        ended = told.created_at + took if told.status.finished and told.created_at and took is not None else None
+        return replace(told, completed_at=told.completed_at or ended, full=False)
 
     @classmethod
     def promised(cls, operation_id: str, kind: str, form: Mapping[str, str], at: float) -> "Snapshot":

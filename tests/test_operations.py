@@ -84,6 +84,10 @@ def test_an_entry_of_the_list():
         "EURUSD",
         False,
     )
+    assert snapshot.completed_at is None  # it runs
+    ended = Snapshot.from_summary(item | {"status": "completed"}, FAR)
+    assert ended.completed_at == ended.created_at + 7.6
+    assert Snapshot.from_summary(item | {"status": "completed", "duration_seconds": None}, FAR).completed_at is None
 
 
 @pytest.mark.parametrize("written", ["2026-11-22T12:58:54Z", "2026-11-22T12:58:54+00:00", "2026-11-22T12:58:54"])

@@ -214,6 +214,7 @@ class Live:
             "ended": [self.view(seen, verdict, now) for seen, verdict in ended[:RECENT]],
             "unsure": self._store.open_starts()[:20],
             "silent": self.relay.line.failing_since is not None,
+            "asking": self.relay.line.answered_at is None,
             "now": now,
         }
         waiting = [load for load in self._store.open_loads() if load.state == "waiting"]
@@ -296,7 +297,7 @@ class Live:
             "figures": adapter.figures(snapshot) if adapter else [],
             "started": started,
             "ended": ended,
-            "took": ended - started if ended and started and ended >= started else None,
+            "took": ended - started if ended and started and ended > started else None,
             "row": self._row_after(snapshot) if ended and snapshot.kind == "data_load" else None,
             "now": now,
             "embedded": self.embedded,
