@@ -49,7 +49,7 @@
     tell();
   });
   document.addEventListener("submit", (event) => {
-    if (event.target.id !== "choice") return;
+    if (!event.target.matches("#choice")) return; // its own `id` is hidden by the boxes of that name
     event.preventDefault();
     location.href = `/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`;
   });

@@ -23,7 +23,15 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         tmp_path,
         address,
         *(
-            ended(f"op_{n:02}", "training", ("completed", "failed")[n % 2], 600.0 * n + 900, 10.0 + n, names[n % 3])
+            ended(
+                f"op_{n:02}",
+                "training",
+                ("completed", "failed")[n % 2],
+                600.0 * n + 900,
+                10.0 + n,
+                names[n % 3],
+                result_summary=None if n % 2 else RESULT | {"test_metrics": {"test_accuracy": 0.6}},
+            )
             for n in range(PAGE + 10)
         ),
     )
@@ -78,4 +86,22 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         )
         expect(live).to_contain_text("Completed")
         expect(live).to_contain_text("87.2 %")
+
+        # Two are chosen by keyboard, one of them under another search, and laid over each other.
+        page.keyboard.press("Escape")
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        expect(page.locator("#chosen")).to_contain_text("Chosen: swing. One more at least.")
+        page.keyboard.press("/")
+        page.get_by_label("Search operations").fill("op_00")
+        expect(page.locator("#row-op_00")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("j")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("x")
+        page.get_by_role("button", name="Compare the chosen").click()
+        expect(page).to_have_url(re.compile(r"/operations/compare\?id=op_a&id=op_00$"))
+        expect(page.locator("#overlays canvas")).to_have_count(4)
+        expect(page.get_by_role("row", name="Test accuracy")).to_contain_text("best")
     assert watched.complaints == []

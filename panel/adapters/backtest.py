@@ -7,6 +7,7 @@ from panel.adapters.base import (
     Curve,
     Field,
     Figure,
+    Measure,
     OperationAdapter,
     Plot,
     chosen,
@@ -39,6 +40,17 @@ class BacktestingOperationAdapter(OperationAdapter):
         Field("initial_capital", "Initial capital", "number", option="--capital", help="Empty: 100,000"),
         Field("commission", "Commission in %", "percent", option="--commission", help="Of each fill. Empty: 0.1"),
         Field("slippage", "Slippage in %", "percent", option="--slippage", help="Of each fill. Empty: 0.05"),
+    )
+    measures = (
+        Measure("Return", "metrics.total_return_pct", "%", better="high"),
+        Measure("Buy and hold", "metrics.buy_and_hold_return_pct", "%"),
+        Measure("Max drawdown", "metrics.max_drawdown_pct", "%", better="small"),
+        Measure("Sharpe ratio", "metrics.sharpe_ratio", digits=2, better="high"),
+        Measure("Trades", "metrics.total_trades"),
+        Measure("Win rate", "metrics.win_rate", "%", better="high"),
+        Measure("Profit factor", "metrics.profit_factor", digits=2, better="high"),
+        Measure("Commission paid", "metrics.total_commission", digits=2),
+        Measure("Slippage paid", "metrics.total_slippage", digits=2),
     )
 
     def __init__(

@@ -44,6 +44,18 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """One number of a result that runs are compared by. `path` leads to it inside the result; with the unit % it is a
+    fraction. `better`: the higher, the lower or the one nearer to nothing; "" when none is."""
+
+    label: str
+    path: str
+    unit: Literal["", "%", "s"] = ""
+    digits: int = 0
+    better: Literal["high", "low", "small", ""] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """One line of a plot: what it is called in the plot's key and in a table, and its values, None where there is
     none."""
@@ -82,6 +94,7 @@ class OperationAdapter(ABC):
     command: ClassVar[str]  # the command line's sub-command
     summary: ClassVar[str]  # one sentence for people
     fields: ClassVar[tuple[Field, ...]] = ()
+    measures: ClassVar[tuple[Measure, ...]] = ()
     takes_id: ClassVar[bool] = False  # the start accepts an id of the caller's choice: `task_id`
     task_id: str | None = None
 
@@ -289,6 +302,7 @@ __all__ = [
     "Curve",
     "Field",
     "Figure",
+    "Measure",
     "OperationAdapter",
     "Plot",
     "chosen",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from panel.adapters.base import TIMEFRAMES, Field, Figure, OperationAdapter, chosen, count, text
+from panel.adapters.base import TIMEFRAMES, Field, Figure, Measure, OperationAdapter, chosen, count, text
 from panel.operations import Snapshot, number
 
 
@@ -33,6 +33,10 @@ class DataLoadOperationAdapter(OperationAdapter):
         ),
         Field("start_date", "From", "date", option="--start", help="Empty: as far as the source goes"),
         Field("end_date", "To", "date", option="--end", help="Empty: now"),
+    )
+    measures = (
+        Measure("Bars fetched", "rows_downloaded"),
+        Measure("Gaps worked on", "gaps_filled"),
     )
 
     def __init__(

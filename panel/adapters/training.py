@@ -8,6 +8,7 @@ from panel.adapters.base import (
     Curve,
     Field,
     Figure,
+    Measure,
     OperationAdapter,
     Plot,
     chosen,
@@ -41,6 +42,18 @@ class TrainingOperationAdapter(OperationAdapter):
             option="--detailed-analytics",
             help="Records more: which inputs mattered, and what was confused with what",
         ),
+    )
+    measures = (
+        Measure("Test accuracy", "test_metrics.test_accuracy", "%", better="high"),
+        Measure("Baseline", "test_metrics.baseline_accuracy", "%"),
+        Measure("Test loss", "test_metrics.test_loss", digits=3, better="low"),
+        Measure("Precision", "test_metrics.precision", "%", better="high"),
+        Measure("Recall", "test_metrics.recall", "%", better="high"),
+        Measure("F1 score", "test_metrics.f1_score", "%", better="high"),
+        Measure("Best validation accuracy", "training_metrics.best_val_accuracy", "%", better="high"),
+        Measure("Epochs", "training_metrics.epochs_trained"),
+        Measure("Training time", "training_metrics.training_time", "s", digits=1),
+        Measure("Model size", "model_info.parameters_count"),
     )
 
     def __init__(

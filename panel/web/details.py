@@ -6,11 +6,12 @@ from typing import Any
 
 from panel import __version__
 from panel.adapters import KINDS, OperationAdapter
+from panel.comparison import Changes, changes
 from panel.errors import InvalidForm
 from panel.estimate import estimate, left, reach, record
 from panel.evidence import Evidence
 from panel.learning import Note, notes
-from panel.memory import Request
+from panel.memory import Request, Wanted
 from panel.operations import number
 from panel.report import report
 from panel.state import State, Verdict
@@ -32,6 +33,16 @@ def estimate_of(store: Store, seen: Evidence, verdict: Verdict, now: float) -> d
         return None
     store.paces.promise(snapshot.id, now, found.low, found.high)
     return {"left": left(found), "basis": found.basis, "record": record(store.paces.promises(snapshot))}
+
+
+def changes_of(store: Store, seen: Evidence) -> Changes | None:
+    """What is different from the last run of its strategy that completed before it; None without one."""
+    adapter, snapshot = KINDS.get(seen.snapshot.kind), seen.snapshot
+    if adapter is None or not adapter.measures or not snapshot.strategy:
+        return None
+    began = snapshot.created_at or seen.changed_at
+    found, _ = store.memory.find(Wanted(snapshot.kind, (State.COMPLETED,), snapshot.strategy, until=began, limit=1))
+    return changes(adapter.measures, found[0].snapshot, snapshot) if found else None
 
 
 def notes_of(seen: Evidence, verdict: Verdict) -> list[Note]:

@@ -20,14 +20,15 @@ from panel.loads import Loads
 from panel.memory import Wanted
 from panel.operations import Snapshot
 from panel.relay import RECENT, Relay
+from panel.state import State
 from panel.store import OPEN, Store
 from panel.survey import Row, Survey
 from panel.verdict import Evidence, Verdict
 from panel.web.chain import TELLING, chain, trouble
 from panel.web.chart import place_of, row_view, span_of
-from panel.web.details import commands_of, estimate_of, notes_of, report_of, timeline_of
+from panel.web.details import changes_of, commands_of, estimate_of, notes_of, report_of, timeline_of
 from panel.web.home import TURNING, WANTING, sorted_out
-from panel.web.render import draw
+from panel.web.render import draw, rounded
 
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 GONE = 3600.0  # seconds for which a worker that is gone is still named
@@ -324,6 +325,8 @@ class Live:
         topic, view = f"op:{seen.snapshot.id}", self.whole(seen, verdict, now)
         for place in ("status", "outcome", "notes"):
             self._put(topic, place, draw(f"fragments/{place}.html", **view))
+        if not verdict.live:
+            self._put(topic, "changes", draw("fragments/changes.html", **view | {"changes": changes_of(self._store, seen)}))
         known = (verdict.state, verdict.word, seen.snapshot.percentage // 25, bool(seen.snapshot.epochs), seen.cancel)
         if self._timed.get(topic) != known:  # the timeline is long, and its lines are few
             self._timed[topic] = known
@@ -411,5 +414,4 @@ def curves_of(seen: Evidence) -> dict[str, Any]:
 
 
 def _rounded(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Six digits are more than a screen shows, and half of what they weigh."""
-    return {k: [None if n is None else float(f"{n:.6g}") for n in v] if k == "values" else v for k, v in items}
+    return {name: rounded(value) if name == "values" else value for name, value in items}

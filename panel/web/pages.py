@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from panel.errors import CLIClientError
 from panel.operations import ID
 from panel.verdict import Evidence
-from panel.web.details import timeline_of
+from panel.web.details import changes_of, timeline_of
 from panel.web.live import Live, curves_of
 from panel.web.respond import page
 
@@ -29,6 +29,7 @@ async def operation(request: Request, operation_id: str) -> HTMLResponse:
     now = time.time()
     verdict, store = live.relay.verdict(seen), request.app.state.store
     view = live.whole(seen, verdict, now) | timeline_of(store, seen, verdict, now)
+    view["changes"] = changes_of(store, seen)
     answer = live.relay.answer(operation_id)
     shown = {name: value for name, value in (answer or {}).items() if name != "metrics"}
     raw = json.dumps(shown, indent=2, ensure_ascii=False, default=str) if answer else ""

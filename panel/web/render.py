@@ -6,6 +6,7 @@ Everything is escaped, always: what comes from the backend is text, also where i
 import hashlib
 import json
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,11 @@ def words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
+def rounded(values: Iterable[float | None]) -> list[float | None]:
+    """Six digits are more than a screen shows, and half of what they weigh."""
+    return [None if value is None else float(f"{value:.6g}") for value in values]
+
+
 def keyed(seed: str) -> str:
     """A start's one-time key for a button that is drawn again and again: the same until `seed` changes, so
     that two clicks, in two tabs even, start one thing."""
@@ -89,6 +95,7 @@ def keyed(seed: str) -> str:
 
 environment.filters |= {
     "keyed": keyed,
+    "tojson_text": lambda value: json.dumps(value, separators=(",", ":")),  # escaped like any text: for an attribute
     "minute": minute,
     "query": lambda form: urlencode({name: value for name, value in form.items() if value}),
     "when": when,
