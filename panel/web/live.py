@@ -20,7 +20,6 @@ from panel.loads import Loads
 from panel.memory import Wanted
 from panel.operations import Snapshot
 from panel.relay import RECENT, Relay
-from panel.state import State
 from panel.store import OPEN, Store
 from panel.survey import Row, Survey
 from panel.verdict import Evidence, Verdict
@@ -326,7 +325,9 @@ class Live:
         for place in ("status", "outcome", "notes"):
             self._put(topic, place, draw(f"fragments/{place}.html", **view))
         if not verdict.live:
-            self._put(topic, "changes", draw("fragments/changes.html", **view | {"changes": changes_of(self._store, seen)}))
+            self._put(
+                topic, "changes", draw("fragments/changes.html", **view | {"changes": changes_of(self._store, seen)})
+            )
         known = (verdict.state, verdict.word, seen.snapshot.percentage // 25, bool(seen.snapshot.epochs), seen.cancel)
         if self._timed.get(topic) != known:  # the timeline is long, and its lines are few
             self._timed[topic] = known
