@@ -15,6 +15,7 @@ from panel.connect import check
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
+from panel.web.connection import Connection
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,6 +52,7 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
         host=settings.host,
         port=settings.port,
         log_config=None,  # its lines go through ours
+        http=Connection,
         log_level="warning",
         access_log=False,
         server_header=False,

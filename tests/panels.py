@@ -1,11 +1,14 @@
 """A whole panel on a socket, for tests that use it as a browser would."""
 
+import asyncio
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +18,9 @@ from typing import Any
 import httpx
 
 from panel.app import create_app
+from panel.fanout import Fanout
 from panel.settings import Settings
+from panel.web.connection import Connection
 from tests.scripted import served
 
 OWN_PAGE = {"sec-fetch-site": "same-origin"}
@@ -28,10 +33,43 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Inside:
+    """The panel's app with its loop at hand, for what only its own process can tell or cause."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.sent: Counter[str] = Counter()  # ASGI messages for each path
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._loop = asyncio.get_running_loop()
+
+        async def counted(message: Any) -> None:
+            self.sent[scope.get("path", "")] += 1
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+    def call(self, function: Callable[..., Any], *given: Any) -> Any:
+        """Call it in the panel's loop, in one turn."""
+
+        async def run() -> Any:
+            return function(*given)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    @property
+    def fanout(self) -> Fanout:
+        return self._app._app.state.live.fanout
+
+    def tasks(self) -> int:
+        return len(asyncio.all_tasks(self._loop))
+
+
 @dataclass
 class Panel:
     address: str
     settings: Settings
+    inside: Any = None
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         return httpx.get(self.address + path, timeout=30, **more)
@@ -49,11 +87,12 @@ class Panel:
 
 
 @contextmanager
-def panel(folder: Path, backend: str = "", port: int = 0, **settings: Any) -> Iterator[Panel]:
+def panel(folder: Path, backend: str = "", port: int = 0, http: Any = Connection, **settings: Any) -> Iterator[Panel]:
     """Over the backend at this address; over the embedded one without."""
     made = Settings.from_environ({}, backend=backend, port=port or free_port(), data_folder=folder, **settings)
-    with served(create_app(made), made.port) as address:
-        yield Panel(address, made)
+    inside = Inside(create_app(made))
+    with served(inside, made.port, http=http) as address:
+        yield Panel(address, made, inside)
 
 
 @contextmanager
@@ -131,3 +170,37 @@ def stream(panel: Panel, page: str, timeout: float = 15) -> Iterator[Stream]:
     with httpx.Client(timeout=timeout) as client, client.stream("GET", f"{panel.address}/stream/{page}") as response:
         assert response.status_code == 200
         yield Stream(response)
+
+
+class RawReader:
+    """A stream's socket itself, which may take nothing, or go away without a word."""
+
+    def __init__(self, panel: Panel, page: str, *, room: int = 0, head: str = "") -> None:
+        self.end = socket.socket()
+        self.end.settimeout(20)
+        if room:
+            self.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self.end.connect(("127.0.0.1", panel.settings.port))
+        request = f"GET /stream/{page} HTTP/1.1\r\nHost: 127.0.0.1:{panel.settings.port}\r\n{head}\r\n"
+        self.end.sendall(request.encode())
+        self.got = b""
+
+    def until(self, wanted: bytes, patience: float = 20) -> "RawReader":
+        end = time.monotonic() + patience
+        while wanted not in self.got:
+            assert time.monotonic() < end, self.got[-2000:]
+            more = self.end.recv(65536)
+            assert more, self.got[-2000:]
+            self.got += more
+        return self
+
+    def reset(self) -> None:
+        """Leave at once: the panel's system is told so, but in the rudest way."""
+        self.end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.end.close()
+
+    def __enter__(self) -> "RawReader":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.end.close()

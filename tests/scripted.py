@@ -237,10 +237,10 @@ class Backend:
 
 
 @contextmanager
-def served(app: Any, port: int = 0) -> Iterator[str]:
+def served(app: Any, port: int = 0, **more: Any) -> Iterator[str]:
     """The app behind a real uvicorn on a port of its own, in a thread; yields its address."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="error", lifespan="on", timeout_graceful_shutdown=2
+        app, host="127.0.0.1", port=port, log_level="error", lifespan="on", timeout_graceful_shutdown=2, **more
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

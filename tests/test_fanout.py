@@ -1,10 +1,11 @@
 """Frames are encoded once, mailboxes keep the latest, and no text can break out of its event."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
-from panel.fanout import Fanout, Mailbox, frame
+from panel.fanout import AT_ONCE, Fanout, Mailbox, chunk, frame
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +57,76 @@ async def test_a_late_stream_starts_with_the_current_state():
     with fanout.open(box, "op:a"):
         fanout.publish("op:a", "status", b"3;")
         assert await box.take() == b"3;"
+
+
+async def test_frames_of_one_turn_are_one_chunk_for_every_stream_that_can_take_it():
+    fanout, got, other = Fanout(), [], []
+    free, slow = Mailbox(), Mailbox()
+    with fanout.open(free, "line", "home"), fanout.open(slow, "line", "home"):
+        free.open(got.append)
+        for n in range(3):
+            fanout.publish("home", "lists", b"lists %d;" % n)
+            fanout.publish("line", "line", b"line %d;" % n)
+        await fanout.settled()
+        assert got == [chunk([b"line 2;", b"lists 2;"])] and got[0] == b"f\r\nline 2;lists 2;\r\n"
+        slow.open(other.append)
+        assert other == got, "what waited comes first, in one chunk too"
+        free.hold()
+        fanout.publish("home", "lists", b"lists 3;")
+        await fanout.settled()
+        assert len(got) == 1 and await free.take() == b"lists 3;"
+    assert fanout.frames == 6
+
+
+async def test_pages_get_their_turn_between_streams():
+    """Not one turn of the loop for 1,000 streams, but one for each 128."""
+    fanout, boxes, turns = Fanout(), [Mailbox() for _ in range(1000)], 0
+
+    async def page() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    with ExitStack() as stack:
+        for box in boxes:
+            stack.enter_context(fanout.open(box, "line"))
+            box.open(lambda _: None)
+        other = asyncio.create_task(page())
+        fanout.publish("line", "beat", b"b;", keep=False)
+        await fanout.settled()
+        other.cancel()
+    assert turns >= 1000 // AT_ONCE
+
+
+async def test_what_is_published_while_streams_are_written_to_replaces_what_it_makes_obsolete():
+    fanout, got = Fanout(), []
+    boxes = [Mailbox() for _ in range(AT_ONCE + 1)]
+    with ExitStack() as stack:
+        for box in boxes:
+            stack.enter_context(fanout.open(box, "home"))
+            box.open(lambda _: None)
+        boxes[-1].open(got.append)
+        fanout.publish("home", "lists", b"0;")
+        await asyncio.sleep(0)  # the first 128 have it
+        for n in range(1, 5):
+            fanout.publish("home", "lists", b"%d;" % n)
+        await fanout.settled()
+    assert got == [chunk([b"0;"]), chunk([b"4;"])]
+
+
+async def test_a_stream_that_left_meanwhile_is_not_written_to():
+    fanout = Fanout()
+    boxes = [Mailbox() for _ in range(AT_ONCE + 1)]
+    with ExitStack() as stack:
+        for box in boxes[:-1]:
+            stack.enter_context(fanout.open(box, "home"))
+        with fanout.open(boxes[-1], "home"):
+            boxes[-1].open(lambda _: pytest.fail("written to"))
+            fanout.publish("home", "lists", b"0;")
+            await asyncio.sleep(0)
+        await fanout.settled()
+    assert fanout.streams == 0 and fanout.topics == []
 
 
 async def test_streams_that_leave_are_forgotten():

@@ -1,14 +1,22 @@
 """Streams over a real server: one poller for all readers, every end reaches every page, nothing is left behind."""
 
+import gc
+import os
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
-from tests.panels import free_port, panel, panel_process, stream
+from panel import discovery
+from panel.fanout import Mailbox, frame
+from tests.panels import RawReader, free_port, panel, panel_process, stream
 from tests.scripted import RESULT, corrupt, epochs, operation, percent, served, stamp
+
+CONNECTS = int(os.environ.get("KTRDR_PANEL_TEST_CONNECTS", "1000"))  # 10,000 and more take their time
 
 
 def running(at: float, n: int = 0, **more):
@@ -139,8 +147,8 @@ def test_nothing_is_asked_for_when_nothing_runs_but_one_small_round(here, backen
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_cleanly_with_open_streams(address, tmp_path, sign):
     with panel_process(tmp_path, address) as (here, process), ExitStack() as stack:
-        for _ in range(20):
-            stack.enter_context(stream(here, "home")).until(lambda stream: stream.events)
+        for page in ["home"] * 48 + ["op_unknown", "line"]:
+            stack.enter_context(RawReader(here, page)).until(b"event: beat")
         process.send_signal(sign)
         process.wait(5)  # the promise: within five seconds
     said = (tmp_path / "log").read_text()
@@ -148,32 +156,157 @@ def test_it_stops_cleanly_with_open_streams(address, tmp_path, sign):
     assert "Traceback" not in said and "ERROR" not in said
 
 
+def test_frames_go_to_the_socket_past_asgi(here):
+    """What a new uvicorn could break: then everything still works, but costs several times as much."""
+    with RawReader(here, "home") as reader:
+        reader.until(b"event: beat")
+        before = here.inside.sent["/stream/home"]
+        for n in range(20):
+            here.inside.call(here.inside.fanout.publish, "home", "card-x", frame(f"reading {n};"))
+            reader.until(b"reading %d;" % n)
+        assert here.inside.sent["/stream/home"] == before
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+def test_under_another_server_frames_come_out_of_the_mailbox(address, tmp_path, http):
+    with panel(tmp_path, address, http=http) as here, RawReader(here, "home") as reader:
+        reader.until(b"event: beat")
+        for n in range(20):
+            here.inside.call(here.inside.fanout.publish, "home", "card-x", frame(f"reading {n};"))
+            reader.until(b"reading %d;" % n)
+        assert here.inside.sent["/stream/home"] >= 20
+
+
+def test_frames_of_one_turn_come_in_one_chunk(here):
+    def several() -> None:
+        for n in range(9):
+            here.inside.fanout.publish("home", f"card-{n % 3}", frame(f"reading {n};"))
+
+    with RawReader(here, "home") as reader:
+        reader.until(b"event: beat")
+        reader.got = b""
+        here.inside.call(several)
+        together = b"".join(frame(f"reading {n};") for n in (6, 7, 8))
+        reader.until(b"%x\r\n%b\r\n" % (len(together), together))
+
+
+def test_readers_that_never_read_cost_little_and_others_nothing(here):
+    """Five of them, and 8 MB that they could have had: a few kilobytes wait for each, the latest of each place."""
+    fanout, publish = here.inside.fanout, lambda place, n: here.inside.fanout.publish("home", place, heavy(place, n))
+
+    def heavy(place: str, n: int) -> bytes:
+        return frame(f"{place} {n};" + "x" * 4000)
+
+    with RawReader(here, "home") as good, ExitStack() as stack:
+        stalled = [stack.enter_context(RawReader(here, "home", room=4096)) for _ in range(5)]
+        good.until(b"event: beat")
+        wait_until(lambda: fanout.streams == 6)
+        for n in range(1000):
+            for place in ("one", "two"):
+                here.inside.call(publish, place, n)
+            if n % 100 == 99:
+                good.until(b"two %d;" % n)
+        for reader in stalled:
+            reader.until(b"two 999;").until(b"one 999;")
+            assert len(reader.got) < 1_000_000
+            assert b"one 500;" not in reader.got
+        here.inside.call(publish, "one", 1000)  # and from there on they are like the others
+        for reader in [good, *stalled]:
+            reader.until(b"one 1000;")
+        assert fanout.dropped == 0
+
+
+@pytest.mark.parametrize("bytes_sent", [20_000, 2_000_000], ids=["unacknowledged", "full"])
+def test_a_reader_that_takes_nothing_for_too_long_is_dropped(here, bytes_sent):
+    """Whether its socket is full, or so little was sent that only the system knows that nobody takes it."""
+    fanout = here.inside.fanout
+    fanout.patience = 1.0
+    with RawReader(here, "home", room=4096) as stalled, RawReader(here, "home") as good:
+        good.until(b"event: beat")
+        wait_until(lambda: fanout.streams == 2)
+        here.inside.call(fanout.publish, "home", "card-x", frame("x" * bytes_sent))
+        good.until(b"x\n\n")
+        wait_until(lambda: fanout.streams == 1 and fanout.dropped == 1)
+        with suppress(ConnectionResetError):
+            while stalled.end.recv(65536):  # until it ends, which it does
+                pass
+        here.inside.call(fanout.publish, "home", "card-x", frame("still here"))
+        good.until(b"still here")
+
+
+def test_a_page_that_comes_back_gets_the_last_state(here, backend):
+    backend.operations["op_a"] = lambda n: running(n % 90, n)
+    with RawReader(here, "op_a") as reader:
+        reader.until(b"Epoch 1/100")
+    wait_until(lambda: here.inside.fanout.streams == 0)
+    backend.operations["op_a"] = completed()
+    with RawReader(here, "op_a", head="Last-Event-ID: 7\r\n") as reader:
+        reader.until(b"Completed").until(b"87.2 %")
+
+
+def test_a_stream_opens_while_the_backend_is_silent(tmp_path):
+    with panel(tmp_path, f"http://127.0.0.1:{free_port()}/api/v1") as here:
+        for page in ("home", "op_a", "line", "stored"):
+            with RawReader(here, page) as reader:
+                reader.until(b"Backend unreachable")
+                assert reader.got.startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_outage_is_over_with_the_first_answer(tmp_path, backend):
+    """The panel asks every 1.5 seconds, and one answer is enough."""
+    assert discovery.RECOVERY < 3
+    port = free_port()
+    with panel(tmp_path, f"http://127.0.0.1:{port}/api/v1") as here, stream(here, "home") as reader:
+        reader.until(lambda stream: "Backend unreachable" in stream.places.get("line", ""))
+        with served(backend.app, port):
+            reader.until(lambda stream: "Backend unreachable" not in stream.places["line"])
+            assert backend.hits["GET /operations"] + backend.hits["GET /workers"] + backend.hits["GET /health"] <= 2
+
+
+def test_a_brief_stream_tells_the_state_and_ends(here, backend):
+    backend.operations["op_a"] = running(40, 7)
+    here.get("/operations/op_a")
+    told = here.get("/stream/op_a?brief=1").text
+    assert "Epoch 7/100" in told and "event: beat" in told and "event: curves" in told
+
+
 def test_streams_that_come_and_go_leave_nothing_behind(here, backend):
-    """Tasks, mailboxes and descriptors return to where they were."""
-    import gc
-    import os
-
-    from panel.fanout import Mailbox
-
+    """Tasks, mailboxes, descriptors and memory return to where they were. Some leave before they are answered."""
     backend.operations["op_a"] = lambda n: running(30, 5)
     here.get("/operations/op_a")
 
-    def open_and_leave(_):
-        with stream(here, "op_a") as reader:
-            reader.until(lambda stream: "status" in stream.places)
+    def open_and_leave(n: int) -> None:
+        reader = RawReader(here, "op_a")
+        if n % 3:
+            reader.until(b"event: beat")
+        reader.reset()
 
-    def left() -> tuple[int, int]:
+    def left() -> tuple[int, int, int]:
         gc.collect()
         boxes = sum(isinstance(thing, Mailbox) for thing in gc.get_objects())
-        return boxes, len(os.listdir("/proc/self/fd"))
+        return boxes, len(os.listdir("/proc/self/fd")), here.inside.tasks()
 
-    open_and_leave(0)
+    def come_and_go(count: int) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(open_and_leave, range(count)))
+        wait_until(lambda: here.inside.fanout.streams == 0)
+
+    come_and_go(100)
     time.sleep(0.5)
-    before = left()
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(open_and_leave, range(300)))
-    for _ in range(100):
-        if left()[0] <= before[0] and left()[1] <= before[1] + 5:
-            break
+    before, weight = left(), memory()
+    come_and_go(CONNECTS)
+    wait_until(lambda: all(now <= then + 3 for now, then in zip(left(), before, strict=True)))
+    assert left()[0] <= before[0]
+    assert memory() - weight < 8_000_000  # a stream that stayed would be 40 kB
+
+
+def memory() -> int:
+    """Resident bytes of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def wait_until(reached: Callable[[], bool], patience: float = 20) -> None:
+    end = time.monotonic() + patience
+    while not reached():
+        assert time.monotonic() < end
         time.sleep(0.05)
-    assert left()[0] <= before[0] and left()[1] <= before[1] + 5

@@ -12,60 +12,77 @@ from sse_starlette import EventSourceResponse
 from panel.errors import CLIClientError
 from panel.fanout import Mailbox
 from panel.operations import ID
+from panel.web.connection import EXTENSION, Connection
 from panel.web.live import Live, heartbeat
 
 router = APIRouter()
 
-SEND_TIMEOUT = 30.0  # seconds that a reader may take no byte before its stream is dropped
+RETRY = b"retry: 1000\n"  # milliseconds until a browser asks again, once a stream ended
 ROWS = 60  # of one list that a stream tells of
 
 
 @router.get("/stream/operations")
-async def rows(request: Request) -> EventSourceResponse:
+async def rows(request: Request, brief: bool = False) -> EventSourceResponse:
     """For a list of operations: the rows that are on it, named by `?id=`, and that something came or went."""
     ids = list(dict.fromkeys(request.query_params.getlist("id")))[:ROWS]
     if not all(map(ID.fullmatch, ids)):
         raise HTTPException(404)
-    return _stream(request, ("line", "listing", *(f"row:{operation_id}" for operation_id in ids)))
+    return follow(request, "line", "listing", *(f"row:{operation_id}" for operation_id in ids), brief=brief)
 
 
 @router.get("/stream")
 @router.get("/stream/{page}")
-async def stream(request: Request, page: str = "line") -> EventSourceResponse:
+async def stream(request: Request, page: str = "line", brief: bool = False) -> EventSourceResponse:
     """`/stream` for any page, or for `home`, `stored`, `workers`, an operation's id or `plan-<key>`. It never says
-    503: while the backend is silent, that is what the stream tells."""
+    503: while the backend is silent, that is what the stream tells. `brief`: the current state and no more, for a page
+    whose browser has no connection to spare; it asks again and again."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
     usual = f"plan:{page[5:]}" if page.startswith("plan-") else f"op:{page}"
     own = page in ("home", "stored", "workers")
-    return _stream(request, ("line",) if page == "line" else ("line", page if own else usual))
+    topics = ("line",) if page == "line" else ("line", page if own else usual)
+    return follow(request, *topics, brief=brief)
 
 
-def _stream(request: Request, topics: tuple[str, ...]) -> EventSourceResponse:
+def follow(request: Request, *topics: str, brief: bool = False) -> EventSourceResponse:
+    """The answer that tells what these topics are about, first as it is and then as it changes."""
     live: Live = request.app.state.live
+    connection: Connection | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
     box = Mailbox()
     return EventSourceResponse(
-        _frames(live, topics, box),  # a generator, because only that is closed when the browser leaves
+        # A generator, because only that is closed when the browser leaves.
+        _frames(live, topics, box, connection, brief),
         ping=0,
-        send_timeout=SEND_TIMEOUT,
+        send_timeout=live.fanout.patience,
         shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
         shutdown_grace_period=2,
     )
 
 
-async def _frames(live: Live, topics: tuple[str, ...], box: Mailbox) -> AsyncIterator[bytes]:
+async def _frames(
+    live: Live, topics: tuple[str, ...], box: Mailbox, connection: Connection | None, brief: bool
+) -> AsyncIterator[bytes]:
     for topic in topics:
         live.prepare(topic)
     try:
         with live.fanout.open(box, *topics):
             if topics[-1] == "home":
                 live.relay.wake()
-            yield b"retry: 1000\n\n" + heartbeat() + await box.take()  # the line's state is always there
+            box.put("beat", RETRY + heartbeat())
+            yield await box.take()
+            if brief:
+                return
+            attached = connection is not None and connection.attach(box, live.fanout.patience)
             if topics[-1].startswith("op:"):
                 with suppress(CLIClientError):  # the line tells that the backend is silent
                     await live.relay.look(topics[-1].removeprefix("op:"))
+            if attached:
+                await box.closed()
+                return
             while frames := await box.take():
                 yield frames
     finally:
+        if connection is not None and connection.detach():
+            live.fanout.dropped += 1
         for topic in topics:
             live.left(topic)

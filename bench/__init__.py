@@ -1,0 +1,1 @@
+"""Measurements. Each is one command; docs/benchmarks.md tells what they mean."""
