@@ -25,6 +25,7 @@ from panel.app import create_app
 from panel.fanout import chunk, frame, partial
 from panel.settings import Settings
 from panel.web.connection import Connection
+from tests.panels import live_of
 
 BODY = partial("card-bench", "x" * 220 + "~")  # with its envelope about 300 bytes
 FRAME = frame(BODY)
@@ -80,7 +81,7 @@ async def panel(port: int, backend: str = "") -> None:
     app: Any = create_app(Settings.from_environ({}, backend=backend, port=port, data_folder=folder()))
 
     def publisher() -> Publish:
-        fanout = app._app.state.live.fanout
+        fanout = live_of(app).fanout
 
         async def publish(data: bytes) -> None:
             fanout.publish("home", "card-bench", data)

@@ -33,6 +33,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def live_of(app: Any) -> Any:
+    """The room that draws, of an app behind whatever stands in front of it."""
+    while not hasattr(app, "state"):
+        app = app._app
+    return app.state.live
+
+
 class Inside:
     """The panel's app with its loop at hand, for what only its own process can tell or cause."""
 
@@ -59,7 +66,7 @@ class Inside:
 
     @property
     def fanout(self) -> Fanout:
-        return self._app._app.state.live.fanout
+        return live_of(self._app).fanout
 
     def tasks(self) -> int:
         return len(asyncio.all_tasks(self._loop))
