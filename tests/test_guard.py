@@ -243,9 +243,17 @@ def test_there_are_enough_of_them():
     assert len(HOSTS) + len(OTHER_PAGES) + len(READERS) >= 80
 
 
+def test_a_refusal_is_plain_text(here):
+    for host, headers in (("evil.test", []), (HERE, site("cross-site"))):
+        answer = here.ask("GET", "/", [("host", host), *headers])
+        assert answer.header("content-type") == "text/plain; charset=utf-8"
+        assert answer.header("content-length") == str(len(answer.body)) and answer.text.endswith(".\n")
+
+
 def test_our_own_pages_may_and_links_may_be_followed(here):
     for name, headers in (OURS | READERS).items():
-        assert here.get("/static/panel.css", *headers).status == 200, name
+        for method in ("GET", "HEAD"):
+            assert here.ask(method, "/static/panel.css", [("host", HERE), *headers]).status == 200, name
     for name, headers in OURS.items():
         assert here.ask("POST", "/start/training", [("host", HERE), *headers]).status == 422, name
         assert here.ask("PUT", "/", [("host", HERE), *headers]).status == 405, name

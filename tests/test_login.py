@@ -1,10 +1,12 @@
 """Password mode: nothing is answered to anybody who did not log in, and logging in cannot be guessed, forged or led astray."""
 
+import asyncio
 import json
 import re
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
@@ -15,10 +17,10 @@ from panel.errors import UnsafeSettings
 from panel.settings import Settings
 from panel.web.login import OPEN, own_path
 from panel.web.sessions import ALL, EACH, LASTS, MOST, WINDOW, Sessions, TooOften, Tries
-from tests.inside import Inside, inside
+from tests.inside import Answer, Inside, inside
 from tests.panels import OWN_PAGE, panel
 from tests.scripted import Backend, operation, served
-from tests.test_guard import asked, routes
+from tests.test_guard import asked, routes, unwrapped
 
 WORD = "corréct horse 8"
 # A real hash of WORD, but a cheap one: the tests are about what surrounds it.
@@ -241,7 +243,8 @@ def test_logged_in_until_logged_out(here):
         and '<form method="post" action="/logout">' in home.text
         and "has no password" not in home.text
     )
-    assert here.get("/login?next=/data", cookie).header("location") == "/data"
+    already = here.get("/login?next=/data", cookie)
+    assert (already.status, already.header("location")) == (303, "/data")
     assert here.get("/static/line.js", cookie).status == 200
     assert here.get("/", ("cookie", f"other=1; {cookie[1]}; ktrdr_panel_1=x")).status == 200
     assert here.get("/", ("cookie", cookie[1].replace("8321", "8322"))).status == 401, "another port's cookie"
@@ -383,7 +386,42 @@ def test_a_session_ends_by_itself_and_they_are_never_many(tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-# Streams
+# What is under way when a session ends
+
+
+def test_a_page_that_was_not_there_yet_is_not_shown_and_a_start_is_done_to_its_end(here, backend):
+    cookie, host = log_in(here), ("host", here.host)
+
+    async def both() -> tuple[Answer, Answer]:
+        arrived, free = threading.Barrier(3, timeout=20), threading.Event()  # the backend has a loop of its own
+
+        async def slow(request: object) -> tuple[int, dict[str, object]]:
+            await asyncio.to_thread(arrived.wait)
+            await asyncio.to_thread(free.wait, 20)
+            return 200, {"success": True, "data": {"operation_id": "op_x", "status": "started"}}
+
+        backend.answers |= {"GET /operations/op_slow": slow, "POST /dummy/start": slow}
+        own = [host, cookie, ("sec-fetch-site", "same-origin"), ("content-type", "application/x-www-form-urlencoded")]
+        reading = asyncio.create_task(here.asked("GET", "/operations/op_slow", [host, cookie, HTML]))
+        starting = asyncio.create_task(here.asked("POST", "/start/dummy", own, b"key=" + b"k" * 22))
+        await asyncio.to_thread(arrived.wait)
+        await here.asked("POST", "/logout", own)
+        read = await reading
+        free.set()
+        return read, await starting
+
+    read, started = here.runner.run(both())
+    assert (read.status, read.header("location")) == (303, "/login?next=%2Foperations%2Fop_slow")
+    assert (started.status, started.header("location")) == (303, "/operations/op_x")
+
+
+def test_a_time_out_of_another_kind_is_no_logout(here):
+    async def broken() -> None:
+        raise TimeoutError("not the session's")
+
+    unwrapped(here.app).add_api_route("/broken", broken)
+    answer = here.get("/broken", log_in(here), HTML)
+    assert answer.status == 500 and isinstance(answer.error, TimeoutError)
 
 
 def test_a_stream_ends_with_its_session(address, tmp_path):
