@@ -327,6 +327,10 @@ def test_every_page_fits_a_phone(browser, here: Panel, backend, scheme):
         "/data",
         "/data/EURUSD/1h",
         "/operations/op_a/cancel",
+        "/workers",
+        "/strategies",
+        "/models",
+        "/checkpoints",
         "/nowhere",
     ):
         page.goto(here.address + path)

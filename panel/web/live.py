@@ -51,6 +51,7 @@ class Live:
         self._stored_dirty = False
         self._map: Any = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
+        self._silent = False  # the backend, when home was last drawn because of it
         self._turned: set[str] = set()  # what home shows as wanting attention, for now
         self._ended_loads: list[Evidence] | None = None  # the latest, while no other has ended
         self._links: list[tuple[object, ...]] = []  # what the line was last drawn from
@@ -128,7 +129,9 @@ class Live:
         if links != self._links:
             self._links = links
             self._put("line", "line", draw("fragments/line.html", **line))
-            self.listed()
+            if self._silent != (self.relay.line.failing_since is not None):
+                self._silent = not self._silent
+                self.listed()
 
     def judged(self, verdict: Verdict) -> None:
         self.told(verdict)
