@@ -77,3 +77,13 @@ def test_an_empty_home_over_a_silent_backend_does_not_send_anybody_to_start(tmp_
     with panel(tmp_path, f"http://127.0.0.1:{free_port()}/api/v1") as here:
         read = words(here.until("/", lambda text: "Backend unreachable" in text))
         assert "Nothing is known yet, and the backend does not answer." in read and "Nothing has run yet" not in read
+
+
+def test_a_card_says_how_long_it_takes_once_that_can_be_said(here, backend, monkeypatch):
+    monkeypatch.setattr("panel.estimate.SECONDS", 0.5)
+    monkeypatch.setattr("panel.estimate.CHANGES", 1)
+    backend.operations["op_a"] = lambda n: operation("op_a", progress=percent(min(5.0 * n, 90.0), f"Epoch {n}/20"))
+    here.get("/operations/op_a")
+    assert 'class="left"' not in here.get("/").text
+    with stream(here, "home") as reader:
+        reader.until(lambda stream: "s left</span> · read <time" in stream.places.get("card-op_a", ""))

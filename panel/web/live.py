@@ -75,7 +75,7 @@ class Live:
         snapshot, now = seen.snapshot, time.time()
         verdict = self.relay.verdict(seen)
         if verdict.live:
-            card = draw("fragments/card.html", **self.view(seen, verdict, now))
+            card = draw("fragments/card.html", **self.card(seen, verdict, now))
             self.fanout.publish("home", f"card-{snapshot.id}", frame(partial(f"card-{snapshot.id}", card)))
         else:
             self.fanout.drop("home", f"card-{snapshot.id}")
@@ -206,7 +206,7 @@ class Live:
     def home(self) -> dict[str, Any]:
         """What wants attention, what runs, and what ended lately, each as what its template needs."""
         now = time.time()
-        running = [self.view(seen, self.relay.verdict(seen), now) for seen in self.relay.running()]
+        running = [self.card(seen, self.relay.verdict(seen), now, counted=True) for seen in self.relay.running()]
         listed = {item["snapshot"].id for item in running}
         latest = [seen for seen in self._store.memory.ended(LOOKED_THROUGH) if seen.snapshot.id not in listed]
         wanting, ended = sorted_out([(seen, self.relay.verdict(seen)) for seen in latest], now)
@@ -285,6 +285,12 @@ class Live:
                 self._store, seen, verdict, now, title=view["title"], commands=commands, backend=address
             ),
         }
+
+    def card(self, seen: Evidence, verdict: Verdict, now: float, *, counted: bool = False) -> dict[str, Any]:
+        """What a card shows; how long it takes is reckoned only for somebody who looks."""
+        counted = counted or bool(self.fanout.readers("home"))
+        estimate = estimate_of(self._store, seen, verdict, now) if counted else None
+        return self.view(seen, verdict, now) | {"left": estimate["left"] if estimate else ""}
 
     def view(self, seen: Evidence, verdict: Verdict, now: float) -> dict[str, Any]:
         adapter = adapter_of(seen)
