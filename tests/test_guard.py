@@ -402,11 +402,11 @@ def test_no_get_changes_anything(here, backend):
 
 
 def remembered(here: Inside) -> dict[str, list[Any]]:
-    """The panel's memory, but for its readings of operations and ranges."""
+    """The panel's memory, but for its readings of operations and ranges, and since when it watches."""
     (file,) = Path(here.settings.data_folder, "panel").glob("*.db")
     with closing(sqlite3.connect(file)) as store:
         names = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        kept = [name for name in names if name not in ("operations", "ranges", "sqlite_stat1")]
+        kept = [name for name in names if name not in ("operations", "ranges", "watches", "sqlite_stat1")]
         return {name: store.execute(f"SELECT * FROM {name}").fetchall() for name in kept}
 
 
