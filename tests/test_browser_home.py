@@ -39,7 +39,7 @@ def test_home_is_live_keys_lead_everywhere_and_what_ended_meanwhile_is_marked(wa
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_be_hidden()
     page.keyboard.press("r")
-    expect(page.locator("#asked")).to_contain_text("Asked just now")
+    expect(page.locator("#asked")).to_contain_text("Asked")
     page.keyboard.press("w")
     page.wait_for_url("**/workers")
     expect(page.locator("#workers")).to_contain_text("Does not answer")

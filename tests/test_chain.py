@@ -10,7 +10,7 @@ from panel.line import Line
 from panel.operations import Snapshot
 from panel.web.chain import chain, trouble
 from panel.workers import Surroundings
-from tests.panels import panel, stream
+from tests.panels import free_port, panel, stream
 from tests.scripted import operation, stamp
 from tests.test_pages import words
 
@@ -130,7 +130,6 @@ def test_every_page_tells_of_a_lost_worker_and_only_when_something_changes(here,
 def test_the_workers_page(here, backend):
     backend.operations["op_a"] = operation("op_a", progress={"percentage": 41.0})
     here.get("/operations/op_a")
-    assert "is being asked for its workers" in words(here.get("/workers").text)
     backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp()), worker("w2"), worker("w3", "odd_one")]
     backend.workers[1]["endpoint_url"] = "javascript:alert(1)"
     page = here.until("/workers", lambda text: "w1" in text)
@@ -146,6 +145,12 @@ def test_the_workers_page(here, backend):
 def test_no_workers_says_what_that_means(here, backend):
     page = here.until("/workers", lambda text: "No worker is registered." in text)
     assert "Trainings and backtests are refused until one is" in words(page)
+
+
+def test_over_a_silent_backend_the_workers_are_not_known(tmp_path):
+    with panel(tmp_path, f"http://127.0.0.1:{free_port()}/api/v1") as here:
+        page = here.until("/workers", lambda text: "so its workers are not known." in text)
+        assert "No worker is registered" not in words(page)
 
 
 def test_the_embedded_backend_shows_its_own_worker(tmp_path):
