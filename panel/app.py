@@ -21,6 +21,7 @@ from panel.discovery import Discovery
 from panel.fanout import Fanout
 from panel.loads import Loads
 from panel.relay import Relay
+from panel.resuming import Resuming
 from panel.settings import Settings, without_userinfo
 from panel.starting import Starting
 from panel.store import Store
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> ASGIApp:
             catalogue = Catalogue(client, settings.strategies_folder if settings.backend else None)
             live = Live(Fanout(), store, catalogue, embedded=not settings.backend)
             live.relay = Relay(client, store, live, client.address)
+            live.resuming = Resuming(client, live.relay)
             starting = Starting(client, store, live.relay.observe, live.relay.expect, live.starts_changed)
             live.survey = Survey(client, catalogue, store, live.stored_changed)
             live.loads = Loads(client, store, starting, live.relay, catalogue, Turn(memory), live.queue_changed)
@@ -68,6 +70,7 @@ def create_app(settings: Settings) -> ASGIApp:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await starting.close()
+                await live.resuming.close()
                 store.close()
 
     app = FastAPI(

@@ -16,6 +16,7 @@ CHANGES = 3  # of the percentage, at least
 PERCENT = 5.0  # that it has come, at least
 SECONDS = 10.0  # that this took, at least
 FELL = 1.0  # per cent; a fall by more begins the pace anew
+WIDE = 6.0  # a range whose end is so many times its beginning says nothing
 MARGIN = 0.1  # that no estimate is better than
 ALIKE = 2.5  # an earlier run that took so many times longer, or shorter, was another thing
 JUDGED = 3  # earlier estimates, before anything is said of how good they were
@@ -62,6 +63,8 @@ def estimate(
     overall = (last - first) / (until - since)
     rates = [overall, *(_rate(steps, until - (until - since) * part) for part in (0.5, 0.25))]
     slowing = max(min(rates) / overall, 0.5)
+    if max(rates) > WIDE * min(rates) * slowing:
+        return None
     low = (reach - last) / max(rates) * (1 - MARGIN)
     high = (reach - last) / (min(rates) * slowing) * (1 + MARGIN)
     basis = "from this run’s pace"
@@ -98,6 +101,8 @@ def left(found: Estimate) -> str:
     low = math.floor(found.low / seconds / step) * step
     high = max(math.ceil(found.high / seconds / step) * step, step)
     if low <= 0:
+        if found.low >= 60:  # less than the unit, and still something
+            return f"{math.floor(found.low / 60):g} min to {high:g} {unit} left"
         return f"under {high:g} {unit} left"
     return f"about {high:g} {unit} left" if low == high else f"{low:g}–{high:g} {unit} left"
 

@@ -174,11 +174,14 @@ class Memory:
         )
         return [Observed(*row) for row in rows]
 
-    def asked(self, operation_id: str, what: str, by_whom: str, outcome: str = "") -> None:
-        """Write down that somebody asked for something."""
-        self._db.execute(
-            "INSERT INTO requests VALUES (?, ?, ?, ?, ?)", (operation_id, time.time(), what, by_whom, outcome)
-        )
+    def asked(self, operation_id: str, what: str, by_whom: str, outcome: str = "") -> int:
+        """Write down that somebody asked for something; returns what `answered` wants."""
+        row = (operation_id, time.time(), what, by_whom, outcome)
+        return self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?)", row).lastrowid or 0
+
+    def answered(self, request: int, outcome: str) -> None:
+        """What came of it."""
+        self._db.execute("UPDATE requests SET outcome = ? WHERE rowid = ?", (outcome, request))
 
     def requests(self, operation_id: str) -> list[Request]:
         rows = self._db.execute(

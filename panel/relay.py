@@ -177,14 +177,15 @@ class Relay:
         if self._resumed.get(operation_id, ()) == (end,):
             return
         self._resumed[operation_id] = (end,)
+        request = self._store.memory.asked(operation_id, "resume", by_whom)  # on disk before it leaves
         try:
             await self._client.post(f"{operation_path(operation_id)}/resume", timeout=30.0)
         except CLIClientError as exc:
-            self._store.memory.asked(operation_id, "resume", by_whom, exc.message)
+            self._store.memory.answered(request, exc.message)
             if exc.refused or not exc.sent:
                 del self._resumed[operation_id]
             raise
-        self._store.memory.asked(operation_id, "resume", by_whom, "taken")
+        self._store.memory.answered(request, "taken")
         log.info("resumed", extra={"operation": operation_id})
         seen = self.known(operation_id)
         if seen is not None:

@@ -13,7 +13,7 @@ FLOORS = [
     {"evidence", "workers", "saved", "state", "ends", "verdict", "estimate", "learning", "comparison"},
     {"execute"},
     {"client", "memory", "paces", "timeline", "report", "schema", "store", "catalogue", "turn"},
-    {"matching", "starting", "relay", "discovery", "survey", "loads"},
+    {"matching", "starting", "relay", "resuming", "discovery", "survey", "loads"},
     {"web"},
     {"connect", "app", "command", "cli", "__main__"},
 ]

@@ -48,10 +48,11 @@ def test_a_run_that_gets_faster_too():
         [(0.0, 0.0), (30.0, 20.0), (60.0, 40.0)],  # two changes say nothing
         [(0.0, 0.0), (30.0, 90.0), (31.0, 90.0), (90.0, 90.0)],
         played((100, 1.0)),  # at its end
+        [*played((40, 1.0)), (400.0, 41.0)],  # it hardly moves any more: anything may follow
     ],
 )
 def test_nothing_is_said_before_it_can_be_honest(pace):
-    assert estimate(pace, 100.0) is None
+    assert estimate(pace, pace[-1][0] if pace else 0.0) is None
 
 
 def test_a_run_that_went_backwards_is_judged_by_its_pace_since():
@@ -127,6 +128,7 @@ def test_the_last_segment_of_a_load_takes_as_long_as_the_others():
         (2500, 4000, "40–70 min left"),
         (7300, 12000, "2–3.5 h left"),
         (10800, 10800, "about 3 h left"),
+        (700, 9000, "11 min to 2.5 h left"),
         (200000, 260000, "2–3.5 days left"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from panel import __version__
@@ -76,9 +77,14 @@ def commands_of(store: Store, seen: Evidence, address: str) -> list[str]:
     adapter, start = KINDS.get(seen.snapshot.kind), store.start_of(seen.snapshot.id)
     if adapter is None:
         return []
-    asked = start.form if start else adapter.typed(seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy})
+    known = seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy}
+    return commands_for(adapter, start.form if start else adapter.typed(known), address)
+
+
+def commands_for(adapter: type[OperationAdapter], form: Mapping[str, str], address: str) -> list[str]:
+    """[] when the form cannot be sent as it is."""
     try:
-        return commands(adapter.from_form(asked), address)
+        return commands(adapter.from_form(form), address)
     except InvalidForm:
         return []
 

@@ -20,6 +20,7 @@ from panel.loads import Loads
 from panel.memory import Wanted
 from panel.operations import Snapshot
 from panel.relay import RECENT, Relay
+from panel.resuming import Resuming, out_of_question
 from panel.store import OPEN, Store
 from panel.survey import Row, Survey
 from panel.verdict import Evidence, Verdict
@@ -31,6 +32,7 @@ from panel.web.render import draw, rounded
 
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 GONE = 3600.0  # seconds for which a worker that is gone is still named
+WRITTEN = 1.5  # seconds after an end until its checkpoint is written
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
 
 
@@ -41,6 +43,7 @@ class Live:
     told: Callable[[Verdict], None]  # of every verdict that was written down
     survey: Survey
     loads: Loads
+    resuming: Resuming
 
     def __init__(self, fanout: Fanout, store: Store, catalogue: Catalogue, *, embedded: bool) -> None:
         self.fanout = fanout
@@ -58,6 +61,7 @@ class Live:
         self._loaded: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
         self._drawn: dict[tuple[str, str], str] = {}
         fanout.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
+        self._looking: set[asyncio.Task[None]] = set()  # for checkpoints
         self._timed: dict[str, object] = {}  # what the timelines were last drawn from
 
     async def beat(self) -> None:
@@ -96,6 +100,10 @@ class Live:
         topic = f"op:{snapshot.id}"
         if self.fanout.readers(topic):
             self._operation(seen, verdict, now)
+            if not self.resuming.considered(seen) and not out_of_question(seen, verdict):
+                looking = asyncio.create_task(self.resumable(seen, WRITTEN))
+                self._looking.add(looking)
+                looking.add_done_callback(self._looking.discard)
         elif verdict.live and not self._store.paces.promised(snapshot.id):
             estimate_of(self._store, seen, verdict, now)  # written down, though nobody looks now
         if not verdict.live:
@@ -138,6 +146,10 @@ class Live:
 
     def workers_changed(self) -> None:
         self.line_changed()
+        for topic in self.fanout.topics:
+            seen = self.relay.known(topic[3:]) if topic.startswith("op:") else None
+            if seen is not None and seen.snapshot.finished and self.resuming.considered(seen):
+                self._operation(seen, self.relay.verdict(seen), time.time())  # it can be resumed now, or no more
         if self.fanout.readers("workers"):
             self._put("workers", "workers", draw("fragments/workers.html", **self.workers()))
 
@@ -182,6 +194,11 @@ class Live:
                 self._forget(topic)
 
     # What pages and frames show
+
+    @property
+    def address(self) -> str:
+        """Of the backend, as a command line wants it; "" for the embedded one."""
+        return "" if self.embedded else self.relay.line.address
 
     def line(self) -> dict[str, Any]:
         now, line = time.time(), self.relay.line
@@ -275,11 +292,12 @@ class Live:
 
     def whole(self, seen: Evidence, verdict: Verdict, now: float) -> dict[str, Any]:
         """What an operation's own page shows, and its stream draws again when it changes."""
-        view, address = self.view(seen, verdict, now), "" if self.embedded else self.relay.line.address
+        view, address = self.view(seen, verdict, now), self.address
         commands = commands_of(self._store, seen, address)
         return view | {
             "estimate": estimate_of(self._store, seen, verdict, now),
             "notes": notes_of(seen, verdict),
+            "resume": self.resuming.offer(seen, verdict),
             "commands": commands,
             "report": report_of(
                 self._store, seen, verdict, now, title=view["title"], commands=commands, backend=address
@@ -328,6 +346,14 @@ class Live:
     def _row(self, seen: Evidence, now: float) -> None:
         place = f"row-{seen.snapshot.id}"
         self._put(f"row:{seen.snapshot.id}", place, draw("fragments/row.html", **self.row(seen, now)))
+
+    async def resumable(self, seen: Evidence, after: float = 0.0) -> None:
+        """Look up whether it can be resumed, if that is not out of the question, and show it. `after`: seconds."""
+        await asyncio.sleep(after)
+        if not out_of_question(seen, self.relay.verdict(seen)):
+            await self.resuming.consider(seen)
+            if self.fanout.readers(f"op:{seen.snapshot.id}"):
+                self._operation(seen, self.relay.verdict(seen), time.time())
 
     def _operation(self, seen: Evidence, verdict: Verdict, now: float) -> None:
         topic, view = f"op:{seen.snapshot.id}", self.whole(seen, verdict, now)

@@ -26,6 +26,7 @@ async def home(request: Request) -> HTMLResponse:
 async def operation(request: Request, operation_id: str) -> HTMLResponse:
     live: Live = request.app.state.live
     seen = await find(request, operation_id)
+    await live.resumable(seen)
     now = time.time()
     verdict, store = live.relay.verdict(seen), request.app.state.store
     view = live.whole(seen, verdict, now) | timeline_of(store, seen, verdict, now)

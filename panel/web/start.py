@@ -14,6 +14,7 @@ from panel.errors import CLIClientError, InvalidForm
 from panel.operations import ID, moment
 from panel.starting import Starting, new_key
 from panel.store import Start
+from panel.web.details import commands_for
 from panel.web.live import Live
 from panel.web.preflight import RED, preflight
 from panel.web.render import day
@@ -134,6 +135,13 @@ async def look(request: Request) -> Response:
     return fragment("fragments/preflight.html", **found)
 
 
+@router.post("/start/{kind}/command")
+async def command(request: Request, kind: str) -> Response:
+    """The form as a command line, as it is filled in now. A POST, because what is typed is no address."""
+    shown = commands_for(_adapter(kind), await typed(request), request.app.state.live.address)
+    return fragment("fragments/commands.html", commands=shown)
+
+
 @router.get("/starts/{key}")
 async def unconfirmed(request: Request, key: str) -> Response:
     start = request.app.state.store.start(key)
@@ -198,6 +206,7 @@ async def _form(
         adapter=adapter,
         fields={field.name: field for field in adapter.fields},
         values=values,
+        commands=commands_for(adapter, values, live.address),
         errors=errors,
         key=key,
         strategies=strategies,
