@@ -331,6 +331,9 @@ def test_every_page_fits_a_phone(browser, here: Panel, backend, scheme):
         "/strategies",
         "/models",
         "/checkpoints",
+        "/operations",
+        "/operations?state=failed&q=nothing",
+        "/operations/compare?id=op_a&id=op_b",
         "/nowhere",
     ):
         page.goto(here.address + path)

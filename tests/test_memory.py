@@ -134,8 +134,9 @@ def test_operations_are_sorted_and_come_in_pages(many):
 
 
 def test_what_there_is_to_choose_from(many):
-    assert many.names("symbol") == ["AAPL", "EURUSD"]
-    assert many.names("strategy") == ["swing_0", "swing_1", "swing_2", "swing_3"]
+    kinds, strategies, symbols = many.names()
+    assert kinds == ["backtesting", "data_load", "training"] and symbols == ["AAPL", "EURUSD"]
+    assert strategies == ["swing_0", "swing_1", "swing_2", "swing_3"]
     assert many.counts()["training", "completed"] == 1 and sum(many.counts().values()) == 12
     assert [seen.snapshot.id for seen in many.ended(3)] == ["op_10", "op_09", "op_08"]
 

@@ -117,7 +117,8 @@ async def listing(request: Request) -> HTMLResponse:
     }
     if by_htmx(request):
         return fragment("fragments/found.html", **found)
-    kinds = sorted({*KINDS, *memory.names("kind")}, key=lambda kind: (kind not in KINDS, kind))
+    known, strategies, symbols = memory.names()
+    kinds = sorted({*KINDS, *known}, key=lambda kind: (kind not in KINDS, kind))
     return page(
         request,
         "operations.html",
@@ -125,8 +126,8 @@ async def listing(request: Request) -> HTMLResponse:
         kinds=[(kind, name_of_kind(kind)) for kind in kinds],
         groups=GROUP_WORDS,
         alone={state.value: word for state, word in ALONE_WORDS.items()},
-        strategies=memory.names("strategy"),
-        symbols=memory.names("symbol"),
+        strategies=strategies,
+        symbols=symbols,
         **found,
     )
 
