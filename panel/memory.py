@@ -149,7 +149,7 @@ class Memory:
         return int(self._db.execute(f"SELECT count(*) FROM operations {where}", values).fetchone()[0])
 
     def names(self) -> tuple[list[str], list[str], list[str]]:
-        """The kinds, strategies and symbols that there are to filter by, in order; looked through once for all three."""
+        """The kinds, strategies and symbols that there are to filter by, in order; one look for all three."""
         rows = self._db.execute("SELECT DISTINCT kind, strategy, symbol FROM operations").fetchall()
         kinds, strategies, symbols = ({row[at] for row in rows} - {""} for at in range(3))
         return sorted(kinds)[:NAMES], sorted(strategies)[:NAMES], sorted(symbols)[:NAMES]

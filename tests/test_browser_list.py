@@ -9,7 +9,7 @@ from panel.web.listing import PAGE
 from tests import test_browser
 from tests.panels import panel
 from tests.scripted import RESULT, operation, percent, stamp
-from tests.test_listing import ended, seed
+from tests.test_listing import DAY, ended, seed
 
 browser, watched = test_browser.browser, test_browser.watched
 
@@ -37,8 +37,11 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
     )
     since = stamp(time.time() - 300)
     backend.operations["op_a"] = lambda n: operation("op_a", progress=percent(n, f"Epoch {n}/99"), created_at=since)
+    long = stamp(time.time() - 2 * DAY)
+    backend.operations["op_long"] = operation("op_long", progress=percent(7, "Epoch 7/99"), created_at=long)
     with panel(tmp_path, address) as here:
         here.get("/operations/op_a")
+        here.get("/operations/op_long")
         page.goto(f"{here.address}/operations")
         live = page.locator("#row-op_a")
         expect(live).to_contain_text("Epoch")
@@ -64,11 +67,11 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         # Typed: the list follows, the address follows, the cursor stays.
         page.keyboard.press("/")
         page.keyboard.type("trend", delay=30)
-        expect(page.locator("#count")).to_contain_text("20 of 62 operations")
+        expect(page.locator("#count")).to_contain_text("20 of 63 operations")
         expect(page).to_have_url(re.compile(r"/operations\?q=trend$"))
         assert page.evaluate("document.activeElement.id") == "search" and page.input_value("#search") == "trend"
         page.get_by_label("State").select_option("failed")
-        expect(page.locator("#count")).to_contain_text("10 of 62 operations")
+        expect(page.locator("#count")).to_contain_text("10 of 63 operations")
         page.get_by_role("link", name="Took").click()
         expect(page.locator("th[aria-sort=descending]")).to_have_text("Took")
         expect(page).to_have_url(re.compile(r"/operations\?state=failed&q=trend&sort=took$"))
@@ -77,15 +80,17 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         page.reload()
         assert page.evaluate(SHOWN) == longest and page.get_by_label("State").input_value() == "failed"
 
-        # The stream follows the rows that are shown: an end is seen in place, also after the list was another.
+        # The stream follows the rows that are shown: an end is seen in place, also of one that was on no page before.
         page.get_by_role("link", name="Clear filters").click()
-        page.get_by_label("Search operations").fill("op_a")
+        page.get_by_label("Search operations").fill("op_long")
         expect(page.locator("#found tbody tr")).to_have_count(1)
-        backend.operations["op_a"] = operation(
-            "op_a", status="completed", result_summary=RESULT, created_at=since, completed_at=stamp()
+        late = page.locator("#row-op_long")
+        expect(late).to_contain_text("Epoch 7/99")
+        backend.operations["op_long"] = operation(
+            "op_long", status="completed", result_summary=RESULT, created_at=long, completed_at=stamp()
         )
-        expect(live).to_contain_text("Completed")
-        expect(live).to_contain_text("87.2 %")
+        expect(late).to_contain_text("Completed")
+        expect(late).to_contain_text("87.2 %")
 
         # Two are chosen by keyboard, one of them under another search, and laid over each other.
         page.keyboard.press("Escape")
@@ -101,7 +106,7 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         page.keyboard.press("ArrowUp")
         page.keyboard.press("x")
         page.get_by_role("button", name="Compare the chosen").click()
-        expect(page).to_have_url(re.compile(r"/operations/compare\?id=op_a&id=op_00$"))
+        expect(page).to_have_url(re.compile(r"/operations/compare\?id=op_long&id=op_00$"))
         expect(page.locator("#overlays canvas")).to_have_count(4)
         expect(page.get_by_role("row", name="Test accuracy")).to_contain_text("best")
     assert watched.complaints == []
