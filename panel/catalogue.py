@@ -18,6 +18,7 @@ from panel.coverage import Range
 from panel.errors import APIError, CLIClientError
 from panel.execute import Client
 from panel.operations import items, moment, number, text
+from panel.trained import Trained
 
 FRESH = 20.0  # seconds
 MAX_FILE = 256 * 1024  # bytes of one strategy file
@@ -62,6 +63,10 @@ class Catalogue:
     async def strategies(self) -> list[Strategy]:
         """By name. Raises CLIClientError when the backend does not answer and no folder is at hand."""
         return await self._keep("strategies", self._list)
+
+    async def models(self) -> list[Trained]:
+        """Those that the backend lists with their places. Raises CLIClientError when it does not answer."""
+        return await self._keep("models", self._models)
 
     async def check(self, name: str) -> Check:
         """Whether the backend would train it. Raises CLIClientError when it cannot be asked."""
@@ -112,6 +117,12 @@ class Catalogue:
             if strategy is not None:
                 found[strategy.name] = strategy
         return sorted(found.values(), key=lambda strategy: strategy.name)
+
+    async def _models(self) -> list[Trained]:
+        answer = await self._client.get("/models", timeout=15.0)
+        listed = items(answer.get("models")) if isinstance(answer, dict) else []
+        found = [Trained.from_listing(item) for item in listed[:500]]
+        return [model for model in found if model is not None]
 
     async def _check(self, name: str) -> Check:
         if not _plain(name):

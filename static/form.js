@@ -25,8 +25,25 @@
     }
   };
 
+  // A choice fills other fields, but not those in which somebody typed something of their own.
+  const chosen = (form) => form?.querySelector("[data-fill]:checked");
+  let filled = {};
+  const remember = (form) => { filled = JSON.parse(chosen(form)?.dataset.fill || "{}"); };
+  document.addEventListener("change", (event) => {
+    const choice = event.target.closest("[data-fill]");
+    if (!choice) return;
+    const fill = JSON.parse(choice.dataset.fill);
+    for (const [name, value] of Object.entries(fill)) {
+      const field = choice.form.elements[name];
+      if (field instanceof HTMLInputElement && (!field.value || field.value === filled[name])) field.value = value;
+    }
+    filled = fill;
+    keep(choice.form);
+  });
+
   const start = document.getElementById("start-form");
   if (start && !start.querySelector(".wrong, .notice.failed")) fill(start);
+  remember(start);
 
   document.addEventListener("input", (event) => {
     const form = event.target.closest("form[data-draft]");

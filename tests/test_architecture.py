@@ -10,7 +10,7 @@ PANEL = Path(__file__).parents[1] / "panel"
 FLOORS = [
     {"errors", "settings", "password", "logs", "trace", "__init__"},
     {"operations", "wire", "fanout", "adapters", "coverage", "line", "words"},
-    {"evidence", "workers", "saved", "state", "ends", "verdict", "estimate", "learning", "comparison"},
+    {"evidence", "workers", "saved", "state", "ends", "verdict", "estimate", "learning", "comparison", "trained"},
     {"execute"},
     {"client", "memory", "paces", "timeline", "report", "schema", "store", "catalogue", "turn"},
     {"matching", "starting", "relay", "resuming", "discovery", "survey", "loads"},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.embedded.conftest import STRATEGY
+from tests.embedded.conftest import STRATEGY, seed
 from tests.panels import Panel, free_port, panel, panel_process
 from tests.scripted import RESULT, corrupt, operation, percent, served, stamp
 from tests.test_coverage import hours, without
@@ -154,6 +154,41 @@ def test_the_data_job(watched, tmp_path):
         page.wait_for_url("**/plans/*")
         page.wait_for_url("**/operations/op_training_*", timeout=30_000)
         expect(page.locator("#status")).to_contain_text("Finished after 3 epochs")
+    assert watched.complaints == []
+
+
+def test_from_a_trained_model_to_its_backtest(watched, tmp_path):
+    """A finished training's page, the form that it fills, the check, the run, and an account over time."""
+    page = watched.page
+    seed(tmp_path / "embedded", "tiny")
+    with panel(tmp_path) as here:
+        page.goto(f"{here.address}/operations/op_training_seed")
+        page.get_by_role("link", name="Backtest this model").click()
+        expect(page.get_by_role("radio")).to_be_checked()
+        expect(page.get_by_label("Strategy")).to_have_value("tiny")
+        expect(page.get_by_label("From", exact=True)).to_have_value(re.compile("2025-1[12]-"))
+        before = page.locator("#preflight")
+        expect(before).to_contain_text(re.compile("models/tiny/1h_v1 has seen EURUSD from 2025-01-"))
+        page.get_by_label("From", exact=True).fill("2025-11-01")
+        page.get_by_label("To", exact=True).fill("2026-03-31")
+        expect(before).to_contain_text("That flatters the result.")
+        expect(before).to_contain_text("The period ends later.")
+        page.get_by_label("Commission in %").fill("0.02")
+        page.get_by_role("button", name="Start backtest").click()
+
+        page.wait_for_url("**/operations/op_backtesting_*")
+        status, outcome = page.locator("#status"), page.locator("#outcome")
+        expect(status).to_contain_text("Completed", timeout=60_000)
+        for figure in ("Return", "Max drawdown", "Sharpe ratio", "Trades", "Win rate", "Profit factor", "Buy and hold"):
+            expect(outcome).to_contain_text(figure)
+        expect(outcome).to_contain_text("On sample data: a generator made it")
+        expect(page.locator("#chart h2")).to_have_text("Over time")
+        expect(page.locator("#curves canvas")).to_have_count(2)
+        page.get_by_text("Every point as a table").click()
+        first = page.locator("#points tbody tr").first
+        expect(first).to_contain_text(re.compile(r"2025-11-03 00:00\s*100,000.00\s*100,000.00\s*0.0 %"))
+        page.get_by_role("link", name="Run again with changes").click()
+        expect(page.get_by_label("Commission in %")).to_have_value("0.02")
     assert watched.complaints == []
 
 

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from panel.adapters import KINDS
-from panel.evidence import Evidence
 from panel.operations import Snapshot
-from panel.web.live import curves_of
+from panel.web.chart import curves_of
 from tests.scripted import corrupt, operation
 
 # As a real KTRDR answers.
@@ -44,7 +43,7 @@ def test_a_backtest_of_a_real_backend_in_a_traders_words():
     assert told["Max drawdown"].startswith("5.3 %") and told["Sharpe ratio"].startswith("-0.98")
     assert told["Win rate"].startswith("23.1 %") and told["Profit factor"].startswith("0.47")
     assert "Buy and hold" not in told and "Commission paid" not in told, "what was not told is not shown"
-    assert curves_of(Evidence(backtest(metrics=METRICS), 0.0)) == {}, "KTRDR tells no curve"
+    assert curves_of(backtest(metrics=METRICS)) == {}, "KTRDR tells no curve"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ def test_a_return_is_measured_against_buying_and_holding(held, note):
 
 
 def test_an_account_over_time_is_a_chart():
-    drawn = curves_of(Evidence(backtest(metrics=METRICS, equity_curve=CURVE), 0.0))
+    drawn = curves_of(backtest(metrics=METRICS, equity_curve=CURVE))
     assert (drawn["title"], drawn["each"], drawn["times"], list(drawn["x"])) == (
         "Over time",
         "point",
@@ -74,22 +73,22 @@ def test_an_account_over_time_is_a_chart():
     [None, [], {}, {"time": "x"}, CURVE | {"time": [None, 1]}, CURVE | {"equity": [1]}, CURVE | {"drawdown": None}],
 )
 def test_a_curve_that_is_none_is_not_drawn(curve):
-    assert curves_of(Evidence(backtest(metrics=METRICS, equity_curve=curve), 0.0)) == {}
+    assert curves_of(backtest(metrics=METRICS, equity_curve=curve)) == {}
 
 
 def test_holes_and_nonsense_in_a_curve_are_holes():
     curve = CURVE | {"equity": ["<img>", float("nan")], "drawdown": [None, True]}
-    drawn = curves_of(Evidence(backtest(metrics=METRICS, equity_curve=curve), 0.0))
+    drawn = curves_of(backtest(metrics=METRICS, equity_curve=curve))
     assert drawn["plots"][0]["curves"][0]["values"] == drawn["plots"][1]["curves"][0]["values"] == [None, None]
     json.dumps(drawn, allow_nan=False)
 
 
 def test_a_training_draws_losses_and_accuracies_and_a_load_nothing():
     snapshot = Snapshot.from_json(operation("op_a", metrics={"epochs": corrupt(3)}), 0.0)
-    drawn = curves_of(Evidence(snapshot, 0.0))
+    drawn = curves_of(snapshot)
     assert list(drawn["x"]) == [1, 2, 3] and [plot["title"] for plot in drawn["plots"]] == ["Loss", "Accuracy"]
     for kind in ("data_load", "dummy", "agent_research"):
-        assert curves_of(Evidence(Snapshot.from_json(operation("op_x", kind), 0.0), 0.0)) == {}
+        assert curves_of(Snapshot.from_json(operation("op_x", kind), 0.0)) == {}
 
 
 def test_costs_are_typed_in_per_cent_and_sent_as_fractions():
@@ -98,3 +97,6 @@ def test_costs_are_typed_in_per_cent_and_sent_as_fractions():
     payload = made.get_start_payload()
     assert (payload["commission"], payload["slippage"]) == (0.001, 0.0), "nothing is a choice too"
     assert "initial_capital" not in payload
+    line = made.argv()
+    assert line[line.index("--commission") + 1] == "0.1" and line[line.index("--slippage") + 1] == "0"
+    assert KINDS["backtesting"].from_form(typed | {"commission": "0.07"}).argv()[-1] == "0.07", "and not 0.07000000001"

@@ -171,7 +171,7 @@ def test_a_result_is_told_in_a_traders_words(here, backend):
         "models/swing/1h_v4",
     ):
         assert figure in read
-    assert "Trained on sample data" not in read
+    assert "On sample data" not in read
 
 
 def test_sample_data_is_named_as_such(here, backend):

@@ -82,7 +82,9 @@ class BacktestingOperationAdapter(OperationAdapter):
         return chosen(**vars(self))
 
     def ktrdr_argv(self) -> list[str]:
-        """KTRDR's command line takes symbol and timeframe from the strategy only."""
+        """KTRDR's command line takes symbol and timeframe from the strategy only; of costs nothing is known."""
+        if self.commission is not None or self.slippage is not None:
+            return []
         if self.symbol or self.timeframe or self.strategy_name.startswith("-") or (self.model_path or "-")[0] == "-":
             return []
         words = ["ktrdr", "backtest", self.strategy_name, "--start", self.start_date, "--end", self.end_date]

@@ -142,6 +142,8 @@ class OperationAdapter(ABC):
                 typed[asked.name] = ", ".join(str(item) for item in value)
             elif isinstance(value, bool):
                 typed[asked.name] = "1" if value else ""
+            elif asked.type == "percent" and (share := number(value)) is not None:
+                typed[asked.name] = per_cent(share)
             elif value is not None:
                 typed[asked.name] = str(value)[:10] if asked.type == "date" else str(value)
         return typed
@@ -151,9 +153,12 @@ class OperationAdapter(ABC):
         positional, options = [], []
         for asked in self.fields:
             value = getattr(self, asked.name, None)
-            if value in (None, "", [], False) or (asked.option and value == asked.default):
+            if not chosen(value=value) or (asked.option and value == asked.default):
                 continue
-            shown = ",".join(value) if isinstance(value, list) else written(value)
+            if isinstance(value, list):
+                shown = ",".join(value)
+            else:
+                shown = per_cent(value) if asked.type == "percent" else written(value)
             if not asked.option:
                 positional.append(shown)
             elif asked.type == "switch":
@@ -213,6 +218,11 @@ def decimal(value: Any, digits: int = 3) -> str:
 def written(value: Any) -> str:
     """A number or a word as it is typed."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def per_cent(share: Any) -> str:
+    """A fraction as it is typed into a field of per cents; the inverse of `_share`."""
+    return written(round(float(share) * 100, 10))
 
 
 def chosen(**values: Any) -> dict[str, Any]:

@@ -225,6 +225,7 @@ def _result(job: Job, plan: Plan, run: Run, parts: Split, sources: set[str]) -> 
         "data_summary": {
             "symbols": job.request["symbols"],
             "timeframes": job.request["timeframes"],
+            "base_timeframe": plan.base(job.request["timeframes"]),
             "start_date": _day(parts.train.times[0]),
             "end_date": _day(test.times[-1]),
             "test_start_date": _day(int(test.times[0]) + DAY - 1),  # from this day on the model has seen nothing

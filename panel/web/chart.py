@@ -1,11 +1,15 @@
-"""What the map and the candles draw: places on a line of 1,000 units, and candles thinned honestly. Pure."""
+"""What the map, the candles and the curves draw: places on a line of 1,000 units, candles thinned honestly, and
+what an operation's kind calls its curves. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from panel.adapters import KINDS
 from panel.coverage import DAY, LENGTHS
 from panel.operations import Snapshot
 from panel.survey import Row
+from panel.web.render import rounded
 
 WIDTH = 1000  # units of the map's line
 MOST = 3000  # candles that are drawn at once
@@ -65,3 +69,14 @@ def thin(candles: Sequence[Candle], most: int = MOST) -> tuple[list[Candle], int
         high, low = max(candle[2] for candle in part), min(candle[3] for candle in part)
         found.append([part[0][0], part[0][1], high, low, part[-1][4], sum(candle[5] for candle in part)])
     return found, each
+
+
+def curves_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The kind's chart as the page's script takes it; {} while it has none."""
+    adapter = KINDS.get(snapshot.kind)
+    chart = adapter.chart(snapshot) if adapter else None
+    return asdict(chart, dict_factory=_rounded) if chart else {}
+
+
+def _rounded(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: rounded(value) if name == "values" else value for name, value in items}

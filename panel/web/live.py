@@ -9,7 +9,6 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from panel.adapters import KINDS, OperationAdapter
@@ -25,10 +24,10 @@ from panel.store import OPEN, Store
 from panel.survey import Row, Survey
 from panel.verdict import Evidence, Verdict
 from panel.web.chain import TELLING, chain, trouble
-from panel.web.chart import place_of, row_view, span_of
+from panel.web.chart import curves_of, place_of, row_view, span_of
 from panel.web.details import changes_of, commands_of, estimate_of, notes_of, report_of, timeline_of
 from panel.web.home import TURNING, WANTING, sorted_out
-from panel.web.render import draw, rounded
+from panel.web.render import draw
 
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 GONE = 3600.0  # seconds for which a worker that is gone is still named
@@ -369,7 +368,7 @@ class Live:
             self._put(
                 topic, "timeline", draw("fragments/timeline.html", **timeline_of(self._store, seen, verdict, now))
             )
-        curves = json.dumps(curves_of(seen), separators=(",", ":"))
+        curves = json.dumps(curves_of(seen.snapshot), separators=(",", ":"))
         if self._drawn.get((topic, "curves")) != curves:
             self._drawn[(topic, "curves")] = curves
             self.fanout.publish(topic, "curves", frame(curves, "curves"))
@@ -440,14 +439,3 @@ def heartbeat() -> bytes:
 
 def adapter_of(seen: Evidence) -> type[OperationAdapter] | None:
     return KINDS.get(seen.snapshot.kind)
-
-
-def curves_of(seen: Evidence) -> dict[str, Any]:
-    """The kind's chart as the page's script takes it; {} while it has none."""
-    adapter = adapter_of(seen)
-    chart = adapter.chart(seen.snapshot) if adapter else None
-    return asdict(chart, dict_factory=_rounded) if chart else {}
-
-
-def _rounded(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: rounded(value) if name == "values" else value for name, value in items}

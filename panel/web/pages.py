@@ -9,8 +9,9 @@ from fastapi.responses import HTMLResponse
 from panel.errors import CLIClientError
 from panel.operations import ID
 from panel.verdict import Evidence
+from panel.web.chart import curves_of
 from panel.web.details import changes_of, timeline_of
-from panel.web.live import Live, curves_of
+from panel.web.live import Live
 from panel.web.respond import page
 
 router = APIRouter()
@@ -34,7 +35,7 @@ async def operation(request: Request, operation_id: str) -> HTMLResponse:
     answer = live.relay.answer(operation_id)
     shown = {name: value for name, value in (answer or {}).items() if name != "metrics"}
     raw = json.dumps(shown, indent=2, ensure_ascii=False, default=str) if answer else ""
-    curves = json.dumps(curves_of(seen))
+    curves = json.dumps(curves_of(seen.snapshot))
     return page(request, "operation.html", stream=operation_id, curves=curves, raw=raw, **view)
 
 

@@ -18,10 +18,12 @@ SLACK = 5 * DAY  # a weekend and a holiday at either end are no lack of data
 
 OK, AMBER, RED = "completed", "problems", "failed"  # the marks of the states that look like it
 
+Period = tuple[float | None, float | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was checked. RED: the training would fail; AMBER: it starts, but."""
+    """One thing that was checked. RED: what is started would fail; AMBER: it starts, but."""
 
     level: str
     subject: str
@@ -36,6 +38,7 @@ async def preflight(live: Live, catalogue: Catalogue, given: dict[str, str]) -> 
     """What the fragment shows for a form as it is filled in now."""
     name = given.get("strategy_name", "").strip()
     shown: dict[str, Any] = {"chosen": name, "lines": [], "silent": "", "embedded": live.embedded, "key": new_key}
+    shown |= {"kind": "training", "ask": "Choose a strategy to see what it needs."}
     if not name:
         return shown
     try:
@@ -49,12 +52,12 @@ async def preflight(live: Live, catalogue: Catalogue, given: dict[str, str]) -> 
         )
     except CLIClientError as exc:
         return shown | {"silent": exc.message}
-    dates = _dates(given)
-    lines = [_of_strategy(strategy, check), *_of_form(given)]
-    lines += [_of_range(live, strategy, found, dates) for found in ranges]
+    dates = dates_of(given)
+    lines = [_of_strategy(strategy, check), *of_form("training", given)]
+    lines += [of_range(live, found, dates, "training", strategy.history_required or 0) for found in ranges]
     missing = [line.load for line in lines if line.load and line.level == RED]
     can_plan = check.valid and bool(missing) and all(line.load for line in lines if line.level == RED)
-    return shown | {"lines": [*lines, *_of_workers(live)], "missing": missing, "can_plan": can_plan}
+    return shown | {"lines": [*lines, *of_workers(live, "training")], "missing": missing, "can_plan": can_plan}
 
 
 def _of_strategy(strategy: Strategy, check: Check) -> Line:
@@ -66,17 +69,18 @@ def _of_strategy(strategy: Strategy, check: Check) -> Line:
     return Line(OK, strategy.name, f"{words}.", details=check.warnings[:6])
 
 
-def _of_form(given: dict[str, str]) -> list[Line]:
+def of_form(kind: str, given: dict[str, str]) -> list[Line]:
     """What is wrong with the dates and lists, before they are sent."""
     try:
-        KINDS["training"].from_form(given)
+        KINDS[kind].from_form(given)
     except InvalidForm as exc:
-        labels = {field.name: field.label for field in KINDS["training"].fields}
+        labels = {field.name: field.label for field in KINDS[kind].fields}
         return [Line(RED, labels.get(name, "Form"), text) for name, text in exc.errors.items()]
     return []
 
 
-def _of_range(live: Live, strategy: Strategy, found: Range, dates: tuple[float | None, float | None]) -> Line:
+def of_range(live: Live, found: Range, dates: Period, what: str, needed: int = 0) -> Line:
+    """Whether `what` (training, backtest) finds its bars; `needed` is how many of them come before the first sample."""
     start, end = dates
     subject, row = f"{found.symbol} {found.timeframe}", live.survey.row(found.symbol, found.timeframe)
     for seen in live.relay.running():
@@ -88,14 +92,13 @@ def _of_range(live: Live, strategy: Strategy, found: Range, dates: tuple[float |
     if not found.bars or found.start is None or found.end is None:
         # Nothing is stored that dates could replace: the load goes back as far as the training does.
         first = {"start_date": _day(start)} if start is not None else {}
-        return Line(RED, subject, "no data stored, so the training would fail.", found, load=tail | first)
+        return Line(RED, subject, f"no data stored, so the {what} would fail.", found, load=tail | first)
     stored = f"{found.bars:,} bars, {_day(found.start)} to {_day(found.end)}."
     # Dates in a load would make some backends throw the rest away: only the mode is sent.
     history = tail | {"mode": "backfill"}
     if (start or 0) > found.end or (end is not None and end + DAY < found.start):
         load = tail if (start or 0) > found.end else history
-        return Line(RED, subject, f"{stored} None lies in this period, so the training would fail.", found, load=load)
-    needed = strategy.history_required or 0
+        return Line(RED, subject, f"{stored} None lies in this period, so the {what} would fail.", found, load=load)
     if found.bars <= needed:
         return Line(RED, subject, f"{stored} The strategy needs more than {needed:,}.", found, load=history)
     if start is not None and found.start > start + SLACK:
@@ -108,9 +111,9 @@ def _of_range(live: Live, strategy: Strategy, found: Range, dates: tuple[float |
     return Line(OK, subject, stored, found)
 
 
-def _of_workers(live: Live) -> list[Line]:
+def of_workers(live: Live, kind: str) -> list[Line]:
     """The workers were last heard of in the relay's own round, at most some seconds ago."""
-    workers = [worker for worker in live.relay.around.workers if worker.kind == "training"]
+    workers = [worker for worker in live.relay.around.workers if worker.kind == kind]
     if not workers:
         return []
     if any(worker.status == "available" for worker in workers):
@@ -118,7 +121,7 @@ def _of_workers(live: Live) -> list[Line]:
     return [Line(AMBER, "No worker", "is free: the start would be refused until one is.")]
 
 
-def _dates(given: dict[str, str]) -> tuple[float | None, float | None]:
+def dates_of(given: dict[str, str]) -> Period:
     return moment(given.get("start_date", "").strip()), moment(given.get("end_date", "").strip())
 
 

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from panel import __version__
 from panel.adapters import KINDS
+from panel.adapters.base import percent
 from panel.words import duration, minute
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -105,5 +106,8 @@ environment.filters |= {
     "duration": duration,
     "plain": plain,
     "words": words,
+    "percent": percent,
+    "as_json": lambda value: json.dumps(value, separators=(",", ":")),
+    "last_part": lambda path: path.rstrip("/").rpartition("/")[2],
 }
 environment.globals |= {"KINDS": KINDS, "version": __version__}

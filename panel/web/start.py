@@ -14,6 +14,7 @@ from panel.errors import CLIClientError, InvalidForm
 from panel.operations import ID, moment
 from panel.starting import Starting, new_key
 from panel.store import Start
+from panel.web.backtest import begun, check_backtest, completed, known_models, today
 from panel.web.details import commands_for
 from panel.web.live import Live
 from panel.web.preflight import RED, preflight
@@ -36,6 +37,8 @@ async def form(request: Request, kind: str) -> Response:
         elif seen is not None:
             values |= adapter.typed(seen.snapshot.parameters | {"strategy_name": seen.snapshot.strategy})
     values |= {k: v for k, v in request.query_params.items() if k in values}
+    if "model_path" in values:
+        values = begun(values, await known_models(request.app.state))
     return await _form(request, adapter, values, {}, new_key())
 
 
@@ -43,7 +46,7 @@ async def form(request: Request, kind: str) -> Response:
 async def submit(request: Request, kind: str) -> Response:
     adapter = _adapter(kind)
     given = await typed(request)
-    values = {field.name: given.get(field.name, "") for field in adapter.fields}
+    values = await _values(request, adapter, given)
     key = given.get("key", "")
     if not 16 <= len(key) <= 64:
         errors = {"": "This form was out of date. Start again from here."}
@@ -127,18 +130,27 @@ async def _loss(request: Request, values: dict[str, str]) -> str:
     )
 
 
-@router.post("/start/training/look")
-async def look(request: Request) -> Response:
+@router.post("/start/{kind}/look")
+async def look(request: Request, kind: str) -> Response:
     """What is known before the start. A POST, because the backend's own checks are: nothing here changes
     anything."""
-    found = await preflight(request.app.state.live, request.app.state.catalogue, await typed(request))
+    given = await typed(request)
+    match kind:
+        case "training":
+            found = await preflight(request.app.state.live, request.app.state.catalogue, given)
+        case "backtesting":
+            found = await check_backtest(request.app.state, given)
+        case _:
+            raise HTTPException(404, "There is nothing to check before such a start.")
     return fragment("fragments/preflight.html", **found)
 
 
 @router.post("/start/{kind}/command")
 async def command(request: Request, kind: str) -> Response:
     """The form as a command line, as it is filled in now. A POST, because what is typed is no address."""
-    shown = commands_for(_adapter(kind), await typed(request), request.app.state.live.address)
+    adapter = _adapter(kind)
+    values = await _values(request, adapter, await typed(request))
+    shown = commands_for(adapter, values, request.app.state.live.address)
     return fragment("fragments/commands.html", commands=shown)
 
 
@@ -211,6 +223,8 @@ async def _form(
         key=key,
         strategies=strategies,
         silent=silent,
+        models=await known_models(request.app.state) if "model_path" in values and not silent else [],
+        today=today(),
         timeframes=TIMEFRAMES,
         known=await live.survey.known() if adapter.kind == "data_load" and not silent else [],
     )
@@ -229,6 +243,14 @@ def _adapter(kind: str) -> type[OperationAdapter]:
     if kind not in KINDS:
         raise HTTPException(404, "There is nothing of this kind to start.")
     return KINDS[kind]
+
+
+async def _values(request: Request, adapter: type[OperationAdapter], given: dict[str, str]) -> dict[str, str]:
+    """What was typed, and what follows from it."""
+    values = {field.name: given.get(field.name, "") for field in adapter.fields}
+    if "model_path" in values:
+        return completed(values, given, await known_models(request.app.state))
+    return values
 
 
 async def typed(request: Request) -> dict[str, str]:

@@ -1,12 +1,18 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 
-from panel.embedded import EmbeddedBackend
+from panel.embedded import EmbeddedBackend, market
+from panel.embedded.bars import Bars
+from panel.embedded.job import Job
+from panel.embedded.ledger import Ledger, stamp
+from panel.embedded.training import train
 
 BASE = "http://embedded/api/v1"
 
@@ -77,6 +83,32 @@ class Wire:
     async def load(self, symbol: str = "EURUSD", timeframe: str = "1h", mode: str = "tail", **dates: str) -> Any:
         body = {"symbol": symbol, "timeframe": timeframe, "mode": mode, **dates}
         return await self.end((await self.post("/data/acquire/download", body))["operation_id"])
+
+
+def job(folder: Path, operation_id: str, kind: str, request: Any) -> Job:
+    """A new operation as its work sees it, in this process."""
+    ledger = Ledger(folder / "operations.db")
+    ledger.create()
+    assert ledger.add(operation_id, kind, {}, request)
+    row = ledger.operation(operation_id)
+    assert row is not None
+    return Job(folder, row, threading.Event())
+
+
+def seed(folder: Path, name: str = "small") -> None:
+    """A year of bars, and a model that was trained on them just now by the operation op_training_seed."""
+    start, end = (int(pd.Timestamp(day, tz="UTC").timestamp()) for day in ("2025-01-01", "2026-01-01"))
+    Bars(folder / "data").add("EURUSD", "1h", market.bars("EURUSD", "1h", start, end))
+    (folder / "strategies").mkdir(exist_ok=True)
+    (folder / "strategies" / f"{name}.yaml").write_text(STRATEGY.format(name=name, epochs=3))
+    request = {"strategy_name": name, "symbols": ["EURUSD"], "timeframes": ["1h"]}
+    training = job(folder, "op_training_seed", "training", request | {"folders": [str(folder / "strategies")]})
+    result = train(training)
+    assert result["model_path"] == f"models/{name}/1h_v1"
+    about = {"symbol": "EURUSD", "timeframe": "1h", "mode": "training", "parameters": request}
+    training.ledger.update(
+        training.id, status="completed", percentage=100.0, result=result, completed_at=stamp(), metadata=about
+    )
 
 
 def ended(operation: Any) -> bool:

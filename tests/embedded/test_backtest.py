@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,10 @@ import pytest
 
 from panel.embedded import EmbeddedBackend, market
 from panel.embedded.backtest import Costs, backtest, decide, saved, trade
-from panel.embedded.bars import Bars
 from panel.embedded.job import Failed, Job, Stopped
-from panel.embedded.ledger import Ledger
 from panel.embedded.performance import POINTS, curve, metrics
 from panel.embedded.strategy import read
-from panel.embedded.training import train
-from tests.embedded.conftest import STRATEGY, Wire
+from tests.embedded.conftest import STRATEGY, Wire, job, seed
 
 pytestmark = pytest.mark.anyio
 
@@ -185,23 +181,9 @@ COSTS = {"initial_capital": 100_000.0, "commission": 0.001, "slippage": 0.0005}
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory) -> Path:
-    """A folder with a year of bars and a model that was trained on them."""
     folder = tmp_path_factory.mktemp("house")
-    start, end = (int(pd.Timestamp(day, tz="UTC").timestamp()) for day in ("2025-01-01", "2026-01-01"))
-    Bars(folder / "data").add("EURUSD", "1h", market.bars("EURUSD", "1h", start, end))
-    (folder / "strategies").mkdir()
-    (folder / "strategies" / "small.yaml").write_text(STRATEGY.format(name="small", epochs=3))
-    Ledger(folder / "operations.db").create()
-    request = {"strategy_name": "small", "symbols": ["EURUSD"], "timeframes": ["1h"]}
-    result = train(job(folder, "op_training", "training", request | {"folders": [str(folder / "strategies")]}))
-    assert result["model_path"] == "models/small/1h_v1"
+    seed(folder)
     return folder
-
-
-def job(folder: Path, operation_id: str, kind: str, request) -> Job:
-    ledger = Ledger(folder / "operations.db")
-    assert ledger.add(operation_id, kind, {}, request)
-    return Job(folder, ledger.operation(operation_id), threading.Event())
 
 
 def ask(folder: Path, **more) -> Job:

@@ -129,5 +129,5 @@ def _model(file: Any) -> Row:
     told = {"model_id": f"{file.parts[-3]}/{file.parts[-2]}", "model_name": file.parts[-3]}
     told |= {"symbol": used["symbols"][0], "timeframe": used["timeframes"][0], "created_at": about["created_at"]}
     told |= {"training_accuracy": training["final_train_accuracy"], "model_path": "/".join(file.parts[-4:-1])}
-    told |= {"test_accuracy": about["test_metrics"]["test_accuracy"], "description": "", "data_summary": used}
-    return told
+    told |= {name: about["test_metrics"].get(name) for name in ("test_accuracy", "baseline_accuracy")}
+    return told | {"description": "", "data_summary": used}
