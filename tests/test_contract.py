@@ -13,7 +13,7 @@ from panel.client import AsyncCLIClient
 from panel.connect import connect
 from panel.errors import APIError, CLIClientError, InvalidForm
 from panel.execute import read
-from panel.operations import ID
+from panel.operations import ID, Snapshot
 from panel.settings import Settings
 from tests.embedded.conftest import STRATEGY
 from tests.scripted import Backend, operation, served
@@ -87,12 +87,17 @@ async def test_a_kind_is_started_read_listed_and_cancelled(client, kind):
     else:
         assert told["success"] is True and told["data"]["operation_id"] == operation_id
         assert {"status", "task_cancelled", "remote_cancelled"} <= told["data"].keys()
-    for _ in range(200):
+    await ended(client, operation_id)
+
+
+async def ended(client: AsyncCLIClient, operation_id: str) -> Snapshot:
+    """Its last reading: a process that has only just begun hears of a cancel a moment later."""
+    for _ in range(1200):
         reading = await read(client, operation_id)
         if reading.snapshot is not None and reading.snapshot.finished:
-            break
+            return reading.snapshot
         await asyncio.sleep(0.05)
-    assert reading.snapshot is not None and reading.snapshot.finished
+    raise AssertionError(f"no end: {reading}")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +151,7 @@ async def test_cancelling_the_awaiting_task_on_the_embedded_backend(tmp_path):
         work.cancel()
         result = await work
         assert result["status"] == "cancelled"
-        reading = await read(client, result["operation_id"])
-        assert reading.snapshot is not None and reading.snapshot.status == "cancelled"
+        assert (await ended(client, result["operation_id"])).status == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +204,5 @@ def test_what_is_typed_is_tidied():
 
 
 def test_a_snapshot_of_every_kind_has_a_name():
-    from panel.operations import Snapshot
-
     for kind, adapter in KINDS.items():
         assert adapter.name(Snapshot.from_json(operation("op_x", kind), 0.0))
