@@ -151,3 +151,15 @@ def test_costs_of_a_run_from_elsewhere_are_shown_in_per_cent(here, backend):
     here.get("/operations/op_b")
     page = here.get("/start/backtesting?again=op_b").text
     assert 'name="commission" type="text" value="0.1"' in page and 'name="slippage" type="text" value="0.05"' in page
+
+
+def test_the_form_as_a_command_line_has_the_model_that_would_be_sent(here, backend):
+    backend.operations["op_a"] = trained()
+    here.get("/operations/op_a")
+    form = {name: TYPED[name] for name in ("model_path", "start_date", "end_date")} | {"commission": "0.2"}
+    said = words(here.post("/start/backtesting/command", form).text)
+    assert "backtest swing" in said and "--model models/swing/1h_v4" in said and "--commission 0.2" in said
+    said = words(
+        here.post("/start/backtesting/command", form | {"other_model": "models/x/1h_v1", "strategy_name": "x"}).text
+    )
+    assert "backtest x" in said and "--model models/x/1h_v1" in said
