@@ -27,7 +27,7 @@ from panel.starting import Starting
 from panel.store import Store
 from panel.survey import Survey
 from panel.turn import Turn
-from panel.web import actions, browse, compare, health, listing, login, market, pages, problems, start, streams
+from panel.web import actions, api, browse, compare, health, listing, login, market, pages, problems, start, streams
 from panel.web import metrics as measured
 from panel.web.guard import Guard
 from panel.web.live import Live
@@ -76,7 +76,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    for room in (listing, compare, pages, start, actions, market, browse, streams, health, measured):
+    for room in (api, listing, compare, pages, start, actions, market, browse, streams, health, measured):
         app.include_router(room.router)
     app.mount("/static", Static(directory=ASSETS / "static"))
     problems.install(app)

@@ -11,7 +11,10 @@ that, on every route, static files and streams included, with no switch to turn 
 
 from collections.abc import Iterable
 
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from panel.web.respond import for_programs, problem
 
 MAX_FORM = 64 * 1024  # bytes of a request's body
 
@@ -57,10 +60,10 @@ class Guard:
             await self._app(scope, receive, with_headers)
             return
         status, reason = refusal
-        body = f"{reason}\n".encode()
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-        await with_headers({"type": "http.response.start", "status": status, "headers": headers})
-        await with_headers({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        answer = problem(status, reason) if for_programs(scope["path"]) else PlainTextResponse(f"{reason}\n", status)
+        if scope["method"] == "HEAD":
+            answer.body = b""
+        await answer(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         sent: dict[str, list[str]] = {}

@@ -96,6 +96,7 @@ class Live:
             self.listed()
         if self.fanout.readers(f"row:{snapshot.id}"):
             self._row(seen, now)
+        self.fanout.publish(f"api:{snapshot.id}", "changed", b"!", keep=False)  # they draw it themselves
         topic = f"op:{snapshot.id}"
         if self.fanout.readers(topic):
             self._operation(seen, verdict, now)
@@ -153,7 +154,7 @@ class Live:
             self._put("workers", "workers", draw("fragments/workers.html", **self.workers()))
 
     def watched(self, operation_id: str) -> bool:
-        if any(map(self.fanout.readers, (f"op:{operation_id}", f"row:{operation_id}", "home"))):
+        if any(map(self.fanout.readers, (f"op:{operation_id}", f"row:{operation_id}", f"api:{operation_id}", "home"))):
             return True
         seen = self.relay.known(operation_id)
         return seen is not None and seen.snapshot.kind == "data_load" and self._loads_are_read()

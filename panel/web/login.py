@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from panel import password
 from panel.settings import Settings
 from panel.web.render import draw
-from panel.web.respond import by_htmx
+from panel.web.respond import by_htmx, for_programs, problem
 from panel.web.sessions import LASTS, Session, Sessions, TooOften, Tries
 from panel.words import duration
 
@@ -176,6 +176,8 @@ def _to_login(request: Request) -> Response:
     """For a page the way to the login, for htmx the same in its words, for a program the plain answer."""
     wanted = own_path(_asked_from(request))
     login = "/login" if wanted == "/" else f"/login?{urlencode({'next': wanted})}"
+    if for_programs(request.url.path):
+        return problem(401, "Send the password: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
     if by_htmx(request):
         return PlainTextResponse("Log in first.\n", 401, {"WWW-Authenticate": "Bearer", "HX-Redirect": login})
     if "text/html" in request.headers.get("accept", ""):

@@ -3,10 +3,11 @@
 import logging
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from panel.web.respond import page
+from panel.web.respond import for_programs, page, problem
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +15,7 @@ _TITLES = {404: "Not found", 405: "Not possible", 422: "That cannot be done", 50
 
 
 def install(app: FastAPI) -> None:
+    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _expected)  # type: ignore[arg-type]
     app.add_exception_handler(Exception, _unexpected)
 
@@ -22,6 +24,8 @@ async def _expected(request: Request, exc: HTTPException) -> Response:
     message = (
         exc.detail if exc.status_code in _TITLES and exc.detail != "Not Found" else "There is nothing at this address."
     )
+    if for_programs(request.url.path):
+        return problem(exc.status_code, message, exc.headers)
     return page(
         request,
         "problem.html",
@@ -31,7 +35,15 @@ async def _expected(request: Request, exc: HTTPException) -> Response:
     )
 
 
-async def _unexpected(request: Request, exc: Exception) -> HTMLResponse:
+async def _invalid(request: Request, exc: RequestValidationError) -> Response:
+    """A parameter of an address. Forms are read and answered field by field, elsewhere."""
+    wrong = [f"{error['loc'][-1]}: {error['msg']}." for error in exc.errors()]
+    return await _expected(request, HTTPException(422, " ".join(wrong)))
+
+
+async def _unexpected(request: Request, exc: Exception) -> Response:
     log.error("unexpected error method=%s path=%r", request.method, request.url.path, exc_info=exc)
     message = "Something went wrong inside the panel. Nothing was lost; its log says more."
+    if for_programs(request.url.path):
+        return problem(500, message)
     return page(request, "problem.html", 500, title="That did not work", message=message)

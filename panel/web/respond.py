@@ -1,9 +1,11 @@
 """Answers: whole pages, fragments, and going elsewhere, for htmx and without it."""
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from panel.web.render import draw
 
@@ -19,6 +21,17 @@ def page(request: Request, template: str, status: int = 200, stream: str = "line
 
 def fragment(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     return HTMLResponse(draw(template, **values), status)
+
+
+def for_programs(path: str) -> bool:
+    """Below the JSON face, where nobody reads pages."""
+    return path == "/api" or path.startswith("/api/")
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error for a program (RFC 9457)."""
+    told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse(told, status, headers, "application/problem+json")
 
 
 def by_htmx(request: Request) -> bool:
