@@ -60,7 +60,7 @@ def several(backend, count: int) -> list[str]:
             f"op_{n:02d}", kind, "failed", created_at=at, completed_at=at, error_message="No data found in cache"
         )
         ids.append((at, f"op_{n:02d}"))
-    return [name for at, name in sorted(ids, key=lambda each: (each[0], -int(each[1][3:])), reverse=True)]
+    return [name for at, name in sorted(ids, reverse=True)]
 
 
 def parts(here, query: str) -> list[list[str]]:
