@@ -50,17 +50,14 @@ def test_what_ended_has_its_result_and_its_end(here, backend):
     assert told["live"] is False and told["ended_at"] and told["verdict"]["state"] == "completed"
 
 
-def several(backend, count: int) -> list[str]:
-    """Their ids, the newest first; every third begins in the same moment as the one before."""
-    ids = []
+def several(backend, count: int) -> None:
+    """Every third begins in the same moment as the one before."""
     for n in range(count):
         at = f"2026-11-22T12:00:{n - (n % 3 == 2):02d}.5Z"
         kind = "data_load" if n % 2 else "training"
         backend.operations[f"op_{n:02d}"] = operation(
             f"op_{n:02d}", kind, "failed", created_at=at, completed_at=at, error_message="No data found in cache"
         )
-        ids.append((at, f"op_{n:02d}"))
-    return [name for at, name in sorted(ids, reverse=True)]
 
 
 def parts(here, query: str) -> list[list[str]]:
@@ -76,17 +73,21 @@ def parts(here, query: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 200])
 def test_a_list_in_parts_is_the_whole_list(here, backend, limit):
-    ids = several(backend, 10)
-    for name in ids:
+    several(backend, 10)
+    for name in backend.operations:
         here.get(f"/operations/{name}")
+    whole = here.get("/api/operations?limit=200").json()["operations"]
+    begun = [each["created_at"] for each in whole]
+    assert begun == sorted(begun, reverse=True) and {each["id"] for each in whole} == set(backend.operations)
     found = parts(here, f"limit={limit}")
-    assert sum(found, []) == ids and all(len(part) == limit for part in found[:-1])
+    assert sum(found, []) == [each["id"] for each in whole] and all(len(part) == limit for part in found[:-1])
 
 
 def test_what_begins_meanwhile_does_not_move_the_parts(here, backend):
-    ids = several(backend, 6)
-    for name in ids:
+    several(backend, 6)
+    for name in backend.operations:
         here.get(f"/operations/{name}")
+    ids = [each["id"] for each in here.get("/api/operations").json()["operations"]]
     first = here.get("/api/operations?limit=3").json()
     backend.operations["op_new"] = operation("op_new", status="failed", completed_at=stamp())
     here.get("/operations/op_new")

@@ -176,12 +176,12 @@ def _to_login(request: Request) -> Response:
     """For a page the way to the login, for htmx the same in its words, for a program the plain answer."""
     wanted = own_path(_asked_from(request))
     login = "/login" if wanted == "/" else f"/login?{urlencode({'next': wanted})}"
-    if for_programs(request.url.path):
-        return problem(401, "Send the password: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
     if by_htmx(request):
         return PlainTextResponse("Log in first.\n", 401, {"WWW-Authenticate": "Bearer", "HX-Redirect": login})
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(login, 303)
+    if for_programs(request.url.path):
+        return problem(401, "Send the password: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
     return PlainTextResponse("Log in first.\n", 401, {"WWW-Authenticate": "Bearer"})
 
 
