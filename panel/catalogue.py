@@ -104,7 +104,7 @@ class Catalogue:
             del self._asking[key]
 
     async def _list(self) -> list[Strategy]:
-        found = await asyncio.to_thread(_in_folder, self._folder) if self._folder else {}
+        found = await asyncio.to_thread(in_folder, self._folder) if self._folder else {}
         try:
             answer = await self._client.get("/strategies/", timeout=15.0)
         except CLIClientError:
@@ -194,7 +194,8 @@ def strategy_of(content: Any, stem: str) -> Strategy:
     )
 
 
-def _in_folder(folder: Path) -> dict[str, Strategy]:
+def in_folder(folder: Path) -> dict[str, Strategy]:
+    """File stem -> what is known of it, broken files included."""
     found = {}
     files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if folder.is_dir() else []
     for file in files[:1000]:

@@ -1,7 +1,9 @@
 """The command line: `serve`, and one sub-command for each kind of operation."""
 
 import asyncio
+import json
 import logging
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,6 +14,7 @@ from panel import __version__, command, logs
 from panel.adapters import KINDS, Field, OperationAdapter
 from panel.app import create_app
 from panel.connect import check
+from panel.doctor import Finding, Grade, examine
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
@@ -61,6 +64,30 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
         lifespan="on",
         timeout_graceful_shutdown=3,
     )
+
+
+@main.command()
+@click.option("--backend", help="Address of KTRDR's REST API; without one the embedded backend works.")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(backend: str | None, host: str | None, port: int | None, as_json: bool) -> None:
+    """Look whether all is well around the panel; exits with 1 when something has to be mended."""
+    try:
+        settings = Settings.from_environ(backend=backend, host=host, port=port)
+        found = asyncio.run(examine(settings))
+    except UnsafeSettings as exc:
+        found = [Finding("settings", Grade.FAIL, str(exc), "docs/settings.md has every setting.")]
+    bad = any(each.grade is Grade.FAIL for each in found)
+    if as_json:
+        click.echo(json.dumps({"ok": not bad, "checks": [asdict(each) for each in found]}, ensure_ascii=False))
+    else:
+        for each in found:
+            shown = click.style(f"{each.grade:<5}", fg={"ok": "green", "warn": "yellow", "fail": "red"}[each.grade])
+            click.echo(f"{shown} {each.what:<11} {each.said}")
+            if each.mend:
+                click.echo(f"{'':<17} {each.mend}")
+    raise SystemExit(int(bad))
 
 
 @main.command("hash-password")

@@ -43,6 +43,7 @@ class AsyncCLIClient:
         self.timeout = timeout
         self.max_retries = max_retries
         self.retry_delay = retry_delay
+        self.date = ""  # the backend's own time, as its latest answer told it
         # Told of every request: method, path, seconds, and the error it came to.
         self.told: Callable[[str, str, float, CLIClientError | None], None] | None = None
         self._http = httpx.AsyncClient(
@@ -123,6 +124,7 @@ class AsyncCLIClient:
             async with self._http.stream(
                 method, self.base_url + path, json=json, params=params, timeout=wait, headers=TRACE.get()
             ) as response:
+                self.date = response.headers.get("date", "")
                 body = await _read_capped(response)
                 return wire.read_answer(method, path, response.status_code, body)
         except httpx.ConnectError as exc:

@@ -15,7 +15,7 @@ FLOORS = [
     {"client", "memory", "paces", "timeline", "report", "schema", "store", "catalogue", "turn"},
     {"matching", "starting", "relay", "resuming", "discovery", "survey", "loads"},
     {"web"},
-    {"connect", "app", "command", "cli", "__main__"},
+    {"connect", "app", "command", "doctor", "cli", "__main__"},
 ]
 ANNEX = "embedded"
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

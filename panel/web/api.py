@@ -63,7 +63,7 @@ async def operations(
         symbol=symbol,
         since=None if since is None else _seconds(since),
     )
-    total = store.memory.find(replace(wanted, limit=1))[1]
+    total = store.memory.count(wanted)
     until, passed = _place(cursor)
     found, left = store.memory.find(replace(wanted, until=until, offset=passed, limit=limit))
     return shapes.Operations(

@@ -5,6 +5,7 @@ import time
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from panel import __version__
 from panel.discovery import EVERY
 from panel.relay import READ_TIMEOUT
 from panel.store import Store
@@ -18,7 +19,7 @@ LATELY = READ_TIMEOUT + 2 * EVERY  # seconds: two rounds, one of which may wait 
 @router.get("/healthz")
 async def healthz() -> JSONResponse:
     """The process answers. Nothing else is looked at: a silent backend is no reason to restart the panel."""
-    return JSONResponse({"status": "ok"})
+    return JSONResponse({"status": "ok", "name": "ktrdr-panel", "version": __version__})
 
 
 @router.get("/readyz")
