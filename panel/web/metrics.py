@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from panel import __version__
@@ -104,6 +104,10 @@ class Metrics(Collector):
             "ktrdr_panel_backend_answered_timestamp_seconds", "When the backend last answered.", line.answered_at or 0
         )
         yield GaugeMetricFamily("ktrdr_panel_streams", "Event streams that are open.", live.fanout.streams)
+        yield CounterMetricFamily("ktrdr_panel_frames", "Frames handed to streams.", live.fanout.frames)
+        yield CounterMetricFamily(
+            "ktrdr_panel_readers_dropped", "Streams whose reader took nothing for too long.", live.fanout.dropped
+        )
         yield GaugeMetricFamily("ktrdr_panel_queue", "Data loads that wait or run.", self._sources.queued())
         yield GaugeMetricFamily("ktrdr_panel_memory_bytes", "Size of the panel's memory on disk.", self._size())
 
