@@ -37,7 +37,8 @@ def timeline(
     if snapshot.created_at:
         moments.append(Moment(snapshot.created_at, "Created at the backend"))
     if readings and snapshot.created_at and readings[0].at - snapshot.created_at > LATE:
-        moments.append(Moment(readings[0].at, f"First seen by the panel, at {readings[0].percentage:.0f} %"))
+        share = f", at {readings[0].percentage:.0f} %" if readings[0].state == "running" else ""
+        moments.append(Moment(readings[0].at, f"First seen by the panel{share}"))
     moments += _changes(readings)
     return sorted(moments, key=lambda moment: moment.at)
 
