@@ -38,7 +38,7 @@ class Lasting(Backend):
         self.rows: dict[str, dict[str, Any]] = {}
         self.arrived: list[tuple[str, dict[str, Any]]] = []  # kind and body of every start that reached it
         self.together: list[list[str]] = []  # loads that ran when another began
-        self._listed: set[str] = set()
+        self.shown: set[str] = set()
         self._serial = itertools.count(1)
         self.served_since = time.time()
         if file is not None and file.exists():
@@ -49,7 +49,7 @@ class Lasting(Backend):
 
     def restart(self) -> None:
         """The process was killed: its list is empty, and what ran in it is over."""
-        self._listed.clear()
+        self.shown.clear()
         self.served_since = time.time()
         for row in self.rows.values():
             if row["kind"] in OWN and self.active(row):
@@ -59,7 +59,7 @@ class Lasting(Backend):
     def forget(self) -> None:
         """Its database is gone as well."""
         self.rows.clear()
-        self._listed.clear()
+        self.shown.clear()
         self._save()
 
     def active(self, row: dict[str, Any]) -> bool:
@@ -81,7 +81,7 @@ class Lasting(Backend):
         row = self.rows.get(operation_id)
         if row is None:
             return None
-        self._listed.add(operation_id)
+        self.shown.add(operation_id)
         status = self.status(row)
         share = min((time.time() - row["created"]) / row["lasts"], 1.0) * 100
         body = row["body"]
@@ -113,7 +113,7 @@ class Lasting(Backend):
                 "duration_seconds": None,
             }
             for operation_id, row in self.rows.items()
-            if (operation_id in self._listed or (row["kind"] in OWN and self.active(row)))
+            if (operation_id in self.shown or (row["kind"] in OWN and self.active(row)))
             and asked.get("operation_type", row["kind"]) == row["kind"]
             and (not asked.get("active_only") or self.active(row))
         ]

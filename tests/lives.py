@@ -22,6 +22,7 @@ class Life:
             self.routed = self.routed._app
         self.inside = Inside(self.app, settings, runner)
         self.requests: list[asyncio.Task[Answer]] = []
+        self.streams: dict[str, dict[str, str]] = {}  # page -> place -> what an open page shows there
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._began: asyncio.Queue[str] = asyncio.Queue()
         self._task = runner.run(self._begin())
@@ -45,6 +46,38 @@ class Life:
             await asyncio.sleep(wait)
 
         self.runner.run(press())
+
+    def open(self, page: str) -> None:
+        """Have this page's stream open, and keep what it brings, as a browser does."""
+        if page in self.streams:
+            return
+        places = self.streams[page] = {}
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": f"/stream/{page}",
+            "raw_path": f"/stream/{page}".encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", self.inside.host.encode())],
+            "client": ("127.0.0.1", 50000),
+            "server": ("127.0.0.1", self.inside.settings.port),
+        }
+
+        async def send(message: dict[str, Any]) -> None:
+            for event in message.get("body", b"").decode().split("\n\n"):
+                data = "\n".join(line[6:] for line in event.split("\n") if line.startswith("data: "))
+                for part in data.split("<hx-partial ")[1:]:
+                    places[part.partition('hx-target="#')[2].partition('"')[0]] = part
+
+        async def begin() -> None:
+            asyncio.create_task(self.app(scope, asyncio.Event().wait, send))  # noqa: RUF006
+            await asyncio.sleep(0.1)
+
+        self.runner.run(begin())
 
     def answers(self) -> list[Answer]:
         """Of the requests that have been answered since the last time."""

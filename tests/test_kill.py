@@ -26,7 +26,7 @@ from tests.wires import proxied, until
 
 KILLS = int(os.environ.get("KTRDR_PANEL_TEST_KILLS", "4"))
 SEED = int(os.environ.get("KTRDR_PANEL_TEST_SEED", "0")) or random.randrange(1, 10**6)
-LASTS = 4.0  # seconds that an operation takes
+LASTS = 2.0  # seconds that an operation takes
 PATHS = ("training", "backtesting", "data_load")
 
 
@@ -127,8 +127,7 @@ def test_nothing_is_doubled_or_lost_when_something_is_killed(tmp_path: Path) -> 
             victim.kill()
             time.sleep(chance.choice((0.0, 0.3)))
             victim.start()
-            until(victim.up)
-            took = until(lambda: is_right(here, file, memory), 60)
+            took = until(lambda: process.up() and backend.up() and is_right(here, file, memory), 60)
             slowest[name] = max(slowest[name], took)
             assert set(counts(file).values()) <= {1}, counts(file)
         until(lambda: all_ended(file, memory), 60)

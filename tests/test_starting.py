@@ -5,12 +5,15 @@ import asyncio
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from panel.adapters import DataLoadOperationAdapter, TrainingOperationAdapter
+from panel.adapters import KINDS, DataLoadOperationAdapter, TrainingOperationAdapter
 from panel.client import AsyncCLIClient
+from panel.execute import read
+from panel.relay import Relay
 from panel.starting import Starting, new_key
 from panel.store import Store
 from tests.panels import panel
 from tests.scripted import Backend, operation, stamp
+from tests.test_relay import Nobody
 
 pytestmark = pytest.mark.anyio
 
@@ -189,6 +192,57 @@ async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_p
     assert store.start(lost.key).state == "unconfirmed" and store.start(arrived.key).state == "started"
     assert posts(backend) == 0
     store.close()
+
+
+async def test_a_backtest_is_matched_by_its_strategy_and_found_through_the_workers(client, store, backend):
+    """The list leaves it out until somebody has asked for it."""
+    form = {"strategy_name": "swing", "start_date": "2024-01-01", "end_date": "2024-02-01", "model_path": "m"}
+    for name, strategy in (("op_mine", "swing"), ("op_theirs", "other")):
+        listed(backend, name, "backtesting", strategy_name=strategy)
+        backend.workers.append({"worker_id": name, "worker_type": "backtesting", "current_operation_id": name})
+    backend.answers["POST /backtests/start"] = (500, {"detail": "lost"})
+    start = await Starting(client, store).submit(new_key(), KINDS["backtesting"].from_form(form), form)
+    assert (start.state, start.operation_id) == ("started", "op_mine")
+
+
+async def test_a_look_that_cannot_see_everything_decides_nothing(client, store, backend):
+    """One fits; whether another does cannot be read."""
+    lists(backend, listed(backend, "op_a"), listed(backend, "op_b"))
+    backend.answers["GET /operations/op_b"] = (500, {"detail": "worker hangs"})
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    adapter = DataLoadOperationAdapter("EURUSD", "1h")
+    assert (await Starting(client, store).submit(new_key(), adapter, LOAD)).state == "unconfirmed"
+
+
+async def test_a_page_in_front_of_the_backend_does_not_say_that_it_knows_nothing(client, store, backend):
+    """404 by a proxy that lost its backend: the training is neither found nor given up."""
+
+    async def play(request):
+        name = (await request.json())["task_id"]
+        backend.operations[name] = operation(name)
+        backend.answers[f"GET /operations/{name}"] = lambda _: Response("404 page not found", 404)
+        return Response("", 502)
+
+    backend.answers["POST /trainings/start"] = play
+    starting = Starting(client, store)
+    start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert start.state == "unconfirmed"
+    del backend.answers[f"GET /operations/{start.operation_id}"]
+    assert (await starting.check_again(start.key)).state == "started"
+
+
+async def test_two_clicks_on_resume_are_one(client, store, backend):
+    backend.operations["op_r"] = operation("op_r", status="cancelled", completed_at=stamp())
+    backend.answers["POST /operations/op_r/resume"] = (200, {"success": True, "data": {"status": "resuming"}})
+    relay = Relay(client, store, Nobody(), client.address)
+    await relay.look("op_r")
+    await asyncio.gather(relay.resume("op_r"), relay.resume("op_r"))
+    await relay.resume("op_r")  # and later, from a page that has not heard yet
+    assert posts(backend, "/operations/op_r/resume") == 1
+    backend.operations["op_r"] = operation("op_r", status="failed", completed_at=stamp(1_900_000_000))
+    relay.observe(await read(client, "op_r"))
+    await relay.resume("op_r")  # it ended again
+    assert posts(backend, "/operations/op_r/resume") == 2
 
 
 def test_a_browser_that_leaves_in_mid_start_does_not_cut_it_in_half(backend, tmp_path, address):

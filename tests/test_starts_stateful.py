@@ -7,6 +7,7 @@ With `-s` the figures are printed.
 
 import asyncio
 import os
+import re
 import sqlite3
 import tempfile
 import time
@@ -139,6 +140,11 @@ class Starts(RuleBasedStateMachine):
         key = self.key_of(data.draw(st.sampled_from(self.intents)))
         self._life.post(f"/starts/{key}/check", {}, 1, wait)
 
+    @precondition(lambda self: self.life)
+    @rule()
+    def home_is_open(self) -> None:
+        self._life.open("home")
+
     @precondition(lambda self: self.life and self.intents)
     @rule(data=st.data())
     def dismiss_what_never_arrived(self, data: st.DataObject) -> None:
@@ -252,6 +258,7 @@ class Starts(RuleBasedStateMachine):
         self.until_none(self.unknown_ends, 60)
         self.nothing_is_called_what_it_is_not()
         self.every_page_is_there()
+        self.open_home_shows_the_same()
 
     def unclear_starts(self) -> list[Any]:
         """What is still being looked for although it can be known."""
@@ -269,11 +276,7 @@ class Starts(RuleBasedStateMachine):
         row = self.backend.rows[operation_id]
         if self.one("SELECT key FROM starts WHERE operation_id = ?", operation_id) is not None:
             return False  # it is known to be another's: trial runs carry nothing to tell them apart
-        if (
-            not self.backend.active(row)
-            and operation_id not in self.backend._listed
-            and operation_id not in self.known()
-        ):
+        if not self.backend.active(row) and operation_id not in self.backend.shown and operation_id not in self.known():
             return False
         asked_at = float(self.one("SELECT asked_at FROM starts WHERE key = ?", self.key_of(intent)) or 0)
         near = [
@@ -333,6 +336,14 @@ class Starts(RuleBasedStateMachine):
         home = self._life.inside.get("/").text
         lists = home.partition('<div id="lists">')[2].partition("Finished lately")[0]
         assert "Starts without an answer" not in lists and 'id="card-' not in lists, lists
+
+    def open_home_shows_the_same(self) -> None:
+        """What a page that was open all the time shows is what one shows that is opened now."""
+        if "home" in self._life.streams:
+            FIGURES["open pages compared"] += 1
+            self.runner.run(asyncio.sleep(3.0))
+            shown = re.findall(r'id="(row-[^"]+|card-[^"]+)"', self._life.streams["home"]["lists"])
+            assert shown == re.findall(r'id="(row-[^"]+|card-[^"]+)"', self._life.inside.get("/").text)
 
     # Ways to look
 

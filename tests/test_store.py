@@ -1,6 +1,7 @@
 """The panel's memory survives being closed, and a start's key is claimed once."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -68,3 +69,42 @@ def test_what_became_of_a_start(path):
     assert store.open_starts() == []
     found = store.start_of("op_b")
     assert found is not None and found.form == {"symbol": "EURUSD"}
+
+
+def test_several_processes_may_share_the_file(path):
+    """Opened, brought up to date and written to at the same moment; each thread is as alone as a process."""
+
+    def one(number: int) -> int:
+        store = Store(path)
+        fresh = [store.claim(f"key-{place:016}", "training", {"by": str(number)}, None)[1] for place in range(20)]
+        for place in range(20):
+            store.settle(f"key-{place:016}", "started", operation_id=f"op_{number}")
+        store.close()
+        return sum(fresh)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(one, range(8))) == 20
+
+
+def test_what_is_known_of_a_start_is_not_unlearned(path):
+    """The panel and a command line look for it at the same time, and only one of them finds it."""
+    store = Store(path)
+    store.claim("k" * 20, "training", {}, "op_x")
+    assert store.settle("k" * 20, "started", operation_id="op_x").state == "started"
+    assert store.settle("k" * 20, "unconfirmed", "not found").state == "started"
+
+
+def test_a_load_that_was_removed_cannot_be_started(path):
+    store = Store(path)
+    store.add_load("k" * 20, {"symbol": "EURUSD"})
+    assert store.settle_load("k" * 20, "cancelled")
+    assert not store.settle_load("k" * 20, "starting")
+    load = store.load("k" * 20)
+    assert load is not None and load.state == "cancelled"
+
+
+def test_a_plan_is_there_with_all_its_loads_or_not_at_all(path):
+    store = Store(path)
+    with pytest.raises(TypeError):
+        store.add_plan("k" * 20, {}, [{"symbol": "EURUSD"}, {"symbol": object()}])  # type: ignore[dict-item]
+    assert store.plan("k" * 20) is None and store.loads_of("k" * 20) == []

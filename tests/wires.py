@@ -241,7 +241,7 @@ class Proxy:
                 await reader.read()  # until the other side gives up, or this one is cut
             case _:
                 if what == "slow":
-                    await asyncio.sleep(5.0)
+                    await asyncio.sleep(2.0)
                 await self._paced(writer, answer)
         await writer.drain()
 
