@@ -122,10 +122,7 @@ class Relay:
 
     def expect(self, start: Start) -> None:
         """Something was started: it is shown, and read, from now on."""
-        seen = self.known(start.operation_id) if start.operation_id else None
-        if seen is not None:
-            self.keep(seen, seen)
-        elif start.operation_id:
+        if start.operation_id and self.known(start.operation_id) is None:
             promised = Snapshot.promised(start.operation_id, start.kind, start.form, start.asked_at)
             self.keep(None, Evidence(promised, start.asked_at))
 

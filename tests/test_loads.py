@@ -298,6 +298,23 @@ def test_a_load_that_is_removed_while_it_is_being_started_is_cancelled(here, bac
     assert "EURUSD 1h waits" not in words(here.get("/data").text)
 
 
+def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_started(here, backend):
+    async def slow(request):
+        await asyncio.sleep(1.0)
+        return 200, {"success": True, "data": []}
+
+    until(lambda: backend.hits["GET /operations"])  # the panel's own first look
+    backend.answers["GET /operations"] = slow
+    before = backend.hits["GET /operations"]
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(load, here)
+        until(lambda: backend.hits["GET /operations"] > before)
+        assert here.post(f"/loads/{KEY}/cancel").status_code == 303
+        answer.result()
+    time.sleep(2.0)
+    assert started(backend) == []
+
+
 def test_a_plan_that_is_cancelled_while_its_training_is_being_started_trains_nothing(here, backend):
     slowly(backend, "/trainings/start")
     here.post("/plans", PLAN | {"load": "EURUSD 1h tail"})

@@ -195,17 +195,23 @@ class Proxy:
             writer.transport.abort()
 
     async def _settle(self) -> None:
+        await asyncio.sleep(0.05)  # what was just being accepted is there now
+        await self._cut()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0.01)  # and what was aborted is closed
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
-        with suppress(OSError, EOFError, asyncio.LimitOverrunError):
-            await self._one(reader, writer)
-        self._open.discard(writer)
-        writer.close()
+        try:
+            with suppress(OSError, EOFError, asyncio.LimitOverrunError):
+                if self._server is not None:
+                    await self._one(reader, writer)
+        finally:
+            self._open.discard(writer)
+            writer.transport.abort() if self._server is None else writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request on each connection: the next fault may be for the next one."""
