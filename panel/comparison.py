@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from panel.adapters.base import Chart, Measure
+from panel.adapters.base import Measure
+from panel.adapters.chart import Chart
 from panel.operations import Snapshot, moment, number
 from panel.words import minute
 

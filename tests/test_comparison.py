@@ -4,7 +4,8 @@ import pytest
 
 from panel import comparison
 from panel.adapters import KINDS
-from panel.adapters.base import Chart, Curve, Measure, Plot
+from panel.adapters.base import Measure
+from panel.adapters.chart import Chart, Curve, Plot
 from panel.operations import Snapshot
 from tests.panels import Panel, panel
 from tests.scripted import RESULT, operation, percent

@@ -3,13 +3,10 @@
 from typing import Any
 
 from panel.adapters.base import (
-    Chart,
-    Curve,
     Field,
     Figure,
     Measure,
     OperationAdapter,
-    Plot,
     chosen,
     count,
     decimal,
@@ -17,6 +14,7 @@ from panel.adapters.base import (
     percent,
     written,
 )
+from panel.adapters.chart import Chart, Curve, Plot
 from panel.operations import Snapshot, number
 
 MAX_POINTS = 5000  # of an equity curve that are drawn

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Literal, Self
 
+from panel.adapters.chart import Chart
 from panel.coverage import SYMBOL
 from panel.errors import APIError, InvalidForm
 from panel.operations import ID, Snapshot, number, text
@@ -53,36 +54,6 @@ class Measure:
     unit: Literal["", "%", "s"] = ""
     digits: int = 0
     better: Literal["high", "low", "small", ""] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One line of a plot: what it is called in the plot's key and in a table, and its values, None where there is
-    none."""
-
-    key: str
-    name: str
-    values: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """Curves that share one scale, two at most. With the unit % values are fractions."""
-
-    title: str
-    curves: tuple[Curve, ...]
-    unit: Literal["", "%", "money"] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """Plots over the same `x`, which are Unix seconds when `times`. `each` is what one place on it is called."""
-
-    title: str
-    each: str
-    x: tuple[float, ...]
-    plots: tuple[Plot, ...]
-    times: bool = False
 
 
 class OperationAdapter(ABC):
@@ -308,13 +279,10 @@ def _share(typed: str) -> float:
 
 __all__ = [
     "TIMEFRAMES",
-    "Chart",
-    "Curve",
     "Field",
     "Figure",
     "Measure",
     "OperationAdapter",
-    "Plot",
     "chosen",
     "count",
     "decimal",

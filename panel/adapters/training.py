@@ -4,19 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from panel.adapters.base import (
-    Chart,
-    Curve,
     Field,
     Figure,
     Measure,
     OperationAdapter,
-    Plot,
     chosen,
     count,
     decimal,
     named,
     percent,
 )
+from panel.adapters.chart import Chart, Curve, Plot
 from panel.operations import Snapshot, number, text
 
 

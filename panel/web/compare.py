@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from panel import comparison
 from panel.adapters import KINDS
-from panel.adapters.base import Chart
+from panel.adapters.chart import Chart
 from panel.operations import ID, Snapshot
 from panel.web.listing import name_of_kind
 from panel.web.live import Live
