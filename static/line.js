@@ -1,13 +1,18 @@
-// Browser to panel: says when the stream is silent, and opens it anew when it only seems to be there.
+// Browser to panel: opens the page's stream, says when it is silent, and opens it anew when it only seems to be there.
+// A browser has six connections to one host, for all its tabs together. A hidden tab has no stream; of those in sight
+// three have one, and any others ask for the current state every second or so.
 (() => {
   const PATIENCE = 25000; // three heartbeats are missing, nearly
   const AGAIN = 1000;
+  const STREAMS = 3;
   const strip = document.getElementById("contact");
   const stream = document.getElementById("stream");
   let heard = Date.now();
   let connection = null;
   let leaving = false;
   let attempt = 0;
+  let request = null; // the stream's: htmx sends it again whenever the stream ends
+  let give = null; // gives this page's place among the three back
 
   const say = (text) => {
     if (strip.textContent !== text) strip.textContent = text;
@@ -18,12 +23,38 @@
     if (link.textContent !== told) link.textContent = told;
   };
   const alive = () => { heard = Date.now(); say(""); };
+
+  const claim = async () => {
+    for (let n = 1; navigator.locks && n <= STREAMS && !give && !document.hidden; n += 1) {
+      await new Promise((tried) => {
+        navigator.locks.request(`stream ${n}`, { ifAvailable: true }, (lock) => {
+          const held = lock && !give && !document.hidden ? new Promise((free) => { give = free; }) : null;
+          tried();
+          return held;
+        });
+      });
+    }
+    mark();
+  };
+  const mark = () => {
+    if (!request) return;
+    if (give || !navigator.locks) delete request.headers["Panel-Brief"];
+    else request.headers["Panel-Brief"] = "1";
+  };
+  const leave = () => { give?.(); give = null; };
+
   // A stream that was open is opened again by htmx; one that never was, or was given up, is not.
+  const open = async () => {
+    await claim();
+    if (!leaving && !document.hidden && !connection) htmx.trigger(stream, "reopen");
+  };
   const reopen = () => {
     clearTimeout(attempt);
-    attempt = setTimeout(() => { if (!leaving) htmx.trigger(stream, "reopen"); }, AGAIN);
+    attempt = setTimeout(open, AGAIN);
   };
 
+  stream.addEventListener("htmx:config:request", (event) => { ({ request } = event.detail.ctx); mark(); });
+  stream.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt) claim(); });
   stream.addEventListener("htmx:sse:after:connection", (event) => { connection = event.detail.connection; alive(); });
   stream.addEventListener("htmx:sse:close", () => { connection = null; reopen(); });
   for (const name of ["beat", "htmx:sse:after:message"]) stream.addEventListener(name, alive);
@@ -34,8 +65,13 @@
       if (!document.hidden && !leaving) say("The panel does not answer. Reconnecting…");
     });
   }
-  window.addEventListener("pagehide", () => { leaving = true; });
+  window.addEventListener("pagehide", () => { leaving = true; leave(); });
   window.addEventListener("pageshow", () => { leaving = false; });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) leave();
+    else if (!connection) reopen();
+  });
+  document.addEventListener("DOMContentLoaded", open); // htmx has seen the page by then
 
   setInterval(() => {
     if (document.hidden || leaving) { heard = Date.now(); return; } // a hidden tab lets its stream go

@@ -266,7 +266,7 @@ def test_an_outage_is_over_with_the_first_answer(tmp_path, backend):
 def test_a_brief_stream_tells_the_state_and_ends(here, backend):
     backend.operations["op_a"] = running(40, 7)
     here.get("/operations/op_a")
-    told = here.get("/stream/op_a?brief=1").text
+    told = here.get("/stream/op_a", headers={"Panel-Brief": "1"}).text
     assert "Epoch 7/100" in told and "event: beat" in told and "event: curves" in told
 
 

@@ -32,6 +32,7 @@ from panel.web.render import draw
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 GONE = 3600.0  # seconds for which a worker that is gone is still named
 WRITTEN = 1.5  # seconds after an end until its checkpoint is written
+TOLD, TOLD_AT_ONCE = 900.0, 10  # seconds for which an end is news, and how many are
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
 
 
@@ -59,6 +60,7 @@ class Live:
         self._links: list[tuple[object, ...]] = []  # what the line was last drawn from
         self._loaded: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
         self._drawn: dict[tuple[str, str], str] = {}
+        self._ends: list[dict[str, Any]] = []
         fanout.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
         self._looking: set[asyncio.Task[None]] = set()  # for checkpoints
         self._timed: dict[str, object] = {}  # what the timelines were last drawn from
@@ -108,6 +110,13 @@ class Live:
             estimate_of(self._store, seen, verdict, now)  # written down, though nobody looks now
         if not verdict.live:
             self._forget(topic)
+
+    def ended(self, seen: Evidence, verdict: Verdict) -> None:
+        """Tell every page, once. The latest few stay, for browsers that were not there just then."""
+        now = time.time()
+        end = {"id": seen.snapshot.id, "at": now, "text": told(self.view(seen, verdict, now))}
+        self._ends = [*(each for each in self._ends if each["at"] > now - TOLD), end][-TOLD_AT_ONCE:]
+        self.fanout.publish("line", "ended", frame(json.dumps(self._ends), "ended"))
 
     def listed(self) -> None:
         if not self._dirty:
@@ -432,6 +441,18 @@ class Live:
 
 
 LISTED = frame("1", "listed")  # something came or went: a list that stands still may say so
+
+
+def told(view: dict[str, Any]) -> str:
+    """An end in one line: “Training rsi_swing completed: test accuracy 61.0 %”."""
+    verdict, figures = view["verdict"], view["figures"]
+    name = view["kind"] if view["title"] == view["kind"] else f"{view['kind']} {view['title']}"
+    said = (
+        f"{figures[0].label.lower()} {figures[0].value}"
+        if figures and verdict.word == "Completed"
+        else verdict.headline
+    )
+    return f"{name} {verdict.word.lower()}: {said}"
 
 
 def heartbeat() -> bytes:

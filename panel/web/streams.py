@@ -18,40 +18,41 @@ from panel.web.live import Live, heartbeat
 router = APIRouter()
 
 RETRY = b"retry: 1000\n"  # milliseconds until a browser asks again, once a stream ended
+BRIEF = "panel-brief"  # a request's header
 ROWS = 60  # of one list that a stream tells of
 
 
 @router.get("/stream/operations")
-async def rows(request: Request, brief: bool = False) -> EventSourceResponse:
+async def rows(request: Request) -> EventSourceResponse:
     """For a list of operations: the rows that are on it, named by `?id=`, and that something came or went."""
     ids = list(dict.fromkeys(request.query_params.getlist("id")))[:ROWS]
     if not all(map(ID.fullmatch, ids)):
         raise HTTPException(404)
-    return follow(request, "line", "listing", *(f"row:{operation_id}" for operation_id in ids), brief=brief)
+    return follow(request, "line", "listing", *(f"row:{operation_id}" for operation_id in ids))
 
 
 @router.get("/stream")
 @router.get("/stream/{page}")
-async def stream(request: Request, page: str = "line", brief: bool = False) -> EventSourceResponse:
+async def stream(request: Request, page: str = "line") -> EventSourceResponse:
     """`/stream` for any page, or for `home`, `stored`, `workers`, an operation's id or `plan-<key>`. It never says
-    503: while the backend is silent, that is what the stream tells. `brief`: the current state and no more, for a page
-    whose browser has no connection to spare; it asks again and again."""
+    503: while the backend is silent, that is what the stream tells."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
     usual = f"plan:{page[5:]}" if page.startswith("plan-") else f"op:{page}"
     own = page in ("home", "stored", "workers")
     topics = ("line",) if page == "line" else ("line", page if own else usual)
-    return follow(request, *topics, brief=brief)
+    return follow(request, *topics)
 
 
-def follow(request: Request, *topics: str, brief: bool = False) -> EventSourceResponse:
-    """The answer that tells what these topics are about, first as it is and then as it changes."""
+def follow(request: Request, *topics: str) -> EventSourceResponse:
+    """The answer that tells what these topics are about, first as it is and then as it changes. A page whose browser
+    has no connection to spare wants it BRIEF: as it is, and no more. It asks again and again."""
     live: Live = request.app.state.live
     connection: Connection | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
     box = Mailbox()
     return EventSourceResponse(
         # A generator, because only that is closed when the browser leaves.
-        _frames(live, topics, box, connection, brief),
+        _frames(live, topics, box, connection, BRIEF in request.headers),
         ping=0,
         send_timeout=live.fanout.patience,
         shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
