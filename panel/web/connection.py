@@ -8,6 +8,7 @@ protocol, streams take their frames out of their mailboxes, and cost several tim
 
 import asyncio
 import socket
+import struct
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -50,7 +51,7 @@ class Connection(HttpToolsProtocol):
         """The stream is over; returns whether its reader had to be cut off."""
         self._hold()
         if self._box is not None and self.flow.write_paused:
-            self.transport.abort()  # its last bytes would keep a stop waiting
+            self._cut()  # its last bytes would keep a stop waiting
         self._box = None
         return self._dropped
 
@@ -80,4 +81,10 @@ class Connection(HttpToolsProtocol):
 
     def _drop(self) -> None:
         self._dropped = True
+        self._cut()
+
+    def _cut(self) -> None:
+        """At once, and so that the reader's system is told: what waits there for it is thrown away."""
+        end: socket.socket = self.transport.get_extra_info("socket")
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
