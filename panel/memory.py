@@ -6,6 +6,7 @@ A reading costs a few hundred bytes here, however large the backend's answer was
 
 import sqlite3
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from panel.evidence import Evidence
 from panel.operations import Epoch
 from panel.state import ENDS, State, Verdict
 
-KEPT_READINGS = 1500  # of an operation that has ended: its changes of state, and the others thinned evenly
+KEPT_READINGS = 1500  # of one operation: its changes of state, and of the others about so many, thinned evenly
 NAMES = 500  # strategies, symbols that are offered to filter by
 KNOWN_EPOCHS = 50  # operations whose written epochs are kept in mind
 
@@ -76,6 +77,7 @@ class Memory:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._written: dict[str, tuple[Epoch, ...]] = {}
+        self._unthinned: Counter[str] = Counter()  # readings kept since an operation's were last thinned
 
     def remember(self, seen: Evidence, verdict: Verdict, at: float) -> None:
         """Keep the latest of one operation, and what is observed at `at` if it says something that the last
@@ -229,8 +231,10 @@ class Memory:
             return
         row = (snapshot.id, at, *said[:2], verdict.headline, *said[2:])
         self._db.execute("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        if verdict.state in ENDS:
+        self._unthinned[snapshot.id] += 1
+        if verdict.state in ENDS or self._unthinned[snapshot.id] > KEPT_READINGS:
             self._thin(snapshot.id)
+            del self._unthinned[snapshot.id]
 
     def _thin(self, operation_id: str) -> None:
         readings = self.readings(operation_id)
