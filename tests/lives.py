@@ -103,7 +103,7 @@ class Life:
 
         async def end() -> None:
             for _ in range(20):
-                left = asyncio.all_tasks() - {asyncio.current_task()} - self.line._late
+                left = asyncio.all_tasks() - {asyncio.current_task()} - self.line.under_way
                 if not left:
                     return
                 for task in left:

@@ -149,7 +149,7 @@ class Starts(RuleBasedStateMachine):
     @rule(data=st.data())
     def dismiss_what_never_arrived(self, data: st.DataObject) -> None:
         intent = data.draw(st.sampled_from(self.intents))
-        never = intent.kind != "dummy" and not self.arrived(intent) and not self.line._late
+        never = intent.kind != "dummy" and not self.arrived(intent) and not self.line.under_way
         if never and self.state_of(intent) == "unconfirmed":
             self._life.post(f"/starts/{self.key_of(intent)}/dismiss", {}, 1, 0.1)
             assert self.state_of(intent) == "dismissed"
@@ -217,8 +217,10 @@ class Starts(RuleBasedStateMachine):
                 assert state == self.backend.status(row), f"{operation_id} is {state}"
         for intent in self.intents:
             state = self.state_of(intent)
-            if state == "refused":
+            if state == "refused" and not self.line.faults.happened["missing"]:  # by the backend itself
                 assert intent.form.get("strategy_name") == "nope" and self.arrived(intent)
+            if state == "refused" and intent.kind != "dummy":
+                assert not self.arrived(intent) or intent.form.get("strategy_name") == "nope"
             if state == "unsent" and intent.kind != "dummy":
                 assert not self.arrived(intent)
 
@@ -243,6 +245,7 @@ class Starts(RuleBasedStateMachine):
         self.line.faults.clear()
         if self.life is None:
             self.life = Life(self.runner, self.line, self.settings)
+        self.until_none(lambda: list(self.line.under_way), 60)  # nobody decides about what is still on its way
         SLOWEST["start found"] = max(SLOWEST["start found"], self.until_none(self.unclear_starts, 130))
         self.removed_loads_do_not_run()
         for number, row in enumerate(self.backend.rows.values()):  # no two at the same moment: lists are in order
@@ -253,6 +256,8 @@ class Starts(RuleBasedStateMachine):
         self.until_none(lambda: self.rows("SELECT * FROM loads WHERE state IN ('waiting', 'starting', 'running')"), 200)
         for intent in self.intents:
             if intent.kind == "data_load" and not intent.removed and not intent.dismissed and self.was_taken(intent):
+                if self.state_of(intent) == "refused" and self.line.faults.happened["missing"]:
+                    continue  # said at once, with the reason, and nothing was begun
                 assert self.arrived(intent) == 1, f"lost: {intent}, {self.state_of(intent)}"
         self.nothing_happens_twice()
         self.until_none(self.unknown_ends, 60)

@@ -28,6 +28,7 @@ FAULTS = (
     "page",  # it arrives, and a proxy's 502 page comes back
     "page-never",  # a proxy's 502 page comes back at once
     "error",  # it arrives and works, and a 500 in the backend's own words comes back
+    "missing",  # a proxy that lost its backend answers 404 with a page
     "garbage",  # it arrives, and 200 with something that is no JSON comes back
     "silent",  # it arrives, and no answer ever comes
     "silent-never",  # it does not arrive, and no answer ever comes
@@ -36,6 +37,7 @@ FAULTS = (
 )
 ARRIVES = ("lost", "reset", "half", "page", "error", "garbage", "silent", "late", "slow")
 PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+MISSING = b"404 page not found"
 ERROR = b'{"detail": "All connection attempts failed"}'
 LATE = 40.0  # seconds; a request is given up after thirty
 
@@ -84,7 +86,7 @@ class Line:
         self.latency = 0.05  # seconds, each way
         self.cut = False  # the panel's process is dead: nothing of it leaves any more
         self._backend = httpx.ASGITransport(app, raise_app_exceptions=False)
-        self._late: set[asyncio.Task[Any]] = set()
+        self.under_way: set[asyncio.Task[Any]] = set()
 
     @contextmanager
     def laid(self) -> Iterator[None]:
@@ -106,9 +108,11 @@ class Line:
             raise httpx.ConnectError("cut", request=request)
         if what == "late":
             task = asyncio.create_task(self._later(request))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
-        response = None if what in ("never", "page-never", "silent-never", "late") else await self._answer(request)
+            self.under_way.add(task)
+            task.add_done_callback(self.under_way.discard)
+        response = (
+            None if what in ("never", "page-never", "missing", "silent-never", "late") else await self._answer(request)
+        )
         await asyncio.sleep(20.0 if what == "slow" else self.latency)
         match what:
             case "never" | "lost" | "reset":
@@ -117,6 +121,8 @@ class Line:
                 raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
             case "page" | "page-never":
                 return httpx.Response(502, content=PAGE, request=request)
+            case "missing":
+                return httpx.Response(404, content=MISSING, request=request)
             case "error":
                 return httpx.Response(500, content=ERROR, request=request)
             case "garbage":
@@ -226,7 +232,9 @@ class Proxy:
         if what == "late":
             asyncio.get_running_loop().call_later(LATE, lambda: asyncio.ensure_future(self._through(request)))
         answer = (
-            b"" if what in ("refused", "never", "page-never", "silent-never", "late") else await self._through(request)
+            b""
+            if what in ("refused", "never", "page-never", "missing", "silent-never", "late")
+            else await self._through(request)
         )
         match what:
             case "refused" | "reset":
@@ -239,6 +247,8 @@ class Proxy:
                 writer.write(answer[: len(answer) * 2 // 3])
             case "page" | "page-never":
                 writer.write(_answered(b"502 Bad Gateway", b"text/html", PAGE))
+            case "missing":
+                writer.write(_answered(b"404 Not Found", b"text/plain", MISSING))
             case "error":
                 writer.write(_answered(b"500 Internal Server Error", b"application/json", ERROR))
             case "garbage":
