@@ -11,44 +11,30 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from panel.adapters import KINDS, OperationAdapter
 from panel.catalogue import Catalogue
 from panel.coverage import LENGTHS
 from panel.fanout import Fanout, frame, partial
-from panel.loads import Loads
-from panel.memory import Wanted
-from panel.operations import Snapshot
-from panel.relay import RECENT, Relay
-from panel.resuming import Resuming, out_of_question
-from panel.store import OPEN, Store
-from panel.survey import Row, Survey
+from panel.resuming import out_of_question
+from panel.store import Store
 from panel.verdict import Evidence, Verdict
-from panel.web.chain import TELLING, chain, trouble
-from panel.web.chart import curves_of, place_of, row_view, span_of
-from panel.web.details import changes_of, commands_of, estimate_of, notes_of, report_of, timeline_of
-from panel.web.home import TURNING, WANTING, sorted_out
+from panel.web.chart import curves_of, place_of
+from panel.web.details import changes_of, estimate_of, timeline_of
+from panel.web.home import TURNING
 from panel.web.render import draw
+from panel.web.views import Views
 
-LOOKED_THROUGH = 50  # ends among which home finds those that want attention
-GONE = 3600.0  # seconds for which a worker that is gone is still named
 WRITTEN = 1.5  # seconds after an end until its checkpoint is written
 TOLD, TOLD_AT_ONCE = 900.0, 10  # seconds for which an end is news, and how many are
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
 
 
-class Live:
-    """The relay's listener. The rooms it draws from are set once they exist."""
+class Live(Views):
+    """The relay's listener."""
 
-    relay: Relay
     told: Callable[[Verdict], None]  # of every verdict that was written down
-    survey: Survey
-    loads: Loads
-    resuming: Resuming
 
     def __init__(self, fanout: Fanout, store: Store, catalogue: Catalogue, *, embedded: bool) -> None:
-        self.fanout = fanout
-        self.embedded = embedded
-        self._store = store
+        super().__init__(fanout, store, embedded=embedded)
         self._catalogue = catalogue
         self._dirty = True
         self._stored_dirty = False
@@ -56,9 +42,7 @@ class Live:
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
         self._silent = False  # the backend, when home was last drawn because of it
         self._turned: set[str] = set()  # what home shows as wanting attention, for now
-        self._ended_loads: list[Evidence] | None = None  # the latest, while no other has ended
         self._links: list[tuple[object, ...]] = []  # what the line was last drawn from
-        self._loaded: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
         self._drawn: dict[tuple[str, str], str] = {}
         self._ends: list[dict[str, Any]] = []
         fanout.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
@@ -202,154 +186,6 @@ class Live:
             if seen is None or not self.relay.verdict(seen).live:
                 self._forget(topic)
 
-    # What pages and frames show
-
-    @property
-    def address(self) -> str:
-        """Of the backend, as a command line wants it; "" for the embedded one."""
-        return "" if self.embedded else self.relay.line.address
-
-    def line(self) -> dict[str, Any]:
-        now, line = time.time(), self.relay.line
-        if self._ended_loads is None:
-            wanted = Wanted(kind="data_load", states=TELLING, sort="ended", limit=10)
-            self._ended_loads, _ = self._store.memory.find(wanted)
-        links = chain(line, self.relay.around, self._ended_loads, now, embedded=self.embedded)
-        return {"line": line, "links": links, "trouble": trouble(links), "now": now, "embedded": self.embedded}
-
-    def workers(self) -> dict[str, Any]:
-        """Who is there and doing what, and who was there lately."""
-        now, around = time.time(), self.relay.around
-        rows = []
-        for worker in sorted(around.workers, key=lambda worker: (worker.kind, worker.id)):
-            seen = self.relay.known(worker.operation_id) if worker.operation_id else None
-            rows.append({"worker": worker, "doing": self.view(seen, self.relay.verdict(seen), now) if seen else None})
-        there = {worker.id for worker in around.workers}
-        gone = [(worker_id, at) for worker_id, at in around.listed_at.items() if worker_id not in there]
-        recent = sorted((item for item in gone if now - item[1] < GONE), key=lambda item: -item[1])
-        return {"workers": rows, "gone": recent, "around": around, "line": self.relay.line, "now": now}
-
-    def home(self) -> dict[str, Any]:
-        """What wants attention, what runs, and what ended lately, each as what its template needs."""
-        now = time.time()
-        running = [self.card(seen, self.relay.verdict(seen), now, counted=True) for seen in self.relay.running()]
-        listed = {item["snapshot"].id for item in running}
-        latest = [seen for seen in self._store.memory.ended(LOOKED_THROUGH) if seen.snapshot.id not in listed]
-        wanting, ended = sorted_out([(seen, self.relay.verdict(seen)) for seen in latest], now)
-        shown = {
-            "stuck": [item for item in running if item["verdict"].state in WANTING],
-            "running": [item for item in running if item["verdict"].state not in WANTING],
-            "wanting": [self.view(seen, verdict, now) for seen, verdict in wanting[:RECENT]],
-            "ended": [self.view(seen, verdict, now) for seen, verdict in ended[:RECENT]],
-            "unsure": self._store.open_starts()[:20],
-            "silent": self.relay.line.failing_since is not None,
-            "asking": self.relay.line.answered_at is None,
-            "now": now,
-        }
-        waiting = [load for load in self._store.open_loads() if load.state == "waiting"]
-        return shown | {"waiting": waiting, "plans": self._store.told_plans(now - 86_400)}
-
-    def stored(self) -> dict[str, Any]:
-        """The map of what is stored, and the queue of loads."""
-        now, running = time.time(), self._running_loads()
-        rows = self.survey.rows(running)
-        return {
-            "rows": [row_view(row, running.get(row.pair), span) for span in [span_of(rows, now)] for row in rows],
-            "span": span_of(rows, now),
-            "queue": self.queue(),
-            "known": self.survey.symbols,
-            "now": now,
-            "embedded": self.embedded,
-        }
-
-    def _running_loads(self) -> dict[tuple[str, str], Snapshot]:
-        snapshots = [seen.snapshot for seen in self.relay.running() if seen.snapshot.kind == "data_load"]
-        return {(snapshot.symbol, snapshot.timeframe): snapshot for snapshot in snapshots}
-
-    def queue(self) -> list[dict[str, Any]]:
-        """Loads that wait or run, the panel's own and others', the running ones first."""
-        own = self._store.open_loads()
-        ids = {load.operation_id for load in own}
-        found: list[dict[str, Any]] = [
-            {"load": None, "snapshot": seen.snapshot, "start": None}
-            for seen in self.relay.running()
-            if seen.snapshot.kind == "data_load" and seen.snapshot.id not in ids
-        ]
-        for load in own:
-            seen = self.relay.known(load.operation_id) if load.operation_id else None
-            key = f"{load.key}.{load.attempts}"
-            found.append({"load": load, "snapshot": seen.snapshot if seen else None, "start": key})
-        return found
-
-    def plan(self, key: str) -> dict[str, Any]:
-        """A plan's steps, and how far it is as a whole: every load and the training count the same."""
-        plan = self._store.plan(key)
-        assert plan is not None  # noqa: S101  its page was found
-        steps, share = [], 0.0
-        for load in self._store.loads_of(key):
-            seen = self.relay.known(load.operation_id) if load.operation_id else None
-            at = 100.0 if load.state == "done" else min(seen.snapshot.percentage, 99.0) if seen else 0.0
-            share += at
-            steps.append({"load": load, "snapshot": seen.snapshot if seen else None, "at": at})
-        return {
-            "plan": plan,
-            "steps": steps,
-            "share": int(share / (len(steps) + 1)),
-            "now": time.time(),
-            "open": plan.state in OPEN,
-        }
-
-    def whole(self, seen: Evidence, verdict: Verdict, now: float) -> dict[str, Any]:
-        """What an operation's own page shows, and its stream draws again when it changes."""
-        view, address = self.view(seen, verdict, now), self.address
-        commands = commands_of(self._store, seen, address)
-        return view | {
-            "estimate": estimate_of(self._store, seen, verdict, now),
-            "notes": notes_of(seen, verdict),
-            "resume": self.resuming.offer(seen, verdict),
-            "commands": commands,
-            "report": report_of(
-                self._store, seen, verdict, now, title=view["title"], commands=commands, backend=address
-            ),
-        }
-
-    def card(self, seen: Evidence, verdict: Verdict, now: float, *, counted: bool = False) -> dict[str, Any]:
-        """What a card shows; how long it takes is reckoned only for somebody who looks."""
-        counted = counted or bool(self.fanout.readers("home"))
-        estimate = estimate_of(self._store, seen, verdict, now) if counted else None
-        return self.view(seen, verdict, now) | {"left": estimate["left"] if estimate else ""}
-
-    def view(self, seen: Evidence, verdict: Verdict, now: float) -> dict[str, Any]:
-        adapter = adapter_of(seen)
-        snapshot = seen.snapshot
-        started = snapshot.started_at or snapshot.created_at
-        ended = (snapshot.completed_at or seen.changed_at) if not verdict.live else None
-        return {
-            "seen": seen,
-            "snapshot": snapshot,
-            "verdict": verdict,
-            "title": adapter.name(snapshot) if adapter else snapshot.kind,
-            "kind": adapter.title if adapter else snapshot.kind,
-            "figures": adapter.figures(snapshot) if adapter else [],
-            "started": started,
-            "ended": ended,
-            "took": ended - started if ended and started and ended > started else None,
-            "row": self._row_after(snapshot) if ended and snapshot.kind == "data_load" else None,
-            "now": now,
-            "embedded": self.embedded,
-        }
-
-    def row(self, seen: Evidence, now: float) -> dict[str, Any]:
-        """One row of the list of operations."""
-        return self.view(seen, self.relay.verdict(seen), now)
-
-    def _row_after(self, snapshot: Snapshot) -> Row | None:
-        """What is stored now of what a load was for."""
-        if not snapshot.symbol or snapshot.timeframe not in LENGTHS:
-            return None
-        row = self.survey.row(snapshot.symbol, snapshot.timeframe)
-        return row if (row.asked_at or 0) > self._loaded.get(snapshot.id, 0) else None
-
     # Drawing
 
     def _row(self, seen: Evidence, now: float) -> None:
@@ -403,7 +239,7 @@ class Live:
 
     def _coverage(self) -> None:
         """The map as a whole when a row is another; of a load that only goes on, its progress alone."""
-        running = self._running_loads()
+        running = self.loading()
         drawn = (tuple(self.survey.rows(running)), frozenset(running))
         if drawn != self._map:
             self._map = drawn
@@ -457,7 +293,3 @@ def told(view: dict[str, Any]) -> str:
 
 def heartbeat() -> bytes:
     return frame(str(time.time()), "beat")
-
-
-def adapter_of(seen: Evidence) -> type[OperationAdapter] | None:
-    return KINDS.get(seen.snapshot.kind)
