@@ -97,6 +97,7 @@ class Views:
         }
 
     def loading(self) -> dict[tuple[str, str], Snapshot]:
+        """(symbol, timeframe) -> the load of it that runs."""
         snapshots = [seen.snapshot for seen in self.relay.running() if seen.snapshot.kind == "data_load"]
         return {(snapshot.symbol, snapshot.timeframe): snapshot for snapshot in snapshots}
 
