@@ -114,8 +114,12 @@ class Loads:
     async def _round(self) -> None:
         for key, start in self._store.unwanted():
             if start.operation_id:
-                await self._stop_operation(start.operation_id)
-                self._store.taken_back(key, start.operation_id)
+                try:
+                    await self._stop_operation(start.operation_id)
+                except CLIClientError as exc:
+                    log.info("what nobody wants is not cancelled yet: %s", exc.message)
+                else:
+                    self._store.taken_back(key, start.operation_id)
         queue = self._store.open_loads()
         for load in queue:
             if load.state != "waiting":

@@ -102,11 +102,6 @@ class Starting:
         known = [seen for seen in self._store.memory.recent(100) if self._store.start_of(seen.snapshot.id) is None]
         return [seen for seen in known if fits(start, seen.snapshot, generously=True)]
 
-    async def reconcile(self) -> None:
-        """Find out what became of every start that is open."""
-        for start in self._store.open_starts():
-            await self.check_again(start.key)
-
     async def run(self) -> None:
         """Until cancelled: look for what is open, also what an earlier panel or a command line left behind."""
         before: list[Start] = []

@@ -9,9 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.embedded.conftest import STRATEGY, seed
+from tests.lasting import Lasting
 from tests.panels import Panel, free_port, panel, panel_process
 from tests.scripted import RESULT, corrupt, operation, percent, served, stamp
 from tests.test_coverage import hours, without
+from tests.wires import proxied
 
 STARTER = Path(__file__).parents[1] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
 FLAGS = [
@@ -401,3 +403,19 @@ def test_the_theme_is_remembered(page, here):
     assert before != after
     page.reload()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == after
+
+
+def test_an_open_page_of_a_start_goes_on_to_what_was_found(page, tmp_path):
+    """The answer was lost; the page says so, and follows by itself once the backend's list shows it."""
+    backend = Lasting(lasts=60.0)
+    form = {"strategy_name": "swing", "start_date": "2024-01-01", "end_date": "2024-02-01", "model_path": "m"}
+    with served(backend.app) as address, proxied(int(address.rpartition(":")[2])) as line:
+        line.faults.add("lost", "POST", "/backtests/start")
+        with panel(tmp_path, f"{line.address}/api/v1") as here:
+            place = here.post("/start/backtesting", {"key": "k" * 20, **form}).headers["location"]
+            page.goto(here.address + place)
+            expect(page.get_by_role("heading", name="Not confirmed")).to_be_visible()
+            (name,) = backend.rows
+            backend.shown.add(name)  # somebody asked for it
+            page.wait_for_url(f"**/operations/{name}", timeout=30_000)
+            page.goto("about:blank")

@@ -188,7 +188,11 @@ async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_p
     backend.operations["op_arrived"] = operation("op_arrived")
     store.close()
     store = Store(tmp_path / "panel.db")
-    await Starting(client, store).reconcile()
+    task = asyncio.create_task(Starting(client, store).run())
+    async with asyncio.timeout(20):
+        while any(store.start(key).state == "sending" for key in (lost.key, arrived.key)):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    task.cancel()
     assert store.start(lost.key).state == "unconfirmed" and store.start(arrived.key).state == "started"
     assert posts(backend) == 0
     store.close()
