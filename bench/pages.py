@@ -1,0 +1,103 @@
+"""Server time of every page, with 10,000 operations in the panel's memory.
+
+    python -m bench.pages [--quick]
+
+A scripted backend stands on a socket of its own thread; what is told is the CPU time of the panel's thread, so a
+busy machine does not change it, and waiting for the backend is not in it. Wanted: 25 ms for each page.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from panel.app import memory_of
+from panel.operations import Snapshot
+from panel.settings import Settings
+from panel.store import Store
+from panel.verdict import judge, observed
+from tests.inside import inside
+from tests.scripted import RESULT, Backend, operation, percent, served, stamp
+
+WANTED = 25.0  # milliseconds
+REMEMBERED = 10_000
+PATHS = (
+    "/",
+    "/operations",
+    "/operations?page=100",
+    "/operations?state=failed&kind=training&sort=took",
+    "/operations?q=nosuch",
+    "/operations/op_09999",
+    "/operations/op_run",
+    "/operations/op_run/cancel",
+    "/compare?ids=op_09999,op_09996",
+    "/start/training",
+    "/start/data_load",
+    "/start/backtesting",
+    "/data",
+    "/workers",
+    "/strategies",
+    "/models",
+    "/checkpoints",
+    "/api/operations",
+    "/api/operations?limit=200",
+    "/api/operations/op_09999?epochs=1",
+    "/metrics",
+    "/readyz",
+)
+
+
+def remembered(n: int, now: float) -> dict[str, Any]:
+    """One of many operations of the last two years: trainings and loads, most of them good."""
+    at, kind = stamp(now - (REMEMBERED - n) * 6000), "data_load" if n % 4 == 0 else "training"
+    more: dict[str, Any] = {
+        "created_at": at,
+        "started_at": at,
+        "completed_at": stamp(now - (REMEMBERED - n) * 6000 + 900),
+    }
+    if n % 10 == 3:
+        return operation(f"op_{n:05d}", kind, "failed", error_message="No data found in cache for EURUSD 1h", **more)
+    result = {"rows_downloaded": n, "gaps_filled": 1} if kind == "data_load" else RESULT
+    return operation(f"op_{n:05d}", kind, "completed", progress=percent(100), result_summary=result, **more)
+
+
+def fill(folder: Path, address: str) -> None:
+    store = Store(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))
+    now = time.time()
+    for n in range(REMEMBERED):
+        seen = observed(None, Snapshot.from_json(remembered(n, now), now))
+        store.memory.remember(seen, judge(seen, now), now)
+    store.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="5 readings of each page instead of 40")
+    rounds = 5 if parser.parse_args().quick else 40
+    backend = Backend()
+    backend.operations["op_run"] = operation("op_run", progress=percent(12, "Epoch 12/100"))
+    worst = 0.0
+    with tempfile.TemporaryDirectory() as name, served(backend.app) as address:
+        folder = Path(name)
+        fill(folder, address + "/api/v1")
+        with inside(folder, address + "/api/v1") as here:
+            print(f"CPU time with {REMEMBERED:,} operations remembered, medians of {rounds}; wanted {WANTED:.0f} ms:")
+            for path in PATHS:
+                spent = []
+                for turn in range(rounds + 2):
+                    began = time.thread_time()
+                    answer = here.get(path)
+                    if turn >= 2:  # templates are compiled, and ranges asked for, by the first ones
+                        spent.append((time.thread_time() - began) * 1000)
+                if answer.status not in (200, 422):
+                    raise SystemExit(f"{path}: {answer.status}")
+                middle = statistics.median(spent)
+                worst = max(worst, middle)
+                print(f"  {middle:7.2f} ms {middle / WANTED:6.2f}  {len(answer.body) / 1000:6.0f} kB  {path}")
+    print(f"slowest {worst:.2f} ms, ratio {worst / WANTED:.2f}")
+
+
+if __name__ == "__main__":
+    main()
