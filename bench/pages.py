@@ -32,7 +32,7 @@ PATHS = (
     "/operations/op_09999",
     "/operations/op_run",
     "/operations/op_run/cancel",
-    "/compare?ids=op_09999,op_09996",
+    "/operations/compare?id=op_09999&id=op_09998",
     "/start/training",
     "/start/data_load",
     "/start/backtesting",
