@@ -16,30 +16,17 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from starlette.requests import Request
+
 from panel import wire
-from panel.catalogue import Catalogue
 from panel.execute import Reading
-from panel.fanout import Fanout, Mailbox
-from panel.loads import Loads
+from panel.fanout import Mailbox
 from panel.operations import Snapshot
-from panel.relay import Relay
-from panel.starting import Starting
-from panel.store import Store
-from panel.survey import Survey
-from panel.turn import Turn
 from panel.web.live import Live
-from tests.scripted import corrupt, operation, percent
+from tests.inside import inside
+from tests.scripted import Backend, corrupt, operation, percent, served
 
 WANTED = 10.0  # milliseconds
-
-
-class Silent:
-    """A backend that answers nothing by itself: what it would say is handed in below."""
-
-    async def get(self, *_: Any, **__: Any) -> Any:
-        await asyncio.Event().wait()
-
-    post = delete = get
 
 
 def body_at(polls: int) -> bytes:
@@ -49,44 +36,31 @@ def body_at(polls: int) -> bytes:
     return json.dumps({"success": True, "data": told}).encode()
 
 
-def rooms(memory: Path) -> tuple[Store, Live]:
-    client: Any = Silent()
-    store, catalogue = Store(memory), Catalogue(client, None)
-    live = Live(Fanout(), store, catalogue, embedded=False)
-    live.relay = Relay(client, store, live, "nowhere")
-    starting = Starting(client, store, live.relay.expect, live.starts_changed)
-    live.survey = Survey(client, catalogue, store, live.stored_changed)
-    live.loads = Loads(client, store, starting, live.relay, catalogue, Turn(memory), live.queue_changed)
-    live.told = lambda verdict: None
-    return store, live
+async def late(_: Request) -> Any:
+    """The backend's own answer, after the measurement: what it would say is handed in below."""
+    await asyncio.sleep(1.5)
+    return 503, {"detail": "late"}
 
 
-async def measure(rounds: int) -> tuple[int, dict[str, list[float]]]:
-    """Bytes of an answer, and milliseconds of CPU for each part in each round: a busy machine does not change them."""
-    polls = next(n for n in range(1, 500) if len(body_at(n)) >= 810_000)
-    bodies = [body_at(polls + more) for more in range(rounds + 5)]  # each says something new
+async def measure(live: Live, bodies: list[bytes]) -> dict[str, list[float]]:
+    """Milliseconds of CPU for each part in each round: a busy machine does not change them."""
     spent: defaultdict[str, list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as folder:
-        store, live = rooms(Path(folder) / "memory.db")
-        page, home = Mailbox(), Mailbox()
-        with live.fanout.open(page, "line", "op:op_a"), live.fanout.open(home, "line", "home"):
-            for turn, body in enumerate(bodies):
-                times = [time.process_time()]
-                answer = wire.read_answer("GET", "/operations/op_a", 200, body)
-                times.append(time.process_time())
-                snapshot = Snapshot.from_json(answer, time.time())
-                times.append(time.process_time())
-                live.relay.observe(Reading(snapshot, answer["data"]))
-                times.append(time.process_time())
-                await live.fanout.settled()
-                times.append(time.process_time())
-                if turn >= 5:  # the first few only warm up
-                    for name, began, ended in zip(PARTS, times, times[1:], strict=False):
-                        spent[name].append((ended - began) * 1000)
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        store.close()
-    return len(bodies[0]), spent
+    page, home = Mailbox(), Mailbox()
+    with live.fanout.open(page, "line", "op:op_a"), live.fanout.open(home, "line", "home"):
+        for turn, body in enumerate(bodies):
+            times = [time.thread_time()]
+            answer = wire.read_answer("GET", "/operations/op_a", 200, body)
+            times.append(time.thread_time())
+            snapshot = Snapshot.from_json(answer, time.time())
+            times.append(time.thread_time())
+            live.relay.observe(Reading(snapshot, answer["data"]))
+            times.append(time.thread_time())
+            await live.fanout.settled()
+            times.append(time.thread_time())
+            if turn >= 5:  # the first few only warm up
+                for name, began, ended in zip(PARTS, times, times[1:], strict=False):
+                    spent[name].append((ended - began) * 1000)
+    return spent
 
 
 PARTS = ("decode", "reading", "verdict, store, render", "hand to streams")
@@ -96,8 +70,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="10 updates instead of 60")
     rounds = 10 if parser.parse_args().quick else 60
-    size, spent = asyncio.run(measure(rounds))
-    print(f"one update of {size / 1000:.0f} kB, CPU time, medians of {rounds}:")
+    polls = next(n for n in range(1, 500) if len(body_at(n)) >= 810_000)
+    bodies = [body_at(polls + more) for more in range(rounds + 5)]  # each says something new
+    backend = Backend()
+    backend.answers["GET /operations/op_a"] = late
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(backend.app) as address,
+        inside(Path(folder), address + "/api/v1") as here,
+    ):
+        spent = here.runner.run(measure(here.app._app._app.state.live, bodies))
+    print(f"one update of {len(bodies[0]) / 1000:.0f} kB, CPU time, medians of {rounds}:")
     for name, each in spent.items():
         print(f"  {name:<24}{statistics.median(each):7.2f} ms")
     middle = statistics.median([sum(each) for each in zip(*spent.values(), strict=True)])
