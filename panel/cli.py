@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sqlite3
 from dataclasses import asdict
 from typing import Any
 
@@ -12,12 +13,13 @@ from rich.console import Console
 
 from panel import __version__, command, logs
 from panel.adapters import KINDS, Field, OperationAdapter
-from panel.app import create_app
+from panel.app import create_app, memory_of
 from panel.connect import check
 from panel.doctor import Finding, Grade, examine
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
+from panel.store import Store
 from panel.web.connection import Connection
 
 
@@ -43,6 +45,13 @@ def settings_or_exit(**overrides: Any) -> Settings:
 def serve(backend: str | None, host: str | None, port: int | None) -> None:
     """Open the panel for browsers."""
     settings = settings_or_exit(backend=backend, host=host, port=port)
+    try:
+        Store(memory_of(settings)).close()  # opened again by the app, which could not say it in one sentence
+    except (sqlite3.Error, OSError) as exc:
+        raise click.ClickException(
+            f"The panel's memory in {settings.data_folder} cannot be used: {exc}. "
+            "KTRDR_PANEL_DATA_DIR names another folder."
+        ) from exc
     logs.install(settings.log_level, settings.log_format)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{shown}:{settings.port}"

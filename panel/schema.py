@@ -97,11 +97,13 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Bring a database of any earlier version of the panel to this one, wholly or not at all. Another process
-    that opens it at the same time waits."""
+    """Bring a database of any earlier version of the panel to this one, wholly or not at all; one of a later
+    version is refused and stays as it is. Another process that opens it at the same time waits."""
     db.execute("BEGIN IMMEDIATE")
     try:
         version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(_STEPS):
+            raise sqlite3.DatabaseError("a newer version of the panel wrote it")
         for step in _STEPS[version:]:
             if callable(step):
                 step(db)

@@ -42,6 +42,14 @@ def test_unreachable_is_one_clear_sentence(tmp_path):
     assert done.stderr == ""
 
 
+def test_a_memory_that_cannot_be_used_is_one_clear_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    done = run(tmp_path / "file" / "below", "serve", "--port", str(free_port()))
+    assert done.returncode == 1
+    assert "cannot be used" in done.stderr and "KTRDR_PANEL_DATA_DIR names another" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
 def test_a_training_that_completes(tmp_path, address, backend):
     def answer(request):
         backend.operations["op_t"] = operation(

@@ -191,3 +191,12 @@ def test_a_step_that_fails_leaves_the_memory_as_it_was(tmp_path):
         migrate(db)
     assert [row[0] for row in db.execute("SELECT name FROM sqlite_master")] == ["operations"]
     assert db.execute("PRAGMA user_version").fetchone() == (0,)
+
+
+def test_a_memory_of_a_later_version_is_refused_and_stays_as_it_is(tmp_path):
+    db = sqlite3.connect(tmp_path / "panel.db", isolation_level=None)
+    migrate(db)
+    db.execute("PRAGMA user_version = 999")
+    with pytest.raises(sqlite3.DatabaseError, match="newer version"):
+        migrate(db)
+    assert db.execute("PRAGMA user_version").fetchone() == (999,)
