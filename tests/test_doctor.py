@@ -5,11 +5,14 @@ import socket
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from panel.doctor import Grade, examine
 from panel.settings import Settings
 from tests.panels import free_port, panel
-from tests.scripted import Backend
+from tests.scripted import Backend, served
 from tests.test_cli import run
 
 pytestmark = pytest.mark.anyio
@@ -99,6 +102,9 @@ async def test_a_port_that_is_taken(tmp_path, address, backend):
         taken.listen()
         found = await look(tmp_path, address, port=taken.getsockname()[1])
     assert found["port"][0] is Grade.FAIL and "in use" in found["port"][1] and "KTRDR_PANEL_PORT" in found["port"][2]
+    other = Starlette(routes=[Route("/healthz", lambda _: JSONResponse({"status": "ok"}))])
+    with served(other) as somewhere:
+        assert (await look(tmp_path, address, port=int(somewhere.rpartition(":")[2])))["port"][0] is Grade.FAIL
     with panel(tmp_path, address, password="a long password") as here:
         found = await look(tmp_path, address, port=here.settings.port)
     assert found["port"][0] is Grade.OK and "A panel, version" in found["port"][1]
