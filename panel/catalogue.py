@@ -160,14 +160,11 @@ class Catalogue:
             raise
         data = answer.get("data") if isinstance(answer, dict) else None
         data = data if isinstance(data, dict) else {}
-        return Range(
-            symbol,
-            timeframe,
-            moment(data.get("start_date")),
-            moment(data.get("end_date")),
-            int(number(data.get("point_count")) or 0),
-            text(data.get("source")),
-        )
+        start, end = moment(data.get("start_date")), moment(data.get("end_date"))
+        bars = int(number(data.get("point_count")) or 0)
+        if start is None or end is None or start > end or bars < 1:
+            return Range(symbol, timeframe)  # bars that lie nowhere are none
+        return Range(symbol, timeframe, start, end, bars, text(data.get("source")))
 
 
 def strategy_of(content: Any, stem: str) -> Strategy:

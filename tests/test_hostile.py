@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from panel.settings import Settings
 from tests.hostile import Hostile, Poisoned
+from tests.inside import Answer
 from tests.lives import Life
 from tests.panels import panel
 from tests.scripted import served
@@ -66,12 +68,21 @@ def others(life: Life) -> list[str]:
     return sorted({*plain} - {"/", "/data", "/stream"})
 
 
-def check(what: str, answer) -> None:
+def check(what: str, answer: Answer) -> None:
     # 502 says, in a page of ours, that the backend cannot be asked; 503 that the panel is not ready.
     assert answer.status < 500 or answer.status == 502 or what == "/readyz", f"{what}: {answer.status}\n{answer.text}"
     assert answer.error is None, what
-    found = LIVE.search(answer.text)
-    assert not found, f"{what}: {answer.text[max(found.start() - 200, 0) : found.end() + 200]}"
+    html = markup(answer)
+    found = LIVE.search(html)
+    assert not found, f"{what}: {html[max(found.start() - 200, 0) : found.end() + 200]}"
+
+
+def markup(answer: Answer) -> str:
+    """What a browser would read as HTML: pages, and the partials of a stream. Named events are JSON."""
+    kind = answer.header("content-type")
+    if "event-stream" in kind:
+        return "\n\n".join(event for event in answer.text.split("\n\n") if not event.startswith("event:"))
+    return answer.text if "html" in kind else ""
 
 
 @contextmanager
@@ -97,7 +108,7 @@ def hostile_panel() -> Iterator[tuple[Hostile, Life, list[str]]]:
                 life.kill()
 
 
-def test_no_answer_makes_a_page_fail_or_comes_to_life() -> None:
+def test_no_answer_makes_a_page_fail_or_comes_to_life(caplog: pytest.LogCaptureFixture) -> None:
     seed = int(os.environ.get("KTRDR_PANEL_TEST_SEED", "1"))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with hostile_panel() as (backend, life, ids):
@@ -107,6 +118,8 @@ def test_no_answer_makes_a_page_fail_or_comes_to_life() -> None:
             try:
                 visit(life, ids)
                 life.runner.run(asyncio.sleep(12))
+                broken = [record for record in caplog.records if record.exc_info]
+                assert not broken, f"something broke off: {broken[0].exc_info[1]!r}"
             except AssertionError as exc:
                 raise AssertionError(
                     f"KTRDR_PANEL_TEST_SEED={seed + number} KTRDR_PANEL_TEST_HOSTILE=1: {exc}"
