@@ -163,7 +163,7 @@ def main() -> None:
         names.remove("nchan")
     if given.only in (None, "cost"):
         counts = given.streams or ([1, 100] if quick else [1, 100, 1000, 4000])
-        compare(names, counts, 2 if quick else 7, 0.5 if quick else 2)
+        compare(names, counts, 2 if quick else 5, 0.5 if quick else 2)
     if given.only in (None, "stalled"):
         stalled(50 if quick else 500, 2 if quick else 4, 0.5 if quick else 2)
     if given.only in (None, "pages"):

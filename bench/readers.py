@@ -2,15 +2,18 @@
 
     python -m bench.readers PORT PATH STREAMS [STALLED]
 
-STALLED of them never read. On stdin: `count` is answered with what was read so far, `times MARK` makes it note
-when each stream's bytes hold the next MARK, `told` answers with those times.
+STALLED of them never read. On stdin: `count` is answered with what was read so far; `note` makes it write down when
+each stream's bytes hold "Epoch N/", and `noted` is answered with these N and times.
 """
 
 import json
+import re
 import select
 import socket
 import sys
 import time
+
+EPOCH = re.compile(rb"Epoch (\d+)/")
 
 
 def opened(port: int, path: str, stalled: bool = False) -> socket.socket:
@@ -37,7 +40,7 @@ def main() -> None:
     poll.register(sys.stdin, select.EPOLLIN)
     print(json.dumps({"open": len(readers) + len(asleep)}), flush=True)
 
-    events, mark, times = 0, b"", []
+    events, noting, noted = 0, False, []
     while True:
         for end, _ in poll.poll():
             if end == 0:
@@ -47,10 +50,10 @@ def main() -> None:
                 if line[0] == "count":
                     told = {"events": events, "cpu": time.process_time(), "open": len(readers) + len(asleep)}
                     print(json.dumps(told), flush=True)
-                elif line[0] == "times":
-                    mark, times = line[1].encode(), []
-                elif line[0] == "told":
-                    print(json.dumps(times), flush=True)
+                elif line[0] == "note":
+                    noting, noted = True, []
+                elif line[0] == "noted":
+                    print(json.dumps(noted), flush=True)
                 continue
             size = readers[end].recv_into(room)
             if not size:
@@ -58,8 +61,8 @@ def main() -> None:
                 readers.pop(end).close()
                 continue
             events += room.count(b"~", 0, size)
-            if mark and room.find(mark, 0, size) >= 0:
-                times.append(time.monotonic())
+            if noting and (found := EPOCH.search(room, 0, size)):
+                noted.append((int(found[1]), time.monotonic()))
 
 
 if __name__ == "__main__":

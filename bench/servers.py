@@ -3,7 +3,8 @@
     python -m bench.servers panel|usual|floor PORT [BACKEND]
 
 On stdin: `full SECONDS` publishes one frame after another, `rate PER_SECOND SECONDS` at that pace, `fill` one that is
-more than a socket takes whose reader does not read; the answer is how many were published.
+more than a socket takes whose reader does not read; the answer is how many were published. `state` is answered with
+what is there.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from bench.stage import folder
 from panel.app import create_app
-from panel.fanout import chunk, frame, partial
+from panel.fanout import Fanout, chunk, frame, partial
 from panel.settings import Settings
 from panel.web.connection import Connection
 from tests.panels import live_of
@@ -30,11 +31,20 @@ from tests.panels import live_of
 BODY = partial("card-bench", "x" * 220 + "~")  # with its envelope about 300 bytes
 FRAME = frame(BODY)
 
+fanouts: list[Fanout] = []
 Publish = Callable[[bytes], Awaitable[None]]  # one frame to every stream; done when all of them have it
+
+
+def streams() -> int:
+    return sum(fanout.streams for fanout in fanouts)
 
 
 async def drive(publish: Publish, command: list[str]) -> None:
     count = 0
+    if command[0] == "state":
+        told = {"tasks": len(asyncio.all_tasks()), "streams": streams()}
+        print(json.dumps(told), flush=True)
+        return
     if command[0] == "fill":
         await publish(frame("x" * 1_000_000))
     elif command[0] == "full":
@@ -82,6 +92,7 @@ async def panel(port: int, backend: str = "") -> None:
 
     def publisher() -> Publish:
         fanout = live_of(app).fanout
+        fanouts.append(fanout)
 
         async def publish(data: bytes) -> None:
             fanout.publish("home", "card-bench", data)
