@@ -1,9 +1,10 @@
 // Browser to panel: opens the page's stream, says when it is silent, and opens it anew when it only seems to be there.
 // A browser has six connections to one host, for all its tabs together. A hidden tab has no stream; of those in sight
-// three have one, and any others ask for the current state every second or so.
+// three have one, and any others ask for the current state every second or two.
 (() => {
   const PATIENCE = 25000; // three heartbeats are missing, nearly
   const AGAIN = 1000;
+  const CONNECTING = 10000; // as long as htmx lets a request take
   const STREAMS = 3;
   const strip = document.getElementById("contact");
   const stream = document.getElementById("stream");
@@ -11,6 +12,7 @@
   let connection = null;
   let leaving = false;
   let attempt = 0;
+  let asked = 0;
   let request = null; // the stream's: htmx sends it again whenever the stream ends
   let give = null; // gives this page's place among the three back
 
@@ -46,7 +48,9 @@
   // A stream that was open is opened again by htmx; one that never was, or was given up, is not.
   const open = async () => {
     await claim();
-    if (!leaving && !document.hidden && !connection) htmx.trigger(stream, "reopen");
+    if (leaving || document.hidden || connection || Date.now() - asked < CONNECTING) return;
+    asked = Date.now();
+    htmx.trigger(stream, "reopen");
   };
   const reopen = () => {
     clearTimeout(attempt);
@@ -56,11 +60,12 @@
   stream.addEventListener("htmx:config:request", (event) => { ({ request } = event.detail.ctx); mark(); });
   stream.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt) claim(); });
   stream.addEventListener("htmx:sse:after:connection", (event) => { connection = event.detail.connection; alive(); });
-  stream.addEventListener("htmx:sse:close", () => { connection = null; reopen(); });
+  stream.addEventListener("htmx:sse:close", () => { connection = null; asked = 0; reopen(); });
   for (const name of ["beat", "htmx:sse:after:message"]) stream.addEventListener(name, alive);
   for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) {
     stream.addEventListener(name, (event) => {
       if (event.detail?.status === 401) { leaving = true; location.reload(); return; } // logged out: to the login
+      asked = 0;
       if (!connection) reopen();
       if (!document.hidden && !leaving) say("The panel does not answer. Reconnecting…");
     });

@@ -39,7 +39,7 @@
       if (!lock) return null;
       show(end);
       return new Promise((free) => { setTimeout(free, SILENT); });
-    });
+    }).catch(() => {}); // a browser that has no notifications after all
   };
 
   const take = (text) => {

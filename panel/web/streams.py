@@ -17,7 +17,7 @@ from panel.web.live import Live, heartbeat
 
 router = APIRouter()
 
-RETRY = b"retry: 1000\n"  # milliseconds until a browser asks again, once a stream ended
+RETRY, RETRY_BRIEF = b"retry: 300\n", b"retry: 1500\n"  # milliseconds until a browser asks again, once a stream ended
 BRIEF = "panel-brief"  # a request's header
 ROWS = 60  # of one list that a stream tells of
 
@@ -69,7 +69,7 @@ async def _frames(
         with live.fanout.open(box, *topics):
             if topics[-1] == "home":
                 live.relay.wake()
-            box.put("beat", RETRY + heartbeat())
+            box.put("beat", (RETRY_BRIEF if brief else RETRY) + heartbeat())
             yield await box.take()
             if brief:
                 return
