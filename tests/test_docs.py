@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
+from panel.adapters import KINDS
 from panel.app import create_app
 from panel.cli import main
 from panel.settings import Settings
 from panel.state import State
+from tests.scripted import RESULT, operation, percent, stamp
 from tests.test_guard import unwrapped
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +56,16 @@ def table(name: str, first: str) -> list[list[str]]:
             break
         rows.append([cell.strip() for cell in line.strip("|").split("|")])
     return rows
+
+
+def block(name: str, after: str) -> str:
+    """The block of code that follows these words."""
+    lines = []
+    for line in text(name).partition(after)[2].lstrip("\n").splitlines():
+        if line and not line.startswith("    "):
+            break
+        lines.append(line)
+    return textwrap.dedent("\n".join(lines))
 
 
 def anchor(heading: str) -> str:
@@ -191,3 +204,28 @@ def test_the_guide_explains_every_word_of_every_state():
 def test_the_guide_has_every_key():
     in_page = re.findall(r'\("([^"]+)", "[^"]+"\)', text("templates/base.html").partition("<dialog")[2])
     assert in_page and [row[0].strip("`") for row in table("docs/guide.md", "key")] == in_page
+
+
+def test_the_example_of_a_kind_is_one():
+    made: dict[str, Any] = {}
+    exec(block("docs/developing.md", "`panel/adapters/fuzzy.py`:"), made)
+    kind = made["FuzzyAnalysisOperationAdapter"]
+    typed = {"strategy_name": "swing", "start_date": "2024-01-01"}
+    assert not kind.__abstractmethods__ and kind.kind not in KINDS
+    assert kind.from_form(typed).get_start_payload() == typed
+    short = kind.from_form({"strategy_name": "swing"})
+    assert short.get_start_payload() == {"strategy_name": "swing"}
+    assert short.argv() == ["ktrdr-panel", "fuzzy", "swing"]
+
+
+@pytest.mark.anyio
+async def test_the_example_in_python_runs(backend, address, capsys):
+    backend.answers["POST /trainings/start"] = lambda request: (200, {"success": True, "task_id": "op_t"})
+    done = operation("op_t", status="completed", progress=percent(100), result_summary=RESULT, completed_at=stamp())
+    backend.operations["op_t"] = done
+    example = block("README.md", "From Python:")
+    assert example.count("http://localhost:8000/api/v1") == 1
+    example = example.replace("http://localhost:8000/api/v1", address)
+    await eval(compile(example, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})
+    assert capsys.readouterr().out.splitlines()[-1] == "completed"
+    assert [body["strategy_name"] for _, body in backend.bodies] == ["my_strategy"]
