@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 PATIENCE = 30.0  # seconds that a reader may take no byte before its stream is dropped
-AT_ONCE = 128  # streams that are written to before pages get their turn
+AT_ONCE = 64  # streams that are written to before pages get their turn
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 

@@ -220,9 +220,12 @@ def test_readers_that_never_read_cost_little_and_others_nothing(here):
 def test_a_reader_that_takes_nothing_for_too_long_is_dropped(here, bytes_sent):
     """Whether its socket is full, or so little was sent that only the system knows that nobody takes it."""
     fanout = here.inside.fanout
-    fanout.patience = 1.0
-    with RawReader(here, "home", room=4096) as stalled, RawReader(here, "home") as good:
-        good.until(b"event: beat")
+    with RawReader(here, "home") as good, ExitStack() as stack:
+        wait_until(lambda: fanout.streams == 1)
+        here.inside.call(fanout.publish, "home", "card-x", frame("begun"))
+        good.until(b"begun")
+        fanout.patience = 1.0  # for those who come from now on
+        stalled = stack.enter_context(RawReader(here, "home", room=4096))
         wait_until(lambda: fanout.streams == 2)
         here.inside.call(fanout.publish, "home", "card-x", frame("x" * bytes_sent))
         good.until(b"x\n\n")
