@@ -105,9 +105,12 @@ def load(page: Page, symbol: str, timeframe: str, **dates: str) -> None:
 
 
 def before_a_start(camera: Camera) -> None:
+    with camera.page("/workers") as page:  # known a moment after the panel has begun
+        expect(page.locator("main")).to_contain_text("Free", timeout=PATIENCE)
     with camera.page("/start/training") as page:
         page.get_by_text("rsi_swing", exact=True).click()
         expect(page.locator("#preflight")).to_contain_text("no data stored")
+        expect(page.locator("#preflight")).to_contain_text("is free", timeout=PATIENCE)
         camera.shot(page, "before-a-start", 760)
         page.get_by_role("button", name="Load sample data for EURUSD 1h").click()
         expect(page.locator("#preflight .checks")).to_contain_text("bars", timeout=PATIENCE)
