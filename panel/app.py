@@ -71,6 +71,8 @@ def create_app(settings: Settings) -> ASGIApp:
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await starting.close()
                 await live.resuming.close()
+                await live.close()
+                await catalogue.close()
                 store.close()
 
     app = FastAPI(

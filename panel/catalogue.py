@@ -60,6 +60,13 @@ class Catalogue:
         self._asking: dict[str, asyncio.Task[Any]] = {}
         self._version = 0  # of the stored data, as far as the panel can tell
 
+    async def close(self) -> None:
+        """Nobody wants the answers any more that are still being asked for."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
     async def strategies(self) -> list[Strategy]:
         """By name. Raises CLIClientError when the backend does not answer and no folder is at hand."""
         return await self._keep("strategies", self._list)

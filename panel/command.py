@@ -103,7 +103,7 @@ class _Run:
         return _report(self.console, type(self.made), result)
 
     async def _send(self) -> Start:
-        return await self.starting.submit(self.key, self.made, self.form)
+        return await self.starting.submit(self.key, self.made, self.form, "the command line")
 
     async def _in_turn(self) -> Start:
         """A load waits until no other runs or is being started: two at once disturb each other at the backend."""

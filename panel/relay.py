@@ -229,7 +229,8 @@ class Relay:
         """One line when an operation begins, or goes on after an end, and one when it ends."""
         told = {"operation": seen.snapshot.id, "kind": seen.snapshot.kind}
         if verdict.live:
-            by = "panel" if self._store.start_of(seen.snapshot.id) else "elsewhere"
+            start = self._store.start_of(seen.snapshot.id)
+            by = start.by_whom if start else "somebody else"
             log.info("operation started" if before is None else "operation goes on", extra=told | {"by": by})
         else:
             log.info("operation ended", extra=told | {"state": verdict.state.value})

@@ -32,8 +32,9 @@ def report(
         f"Ended      {_at(snapshot.completed_at)}",
         f"Reached    {snapshot.percentage:.0f} %{f', {snapshot.step}' if snapshot.step else ''}",
     ]
-    if snapshot.created_at and snapshot.completed_at and snapshot.completed_at >= snapshot.created_at:
-        lines.append(f"Took       {duration(snapshot.completed_at - snapshot.created_at)}")
+    began = snapshot.started_at or snapshot.created_at
+    if began and snapshot.completed_at and snapshot.completed_at > began:
+        lines.append(f"Took       {duration(snapshot.completed_at - began)}")
     lines += _part("How the panel knows", verdict.evidence)
     lines += _part("The backend’s words", [f"status: {snapshot.said}", *([snapshot.error] if snapshot.error else [])])
     parameters = {name: value for name, value in snapshot.parameters.items() if name != "strategy_yaml"}

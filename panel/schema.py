@@ -93,6 +93,7 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE watches (since REAL PRIMARY KEY, until REAL NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    "ALTER TABLE starts ADD COLUMN by_whom TEXT NOT NULL DEFAULT 'the panel';",
 )
 
 

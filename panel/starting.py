@@ -60,12 +60,14 @@ class Starting:
         self._under_way: dict[str, asyncio.Task[Start]] = {}
         self._looked: dict[str, float] = {}  # key -> when it was last looked for, monotonic
 
-    async def submit(self, key: str, adapter: OperationAdapter, form: Mapping[str, str]) -> Start:
+    async def submit(
+        self, key: str, adapter: OperationAdapter, form: Mapping[str, str], by_whom: str = "the panel"
+    ) -> Start:
         """Start it, unless this key has started something already; returns what became of it."""
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
         operation_id = new_id(adapter.kind) if adapter.takes_id else None
-        start, fresh = self._store.claim(key, adapter.kind, dict(form), operation_id)
+        start, fresh = self._store.claim(key, adapter.kind, dict(form), operation_id, by_whom)
         if not fresh:
             return start
         # A task of its own: a browser that goes away must not cut a start in half.

@@ -41,6 +41,7 @@ class Start:
     operation_id: str | None
     message: str
     asked_at: float
+    by_whom: str
 
     def may_collide(self, now: float) -> bool:
         """It may be a data load that is about to run. One that was sent long ago is in the backend's list."""
@@ -110,11 +111,13 @@ class Store:
             return str(exc)
         return ""
 
-    def claim(self, key: str, kind: str, form: dict[str, str], operation_id: str | None) -> tuple[Start, bool]:
+    def claim(
+        self, key: str, kind: str, form: dict[str, str], operation_id: str | None, by_whom: str = "the panel"
+    ) -> tuple[Start, bool]:
         """The start with this key, and whether it is this call that made it: on disk, power cuts included."""
-        row = (key, kind, msgspec.json.encode(form).decode(), "sending", operation_id, "", time.time())
+        row = (key, kind, msgspec.json.encode(form).decode(), "sending", operation_id, "", time.time(), by_whom)
         with self._durably():
-            done = self._db.execute("INSERT OR IGNORE INTO starts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            done = self._db.execute("INSERT OR IGNORE INTO starts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         start = self.start(key)
         assert start is not None  # noqa: S101  it was just written, or was there before
         return start, done.rowcount == 1
@@ -292,8 +295,8 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 
 
 def _start(row: tuple[Any, ...]) -> Start:
-    key, kind, form, state, operation_id, message, asked_at = row
-    return Start(key, kind, msgspec.json.decode(form), state, operation_id, message, asked_at)
+    key, kind, form, *rest = row
+    return Start(key, kind, msgspec.json.decode(form), *rest)
 
 
 def _load(row: tuple[Any, ...]) -> Load:

@@ -143,6 +143,11 @@ def inside(folder: Path, backend: str, **settings: Any) -> Iterator[Inside]:
             messages.put_nowait({"type": "lifespan.shutdown"})
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            # sse-starlette's own watcher belongs to no app, and ends with the loop.
+            left = [
+                each for each in asyncio.all_tasks() - {asyncio.current_task()} if "_shutdown_watcher" not in repr(each)
+            ]
+            assert not left, f"the panel has stopped, and these go on: {left}"
             await asyncio.sleep(0.05)  # connections to the backend close in a later turn of the loop
 
         task = runner.run(begin())

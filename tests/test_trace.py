@@ -121,7 +121,11 @@ def test_the_log_as_json(address, backend, tmp_path):
     assert {"at", "level", "logger", "message"} <= set.intersection(*(set(line) for line in lines))
     assert lines[0]["address"] == here.address
     (started,) = [line for line in lines if line["message"] == "operation started"]
-    assert (started["operation"], started["kind"], started["by"]) == (operation_id, "training", "panel")
+    assert (started["operation"], started["kind"], started["by"]) == (
+        operation_id,
+        "training",
+        "a browser at 127.0.0.1",
+    )
     (ended,) = [line for line in lines if line["message"] == "operation ended"]
     assert (ended["operation"], ended["state"], ended["level"]) == (operation_id, "completed", "info")
     assert "request" not in ended, "its end belongs to no request"

@@ -283,7 +283,7 @@ class Proxy:
         except OSError:
             return b""
         finally:
-            writer.close()
+            writer.transport.abort()  # all was read, or nobody waits for it any more
 
 
 def _answered(status: bytes, kind: bytes, body: bytes) -> bytes:

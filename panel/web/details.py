@@ -112,6 +112,6 @@ def _requests(store: Store, operation_id: str) -> list[Request]:
     requests, start = store.memory.requests(operation_id), store.start_of(operation_id)
     if start is not None and not any(request.what == "start" for request in requests):
         requests.append(
-            Request(start.asked_at, "start", "the panel", "taken" if start.state == "started" else start.message)
+            Request(start.asked_at, "start", start.by_whom, "taken" if start.state == "started" else start.message)
         )
     return requests

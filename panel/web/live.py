@@ -58,6 +58,13 @@ class Live(Views):
             self.fanout.publish("line", "beat", heartbeat() + self._heard(), keep=False)
             self.line_changed()  # what time alone has changed: workers not listed for long
 
+    async def close(self) -> None:
+        """The panel stops: checkpoints are looked for no more."""
+        looking = list(self._looking)
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
+
     # The relay's side
 
     def changed(self, seen: Evidence) -> None:

@@ -19,7 +19,7 @@ from panel.web.details import commands_for
 from panel.web.live import Live
 from panel.web.preflight import RED, preflight
 from panel.web.render import day
-from panel.web.respond import by_htmx, fragment, go, page
+from panel.web.respond import by_htmx, fragment, go, page, whom
 
 router = APIRouter()
 
@@ -60,7 +60,7 @@ async def submit(request: Request, kind: str) -> Response:
     if kind == "training" and not given.get("insist") and (lack := await _lack(request, values)):
         return await _form(request, adapter, values, {"insist": lack}, key)
     starting: Starting = request.app.state.starting
-    start = await starting.submit(key, made, values)
+    start = await starting.submit(key, made, values, whom(request))
     match start.state:
         case "started":
             return go(request, f"/operations/{start.operation_id}")
