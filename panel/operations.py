@@ -7,6 +7,7 @@ backend's JSON again, except to show it raw.
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -96,7 +97,7 @@ class Snapshot:
             said=said,
             read_at=read_at,
             percentage=min(max(number(progress.get("percentage")) or 0.0, 0.0), 100.0),
-            step=text(progress.get("current_step")).lstrip("⚡ "),  # data loads carry it
+            step=_unadorned(text(progress.get("current_step"))),
             steps_completed=_whole(progress.get("steps_completed")),
             steps_total=_whole(progress.get("steps_total")),
             created_at=moment(data.get("created_at")),
@@ -204,6 +205,11 @@ def moment(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return at if 100 < parsed.year < 9000 else None
+
+
+def _unadorned(step: str) -> str:
+    """Without the pictures that data loads put into their steps: ⚡ ✅ 💾."""
+    return " ".join("".join(" " if unicodedata.category(char) == "So" else char for char in step).split())
 
 
 def _live_epochs(metrics: Any) -> tuple[Epoch, ...]:
