@@ -107,6 +107,8 @@ class Catalogue:
         return value
 
     def _asked(self, key: str, done: asyncio.Task[Any]) -> None:
+        if not done.cancelled():
+            done.exception()  # whoever still waits is told; maybe nobody does any more
         if self._asking.get(key) is done:
             del self._asking[key]
 

@@ -117,10 +117,9 @@ class _Run:
 
     async def _before(self) -> str:
         """What has to end before a load may begin, in words."""
-        for start in self.store.open_starts():
-            if start.may_collide(time.time()):
-                await self.starting.check_again(start.key)
-                return f"a load of {escape(start.form.get('symbol', '').upper())} was sent and is not confirmed yet"
+        for start in self.store.colliding_starts(time.time()):
+            await self.starting.check_again(start.key)
+            return f"a load of {escape(start.form.get('symbol', '').upper())} was sent and is not confirmed yet"
         asked = {"operation_type": "data_load", "active_only": "true", "limit": 50}
         answer = await self.client.get("/operations", params=asked)
         before = answer.get("data") if isinstance(answer, dict) else None

@@ -141,7 +141,7 @@ class Loads:
 
     def _in_doubt(self) -> bool:
         """A load may be about to begin, nobody knows: also one that a command line sent, or that was removed."""
-        return any(start.may_collide(time.time()) for start in self._store.open_starts())
+        return bool(self._store.colliding_starts(time.time()))
 
     async def _started_elsewhere(self) -> bool:
         """The backend itself is asked before a start: another tool may have begun a load just now."""

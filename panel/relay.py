@@ -68,15 +68,18 @@ class Relay:
         self._paces: dict[str, _Pace] = {}
         self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
+        self._stopping = False  # what is heard of now is read after the next start
         self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
 
     async def run(self) -> None:
         """Poll what is not finished, until cancelled."""
+        self._stopping = False
         for seen in self._store.memory.unfinished():
             self._adopt(seen)
         try:
             await asyncio.Event().wait()
         finally:
+            self._stopping = True
             for poller in self._pollers.values():
                 poller.cancel()
             await asyncio.gather(*self._pollers.values(), return_exceptions=True)
@@ -238,7 +241,7 @@ class Relay:
     def _adopt(self, seen: Evidence) -> None:
         operation_id = seen.snapshot.id
         self._live[operation_id] = seen
-        if operation_id not in self._pollers:
+        if operation_id not in self._pollers and not self._stopping:
             self._paces[operation_id] = _Pace()
             # In no request's context: it outlives the one that made it known.
             self._pollers[operation_id] = asyncio.create_task(self._poll(operation_id), context=Context())

@@ -190,7 +190,8 @@ class Starting:
                 might_be[reading.snapshot.id] = reading.snapshot
                 self._met(reading)
         sure = [snapshot for snapshot in might_be.values() if fits(start, snapshot)]
-        others = [other for other in self._store.open_starts() if other.key != start.key and not other.operation_id]
+        unanswered = self._store.unanswered_starts()
+        others = [other for other in unanswered if other.key != start.key and not other.operation_id]
         if len(sure) != 1 or any(fits(other, sure[0]) for other in others):
             return None
         return sure[0].id

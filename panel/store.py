@@ -43,12 +43,6 @@ class Start:
     asked_at: float
     by_whom: str
 
-    def may_collide(self, now: float) -> bool:
-        """It may be a data load that is about to run. One that was sent long ago is in the backend's list."""
-        return (
-            self.kind == "data_load" and self.state in ("sending", "unconfirmed") and now - self.asked_at < ON_ITS_WAY
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -143,6 +137,17 @@ class Store:
         return [
             _start(row) for row in self._db.execute("SELECT * FROM starts WHERE state IN ('sending', 'unconfirmed')")
         ]
+
+    def unanswered_starts(self) -> list[Start]:
+        """Starts that may yet begin something, or have: open ones, and those that a person put aside. What was
+        sent is on its way, whether anybody wants it or not."""
+        states = "state IN ('sending', 'unconfirmed', 'dismissed')"
+        return [_start(row) for row in self._db.execute(f"SELECT * FROM starts WHERE {states}")]
+
+    def colliding_starts(self, now: float) -> list[Start]:
+        """Of these, data loads that may be about to run. One that was sent long ago is in the backend's list."""
+        loads = [start for start in self.unanswered_starts() if start.kind == "data_load"]
+        return [start for start in loads if now - start.asked_at < ON_ITS_WAY]
 
     def unmet_starts(self, since: float) -> list[Start]:
         """Starts that have begun an operation of which nothing is written down yet."""

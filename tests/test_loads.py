@@ -179,7 +179,11 @@ def test_a_load_that_is_not_confirmed_holds_the_queue_and_says_so(here, backend,
     load(here, "second" * 4, symbol="GBPUSD")
     time.sleep(1.5)
     assert backend.hits["POST /data/acquire/download"] == 1
-    here.post(f"/loads/{KEY}/cancel")  # the person decides
+    here.post(f"/loads/{KEY}/cancel")  # the person decides, and what was sent is on its way all the same
+    time.sleep(1.5)
+    assert backend.hits["POST /data/acquire/download"] == 1
+    assert "may still arrive: the next one begins within a minute" in words(here.get("/data").text)
+    monkeypatch.setattr("panel.store.ON_ITS_WAY", 0.0)
     until(lambda: backend.hits["POST /data/acquire/download"] == 2)
 
 

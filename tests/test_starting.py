@@ -181,6 +181,19 @@ async def test_an_operation_is_never_matched_to_two_starts(client, store, backen
     assert states == ["started", "unconfirmed"]
 
 
+async def test_what_was_put_aside_may_still_have_begun_what_is_found(client, store, backend):
+    """Two starts of the same thing, and one operation: it is not given to the second because nobody wants the first.
+    A person is asked."""
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    lists(backend)
+    starting = Starting(client, store)
+    first, second = new_key(), new_key()
+    assert (await starting.submit(first, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
+    starting.dismiss(first)
+    lists(backend, listed(backend, "op_a"))
+    assert (await starting.submit(second, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
+
+
 async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_path, backend):
     store = Store(tmp_path / "panel.db")
     lost, _ = store.claim(new_key(), "training", TRAINING, "op_lost")

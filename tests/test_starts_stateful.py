@@ -289,7 +289,7 @@ class Starts(RuleBasedStateMachine):
             r for r in self.backend.rows.values() if r["kind"] == intent.kind and abs(r["created"] - asked_at) < 100
         ]
         others = self.rows(
-            "SELECT key FROM starts WHERE kind = ? AND key != ? AND state IN ('sending', 'unconfirmed')",
+            "SELECT key FROM starts WHERE kind = ? AND key != ? AND state IN ('sending', 'unconfirmed', 'dismissed')",
             intent.kind,
             self.key_of(intent),
         )

@@ -236,7 +236,7 @@ class Live(Views):
         self._stored_dirty = False
         if topic == "stored" or self.fanout.readers("stored"):
             self._coverage()
-            self._put("stored", "queue", draw("fragments/queue.html", queue=self.queue()))
+            self._put("stored", "queue", draw("fragments/queue.html", **self.queue()))
         for each in {topic, *self.fanout.topics}:
             seen = self.relay.known(each[3:]) if each.startswith("op:") else None
             if seen is not None and seen.snapshot.id in self._loaded:

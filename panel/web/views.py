@@ -90,7 +90,7 @@ class Views:
         return {
             "rows": [row_view(row, running.get(row.pair), span) for span in [span_of(rows, now)] for row in rows],
             "span": span_of(rows, now),
-            "queue": self.queue(),
+            **self.queue(),
             "known": self.survey.symbols,
             "now": now,
             "embedded": self.embedded,
@@ -101,8 +101,9 @@ class Views:
         snapshots = [seen.snapshot for seen in self.relay.running() if seen.snapshot.kind == "data_load"]
         return {(snapshot.symbol, snapshot.timeframe): snapshot for snapshot in snapshots}
 
-    def queue(self) -> list[dict[str, Any]]:
-        """Loads that wait or run, the panel's own and others', the running ones first."""
+    def queue(self) -> dict[str, Any]:
+        """Loads that wait or run, the panel's own and others', the running ones first; `doubt`: the next one waits
+        for one that may yet begin."""
         own = self._store.open_loads()
         ids = {load.operation_id for load in own}
         found: list[dict[str, Any]] = [
@@ -114,7 +115,8 @@ class Views:
             seen = self.relay.known(load.operation_id) if load.operation_id else None
             key = f"{load.key}.{load.attempts}"
             found.append({"load": load, "snapshot": seen.snapshot if seen else None, "start": key})
-        return found
+        waits = any(load.state == "waiting" for load in own)
+        return {"queue": found, "doubt": waits and bool(self._store.colliding_starts(time.time()))}
 
     def plan(self, key: str) -> dict[str, Any]:
         """A plan's steps, and how far it is as a whole: every load and the training count the same."""
