@@ -140,6 +140,9 @@ def inside(folder: Path, backend: str, **settings: Any) -> Iterator[Inside]:
             return task
 
         async def end() -> None:
+            # What fell due while the loop stood still comes first: httpcore 1.0 leaves connections that the backend
+            # had closed to the garbage collector when it is cancelled in the very turn in which it puts them away.
+            await asyncio.sleep(0.05)
             messages.put_nowait({"type": "lifespan.shutdown"})
             with contextlib.suppress(asyncio.CancelledError):
                 await task
