@@ -1,8 +1,10 @@
 """Processes that are measured, each on the core it was given, and how much of it they used."""
 
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -35,6 +37,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | {"TMPDIR": str(folder())},  # it may be ended before it tidies up
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         self.pid = self._process.pid
@@ -114,7 +117,10 @@ def wait_for(port: int, patience: float = 20) -> None:
 
 
 def folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="ktrdr-panel-bench-"))
+    """Gone when this process ends."""
+    place = tempfile.mkdtemp(prefix="ktrdr-panel-bench-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return Path(place)
 
 
 def middle(values: list[float]) -> float:
