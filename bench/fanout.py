@@ -41,17 +41,19 @@ class Window:
     events: int
     reading: float  # share of the readers' core that was used
     serving: float
+    system: float  # share of the server's CPU that went into the operating system: sockets, mostly
 
 
 def measure(side: Side, readers: Process, seconds: float, *command: object) -> Window:
     time.sleep(0.3)  # what was sent before has arrived
-    before, cpu, began = readers.ask("count"), side.server.cpu(), time.monotonic()
+    before, cpu, system, began = readers.ask("count"), side.server.cpu(), side.server.system(), time.monotonic()
     side.publisher.ask(*command, seconds)
     time.sleep(0.3)
     after, spent, took = readers.ask("count"), side.server.cpu() - cpu, time.monotonic() - began
     events = after["events"] - before["events"]
     cost = (spent - side.idle * took) / max(events, 1) * 1e6
-    return Window(cost, events, (after["cpu"] - before["cpu"]) / seconds, spent / seconds)
+    inside = (side.server.system() - system) / max(spent, 1e-9)
+    return Window(cost, events, (after["cpu"] - before["cpu"]) / seconds, spent / seconds, inside)
 
 
 @contextmanager
@@ -79,7 +81,10 @@ def sides(names: list[str]) -> Iterator[list[Side]]:
 
 
 def compare(names: list[str], counts: list[int], rounds: int, seconds: float) -> None:
-    print(f"{'streams':>8} {'':6} {'':8} {'µs/event':>9} {'panel ×':>8} {'readers':>8} {'server':>7} {'kB/stream':>10}")
+    print(
+        f"{'streams':>8} {'':6} {'':8} {'µs/event':>9} {'panel ×':>8} {'readers':>8} {'server':>7} {'system':>7}"
+        f" {'kB/stream':>10}"
+    )
     for count in counts:
         with sides(names) as all_sides, ExitStack() as stack:
             readers, weight = {}, {}
@@ -105,7 +110,7 @@ def compare(names: list[str], counts: list[int], rounds: int, seconds: float) ->
                     print(
                         f"{count:>8} {how:6} {name:8} {middle([w.cost for w in windows]):>9.2f} {ratio:>8.2f}"
                         f" {middle([w.reading for w in windows]):>8.0%} {middle([w.serving for w in windows]):>7.0%}"
-                        f" {weight[name]:>10.1f}",
+                        f" {middle([w.system for w in windows]):>7.0%} {weight[name]:>10.1f}",
                         flush=True,
                     )
             print("         idle, ms of CPU a second:", {s.name: round(s.idle * 1000, 2) for s in all_sides})

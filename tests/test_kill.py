@@ -139,7 +139,9 @@ def test_nothing_is_doubled_or_lost_when_something_is_killed(tmp_path: Path) -> 
         )
         assert set(counts(file).values()) <= {1}, counts(file)
         until(lambda: not rows(memory, "SELECT 1 FROM starts WHERE state = 'sending'"), 90)
-    print(f"{KILLS} kills, {len(counts(file))} POSTs; seconds until it answered again, and then until pages were right:")
+    print(
+        f"{KILLS} kills, {len(counts(file))} POSTs; seconds until it answered again, and then until pages were right:"
+    )
     for what, times in took.items():
         print(f"  {what:14} median {statistics.median(times):5.2f}  most {max(times):5.2f}")
 
