@@ -1,10 +1,14 @@
 """Settings come from the environment; what is unsafe is refused with the way to mend it."""
 
+from dataclasses import fields
+
 import pytest
 
 from panel.errors import UnsafeSettings
+from panel.password import hashed
 from panel.settings import BASE_URL, Settings, without_userinfo
 
+HASH = hashed("long enough")
 SENSELESS_NAMES = (
     *(
         "*",
@@ -32,6 +36,24 @@ def test_variables_and_overrides():
     assert (settings.backend, settings.port, settings.host) == ("http://backend:8000/api/v1", 9001, "127.0.0.1")
 
 
+def test_every_variable_is_read(tmp_path):
+    given = {
+        "KTRDR_PANEL_DATA_DIR": (str(tmp_path), tmp_path),
+        "KTRDR_STRATEGIES_DIR": (str(tmp_path), tmp_path),
+        "KTRDR_PANEL_KEEP_DAYS": ("30", 30),
+        "KTRDR_PANEL_LOG_LEVEL": ("warning", "warning"),
+        "KTRDR_PANEL_LOG_FORMAT": ("json", "json"),
+        "KTRDR_PANEL_IN_CONTAINER": ("1", True),
+        "KTRDR_PANEL_PASSWORD": (HASH, HASH),
+    }
+    settings = Settings.from_environ({variable: text for variable, (text, _) in given.items()})
+    by_variable = {field.metadata["variable"]: getattr(settings, field.name) for field in fields(Settings)}
+    assert {variable: by_variable[variable] for variable in given} == {
+        name: value for name, (_, value) in given.items()
+    }
+    assert Settings.from_environ({}).keep_days == 730
+
+
 def test_a_server_without_its_path_gets_it():
     assert Settings.from_environ({}, backend="http://localhost:8000").backend == "http://localhost:8000/api/v1"
 
@@ -43,6 +65,7 @@ def test_a_server_without_its_path_gets_it():
         {"KTRDR_PANEL_PORT": "http"},
         {"KTRDR_PANEL_PORT": "0"},
         {"KTRDR_PANEL_LOG_LEVEL": "loud"},
+        {"KTRDR_PANEL_LOG_FORMAT": "xml"},
         {"KTRDR_PANEL_ALLOWED_HOSTS": "*.example.com"},
         {"KTRDR_PANEL_IN_CONTAINER": "yes"},
         {"KTRDR_PANEL_HOST": "0.0.0.0"},
@@ -89,7 +112,8 @@ def test_an_empty_host_is_every_address():
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
 def test_this_machine_needs_no_password(host):
-    assert not Settings.from_environ({}, host=host).exposed
+    settings = Settings.from_environ({}, host=host)
+    assert not settings.exposed and not settings.unprotected
 
 
 @pytest.mark.parametrize(
