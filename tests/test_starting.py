@@ -40,6 +40,15 @@ def store(tmp_path):
     store.close()
 
 
+@pytest.fixture
+async def relay(client, store):
+    relay = Relay(client, store, Nobody(), client.address)
+    task = asyncio.create_task(relay.run())
+    yield relay
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 def posts(backend: Backend, path: str = "/trainings/start") -> int:
     return backend.hits[f"POST {path}"]
 
@@ -194,6 +203,76 @@ async def test_what_was_put_aside_may_still_have_begun_what_is_found(client, sto
     assert (await starting.submit(second, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
 
 
+async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, store, relay, backend):
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    lists(backend, listed(backend, "op_a"), listed(backend, "op_b"))
+    listed(backend, "op_other_symbol", symbol="GBPUSD")
+    began = []
+    starting = Starting(client, store, relay.observe, began.append)
+    key = (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).key
+    await relay.look("op_other_symbol")
+    assert {seen.snapshot.id for seen in starting.might_be(store.start(key))} == {"op_a", "op_b"}
+    for senseless in ("op_other_symbol", "op_unheard_of", ""):
+        assert starting.choose(key, senseless).state == "unconfirmed"
+    assert starting.choose(new_key(), "op_a") is None and began == []
+    assert starting.choose(key, "op_b").operation_id == "op_b" and [start.key for start in began] == [key]
+    # It is no question any more.
+    assert starting.might_be(store.start(key)) == []
+    for settled in (starting.choose(key, "op_a"), starting.dismiss(key), await starting.check_again(key)):
+        assert (settled.state, settled.operation_id) == ("started", "op_b")
+
+
+async def test_what_is_put_aside_is_looked_for_no_more(client, store, backend):
+    backend.answers["POST /trainings/start"] = (500, {"detail": "lost"})
+    starting = Starting(client, store)
+    start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert starting.might_be(start) == [], "it has an id of its own"
+    assert starting.dismiss(start.key).state == "dismissed"
+    backend.operations[start.operation_id] = operation(start.operation_id)
+    asked = backend.hits.total()
+    assert (await starting.check_again(start.key)).state == "dismissed" and backend.hits.total() == asked
+    for nobodys in (starting.dismiss(new_key()), await starting.check_again(new_key())):
+        assert nobodys is None
+
+
+async def test_a_look_leaves_alone_what_is_just_being_sent(client, store, backend):
+    go_on = asyncio.Event()
+    backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
+    starting, key = Starting(client, store), new_key()
+    sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
+    while not posts(backend):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert (await starting.check_again(key)).state == "sending" and backend.hits.total() == 1
+    go_on.set()
+    await starting.close()  # a stop gives the answer a moment
+    assert (await sending).state == "started" == store.start(key).state
+
+
+async def test_a_stop_does_not_wait_for_an_answer_that_does_not_come(client, store, backend):
+    backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), asyncio.Event())
+    slow = AsyncCLIClient(client.address, max_retries=0)
+    async with slow:
+        starting, key = Starting(slow, store), new_key()
+        sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
+        while not posts(backend):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await starting.close()
+        await asyncio.gather(sending, return_exceptions=True)
+        assert sending.cancelled() and store.start(key).state == "sending"
+
+
+def _held(loop, go_on):
+    """A backend that answers when it is let; `loop` is the test's."""
+
+    async def play(request):
+        body = await request.json()
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
+        backend_id = body["task_id"]
+        return JSONResponse({"success": True, "task_id": backend_id})
+
+    return play
+
+
 async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_path, backend):
     store = Store(tmp_path / "panel.db")
     lost, _ = store.claim(new_key(), "training", TRAINING, "op_lost")
@@ -206,6 +285,7 @@ async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_p
         while any(store.start(key).state == "sending" for key in (lost.key, arrived.key)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     assert store.start(lost.key).state == "unconfirmed" and store.start(arrived.key).state == "started"
     assert posts(backend) == 0
     store.close()
