@@ -11,7 +11,7 @@ import http.client
 import time
 from contextlib import ExitStack
 
-from bench.stage import READERS, SERVER, Process, ended, free_port, share, wait_for
+from bench.stage import READERS, SERVER, Process, ended, free_port, share, speed, wait_for
 
 EPOCHS = 60  # of history in every answer: some 400 kB, as a real backend sends it
 POLLERS = 20
@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run that only shows that everything works")
     quick = parser.parse_args().quick
+    print(speed())
     seconds = 4 if quick else 30
     print(f"{'':34} {'hits/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'CPU':>7}")
     for count in (0, 1, 20) if quick else (0, 1, 20, 1000):

@@ -10,7 +10,7 @@ the write to every stream. The readers of one process take their turns, which is
 import argparse
 import time
 
-from bench.stage import READERS, SERVER, Process, ended, free_port, share, wait_for
+from bench.stage import READERS, SERVER, Process, ended, free_port, share, speed, wait_for
 
 EPOCHS = 60  # of history in every answer: some 400 kB, as a real backend sends it
 
@@ -19,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run that only shows that everything works")
     quick = parser.parse_args().quick
+    print(speed())
     print(f"{'streams':>8} {'readings':>9} {'p50':>8} {'p99':>8} {'most':>8}   ms")
     for count in (1, 20) if quick else (1, 100, 1000):
         backend, port = free_port(), free_port()

@@ -18,6 +18,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from bench.stage import speed
 from panel import wire
 from panel.execute import Reading
 from panel.fanout import Mailbox
@@ -70,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="10 updates instead of 60")
     rounds = 10 if parser.parse_args().quick else 60
+    print(speed())
     polls = next(n for n in range(1, 500) if len(body_at(n)) >= 810_000)
     bodies = [body_at(polls + more) for more in range(rounds + 5)]  # each says something new
     backend = Backend()

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.stage import speed
 from panel.app import memory_of
 from panel.operations import Snapshot
 from panel.settings import Settings
@@ -76,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="5 readings of each page instead of 40")
     rounds = 5 if parser.parse_args().quick else 40
+    print(speed())
     backend = Backend()
     backend.operations["op_run"] = operation("op_run", progress=percent(12, "Epoch 12/100"))
     worst = 0.0

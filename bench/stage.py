@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import timeit
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,12 @@ def folder() -> Path:
     place = tempfile.mkdtemp(prefix="ktrdr-panel-bench-")
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     return Path(place)
+
+
+def speed() -> str:
+    """How quick this machine is just now: a figure in milliseconds means little without it."""
+    took = min(timeit.repeat("for i in range(1_000_000): s += i", "s = 0", number=1, repeat=5))
+    return f"this machine just now: a million additions in Python take {took * 1000:.0f} ms"
 
 
 def middle(values: list[float]) -> float:

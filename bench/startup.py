@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.stage import ROOT, free_port
+from bench.stage import ROOT, free_port, speed
 
 WANTED = 1.5  # seconds
 
@@ -67,6 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three starts and 200 streams")
     quick = parser.parse_args().quick
+    print(speed())
     starts, streams = (3, 200) if quick else (10, 1000)
     port = free_port()
     backend = subprocess.Popen([sys.executable, "-m", "bench.backend", str(port)], cwd=ROOT, stderr=subprocess.DEVNULL)
