@@ -156,6 +156,10 @@ def test_the_way_to_the_login_leads_back(here):
         told = here.post("/plans", {}, ("hx-request", "true"), ("hx-current-url", broken))
         assert (told.status, told.header("hx-redirect")) == (401, "/login"), broken
     assert here.get("/operations").header("www-authenticate") == "Bearer"
+    told = {
+        path: here.get(path).header("content-type").partition(";")[0] for path in ("/api/operations", "/operations")
+    }
+    assert told == {"/api/operations": "application/problem+json", "/operations": "text/plain"}
 
 
 @pytest.mark.parametrize(
