@@ -41,10 +41,10 @@ def download(job: Job) -> Row:
     result = {"mode": mode, "symbol": symbol, "timeframe": timeframe, "cache_hit": before is not None}
     try:
         _fetch(job, start, end, fetched)
+        job.report(95, f"Saving {symbol} {timeframe}", now=True, steps_completed=len(fetched))
     except Stopped:
         bars.add(symbol, timeframe, pd.concat(fetched)) if fetched else None
         raise
-    job.report(95, f"Saving {symbol} {timeframe}", now=True)
     rows, stretches = bars.add(symbol, timeframe, pd.concat(fetched)) if fetched else (0, 0)
     return result | {"gaps_filled": stretches, "rows_downloaded": rows, "source": market.NAME}
 

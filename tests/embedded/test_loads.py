@@ -62,6 +62,7 @@ async def test_a_full_load_goes_from_2020_to_now_in_segments(wire, bars):
     assert context["step_detail"] in seen["progress"]["current_step"]
     done = await wire.end(operation_id)
     assert done["status"] == "completed" and f"{bars.stored('EURUSD', '1h').start:%Y-%m-%d}" == "2020-01-02"
+    assert done["progress"]["steps_completed"] == done["progress"]["steps_total"]
 
 
 async def test_dates_add_to_what_is_stored_and_fill_holes(wire, bars):
