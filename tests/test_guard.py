@@ -298,8 +298,14 @@ def refused(here: Inside, backend: Backend, sent: list[tuple[str, Headers, int]]
 
 
 def asked(backend: Backend) -> dict[str, int]:
-    """What has reached the backend, but for the panel's own regular readings."""
-    regular = {"GET /operations", "GET /workers", *(f"GET /operations/{known}" for known in backend.operations)}
+    """What has reached the backend, but for the panel's own regular readings. On a busy machine one may time out, and
+    then the panel asks how the backend is."""
+    regular = {
+        "GET /operations",
+        "GET /workers",
+        "GET /health",
+        *(f"GET /operations/{known}" for known in backend.operations),
+    }
     return {hit: n for hit, n in backend.hits.items() if hit not in regular}
 
 
