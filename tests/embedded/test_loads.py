@@ -92,13 +92,13 @@ async def test_an_unknown_symbol_fails_as_it_does_at_interactive_brokers(wire):
 
 
 async def test_a_cancelled_load_keeps_what_it_fetched(wire, bars):
-    body = {"symbol": "BTCUSD", "timeframe": "1m", "mode": "full"}
+    body = {"symbol": "BTCUSD", "timeframe": "5m", "mode": "full"}
     operation_id = (await wire.post("/data/acquire/download", body))["operation_id"]
     await wire.until(operation_id, lambda operation: operation["progress"]["steps_completed"] > 0)
     assert (await wire.ask("DELETE", f"/operations/{operation_id}"))[0] == 200
     done = await wire.end(operation_id)
     assert done["status"] == "cancelled"
-    assert bars.stored("BTCUSD", "1m").bars > 100_000
+    assert bars.stored("BTCUSD", "5m").bars > 100_000
 
 
 async def test_where_sample_data_appears_it_says_so(wire, bars):
