@@ -120,5 +120,6 @@ class Discovery:
 
     async def _rest(self, seconds: float) -> None:
         self._relay.nudged.clear()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._relay.nudged.wait(), seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):  # not `wait_for`: Python 3.11's may swallow a cancel
+                await self._relay.nudged.wait()

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from panel.adapters import KINDS
 from panel.catalogue import Catalogue
@@ -101,10 +102,11 @@ class Loads:
             except CLIClientError as exc:
                 log.info("queue waits: %s", exc.message)
             idle = not self._store.open_loads() and not self._store.open_plans() and not self._store.unwanted()
-            try:
-                await asyncio.wait_for(self._due.wait(), None if idle else ROUND)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(
+                    None if idle else ROUND
+                ):  # not `wait_for`: Python 3.11's may swallow a cancel
+                    await self._due.wait()
 
     def wake(self) -> None:
         """Something is another than it was: look at once."""

@@ -292,8 +292,9 @@ class Relay:
         else:
             wait = UNWATCHED
         pace.wake.clear()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(pace.wake.wait(), wait)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):  # not `wait_for`: Python 3.11's may swallow a cancel
+                await pace.wake.wait()
         rest = pace.asked_at + FASTEST - time.monotonic()
         if rest > 0:
             await asyncio.sleep(rest)

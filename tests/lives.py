@@ -85,14 +85,20 @@ class Life:
         self.requests = [task for task in self.requests if not task.done()]
         return [task.result() for task in done if not task.cancelled()]
 
-    def stop(self) -> None:
-        """As TERM does."""
+    def stop(self, turns: int = 0) -> None:
+        """As TERM does. So many turns of the loop later everything that waits for a change is woken."""
 
         async def end() -> None:
             for task in self.requests:
                 task.cancel()
             self._messages.put_nowait({"type": "lifespan.shutdown"})
-            await self._task
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            live = self.routed.state.live
+            live.loads.wake()
+            live.relay.wake()
+            async with asyncio.timeout(60):
+                await self._task
 
         self.runner.run(end())
 
