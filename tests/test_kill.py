@@ -1,7 +1,7 @@
 """kill -9, of the panel, the backend or the command line, at any moment: nothing doubled, nothing lost.
 
 Real processes with a proxy between them. KTRDR_PANEL_TEST_KILLS sets how often something is killed (4 unless it is
-set); a hundred take about ten minutes. With `-s` the times are printed.
+set); a hundred take about four minutes. With `-s` the times are printed.
 """
 
 import os
