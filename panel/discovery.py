@@ -120,6 +120,6 @@ class Discovery:
 
     async def _rest(self, seconds: float) -> None:
         self._relay.nudged.clear()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; ours is a request's
             async with asyncio.timeout(seconds):  # not `wait_for`: Python 3.11's may swallow a cancel
                 await self._relay.nudged.wait()

@@ -102,7 +102,7 @@ class Loads:
             except CLIClientError as exc:
                 log.info("queue waits: %s", exc.message)
             idle = not self._store.open_loads() and not self._store.open_plans() and not self._store.unwanted()
-            with suppress(TimeoutError):
+            with suppress(asyncio.TimeoutError):
                 async with asyncio.timeout(
                     None if idle else ROUND
                 ):  # not `wait_for`: Python 3.11's may swallow a cancel

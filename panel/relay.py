@@ -292,7 +292,7 @@ class Relay:
         else:
             wait = UNWATCHED
         pace.wake.clear()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; ours is a request's
             async with asyncio.timeout(wait):  # not `wait_for`: Python 3.11's may swallow a cancel
                 await pace.wake.wait()
         rest = pace.asked_at + FASTEST - time.monotonic()
