@@ -235,6 +235,15 @@ async def test_what_is_put_aside_is_looked_for_no_more(client, store, backend):
         assert nobodys is None
 
 
+async def test_what_may_still_be_on_its_way_is_not_given_up(client, store, backend, monkeypatch):
+    monkeypatch.setattr("panel.starting.ANSWERED_BY", 45.0)
+    start, _ = store.claim(new_key(), "training", TRAINING, "op_on_its_way")  # by another process, just now
+    starting = Starting(client, store)
+    assert (await starting.check_again(start.key)).state == "sending"
+    monkeypatch.setattr("panel.starting.ANSWERED_BY", 0.0)
+    assert (await starting.check_again(start.key)).state == "unconfirmed"
+
+
 async def test_a_look_leaves_alone_what_is_just_being_sent(client, store, backend):
     go_on = asyncio.Event()
     backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)

@@ -1,7 +1,7 @@
 """Started exactly once, seen to its end: whatever is pressed, broken, killed and restarted, in any order.
 
 The whole panel runs over a line that is made bad on purpose, to a backend that counts what it begins, in virtual time.
-KTRDR_PANEL_TEST_STARTS sets the number of such stories (10 unless it is set); a thousand take about half an hour.
+KTRDR_PANEL_TEST_STARTS sets the number of such stories (10 unless it is set); a thousand take six minutes.
 With `-s` the figures are printed.
 """
 
