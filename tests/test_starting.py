@@ -249,14 +249,15 @@ async def test_what_may_still_be_on_its_way_is_not_given_up(client, store, backe
 async def test_a_look_leaves_alone_what_is_just_being_sent(client, store, backend):
     go_on = asyncio.Event()
     backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
-    starting, key = Starting(client, store), new_key()
-    sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
-    while not posts(backend):  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    assert (await starting.check_again(key)).state == "sending" and backend.hits.total() == 1
-    go_on.set()
-    await starting.close()  # a stop gives the answer a moment
-    assert (await sending).state == "started" == store.start(key).state
+    async with AsyncCLIClient(client.address, max_retries=0) as patient:
+        starting, key = Starting(patient, store), new_key()
+        sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
+        while not posts(backend):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert (await starting.check_again(key)).state == "sending" and backend.hits.total() == 1
+        go_on.set()
+        await starting.close()  # a stop gives the answer a moment
+        assert (await sending).state == "started" == store.start(key).state
 
 
 async def test_a_stop_does_not_wait_for_an_answer_that_does_not_come(client, store, backend):
