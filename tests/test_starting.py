@@ -261,16 +261,17 @@ async def test_a_look_leaves_alone_what_is_just_being_sent(client, store, backen
 
 
 async def test_a_stop_does_not_wait_for_an_answer_that_does_not_come(client, store, backend):
-    backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), asyncio.Event())
-    slow = AsyncCLIClient(client.address, max_retries=0)
-    async with slow:
-        starting, key = Starting(slow, store), new_key()
+    go_on = asyncio.Event()
+    backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
+    async with AsyncCLIClient(client.address, max_retries=0) as patient:
+        starting, key = Starting(patient, store), new_key()
         sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
         while not posts(backend):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await starting.close()
         await asyncio.gather(sending, return_exceptions=True)
         assert sending.cancelled() and store.start(key).state == "sending"
+    go_on.set()
 
 
 def _held(loop, go_on):
@@ -279,8 +280,7 @@ def _held(loop, go_on):
     async def play(request):
         body = await request.json()
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
-        backend_id = body["task_id"]
-        return JSONResponse({"success": True, "task_id": backend_id})
+        return JSONResponse({"success": True, "task_id": body["task_id"]})
 
     return play
 
