@@ -179,6 +179,7 @@ def test_a_load_that_is_not_confirmed_holds_the_queue_and_says_so(here, backend,
     load(here, "second" * 4, symbol="GBPUSD")
     time.sleep(1.5)
     assert backend.hits["POST /data/acquire/download"] == 1
+    assert "begins within a minute" not in words(here.get("/data").text), "it waits for the person"
     here.post(f"/loads/{KEY}/cancel")  # the person decides, and what was sent is on its way all the same
     time.sleep(1.5)
     assert backend.hits["POST /data/acquire/download"] == 1

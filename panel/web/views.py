@@ -115,7 +115,9 @@ class Views:
             seen = self.relay.known(load.operation_id) if load.operation_id else None
             key = f"{load.key}.{load.attempts}"
             found.append({"load": load, "snapshot": seen.snapshot if seen else None, "start": key})
-        waits = any(load.state == "waiting" for load in own)
+        waits = bool(own) and all(
+            load.state == "waiting" for load in own
+        )  # one not confirmed holds it until a person decides
         return {"queue": found, "doubt": waits and bool(self._store.colliding_starts(time.time()))}
 
     def plan(self, key: str) -> dict[str, Any]:
