@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from tests.scripted import RESULT, Backend, corrupt, operation, percent, stamp
+from tests.support.scripted import RESULT, Backend, corrupt, operation, percent, stamp
 
 
 class Busy(Backend):

@@ -19,13 +19,13 @@ from typing import Any
 from starlette.requests import Request
 
 from bench.stage import speed
-from panel import wire
-from panel.execute import Reading
-from panel.fanout import Mailbox
-from panel.operations import Snapshot
-from panel.web.live import Live
-from tests.inside import inside
-from tests.scripted import Backend, corrupt, operation, percent, served
+from panel.backend import decoding as wire
+from panel.backend.polling import Reading
+from panel.domain.snapshot import Snapshot
+from panel.live.hub import Mailbox
+from panel.live.publisher import Publisher
+from tests.support.inside import inside
+from tests.support.scripted import Backend, corrupt, operation, percent, served
 
 WANTED = 10.0  # milliseconds
 
@@ -43,7 +43,7 @@ async def late(_: Request) -> Any:
     return 503, {"detail": "late"}
 
 
-async def measure(live: Live, bodies: list[bytes]) -> dict[str, list[float]]:
+async def measure(live: Publisher, bodies: list[bytes]) -> dict[str, list[float]]:
     """Milliseconds of CPU for each part in each round: a busy machine does not change them."""
     spent: defaultdict[str, list[float]] = defaultdict(list)
     page, home = Mailbox(), Mailbox()

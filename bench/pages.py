@@ -15,12 +15,12 @@ from typing import Any
 
 from bench.stage import speed
 from panel.app import memory_of
-from panel.operations import Snapshot
+from panel.domain.snapshot import Snapshot
+from panel.domain.verdict import judge, observed
 from panel.settings import Settings
-from panel.store import Store
-from panel.verdict import judge, observed
-from tests.inside import inside
-from tests.scripted import RESULT, Backend, operation, percent, served, stamp
+from panel.storage.store import Storage
+from tests.support.inside import inside
+from tests.support.scripted import RESULT, Backend, operation, percent, served, stamp
 
 WANTED = 25.0  # milliseconds
 REMEMBERED = 10_000
@@ -65,11 +65,11 @@ def remembered(n: int, now: float) -> dict[str, Any]:
 
 
 def fill(folder: Path, address: str) -> None:
-    store = Store(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))
+    store = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))
     now = time.time()
     for n in range(REMEMBERED):
-        seen = observed(None, Snapshot.from_json(remembered(n, now), now))
-        store.memory.remember(seen, judge(seen, now), now)
+        observation = observed(None, Snapshot.from_json(remembered(n, now), now))
+        store.memory.remember(observation, judge(observation, now), now)
     store.close()
 
 

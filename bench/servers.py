@@ -23,15 +23,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from bench.stage import folder
 from panel.app import create_app
-from panel.fanout import Fanout, chunk, frame, partial
+from panel.live.hub import Hub, chunk, frame, partial
+from panel.live.protocol import Connection
 from panel.settings import Settings
-from panel.web.connection import Connection
-from tests.panels import live_of
+from tests.support.panels import live_of
 
 BODY = partial("card-bench", "x" * 220 + "~")  # with its envelope about 300 bytes
 FRAME = frame(BODY)
 
-fanouts: list[Fanout] = []
+fanouts: list[Hub] = []
 Publish = Callable[[bytes], Awaitable[None]]  # one frame to every stream; done when all of them have it
 
 

@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.panels import panel_process
+from tests.support.panels import panel_process
 
 FOLDER = Path(__file__).parent / "images"
 WIDE, PHONE = 1280, 390

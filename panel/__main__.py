@@ -1,5 +1,5 @@
 """`python -m panel` is `ktrdr-panel`."""
 
-from panel.cli import main
+from panel.cli.main import main
 
 main(prog_name="ktrdr-panel")

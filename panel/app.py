@@ -15,25 +15,30 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from panel import __version__
-from panel.catalogue import Catalogue
-from panel.connect import connect
-from panel.discovery import Discovery
-from panel.fanout import Fanout
-from panel.loads import Loads
-from panel.relay import Relay
-from panel.resuming import Resuming
+from panel.backend.catalogue import Catalogue
+from panel.backend.connect import connect
+from panel.live.hub import Hub
+from panel.live.publisher import Publisher
+from panel.monitoring.discovery import Discovery
+from panel.monitoring.inventory import DataInventory
+from panel.monitoring.poller import Monitor
 from panel.settings import Settings, without_userinfo
-from panel.starting import Starting
-from panel.store import Store
-from panel.survey import Survey
-from panel.turn import Turn
-from panel.web import actions, api, browse, compare, health, listing, login, market, pages, problems, start, streams
-from panel.web import metrics as measured
-from panel.web.guard import Guard
-from panel.web.live import Live
-from panel.web.metrics import Metrics, Sources
-from panel.web.render import ASSETS
-from panel.web.requests import Requests
+from panel.storage.process_lock import ProcessLock
+from panel.storage.store import Storage
+from panel.views.templating import ASSETS
+from panel.web import problems
+from panel.web.auth import login
+from panel.web.middleware.guard import GuardMiddleware
+from panel.web.middleware.request_context import RequestContextMiddleware
+from panel.web.routes import actions, api, browse, compare, health, pages, start
+from panel.web.routes import data as market
+from panel.web.routes import metrics as measured
+from panel.web.routes import operations as listing
+from panel.web.routes import stream as streams
+from panel.web.routes.metrics import Metrics, Sources
+from panel.workflows.queue import LoadQueue
+from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.starting import StartWorkflow
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +51,16 @@ def create_app(settings: Settings) -> ASGIApp:
         # No repeats here: the relay's own loop is the repeat, and it wants to know at once.
         async with connect(settings, max_retries=0) as client:
             memory = memory_of(settings)
-            store = Store(memory)
+            store = Storage(memory)
             catalogue = Catalogue(client, settings.strategies_folder if settings.backend else None)
-            live = Live(Fanout(), store, catalogue, embedded=not settings.backend)
-            live.relay = Relay(client, store, live, client.address)
-            live.resuming = Resuming(client, live.relay)
-            starting = Starting(client, store, live.relay.observe, live.relay.expect, live.starts_changed)
-            live.survey = Survey(client, catalogue, store, live.stored_changed)
-            live.loads = Loads(client, store, starting, live.relay, catalogue, Turn(memory), live.queue_changed)
+            live = Publisher(Hub(), store, catalogue, embedded=not settings.backend)
+            live.relay = Monitor(client, store, live, client.address)
+            live.resuming = ResumeWorkflow(client, live.relay)
+            starting = StartWorkflow(client, store, live.relay.observe, live.relay.expect, live.starts_changed)
+            live.survey = DataInventory(client, catalogue, store, live.stored_changed)
+            live.loads = LoadQueue(
+                client, store, starting, live.relay, catalogue, ProcessLock(memory), live.queue_changed
+            )
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
             app.state.starting, app.state.client = starting, client
             sources = Sources(live, store.memory.counts, lambda: len(store.open_loads()), memory)
@@ -83,10 +90,10 @@ def create_app(settings: Settings) -> ASGIApp:
     app.mount("/static", Static(directory=ASSETS / "static"))
     problems.install(app)
     if not settings.password:
-        return Requests(Guard(app, settings.hosts))
+        return RequestContextMiddleware(GuardMiddleware(app, settings.hosts))
     app.include_router(login.router)
-    app.state.login = login.Login(app, settings)
-    return Requests(Guard(app.state.login, settings.hosts))
+    app.state.login = login.AuthenticationMiddleware(app, settings)
+    return RequestContextMiddleware(GuardMiddleware(app.state.login, settings.hosts))
 
 
 async def _kept(run: Callable[[], Awaitable[None]]) -> None:

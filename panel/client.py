@@ -9,11 +9,12 @@ from typing import Any, Self
 
 import httpx
 
-from panel import execute, wire
 from panel.adapters import OperationAdapter
+from panel.backend import decoding as wire
+from panel.backend import polling as execute
 from panel.errors import CLIClientError, ConnectionError, TimeoutError, Unreadable
+from panel.observability.trace import TRACE
 from panel.settings import BASE_URL, DEFAULT_BASE_URL, without_userinfo
-from panel.trace import TRACE
 
 # The backend's server drops a connection that rests for 5 s. Letting go first means that a POST is not
 # sent into a connection which is just being closed, and so is not lost in a way nobody can tell.
@@ -90,7 +91,7 @@ class AsyncCLIClient:
     async def execute_operation(
         self, adapter: OperationAdapter, on_progress: execute.OnProgress | None = None, poll_interval: float = 0.3
     ) -> dict[str, Any]:
-        """See `panel.execute.execute_operation`."""
+        """See `panel.backend.polling.execute_operation`."""
         return await execute.execute_operation(self, adapter, on_progress, poll_interval)
 
     async def _request(self, method: str, path: str, **options: Any) -> Any:

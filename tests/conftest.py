@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.panels import Panel, panel
-from tests.scripted import Backend, served
+from tests.support.panels import Panel, panel
+from tests.support.scripted import Backend, served
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@
 import importlib
 import pkgutil
 
-from panel.adapters.base import Field, Figure, OperationAdapter
+from panel.adapters.base import Field, OperationAdapter
+from panel.domain.results import Figure
 
 _OFFERED_FIRST = ("training", "data_load")
 

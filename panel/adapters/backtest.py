@@ -2,20 +2,10 @@
 
 from typing import Any
 
-from panel.adapters.base import (
-    Field,
-    Figure,
-    Measure,
-    OperationAdapter,
-    chosen,
-    count,
-    decimal,
-    named,
-    percent,
-    written,
-)
-from panel.adapters.chart import Chart, Curve, Plot
-from panel.operations import Snapshot, number
+from panel.adapters.base import Field, OperationAdapter, chosen, count, decimal, named, percent, written
+from panel.domain.chart import Chart, Curve, Plot
+from panel.domain.results import Figure, Measure
+from panel.domain.snapshot import Snapshot, number
 
 MAX_POINTS = 5000  # of an equity curve that are drawn
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Literal, Self
 
-from panel.adapters.chart import Chart
-from panel.coverage import SYMBOL
+from panel.domain.chart import Chart
+from panel.domain.gaps import SYMBOL
+from panel.domain.results import Figure, Measure
+from panel.domain.snapshot import ID, Snapshot, number, text
 from panel.errors import APIError, InvalidForm
-from panel.operations import ID, Snapshot, number, text
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w", "1M")  # GET /timeframes
 
@@ -32,28 +33,6 @@ class Field:
     required: bool = False
     choices: tuple[tuple[str, str], ...] = ()  # (value, what it means)
     default: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number of a result, as it is shown: label, value, and what to make of it."""
-
-    label: str
-    value: str
-    note: str = ""
-    lead: bool = False  # one of the few that are shown large
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One number of a result that runs are compared by. `path` leads to it inside the result; with the unit % it is a
-    fraction. `better`: the higher, the lower or the one nearer to nothing; "" when none is."""
-
-    label: str
-    path: str
-    unit: Literal["", "%", "s"] = ""
-    digits: int = 0
-    better: Literal["high", "low", "small", ""] = ""
 
 
 class OperationAdapter(ABC):

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from panel.adapters.base import TIMEFRAMES, Field, Figure, Measure, OperationAdapter, chosen, count, text
-from panel.operations import Snapshot, number
+from panel.adapters.base import TIMEFRAMES, Field, OperationAdapter, chosen, count, text
+from panel.domain.results import Figure, Measure
+from panel.domain.snapshot import Snapshot, number
 
 
 class DataLoadOperationAdapter(OperationAdapter):

@@ -3,19 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from panel.adapters.base import (
-    Field,
-    Figure,
-    Measure,
-    OperationAdapter,
-    chosen,
-    count,
-    decimal,
-    named,
-    percent,
-)
-from panel.adapters.chart import Chart, Curve, Plot
-from panel.operations import Snapshot, number, text
+from panel.adapters.base import Field, OperationAdapter, chosen, count, decimal, named, percent
+from panel.domain.chart import Chart, Curve, Plot
+from panel.domain.results import Figure, Measure
+from panel.domain.snapshot import Snapshot, number, text
 
 
 class TrainingOperationAdapter(OperationAdapter):

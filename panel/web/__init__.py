@@ -1,1 +1,1 @@
-"""The pages: routes translate requests into what the rooms below do, and back into HTML."""
+"""HTTP in, HTML or JSON out: middleware, authentication and routes."""

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from panel.web.render import draw
+from panel.views.templating import draw
 
 
 def page(request: Request, template: str, status: int = 200, stream: str = "line", **values: Any) -> HTMLResponse:
@@ -45,6 +45,6 @@ def go(request: Request, path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
-def whom(request: Request) -> str:
+def actor(request: Request) -> str:
     """Who asks, as it is written down: the panel knows addresses, not people."""
     return f"a browser at {request.client.host}" if request.client else "a browser"

@@ -1,0 +1,1 @@
+"""Everything that knows KTRDR: HTTP, decoding, catalogue, polling."""

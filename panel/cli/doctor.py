@@ -1,0 +1,183 @@
+"""What is right and what is wrong with a panel's surroundings, each with the way to mend it. Changes nothing."""
+
+import platform
+import shutil
+import socket
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+from panel.backend.catalogue import in_folder
+from panel.backend.connect import embedded_missing
+from panel.client import AsyncCLIClient
+from panel.domain.formatting import duration
+from panel.domain.workers import WorkerList
+from panel.errors import CLIClientError
+from panel.password import is_hash
+from panel.settings import BASE_URL, Settings
+
+CLOCKS = 5.0  # seconds that the backend's clock may differ: starts are matched by time
+SCARCE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of free disk
+SLOW = 1.0  # seconds for /health
+
+
+class Grade(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`mend` says what to do, and is empty when nothing is to be done."""
+
+    what: str
+    grade: Grade
+    said: str
+    mend: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Everything, in the order in which it is worth mending."""
+    found = await _ktrdr(settings) if settings.backend else [_embedded()]
+    return [*found, *_strategies(settings), *_memory(settings), *_reach(settings), await _port(settings)]
+
+
+def _embedded() -> Finding:
+    if missing := embedded_missing():
+        return Finding(
+            "backend",
+            Grade.FAIL,
+            f"None is named, and the embedded one lacks {', '.join(missing)}.",
+            f"pip install 'ktrdr-panel[embedded]', or name a KTRDR in {BASE_URL}.",
+        )
+    return Finding("backend", Grade.OK, "The embedded one; its libraries are installed.")
+
+
+async def _ktrdr(settings: Settings) -> list[Finding]:
+    async with AsyncCLIClient(settings.backend, timeout=5.0, max_retries=0) as client:
+        began = time.perf_counter()
+        try:
+            health = await client.get("/health")
+        except CLIClientError as exc:
+            mend = f"See that KTRDR runs, and that {BASE_URL} is its address, ending in /api/v1."
+            return [Finding("backend", Grade.FAIL, exc.message, mend)]
+        took = time.perf_counter() - began
+        version = health.get("version") if isinstance(health, dict) else None
+        said = f"{client.address} answers in {took * 1000:.0f} ms, version {version or 'unknown'}."
+        slow = "The backend or the way to it is busy; pages will lag behind." if took > SLOW else ""
+        found = [Finding("backend", Grade.WARN if slow else Grade.OK, said, slow)]
+        found += _clock(client.date)
+        try:
+            found.append(_workers(await client.get("/workers")))
+        except CLIClientError as exc:
+            found.append(Finding("workers", Grade.WARN, exc.message, "Trainings need one; see KTRDR's own log."))
+    return found
+
+
+def _clock(date: str) -> Iterator[Finding]:
+    try:
+        off = time.time() - parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        yield Finding("clock", Grade.WARN, "The backend does not tell its time.", "Compare the two clocks by hand.")
+        return
+    if abs(off) < CLOCKS:
+        yield Finding("clock", Grade.OK, "The backend's clock agrees with this one.")
+    else:
+        said = f"The backend's clock is {duration(abs(off))} {'behind' if off > 0 else 'ahead'}."
+        yield Finding("clock", Grade.WARN, said, "Let both machines take the time from the network (NTP).")
+
+
+def _workers(answer: object) -> Finding:
+    workers = WorkerList().heard(answer, time.time()).workers
+    kinds = Counter(worker.kind or "unknown" for worker in workers if worker.reachable)
+    lost = sum(not worker.reachable for worker in workers)
+    said = ", ".join(f"{count} for {kind}" for kind, count in sorted(kinds.items())) or "none can be reached"
+    said = f"Workers: {said}{f'; {lost} not reachable' if lost else ''}."
+    if not kinds["training"]:
+        return Finding("workers", Grade.WARN, said, "Start a training worker; until then every training is refused.")
+    mend = "Look at the worker that does not answer; it is struck off five minutes later." if lost else ""
+    return Finding("workers", Grade.WARN if lost else Grade.OK, said, mend)
+
+
+def _strategies(settings: Settings) -> Iterator[Finding]:
+    folder = settings.strategies_folder
+    if folder is None:
+        if settings.backend:
+            said = "No folder is named; KTRDR lists none of its own v3 strategies."
+            yield Finding("strategies", Grade.WARN, said, "Name KTRDR's folder: KTRDR_STRATEGIES_DIR=/…/strategies")
+        return
+    try:
+        next(folder.iterdir(), None)
+    except OSError as exc:
+        reason = (exc.strerror or "unreadable").lower()
+        yield Finding("strategies", Grade.FAIL, f"{folder}: {reason}.", "Name a folder that this user may read.")
+        return
+    strategies = in_folder(folder).values()
+    good = sum(not strategy.problem for strategy in strategies)
+    old = sum("v2" in strategy.problem for strategy in strategies)
+    broken = len(strategies) - good - old
+    said = f"{folder}: {good} v3, {old} v2{f', {broken} unreadable' if broken else ''}."
+    mend = "" if good else "KTRDR trains v3 files; put some there, or name another folder in KTRDR_STRATEGIES_DIR."
+    yield Finding("strategies", Grade.OK if good else Grade.WARN, said, mend)
+
+
+def _memory(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_folder
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder / "panel" if (folder / "panel").exists() else there) as file:
+            file.write(b"x" * 4096)
+            file.flush()
+    except OSError as exc:
+        reason = (exc.strerror or "not writable").lower()
+        yield Finding(
+            "memory", Grade.FAIL, f"{folder}: {reason}.", "Let this user write there, or set KTRDR_PANEL_DATA_DIR."
+        )
+        return
+    yield Finding("memory", Grade.OK, f"{folder} can be written to.")
+    free = shutil.disk_usage(there).free
+    grade = Grade.FAIL if free < TOO_LITTLE else Grade.WARN if free < SCARCE else Grade.OK
+    mend = "" if grade is Grade.OK else "Make room, or set KTRDR_PANEL_DATA_DIR to a larger disk."
+    yield Finding("disk", grade, f"{free / 1e9:,.1f} GB free.", mend)
+
+
+def _reach(settings: Settings) -> Iterator[Finding]:
+    names = ", ".join(sorted(name for name in settings.hosts if name.endswith(f":{settings.port}")))
+    yield Finding("hosts", Grade.OK, f"Listens on {settings.host}; answers to {names}.")
+    if settings.unprotected:
+        said = "Others can reach the panel, and nothing asks them who they are."
+        yield Finding("password", Grade.WARN, said, "Set KTRDR_PANEL_PASSWORD, or listen on 127.0.0.1.")
+    elif not settings.password:
+        yield Finding("password", Grade.OK, "None, and only this machine is answered.")
+    elif is_hash(settings.password):
+        yield Finding("password", Grade.OK, "One is asked for; its hash is set.")
+    else:
+        said = "One is asked for; it is set in plain text."
+        yield Finding("password", Grade.WARN, said, "ktrdr-panel hash-password prints a hash to set instead.")
+
+
+async def _port(settings: Settings) -> Finding:
+    where = f"{settings.host}:{settings.port}"
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if platform.system() != "Windows":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does it
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as exc:
+            reason = (exc.strerror or "it cannot be listened on").lower()
+        else:
+            return Finding("port", Grade.OK, f"{where} is free.")
+    async with AsyncCLIClient(f"http://127.0.0.1:{settings.port}", timeout=3.0, max_retries=0) as client:
+        try:
+            health = await client.get("/healthz")
+        except CLIClientError:
+            health = None
+    if isinstance(health, dict) and health.get("name") == "ktrdr-panel":
+        return Finding("port", Grade.OK, f"A panel, version {health.get('version')}, runs on {where} already.")
+    return Finding("port", Grade.FAIL, f"{where}: {reason}.", "Choose another one: KTRDR_PANEL_PORT.")

@@ -1,0 +1,149 @@
+"""The command line: `serve`, and one sub-command for each kind of operation."""
+
+import asyncio
+import json
+import logging
+import sqlite3
+from dataclasses import asdict
+from typing import Any
+
+import click
+import uvicorn
+from rich.console import Console
+
+from panel import __version__
+from panel.adapters import KINDS, Field, OperationAdapter
+from panel.app import create_app, memory_of
+from panel.backend.connect import check
+from panel.cli import run_operation as command
+from panel.cli.doctor import Finding, Grade, examine
+from panel.errors import InvalidForm, UnsafeSettings
+from panel.live.protocol import Connection
+from panel.observability import logs
+from panel.password import SHORTEST, hashed
+from panel.settings import Settings
+from panel.storage.store import Storage
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ktrdr-panel")
+def main() -> None:
+    """A face for KTRDR: trainings and data loads in the browser, or from here."""
+
+
+def settings_or_exit(**overrides: Any) -> Settings:
+    try:
+        settings = Settings.from_environ(**overrides)
+        check(settings)
+    except UnsafeSettings as exc:
+        raise click.ClickException(str(exc)) from exc
+    return settings
+
+
+@main.command()
+@click.option("--backend", help="Address of KTRDR's REST API; without one the embedded backend works.")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.")
+def serve(backend: str | None, host: str | None, port: int | None) -> None:
+    """Open the panel for browsers."""
+    settings = settings_or_exit(backend=backend, host=host, port=port)
+    try:
+        Storage(memory_of(settings)).close()  # opened again by the app, which could not say it in one sentence
+    except (sqlite3.Error, OSError) as exc:
+        raise click.ClickException(
+            f"The panel's memory in {settings.data_folder} cannot be used: {exc}. "
+            "KTRDR_PANEL_DATA_DIR names another folder."
+        ) from exc
+    logs.install(settings.log_level, settings.log_format)
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{shown}:{settings.port}"
+    if settings.log_format == "json":
+        logging.getLogger(__name__).info("ktrdr-panel %s", __version__, extra={"address": address})
+    else:
+        Console(stderr=True).print(f"ktrdr-panel {__version__} on [bold]{address}[/bold]", highlight=False)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,  # its lines go through ours
+        http=Connection,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        timeout_graceful_shutdown=3,
+    )
+
+
+@main.command()
+@click.option("--backend", help="Address of KTRDR's REST API; without one the embedded backend works.")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(backend: str | None, host: str | None, port: int | None, as_json: bool) -> None:
+    """Look whether all is well around the panel; exits with 1 when something has to be mended."""
+    try:
+        settings = Settings.from_environ(backend=backend, host=host, port=port)
+        found = asyncio.run(examine(settings))
+    except UnsafeSettings as exc:
+        found = [Finding("settings", Grade.FAIL, str(exc), "docs/settings.md has every setting.")]
+    bad = any(each.grade is Grade.FAIL for each in found)
+    if as_json:
+        click.echo(json.dumps({"ok": not bad, "checks": [asdict(each) for each in found]}, ensure_ascii=False))
+    else:
+        for each in found:
+            shown = click.style(f"{each.grade:<5}", fg={"ok": "green", "warn": "yellow", "fail": "red"}[each.grade])
+            click.echo(f"{shown} {each.what:<11} {each.said}")
+            if each.mend:
+                click.echo(f"{'':<17} {each.mend}")
+    raise SystemExit(int(bad))
+
+
+@main.command("hash-password")
+@click.password_option("--password", help="Asked for when it is not given here, where others may read it.")
+def hash_password(password: str) -> None:
+    """Print the hash of a password, to be set instead of the password itself."""
+    if len(password) < SHORTEST:
+        raise click.ClickException(f"It is too short: it needs {SHORTEST} characters.")
+    click.echo(hashed(password))
+
+
+def _command(adapter: type[OperationAdapter]) -> click.Command:
+    """The sub-command of one kind, made from its fields."""
+
+    def run(backend: str | None, **given: Any) -> None:
+        settings = settings_or_exit(backend=backend)
+        typed = {name: _as_typed(value) for name, value in given.items()}
+        try:
+            made = adapter.from_form(typed)
+        except InvalidForm as exc:
+            raise click.UsageError(" ".join(exc.errors.values())) from exc
+        raise SystemExit(asyncio.run(command.run(settings, made, typed)))
+
+    parameters: list[click.Parameter] = [_parameter(field) for field in adapter.fields]
+    parameters.append(
+        click.Option(["--backend"], help="Address of KTRDR's REST API; without one the embedded backend works.")
+    )
+    return click.Command(adapter.command, params=parameters, callback=run, help=adapter.summary)
+
+
+def _parameter(field: Field) -> click.Parameter:
+    if not field.option:
+        return click.Argument([field.name], metavar=field.label.upper())
+    if field.type == "switch":
+        return click.Option([field.option, field.name], is_flag=True, help=field.help)
+    choices = ", ".join(value for value, _ in field.choices)
+    text = field.help or (f"One of {choices}." if choices else field.label)
+    return click.Option([field.option, field.name], help=text, default=field.default or None, required=field.required)
+
+
+def _as_typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else ""
+    return "" if value is None else str(value)
+
+
+for _adapter in KINDS.values():
+    main.add_command(_command(_adapter))

@@ -1,0 +1,227 @@
+"""One operation from the command line: started exactly once, followed with a bar, reported.
+
+It shares the panel's memory of this backend. The intent is on disk before the POST leaves; when the answer is
+lost, or this process is killed, the panel knows what to look for, and shows it.
+"""
+
+import asyncio
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from panel.adapters import OperationAdapter
+from panel.app import memory_of
+from panel.backend.connect import connect
+from panel.backend.polling import cancelled, until_finished
+from panel.client import AsyncCLIClient
+from panel.domain.requests import Start
+from panel.domain.snapshot import Snapshot
+from panel.domain.verdict import Observation, State, judge
+from panel.errors import CLIClientError
+from panel.settings import Settings
+from panel.storage.process_lock import ProcessLock
+from panel.storage.store import Storage
+from panel.workflows.starting import StartWorkflow, new_key
+
+OK, FAILED, INTERRUPTED = 0, 1, 130
+LOOKED_FOR = 30.0  # seconds that a start whose answer was lost is looked for before the command gives up
+OPEN = ("sending", "unconfirmed")
+NOT_CONFIRMED = (
+    "It was sent, and no answer said whether it began. It is not sent again by itself. "
+    "The panel keeps looking for it and shows it on its home page; look there before you start it again."
+)
+
+
+async def run(settings: Settings, made: OperationAdapter, form: Mapping[str, str]) -> int:
+    """Health check, start, bar, result; returns the exit code. Ctrl-C cancels what was started."""
+    console, title = Console(), made.title
+    work = asyncio.current_task()
+    assert work is not None  # noqa: S101
+    interrupted = _on_interrupt(work.cancel)
+    try:
+        async with connect(settings) as client:
+            if not await client.health_check():
+                console.print(f"Could not connect to API at {client.address}. Is the API server running?", style="red")
+                return FAILED
+            memory = memory_of(settings)
+            with closing(Storage(memory)) as store:
+                return await _Run(console, client, store, ProcessLock(memory), made, form).to_its_end(work)
+    except asyncio.CancelledError:
+        console.print(f"{title}: interrupted.", style="yellow")
+        return INTERRUPTED
+    except CLIClientError as exc:
+        console.print(f"{title}: {escape(exc.message)}", style="red", highlight=False)
+        return FAILED
+    except (sqlite3.Error, OSError) as exc:
+        console.print(
+            f"The panel's memory in {settings.data_folder} cannot be written: {escape(str(exc))}", style="red"
+        )
+        return FAILED
+    finally:
+        interrupted()
+
+
+class _Run:
+    """One start, with what it needs."""
+
+    def __init__(
+        self,
+        console: Console,
+        client: AsyncCLIClient,
+        store: Storage,
+        turn: ProcessLock,
+        made: OperationAdapter,
+        form: Mapping[str, str],
+    ) -> None:
+        self.console = console
+        self.client = client
+        self.store = store
+        self.turn = turn
+        self.made = made
+        self.form = {name: value for name, value in form.items() if value}
+        self.key = new_key()
+        self.starting = StartWorkflow(client, store, changed=self._say_when_lost)
+        self.told = ""
+
+    async def to_its_end(self, work: "asyncio.Task[Any]") -> int:
+        try:
+            try:
+                start = await (self._in_turn() if self.made.kind == "data_load" else self._send())
+                start = await self._certain(start)
+                result = await self._follow(start)
+            except asyncio.CancelledError:
+                work.uncancel()
+                result = await self._take_back()
+        finally:
+            await self.starting.close()
+        return _report(self.console, type(self.made), result)
+
+    async def _send(self) -> Start:
+        return await self.starting.submit(self.key, self.made, self.form, "the command line")
+
+    async def _in_turn(self) -> Start:
+        """A load waits until no other runs or is being started: two at once disturb each other at the backend."""
+        while True:
+            with self.turn.taken() as ours:  # the panel, or another command line, may be about to start one
+                before = await self._before() if ours else "another load is being started"
+                if not before:
+                    return await self._send()
+            self._tell(f"Waiting: {before}.")
+            await asyncio.sleep(1.0)
+
+    async def _before(self) -> str:
+        """What has to end before a load may begin, in words."""
+        for start in self.store.possibly_running_loads(time.time()):
+            await self.starting.check_again(start.key)
+            return f"a load of {escape(start.form.get('symbol', '').upper())} was sent and is not confirmed yet"
+        asked = {"operation_type": "data_load", "active_only": "true", "limit": 50}
+        answer = await self.client.get("/operations", params=asked)
+        before = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(before, list):
+            raise CLIClientError("The backend does not say whether another load runs.")
+        if not before:
+            return ""
+        first = before[0] if isinstance(before[0], dict) else {}
+        what = f"{first.get('symbol') or ''} {first.get('operation_id') or ''}".strip()
+        loads = "1 load" if len(before) == 1 else f"{len(before)} loads"
+        return f"{loads} before this one ({escape(what)})"
+
+    async def _certain(self, start: Start) -> Start:
+        """Look for it while its answer is lost. Raises CLIClientError when it was not started."""
+        end = time.monotonic() + LOOKED_FOR
+        while start.state in OPEN and time.monotonic() < end:
+            await asyncio.sleep(1.0)
+            start = await self.starting.check_again(self.key) or start
+        if start.state == "started":
+            return start
+        if start.state in OPEN:
+            raise CLIClientError(f"not confirmed. {start.message} {NOT_CONFIRMED}")
+        raise CLIClientError(start.message)
+
+    async def _follow(self, start: Start) -> dict[str, Any]:
+        bar = Progress(
+            TextColumn("[bold]{task.fields[title]}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=self.console,
+        )
+        with bar:
+            line = bar.add_task("", total=100, title=self.made.title)
+
+            def on_progress(percentage: int, message: str) -> None:
+                bar.update(line, completed=percentage, description=message)
+
+            return await until_finished(self.client, start.operation_id or "", on_progress, poll_interval=0.5)
+
+    async def _take_back(self) -> dict[str, Any]:
+        """Ctrl-C: cancel what was started. A POST that is under way is waited for: what it starts would
+        otherwise run on, known to nobody."""
+        nothing = {"status": "cancelled", "operation_id": None}
+        if self.store.start(self.key) is None:
+            return nothing | {"note": "Nothing was started."}
+        start = await self._send()  # what became of it: this key is never sent again
+        if start.state in OPEN:
+            start = await self.starting.check_again(self.key) or start
+        if start.state in ("refused", "unsent"):
+            return nothing | {"note": "Nothing was started."}
+        result = await cancelled(self.client, start.operation_id) if start.operation_id else nothing
+        return result if start.state == "started" else result | {"note": NOT_CONFIRMED}
+
+    def _say_when_lost(self) -> None:
+        start = self.store.start(self.key)
+        if start is not None and start.state == "sending" and start.message:
+            self._tell("Sent; the answer was lost. Looking for it at the backend …")
+
+    def _tell(self, words: str) -> None:
+        if words != self.told:
+            self.told = words
+            self.console.print(words, style="dim", highlight=False)
+
+
+def _on_interrupt(act: Callable[[], Any]) -> Callable[[], Any]:
+    """Call `act` at the first Ctrl-C or TERM; returns what undoes that."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for each in signals:
+        loop.add_signal_handler(each, act)
+    return lambda: [loop.remove_signal_handler(each) for each in signals]
+
+
+def _report(console: Console, adapter: type[OperationAdapter], result: dict[str, Any]) -> int:
+    operation_id = result.get("operation_id") or ""
+    if result["status"] == "cancelled":
+        console.print(
+            f"{adapter.title} cancelled. {escape(result.get('note', ''))} {operation_id}".rstrip(), style="yellow"
+        )
+        return INTERRUPTED
+    snapshot = Snapshot.from_json(result, 0.0)
+    if result["status"] != "completed":
+        console.print(
+            f"{adapter.title} failed: {escape(snapshot.error or 'the backend gave no reason')}",
+            style="red",
+            highlight=False,
+        )
+        console.print(operation_id, style="dim", highlight=False)
+        return FAILED
+    verdict = judge(Observation(snapshot, 0.0), 0.0)
+    problem = verdict.state is State.PROBLEMS
+    console.print(
+        f"{adapter.title} {'finished with problems' if problem else 'completed'}. [dim]{operation_id}[/dim]",
+        style="yellow" if problem else "green",
+        highlight=False,
+    )
+    if problem or adapter.kind == "data_load":
+        console.print(f"  {escape(verdict.headline)} {escape(verdict.advice)}".rstrip(), highlight=False)
+    for figure in adapter.figures(snapshot):
+        note = f"  [dim]{escape(figure.note)}[/dim]" if figure.note else ""
+        console.print(f"  {escape(figure.label):<26}{escape(figure.value):>12}{note}", highlight=False)
+    return FAILED if problem else OK

@@ -1,0 +1,211 @@
+"""Runs beside each other: what was asked for differently, what came of it, and which did best. Pure.
+
+Only what was read of an operation is compared. A strategy's file is not part of that: KTRDR tells the first
+hundred characters of it, so two runs that differ in nothing here may still differ in their strategy.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from panel.domain.chart import Chart
+from panel.domain.formatting import minute
+from panel.domain.results import Measure
+from panel.domain.snapshot import Snapshot, moment, number
+
+NOT_ASKED = frozenset({"strategy_yaml", "strategy_path", "worker_id", "task_id", "operation_id"})
+SOURCES = {"sample": "Sample data", "mixed": "Partly sample data", "own": "Own files"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing of each run, as text; "" where a run has none. `best`: the places of those that did best."""
+
+    name: str
+    values: tuple[str, ...]
+    best: frozenset[int] = frozenset()
+
+    @property
+    def differs(self) -> bool:
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One number of a result, before and now. `by` says the difference in words, `turn` what it is worth: "better",
+    "worse", or "" when neither can be said."""
+
+    name: str
+    before: str
+    now: str
+    by: str
+    turn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is different from an earlier run of the same strategy."""
+
+    before: Snapshot
+    parameters: tuple[Row, ...]
+    results: tuple[Change, ...]
+    unchanged: tuple[str, ...]  # names of results that are the same
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """One curve of each run, for one chart; None for a run that has no such curve."""
+
+    title: str
+    unit: str
+    curves: tuple[tuple[float | None, ...] | None, ...]
+
+
+def parameters(snapshots: Sequence[Snapshot]) -> list[Row]:
+    """All that was asked for, what differs first."""
+    given = [_asked(snapshot) for snapshot in snapshots]
+    names = dict.fromkeys(name for one in given for name in one)
+    rows = [Row(name, tuple(one.get(name, "") for one in given)) for name in names]
+    return sorted(rows, key=lambda row: not row.differs)
+
+
+def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[Row]:
+    """The numbers of each result; those that no run has are left out."""
+    rows = []
+    for measure in measures:
+        values = [measured(measure, snapshot) for snapshot in snapshots]
+        if any(value is not None for value in values):
+            shown = tuple("" if value is None else written(measure, value) for value in values)
+            rows.append(Row(measure.label, shown, _best(measure, values)))
+    return rows
+
+
+def used(snapshots: Sequence[Snapshot]) -> list[Row]:
+    """The data that each run worked on, as its result tells it; what no run tells is left out."""
+    told: list[dict[str, str]] = []
+    for snapshot in snapshots:
+        result = snapshot.result or {}
+        summary = result.get("data_summary")
+        summary = summary if isinstance(summary, dict) else {}
+        source = str(summary.get("source") or result.get("source") or "")
+        samples, (start, end) = number(summary.get("total_samples")), _period(summary)
+        told.append(
+            {
+                "Source": SOURCES.get(source, source),
+                "From": start,
+                "To": end,
+                "Samples": "" if samples is None else f"{samples:,.0f}",
+            }
+        )
+    rows = [Row(name, tuple(one[name] for one in told)) for name in told[0]] if told else []
+    return [row for row in rows if any(row.values)]
+
+
+def on_sample(snapshot: Snapshot) -> bool:
+    """Whether its numbers come from made-up bars, wholly or partly."""
+    return any(value in (SOURCES["sample"], SOURCES["mixed"]) for row in used([snapshot]) for value in row.values)
+
+
+def overlays(charts: Sequence[Chart | None]) -> list[Overlay]:
+    """The charts of runs of one kind, taken apart: one for each curve that a run has."""
+    found: dict[tuple[str, str], list[tuple[float | None, ...] | None]] = {}
+    for at, chart in enumerate(charts):
+        for plot in chart.plots if chart else ():
+            for curve in plot.curves:
+                row = found.setdefault((curve.name, plot.unit), [None] * len(charts))
+                row[at] = curve.values
+    return [Overlay(name, unit, tuple(curves)) for (name, unit), curves in found.items()]
+
+
+def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Changes:
+    """What is different now; results only once there are any."""
+    told: list[Change] = []
+    same: list[str] = []
+    for measure in measures:
+        old, new = measured(measure, before), measured(measure, now)
+        if old is None or new is None:
+            continue
+        if written(measure, old) == written(measure, new):
+            same.append(measure.label)
+        else:
+            told.append(
+                Change(
+                    measure.label,
+                    written(measure, old),
+                    written(measure, new),
+                    _by(measure, old, new),
+                    _turn(measure, old, new),
+                )
+            )
+    rows = tuple(row for row in parameters((before, now)) if row.differs)
+    return Changes(before, rows, tuple(told), tuple(same))
+
+
+def measured(measure: Measure, snapshot: Snapshot) -> float | None:
+    inner: Any = snapshot.result
+    for key in measure.path.split("."):
+        inner = inner.get(key) if isinstance(inner, Mapping) else None
+    return number(inner)
+
+
+def written(measure: Measure, value: float) -> str:
+    if measure.unit == "%":
+        return f"{value * 100:.1f} %"
+    return f"{value:,.{measure.digits}f}{' s' if measure.unit == 's' else ''}"
+
+
+def _worth(measure: Measure, value: float) -> float:
+    """The more the better."""
+    return {"high": value, "low": -value, "small": -abs(value)}.get(measure.better, 0.0)
+
+
+def _best(measure: Measure, values: Sequence[float | None]) -> frozenset[int]:
+    """Of at least two runs, when they are not all alike as they are written."""
+    there = {at: value for at, value in enumerate(values) if value is not None}
+    if not measure.better or len({written(measure, value) for value in there.values()}) < 2:
+        return frozenset()
+    top = max(there.values(), key=lambda value: _worth(measure, value))
+    return frozenset(at for at, value in there.items() if written(measure, value) == written(measure, top))
+
+
+def _by(measure: Measure, old: float, new: float) -> str:
+    difference = abs(new) - abs(old) if measure.better == "small" else new - old
+    up, down = ("deeper", "less deep") if measure.better == "small" else ("higher", "lower")
+    amount = f"{abs(difference) * 100:.1f} points" if measure.unit == "%" else written(measure, abs(difference))
+    return f"{amount} {up if difference > 0 else down}"
+
+
+def _turn(measure: Measure, old: float, new: float) -> str:
+    if not measure.better:
+        return ""
+    return "better" if _worth(measure, new) > _worth(measure, old) else "worse"
+
+
+def _asked(snapshot: Snapshot) -> dict[str, str]:
+    given = {name: text for name, value in snapshot.parameters.items() if (text := as_text(value))}
+    if snapshot.strategy:
+        given = {"strategy_name": snapshot.strategy} | given
+    for one, several in (("symbol", "symbols"), ("timeframe", "timeframes")):
+        if one not in given and several not in given and (value := getattr(snapshot, one)):
+            given[one] = value
+    return {name: text for name, text in given.items() if name not in NOT_ASKED}
+
+
+def as_text(value: Any) -> str:
+    """A parameter as a person would write it; a midnight is its day."""
+    if isinstance(value, list | tuple):
+        return ", ".join(as_text(item) for item in value)[:500]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,.10g}"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, default=str)[:500]
+    text = "" if value is None else str(value)[:500]
+    return text[:10] if text[10:19] == "T00:00:00" and moment(text) is not None else text
+
+
+def _period(summary: Mapping[str, Any]) -> tuple[str, str]:
+    start, end = moment(summary.get("start_date")), moment(summary.get("end_date"))
+    return "" if start is None else minute(start)[:10], "" if end is None else minute(end)[:10]

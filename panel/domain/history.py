@@ -1,0 +1,49 @@
+"""What the panel keeps of operations besides the latest observation: readings, actions, and how they are searched."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from panel.domain.state import State
+
+Sort = Literal["created", "ended", "took", "name", "state"]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationQuery:
+    """Which operations are looked for; empty fields ask for nothing. Times are Unix seconds, of the start.
+    `search` is words that all have to occur in the id, the kind, the strategy, the symbol or the error."""
+
+    kind: str = ""
+    states: tuple[State, ...] = ()
+    strategy: str = ""
+    symbol: str = ""
+    since: float | None = None
+    until: float | None = None
+    search: str = ""
+    sort: Sort = "created"
+    ascending: bool = False
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedReading:
+    """One reading that said something new, and what the panel made of it. `epochs`: how many were done."""
+
+    at: float
+    state: str
+    word: str
+    headline: str
+    percentage: float
+    step: str
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRecord:
+    """Something that was asked for through the panel: start, cancel, resume. `outcome`: what came of it."""
+
+    at: float
+    what: str
+    by_whom: str
+    outcome: str

@@ -1,0 +1,137 @@
+"""All that was observed of one operation, reading after reading. Pure.
+
+One reading says little: "running, 0 %" may be a beginning, or a training that its backend lost track of. So
+what earlier readings said is kept beside the latest: how often values used to change, how far it had come,
+whether it had ended before.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from panel.domain.snapshot import Epoch, Snapshot, Status
+
+READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about an operation's rhythm
+
+
+class Cancel(StrEnum):
+    """How far a cancel asked for through the panel has come."""
+
+    NONE = ""
+    ASKED = "asked"
+    ACKNOWLEDGED = "acknowledged"
+    UNDELIVERED = "undelivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that was observed of one operation. Times are Unix seconds."""
+
+    snapshot: Snapshot
+    changed_at: float  # when anything in the snapshot last changed
+    failing_since: float | None = None  # readings have come to nothing since then
+    timed_out: bool = False  # they did because no answer came in time, not because nobody was there
+    forgotten: bool = False  # the backend answers that it does not know it
+    cancel: Cancel = Cancel.NONE
+    cancel_at: float | None = None
+    changes: int = 0  # readings that said something new
+    rhythm: float = 0.0  # seconds: the longest usual time between two of them
+    untracked_since: float | None = None  # running (or until its end), but the backend's values fell to nothing
+    fell: bool = False  # progress went backwards, short of nothing
+    revived: Status | None = None  # the end that it had before the backend called it unfinished again
+
+
+def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
+    """A new reading on top of what was known. A cancelled or failed run's epochs are gone from the
+    backend's answer, and so is the progress of one that it lost track of; the panel keeps what it has seen."""
+    if before is None:
+        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, changes=1)
+    old = before.snapshot
+    untracked = _untracked(before, snapshot)
+    kept = replace(
+        snapshot,
+        epochs=_joined(old.epochs, snapshot.epochs),
+        strategy=snapshot.strategy or old.strategy,
+        percentage=old.percentage if untracked or _ended_short(snapshot) else snapshot.percentage,
+        step=snapshot.step or (old.step if snapshot.finished else ""),
+        steps_completed=snapshot.steps_completed or old.steps_completed,
+        steps_total=snapshot.steps_total or old.steps_total,
+    )
+    changed = _content(kept) != _content(old)
+    observation = replace(
+        before,
+        snapshot=kept,
+        failing_since=None,
+        timed_out=False,
+        forgotten=False,
+        untracked_since=_untracked_since(before, snapshot, untracked),
+        fell=before.fell or _fell(old, snapshot),
+        revived=_revived(before, snapshot),
+    )
+    if not changed:
+        return observation
+    at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at
+    return replace(observation, changed_at=at, changes=before.changes + 1, rhythm=_rhythm(before, snapshot))
+
+
+def unread(observation: Observation, at: float, *, timed_out: bool) -> Observation:
+    """After a reading that came to nothing."""
+    return replace(observation, failing_since=observation.failing_since or at, timed_out=timed_out)
+
+
+def forgotten(observation: Observation) -> Observation:
+    """After the backend said that it does not know it."""
+    return replace(observation, forgotten=True, failing_since=None, timed_out=False)
+
+
+def differs(before: Observation, observation: Observation) -> bool:
+    """Whether it says anything new, apart from when it was read."""
+    return replace(before, snapshot=_content(before.snapshot)) != replace(
+        observation, snapshot=_content(observation.snapshot)
+    )
+
+
+def _content(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, read_at=0.0)
+
+
+def _joined(old: tuple[Epoch, ...], new: tuple[Epoch, ...]) -> tuple[Epoch, ...]:
+    """The history of a resumed run may begin where its checkpoint was."""
+    first = new[0].number if new else 0
+    return tuple(epoch for epoch in old if epoch.number < first) + new if first else new or old
+
+
+def _ended_short(snapshot: Snapshot) -> bool:
+    """Cancel and failure put the backend's percentage back to 0."""
+    return snapshot.finished and not snapshot.succeeded
+
+
+def _untracked(before: Observation, snapshot: Snapshot) -> bool:
+    """Still running, and nothing of what it had reached is there: the backend was restarted and does not
+    hear the work any more."""
+    same_run = before.snapshot.status is Status.RUNNING and snapshot.status is Status.RUNNING
+    return same_run and snapshot.percentage == 0.0 and before.snapshot.percentage > 0.0
+
+
+def _untracked_since(before: Observation, snapshot: Snapshot, untracked: bool) -> float | None:
+    if untracked:
+        return before.untracked_since or snapshot.read_at
+    return before.untracked_since if snapshot.status is Status.FAILED else None
+
+
+def _fell(old: Snapshot, snapshot: Snapshot) -> bool:
+    same_run = old.status is Status.RUNNING and snapshot.status is Status.RUNNING
+    return same_run and 0.0 < snapshot.percentage < old.percentage - 1.0
+
+
+def _revived(before: Observation, snapshot: Snapshot) -> Status | None:
+    if snapshot.status.finished or snapshot.status is Status.RESUMING:
+        return None
+    was = before.snapshot
+    return was.status if was.finished and was.status.finished else before.revived
+
+
+def _rhythm(before: Observation, snapshot: Snapshot) -> float:
+    """The longest of the recent times between changes: each new one lets the old ones fade by a tenth."""
+    if before.changes < 1 or snapshot.read_at - before.snapshot.read_at > READ_OFTEN:
+        return before.rhythm
+    return max(snapshot.read_at - before.changed_at, before.rhythm * 0.9)

@@ -1,0 +1,58 @@
+"""One operation as plain text, for somebody who was not there: to paste into a message or an issue. Pure."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from panel.domain.formatting import duration
+from panel.domain.snapshot import Snapshot
+from panel.domain.state import Verdict
+from panel.domain.timeline import Moment
+
+LAST = 20  # lines of the timeline
+
+
+def report(
+    snapshot: Snapshot,
+    verdict: Verdict,
+    moments: Sequence[Moment],
+    *,
+    title: str,
+    commands: Sequence[str],
+    versions: Sequence[str],
+) -> str:
+    """What, when, what became of it, how that is known, the backend's own words, how it was asked for."""
+    lines = [
+        f"{title}: {verdict.word}",
+        verdict.headline,
+        *([f"To do: {verdict.advice}"] if verdict.advice else []),
+        "",
+        f"Operation  {snapshot.id} ({snapshot.kind})",
+        f"Created    {_at(snapshot.created_at)}",
+        f"Ended      {_at(snapshot.completed_at)}",
+        f"Reached    {snapshot.percentage:.0f} %{f', {snapshot.step}' if snapshot.step else ''}",
+    ]
+    began = snapshot.started_at or snapshot.created_at
+    if began and snapshot.completed_at and snapshot.completed_at > began:
+        lines.append(f"Took       {duration(snapshot.completed_at - began)}")
+    lines += _part("How the panel knows", verdict.evidence)
+    lines += _part("The backend’s words", [f"status: {snapshot.said}", *([snapshot.error] if snapshot.error else [])])
+    parameters = {name: value for name, value in snapshot.parameters.items() if name != "strategy_yaml"}
+    lines += _part("Parameters", [f"{name}: {_plain(value)}" for name, value in parameters.items()])
+    lines += _part("The same from a command line", commands)
+    shown = [f"{_at(m.at)}  {m.text}{f': {m.detail}' if m.detail else ''}" for m in moments[-LAST:]]
+    lines += _part("What was observed", shown)
+    lines += _part("Versions", versions)
+    return "\n".join(lines) + "\n"
+
+
+def _part(heading: str, lines: Sequence[str]) -> list[str]:
+    return ["", heading, *(f"  {' '.join(line.splitlines())}" for line in lines)] if lines else []
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _at(at: float | None) -> str:
+    return "not known" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,135 @@
+"""The chain from the panel to the market, link by link: what is wrong with it, or that nothing is. Pure.
+
+The first link, from the browser to the panel, is told by the page itself (`static/line.js`).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from panel.domain.connection import Line
+from panel.domain.formatting import many
+from panel.domain.observation import Observation
+from panel.domain.state import State
+from panel.domain.workers import WorkerList
+
+NEWS = 3600.0  # seconds for which a failed load says something about the data source now
+HOST_SERVICE = "Host service connection failed"
+TELLING = (State.COMPLETED, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
+
+OK, AMBER, RED, UNKNOWN = "completed", "problems", "failed", "queued"  # the marks of the states that look like it
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """`at`: when it was last seen to be so; of one that is not well, since when, or (`last`) until when it was.
+    Only trouble for which there is something to do has `advice`, and a strip on every page."""
+
+    name: str
+    state: str
+    word: str
+    text: str
+    at: float | None = None
+    advice: str = ""
+    heard: str = ""  # the place on the page whose age the heartbeat keeps
+    last: bool = False  # `at` is when it was last well
+
+    @property
+    def spoken(self) -> bool:
+        return bool(self.advice)
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        """What it says apart from an age that only grows."""
+        return (self.name, self.state, self.text, self.at if self.state in (AMBER, RED) else None)
+
+
+def chain(
+    line: Line, worker_list: WorkerList, loads: Sequence[Observation], now: float, *, embedded: bool
+) -> list[Link]:
+    """`loads` are the data loads that ended, the latest end first."""
+    return [_backend(line), _workers(line, worker_list, now), _source(loads, now, embedded=embedded)]
+
+
+def trouble(links: Sequence[Link]) -> Link | None:
+    """The worst of what is wrong, None when all is well."""
+    wrong = [link for link in links if link.state in (RED, AMBER)]
+    return min(wrong, key=lambda link: (link.state != RED, not link.spoken), default=None)
+
+
+def _backend(line: Line) -> Link:
+    name = "Panel to backend"
+    if line.failing_since is not None:
+        advice = (
+            f"Address: {line.address}. See that KTRDR runs there. What the pages show are the last values known; the "
+            "panel keeps asking, and goes on by itself when the backend answers."
+        )
+        return Link(name, RED, "Backend unreachable", line.message, line.failing_since, advice)
+    if line.slow_since is not None:
+        advice = "Other values may be old meanwhile; each says its age. Restarting that worker ends the wait."
+        said = "It answers, but slowly: it waits for a worker that does not answer."
+        return Link(name, AMBER, "Backend slow", said, line.slow_since, advice)
+    if line.answered_at is None:
+        return Link(name, UNKNOWN, "Asking", f"{line.address} is being asked for the first time.")
+    return Link(name, OK, "Answers", f"{line.address} answers.", line.answered_at, heard="heard-backend")
+
+
+def _workers(line: Line, worker_list: WorkerList, now: float) -> Link:
+    name = "Backend to workers"
+    if worker_list.heard_at is None:
+        return Link(name, UNKNOWN, "Not listed yet", "The backend has not told its workers yet.")
+    if line.failing_since is not None or not worker_list.fresh(now):
+        return Link(name, UNKNOWN, "Not known now", "The backend does not tell its workers now.", worker_list.heard_at)
+    if not worker_list.workers:
+        advice = "A start is refused until one has registered. After a restart of the backend that takes half a minute."
+        return Link(name, AMBER, "No workers", "No worker is registered at the backend.", worker_list.since, advice)
+    silent = [worker for worker in worker_list.workers if not worker.reachable]
+    if silent:
+        names = ", ".join(worker.id for worker in silent[:3]) + (" and others" if len(silent) > 3 else "")
+        said = f"{names} {'does' if len(silent) == 1 else 'do'} not answer."
+        state = RED if len(silent) == len(worker_list.workers) else AMBER
+        last = max((worker.healthy_at for worker in silent if worker.healthy_at is not None), default=None)
+        advice = "The backend drops a worker five minutes after its last answer. What it worked on is probably lost."
+        return Link(name, state, many(len(silent), "silent worker").capitalize(), said, last, advice, last=True)
+    kinds = Counter(worker.kind or "unnamed" for worker in worker_list.workers)
+    busy = sum(worker.status == "busy" for worker in worker_list.workers)
+    said = ", ".join(many(count, f"{kind} worker") for kind, count in sorted(kinds.items()))
+    return Link(name, OK, "Answer", f"{said}; {busy or 'none'} busy.", worker_list.heard_at, heard="heard-workers")
+
+
+def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link:
+    """KTRDR's own word on the Interactive Brokers connection is wrong; what became of loads is not."""
+    name = "Data source"
+    if embedded:
+        return Link(name, OK, "Sample generator", "A sample generator makes the data. It is always there.")
+    if not loads:
+        return Link(name, UNKNOWN, "Not known", "Nothing is known of it until a load ends.")
+    at = ended(loads[0])
+    if failing := list(takewhile(_host_service_down, loads)):
+        said = "Interactive Brokers' host service does not answer, so no load can bring bars."
+        if now - at > NEWS:
+            return Link(
+                name, UNKNOWN, "Was unreachable", "At the last load Interactive Brokers' host service was down.", at
+            )
+        advice = "Start the host service, the program between KTRDR and the Gateway, then load again."
+        return Link(name, RED, "Data source unreachable", said, ended(failing[-1]), advice)
+    last = loads[0].snapshot
+    if last.succeeded:
+        return Link(name, OK, "Answered", "The last load went through.", at)
+    if last.error.startswith("Symbol ") and " not found" in last.error:
+        return Link(name, OK, "Answered", f"It answered the last load: {last.error}", at)
+    state = AMBER if now - at < NEWS else UNKNOWN
+    return Link(name, state, "A load failed", f"The last load failed: {last.error or 'no reason was given.'}", at)
+
+
+def ended(observation: Observation) -> float:
+    return observation.snapshot.completed_at or observation.changed_at
+
+
+def _host_service_down(observation: Observation) -> bool:
+    return (
+        observation.snapshot.finished
+        and not observation.snapshot.succeeded
+        and HOST_SERVICE in observation.snapshot.error
+    )

@@ -1,0 +1,85 @@
+"""What happened to one operation, in order, from every reading and request that the panel kept. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from panel.domain.formatting import duration
+from panel.domain.history import ActionRecord, RecordedReading
+from panel.domain.snapshot import Snapshot
+
+MILESTONES = (25, 50, 75)
+POINTS = 600  # readings that a page can go back to
+ABSENT = 60.0  # seconds without a panel that are worth a line
+LATE = 30.0  # seconds after its beginning at which a first reading is worth a line
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line. `state`: what it turned to, or "" when it did not."""
+
+    at: float
+    text: str
+    detail: str = ""
+    state: str = ""
+
+
+def timeline(
+    snapshot: Snapshot,
+    readings: Sequence[RecordedReading],
+    requests: Sequence[ActionRecord] = (),
+    absences: Sequence[tuple[float, float]] = (),
+) -> list[Moment]:
+    """The newest last. `absences`: when no panel watched."""
+    moments = [Moment(request.at, *_asked(request)) for request in requests]
+    for since, until in absences:
+        if until - since > ABSENT:
+            moments.append(Moment(until, f"Not observed for {duration(until - since)}", "The panel was off."))
+    if snapshot.created_at:
+        moments.append(Moment(snapshot.created_at, "Created at the backend"))
+    if readings and snapshot.created_at and readings[0].at - snapshot.created_at > LATE:
+        share = f", at {readings[0].percentage:.0f} %" if readings[0].state == "running" else ""
+        moments.append(Moment(readings[0].at, f"First seen by the panel{share}"))
+    moments += _changes(readings)
+    return sorted(moments, key=lambda moment: moment.at)
+
+
+def points(readings: Sequence[RecordedReading], most: int = POINTS) -> list[list[float | int | str]]:
+    """Readings as a page takes them to go back to: at, percentage, step, word, headline, epochs, state. Thinned
+    evenly; the first, the last and changes of state stay."""
+    each = -(-len(readings) // (most // 2))
+    changed = [n for n in range(1, len(readings)) if readings[n].state != readings[n - 1].state]
+    kept = {*range(0, len(readings), max(each, 1)), *changed[: most // 2 - 1], len(readings) - 1}
+    return (
+        [_point(readings[n]) for n in sorted(kept) if n >= 0] if len(readings) > most else list(map(_point, readings))
+    )
+
+
+def _point(reading: RecordedReading) -> list[float | int | str]:
+    headline = "" if reading.headline == reading.step else reading.headline
+    at, share = round(reading.at, 1), round(reading.percentage, 1)
+    return [at, share, reading.step, reading.word, headline, reading.epochs, reading.state]
+
+
+def _changes(readings: Sequence[RecordedReading]) -> list[Moment]:
+    """What had been passed when it was first seen is no moment: nobody knows when that was."""
+    moments, before = [], ("", "")
+    passed, learning = (readings[0].percentage, readings[0].epochs > 0) if readings else (0.0, False)
+    for reading in readings:
+        now = (reading.state, reading.word)
+        if now != before:
+            detail = reading.headline if reading.state != "running" else ""
+            moments.append(Moment(reading.at, reading.word, detail, reading.state))
+            before = now
+        if reading.epochs and not learning:
+            learning = True
+            moments.append(Moment(reading.at, "First epoch done"))
+        for milestone in MILESTONES:
+            if passed < milestone <= reading.percentage < 100:
+                moments.append(Moment(reading.at, f"{milestone} %", reading.step))
+        passed = max(passed, reading.percentage)
+    return moments
+
+
+def _asked(request: ActionRecord) -> tuple[str, str]:
+    outcome = {"": "No answer yet.", "taken": "The backend took it."}.get(request.outcome, request.outcome)
+    return f"{request.what.capitalize()} asked by {request.by_whom}", outcome

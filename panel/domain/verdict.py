@@ -1,0 +1,244 @@
+"""What is really going on, from what was observed. Pure: observations and the clock in, words out.
+
+The backend's status word is one observation among others. It says "running" of work whose worker is
+dead, and "failed" of work that goes on or has succeeded; so every page shows a verdict, never the word.
+"""
+
+from panel.domain.formatting import ago, duration, minute
+from panel.domain.observation import Cancel, Observation, differs, observed
+from panel.domain.outcomes import LATE, cancelled, completed, failed
+from panel.domain.snapshot import Status
+from panel.domain.state import State, Verdict
+from panel.domain.workers import Worker, WorkerList
+
+SILENT_AFTER = 4.0  # seconds of failed readings before it is worth a word
+FINAL_AFTER = 20.0  # seconds after which an acknowledged cancel should have ended the operation
+STALLED_AFTER = 45.0  # seconds without a change, at least
+STALLED_TIMES = 8.0  # … and so many times the operation's own rhythm
+UNKNOWN_RHYTHM = 300.0  # seconds without a change, while too few changes were seen to know a rhythm
+UNTAKEN_AFTER = 60.0  # seconds that a worker needs at most to take what is queued
+UNTRACKED_AFTER = 30.0  # seconds at 0 % while a worker is busy with it
+MOVING = 15.0  # seconds for which a change shows that somebody works
+ABSENT_AFTER = 60.0  # seconds: workers return up to 35 s after the backend was restarted
+ANSWERING = 15.0  # seconds for which any answer shows that the backend is there
+BY_WORKERS = ("training", "backtesting")  # kinds that workers do; the others run inside the backend
+
+ALONE = WorkerList()
+
+
+def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE) -> Verdict:
+    """The verdict at `now`, given what is known of the workers."""
+    snapshot = observation.snapshot
+    if not snapshot.finished:
+        if observation.forgotten:
+            return _forgotten(observation)
+        if observation.failing_since is not None and now - observation.failing_since > SILENT_AFTER:
+            return _silent(observation, now, worker_list)
+    if observation.cancel is not Cancel.NONE and not snapshot.status.finished:
+        return _cancelling(observation, now, worker_list)
+    match snapshot.status:
+        case Status.COMPLETED:
+            return completed(observation)
+        case Status.CANCELLED:
+            return cancelled(observation, now, worker_list)
+        case Status.FAILED:
+            return failed(observation, now)
+        case Status.PENDING:
+            return _queued(observation, now)
+        case Status.RESUMING:
+            return _resuming(observation, now, worker_list)
+        case Status.RUNNING:
+            return _running(observation, now, worker_list)
+    said = snapshot.said or "nothing"
+    return Verdict(State.RUNNING, "Unclear", f"The backend calls its state “{said}”, which the panel does not know.")
+
+
+def _forgotten(observation: Observation) -> Verdict:
+    return Verdict(
+        State.FORGOTTEN,
+        "Forgotten",
+        "The backend no longer knows this operation. What stands here is what the panel remembers.",
+        "Whether it finished is not known. Look at the backend's models or data, or start it again.",
+        (f"Last read {minute(observation.snapshot.read_at)} UTC, at {observation.snapshot.percentage:.0f} %.",),
+    )
+
+
+def _silent(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
+    since = f"It was last read {ago(observation.snapshot.read_at, now)}."
+    if observation.timed_out and worker_list.answered_at is not None and now - worker_list.answered_at < ANSWERING:
+        worker = worker_list.worker(observation.snapshot.worker_id)
+        return Verdict(
+            State.SILENT,
+            "No answer about this one",
+            "The backend answers other questions, but not about this operation: its worker probably hangs.",
+            "The values below are the last ones known. Restarting the worker ends the operation; nothing else does.",
+            (since, *([_last_heard(worker, now)] if worker else [])),
+        )
+    return Verdict(
+        State.SILENT,
+        "Backend silent",
+        "The backend does not answer. These are its last values; the work itself may go on.",
+        "Nothing is lost by waiting. The panel keeps asking and shows the truth once it answers.",
+        (since,),
+    )
+
+
+def _queued(observation: Observation, now: float) -> Verdict:
+    waiting = now - observation.changed_at
+    if observation.revived is not None:
+        return Verdict(
+            State.DOUBTFUL,
+            "Marked as waiting again",
+            f"It had ended ({observation.revived.value}), and the backend now calls it waiting. "
+            "It probably never runs.",
+            "Cancel it, then start or resume it anew if it is still wanted.",
+            ("A worker that was stopped while it went on working brings its operation back like this.",),
+        )
+    if waiting > UNTAKEN_AFTER:
+        return Verdict(
+            State.STALLED,
+            "Waiting, not taken",
+            f"Nobody has begun to work on it for {duration(waiting)}.",
+            "Look whether a worker is free. If one is, cancel this and start it again.",
+            ("The backend's own retry makes entries that wait like this and never run.",),
+        )
+    return Verdict(State.QUEUED, "Queued", "Accepted, waiting for a worker.")
+
+
+def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
+    """KTRDR leaves a resumed operation at "resuming", 0 %, for ever, while it runs and ends on its worker."""
+    since = now - observation.changed_at
+    if since <= LATE or not worker_list.fresh(now):
+        return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
+    if worker := worker_list.working_on(observation.snapshot.id):
+        return _unreported(
+            "It goes on from its checkpoint. After a resume the backend passes on no progress.",
+            worker,
+            now,
+            worker_list,
+        )
+    if (worker_list.heard_at or now) - observation.changed_at <= LATE:
+        return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
+    return Verdict(
+        State.VANISHED,
+        "Probably ended",
+        "No worker is busy with it any more, and the backend did not notice its end.",
+        "Look for its model, newer than the resume. If there is none, its checkpoint can be resumed again.",
+        (
+            f"Called “resuming” for {duration(since)}.",
+            f"The workers were listed {ago(worker_list.heard_at or now, now)}.",
+        ),
+    )
+
+
+def _running(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
+    snapshot, still = observation.snapshot, now - observation.changed_at
+    by_worker = snapshot.kind in BY_WORKERS
+    if observation.untracked_since is not None and snapshot.kind == "data_load":
+        return Verdict(
+            State.LOST,
+            "Ended with the backend",
+            "The backend was restarted in the middle of this load, and the load ended with it.",
+            "Load again once the backend has marked it failed, in about a minute. What was saved stays.",
+            (
+                f"It was at {snapshot.percentage:.0f} %.",
+                f"The backend has called it 0 % for {duration(now - observation.untracked_since)}.",
+            ),
+        )
+    if by_worker and worker_list.fresh(now) and still > MOVING:
+        busy = worker_list.working_on(snapshot.id)
+        if busy and (observation.untracked_since or (snapshot.percentage == 0.0 and still > UNTRACKED_AFTER)):
+            said = "The work goes on, but the backend lost track of it, as it does when it is restarted."
+            return _unreported(said, busy, now, worker_list)
+        if lost := _worker_lost(observation, now, worker_list):
+            return lost
+    limit = max(STALLED_AFTER, STALLED_TIMES * observation.rhythm) if observation.changes > 3 else UNKNOWN_RHYTHM
+    if still > limit:
+        usual = f"Until then something changed every {duration(max(observation.rhythm, 1.0))} or sooner."
+        return Verdict(
+            State.STALLED,
+            "Stalled",
+            f"Nothing has changed for {duration(still)}, at {snapshot.percentage:.0f} %.",
+            "It may be busy with one long step. If this goes on, look at the worker's log, or cancel it.",
+            ((usual,) if observation.changes > 3 else ()) + _of_worker(observation, now, worker_list),
+        )
+    return Verdict(State.RUNNING, "Running", snapshot.step or "Running; no step named yet.")
+
+
+def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
+    """Its worker is dead, or nobody works on it. The backend itself notices six minutes later."""
+    worker_id, still = observation.snapshot.worker_id, duration(now - observation.changed_at)
+    frozen = f"Nothing has changed for {still}."
+    advice = "The backend gives it up about six minutes after a worker's death. A checkpoint may allow a resume then."
+    worker = worker_list.worker(worker_id)
+    if worker is not None and not worker.reachable:
+        return Verdict(
+            State.LOST,
+            "Worker lost",
+            "The worker that does this no longer answers. It was probably killed or its machine is gone.",
+            advice,
+            (_last_heard(worker, now), frozen),
+        )
+    if worker_id and worker_list.missing_for(worker_id, now) > ABSENT_AFTER:
+        return Verdict(
+            State.LOST,
+            "Worker lost",
+            "The worker that did this is no longer there.",
+            advice,
+            (f"Worker {worker_id} is not in the backend's list, read {ago(worker_list.heard_at or now, now)}.", frozen),
+        )
+    elsewhere = worker is not None and worker_list.working_on(observation.snapshot.id) is None
+    if elsewhere and (worker_list.heard_at or now) - observation.changed_at > ABSENT_AFTER:
+        return Verdict(
+            State.LOST,
+            "Nobody works on it",
+            "Its worker is there, but not busy with it: the work has ended or broken off, and nobody was told.",
+            "The backend usually notices within minutes, and calls even a success failed. The panel then tells which.",
+            (f"Worker {worker_id} is {worker.status if worker else ''}.", frozen),
+        )
+    return None
+
+
+def _unreported(headline: str, worker: Worker, now: float, worker_list: WorkerList) -> Verdict:
+    return Verdict(
+        State.UNREPORTED,
+        "Working, unreported",
+        headline,
+        "Its end will be known by the worker turning free. A cancel would not reach the worker.",
+        (f"Worker {worker.id} is busy with it, listed {ago(worker_list.heard_at or now, now)}.",),
+    )
+
+
+def _cancelling(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
+    asked = (f"Asked for {ago(observation.cancel_at, now)}.",) if observation.cancel_at is not None else ()
+    if observation.cancel is Cancel.UNDELIVERED:
+        return Verdict(
+            State.CANCELLING,
+            "Cancel not delivered",
+            "The backend took the cancel but did not reach the worker, which may go on.",
+            "Look at the workers; stopping the worker itself ends the work for certain.",
+            asked + _of_worker(observation, now, worker_list),
+        )
+    if observation.cancel is Cancel.ASKED:
+        return Verdict(
+            State.CANCELLING, "Cancel asked", "Waiting for the backend to acknowledge the cancel.", "", asked
+        )
+    late = observation.cancel_at is not None and now - observation.cancel_at > FINAL_AFTER
+    advice = "This takes unusually long; the worker may be hung." if late else ""
+    said = "The backend acknowledged the cancel; the work is stopping."
+    return Verdict(
+        State.CANCELLING, "Stopping", said, advice, asked + (_of_worker(observation, now, worker_list) if late else ())
+    )
+
+
+def _of_worker(observation: Observation, now: float, worker_list: WorkerList) -> tuple[str, ...]:
+    worker = worker_list.working_on(observation.snapshot.id) or worker_list.worker(observation.snapshot.worker_id)
+    return (f"{_last_heard(worker, now)} It is {worker.status}.",) if worker else ()
+
+
+def _last_heard(worker: Worker, now: float) -> str:
+    heard = f"last answered {ago(worker.healthy_at, now)}" if worker.healthy_at is not None else "has never answered"
+    return f"Worker {worker.id} {heard}."
+
+
+__all__ = ["ALONE", "Cancel", "Observation", "State", "Verdict", "differs", "judge", "observed"]

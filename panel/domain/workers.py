@@ -1,0 +1,90 @@
+"""The backend's workers, as they were last listed: who is there, doing what, last heard of when. Pure.
+
+`GET /workers` tells what operations do not: that a worker is dead (27 s after its death; its operation says
+"running" for six minutes), that it trains on although its operation is called cancelled, and that it is busy
+with something nobody has asked for yet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from panel.domain.snapshot import ID, moment, number, text
+
+FRESH = 30.0  # seconds for which a list of workers says something about now
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One entry of `GET /workers`. Times are Unix seconds, by the backend's clock."""
+
+    id: str
+    kind: str
+    status: str  # available, busy, temporarily_unavailable, or whatever else was said
+    operation_id: str = ""
+    healthy_at: float | None = None
+    checked_at: float | None = None
+    gpu: str = ""  # "yes", "no", its name, or "" when nothing is said of it
+    failures: int = 0  # the backend's questions in a row that it did not answer
+    endpoint: str = ""
+
+    @property
+    def reachable(self) -> bool:
+        return self.status in ("available", "busy")
+
+    @classmethod
+    def from_json(cls, item: Any) -> "Worker | None":
+        """None for what names no worker."""
+        if not isinstance(item, dict) or not (worker_id := text(item.get("worker_id"))):
+            return None
+        operation_id = text(item.get("current_operation_id"))
+        given = item.get("capabilities")
+        capabilities = given if isinstance(given, dict) else {}
+        gpu = capabilities.get("gpu_type") or capabilities.get("gpu")
+        return cls(
+            worker_id[:200],
+            text(item.get("worker_type"))[:100],
+            text(item.get("status"))[:100],
+            operation_id if ID.fullmatch(operation_id) else "",
+            moment(item.get("last_healthy_at")),
+            moment(item.get("last_health_check")),
+            ("yes" if gpu else "no") if isinstance(gpu, bool) else text(gpu)[:100],
+            int(number(item.get("health_check_failures")) or 0),
+            text(item.get("endpoint_url"))[:200],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerList:
+    """What is known around an operation. Times are Unix seconds, by the panel's clock; None: never."""
+
+    workers: tuple[Worker, ...] = ()
+    heard_at: float | None = None  # when the workers were last listed
+    since: float | None = None  # when they were first listed, in this panel's life
+    listed_at: Mapping[str, float] = field(default_factory=dict)  # worker id -> when it was last in the list
+    answered_at: float | None = None  # when the backend last answered anything
+
+    def heard(self, answer: Any, now: float) -> "WorkerList":
+        """After another answer of `GET /workers`, a bare array."""
+        found = [Worker.from_json(item) for item in (answer if isinstance(answer, list) else [])[:200]]
+        workers = tuple(worker for worker in found if worker is not None)
+        observation = {**self.listed_at, **{worker.id: now for worker in workers}}
+        recent = dict(sorted(observation.items(), key=lambda item: item[1])[-500:])
+        return WorkerList(workers, now, self.since or now, recent, now)
+
+    def fresh(self, now: float) -> bool:
+        return self.heard_at is not None and now - self.heard_at < FRESH
+
+    def worker(self, worker_id: str) -> Worker | None:
+        return next((worker for worker in self.workers if worker.id == worker_id), None)
+
+    def working_on(self, operation_id: str) -> Worker | None:
+        """The worker that is busy with this operation."""
+        busy = (worker for worker in self.workers if worker.status == "busy")
+        return next((worker for worker in busy if worker.operation_id == operation_id), None)
+
+    def missing_for(self, worker_id: str, now: float) -> float:
+        """Seconds since a worker was last listed; 0 while it is."""
+        if self.worker(worker_id) is not None or self.since is None:
+            return 0.0
+        return now - self.listed_at.get(worker_id, self.since)

@@ -1,0 +1,1 @@
+"""One change, many browsers: the hub, the publisher of fragments, the server protocol."""

@@ -1,0 +1,1 @@
+"""Background loops that ask the backend: pollers, discovery, data inventory."""

@@ -1,0 +1,129 @@
+"""What others start, found by one small request every few seconds.
+
+The backend's list and its workers are asked in turn. The list shows a training only after somebody has asked
+for it, and forgets finished loads; a worker names the operation that it is busy with. Their values are never
+taken for current: they freeze at whatever the last reading of the operation was.
+"""
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+from panel.backend.polling import Client, read
+from panel.domain.observation import Observation, forgotten
+from panel.domain.snapshot import Snapshot
+from panel.errors import CLIClientError, TimeoutError
+from panel.monitoring.poller import READ_TIMEOUT, Monitor
+from panel.storage.operations import OperationStore
+
+EVERY = 5.0  # seconds between rounds: one request each
+RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
+LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
+FIRST, LATER = 100, 20  # entries of the list that are asked for
+
+
+class Discovery:
+    """Start with `run` in a task."""
+
+    def __init__(self, client: Client, relay: Monitor, memory: OperationStore, every: float | None = None) -> None:
+        self._client = client
+        self._relay = relay
+        self._memory = memory
+        self._every = EVERY if every is None else every
+        self._sketchy: list[str] = []  # ended operations known from a list only, the latest last
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self._sketchy = self._memory.partially_known()
+        turn = 0
+        while True:
+            await self._ask(turn)
+            await self._complete_one()
+            turn += 1
+            silent = self._relay.line.failing_since is not None and self._relay.anyone()
+            await self._rest(min(RECOVERY, self._every) if silent else self._every)
+
+    async def _ask(self, turn: int) -> None:
+        try:
+            if turn % 2 == 0:
+                asked = {"limit": LATER if turn else FIRST}
+                answer = await self._client.get("/operations", params=asked, timeout=READ_TIMEOUT)
+                await self._listed(answer.get("data") if isinstance(answer, dict) else None)
+            else:
+                await self._workers(await self._client.get("/workers", timeout=READ_TIMEOUT))
+        except TimeoutError as exc:
+            await self._late(exc)
+        except CLIClientError as exc:
+            self._relay.failed(exc)
+        else:
+            self._relay.answered(slow=False)
+
+    async def _late(self, error: TimeoutError) -> None:
+        """The list waits for a worker that hangs, for half a minute; the backend itself answers meanwhile."""
+        try:
+            await self._client.get("/health", timeout=3.0)
+        except CLIClientError:
+            self._relay.failed(error)
+        else:
+            self._relay.answered(slow=True)
+
+    async def _listed(self, items: Any) -> None:
+        for item in items if isinstance(items, list) else []:
+            try:
+                snapshot = Snapshot.from_summary(item, time.time())
+            except ValueError:
+                continue
+            if self._relay.polled(snapshot.id):
+                continue
+            observation = self._relay.known(snapshot.id)
+            if not snapshot.status.finished:
+                if (
+                    observation is None
+                    or self._relay.verdict(observation).live
+                    or time.time() - observation.snapshot.read_at > LOOK_AGAIN
+                ):
+                    await self._meet(snapshot.id)
+            elif observation is None:
+                ended = snapshot.completed_at or snapshot.created_at or time.time()
+                self._relay.keep(None, Observation(snapshot, ended))
+                self._sketchy.insert(0, snapshot.id)  # the list has the latest first
+
+    async def _workers(self, answer: Any) -> None:
+        before, busy = self._relay.heard_of_workers(answer)
+        for operation_id in before | busy:
+            if self._relay.polled(operation_id):
+                continue
+            observation = self._relay.known(operation_id)
+            if operation_id in busy and (observation is None or not observation.snapshot.status.finished):
+                await self._meet(operation_id)
+            elif observation is not None:  # cancelled, and perhaps still worked on
+                self._relay.keep(observation, observation)
+
+    async def _complete_one(self) -> None:
+        """Read one of the ended operations of which only the list's few fields are known: one a round, the
+        latest first. The backend may forget them."""
+        while self._sketchy and self._relay.line.failing_since is None:
+            operation_id = self._sketchy.pop()
+            observation = self._relay.known(operation_id)
+            if observation is None or observation.snapshot.full or observation.forgotten:
+                continue
+            reading = await read(self._client, operation_id, READ_TIMEOUT)
+            if reading.snapshot is not None:
+                self._relay.observe(reading)
+            elif reading.error is not None and reading.error.unknown:
+                self._relay.keep(observation, forgotten(observation))
+            else:
+                self._sketchy.append(operation_id)
+            return
+
+    async def _meet(self, operation_id: str) -> None:
+        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            self._relay.observe(reading)
+
+    async def _rest(self, seconds: float) -> None:
+        self._relay.nudged.clear()
+        with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; ours is a request's
+            async with asyncio.timeout(seconds):  # not `wait_for`: Python 3.11's may swallow a cancel
+                await self._relay.nudged.wait()

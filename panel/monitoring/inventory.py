@@ -1,0 +1,186 @@
+"""Which market data is stored: asked gently, remembered, and looked at again when it may have changed.
+
+A range costs the backend a file, its list of symbols half a second. So the panel remembers what it was told
+and when, asks for one thing at a time with a pause in between, and only while somebody looks at the page or
+after a load has ended.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from panel.backend.catalogue import Catalogue
+from panel.backend.polling import Client
+from panel.domain.gaps import DAY, LENGTHS, SYMBOL, Gap, Range, gaps
+from panel.domain.snapshot import items, moment, text
+from panel.errors import CLIClientError
+from panel.storage.store import Storage
+
+OLD = 600.0  # seconds after which a row is asked for again, while somebody looks
+PAUSE = 0.5  # seconds between two questions
+AFTER_SILENCE = 10.0  # seconds until a backend that did not answer is asked again
+CHUNK = 30_000  # bars of one question for openings: two to three megabytes
+MAX_ROWS = 400
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One symbol and timeframe. `asked_at` is None until the backend was asked; `gaps` is None until the
+    openings were looked through."""
+
+    range: Range
+    gaps: tuple[Gap, ...] | None = None
+    asked_at: float | None = None
+    wanted_by: tuple[str, ...] = field(default=(), compare=False)  # strategies that name it
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.range.symbol, self.range.timeframe
+
+
+class DataInventory:
+    """`changed` is called when a row has. Start with `run` in a task."""
+
+    def __init__(self, client: Client, catalogue: Catalogue, store: Storage, changed: Callable[[], None]) -> None:
+        self._client = client
+        self._catalogue = catalogue
+        self._changed = changed
+        self._store = store
+        self._rows = {(kept.symbol, kept.timeframe): Row(kept, holes, at) for kept, holes, at in store.rows()}
+        self._wanted: dict[tuple[str, str], list[str]] = {}
+        self.symbols: list[str] = []  # that the backend knows, stored or not
+        self._listed_at = 0.0
+        self._due: asyncio.Event = asyncio.Event()
+        self._first: list[tuple[str, str]] = []
+
+    def rows(self, loading: Iterable[tuple[str, str]] = ()) -> list[Row]:
+        """By symbol and length of timeframe: what is stored, what strategies name, and what is being loaded."""
+        also = {pair for pair in loading if _is_pair(*pair)}
+        pairs = dict.fromkeys([*self._rows, *self._wanted, *also])
+        found = [
+            replace(self._rows.get(pair, Row(Range(*pair))), wanted_by=tuple(self._wanted.get(pair, ())))
+            for pair in pairs
+        ]
+        shown = [row for row in found if row.range.bars or row.wanted_by or row.pair in also]
+        order = list(LENGTHS)
+        return sorted(shown, key=lambda row: (row.range.symbol, order.index(row.range.timeframe)))[:MAX_ROWS]
+
+    def row(self, symbol: str, timeframe: str) -> Row:
+        return self._rows.get((symbol, timeframe), Row(Range(symbol, timeframe)))
+
+    def look(self, symbol: str = "", timeframe: str = "", *, again: bool = False) -> None:
+        """Somebody looks at the page, or wants everything looked at `again`; or this pair was just loaded."""
+        if symbol:
+            if not _is_pair(symbol, timeframe):
+                return
+            self._first.insert(0, (symbol, timeframe))
+        elif again:
+            self._catalogue.data_changed()
+            self._first, self._listed_at = list(self._rows), 0.0
+        self._due.set()
+
+    async def known(self) -> list[str]:
+        """Symbols that can be suggested; only asks for them when nobody has."""
+        if not self._listed_at:
+            with suppress(CLIClientError):
+                await self._list()
+        return sorted({*self.symbols, *(symbol for symbol, _ in self._rows)})
+
+    async def run(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            pair = None
+            try:
+                await self._list()
+                while (pair := self._next()) is not None:
+                    await self._ask(*pair)
+                    await asyncio.sleep(PAUSE)
+            except CLIClientError as exc:
+                log.info("survey waits: %s", exc.message)
+                self._first += [pair] if pair else []
+                await asyncio.sleep(AFTER_SILENCE)
+                self._due.set()
+
+    async def _list(self) -> None:
+        """The pairs there may be: what the backend stores, and what strategies name."""
+        if time.monotonic() - self._listed_at < OLD and self._listed_at:
+            return
+        answer = await self._client.get("/symbols", timeout=20.0)
+        listed = answer.get("data") if isinstance(answer, dict) else None
+        stored: set[tuple[str, str]] = set()
+        symbols = []
+        for item in listed if isinstance(listed, list) else []:
+            if isinstance(item, dict) and SYMBOL.fullmatch(symbol := text(item.get("symbol"))):
+                symbols.append(symbol)
+                timeframes = item.get("available_timeframes")
+                stored |= {
+                    (symbol, t) for t in (timeframes if isinstance(timeframes, list) else []) if _is_pair(symbol, t)
+                }
+        wanted: dict[tuple[str, str], list[str]] = {}
+        with suppress(CLIClientError):
+            for strategy in await self._catalogue.strategies():
+                for symbol in strategy.symbols:
+                    for timeframe in strategy.timeframes:
+                        if _is_pair(symbol, timeframe):
+                            wanted.setdefault((symbol, timeframe), []).append(strategy.name)
+        self.symbols, self._wanted, self._listed_at = symbols, wanted, time.monotonic()
+        for pair in stored | wanted.keys():
+            self._rows.setdefault(pair, Row(Range(*pair)))
+        self._changed()
+
+    def _next(self) -> tuple[str, str] | None:
+        """What is asked for now: what was just loaded, then what is oldest."""
+        if self._first:
+            return self._first.pop(0)
+        oldest = min(self._rows.values(), key=lambda row: row.asked_at or 0.0, default=None)
+        if oldest is None or (oldest.asked_at is not None and time.time() - oldest.asked_at < OLD):
+            return None
+        return oldest.pair
+
+    async def _ask(self, symbol: str, timeframe: str) -> None:
+        before = self.row(symbol, timeframe)
+        found = await self._catalogue.range(symbol, timeframe)
+        same = found == before.range and before.gaps is not None
+        row = Row(found, before.gaps if same else None, time.time())
+        self._keep(row)
+        if not same and found.bars:
+            self._keep(replace(row, gaps=tuple(gaps(await self._openings(found), timeframe))))
+
+    async def _openings(self, stored: Range) -> list[float]:
+        """When the stored bars open, asked for in pieces, oldest first."""
+        assert stored.start is not None and stored.end is not None  # noqa: S101  it has bars
+        found: list[float] = []
+        step = max((stored.end - stored.start) / max(stored.bars / CHUNK, 1) + 1, LENGTHS[stored.timeframe])
+        at = stored.start
+        while at <= stored.end:
+            bounds = {"start_date": _day(at), "end_date": _day(min(at + step, stored.end) + DAY)}
+            path = f"/data/{stored.symbol}/{stored.timeframe}"
+            answer = await self._client.get(path, params=bounds, timeout=30.0)
+            body = answer.get("data") if isinstance(answer, dict) else None
+            dates = body.get("dates") if isinstance(body, dict) else None
+            times = [when for date in items(dates) if (when := moment(date)) is not None]
+            found += [when for when in times if not found or when > found[-1]]
+            at += step
+            await asyncio.sleep(PAUSE)
+        return found
+
+    def _keep(self, row: Row) -> None:
+        self._rows[row.pair] = row
+        self._store.keep_row(row.range, row.gaps, row.asked_at)
+        self._changed()
+
+
+def _is_pair(symbol: str, timeframe: object) -> bool:
+    """They become part of an address at the backend: whoever names them, they have to be plain."""
+    return SYMBOL.fullmatch(symbol) is not None and isinstance(timeframe, str) and timeframe in LENGTHS
+
+
+def _day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"

@@ -1,0 +1,327 @@
+"""The backend is asked once, however many browsers watch.
+
+One poller for each operation that is not finished, and one state of the line to the backend. What they find,
+and what `discovery` does, goes to the store and to `Listener`, which draws it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from contextvars import Context
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from panel.backend.polling import Client, Reading, follow, operation_path, read
+from panel.domain.connection import Line
+from panel.domain.observation import Cancel, Observation, differs, forgotten, observed, unread
+from panel.domain.requests import Start
+from panel.domain.snapshot import Snapshot
+from panel.domain.verdict import State, Verdict, judge
+from panel.domain.workers import WorkerList
+from panel.errors import APIError, CLIClientError, TimeoutError
+from panel.storage.store import Storage
+
+READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
+FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
+WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
+UNWATCHED = 5.0  # seconds, while nobody does: its end should still be known soon
+RECENT = 12  # ended operations that are shown in full without being asked for
+KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """What the relay tells, and asks, of the pages."""
+
+    def changed(self, observation: Observation) -> None: ...
+    def listed(self) -> None: ...
+    def line_changed(self) -> None: ...
+    def workers_changed(self) -> None: ...
+    def judged(self, verdict: Verdict) -> None: ...
+    def ended(self, observation: Observation, verdict: Verdict) -> None: ...
+    def watched(self, operation_id: str) -> bool: ...
+    def anyone(self) -> bool: ...
+
+
+@dataclass(slots=True)
+class _Pace:
+    """When one operation is read again."""
+
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    asked_at: float = 0.0  # monotonic
+    unchanged: int = 0  # readings in a row that said nothing new
+
+
+class Monitor:
+    """Start with `run` in a task; everything else is called from the same event loop."""
+
+    def __init__(self, client: Client, store: Storage, listener: Listener, address: str) -> None:
+        self.line = Line(address)
+        self.worker_list = WorkerList()
+        self._client = client
+        self._store = store
+        self._listener = listener
+        self._live: dict[str, Observation] = {}
+        self._answers: dict[str, dict[str, Any]] = {}
+        self._pollers: dict[str, asyncio.Task[None]] = {}
+        self._paces: dict[str, _Pace] = {}
+        self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
+        self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
+        self._stopping = False  # what is heard of now is read after the next start
+        self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
+
+    async def run(self) -> None:
+        """Poll what is not finished, until cancelled."""
+        self._stopping = False
+        for observation in self._store.memory.unfinished():
+            self._adopt(observation)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._stopping = True
+            for poller in self._pollers.values():
+                poller.cancel()
+            await asyncio.gather(*self._pollers.values(), return_exceptions=True)
+
+    # What is known
+
+    def running(self) -> list[Observation]:
+        """Everything not finished, the newest first."""
+        return sorted(self._live.values(), key=lambda observation: observation.snapshot.created_at or 0, reverse=True)
+
+    def known(self, operation_id: str) -> Observation | None:
+        return self._live.get(operation_id) or self._store.memory.recall(operation_id)
+
+    def verdict(self, observation: Observation) -> Verdict:
+        """What is really going on with it now."""
+        return judge(observation, time.time(), self.worker_list)
+
+    def anyone(self) -> bool:
+        """Whether somebody has a page open."""
+        return self._listener.anyone()
+
+    def polled(self, operation_id: str) -> bool:
+        """It is read again and again, until it is finished."""
+        return operation_id in self._pollers
+
+    def answer(self, operation_id: str) -> dict[str, Any] | None:
+        """The backend's own words of the latest reading, while they are at hand."""
+        return self._answers.get(operation_id)
+
+    async def look(self, operation_id: str) -> Observation | None:
+        """What is known of an operation, asked from the backend when that is little; None when neither
+        the panel nor the backend knows it. Raises CLIClientError when nothing can be said."""
+        observation = self.known(operation_id)
+        if observation is not None and (observation.snapshot.full or observation.forgotten):
+            return observation
+        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            return self.observe(reading)
+        if observation is None and reading.error is not None and not reading.error.unknown:
+            raise reading.error
+        return observation
+
+    # What happens
+
+    def expect(self, start: Start) -> None:
+        """Something was started: it is shown, and read, from now on."""
+        if start.operation_id and self.known(start.operation_id) is None:
+            promised = Snapshot.promised(start.operation_id, start.kind, start.form, start.asked_at)
+            self.keep(None, Observation(promised, start.asked_at))
+
+    def observe(self, reading: Reading) -> Observation:
+        """Take in a good reading, from whichever side it came; starts a poller when it is not finished."""
+        snapshot = reading.snapshot
+        assert snapshot is not None  # noqa: S101
+        before = self.known(snapshot.id)
+        observation = observed(before, snapshot)
+        if reading.answer is not None:
+            self._answers.pop(snapshot.id, None)
+            self._answers[snapshot.id] = reading.answer
+            while len(self._answers) > KEPT_ANSWERS:
+                del self._answers[next(iter(self._answers))]
+        self.keep(before, observation)
+        return observation
+
+    async def cancel(self, operation_id: str, by_whom: str = "the panel") -> None:
+        """Ask the backend to cancel; raises CLIClientError with the backend's reason."""
+        observation = self.known(operation_id)
+        if observation is None:
+            raise APIError("Nobody knows this operation.", 404)
+        now = time.time()
+        self.keep(observation, replace(observation, cancel=Cancel.ASKED, cancel_at=now))
+        try:
+            body = {"reason": "Cancelled from the panel"}
+            answer = await self._client.delete(operation_path(operation_id), json=body, timeout=READ_TIMEOUT)
+        except CLIClientError as exc:
+            self._store.memory.asked(operation_id, "cancel", by_whom, exc.message)
+            observation = self.known(operation_id) or observation
+            self.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
+            raise
+        finally:
+            self.wake(operation_id)
+        told = answer.get("data") if isinstance(answer, dict) else None
+        told = told if isinstance(told, dict) else {}
+        # True for neither: a worker was busy with it and was not reached.
+        lost = told.get("remote_cancelled") is False and not told.get("task_cancelled")
+        self._store.memory.asked(operation_id, "cancel", by_whom, "not delivered to the worker" if lost else "taken")
+        observation = self.known(operation_id) or observation
+        self.keep(
+            observation, replace(observation, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now)
+        )
+        log.info("cancel not delivered" if lost else "cancel taken", extra={"operation": operation_id})
+
+    async def resume(self, operation_id: str, by_whom: str = "the panel") -> None:
+        """Ask the backend to go on from the operation's checkpoint, once for each end that it came to; raises
+        CLIClientError."""
+        observation = self.known(operation_id)
+        end = observation.snapshot.completed_at if observation is not None else None
+        if self._resumed.get(operation_id, ()) == (end,):
+            return
+        self._resumed[operation_id] = (end,)
+        request = self._store.memory.asked(operation_id, "resume", by_whom)  # on disk before it leaves
+        try:
+            await self._client.post(f"{operation_path(operation_id)}/resume", timeout=30.0)
+        except CLIClientError as exc:
+            self._store.memory.answered(request, exc.message)
+            if exc.refused or not exc.sent:
+                del self._resumed[operation_id]
+            raise
+        self._store.memory.answered(request, "taken")
+        log.info("resumed", extra={"operation": operation_id})
+        observation = self.known(operation_id)
+        if observation is not None:
+            self.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
+        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            self.observe(reading)
+
+    def wake(self, operation_id: str | None = None) -> None:
+        """Somebody came to watch, or did something: read soon (never faster than FASTEST)."""
+        for each in [operation_id] if operation_id else list(self._paces):
+            if each in self._paces:
+                self._paces[each].wake.set()
+        if self.line.failing_since is not None:
+            self.nudged.set()
+
+    # Pollers
+
+    def keep(self, before: Observation | None, observation: Observation) -> None:
+        """Remember and draw; `before` is what was known until now."""
+        operation_id, verdict = observation.snapshot.id, self.verdict(observation)
+        was_listed = operation_id in self._live
+        if verdict.live:
+            self._adopt(observation)
+        else:
+            self._live.pop(operation_id, None)
+        told = (verdict.state, verdict.word)
+        if before is None or differs(before, observation) or self._told.get(operation_id) != told:
+            self._store.memory.remember(observation, verdict, time.time())
+            self._listener.judged(verdict)
+        self._told[operation_id] = told
+        if not verdict.live:
+            self._told.pop(operation_id)
+        self._listener.changed(observation)
+        if was_listed != verdict.live or before is None:
+            self._listener.listed()
+        if was_listed and not verdict.live:
+            self._listener.ended(observation, verdict)
+        if was_listed != verdict.live:
+            self._log(observation, verdict, before)
+
+    def _log(self, observation: Observation, verdict: Verdict, before: Observation | None) -> None:
+        """One line when an operation begins, or goes on after an end, and one when it ends."""
+        told = {"operation": observation.snapshot.id, "kind": observation.snapshot.kind}
+        if verdict.live:
+            start = self._store.start_of(observation.snapshot.id)
+            by = start.by_whom if start else "somebody else"
+            log.info("operation started" if before is None else "operation goes on", extra=told | {"by": by})
+        else:
+            log.info("operation ended", extra=told | {"state": verdict.state.value})
+
+    def _adopt(self, observation: Observation) -> None:
+        operation_id = observation.snapshot.id
+        self._live[operation_id] = observation
+        if operation_id not in self._pollers and not self._stopping:
+            self._paces[operation_id] = _Pace()
+            # In no request's context: it outlives the one that made it known.
+            self._pollers[operation_id] = asyncio.create_task(self._poll(operation_id), context=Context())
+
+    async def _poll(self, operation_id: str) -> None:
+        pace = self._paces[operation_id]
+        pace.asked_at = time.monotonic()
+        try:
+            async for reading in follow(self._client, operation_id, lambda: self._pause(operation_id), READ_TIMEOUT):
+                if reading.snapshot is not None:
+                    before = self._live.get(operation_id)
+                    observation = self.observe(reading)
+                    pace.unchanged = 0 if before is None or differs(before, observation) else pace.unchanged + 1
+                    self.answered()
+                    if operation_id not in self._live:
+                        break  # for the backend it goes on; the verdict is that it has ended
+                elif not self._unread(operation_id, reading.error):
+                    break
+            else:
+                # `follow` ended on a "failed" that was long in doubt and is now believed.
+                last = self._live.get(operation_id)
+                if last is not None:
+                    self.keep(last, replace(last, snapshot=replace(last.snapshot, settled=True)))
+        finally:
+            self._pollers.pop(operation_id, None)
+            self._paces.pop(operation_id, None)
+
+    def _unread(self, operation_id: str, error: CLIClientError | None) -> bool:
+        """A reading failed; returns whether to go on reading."""
+        observation = self._live.get(operation_id)
+        if observation is None or error is None:
+            return False
+        if error.unknown:
+            self.keep(observation, forgotten(observation))
+            return False
+        slow = isinstance(error, TimeoutError)
+        self.keep(observation, unread(observation, time.time(), timed_out=slow))
+        if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
+            self.failed(error)
+        return True
+
+    async def _pause(self, operation_id: str) -> None:
+        """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do
+        not, and longer still when nobody looks. Being woken shortens it, though never below FASTEST."""
+        pace = self._paces[operation_id]
+        if self._listener.watched(operation_id):
+            wait = min(FASTEST * (1 + pace.unchanged * 0.25), WATCHED)
+        else:
+            wait = UNWATCHED
+        pace.wake.clear()
+        with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; ours is a request's
+            async with asyncio.timeout(wait):  # not `wait_for`: Python 3.11's may swallow a cancel
+                await pace.wake.wait()
+        rest = pace.asked_at + FASTEST - time.monotonic()
+        if rest > 0:
+            await asyncio.sleep(rest)
+        pace.asked_at = time.monotonic()
+
+    # The line
+
+    def answered(self, slow: bool | None = None) -> None:
+        """The backend has answered; `slow`: whether it did so late, where that was seen."""
+        now = time.time()
+        self.worker_list = replace(self.worker_list, answered_at=now)
+        if self.line.answered(now, slow):
+            self._listener.line_changed()
+            self.wake()
+
+    def failed(self, error: CLIClientError) -> None:
+        """Nobody was there."""
+        if self.line.failed(error.message, time.time()):
+            log.warning("backend silent: %s", error.message)
+            self._listener.line_changed()
+
+    def heard_of_workers(self, answer: Any) -> tuple[set[str], set[str]]:
+        """Take in a list of workers; returns the operations they were busy with before, and are now."""
+        before = {worker.operation_id for worker in self.worker_list.workers if worker.operation_id}
+        self.worker_list = self.worker_list.heard(answer, time.time())
+        self._listener.workers_changed()
+        return before, {worker.operation_id for worker in self.worker_list.workers if worker.operation_id}

@@ -1,0 +1,1 @@
+"""What the panel remembers, in SQLite."""

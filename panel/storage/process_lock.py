@@ -1,0 +1,35 @@
+"""One at a time, over all processes that share a folder: the panel, a second one, command lines.
+
+The lock is SQLite's own on an empty file, because it works alike on every system and is gone with the process
+that held it, however that ended.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class ProcessLock:
+    """Whose turn it is to start a data load. `memory` is the file whose users take turns. Raises sqlite3.Error
+    or OSError when its folder is not writable."""
+
+    def __init__(self, memory: Path) -> None:
+        self._path = memory.with_suffix(".turn")
+        memory.parent.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def taken(self) -> Iterator[bool]:
+        """Whether it is ours until the end of the block; False at once when somebody else has it."""
+        db = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+        try:
+            try:
+                db.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as exc:
+                if "locked" not in str(exc):
+                    raise
+                yield False
+            else:
+                yield True
+        finally:
+            db.close()

@@ -1,0 +1,269 @@
+"""The panel's memory in one SQLite file: operations (`memory`), and here starts, loads, plans and ranges.
+
+The backend forgets operations when it restarts, and some as soon as they finish; the panel does not. A
+start's intent is on disk before its POST leaves, so that a panel that dies in between knows afterwards
+that it may have started something.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from panel.domain.gaps import Gap, Range
+from panel.domain.requests import OPEN, Load, Plan, Start
+from panel.storage.estimates import EstimateStore
+from panel.storage.migrations import migrate
+from panel.storage.operations import OperationStore
+
+ON_ITS_WAY = 60.0  # seconds in which a start that was not answered may still reach the backend
+
+log = logging.getLogger(__name__)
+
+
+class Storage:
+    """One file, one connection, used from one thread; `memory` is its part about operations. The panel and
+    command lines may share the file. Raises sqlite3.Error or OSError when the folder is not writable."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        self._db.execute("PRAGMA busy_timeout = 10000")
+        _write_ahead(self._db)
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        migrate(self._db)
+        self.memory = OperationStore(self._db)
+        self.paces = EstimateStore(self._db)
+
+    def close(self) -> None:
+        self._db.close()
+
+    async def keep(self, days: int) -> None:
+        """Drop what ended longer ago than so many days, now and every hour; runs until cancelled."""
+        while True:
+            if days and (dropped := self.memory.forget(time.time() - days * 86_400)):
+                log.info("forgot %d operations that ended more than %d days ago", dropped, days)
+            await asyncio.sleep(3600)
+
+    def write_problem(self) -> str:
+        """Why nothing can be written down now; "" when it can, which was tried."""
+        try:
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            self._db.execute(f"PRAGMA user_version = {version}")
+        except sqlite3.Error as exc:
+            return str(exc)
+        return ""
+
+    def claim(
+        self, key: str, kind: str, form: dict[str, str], operation_id: str | None, by_whom: str = "the panel"
+    ) -> tuple[Start, bool]:
+        """The start with this key, and whether it is this call that made it: on disk, power cuts included."""
+        row = (key, kind, msgspec.json.encode(form).decode(), "sending", operation_id, "", time.time(), by_whom)
+        with self._durably():
+            done = self._db.execute("INSERT OR IGNORE INTO starts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        start = self.start(key)
+        assert start is not None  # noqa: S101  it was just written, or was there before
+        return start, done.rowcount == 1
+
+    def settle(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> Start:
+        """Write down what became of a start, unless that is known: two may look for it at once, and the one
+        that has not found it must not win."""
+        self._db.execute(
+            "UPDATE starts SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
+            "WHERE key = ? AND state IN ('sending', 'unconfirmed')",
+            (state, message, operation_id, key),
+        )
+        start = self.start(key)
+        assert start is not None  # noqa: S101
+        return start
+
+    def start(self, key: str) -> Start | None:
+        row = self._db.execute("SELECT * FROM starts WHERE key = ?", (key,)).fetchone()
+        return _start(row) if row else None
+
+    def unsettled_starts(self) -> list[Start]:
+        """Starts of which nobody knows yet what became of them."""
+        return [
+            _start(row) for row in self._db.execute("SELECT * FROM starts WHERE state IN ('sending', 'unconfirmed')")
+        ]
+
+    def unanswered_starts(self) -> list[Start]:
+        """Starts that may yet begin something, or have: open ones, and those that a person put aside. What was
+        sent is on its way, whether anybody wants it or not."""
+        states = "state IN ('sending', 'unconfirmed', 'dismissed')"
+        return [_start(row) for row in self._db.execute(f"SELECT * FROM starts WHERE {states}")]
+
+    def possibly_running_loads(self, now: float) -> list[Start]:
+        """Of these, data loads that may be about to run. One that was sent long ago is in the backend's list."""
+        loads = [start for start in self.unanswered_starts() if start.kind == "data_load"]
+        return [start for start in loads if now - start.asked_at < ON_ITS_WAY]
+
+    def starts_without_operation(self, since: float) -> list[Start]:
+        """Starts that have begun an operation of which nothing is written down yet."""
+        unmet = "state = 'started' AND asked_at > ? AND operation_id NOT IN (SELECT id FROM operations)"
+        rows = self._db.execute(f"SELECT * FROM starts WHERE {unmet}", (since,))
+        return [_start(row) for row in rows]
+
+    def start_of(self, operation_id: str) -> Start | None:
+        """The start that asked for this operation, through the panel."""
+        row = self._db.execute("SELECT * FROM starts WHERE operation_id = ?", (operation_id,)).fetchone()
+        return _start(row) if row else None
+
+    def keep_row(self, stored: Range, gaps: tuple[Gap, ...] | None, asked_at: float | None) -> None:
+        """What was told of one symbol's stored bars, and the gaps that were found in them."""
+        found = None if gaps is None else msgspec.json.encode(gaps).decode()
+        row = (stored.symbol, stored.timeframe, msgspec.json.encode(stored).decode(), found, asked_at)
+        self._db.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?)", row)
+
+    def rows(self) -> list[tuple[Range, tuple[Gap, ...] | None, float | None]]:
+        decode = msgspec.json.decode
+        return [
+            (decode(stored, type=Range), None if found is None else decode(found, type=tuple[Gap, ...]), asked_at)
+            for stored, found, asked_at in self._db.execute("SELECT range, gaps, asked_at FROM ranges")
+        ]
+
+    def add_load(self, key: str, form: dict[str, str], plan: str = "") -> Load:
+        """A load at the end of the queue, once for each key: on disk, power cuts included."""
+        with self._durably():
+            self._insert_load(key, form, plan)
+        found = self.load(key)
+        assert found is not None  # noqa: S101  it was just written, or was there before
+        return found
+
+    def _insert_load(self, key: str, form: dict[str, str], plan: str) -> None:
+        row = (key, msgspec.json.encode(form).decode(), "waiting", None, "", 0, plan, time.time())
+        self._db.execute("INSERT OR IGNORE INTO loads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def load(self, key: str) -> Load | None:
+        row = self._db.execute("SELECT * FROM loads WHERE key = ?", (key,)).fetchone()
+        return _load(row) if row else None
+
+    def open_loads(self) -> list[Load]:
+        """The queue, its first first."""
+        marks = ", ".join("?" * len(OPEN))
+        rows = self._db.execute(f"SELECT * FROM loads WHERE state IN ({marks}) ORDER BY asked_at", OPEN)
+        return [_load(row) for row in rows]
+
+    def loads_of(self, plan: str) -> list[Load]:
+        return [_load(row) for row in self._db.execute("SELECT * FROM loads WHERE plan = ? ORDER BY asked_at", (plan,))]
+
+    def settle_load(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> bool:
+        """Write down how far it is, unless it has ended, or was removed, in between: then False."""
+        return self._settle("loads", key, state, message, operation_id)
+
+    def _settle(self, table: str, key: str, state: str, message: str, operation_id: str | None) -> bool:
+        marks = ", ".join("?" * len(OPEN))
+        done = self._db.execute(
+            f"UPDATE {table} SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
+            f"WHERE key = ? AND state IN ({marks})",
+            (state, message, operation_id, key, *OPEN),
+        )
+        return done.rowcount == 1
+
+    def next_attempt(self, key: str) -> None:
+        self._db.execute(
+            "UPDATE loads SET attempts = attempts + 1, state = 'waiting' WHERE key = ? AND state = 'starting'",
+            (key,),
+        )
+
+    def withdrawn_starts(self) -> list[tuple[str, Start]]:
+        """Loads and plans that were cancelled while they were being started, with the start, once that is
+        known to have begun an operation: which nobody wants any more. As (key, start)."""
+        rows = self._db.execute(
+            "SELECT loads.key, starts.* FROM loads JOIN starts ON starts.key = loads.key || '.' || loads.attempts "
+            "WHERE loads.state = 'cancelled' AND loads.operation_id IS NULL AND starts.state = 'started' UNION ALL "
+            "SELECT plans.key, starts.* FROM plans JOIN starts ON starts.key = plans.key || '.train' "
+            "WHERE plans.state = 'cancelled' AND plans.operation_id IS NULL AND starts.state = 'started'"
+        )
+        return [(row[0], _start(row[1:])) for row in rows]
+
+    def mark_withdrawn(self, key: str, operation_id: str) -> None:
+        for table in ("loads", "plans"):
+            self._db.execute(
+                f"UPDATE {table} SET operation_id = ? WHERE key = ? AND state = 'cancelled'", (operation_id, key)
+            )
+
+    def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
+        """A plan with its loads, once for each key."""
+        row = (key, msgspec.json.encode(form).decode(), "waiting", None, "", time.time())
+        with self._durably(), self._at_once():
+            if self._db.execute("INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
+                for number, load in enumerate(loads):
+                    self._insert_load(f"{key}-load-{number}", load, key)
+        found = self.plan(key)
+        assert found is not None  # noqa: S101
+        return found
+
+    def plan(self, key: str) -> Plan | None:
+        row = self._db.execute("SELECT * FROM plans WHERE key = ?", (key,)).fetchone()
+        return _plan(row) if row else None
+
+    def open_plans(self) -> list[Plan]:
+        marks = ", ".join("?" * len(OPEN))
+        rows = self._db.execute(f"SELECT * FROM plans WHERE state IN ({marks}) ORDER BY asked_at", OPEN)
+        return [_plan(row) for row in rows]
+
+    def told_plans(self, since: float) -> list[Plan]:
+        """Plans that are under way, and those that stopped since then: the newest first."""
+        marks = ", ".join("?" * len(OPEN))
+        told = f"state IN ({marks}) OR (state = 'stopped' AND asked_at > ?)"
+        rows = self._db.execute(f"SELECT * FROM plans WHERE {told} ORDER BY asked_at DESC LIMIT 20", (*OPEN, since))
+        return [_plan(row) for row in rows]
+
+    def settle_plan(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> bool:
+        """As `settle_load`."""
+        return self._settle("plans", key, state, message, operation_id)
+
+    @contextmanager
+    def _durably(self) -> Iterator[None]:
+        self._db.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """All of it or nothing, also when the process is killed in between."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """SQLite does not wait for a lock here, as it does everywhere else: others may be opening the file too."""
+    for _ in range(100):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc):
+                raise
+            time.sleep(0.05)
+        else:
+            return
+    raise sqlite3.OperationalError("The panel's memory stays locked by another program.")
+
+
+def _start(row: tuple[Any, ...]) -> Start:
+    key, kind, form, *rest = row
+    return Start(key, kind, msgspec.json.decode(form), *rest)
+
+
+def _load(row: tuple[Any, ...]) -> Load:
+    key, form, *rest = row
+    return Load(key, msgspec.json.decode(form), *rest)
+
+
+def _plan(row: tuple[Any, ...]) -> Plan:
+    key, form, *rest = row
+    return Plan(key, msgspec.json.decode(form), *rest)

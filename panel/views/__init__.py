@@ -1,0 +1,1 @@
+"""Domain values to what templates need, and the templates themselves."""

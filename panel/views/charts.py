@@ -1,0 +1,82 @@
+"""What the map, the candles and the curves draw: places on a line of 1,000 units, candles thinned honestly, and
+what an operation's kind calls its curves. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from panel.adapters import KINDS
+from panel.domain.gaps import DAY, LENGTHS
+from panel.domain.snapshot import Snapshot
+from panel.monitoring.inventory import Row
+from panel.views.templating import rounded
+
+WIDTH = 1000  # units of the map's line
+MOST = 3000  # candles that are drawn at once
+
+Span = tuple[float, float]
+Candle = list[float]  # time, open, high, low, close, volume
+
+
+def span_of(rows: Sequence[Row], now: float) -> Span:
+    """The time that the map covers: from the oldest stored bar to now."""
+    starts = [row.range.start for row in rows if row.range.start is not None]
+    return (min(starts), now) if starts else (now - 365 * DAY, now)
+
+
+def row_view(row: Row, loading: Snapshot | None, span: Span) -> dict[str, Any]:
+    """One row: the stretches with bars and the gaps as (x, width), and what can be done about it."""
+    start, end = row.range.start, row.range.end
+    length = LENGTHS[row.range.timeframe]
+    pieces: list[tuple[float, float]] = []
+    holes = row.gaps or ()
+    if start is not None and end is not None:
+        at = start
+        for gap in holes:
+            pieces.append(_place(at, gap.start, span))
+            at = gap.end
+        pieces.append(_place(at, end + length, span))
+    return {
+        "row": row,
+        "pieces": pieces,
+        "holes": [_place(gap.start, gap.end, span) for gap in holes],
+        "loading": loading,
+        "place": place_of(*row.pair),
+        "late": end is not None and span[1] - end > 4 * DAY + 2 * length,
+    }
+
+
+def place_of(symbol: str, timeframe: str) -> str:
+    """The id of the row's place for a load's progress: symbols have characters that ids may not."""
+    return "load-" + f"{symbol} {timeframe}".encode().hex()
+
+
+def _place(start: float, end: float, span: Span) -> tuple[float, float]:
+    whole = max(span[1] - span[0], 1.0)
+    x = max((start - span[0]) / whole * WIDTH, 0.0)
+    return round(x, 1), round(max(min((end - start) / whole * WIDTH, WIDTH - x), 1.0), 1)
+
+
+def thin(candles: Sequence[Candle], most: int = MOST) -> tuple[list[Candle], int]:
+    """At most `most` candles, each standing for as many bars as the second value says: first open, highest
+    high, lowest low, last close, all the volume. None is left out, and no gap is bridged by more than that."""
+    each = -(-len(candles) // most) if candles else 1
+    if each == 1:
+        return list(candles), 1
+    found = []
+    for at in range(0, len(candles), each):
+        part = candles[at : at + each]
+        high, low = max(candle[2] for candle in part), min(candle[3] for candle in part)
+        found.append([part[0][0], part[0][1], high, low, part[-1][4], sum(candle[5] for candle in part)])
+    return found, each
+
+
+def curves_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The kind's chart as the page's script takes it; {} while it has none."""
+    adapter = KINDS.get(snapshot.kind)
+    chart = adapter.chart(snapshot) if adapter else None
+    return asdict(chart, dict_factory=_rounded) if chart else {}
+
+
+def _rounded(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: rounded(value) if name == "values" else value for name, value in items}

@@ -1,0 +1,113 @@
+"""Templates, and how numbers, times and durations are written in them.
+
+Everything is escaped, always: what comes from the backend is text, also where it looks like markup.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from panel import __version__
+from panel.adapters import KINDS
+from panel.adapters.base import percent
+from panel.domain.formatting import duration, minute
+
+_ROOT = Path(__file__).resolve().parents[2]
+_INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
+ASSETS = _INSTALLED if _INSTALLED.is_dir() else _ROOT  # in a wheel, or in a checkout
+
+_SALT = secrets.token_hex(8)  # of this run of the panel
+
+environment = Environment(
+    loader=FileSystemLoader(ASSETS / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def draw(template: str, **values: Any) -> str:
+    """The template as text."""
+    return environment.get_template(template).render(**values)
+
+
+def when(at: float | None, show: str = "local") -> Markup:
+    """A moment as `<time>`: in UTC until the page's script writes it in the reader's own zone. `show`: local, or
+    exact with its seconds."""
+    if at is None:
+        return Markup("–")
+    moment = datetime.fromtimestamp(at, UTC)
+    shown = f"{moment:%Y-%m-%d %H:%M:%S} UTC" if show == "exact" else f"{moment:%Y-%m-%d %H:%M} UTC"
+    written = Markup('<time datetime="{}" data-show="{}" title="{}">{}</time>')
+    return written.format(moment.isoformat(), show, shown, shown)
+
+
+def age(at: float | None, now: float) -> Markup:
+    """How long ago, as `<time>` that the page's script keeps counting."""
+    if at is None:
+        return Markup("never")
+    return Markup('<time datetime="{}" data-show="age">{} ago</time>').format(iso(at), duration(max(now - at, 0)))
+
+
+def iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+def day(at: float | None) -> str:
+    """The UTC day, 2024-01-31."""
+    return "–" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+def plain(value: Any) -> str:
+    """A parameter as a person would write it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def words(name: str) -> str:
+    """`start_date` -> Start date."""
+    return name.replace("_", " ").capitalize()
+
+
+def rounded(values: Iterable[float | None]) -> list[float | None]:
+    """Six digits are more than a screen shows, and half of what they weigh."""
+    return [None if value is None else float(f"{value:.6g}") for value in values]
+
+
+def keyed(seed: str) -> str:
+    """A start's one-time key for a button that is drawn again and again: the same until `seed` changes, so
+    that two clicks, in two tabs even, start one thing."""
+    return hashlib.sha256(f"{_SALT}{seed}".encode()).hexdigest()[:32]
+
+
+environment.filters |= {
+    "keyed": keyed,
+    "tojson_text": lambda value: json.dumps(value, separators=(",", ":")),  # escaped like any text: for an attribute
+    "minute": minute,
+    "query": lambda form: urlencode({name: value for name, value in form.items() if value}),
+    "when": when,
+    "age": age,
+    "iso": iso,
+    "day": day,
+    "duration": duration,
+    "plain": plain,
+    "words": words,
+    "percent": percent,
+    "as_json": lambda value: json.dumps(value, separators=(",", ":")),
+    "last_part": lambda path: path.rstrip("/").rpartition("/")[2],
+}
+environment.globals |= {"KINDS": KINDS, "version": __version__}

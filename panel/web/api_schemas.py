@@ -1,0 +1,185 @@
+"""What the JSON face answers with. Names here are a promise to scripts: one may be added, none changes or goes."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from panel.adapters import KINDS
+from panel.domain.connection import Line as Known
+from panel.domain.observation import Cancel, Observation
+from panel.domain.state import State
+from panel.domain.state import Verdict as Judged
+from panel.domain.workers import Worker as Listed
+
+
+class Verdict(BaseModel):
+    """What is really going on, as the panel sees it."""
+
+    state: State
+    word: str = Field(description="The state's name for people.")
+    headline: str = Field(description="One sentence.")
+    evidence: list[str] = Field(description="How that is known.")
+    advice: str = Field(description="What to do; empty when nothing.")
+
+
+class Operation(BaseModel):
+    """One operation. Times are ISO 8601 in UTC; null where nobody knows."""
+
+    id: str
+    kind: str = Field(description="training, data_load, backtesting, dummy, or any other word of the backend's.")
+    name: str = Field(description="What the panel's pages call it.")
+    strategy: str
+    symbol: str
+    timeframe: str
+    live: bool = Field(description="It may still change by itself.")
+    verdict: Verdict
+    backend_status: str = Field(description="The backend's own word for its state, which is not always true.")
+    error: str = Field(description="The backend's own words; empty when there are none.")
+    percentage: float = Field(description="0 to 100.")
+    step: str
+    steps_completed: int | None
+    steps_total: int | None
+    cancel: Cancel = Field(description="How far a cancel asked for through the panel has come; empty for none.")
+    created_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None = Field(description="Null while it is live.")
+    changed_at: datetime = Field(description="When anything about it last changed.")
+    read_at: datetime = Field(description="When the backend last told of it: the age of everything here.")
+    failing_since: datetime | None = Field(description="Since when the backend cannot be asked about it.")
+
+
+class Epoch(BaseModel):
+    """One pass over the training data. A loss is null where it was not a number; accuracies are 0 to 1."""
+
+    number: int
+    train_loss: float | None
+    val_loss: float | None
+    train_accuracy: float | None
+    val_accuracy: float | None
+
+
+class Details(Operation):
+    """One operation with everything that is known of it."""
+
+    parameters: dict[str, Any] = Field(description="What it was started with, as the backend tells it.")
+    result: dict[str, Any] | None = Field(description="As the backend tells it; null until there is one.")
+    epochs_done: int
+    epochs: list[Epoch] | None = Field(description="Only with epochs=1.")
+
+
+class Operations(BaseModel):
+    """One part of a list, the newest first."""
+
+    operations: list[Operation]
+    total: int = Field(description="How many there are in all.")
+    next: str | None = Field(description="The cursor of the next part; null at the end.")
+
+
+class Worker(BaseModel):
+    """One of the backend's workers, as it was last listed."""
+
+    id: str
+    kind: str
+    status: str
+    operation_id: str | None = Field(description="What it works on.")
+    healthy_at: datetime | None = Field(description="When the backend last heard of it.")
+
+
+class Line(BaseModel):
+    """The line from the panel to the backend."""
+
+    address: str
+    up: bool = Field(description="The backend answered the last time it was asked.")
+    answered_at: datetime | None
+    failing_since: datetime | None
+    slow_since: datetime | None = Field(description="Since when it answers, but late.")
+    message: str = Field(description="What is wrong; empty when nothing is.")
+    workers: list[Worker]
+
+
+class Problem(BaseModel):
+    """Why a request was not answered (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+def operation(observation: Observation, verdict: Judged) -> Operation:
+    return Operation(**_common(observation, verdict))
+
+
+def details(observation: Observation, verdict: Judged, epochs: bool) -> Details:
+    snapshot = observation.snapshot
+    return Details(
+        **_common(observation, verdict),
+        parameters=snapshot.parameters,
+        result=snapshot.result,
+        epochs_done=len(snapshot.epochs),
+        epochs=[Epoch(**asdict(epoch)) for epoch in snapshot.epochs] if epochs else None,
+    )
+
+
+def line(known: Known, workers: tuple[Listed, ...]) -> Line:
+    return Line(
+        address=known.address,
+        up=known.answered_at is not None and known.failing_since is None,
+        answered_at=_at(known.answered_at),
+        failing_since=_at(known.failing_since),
+        slow_since=_at(known.slow_since),
+        message=known.message,
+        workers=[
+            Worker(
+                id=worker.id,
+                kind=worker.kind,
+                status=worker.status,
+                operation_id=worker.operation_id or None,
+                healthy_at=_at(worker.healthy_at),
+            )
+            for worker in workers
+        ],
+    )
+
+
+def _common(observation: Observation, verdict: Judged) -> dict[str, Any]:
+    snapshot, adapter = observation.snapshot, KINDS.get(observation.snapshot.kind)
+    judged = Verdict(
+        state=verdict.state,
+        word=verdict.word,
+        headline=verdict.headline,
+        evidence=list(verdict.evidence),
+        advice=verdict.advice,
+    )
+    return {
+        "id": snapshot.id,
+        "kind": snapshot.kind,
+        "name": adapter.name(snapshot) if adapter else snapshot.kind,
+        "strategy": snapshot.strategy,
+        "symbol": snapshot.symbol,
+        "timeframe": snapshot.timeframe,
+        "live": verdict.live,
+        "verdict": judged,
+        "backend_status": snapshot.said,
+        "error": snapshot.error,
+        "percentage": snapshot.percentage,
+        "step": snapshot.step,
+        "steps_completed": snapshot.steps_completed,
+        "steps_total": snapshot.steps_total,
+        "cancel": observation.cancel,
+        "created_at": _at(snapshot.created_at),
+        "started_at": _at(snapshot.started_at),
+        "ended_at": None if verdict.live else _at(snapshot.completed_at or observation.changed_at),
+        "changed_at": _at(observation.changed_at),
+        "read_at": _at(snapshot.read_at),
+        "failing_since": _at(observation.failing_since),
+    }
+
+
+def _at(seconds: float | None) -> datetime | None:
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):  # a year that no calendar has
+        return None

@@ -1,0 +1,1 @@
+"""Password, sessions and the login page."""

@@ -1,0 +1,89 @@
+"""The guard in front of everything: who may ask, and what every answer carries. Pure ASGI.
+
+A page on the internet can make a browser on this machine send requests to the panel. Two checks stop
+that, on every route, static files and streams included, with no switch to turn them off:
+
+- the Host header must be one of ours, exactly (a rebound DNS name is not);
+- the request must come from our own pages, or from nobody's: `Sec-Fetch-Site` is `same-origin` or `none`; from
+  a browser that does not send it, `Origin` equals the Host. A link on another page may open one of ours, which
+  is a GET and changes nothing; other pages may not read, embed or frame anything.
+"""
+
+from collections.abc import Iterable
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from panel.web.respond import for_programs, problem
+
+MAX_FORM = 64 * 1024  # bytes of a request's body
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+_ALWAYS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_NO_STORE = (b"cache-control", b"no-store")
+
+
+class GuardMiddleware:
+    """Wraps the whole app. `hosts` are the exact Host headers that are answered."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return  # no websockets: closed without an answer
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = message.get("headers", [])
+                names = {name.lower() for name, _ in given}
+                cache = [] if b"cache-control" in names else [_NO_STORE]
+                message = {**message, "headers": [*given, *_ALWAYS, *cache]}
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, with_headers)
+            return
+        status, reason = refusal
+        answer = problem(status, reason) if for_programs(scope["path"]) else PlainTextResponse(f"{reason}\n", status)
+        if scope["method"] == "HEAD":
+            answer.body = b""
+        await answer(scope, receive, with_headers)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        sent: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            sent.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        host = sent.get("host", [])
+        if len(host) != 1 or host[0].lower() not in self._hosts:
+            return 421, "This panel does not answer to that host name. KTRDR_PANEL_ALLOWED_HOSTS can add one."
+        reads = scope["method"] in ("GET", "HEAD")
+        site, origin = sent.get("sec-fetch-site", []), sent.get("origin", [])
+        if site:
+            linked = (sent.get("sec-fetch-mode"), sent.get("sec-fetch-dest")) == (["navigate"], ["document"])
+            own = site in (["same-origin"], ["none"]) or (reads and linked)
+        elif origin:
+            own = origin == [f"{scope['scheme']}://{host[0]}"]
+        else:
+            own = reads  # a program, or a browser's address bar
+        if not own:
+            return 403, "Refused: this request did not come from the panel's own pages."
+        length = sent.get("content-length", ["0"])
+        if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal() or int(length[0]) > MAX_FORM:
+            return 413, "Refused: this is more than any form of the panel sends."
+        return None

@@ -1,0 +1,44 @@
+"""Around every request: its id, its trace, and one line about it at level debug. Pure ASGI."""
+
+import logging
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from panel.observability import trace
+
+log = logging.getLogger(__name__)
+
+
+class RequestContextMiddleware:
+    """Wraps everything, the guard included: what is refused has an id too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent: dict[bytes, list[str]] = {}
+        for name, value in scope["headers"]:
+            if name in (b"x-request-id", b"traceparent", b"tracestate"):
+                sent.setdefault(name, []).append(value.decode("latin-1"))
+        given = trace.request_id(sent.get(b"x-request-id", []))
+        trace.REQUEST_ID.set(given)  # a request has a task of its own, so nothing has to be set back
+        trace.TRACE.set(trace.trace(sent.get(b"traceparent", []), sent.get(b"tracestate", [])))
+        began, status = time.perf_counter(), 0
+
+        async def with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", []), (b"x-request-id", given.encode())]}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, with_id)
+        finally:
+            took = round((time.perf_counter() - began) * 1000, 1)
+            told = {"method": scope["method"], "path": scope["path"], "status": status, "ms": took}
+            log.debug("request", extra=told)

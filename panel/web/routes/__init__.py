@@ -1,0 +1,1 @@
+"""One file per area: requests in, HTML or JSON out."""

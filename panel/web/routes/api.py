@@ -1,0 +1,189 @@
+"""The JSON face, for scripts and agents: what the pages show, behind the same guard. Nothing here changes anything."""
+
+import math
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Annotated, Any, cast
+
+import anyio
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.openapi.utils import get_openapi
+from sse_starlette import EventSourceResponse
+
+from panel import __version__
+from panel.domain.history import OperationQuery
+from panel.domain.observation import Observation
+from panel.domain.state import State
+from panel.live.hub import Mailbox, frame
+from panel.live.publisher import Publisher
+from panel.storage.store import Storage
+from panel.web import api_schemas as shapes
+from panel.web.routes.pages import find
+
+_AS_PROBLEM = "application/problem+json"
+_PROBLEM = {"model": shapes.Problem, "content": {_AS_PROBLEM: {}}}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: _PROBLEM | {"description": "Neither the panel nor the backend knows it."},
+    502: _PROBLEM | {"description": "The panel does not know it, and the backend cannot be asked."},
+}
+_CURSOR = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?(?:e-\d{1,2})?)_(\d{1,6})")
+
+router = APIRouter(
+    prefix="/api",
+    responses={
+        401: _PROBLEM | {"description": "The panel has a password, and it was not sent as a bearer token."},
+        421: _PROBLEM | {"description": "The panel does not answer to that host name."},
+        422: _PROBLEM | {"description": "A parameter is not as it should be."},
+    },
+)
+
+
+@router.get("/operations", operation_id="listOperations", summary="Operations, the newest first")
+async def operations(
+    request: Request,
+    kind: Annotated[str, Query(description="Only of this kind.")] = "",
+    state: Annotated[list[State] | None, Query(description="Only in one of these states.")] = None,
+    strategy: Annotated[str, Query(description="Only of this strategy.")] = "",
+    symbol: Annotated[str, Query(description="Only of this symbol.")] = "",
+    since: Annotated[datetime | None, Query(description="Only begun since then; UTC when no zone is given.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
+    cursor: Annotated[str, Query(description="`next` of the part before.")] = "",
+) -> shapes.Operations:
+    """Everything that the panel ever saw, also what the backend has forgotten. Paging is not disturbed by what is
+    started meanwhile."""
+    live: Publisher = request.app.state.live
+    store: Storage = request.app.state.store
+    wanted = OperationQuery(
+        kind=kind,
+        states=tuple(state or ()),
+        strategy=strategy,
+        symbol=symbol,
+        since=None if since is None else _seconds(since),
+    )
+    total = store.memory.count(wanted)
+    until, passed = _place(cursor)
+    found, left = store.memory.find(replace(wanted, until=until, offset=passed, limit=limit))
+    return shapes.Operations(
+        operations=[_operation(live, observation) for observation in found],
+        total=total,
+        next=_cursor(found, until, passed) if left > passed + len(found) else None,
+    )
+
+
+@router.get("/operations/{operation_id}", operation_id="getOperation", responses=_NOT_FOUND, summary="One operation")
+async def operation(
+    request: Request,
+    operation_id: str,
+    epochs: Annotated[bool, Query(description="With its losses and accuracies for each epoch.")] = False,
+) -> shapes.Details:
+    """What the panel knows of it; the backend is asked only when that is little."""
+    live: Publisher = request.app.state.live
+    observation = await find(request, operation_id)
+    return shapes.details(observation, live.relay.verdict(observation), epochs)
+
+
+@router.get(
+    "/operations/{operation_id}/events",
+    operation_id="watchOperation",
+    response_class=EventSourceResponse,
+    responses=_NOT_FOUND
+    | {
+        200: {
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "description": "Events `operation`, then one `end`; the data of each is an Operation.",
+        }
+    },
+    summary="One operation, as it changes",
+)
+async def events(request: Request, operation_id: str) -> EventSourceResponse:
+    """First its present state, then each change. When it has ended, an event `end` comes and the stream closes."""
+    live: Publisher = request.app.state.live
+    await find(request, operation_id)
+    box = Mailbox()
+    return EventSourceResponse(
+        _events(live, operation_id, box),
+        ping=15,
+        send_timeout=30,
+        shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
+        shutdown_grace_period=2,
+    )
+
+
+@router.get("/line", operation_id="getLine", summary="The line to the backend")
+async def line(request: Request) -> shapes.Line:
+    """Whether the backend answers, and its workers as they were last listed."""
+    live: Publisher = request.app.state.live
+    return shapes.line(live.relay.line, live.relay.worker_list.workers)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi() -> dict[str, Any]:
+    return schema()
+
+
+def schema() -> dict[str, Any]:
+    """This face, described as OpenAPI."""
+    about = "What ktrdr-panel knows of operations, for scripts and agents. It only reads."
+    described = get_openapi(title="ktrdr-panel", version=__version__, description=about, routes=router.routes)
+    for path in described["paths"].values():
+        for answer in path["get"]["responses"].values():
+            if _AS_PROBLEM in (content := answer.get("content", {})):  # a model is put under the usual answer's type
+                (usual,) = content.keys() - {_AS_PROBLEM}
+                content[_AS_PROBLEM] = content.pop(usual)
+    return described
+
+
+async def _events(live: Publisher, operation_id: str, box: Mailbox) -> AsyncIterator[bytes]:
+    told = None
+    with live.fanout.open(box, f"api:{operation_id}"):
+        live.relay.wake(operation_id)
+        while True:
+            observation = live.relay.known(operation_id)
+            if observation is None:  # dropped from the memory meanwhile
+                return
+            shown = _operation(live, observation)
+            news = shown.model_copy(update={"read_at": None})  # a reading that says nothing new is none
+            if news != told:
+                told = news
+                yield frame(shown.model_dump_json(), "operation")
+            if not shown.live:
+                yield frame(shown.model_dump_json(), "end")
+                return
+            if not await box.take():
+                return
+
+
+def _operation(live: Publisher, observation: Observation) -> shapes.Operation:
+    verdict = live.relay.verdict(observation)
+    if verdict.live and (latest := live.relay.known(observation.snapshot.id)) is not None:
+        observation, verdict = latest, live.relay.verdict(latest)  # read since it was last written down
+    return shapes.operation(observation, verdict)
+
+
+def _place(cursor: str) -> tuple[float | None, int]:
+    """Where a part begins: operations begun before this, and how many of them are passed over."""
+    if not cursor:
+        return None, 0
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise HTTPException(422, "This cursor is none that came from here.")
+    return math.nextafter(float(found[1]), math.inf), int(found[2])
+
+
+def _cursor(found: list[Observation], until: float | None, passed: int) -> str:
+    """The last one's beginning, and how many of those that began in the same moment have been told."""
+    times = [observation.snapshot.created_at or observation.changed_at for observation in found]
+    same = sum(time == times[-1] for time in times)
+    if until is not None and math.nextafter(times[-1], math.inf) == until:
+        same += passed
+    return f"{times[-1]!r}_{same}"
+
+
+def _seconds(moment: datetime) -> float:
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (OverflowError, ValueError) as exc:
+        raise HTTPException(422, "since lies outside of the calendar.") from exc

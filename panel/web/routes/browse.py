@@ -1,0 +1,123 @@
+"""Pages to look things up: workers, strategies, models, checkpoints. They start and change nothing."""
+
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from panel.backend.catalogue import Catalogue, Strategy
+from panel.domain.artifacts import REASONS, checkpoints, doubt, model_key, models
+from panel.domain.history import OperationQuery
+from panel.domain.observation import Observation
+from panel.domain.snapshot import number, text
+from panel.errors import CLIClientError
+from panel.live.publisher import Publisher
+from panel.storage.operations import OperationStore
+from panel.web.auth.login import own_path
+from panel.web.respond import by_htmx, fragment, go, page
+
+router = APIRouter()
+
+PATIENCE = 15.0  # seconds for a list that the backend reads from its disk
+REMEMBERED = 300  # trainings among which a model's is looked for
+
+
+@router.get("/workers")
+async def workers(request: Request) -> HTMLResponse:
+    live: Publisher = request.app.state.live
+    return page(request, "workers.html", stream="workers", **live.workers())
+
+
+@router.get("/strategies")
+async def strategies(request: Request) -> HTMLResponse:
+    catalogue: Catalogue = request.app.state.catalogue
+    memory: OperationStore = request.app.state.store.memory
+    try:
+        listed, problem = await catalogue.strategies(), ""
+    except CLIClientError as exc:
+        listed, problem = [], exc.message
+    best = _best(_trainings(memory))
+    rows = [
+        {
+            "strategy": strategy,
+            "runs": _last_runs(request, strategy),
+            "best": best.get(strategy.name) or best.get(strategy.title),
+        }
+        for strategy in listed
+    ]
+    return page(request, "strategies.html", rows=rows, problem=problem)
+
+
+@router.get("/models")
+async def all_models(request: Request) -> HTMLResponse:
+    answer, problem = await _asked(request, "/models")
+    makers = {
+        model_key(_path(observation)): observation
+        for observation in reversed(_trainings(request.app.state.store.memory))
+    }
+    rows = [{"model": model, "maker": makers.get(model.key)} for model in models(answer)]
+    return page(request, "models.html", rows=rows, problem=problem)
+
+
+@router.get("/checkpoints")
+async def all_checkpoints(request: Request) -> HTMLResponse:
+    live: Publisher = request.app.state.live
+    answer, problem = await _asked(request, "/checkpoints")
+    rows, now = [], time.time()
+    for checkpoint in checkpoints(answer):
+        observation = live.relay.known(checkpoint.operation_id)
+        view = live.view(observation, live.relay.verdict(observation), now) if observation else None
+        rows.append({"checkpoint": checkpoint, "of": view, "doubt": doubt(checkpoint, observation)})
+    return page(request, "checkpoints.html", rows=rows, problem=problem, reasons=REASONS)
+
+
+@router.post("/look-now")
+async def look_now(request: Request) -> Response:
+    """Have the backend asked soon, for whoever does not want to wait for the usual round."""
+    live: Publisher = request.app.state.live
+    live.relay.wake()
+    if by_htmx(request):
+        return fragment("fragments/asked.html", **live.line())
+    form = await request.form()
+    return go(request, own_path(str(form.get("back", ""))))
+
+
+async def _asked(request: Request, path: str) -> tuple[Any, str]:
+    """(the backend's answer, why there is none)."""
+    try:
+        return await request.app.state.client.get(path, timeout=PATIENCE), ""
+    except CLIClientError as exc:
+        return None, exc.message
+
+
+def _last_runs(request: Request, strategy: Strategy) -> list[dict[str, Any]]:
+    """A training that others started carries the name inside the file, not the file's."""
+    live: Publisher = request.app.state.live
+    memory: OperationStore = request.app.state.store.memory
+    names = dict.fromkeys(name for name in (strategy.name, strategy.title) if name)
+    found = [observation for name in names for observation in memory.find(OperationQuery(strategy=name, limit=3))[0]]
+    found.sort(key=lambda observation: -(observation.snapshot.created_at or observation.changed_at))
+    now = time.time()
+    return [live.view(observation, live.relay.verdict(observation), now) for observation in found[:3]]
+
+
+def _trainings(memory: OperationStore) -> list[Observation]:
+    """Those that left a model, the latest first."""
+    found, _ = memory.find(OperationQuery(kind="training", sort="ended", limit=REMEMBERED))
+    return [observation for observation in found if _path(observation)]
+
+
+def _best(trainings: list[Observation]) -> dict[str, dict[str, Any]]:
+    """Strategy -> its model with the best test accuracy."""
+    best: dict[str, dict[str, Any]] = {}
+    for observation in trainings:
+        accuracy = number(observation.snapshot.measured.get("test_accuracy"))
+        known = best.get(observation.snapshot.strategy)
+        if accuracy is not None and (known is None or accuracy > known["accuracy"]):
+            best[observation.snapshot.strategy] = {"accuracy": accuracy, "path": _path(observation)}
+    return best
+
+
+def _path(observation: Observation) -> str:
+    return text((observation.snapshot.result or {}).get("model_path"))

@@ -1,0 +1,87 @@
+"""Two to six runs of one kind beside each other."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse
+
+from panel.adapters import KINDS
+from panel.domain import comparison
+from panel.domain.chart import Chart
+from panel.domain.snapshot import ID, Snapshot
+from panel.live.publisher import Publisher
+from panel.views.templating import rounded
+from panel.web.respond import page
+from panel.web.routes.operations import name_of_kind
+from panel.web.routes.pages import find
+
+router = APIRouter(prefix="/operations")
+
+MOST = 6
+LETTERS = "ABCDEF"
+
+
+@router.get("/compare")
+async def compare(request: Request) -> HTMLResponse:
+    """`?id=` for each; what cannot be compared is said in a sentence."""
+    ids = list(dict.fromkeys(request.query_params.getlist("id")))
+    if not all(map(ID.fullmatch, ids)):
+        raise HTTPException(404, "There is no operation with such a name.")
+    if not 2 <= len(ids) <= MOST:
+        return _refused(request, f"Choose two to six operations; {len(ids) or 'none'} {_is(len(ids))} chosen.")
+    live: Publisher = request.app.state.live
+    now = time.time()
+    runs = []
+    for letter, operation_id in zip(LETTERS, ids, strict=False):
+        observation = await find(request, operation_id)
+        runs.append(live.view(observation, live.relay.verdict(observation), now) | {"letter": letter})
+    snapshots: list[Snapshot] = [run["snapshot"] for run in runs]
+    kinds = list(dict.fromkeys(snapshot.kind for snapshot in snapshots))
+    if len(kinds) > 1:
+        names = " and a ".join(name_of_kind(kind).lower() for kind in kinds)
+        return _refused(request, f"Only operations of one kind can be compared, not a {names}.")
+    adapter = KINDS.get(kinds[0])
+    charts = [adapter.chart(snapshot) if adapter else None for snapshot in snapshots]
+    asked = comparison.parameters(snapshots)
+    return page(
+        request,
+        "compare.html",
+        runs=runs,
+        kind=name_of_kind(kinds[0]),
+        differing=[row for row in asked if row.differs],
+        same=[row for row in asked if not row.differs],
+        results=comparison.results(adapter.measures if adapter else (), snapshots),
+        used=comparison.used(snapshots),
+        sample=[run["letter"] for run in runs if comparison.on_sample(run["snapshot"])],
+        running=[run["letter"] for run in runs if run["verdict"].live],
+        curves=_drawn(charts),
+        now=now,
+    )
+
+
+def _drawn(charts: list[Chart | None]) -> dict[str, Any]:
+    """What the page's script draws; {} when no run has a curve."""
+    first = next((chart for chart in charts if chart), None)
+    if first is None:
+        return {}
+    plots = [
+        asdict(overlay) | {"curves": [curve and rounded(curve) for curve in overlay.curves]}
+        for overlay in comparison.overlays(charts)
+    ]
+    return {
+        "each": first.each,
+        "times": first.times,
+        "letters": LETTERS[: len(charts)],
+        "x": [chart.x if chart else () for chart in charts],
+        "plots": plots,
+    }
+
+
+def _refused(request: Request, message: str) -> HTMLResponse:
+    return page(request, "problem.html", 422, title="Nothing to compare", message=message)
+
+
+def _is(count: int) -> str:
+    return "is" if count < 2 else "are"

@@ -1,0 +1,136 @@
+"""What is measured, for Prometheus. Labels have few values, known beforehand: no id and no text of the backend."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from panel import __version__
+from panel.adapters import KINDS
+from panel.domain.state import State, Verdict
+from panel.errors import APIError, CLIClientError, ConnectionError, TimeoutError, Unreadable
+from panel.live.publisher import Publisher
+
+router = APIRouter()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks since when each label has been counted
+
+ENDPOINTS = (
+    *("health", "operations", "workers", "strategies", "symbols", "data", "trainings", "backtests", "models"),
+    *("checkpoints", "dummy"),
+)  # first segments of the backend's paths; anything else is "other"
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the values come from that are looked up when somebody asks for them."""
+
+    live: Publisher
+    counts: Callable[[], dict[tuple[str, str], int]]  # (kind, state) -> operations remembered
+    queued: Callable[[], int]
+    memory: Path
+
+
+class Metrics(Collector):
+    """One app's own registry."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self.registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "ktrdr_panel_backend_request_seconds",
+            "Time until the backend had answered, or had not.",
+            ("method", "endpoint"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._failures = Counter(
+            "ktrdr_panel_backend_failures",
+            "Requests to the backend that came to nothing.",
+            ("endpoint", "error"),
+            registry=self.registry,
+        )
+        self._verdicts = Counter(
+            "ktrdr_panel_verdicts",
+            "Verdicts on operations that were written down because they said something new.",
+            ("state",),
+            registry=self.registry,
+        )
+        for state in State:
+            self._verdicts.labels(state.value)
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def asked(self, method: str, path: str, seconds: float, error: CLIClientError | None) -> None:
+        """The backend was asked once; for `AsyncCLIClient.told`."""
+        first = path.lstrip("/").partition("/")[0]
+        endpoint = first if first in ENDPOINTS else "other"
+        self._seconds.labels(method, endpoint).observe(seconds)
+        if error is not None:
+            self._failures.labels(endpoint, kind_of(error)).inc()
+
+    def judged(self, verdict: Verdict) -> None:
+        self._verdicts.labels(verdict.state.value).inc()
+
+    def collect(self) -> Iterable[Metric]:
+        live = self._sources.live
+        yield InfoMetricFamily(
+            "ktrdr_panel",
+            "This panel.",
+            {"version": __version__, "backend": "embedded" if live.embedded else "ktrdr"},
+        )
+        operations = GaugeMetricFamily(
+            "ktrdr_panel_operations", "Operations remembered, by what is really going on.", labels=("kind", "state")
+        )
+        found: dict[tuple[str, str], int] = {}
+        for (kind, state), count in self._sources.counts().items():
+            key = (kind if kind in KINDS else "other", state)
+            found[key] = found.get(key, 0) + count
+        for key, count in found.items():
+            operations.add_metric(key, count)
+        yield operations
+        line = live.relay.line
+        yield GaugeMetricFamily(
+            "ktrdr_panel_backend_up",
+            "1 while the backend answers.",
+            int(bool(line.answered_at and not line.failing_since)),
+        )
+        yield GaugeMetricFamily(
+            "ktrdr_panel_backend_answered_timestamp_seconds", "When the backend last answered.", line.answered_at or 0
+        )
+        yield GaugeMetricFamily("ktrdr_panel_streams", "Event streams that are open.", live.fanout.streams)
+        yield CounterMetricFamily("ktrdr_panel_frames", "Frames handed to streams.", live.fanout.frames)
+        yield CounterMetricFamily(
+            "ktrdr_panel_readers_dropped", "Streams whose reader took nothing for too long.", live.fanout.dropped
+        )
+        yield GaugeMetricFamily("ktrdr_panel_queue", "Data loads that wait or run.", self._sources.queued())
+        yield GaugeMetricFamily("ktrdr_panel_memory_bytes", "Size of the panel's memory on disk.", self._size())
+
+    def _size(self) -> int:
+        """The database with what is not merged into it yet."""
+        file = self._sources.memory
+        parts = (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm")))
+        return sum(part.stat().st_size for part in parts if part.exists())
+
+
+def kind_of(error: CLIClientError) -> str:
+    if isinstance(error, ConnectionError):
+        return "connection"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, APIError) and error.status_code is not None:
+        if error.status_code >= 400:
+            return f"{error.status_code // 100}xx"
+        return "unreadable" if isinstance(error, Unreadable) else "refused"
+    return "other"
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    told: Metrics = request.app.state.metrics
+    return Response(generate_latest(told.registry), media_type=None, headers={"content-type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,89 @@
+"""One server-sent-event stream for each open page."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import cast
+
+import anyio
+from fastapi import APIRouter, HTTPException, Request
+from sse_starlette import EventSourceResponse
+
+from panel.domain.snapshot import ID
+from panel.errors import CLIClientError
+from panel.live.hub import Mailbox
+from panel.live.protocol import EXTENSION, Connection
+from panel.live.publisher import Publisher, heartbeat
+
+router = APIRouter()
+
+RETRY, RETRY_BRIEF = b"retry: 300\n", b"retry: 1500\n"  # milliseconds until a browser asks again, once a stream ended
+BRIEF = "panel-brief"  # a request's header
+ROWS = 60  # of one list that a stream tells of
+
+
+@router.get("/stream/operations")
+async def rows(request: Request) -> EventSourceResponse:
+    """For a list of operations: the rows that are on it, named by `?id=`, and that something came or went."""
+    ids = list(dict.fromkeys(request.query_params.getlist("id")))[:ROWS]
+    if not all(map(ID.fullmatch, ids)):
+        raise HTTPException(404)
+    return follow(request, "line", "listing", *(f"row:{operation_id}" for operation_id in ids))
+
+
+@router.get("/stream")
+@router.get("/stream/{page}")
+async def stream(request: Request, page: str = "line") -> EventSourceResponse:
+    """`/stream` for any page, or for `home`, `stored`, `workers`, an operation's id or `plan-<key>`. It never says
+    503: while the backend is silent, that is what the stream tells."""
+    if not ID.fullmatch(page):
+        raise HTTPException(404)
+    usual = f"plan:{page[5:]}" if page.startswith("plan-") else f"op:{page}"
+    own = page in ("home", "stored", "workers")
+    topics = ("line",) if page == "line" else ("line", page if own else usual)
+    return follow(request, *topics)
+
+
+def follow(request: Request, *topics: str) -> EventSourceResponse:
+    """The answer that tells what these topics are about, first as it is and then as it changes. A page whose browser
+    has no connection to spare wants it BRIEF: as it is, and no more. It asks again and again."""
+    live: Publisher = request.app.state.live
+    connection: Connection | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
+    box = Mailbox()
+    return EventSourceResponse(
+        # A generator, because only that is closed when the browser leaves.
+        _frames(live, topics, box, connection, BRIEF in request.headers),
+        ping=0,
+        send_timeout=live.fanout.patience,
+        shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
+        shutdown_grace_period=2,
+    )
+
+
+async def _frames(
+    live: Publisher, topics: tuple[str, ...], box: Mailbox, connection: Connection | None, brief: bool
+) -> AsyncIterator[bytes]:
+    for topic in topics:
+        live.prepare(topic)
+    try:
+        with live.fanout.open(box, *topics):
+            if topics[-1] == "home":
+                live.relay.wake()
+            box.put("beat", (RETRY_BRIEF if brief else RETRY) + heartbeat())
+            yield await box.take()
+            if brief:
+                return
+            attached = connection is not None and connection.attach(box, live.fanout.patience)
+            if topics[-1].startswith("op:"):
+                with suppress(CLIClientError):  # the line tells that the backend is silent
+                    await live.relay.look(topics[-1].removeprefix("op:"))
+            if attached:
+                await box.closed()
+                return
+            while frames := await box.take():
+                yield frames
+    finally:
+        if connection is not None and connection.detach():
+            live.fanout.dropped += 1
+        for topic in topics:
+            live.left(topic)

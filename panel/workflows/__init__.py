@@ -1,0 +1,1 @@
+"""What the panel does over time: starts, the queue, plans, resumes."""

@@ -1,0 +1,122 @@
+"""Which models can be tried out, and what is known before a backtest of one starts."""
+
+import asyncio
+from datetime import UTC, date, datetime
+from typing import Any
+
+from starlette.datastructures import State as Rooms
+
+from panel.domain.gaps import DAY, LENGTHS
+from panel.domain.history import OperationQuery
+from panel.domain.models import TrainedModel, gathered
+from panel.domain.state import State
+from panel.errors import CLIClientError
+from panel.views.templating import day
+from panel.workflows.preflight import AMBER, OK, RED, Line, Period, dates_of, of_form, of_range, of_workers
+from panel.workflows.starting import new_key
+
+OFFERED = 100
+
+
+async def known_models(rooms: Rooms) -> list[TrainedModel]:
+    """Of the trainings that the panel remembers, and those that the backend lists."""
+    trained, _ = rooms.store.memory.find(OperationQuery(kind="training", states=(State.COMPLETED,), limit=OFFERED))
+    try:
+        listed = await rooms.catalogue.models()
+    except CLIClientError:
+        listed = []
+    remembered = []
+    for observation in trained:
+        start = rooms.store.start_of(observation.snapshot.id)
+        name = start.form.get("strategy_name", "") if start is not None else ""
+        remembered.append(TrainedModel.from_training(observation.snapshot, name))
+    return gathered(remembered, listed)[:OFFERED]
+
+
+def begun(values: dict[str, str], models: list[TrainedModel]) -> dict[str, str]:
+    """A form as it is first shown: with the model that was asked for, or else the newest of the strategy."""
+    path, strategy = values["model_path"], values["strategy_name"]
+    for model in models:
+        if model.path == path or (not path and strategy in ("", model.strategy)):
+            return _filled(values, model.fill(today()))
+    return values
+
+
+def completed(values: dict[str, str], given: dict[str, str], models: list[TrainedModel]) -> dict[str, str]:
+    """A form as it was sent: what was typed instead of a choice counts, and what the model says fills what was left
+    out, as the page's script does."""
+    path = given.get("other_model", "").strip() or values["model_path"]
+    values = values | {"model_path": path}
+    model = next((model for model in models if model.path == path), None)
+    if model is None:
+        return values
+    return _filled(
+        values, {k: v for k, v in model.fill(today()).items() if k in ("strategy_name", "symbol", "timeframe")}
+    )
+
+
+def _filled(values: dict[str, str], fill: dict[str, str]) -> dict[str, str]:
+    return values | {name: value for name, value in fill.items() if not values[name]}
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+async def check_backtest(rooms: Rooms, given: dict[str, str]) -> dict[str, Any]:
+    """What the fragment shows for a form as it is filled in now."""
+    live = rooms.live
+    path = given.get("other_model", "").strip() or given.get("model_path", "").strip()
+    shown: dict[str, Any] = {"chosen": path, "lines": [], "silent": "", "embedded": live.embedded, "key": new_key}
+    shown |= {"kind": "backtesting", "ask": "Choose a model to see what it needs.", "missing": [], "can_plan": False}
+    if not path:
+        return shown
+    models = await known_models(rooms)
+    model = next((model for model in models if model.path == path), None)
+    values = {name: given.get(name, "").strip() for name in ("strategy_name", "symbol", "timeframe")} | {
+        "model_path": path
+    }
+    asked = completed(values, {}, models)
+    try:
+        pairs = await _pairs(rooms, model, asked)
+        ranges = await asyncio.gather(*(rooms.catalogue.range(*pair) for pair in pairs))
+    except CLIClientError as exc:
+        return shown | {"silent": exc.message}
+    dates = dates_of(given)
+    lines = [*_of_model(model, asked), *of_form("backtesting", given | asked), *_of_overlap(model, asked, dates)]
+    lines += [of_range(live, found, dates, "backtest") for found in ranges]
+    return shown | {"lines": [*lines, *of_workers(live, "backtesting")]}
+
+
+async def _pairs(rooms: Rooms, model: TrainedModel | None, asked: dict[str, str]) -> list[tuple[str, str]]:
+    """The symbol with each timeframe that the model looks at; what nobody chose is the strategy's own."""
+    listed = {strategy.name: strategy for strategy in await rooms.catalogue.strategies()}
+    strategy = listed.get(asked["strategy_name"])
+    symbol = asked["symbol"].upper() or (strategy.symbols[0] if strategy and strategy.symbols else "")
+    looks_at = (model.timeframes if model else ()) or (strategy.timeframes if strategy else ())
+    timeframes = dict.fromkeys([*([asked["timeframe"]] if asked["timeframe"] else []), *looks_at])
+    return [(symbol, timeframe) for timeframe in timeframes if symbol and timeframe in LENGTHS]
+
+
+def _of_model(model: TrainedModel | None, asked: dict[str, str]) -> list[Line]:
+    if model is None:
+        return [
+            Line(AMBER, asked["model_path"][:100], "is not known to the panel. Whether it exists shows at the start.")
+        ]
+    if asked["strategy_name"] != model.strategy:
+        return [Line(RED, model.path, f"was trained with {model.strategy}, not with {asked['strategy_name']}.")]
+    observation = (
+        f"{day(model.learned_from)} to {day(model.unseen_from - DAY)}" if model.unseen_from is not None else ""
+    )
+    return [Line(OK, model.path, f"has seen {model.symbol} from {observation}." if observation else "is known.")]
+
+
+def _of_overlap(model: TrainedModel | None, asked: dict[str, str], dates: Period) -> list[Line]:
+    start, end = dates
+    if model is None or start is None or end is None:
+        return []
+    days, whole = model.overlap(start, end + DAY, asked["symbol"] or model.symbol), round((end + DAY - start) / DAY)
+    if not days or days > whole:
+        return []
+    share = "all" if days == whole else f"{days:,} of {whole:,}"
+    return [Line(AMBER, "The period", f"has been seen in training: {share} days. That flatters the result.")]

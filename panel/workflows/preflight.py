@@ -1,0 +1,133 @@
+"""What is known before a training starts: would it run, and if not, what mends it."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from panel.adapters import KINDS
+from panel.backend.catalogue import Catalogue, Check, Strategy
+from panel.domain.gaps import DAY, LENGTHS, Range
+from panel.domain.snapshot import Snapshot, moment
+from panel.errors import CLIClientError, InvalidForm
+from panel.live.publisher import Publisher
+from panel.workflows.starting import new_key
+
+MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
+SLACK = 5 * DAY  # a weekend and a holiday at either end are no lack of data
+
+OK, AMBER, RED = "completed", "problems", "failed"  # the marks of the states that look like it
+
+Period = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was checked. RED: what is started would fail; AMBER: it starts, but."""
+
+    level: str
+    subject: str
+    text: str
+    range: Range | None = None
+    loading: Snapshot | None = None
+    load: dict[str, str] | None = None  # the load that would mend it
+    details: tuple[str, ...] = ()
+
+
+async def preflight(live: Publisher, catalogue: Catalogue, given: dict[str, str]) -> dict[str, Any]:
+    """What the fragment shows for a form as it is filled in now."""
+    name = given.get("strategy_name", "").strip()
+    shown: dict[str, Any] = {"chosen": name, "lines": [], "silent": "", "embedded": live.embedded, "key": new_key}
+    shown |= {"kind": "training", "ask": "Choose a strategy to see what it needs."}
+    if not name:
+        return shown
+    try:
+        listed = {strategy.name: strategy for strategy in await catalogue.strategies()}
+        strategy = listed.get(name, Strategy(name))
+        symbols = _listed(given.get("symbols", "").upper()) or strategy.symbols
+        timeframes = [t for t in _listed(given.get("timeframes", "")) or strategy.timeframes if t in LENGTHS]
+        pairs = [(symbol, timeframe) for symbol in symbols for timeframe in timeframes][:MAX_CHECKED]
+        check, ranges = await asyncio.gather(
+            catalogue.check(name), asyncio.gather(*(catalogue.range(*pair) for pair in pairs))
+        )
+    except CLIClientError as exc:
+        return shown | {"silent": exc.message}
+    dates = dates_of(given)
+    lines = [_of_strategy(strategy, check), *of_form("training", given)]
+    lines += [of_range(live, found, dates, "training", strategy.history_required or 0) for found in ranges]
+    missing = [line.load for line in lines if line.load and line.level == RED]
+    can_plan = check.valid and bool(missing) and all(line.load for line in lines if line.level == RED)
+    return shown | {"lines": [*lines, *of_workers(live, "training")], "missing": missing, "can_plan": can_plan}
+
+
+def _of_strategy(strategy: Strategy, check: Check) -> Line:
+    if not check.valid:
+        return Line(RED, strategy.name, "cannot be trained.", details=check.problems[:6])
+    words = f"is valid, {check.features} input features" if check.features else "is valid"
+    if strategy.history_required:
+        words += f"; it needs {strategy.history_required:,} bars of history"
+    return Line(OK, strategy.name, f"{words}.", details=check.warnings[:6])
+
+
+def of_form(kind: str, given: dict[str, str]) -> list[Line]:
+    """What is wrong with the dates and lists, before they are sent."""
+    try:
+        KINDS[kind].from_form(given)
+    except InvalidForm as exc:
+        labels = {field.name: field.label for field in KINDS[kind].fields}
+        return [Line(RED, labels.get(name, "Form"), text) for name, text in exc.errors.items()]
+    return []
+
+
+def of_range(live: Publisher, found: Range, dates: Period, what: str, needed: int = 0) -> Line:
+    """Whether `what` (training, backtest) finds its bars; `needed` is how many of them come before the first sample."""
+    start, end = dates
+    subject, row = f"{found.symbol} {found.timeframe}", live.survey.row(found.symbol, found.timeframe)
+    for observation in live.relay.running():
+        snapshot = observation.snapshot
+        if (snapshot.kind, snapshot.symbol, snapshot.timeframe) == ("data_load", found.symbol, found.timeframe):
+            live.relay.wake(snapshot.id)  # somebody watches it here
+            return Line(AMBER, subject, "is being loaded.", found, snapshot)
+    tail = {"symbol": found.symbol, "timeframe": found.timeframe, "mode": "tail"}
+    if not found.bars or found.start is None or found.end is None:
+        # Nothing is stored that dates could replace: the load goes back as far as the training does.
+        first = {"start_date": _day(start)} if start is not None else {}
+        return Line(RED, subject, f"no data stored, so the {what} would fail.", found, load=tail | first)
+    stored = f"{found.bars:,} bars, {_day(found.start)} to {_day(found.end)}."
+    # Dates in a load would make some backends throw the rest away: only the mode is sent.
+    history = tail | {"mode": "backfill"}
+    if (start or 0) > found.end or (end is not None and end + DAY < found.start):
+        load = tail if (start or 0) > found.end else history
+        return Line(RED, subject, f"{stored} None lies in this period, so the {what} would fail.", found, load=load)
+    if found.bars <= needed:
+        return Line(RED, subject, f"{stored} The strategy needs more than {needed:,}.", found, load=history)
+    if start is not None and found.start > start + SLACK:
+        return Line(AMBER, subject, f"{stored} The period begins earlier.", found, load=history)
+    if end is not None and found.end < end - SLACK:
+        return Line(AMBER, subject, f"{stored} The period ends later.", found, load=tail)
+    if row.range == found and row.gaps:
+        word = "gap" if len(row.gaps) == 1 else "gaps"
+        return Line(AMBER, subject, f"{stored} It has {len(row.gaps)} {word}.", found)
+    return Line(OK, subject, stored, found)
+
+
+def of_workers(live: Publisher, kind: str) -> list[Line]:
+    """The workers were last heard of in the relay's own round, at most some seconds ago."""
+    workers = [worker for worker in live.relay.worker_list.workers if worker.kind == kind]
+    if not workers:
+        return []
+    if any(worker.status == "available" for worker in workers):
+        return [Line(OK, "A worker", "is free.")]
+    return [Line(AMBER, "No worker", "is free: the start would be refused until one is.")]
+
+
+def dates_of(given: dict[str, str]) -> Period:
+    return moment(given.get("start_date", "").strip()), moment(given.get("end_date", "").strip())
+
+
+def _day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+def _listed(given: str) -> tuple[str, ...]:
+    return tuple(item for item in given.replace(",", " ").replace(";", " ").split() if len(item) <= 20)[:20]

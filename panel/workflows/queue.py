@@ -1,0 +1,271 @@
+"""Data loads one after another, and plans that load what is missing and then train.
+
+Two loads at once collide at the backend: they share a connection and a place for their progress. So each
+load waits in a queue on disk until no other runs, also none that somebody else started, and is then started
+exactly once. A plan is a training that waits for loads of its own.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from panel.adapters import KINDS
+from panel.backend.catalogue import Catalogue
+from panel.backend.polling import Client
+from panel.domain.gaps import DAY
+from panel.domain.requests import OPEN, Load, Plan, Start
+from panel.domain.snapshot import ID, moment
+from panel.domain.verdict import State
+from panel.errors import APIError, CLIClientError
+from panel.monitoring.poller import Monitor
+from panel.storage.process_lock import ProcessLock
+from panel.storage.store import Storage
+from panel.workflows.starting import StartWorkflow
+
+ROUND = 1.0  # seconds between looks at what the first load has come to
+BUSY_WORDS = ("one at a time", "busy")  # of a refusal that only means: later
+
+log = logging.getLogger(__name__)
+
+
+class LoadQueue:
+    """The queue. `changed` is called when anything in it has. Start with `run` in a task."""
+
+    def __init__(
+        self,
+        client: Client,
+        store: Storage,
+        starting: StartWorkflow,
+        relay: Monitor,
+        catalogue: Catalogue,
+        turn: ProcessLock,
+        changed: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._starting = starting
+        self._relay = relay
+        self._catalogue = catalogue
+        self._turn = turn
+        self._changed = changed
+        self._due = asyncio.Event()
+
+    def add(self, key: str, form: dict[str, str]) -> Load:
+        """Queue a load, once for each key."""
+        load = self._store.add_load(key, form)
+        self.wake()
+        return load
+
+    def plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
+        """Load these, then train."""
+        plan = self._store.add_plan(key, form, loads)
+        self.wake()
+        return plan
+
+    async def cancel(self, key: str) -> None:
+        """Take a load out of the queue, or cancel it when it runs; one that is just being started is cancelled
+        as soon as it is known what it began. Raises CLIClientError."""
+        load = self._store.load(key)
+        if load is None or load.state not in OPEN:
+            return
+        if load.operation_id:
+            await self._stop_operation(load.operation_id)
+        self._store.settle_load(key, "cancelled", operation_id=load.operation_id)
+        if load.state == "unconfirmed":  # the person knows that, and decides
+            self._starting.dismiss(_start_of(load))
+        self.wake()
+
+    async def cancel_plan(self, key: str) -> None:
+        plan = self._store.plan(key)
+        if plan is None or plan.state not in OPEN:
+            return
+        self._store.settle_plan(key, "cancelled")
+        if plan.state == "unconfirmed":
+            self._starting.dismiss(f"{key}.train")
+        failed: CLIClientError | None = None
+        for load in self._store.loads_of(key):
+            try:
+                await self.cancel(load.key)
+            except CLIClientError as exc:
+                failed = exc
+        self.wake()
+        if failed is not None:
+            raise failed
+
+    async def run(self) -> None:
+        """Until cancelled. What was waiting when the panel stopped goes on."""
+        while True:
+            self._due.clear()
+            try:
+                await self._round()
+            except CLIClientError as exc:
+                log.info("queue waits: %s", exc.message)
+            idle = not self._store.open_loads() and not self._store.open_plans() and not self._store.withdrawn_starts()
+            with suppress(asyncio.TimeoutError):
+                async with asyncio.timeout(
+                    None if idle else ROUND
+                ):  # not `wait_for`: Python 3.11's may swallow a cancel
+                    await self._due.wait()
+
+    def wake(self) -> None:
+        """Something is another than it was: look at once."""
+        self._due.set()
+        self._changed()
+
+    async def _round(self) -> None:
+        for key, start in self._store.withdrawn_starts():
+            if start.operation_id:
+                try:
+                    await self._stop_operation(start.operation_id)
+                except CLIClientError as exc:
+                    log.info("what nobody wants is not cancelled yet: %s", exc.message)
+                else:
+                    self._store.mark_withdrawn(key, start.operation_id)
+        queue = self._store.open_loads()
+        for load in queue:
+            if load.state != "waiting":
+                await self._follow(load)
+        queue = self._store.open_loads()
+        waiting = [load for load in queue if load.state == "waiting"]
+        for operation_id in self.others() if waiting else []:
+            self._relay.wake(operation_id)  # somebody waits for its end
+        if waiting and len(waiting) == len(queue) and not self.others() and not self._in_doubt():
+            with self._turn.taken() as ours:  # a command line may be about to start one
+                if ours and not self._in_doubt() and not await self._started_elsewhere():
+                    await self._start(waiting[0])
+        for plan in self._store.open_plans():
+            await self._advance(plan)
+
+    def others(self) -> list[str]:
+        """Ids of data loads that run now, whoever started them."""
+        return [
+            observation.snapshot.id for observation in self._relay.running() if observation.snapshot.kind == "data_load"
+        ]
+
+    def _in_doubt(self) -> bool:
+        """A load may be about to begin, nobody knows: also one that a command line sent, or that was removed."""
+        return bool(self._store.possibly_running_loads(time.time()))
+
+    async def _started_elsewhere(self) -> bool:
+        """The backend itself is asked before a start: another tool may have begun a load just now."""
+        asked = {"operation_type": "data_load", "active_only": "true", "limit": 20}
+        answer = await self._client.get("/operations", params=asked, timeout=10.0)
+        listed = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(listed, list):
+            raise APIError("The backend does not say whether a load runs.", 200, answer)
+        for item in listed:
+            operation_id = item.get("operation_id") if isinstance(item, dict) else None
+            if isinstance(operation_id, str) and ID.fullmatch(operation_id):
+                await self._relay.look(operation_id)
+        return bool(self.others())
+
+    async def _start(self, load: Load) -> None:
+        if not self._store.settle_load(load.key, "starting"):
+            return  # it was removed while the backend was asked
+        adapter = KINDS["data_load"].from_form(load.form)
+        start = await self._starting.submit(_start_of(load), adapter, load.form)
+        self._started(load, start)
+        if start.state == "started" and start.operation_id:
+            await self._relay.look(start.operation_id)
+        elif start.state in ("unsent", "refused"):
+            await asyncio.sleep(ROUND)
+
+    def _started(self, load: Load, start: Start) -> None:
+        """What has become of the start, written down for its load."""
+        busy = start.state == "refused" and any(word in start.message for word in BUSY_WORDS)
+        if start.state == "started":
+            self._store.settle_load(load.key, "running", operation_id=start.operation_id)
+        elif start.state == "unsent" or busy:
+            self._store.next_attempt(load.key)  # nothing began: later
+        elif start.state == "refused":
+            self._store.settle_load(load.key, "refused", start.message)
+        elif start.state == "dismissed":
+            self._store.settle_load(load.key, "cancelled", start.message)
+        elif start.state == "unconfirmed" != load.state:
+            self._store.settle_load(load.key, "unconfirmed", start.message)
+        else:
+            return
+        self._changed()
+
+    async def _follow(self, load: Load) -> None:
+        if load.operation_id is None:
+            # The panel stopped in mid-start, or the answer was lost: the start's own record knows more.
+            start = self._store.start(_start_of(load))
+            if start is not None:
+                self._started(load, start)
+            else:
+                self._store.settle_load(load.key, "waiting")
+                self._changed()
+            return
+        observation = await self._relay.look(load.operation_id)
+        if observation is None:
+            self._store.settle_load(load.key, "failed", "The backend no longer knows this load.")
+            self._changed()
+        elif not (verdict := self._relay.verdict(observation)).live:
+            good = verdict.state is State.COMPLETED
+            self._store.settle_load(load.key, "done" if good else "failed", "" if good else verdict.headline)
+            self._changed()
+
+    async def _advance(self, plan: Plan) -> None:
+        """Start the plan's training once its loads are through and the bars are really there."""
+        loads = self._store.loads_of(plan.key)
+        if plan.state == "waiting":
+            bad = next((load for load in loads if load.state in ("failed", "refused", "cancelled")), None)
+            if bad is not None:
+                what = f"{bad.form.get('symbol')} {bad.form.get('timeframe')}"
+                self._stop(plan, f"The load of {what} did not succeed, so the training was not started. {bad.message}")
+                return
+            if any(load.state in OPEN for load in loads):
+                return
+            for load in loads:
+                symbol, timeframe = load.form["symbol"].upper(), load.form["timeframe"]
+                stored = await self._catalogue.range(symbol, timeframe)
+                first, last = moment(plan.form.get("start_date")), moment(plan.form.get("end_date"))
+                if not stored.bars or stored.start is None or stored.end is None:
+                    self._stop(plan, f"The load of {symbol} {timeframe} ended, but no bars are stored.")
+                    return
+                if (first or 0.0) > stored.end or (last or stored.end) + DAY < stored.start:
+                    short = "came back short: no stored bar lies in the training's period."
+                    self._stop(plan, f"{symbol} {timeframe} {short}")
+                    return
+            if not self._store.settle_plan(plan.key, "starting"):
+                return  # it was cancelled while the backend was asked
+            start = await self._starting.submit(f"{plan.key}.train", KINDS["training"].from_form(plan.form), plan.form)
+        else:
+            found = self._store.start(f"{plan.key}.train")
+            if found is None:  # the panel stopped before the intent was written: nothing was sent
+                self._store.settle_plan(plan.key, "waiting")
+                return
+            start = found
+        if start.state == "sending":
+            return
+        if start.state == "started":
+            self._store.settle_plan(plan.key, "started", operation_id=start.operation_id)
+        elif start.state in ("refused", "unsent", "dismissed"):
+            self._stop(plan, start.message)
+        elif plan.state != "unconfirmed":
+            self._store.settle_plan(plan.key, "unconfirmed", start.message)
+        else:
+            return
+        self._changed()
+
+    async def _stop_operation(self, operation_id: str) -> None:
+        """Cancel it, unless it has ended: also in between."""
+        observation = await self._relay.look(operation_id)
+        if observation is not None and self._relay.verdict(observation).live:
+            try:
+                await self._relay.cancel(operation_id)
+            except CLIClientError as exc:
+                if exc.status_code != 400 and not exc.unknown:
+                    raise
+
+    def _stop(self, plan: Plan, message: str) -> None:
+        self._store.settle_plan(plan.key, "stopped", message)
+        self._changed()
+
+
+def _start_of(load: Load) -> str:
+    """The key of the start that is this load's present attempt."""
+    return f"{load.key}.{load.attempts}"

@@ -1,0 +1,210 @@
+"""Going on from a checkpoint: only where it does no harm, and only once.
+
+A resume that the backend cannot carry out does harm: without a checkpoint it turns the operation to failed, without
+a free worker it overwrites its times. And a checkpoint proves little: a training that fails at once saves the state of
+the run before it. So it is offered when everything speaks for it, and looked at again right before the one POST.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from panel.backend.polling import Client, read
+from panel.domain.observation import Observation
+from panel.domain.snapshot import ID, Status, moment, number, text
+from panel.domain.state import State, Verdict
+from panel.domain.workers import Worker, WorkerList
+from panel.errors import CLIClientError
+from panel.monitoring.poller import Monitor
+
+LOOK_TIMEOUT = 3.0  # seconds for a checkpoint; the page waits for it
+BUSY = 30.0  # seconds that a worker may stay busy after a cancel: its backend hears of it every ten
+AGAIN = 1.5  # seconds between two looks at the workers
+KEPT = 100  # operations whose checkpoint or attempt is kept in mind
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """`epoch` as the backend counts it: KTRDR from 0."""
+
+    epoch: int
+    created_at: float
+    kind: str = ""
+
+    @classmethod
+    def from_json(cls, answer: Any) -> "Checkpoint | None":
+        """From `GET /checkpoints/{id}`; None when it holds no state of an epoch."""
+        found = answer.get("data") if isinstance(answer, dict) else None
+        found = found if isinstance(found, dict) else {}
+        state, at = found.get("state"), moment(found.get("created_at"))
+        epoch = number(state.get("epoch")) if isinstance(state, dict) else None
+        if epoch is None or at is None or epoch < 0:
+            return None
+        return cls(int(epoch), at, text(found.get("checkpoint_type"))[:50])
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One pressing of the button. `state`: waiting (for a worker), sending, taken or refused."""
+
+    state: str = "waiting"
+    message: str = ""
+    since: float = field(default_factory=time.time)
+    task: "asyncio.Task[None] | None" = None
+
+
+def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint | None, worker_list: WorkerList) -> str:
+    """Why it is not resumed, in a sentence; "" when it may be."""
+    began = observation.snapshot.created_at
+    if hopeless := out_of_question(observation, verdict):
+        return hopeless
+    if checkpoint is None:
+        return "The backend has no checkpoint of it."
+    if checkpoint.epoch < 1:
+        return "Its checkpoint holds no finished epoch."
+    if began is None or checkpoint.created_at < began:
+        return "The checkpoint under its name is older than it is: that of an earlier run."
+    if worker_list.heard_at is None:
+        return "The workers are not known yet."
+    if not _trainers(worker_list):
+        return "No training worker is registered with the backend."
+    return ""
+
+
+def out_of_question(observation: Observation, verdict: Verdict) -> str:
+    """Why it is not worth asking for its checkpoint; "" when it is."""
+    if observation.snapshot.kind != "training":
+        return "Only trainings can be resumed."
+    if verdict.state not in (State.CANCELLED, State.FAILED):
+        return f"Only what was cancelled or failed is resumed; this is {verdict.word.lower()}."
+    if not observation.snapshot.epochs:
+        return "It finished no epoch: a checkpoint under its name would be that of an earlier run."
+    return ""
+
+
+def own(checkpoint: Checkpoint | None, observation: Observation) -> Checkpoint | None:
+    """The checkpoint, if this run wrote it."""
+    began = observation.snapshot.created_at
+    return checkpoint if checkpoint and began and checkpoint.created_at >= began else None
+
+
+class ResumeWorkflow:
+    """What could be resumed, and what is being resumed."""
+
+    def __init__(self, client: Client, relay: Monitor) -> None:
+        self._client = client
+        self._relay = relay
+        self._checkpoints: dict[str, tuple[float | None, Checkpoint | None]] = {}  # with the end it is of
+        self._attempts: dict[str, Attempt] = {}
+
+    def offer(self, observation: Observation, verdict: Verdict) -> Checkpoint | None:
+        """The checkpoint that it can go on from, as far as was looked up."""
+        end, checkpoint = self._checkpoints.get(observation.snapshot.id, (None, None))
+        if end != observation.snapshot.completed_at or refusal(
+            observation, verdict, checkpoint, self._relay.worker_list
+        ):
+            return None
+        return checkpoint
+
+    def considered(self, observation: Observation) -> bool:
+        """Whether its checkpoint was looked up since it ended."""
+        return self._checkpoints.get(observation.snapshot.id, (0.0, None))[0] == observation.snapshot.completed_at
+
+    async def consider(self, observation: Observation) -> None:
+        """Look whether there is something to offer."""
+        _put(
+            self._checkpoints,
+            observation.snapshot.id,
+            (observation.snapshot.completed_at, await self.look(observation.snapshot.id)),
+        )
+
+    async def look(self, operation_id: str) -> Checkpoint | None:
+        """Ask for its one checkpoint; the list of all is large. None when there is none, or no answer in time."""
+        try:
+            return await self._asked(operation_id)
+        except CLIClientError:
+            return None
+
+    def attempt(self, operation_id: str) -> Attempt | None:
+        return self._attempts.get(operation_id)
+
+    def begin(self, operation_id: str, by_whom: str) -> Attempt:
+        """Resume it, in a task of its own: a second call while that runs finds the first."""
+        attempt = self._attempts.get(operation_id)
+        if attempt is None or attempt.task is None or attempt.task.done():
+            attempt = Attempt()
+            attempt.task = asyncio.create_task(self._resume(operation_id, by_whom, attempt))
+            _put(self._attempts, operation_id, attempt)
+        return attempt
+
+    async def close(self) -> None:
+        tasks = [attempt.task for attempt in self._attempts.values() if attempt.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _resume(self, operation_id: str, by_whom: str, attempt: Attempt) -> None:
+        try:
+            attempt.message = await self._free(operation_id) or await self._harmful(operation_id)
+            if not attempt.message:
+                attempt.state = "sending"
+                await self._relay.resume(operation_id, by_whom)
+                attempt.message = self._unheard(operation_id)
+        except CLIClientError as exc:
+            attempt.message = exc.message
+        attempt.state = "refused" if attempt.message else "taken"
+
+    async def _free(self, operation_id: str) -> str:
+        """Wait for a training worker that has nothing to do; "" once there is one. After a cancel the backend calls
+        the worker busy for some seconds, and would refuse."""
+        end = time.monotonic() + BUSY
+        while True:
+            worker_list = WorkerList().heard(await self._client.get("/workers", timeout=LOOK_TIMEOUT), time.time())
+            trainers = _trainers(worker_list)
+            if not trainers:
+                return "No training worker is registered with the backend."
+            if any(worker.status == "available" for worker in trainers) and not worker_list.working_on(operation_id):
+                return ""
+            if time.monotonic() > end:
+                if worker_list.working_on(operation_id):
+                    return "A worker still works on it, although it was ended. Nothing was sent."
+                return "No training worker became free within half a minute. Nothing was sent; try again later."
+            await asyncio.sleep(AGAIN)
+
+    async def _harmful(self, operation_id: str) -> str:
+        """Why not, by what the backend says now; "" when nothing speaks against it."""
+        reading = await read(self._client, operation_id, LOOK_TIMEOUT)
+        if reading.snapshot is None:
+            return "The backend could not be asked about it. Nothing was sent."
+        observation = self._relay.observe(reading)
+        checkpoint = await self._asked(operation_id)
+        return refusal(observation, self._relay.verdict(observation), checkpoint, self._relay.worker_list)
+
+    def _unheard(self, operation_id: str) -> str:
+        observation = self._relay.known(operation_id)
+        if observation is not None and observation.snapshot.status in (Status.CANCELLED, Status.FAILED):
+            return "The backend was asked, and still calls it ended. It is not asked a second time."
+        return ""
+
+    async def _asked(self, operation_id: str) -> Checkpoint | None:
+        """None when there is none; raises CLIClientError when that is not known."""
+        if not ID.fullmatch(operation_id):
+            return None
+        try:
+            return Checkpoint.from_json(await self._client.get(f"/checkpoints/{operation_id}", timeout=LOOK_TIMEOUT))
+        except CLIClientError as exc:
+            if exc.status_code == 404:
+                return None
+            raise
+
+
+def _trainers(worker_list: WorkerList) -> list[Worker]:
+    return [worker for worker in worker_list.workers if "training" in worker.kind or worker.kind == "gpu_host"]
+
+
+def _put(kept: dict[str, Any], key: str, value: Any) -> None:
+    kept.pop(key, None)
+    kept[key] = value
+    while len(kept) > KEPT:
+        del kept[next(iter(kept))]

@@ -1,0 +1,214 @@
+"""Starting an operation exactly once.
+
+Every form carries a key of its own. The first submit with a key writes the intent to disk and sends the
+one POST; every other submit with that key (a double click, a refresh, a second tab, a panel that was
+restarted) is told what became of the first. When the POST's answer is lost, nobody knows whether it
+started something: the operation is then looked for in what the backend knows, and never sent again.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from panel.adapters import OperationAdapter
+from panel.backend.polling import Client, Reading, read
+from panel.domain.requests import Start
+from panel.domain.verdict import Observation
+from panel.errors import CLIClientError
+from panel.storage.store import Storage
+from panel.workflows.reconciliation import candidates, fits
+
+CHECKS = (0.2, 1.0, 2.0)  # seconds between looks for an operation whose start was not answered
+ANSWERED_BY = 45.0  # seconds after which a start that was being sent, maybe by another process, is not any more
+ROUND = 1.0  # seconds between looks at whether anything has to be looked for
+# (seconds since the start, seconds between looks for it): soon at first, then gently, and in the end only by hand.
+_PACES = ((60.0, 3.0), (600.0, 15.0), (3600.0, 60.0), (86400.0, 600.0))
+_DAY = 86400.0
+
+log = logging.getLogger(__name__)
+
+
+def new_key() -> str:
+    return secrets.token_urlsafe(16)
+
+
+def new_id(kind: str) -> str:
+    """An id in the backend's own form, `op_training_20261122_125853_167eddc4`."""
+    return f"op_{kind}_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
+
+
+class StartWorkflow:
+    """The one way in which anything is started. `met` is called with operations that a start may have begun,
+    `began` with each start that has an operation, `changed` when a start is another than it was, whichever
+    process of this memory file did it."""
+
+    def __init__(
+        self,
+        client: Client,
+        store: Storage,
+        met: Callable[[Reading], object] = lambda reading: None,
+        began: Callable[[Start], None] = lambda start: None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._met = met
+        self._began = began
+        self._changed = changed
+        self._under_way: dict[str, asyncio.Task[Start]] = {}
+        self._looked: dict[str, float] = {}  # key -> when it was last looked for, monotonic
+
+    async def submit(
+        self, key: str, adapter: OperationAdapter, form: Mapping[str, str], by_whom: str = "the panel"
+    ) -> Start:
+        """Start it, unless this key has started something already; returns what became of it."""
+        if key in self._under_way:
+            return await asyncio.shield(self._under_way[key])
+        operation_id = new_id(adapter.kind) if adapter.takes_id else None
+        start, fresh = self._store.claim(key, adapter.kind, dict(form), operation_id, by_whom)
+        if not fresh:
+            return start
+        # A task of its own: a browser that goes away must not cut a start in half.
+        task = asyncio.create_task(self._send(start, adapter))
+        self._under_way[key] = task
+        task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def check_again(self, key: str) -> Start | None:
+        """Look once more for a start that is not confirmed; None for a key nobody knows."""
+        start = self._store.start(key)
+        if start is None or start.state not in ("sending", "unconfirmed") or key in self._under_way:
+            return start
+        return await self._look(start)
+
+    def dismiss(self, key: str) -> Start | None:
+        """A person says that it did not begin, or does not matter. It is looked for no more."""
+        start = self._store.start(key)
+        if start is None or start.state != "unconfirmed":
+            return start
+        return self._settle(start, "dismissed", start.message)
+
+    def choose(self, key: str, operation_id: str) -> Start | None:
+        """A person says which of the candidates it is."""
+        start = self._store.start(key)
+        if start is None or operation_id not in [observation.snapshot.id for observation in self.might_be(start)]:
+            return start
+        return self._settle(start, "started", operation_id=operation_id)
+
+    def might_be(self, start: Start) -> list[Observation]:
+        """Operations that this start may have begun, as far as the panel has heard of any."""
+        if start.state not in ("sending", "unconfirmed") or start.operation_id:
+            return []
+        known = [
+            observation
+            for observation in self._store.memory.recent(100)
+            if self._store.start_of(observation.snapshot.id) is None
+        ]
+        return [observation for observation in known if fits(start, observation.snapshot, generously=True)]
+
+    async def run(self) -> None:
+        """Until cancelled: look for what is open, also what an earlier panel or a command line left behind."""
+        before: list[Start] = []
+        while True:
+            for start in self._store.starts_without_operation(time.time() - _DAY):
+                self._began(start)
+            opened = self._store.unsettled_starts()
+            if opened != before:
+                self._changed()
+            for start in opened:
+                if self._due(start):
+                    await self.check_again(start.key)
+            before = self._store.unsettled_starts()
+            self._looked = {start.key: self._looked.get(start.key, 0.0) for start in before}
+            await asyncio.sleep(ROUND)
+
+    async def close(self) -> None:
+        """The panel stops: what is being sent gets a moment to be answered, and is else found out next time."""
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=2.0)
+        left = list(self._under_way.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def _due(self, start: Start) -> bool:
+        age = time.time() - start.asked_at
+        pace = next((pace for until, pace in _PACES if age < until), None)
+        return pace is not None and time.monotonic() - self._looked.get(start.key, 0.0) > pace
+
+    async def _send(self, start: Start, adapter: OperationAdapter) -> Start:
+        if start.operation_id:
+            adapter.task_id = start.operation_id  # it has one: `takes_id`
+        try:
+            answer = await self._client.post(adapter.get_start_endpoint(), json=adapter.get_start_payload())
+            operation_id = adapter.parse_start_response(answer if isinstance(answer, dict) else {})
+        except CLIClientError as exc:
+            return await self._failed(start, exc)
+        log.debug("start answered", extra={"operation": operation_id, "kind": start.kind})
+        return self._settle(start, "started", operation_id=operation_id)
+
+    async def _failed(self, start: Start, exc: CLIClientError) -> Start:
+        log.warning("start of %s failed status=%s sent=%s: %s", start.kind, exc.status_code, exc.sent, exc.message)
+        if not exc.sent:
+            return self._settle(start, "unsent", exc.message)
+        if exc.refused:
+            return self._settle(start, "refused", exc.message)
+        start = self._settle(start, "sending", exc.message)
+        for pause in CHECKS:
+            await asyncio.sleep(pause)
+            start = await self._look(start, give_up=pause == CHECKS[-1])
+            if start.state == "started":
+                break
+        return start
+
+    async def _look(self, start: Start, *, give_up: bool | None = None) -> Start:
+        """Search the backend's operations for the one that this start made. One that may still be on its way
+        is not given up."""
+        self._looked[start.key] = time.monotonic()
+        try:
+            found = await self._search(start)
+        except CLIClientError as exc:
+            log.info("start of %s asked at %.0f cannot be looked for: %s", start.kind, start.asked_at, exc.message)
+            found = None
+        if found is not None:
+            log.info("found what was started %s operation=%s", start.kind, found)
+            return self._settle(start, "started", operation_id=found)
+        if give_up if give_up is not None else time.time() - start.asked_at > ANSWERED_BY:
+            return self._settle(start, "unconfirmed", start.message)
+        return self._store.start(start.key) or start
+
+    async def _search(self, start: Start) -> str | None:
+        """None when it is not exactly one that no other start may have made. Raises CLIClientError when that
+        cannot be told now."""
+        if start.operation_id:
+            reading = await read(self._client, start.operation_id, 10.0)
+            if reading.error is not None and not reading.error.unknown:
+                raise reading.error
+            named = reading.snapshot.id if reading.snapshot else None
+            return start.operation_id if named == start.operation_id else None
+        might_be = {observation.snapshot.id: observation.snapshot for observation in self.might_be(start)}
+        for reading in await candidates(self._client, start, self._known_otherwise):
+            if reading.snapshot is not None:
+                might_be[reading.snapshot.id] = reading.snapshot
+                self._met(reading)
+        sure = [snapshot for snapshot in might_be.values() if fits(start, snapshot)]
+        unanswered = self._store.unanswered_starts()
+        others = [other for other in unanswered if other.key != start.key and not other.operation_id]
+        if len(sure) != 1 or any(fits(other, sure[0]) for other in others):
+            return None
+        return sure[0].id
+
+    def _known_otherwise(self, operation_id: str) -> bool:
+        """Another start made it, or the panel remembers all that there is to match."""
+        observation = self._store.memory.recall(operation_id)
+        return self._store.start_of(operation_id) is not None or (observation is not None and observation.snapshot.full)
+
+    def _settle(self, start: Start, state: str, message: str = "", operation_id: str | None = None) -> Start:
+        settled = self._store.settle(start.key, state, message, operation_id)
+        if settled.state == "started":
+            self._began(settled)
+        self._changed()
+        return settled

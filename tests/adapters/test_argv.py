@@ -1,0 +1,108 @@
+"""A shown command line starts the same thing, whatever was typed into the form."""
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from panel.adapters import KINDS
+from panel.cli.main import _as_typed, main
+from panel.errors import InvalidForm
+from panel.views.operation import commands
+
+ODD = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp")), max_size=30
+) | st.sampled_from(["--help", "-x", "$(rm -rf ~)", "a b", "it's", '"; reboot', "`id`", "a\\b", "swing"])
+FORMS = {
+    "training": {
+        "strategy_name": ODD,
+        "start_date": st.sampled_from(["", "2024-01-01"]),
+        "end_date": st.sampled_from(["", "2025-06-30"]),
+        "symbols": st.sampled_from(["", "EURUSD", "EURUSD, GBPUSD"]),
+        "timeframes": st.sampled_from(["", "1h", "1h 4h"]),
+        "detailed_analytics": st.sampled_from(["", "1"]),
+    },
+    "data_load": {
+        "symbol": st.sampled_from(["TSLA", "EURUSD"]),
+        "timeframe": st.sampled_from(["1h", "1d"]),
+        "mode": st.sampled_from(["tail", "backfill", "full"]),
+        "start_date": st.sampled_from(["", "2024-01-01"]),
+    },
+    "backtesting": {
+        "strategy_name": ODD,
+        "start_date": st.just("2024-01-01"),
+        "end_date": st.just("2025-06-30"),
+        "model_path": ODD,
+        "initial_capital": st.sampled_from(["", "1234567", "0.5"]),
+    },
+    "dummy": {},
+}
+
+
+def test_every_kind_is_played():
+    assert set(FORMS) == set(KINDS)
+
+
+@given(
+    st.sampled_from(sorted(KINDS)).flatmap(lambda kind: st.tuples(st.just(kind), st.fixed_dictionaries(FORMS[kind])))
+)
+def test_our_own_command_line_reads_back_as_the_same_start(given):
+    kind, form = given
+    try:
+        made = KINDS[kind].from_form(form)
+    except InvalidForm:
+        return
+    line = commands(made, "http://127.0.0.1:8000/api/v1")[0]
+    program, name, *words = shlex.split(line)
+    assert program == "ktrdr-panel"
+    read = main.commands[name].make_context(name, words).params
+    assert read.pop("backend") == "http://127.0.0.1:8000/api/v1"
+    again = KINDS[kind].from_form({key: _as_typed(value) for key, value in read.items()})
+    assert again.get_start_payload() == made.get_start_payload()
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "line"),
+    [
+        (
+            "training",
+            {
+                "strategy_name": "swing",
+                "start_date": "2024-01-01",
+                "end_date": "2025-06-30",
+                "symbols": "EURUSD, GBPUSD",
+            },
+            "ktrdr train swing --start 2024-01-01 --end 2025-06-30 --symbols EURUSD,GBPUSD",
+        ),
+        (
+            "data_load",
+            {"symbol": "tsla", "timeframe": "1d", "mode": "full"},
+            "ktrdr data load TSLA --timeframe 1d --mode full",
+        ),
+        (
+            "backtesting",
+            {
+                "strategy_name": "swing",
+                "start_date": "2024-01-01",
+                "end_date": "2025-06-30",
+                "model_path": "models/a b/1h_v4",
+            },
+            "ktrdr backtest swing --start 2024-01-01 --end 2025-06-30 --model-path 'models/a b/1h_v4'",
+        ),
+    ],
+)
+def test_ktrdrs_own_command_line(kind, form, line):
+    assert commands(KINDS[kind].from_form(form), "")[1] == line
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        ("training", {"strategy_name": "swing", "start_date": "2024-01-01"}),  # it wants both dates
+        ("training", {"strategy_name": "-h", "start_date": "2024-01-01", "end_date": "2025-06-30"}),
+        ("dummy", {}),
+    ],
+)
+def test_what_ktrdrs_command_line_cannot_say_is_not_invented(kind, form):
+    assert len(commands(KINDS[kind].from_form(form), "")) == 1

@@ -1,0 +1,102 @@
+"""What a kind draws, whatever its backend sends."""
+
+import json
+from typing import Any
+
+import pytest
+
+from panel.adapters import KINDS
+from panel.domain.snapshot import Snapshot
+from panel.views.charts import curves_of
+from tests.support.scripted import corrupt, operation
+
+# As a real KTRDR answers.
+METRICS = {
+    "total_return": -4441.572060953491,
+    "total_return_pct": -0.04441572060953491,
+    "max_drawdown_pct": 0.05344740547363745,
+    "sharpe_ratio": -0.9820091464787446,
+    "total_trades": 65,
+    "win_rate": 0.23076923076923078,
+    "profit_factor": 0.466919025345438,
+    "avg_win": 168.85361481218686,
+}
+CURVE = {
+    "time": [1735689600, 1735693200],
+    "equity": [100000.0, 100123.456],
+    "buy_and_hold": [100000.0, 99000.0],
+    "drawdown": [0.0, -0.01],
+}
+
+
+def backtest(**result: Any) -> Snapshot:
+    return Snapshot.from_json(operation("op_b", "backtesting", status="completed", result_summary=result), 0.0)
+
+
+def figures(snapshot: Snapshot) -> dict[str, str]:
+    return {figure.label: f"{figure.value}|{figure.note}" for figure in KINDS["backtesting"].figures(snapshot)}
+
+
+def test_a_backtest_of_a_real_backend_in_a_traders_words():
+    told = figures(backtest(metrics=METRICS, trade_count=65))
+    assert told["Return"] == "-4.4 %|over the whole period"
+    assert told["Max drawdown"].startswith("5.3 %") and told["Sharpe ratio"].startswith("-0.98")
+    assert told["Win rate"].startswith("23.1 %") and told["Profit factor"].startswith("0.47")
+    assert "Buy and hold" not in told and "Commission paid" not in told, "what was not told is not shown"
+    assert curves_of(backtest(metrics=METRICS)) == {}, "KTRDR tells no curve"
+
+
+@pytest.mark.parametrize(
+    ("held", "note"),
+    [(-0.1, "5.6 points more than"), (0.05, "9.4 points less than"), (-0.0444, "as much as")],
+)
+def test_a_return_is_measured_against_buying_and_holding(held, note):
+    told = figures(backtest(metrics=METRICS | {"buy_and_hold_return_pct": held}))
+    assert note in told["Return"] and "Buy and hold" in told
+
+
+def test_an_account_over_time_is_a_chart():
+    drawn = curves_of(backtest(metrics=METRICS, equity_curve=CURVE))
+    assert (drawn["title"], drawn["each"], drawn["times"], list(drawn["x"])) == (
+        "Over time",
+        "point",
+        True,
+        CURVE["time"],
+    )
+    account, drawdown = drawn["plots"]
+    assert [curve["key"] for curve in account["curves"]] == ["this model", "buy and hold"]
+    assert account["curves"][0]["values"] == [100000.0, 100123.0] and drawdown["unit"] == "%"
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [None, [], {}, {"time": "x"}, CURVE | {"time": [None, 1]}, CURVE | {"equity": [1]}, CURVE | {"drawdown": None}],
+)
+def test_a_curve_that_is_none_is_not_drawn(curve):
+    assert curves_of(backtest(metrics=METRICS, equity_curve=curve)) == {}
+
+
+def test_holes_and_nonsense_in_a_curve_are_holes():
+    curve = CURVE | {"equity": ["<img>", float("nan")], "drawdown": [None, True]}
+    drawn = curves_of(backtest(metrics=METRICS, equity_curve=curve))
+    assert drawn["plots"][0]["curves"][0]["values"] == drawn["plots"][1]["curves"][0]["values"] == [None, None]
+    json.dumps(drawn, allow_nan=False)
+
+
+def test_a_training_draws_losses_and_accuracies_and_a_load_nothing():
+    snapshot = Snapshot.from_json(operation("op_a", metrics={"epochs": corrupt(3)}), 0.0)
+    drawn = curves_of(snapshot)
+    assert list(drawn["x"]) == [1, 2, 3] and [plot["title"] for plot in drawn["plots"]] == ["Loss", "Accuracy"]
+    for kind in ("data_load", "dummy", "agent_research"):
+        assert curves_of(Snapshot.from_json(operation("op_x", kind), 0.0)) == {}
+
+
+def test_costs_are_typed_in_per_cent_and_sent_as_fractions():
+    typed = {"strategy_name": "s", "model_path": "m", "start_date": "2024-01-01", "end_date": "2024-02-01"}
+    made = KINDS["backtesting"].from_form(typed | {"commission": "0.1", "slippage": "0 %"})
+    payload = made.get_start_payload()
+    assert (payload["commission"], payload["slippage"]) == (0.001, 0.0), "nothing is a choice too"
+    assert "initial_capital" not in payload
+    line = made.argv()
+    assert line[line.index("--commission") + 1] == "0.1" and line[line.index("--slippage") + 1] == "0"
+    assert KINDS["backtesting"].from_form(typed | {"commission": "0.07"}).argv()[-1] == "0.07", "and not 0.07000000001"

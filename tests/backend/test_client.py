@@ -1,0 +1,345 @@
+"""The client's contract, with only the wire replaced."""
+
+import asyncio
+import gzip
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse
+
+from panel.adapters import DummyOperationAdapter, TrainingOperationAdapter
+from panel.backend import decoding as wire
+from panel.client import AsyncCLIClient
+from panel.errors import APIError, CLIClientError, ConnectionError, TimeoutError
+from tests.support.scripted import RESULT, Backend, operation, percent
+
+pytestmark = pytest.mark.anyio
+
+BASE = "http://backend.test/api/v1"
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """Plays one answer or exception after the other; the last one for ever."""
+
+    def __init__(self, *plays):
+        self.plays = list(plays)
+        self.requests: list[httpx.Request] = []
+
+    async def handle_async_request(self, request):
+        self.requests.append(request)
+        play = self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
+        if isinstance(play, type) and issubclass(play, Exception):
+            raise play("played", request=request)
+        if callable(play):
+            return await play(request)
+        return play
+
+
+def client(*plays, **options) -> tuple[AsyncCLIClient, Wire]:
+    played = Wire(*plays)
+    return AsyncCLIClient(BASE, transport=played, **({"retry_delay": 0.001} | options)), played
+
+
+def ok(body=None, status=200) -> httpx.Response:
+    return httpx.Response(status, json=body if body is not None else {"success": True})
+
+
+async def test_the_base_url_comes_from_the_variable_of_ktrdrs_own_clients(monkeypatch):
+    monkeypatch.setenv("KTRDR_API_CLIENT_BASE_URL", "http://elsewhere:9/api/v1/")
+    async with AsyncCLIClient() as cli:
+        assert cli.base_url == "http://elsewhere:9/api/v1"
+    async with AsyncCLIClient("http://given/api/v1") as cli:
+        assert cli.base_url == "http://given/api/v1"
+    monkeypatch.delenv("KTRDR_API_CLIENT_BASE_URL")
+    async with AsyncCLIClient() as cli:
+        assert cli.base_url == "http://localhost:8000/api/v1"
+
+
+async def test_get_post_delete_take_what_other_scripts_pass():
+    cli, played = client(ok({"success": True, "n": 1}))
+    async with cli:
+        assert await cli.get("/a", params={"limit": 3}, timeout=1.0) == {"success": True, "n": 1}
+        await cli.post("/b", json={"x": 1}, params={"y": 2}, timeout=1.0)
+        await cli.delete("/c", json={"reason": "r"}, params=None, timeout=1.0)
+    sent = [(r.method, str(r.url), r.content) for r in played.requests]
+    assert sent == [
+        ("GET", f"{BASE}/a?limit=3", b""),
+        ("POST", f"{BASE}/b?y=2", b'{"x":1}'),
+        ("DELETE", f"{BASE}/c", b'{"reason":"r"}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    "play", [httpx.ConnectError, httpx.ReadTimeout, httpx.ReadError, ok(status=500), httpx.Response(200, text="<html>")]
+)
+async def test_health_check_is_false_on_any_failure_and_asks_once(play):
+    cli, played = client(play)
+    async with cli:
+        assert await cli.health_check() is False
+    assert len(played.requests) == 1
+
+
+async def test_health_check_is_true_when_the_backend_answers():
+    cli, played = client(ok({"status": "ok"}))
+    async with cli:
+        assert await cli.health_check() is True
+    assert played.requests[0].url.path == "/api/v1/health"
+
+
+@pytest.mark.parametrize("method", ["get", "delete"])
+@pytest.mark.parametrize(
+    "fault", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError, ok(status=500), ok(status=503)]
+)
+async def test_get_and_delete_are_repeated(method, fault):
+    cli, played = client(fault, fault, ok({"n": 2}))
+    async with cli:
+        assert await getattr(cli, method)("/x") == {"n": 2}
+    assert len(played.requests) == 3
+
+
+async def test_repeats_end():
+    cli, played = client(httpx.ReadTimeout, max_retries=3)
+    async with cli:
+        with pytest.raises(TimeoutError) as caught:
+            await cli.get("/x", timeout=0.5)
+    assert len(played.requests) == 4
+    assert caught.value.message == "The backend at http://backend.test/api/v1 did not answer within 0.5 s."
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422])
+async def test_a_refusal_is_not_repeated(status):
+    cli, played = client(ok({"detail": "no"}, status))
+    async with cli:
+        with pytest.raises(APIError):
+            await cli.get("/x")
+    assert len(played.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        httpx.ReadTimeout,
+        httpx.WriteTimeout,
+        httpx.ReadError,
+        httpx.WriteError,
+        httpx.RemoteProtocolError,
+        ok(status=500),
+        ok(status=502),
+        ok(status=503),
+    ],
+)
+async def test_a_post_that_may_have_left_is_never_sent_again(fault):
+    cli, played = client(fault, ok())
+    async with cli:
+        with pytest.raises(CLIClientError) as caught:
+            await cli.post("/trainings/start", json={})
+    assert len(played.requests) == 1
+    assert caught.value.sent
+
+
+async def test_a_post_is_repeated_when_the_connection_was_refused():
+    cli, played = client(httpx.ConnectError, httpx.ConnectError, ok({"task_id": "op_a"}))
+    async with cli:
+        assert await cli.post("/trainings/start", json={}) == {"task_id": "op_a"}
+    assert len(played.requests) == 3
+
+
+async def test_nobody_there_is_said_with_the_address():
+    async with AsyncCLIClient("http://user:secret@127.0.0.1:9/api/v1", max_retries=0) as cli:
+        with pytest.raises(ConnectionError) as caught:
+            await cli.get("/x")
+    assert caught.value.message == "Could not connect to API at http://127.0.0.1:9/api/v1. Is the API server running?"
+    assert not caught.value.sent
+
+
+async def test_a_huge_body_is_cut_off():
+    async def endless():
+        while True:
+            yield b" " * 65536
+
+    cli, _ = client(httpx.Response(200, stream=_Stream(endless())))
+    async with cli:
+        with pytest.raises(APIError, match="more than 8 MB"):
+            await cli.get("/x")
+
+
+async def test_a_body_of_eight_megabytes_is_read():
+    body = b'{"a": "' + b"x" * (wire.MAX_BODY - 9) + b'"}'
+    cli, _ = client(httpx.Response(200, content=body))
+    async with cli:
+        assert len((await cli.get("/x"))["a"]) == wire.MAX_BODY - 9
+
+
+async def test_a_compressed_body_that_nobody_asked_for_is_not_unpacked():
+    bomb = gzip.compress(b"0" * 50_000_000)
+    cli, played = client(
+        lambda request: _answer(httpx.Response(200, headers={"content-encoding": "gzip"}, stream=_Stream(_once(bomb))))
+    )
+    async with cli:
+        with pytest.raises(APIError, match="unreadable"):
+            await cli.get("/x")
+    assert played.requests[0].headers["accept-encoding"] == "identity"
+
+
+async def test_a_redirect_elsewhere_is_not_followed():
+    cli, played = client(httpx.Response(302, headers={"location": "http://evil.test/"}))
+    async with cli:
+        with pytest.raises(APIError):
+            await cli.get("/x")
+    assert len(played.requests) == 1
+
+
+# execute_operation, over a real socket
+
+
+async def test_a_training_from_start_to_end(backend: Backend, address):
+
+    def plays(reading):
+        if reading < 3:
+            return operation("op_a", progress=percent(reading * 30.7, f"Epoch {reading}/3"))
+        return operation("op_a", status="completed", progress=percent(100.0), result_summary=RESULT)
+
+    backend.operations["op_a"] = plays
+    backend.answers["POST /trainings/start"] = (200, {"success": True, "task_id": "op_a"})
+    told = []
+    async with AsyncCLIClient(address) as cli:
+        adapter = TrainingOperationAdapter("swing")
+        result = await cli.execute_operation(adapter, on_progress=lambda p, m: told.append((p, m)), poll_interval=0.01)
+    assert result["status"] == "completed"
+    assert result["operation_id"] == "op_a"
+    assert result["result_summary"]["test_metrics"]["test_accuracy"] == 0.872
+    assert told == [(30, "Epoch 1/3"), (61, "Epoch 2/3"), (100, "Completed")]
+    assert all(isinstance(p, int) for p, _ in told)
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+async def test_an_operation_that_fails_is_a_result(backend, address, status):
+
+    backend.operations["op_a"] = operation("op_a", status=status, error_message="No data found in cache for X 1h")
+    backend.answers["POST /dummy/start"] = (200, {"success": True, "data": {"operation_id": "op_a"}})
+    async with AsyncCLIClient(address) as cli:
+        result = await cli.execute_operation(DummyOperationAdapter(), poll_interval=0.01)
+    assert (result["status"], result["error_message"]) == (status, "No data found in cache for X 1h")
+
+
+async def test_a_start_that_fails_raises(backend, address):
+    backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: nope.yaml"})
+    async with AsyncCLIClient(address) as cli:
+        with pytest.raises(CLIClientError) as caught:
+            await cli.execute_operation(TrainingOperationAdapter("nope"))
+    assert (caught.value.message, caught.value.status_code) == ("Strategy file not found: nope.yaml", 400)
+    assert not any(hit.startswith("GET /operations") for hit in backend.hits)
+
+
+async def test_unknown_statuses_and_failed_readings_are_not_an_end(backend, address):
+
+    plays = [
+        operation("op_a", status="paused"),
+        JSONResponse({"detail": "oh"}, 500),
+        operation("op_a", status=None),
+        *[operation("op_a", status="resuming")] * 12,
+        operation("op_a", status="completed"),
+    ]
+
+    def answer(request):
+        play = plays.pop(0)
+        return play if isinstance(play, JSONResponse) else (200, {"success": True, "data": play})
+
+    backend.answers["GET /operations/op_a"] = answer
+    backend.answers["POST /dummy/start"] = (200, {"success": True, "data": {"operation_id": "op_a"}})
+    async with AsyncCLIClient(address, max_retries=0) as cli:
+        result = await cli.execute_operation(DummyOperationAdapter(), poll_interval=0.001)
+    assert result["status"] == "completed"
+
+
+async def test_a_forgotten_operation_is_an_error_not_an_end(backend, address):
+    backend.answers["POST /dummy/start"] = (200, {"success": True, "data": {"operation_id": "op_gone"}})
+    async with AsyncCLIClient(address) as cli:
+        with pytest.raises(APIError, match="no longer knows"):
+            await cli.execute_operation(DummyOperationAdapter(), poll_interval=0.001)
+
+
+async def test_cancelling_the_awaiting_task_sends_one_delete(backend, address):
+    observation = asyncio.Event()
+    async with AsyncCLIClient(address) as cli:
+        work = asyncio.create_task(
+            cli.execute_operation(TrainingOperationAdapter("swing"), lambda *_: observation.set(), 0.01)
+        )
+        await observation.wait()
+        work.cancel()
+        result = await work
+    operation_id = next(iter(backend.operations))
+    assert result == {"status": "cancelled", "operation_id": operation_id}
+    assert backend.hits[f"DELETE /operations/{operation_id}"] == 1
+
+
+async def test_cancelling_during_the_start_waits_for_the_id_and_deletes_it(backend, address):
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def slow(request):
+        loop.call_soon_threadsafe(arrived.set)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
+
+        backend.operations["op_late"] = operation("op_late")
+        return 200, {"success": True, "task_id": "op_late"}
+
+    backend.answers["POST /trainings/start"] = slow
+    async with AsyncCLIClient(address) as cli:
+        work = asyncio.create_task(cli.execute_operation(TrainingOperationAdapter("swing")))
+        await arrived.wait()
+        work.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        assert await work == {"status": "cancelled", "operation_id": "op_late"}
+    assert backend.hits["DELETE /operations/op_late"] == 1
+
+
+async def test_a_cancel_that_is_not_delivered_is_told(backend, address):
+    observation = asyncio.Event()
+    told = {"success": True, "task_cancelled": False, "remote_cancelled": False, "children_cancelled": []}
+    backend.answers["POST /trainings/start"] = (200, {"success": True, "task_id": "op_a"})
+
+    backend.operations["op_a"] = operation("op_a", status="resuming")
+    backend.answers["DELETE /operations/op_a"] = (200, {"success": True, "data": told})
+    async with AsyncCLIClient(address) as cli:
+        work = asyncio.create_task(
+            cli.execute_operation(TrainingOperationAdapter("swing"), lambda *_: observation.set(), 0.01)
+        )
+        await observation.wait()
+        work.cancel()
+        result = await work
+    assert "did not deliver the cancel" in result["note"]
+
+
+async def test_a_load_marked_failed_too_early_is_followed_to_its_end(backend, address):
+
+    doubtful = "Operation was RUNNING but no worker claimed it"
+    backend.answers["POST /dummy/start"] = (200, {"success": True, "data": {"operation_id": "op_a"}})
+
+    def plays(reading):
+        if reading < 4:
+            return operation("op_a", "dummy", "failed", error_message=doubtful, progress=percent(reading * 20.0))
+        return operation("op_a", "dummy", "completed", error_message=doubtful)
+
+    backend.operations["op_a"] = plays
+    async with AsyncCLIClient(address) as cli:
+        result = await cli.execute_operation(DummyOperationAdapter(), poll_interval=0.001)
+    assert result["status"] == "completed"
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, chunks):
+        self._chunks = chunks
+
+    async def __aiter__(self):
+        async for chunk in self._chunks:
+            yield chunk
+
+
+async def _once(chunk):
+    yield chunk
+
+
+async def _answer(response):
+    return response

@@ -1,0 +1,64 @@
+"""Home, keys and the workers' page in a real Chromium."""
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+from tests.browser.test_flows import browser, watched  # noqa: F401  fixtures
+from tests.domain.test_system_health import quick, worker  # noqa: F401  a fixture: rounds follow each other sooner
+from tests.support.scripted import RESULT, operation, percent, stamp
+
+
+def test_home_is_live_keys_lead_everywhere_and_what_ended_meanwhile_is_marked(watched, here, backend):  # noqa: F811
+    page = watched.page
+    backend.operations["op_a"] = lambda n: operation("op_a", progress=percent(n % 90, f"Epoch {n}/99"))
+    backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp())]
+    here.get("/operations/op_a")
+    page.goto(here.address)
+    card = page.locator("#card-op_a")
+    expect(card).to_contain_text(re.compile(r"Epoch \d"))
+    at = backend.readings["op_a"]
+    expect(card).to_contain_text(f"Epoch {at + 2}/99")
+
+    # The chain, opened, stays open while it is drawn anew, and tells each link.
+    page.get_by_role("button", name="All well").click()
+    chain = page.locator("#chain")
+    expect(chain).to_contain_text("This page is live")
+    expect(chain).to_contain_text("1 training worker; 1 busy.")
+    backend.workers = [worker("w1", "temporarily_unavailable", "op_a", last_healthy_at=stamp(time.time() - 40))]
+    expect(chain).to_contain_text("w1 does not answer.")
+    expect(chain).to_be_visible()
+    expect(page.locator(".troubles")).to_contain_text("1 silent worker, last heard of")
+    page.keyboard.press("Escape")
+    expect(chain).to_be_hidden()
+
+    # Keys: the dialog, a page each, and asking now.
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_be_hidden()
+    page.keyboard.press("r")
+    expect(page.locator("#asked")).to_contain_text("Asked")
+    page.keyboard.press("w")
+    page.wait_for_url("**/workers")
+    expect(page.locator("#workers")).to_contain_text("Does not answer")
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    expect(page.locator("#workers")).to_contain_text("Free")
+    page.get_by_text("More", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Checkpoints")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Checkpoints")).to_be_hidden()
+
+    # It ends while another page is looked at.
+    expect(page.locator("#line .well").first).to_contain_text("All well")
+    backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT, completed_at=stamp())
+    here.until("/", lambda text: "row-op_a" in text)
+    page.keyboard.press("h")
+    expect(page.locator("#away")).to_have_text("1 while you were away")
+    expect(page.locator("#row-op_a .new")).to_be_visible()
+    page.reload()
+    expect(page.locator("#row-op_a")).to_be_visible()
+    expect(page.locator("#away")).to_be_hidden()
+    assert watched.complaints == []

@@ -1,0 +1,112 @@
+"""The list of operations in a real Chromium: filtered while it is typed, live, and still under the pointer."""
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+from panel.web.routes.operations import PAGE
+from tests.browser import test_flows as test_browser
+from tests.support.panels import panel
+from tests.support.scripted import RESULT, operation, percent, stamp
+from tests.web.test_operations import DAY, ended, seed
+
+browser, watched = test_browser.browser, test_browser.watched
+
+SHOWN = "[...document.querySelectorAll('#found tbody tr')].map((row) => row.id)"
+
+
+def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend, tmp_path):
+    page = watched.page
+    names = ("swing", "trend", "breakout")
+    seed(
+        tmp_path,
+        address,
+        *(
+            ended(
+                f"op_{n:02}",
+                "training",
+                ("completed", "failed")[n % 2],
+                600.0 * n + 900,
+                10.0 + n,
+                names[n % 3],
+                result_summary=None if n % 2 else RESULT | {"test_metrics": {"test_accuracy": 0.6}},
+            )
+            for n in range(PAGE + 10)
+        ),
+    )
+    since = stamp(time.time() - 300)
+    backend.operations["op_a"] = lambda n: operation("op_a", progress=percent(n, f"Epoch {n}/99"), created_at=since)
+    long = stamp(time.time() - 2 * DAY)
+    backend.operations["op_long"] = operation("op_long", progress=percent(7, "Epoch 7/99"), created_at=long)
+    with panel(tmp_path, address) as here:
+        here.get("/operations/op_a")
+        here.get("/operations/op_long")
+        page.goto(f"{here.address}/operations")
+        live = page.locator("#row-op_a")
+        expect(live).to_contain_text("Epoch")
+        before = page.evaluate(SHOWN)
+        assert before[0] == "row-op_a" and len(before) == PAGE
+
+        # A chosen row that is live stays chosen, focused and where it is, and what begins does not push it away.
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        backend.operations["op_b"] = operation("op_b", progress=percent(3, "Epoch 1/9"))
+        here.get("/operations/op_b")
+        now = backend.readings["op_a"]
+        expect(live).to_contain_text(f"Epoch {now + 3}/99")
+        expect(page.locator("#news")).to_have_text("1 new operation: show")
+        assert page.evaluate(SHOWN) == before
+        assert page.evaluate("document.activeElement.id") == "to-op_a"
+        expect(live.get_by_role("checkbox")).to_be_checked()
+        page.get_by_role("link", name="1 new operation: show").click()
+        expect(page.locator("#found tbody tr").first).to_have_id("row-op_b")
+        expect(live.get_by_role("checkbox")).to_be_checked()
+        expect(page.locator("#news")).to_have_text("")
+
+        # Typed: the list follows, the address follows, the cursor stays.
+        page.keyboard.press("/")
+        page.keyboard.type("trend", delay=30)
+        expect(page.locator("#count")).to_contain_text("20 of 63 operations")
+        expect(page).to_have_url(re.compile(r"/operations\?q=trend$"))
+        assert page.evaluate("document.activeElement.id") == "search" and page.input_value("#search") == "trend"
+        page.get_by_label("State").select_option("failed")
+        expect(page.locator("#count")).to_contain_text("10 of 63 operations")
+        page.get_by_role("link", name="Took").click()
+        expect(page.locator("th[aria-sort=descending]")).to_have_text("Took")
+        expect(page).to_have_url(re.compile(r"/operations\?state=failed&q=trend&sort=took$"))
+        longest = page.evaluate(SHOWN)
+        assert longest == sorted(longest, reverse=True)
+        page.reload()
+        assert page.evaluate(SHOWN) == longest and page.get_by_label("State").input_value() == "failed"
+
+        # The stream follows the rows that are shown: an end is seen in place, also of one that was on no page before.
+        page.get_by_role("link", name="Clear filters").click()
+        page.get_by_label("Search operations").fill("op_long")
+        expect(page.locator("#found tbody tr")).to_have_count(1)
+        late = page.locator("#row-op_long")
+        expect(late).to_contain_text("Epoch 7/99")
+        backend.operations["op_long"] = operation(
+            "op_long", status="completed", result_summary=RESULT, created_at=long, completed_at=stamp()
+        )
+        expect(late).to_contain_text("Completed")
+        expect(late).to_contain_text("87.2 %")
+
+        # Two are chosen by keyboard, one of them under another search, and laid over each other.
+        page.keyboard.press("Escape")
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        expect(page.locator("#chosen")).to_contain_text("Chosen: swing. One more at least.")
+        page.keyboard.press("/")
+        page.get_by_label("Search operations").fill("op_00")
+        expect(page.locator("#row-op_00")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("j")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("x")
+        page.get_by_role("button", name="Compare the chosen").click()
+        expect(page).to_have_url(re.compile(r"/operations/compare\?id=op_long&id=op_00$"))
+        expect(page.locator("#overlays canvas")).to_have_count(4)
+        expect(page.get_by_role("row", name="Test accuracy")).to_contain_text("best")
+    assert watched.complaints == []

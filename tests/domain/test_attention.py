@@ -1,0 +1,88 @@
+"""Home: what wants attention comes first, what runs is live, what ended is told once."""
+
+import time
+
+import pytest
+
+from panel.domain.attention import partition_by_attention
+from panel.domain.observation import Observation
+from panel.domain.snapshot import Snapshot
+from panel.domain.state import State, Verdict
+from tests.domain.test_system_health import worker
+from tests.support.panels import free_port, panel, stream
+from tests.support.scripted import operation, percent, stamp
+from tests.web.test_pages import words
+
+NOW = 1_800_000_000.0
+
+
+def judged(state, at, symbol="EURUSD"):
+    data = operation(f"op_{at:.0f}", "data_load", "completed", completed_at=stamp(at))
+    data["metadata"] = {"symbol": symbol, "timeframe": "1h"}
+    return Observation(Snapshot.from_json(data, NOW), at), Verdict(state, state.value, "")
+
+
+@pytest.mark.parametrize(
+    ("ended", "wanting"),
+    [
+        ([judged(State.PROBLEMS, NOW - 60)], 1),
+        ([judged(State.PROBLEMS, NOW - 90_000)], 0),
+        ([judged(State.STRAY, NOW - 90_000)], 1),
+        ([judged(State.FAILED, NOW - 60), judged(State.CANCELLED, NOW - 70)], 0),
+        ([judged(State.COMPLETED, NOW - 10), judged(State.PROBLEMS, NOW - 60)], 0),
+        ([judged(State.COMPLETED, NOW - 10, "GBPUSD"), judged(State.PROBLEMS, NOW - 60)], 1),
+    ],
+)
+def test_what_wants_attention(ended, wanting):
+    first, others = partition_by_attention(ended, NOW)
+    assert len(first) == wanting and len(first) + len(others) == len(ended)
+
+
+def test_what_a_dead_worker_or_one_that_goes_on_leaves_comes_first_for_as_long_as_it_is_so(
+    tmp_path, backend, address, monkeypatch
+):
+    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.3)
+    monkeypatch.setattr("panel.domain.verdict.MOVING", 0.0)
+    ended = stamp(time.time() - 200)
+    backend.operations["op_stray"] = operation("op_stray", status="cancelled", completed_at=ended)
+    parameters = {"strategy_name": "swing", "worker_id": "w2"}
+    backend.operations["op_run"] = operation("op_run", progress=percent(41), metadata={"parameters": parameters})
+    backend.workers = [worker("w1", "busy", "op_stray"), worker("w2", "busy", "op_run")]
+    with panel(tmp_path, address) as here, stream(here, "home") as reader:
+        here.get("/operations/op_stray")
+        here.get("/operations/op_run")
+        reader.until(lambda stream: "Cancelled, still worked on" in stream.places.get("lists", ""))
+        assert reader.places["lists"].index("Needs a look") < reader.places["lists"].index("Running now")
+        assert "Stopping the worker itself ends it for certain." in reader.places["lists"]
+        backend.workers[1] = worker("w2", "temporarily_unavailable", "op_run")
+        reader.until(lambda stream: "Worker lost" in stream.places.get("lists", "").partition("Running now")[0])
+        assert "It was probably killed" in words(here.get("/").text).partition("Running now")[0]
+        backend.workers = [worker("w1"), worker("w2", "busy", "op_run")]
+        reader.until(lambda stream: "Needs a look" not in stream.places["lists"])
+        assert "card-op_run" in reader.places["lists"] and "row-op_stray" in reader.places["lists"]
+
+
+def test_what_ended_last_stands_first(here, backend):
+    now = time.time()
+    for name, began, ended in (("op_long", 5000, 10), ("op_short", 300, 200)):
+        backend.operations[name] = operation(
+            name, status="completed", created_at=stamp(now - began), completed_at=stamp(now - ended)
+        )
+        here.get(f"/operations/{name}")
+    page = here.get("/").text
+    assert page.index("row-op_long") < page.index("row-op_short")
+
+
+def test_an_empty_home_over_a_silent_backend_does_not_send_anybody_to_start(tmp_path):
+    with panel(tmp_path, f"http://127.0.0.1:{free_port()}/api/v1") as here:
+        read = words(here.until("/", lambda text: "Backend unreachable" in text))
+        assert "Nothing is known yet, and the backend does not answer." in read and "Nothing has run yet" not in read
+
+
+def test_a_card_says_how_long_it_takes_once_that_can_be_said(here, backend, monkeypatch):
+    monkeypatch.setattr("panel.domain.estimate.SECONDS", 0.5)
+    monkeypatch.setattr("panel.domain.estimate.CHANGES", 1)
+    backend.operations["op_a"] = lambda n: operation("op_a", progress=percent(min(5.0 * n, 90.0), f"Epoch {n}/20"))
+    here.get("/operations/op_a")
+    with stream(here, "home") as reader:
+        reader.until(lambda stream: "s left</span> · read <time" in stream.places.get("card-op_a", ""))

@@ -1,0 +1,235 @@
+"""Runs beside each other: the comparison itself, the page that shows it, and what changed since the last good run."""
+
+import pytest
+
+from panel.adapters import KINDS
+from panel.domain import comparison
+from panel.domain.chart import Chart, Curve, Plot
+from panel.domain.results import Measure
+from panel.domain.snapshot import Snapshot
+from tests.support.panels import Panel, panel
+from tests.support.scripted import RESULT, operation, percent
+from tests.web.test_operations import DAY, ended, seed
+from tests.web.test_pages import words
+
+ACCURACY = Measure("Test accuracy", "test_metrics.test_accuracy", "%", better="high")
+LOSS = Measure("Test loss", "test_metrics.test_loss", digits=3, better="low")
+FALL = Measure("Max drawdown", "metrics.max_drawdown_pct", "%", better="small")
+TRADES = Measure("Trades", "metrics.total_trades")
+
+
+def run(parameters: dict | None = None, **more) -> Snapshot:
+    about = {"symbol": "EURUSD", "timeframe": "1h", "parameters": parameters or {}}
+    return Snapshot.from_json(operation("op_a", metadata=about, **more), 1000.0)
+
+
+def trained(accuracy: float | None, loss: float | None = 0.5) -> Snapshot:
+    return run(result_summary={"test_metrics": {"test_accuracy": accuracy, "test_loss": loss}})
+
+
+def backtest(fall: float, trades: object = 12) -> Snapshot:
+    return run(result_summary={"metrics": {"max_drawdown_pct": fall, "total_trades": trades}})
+
+
+def test_what_was_asked_for_differently_comes_first():
+    rows = comparison.parameters(
+        [
+            run({"strategy_name": "swing", "symbols": ["EURUSD", "AAPL"], "start_date": "2024-01-01"}),
+            run({"strategy_name": "swing", "symbols": ["EURUSD"], "start_date": "2024-01-01T00:00:00", "epochs": 20}),
+        ]
+    )
+    assert [(row.name, row.values) for row in rows if row.differs] == [
+        ("symbols", ("EURUSD, AAPL", "EURUSD")),
+        ("epochs", ("", "20")),
+    ]
+    assert {row.name: row.values[0] for row in rows if not row.differs} == {
+        "strategy_name": "swing",
+        "start_date": "2024-01-01",
+        "timeframe": "1h",
+    }
+
+
+def test_what_nobody_asked_for_is_no_difference():
+    """The worker that took it, and the hundred characters of a strategy's file."""
+    one = run({"strategy_yaml": "name: swing\ndescri", "worker_id": "w-1", "symbols": ["X"], "timeframes": ["1h"]})
+    other = run({"strategy_yaml": "name: swing\nversio", "worker_id": "w-2", "symbols": ["X"], "timeframes": ["1h"]})
+    assert not any(row.differs for row in comparison.parameters([one, other]))
+
+
+@pytest.mark.parametrize(
+    ("measure", "runs", "values", "best"),
+    [
+        (ACCURACY, [trained(0.612), trained(0.58), trained(0.6121)], ("61.2 %", "58.0 %", "61.2 %"), {0, 2}),
+        (LOSS, [trained(0.5, 0.7), trained(0.5, 0.666)], ("0.700", "0.666"), {1}),
+        (FALL, [backtest(-0.3), backtest(-0.05)], ("-30.0 %", "-5.0 %"), {1}),
+        (FALL, [backtest(0.3), backtest(0.05)], ("30.0 %", "5.0 %"), {1}),
+        (ACCURACY, [trained(0.5), trained(0.5)], ("50.0 %", "50.0 %"), set()),
+        (ACCURACY, [trained(0.5), trained(None)], ("50.0 %", ""), set()),
+        (TRADES, [backtest(0.1, 1200), backtest(0.1, 3)], ("1,200", "3"), set()),
+    ],
+)
+def test_the_best_is_marked_where_there_is_one(measure, runs, values, best):
+    [row] = comparison.results([measure], runs)
+    assert row.values == values and row.best == best
+
+
+def test_a_measure_that_no_run_has_is_left_out():
+    assert comparison.results([ACCURACY, TRADES], [run(), trained(None)]) == []
+
+
+def test_changes_are_told_in_words():
+    told = comparison.changes([ACCURACY, LOSS], trained(0.612, 0.666), trained(0.58, 0.666))
+    [change] = told.results
+    assert f"{change.name} {change.before} → {change.now}, {change.by}" == (
+        "Test accuracy 61.2 % → 58.0 %, 3.2 points lower"
+    )
+    assert change.turn == "worse" and told.unchanged == ("Test loss",) and told.parameters == ()
+
+
+@pytest.mark.parametrize(
+    ("measure", "before", "now", "by", "turn"),
+    [
+        (ACCURACY, trained(0.5), trained(0.65), "15.0 points higher", "better"),
+        (LOSS, trained(0, 0.6), trained(0, 0.701), "0.101 higher", "worse"),
+        (FALL, backtest(-0.3), backtest(-0.1), "20.0 points less deep", "better"),
+        (FALL, backtest(-0.1), backtest(-0.3), "20.0 points deeper", "worse"),
+        (TRADES, backtest(0, 5), backtest(0, 1005), "1,000 higher", ""),
+    ],
+)
+def test_a_change_says_how_much_and_what_it_is_worth(measure, before, now, by, turn):
+    [change] = comparison.changes([measure], before, now).results
+    assert (change.by, change.turn) == (by, turn)
+
+
+def test_a_run_without_a_result_yet_shows_only_what_was_asked_for():
+    told = comparison.changes([ACCURACY], trained(0.5), run({"symbols": ["AAPL"]}))
+    assert told.results == () and told.unchanged == ()
+    assert ("symbols", ("", "AAPL")) in [(row.name, row.values) for row in told.parameters]
+
+
+def test_the_data_that_was_used_and_whether_a_market_made_it():
+    summary = {"source": "sample", "start_date": "2024-01-01T05:00:00", "end_date": None, "total_samples": 3118}
+    sample, own = run(result_summary={"data_summary": summary}), run(result_summary={"source": "own"})
+    assert [(row.name, row.values) for row in comparison.used([sample, own])] == [
+        ("Source", ("Sample data", "Own files")),
+        ("From", ("2024-01-01", "")),
+        ("Samples", ("3,118", "")),
+    ]
+    assert comparison.on_sample(sample) and not comparison.on_sample(own) and not comparison.on_sample(run())
+
+
+def test_curves_of_one_name_are_laid_over_each_other():
+    def chart(*curves: Curve) -> Chart:
+        return Chart("Learning", "epoch", (1.0, 2.0), (Plot("Loss", curves),))
+
+    train, other = Curve("train", "Train loss", (1.0, 0.5)), Curve("validation", "Validation loss", (1.1, None))
+    found = comparison.overlays([chart(train), None, chart(train, other)])
+    assert [(one.title, one.curves) for one in found] == [
+        ("Train loss", ((1.0, 0.5), None, (1.0, 0.5))),
+        ("Validation loss", (None, None, (1.1, None))),
+    ]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_measure_of_a_kind_has_its_own_name(kind):
+    labels = [measure.label for measure in KINDS[kind].measures]
+    assert len(labels) == len(set(labels))
+
+
+# The pages
+
+BETTER = RESULT | {"test_metrics": RESULT["test_metrics"] | {"test_accuracy": 0.9}}
+ON_SAMPLE = RESULT | {"data_summary": RESULT["data_summary"] | {"source": "sample"}}
+BACKTEST = {"metrics": {"total_return_pct": 0.12, "max_drawdown_pct": -0.05, "sharpe_ratio": 1.1}}
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A panel over a backend that is not there: comparing needs only what is remembered."""
+    folder, backend = tmp_path_factory.mktemp("compared"), "http://127.0.0.1:9/api/v1"
+    other = {"parameters": {"start_date": "2023-01-01"}}
+    seed(
+        folder,
+        backend,
+        ended("op_a", "training", "completed", 3 * DAY, 500, "swing", result_summary=RESULT),
+        ended("op_b", "training", "completed", 2 * DAY, 100, "swing", result_summary=BETTER, **other),
+        ended("op_c", "training", "failed", DAY, 1, "swing", error_message="No data found in cache for X 1h"),
+        ended("op_d", "training", "completed", 600, 60, "swing", result_summary=ON_SAMPLE),
+        ended("op_e", "training", "completed", 600, 60, "alone", result_summary=RESULT),
+        ended("op_load", "data_load", "completed", 600, 9, result_summary={"rows_downloaded": 362, "gaps_filled": 1}),
+        ended("op_load2", "data_load", "completed", 900, 9, result_summary={"rows_downloaded": 5, "gaps_filled": 1}),
+        ended("op_test", "backtesting", "completed", 800, 9, "swing", result_summary=BACKTEST),
+        ended(
+            "op_test2",
+            "backtesting",
+            "completed",
+            700,
+            9,
+            "swing",
+            result_summary={"metrics": BACKTEST["metrics"] | {"sharpe_ratio": 0.7}},
+        ),
+    )
+    with panel(folder, backend) as here:
+        yield here
+
+
+def test_trainings_beside_each_other(compared: Panel):
+    page = compared.get("/operations/compare?id=op_a&id=op_b&id=op_d")
+    read = words(page.text)
+    assert page.status_code == 200 and "3 trainings beside each other" in read
+    assert "Different A B C Start date – 2023-01-01 –" in read
+    assert "Test accuracy 87.2 % 90.0 % best 87.2 %" in read and "Took 8 min 20 s 1 min 40 s 1 min" in read
+    assert "3 the same The same A B C Strategy name swing swing swing" in read
+    assert "C ran on sample data, wholly or partly" in read and "Data: source – – Sample data" in read
+    assert "Its file may have changed between these runs" in read
+    assert "Validation loss" in page.text and 'class="stroke run-3"' in page.text
+
+
+def test_loads_and_backtests_too(compared: Panel):
+    read = words(compared.get("/operations/compare?id=op_load&id=op_load2").text)
+    assert "Bars fetched 362 5" in read and "Nothing different is known" in read and "Its file" not in read
+    read = words(compared.get("/operations/compare?id=op_test&id=op_test2").text)
+    assert "Sharpe ratio 1.10 best 0.70" in read and "Max drawdown -5.0 % -5.0 %" in read
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("id=op_a&id=op_load", "Only operations of one kind can be compared, not a training and a data load."),
+        ("", "Choose two to six operations; none is chosen."),
+        ("id=op_a&id=op_a", "Choose two to six operations; 1 is chosen."),
+        ("&".join(f"id=op_{n}" for n in range(7)), "Choose two to six operations; 7 are chosen."),
+    ],
+)
+def test_what_cannot_be_compared_is_said(compared: Panel, query, sentence):
+    page = compared.get(f"/operations/compare?{query}")
+    assert page.status_code == 422 and sentence in words(page.text)
+
+
+@pytest.mark.parametrize("query", ["id=..&id=op_a", "id=op_a&id=a%2Fb", "id=op_a&id="])
+def test_a_comparison_takes_only_ids(compared: Panel, query):
+    assert compared.get(f"/operations/compare?{query}").status_code == 404
+
+
+def test_what_changed_since_the_last_good_run(compared: Panel):
+    page = compared.get("/operations/op_d").text
+    read = words(page)
+    assert "Since the last good run" in read and 'href="/operations/op_b"' in page, "the failed one is no measure"
+    assert "Test accuracy 90.0 % → 87.2 % , 2.8 points lower worse" in read
+    assert (
+        "Start date 2023-01-01 → not given" in read
+        and "The strategy's file itself may have changed" in read.replace("&#39;", "'")
+    )
+    assert 'href="/operations/compare?id=op_b&amp;id=op_d"' in page
+
+
+@pytest.mark.parametrize("first", ["op_a", "op_e", "op_load"])
+def test_without_an_earlier_good_run_nothing_is_said(compared: Panel, first):
+    assert "<h2>Since the last good run" not in compared.get(f"/operations/{first}").text
+
+
+def test_a_run_that_goes_on_is_compared_as_of_now(here: Panel, backend):
+    backend.operations["op_a"] = operation("op_a", progress=percent(20, "Epoch 1/9"))
+    backend.operations["op_b"] = operation("op_b", status="completed", result_summary=RESULT)
+    read = words(here.get("/operations/compare?id=op_a&id=op_b").text)
+    assert "Still going on: A." in read and "Took going on" in read

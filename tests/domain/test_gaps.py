@@ -1,0 +1,69 @@
+"""Gaps are holes that a market's rest does not explain; thinned candles leave nothing out."""
+
+import pytest
+
+from panel.domain.gaps import DAY, HOUR, LENGTHS, gaps
+from panel.views.charts import thin
+
+START = 1_704_067_200.0  # Monday, 2024-01-01
+
+
+def hours(weeks: int, *, stock: bool = False) -> list[float]:
+    """Openings of 1h bars: forex from Monday to Friday 22:00, or a stock's afternoons."""
+    found = []
+    for hour in range(weeks * 168):
+        day, of_day = hour // 24 % 7, hour % 24
+        open_ = 14 <= of_day < 21 and day < 5 if stock else day < 4 or (day == 4 and of_day < 22)
+        if open_:
+            found.append(START + hour * HOUR)
+    return found
+
+
+def without(openings: list[float], start_day: float, days: float) -> list[float]:
+    return [at for at in openings if not START + start_day * DAY <= at < START + (start_day + days) * DAY]
+
+
+@pytest.mark.parametrize("stock", [False, True])
+def test_nights_weekends_and_a_holiday_are_no_gaps(stock):
+    assert gaps(hours(30, stock=stock), "1h") == []
+    assert gaps(without(hours(30, stock=stock), 7 * 9, 1), "1h") == []  # a Monday off
+
+
+@pytest.mark.parametrize("stock", [False, True])
+@pytest.mark.parametrize("days", [8, 20])
+def test_a_missing_stretch_is_a_gap(stock, days):
+    (gap,) = gaps(without(hours(30, stock=stock), 70, days), "1h")
+    assert gap.start <= START + 70 * DAY and gap.end >= START + (70 + days) * DAY
+    assert gap.days[0] <= "2024-03-11"
+
+
+def test_a_market_that_never_rests_shows_two_missing_days():
+    always = [START + hour * HOUR for hour in range(5000)]
+    assert gaps(always, "1h") == []
+    assert len(gaps(without(always, 50, 2), "1h")) == 1
+
+
+def test_a_short_history_is_given_its_weekend():
+    assert gaps(hours(2), "1h") == []
+    assert len(gaps(without(hours(3), 7, 7), "1h")) == 1
+
+
+@pytest.mark.parametrize("timeframe", ["1d", "1w", "1M"])
+def test_longer_timeframes(timeframe):
+    length = LENGTHS[timeframe]
+    whole = [START + n * length for n in range(60)]
+    assert gaps(whole, timeframe) == []
+    assert len(gaps(whole[:20] + whole[30:], timeframe)) == 1
+
+
+def test_nothing_stored_has_no_gaps():
+    assert gaps([], "1h") == gaps([START], "1h") == []
+
+
+def test_thinned_candles_keep_the_highest_the_lowest_and_all_volume():
+    candles = [[float(n), 1.0 + n, 2.0 + n, 0.5 + n, 1.5 + n, 1.0] for n in range(1000)]
+    drawn, each = thin(candles, 300)
+    assert each == 4 and len(drawn) == 250
+    assert drawn[0] == [0.0, 1.0, 5.0, 0.5, 4.5, 4.0]
+    assert max(candle[2] for candle in drawn) == candles[-1][2] and sum(candle[5] for candle in drawn) == 1000
+    assert thin(candles, 1000) == (candles, 1) and thin([], 10) == ([], 1)

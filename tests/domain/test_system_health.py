@@ -1,0 +1,174 @@
+"""The chain from the browser to the market: what each link says, and when it speaks up."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from panel.domain.connection import Line
+from panel.domain.observation import Observation
+from panel.domain.snapshot import Snapshot
+from panel.domain.system_health import chain, trouble
+from panel.domain.workers import WorkerList
+from tests.support.panels import free_port, panel, stream
+from tests.support.scripted import operation, stamp
+from tests.web.test_pages import words
+
+NOW = 1_800_000_000.0
+THERE = Line("http://ktrdr/api/v1", answered_at=NOW - 2)
+HOST_DOWN = "Host service connection failed: HTTP error for POST /data/validate: All connection attempts failed"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Rounds and heartbeats follow each other sooner than in life."""
+    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.3)
+    monkeypatch.setattr("panel.live.publisher.BEAT", 0.5)
+
+
+def worker(name, status="available", operation_id=None, kind="training", heard=0.0, failures=0, **more):
+    return {
+        "worker_id": name,
+        "worker_type": kind,
+        "endpoint_url": "http://127.0.0.1:5005",
+        "status": status,
+        "current_operation_id": operation_id,
+        "capabilities": {"gpu": False},
+        "last_health_check": stamp(),
+        "last_healthy_at": stamp(NOW - heard),
+        "health_check_failures": failures,
+        "metadata": {},
+    } | more
+
+
+def worker_list(*workers, at=NOW - 5):
+    return WorkerList().heard(list(workers), at)
+
+
+def loaded(status, at, error=None):
+    shot = Snapshot.from_json(operation("op_l", "data_load", status, error_message=error, completed_at=stamp(at)), NOW)
+    return Observation(shot, at)
+
+
+def links(line=THERE, near=None, loads=(), embedded=False):
+    backend, workers, source = chain(line, near or worker_list(worker("w1")), loads, NOW, embedded=embedded)
+    return {"backend": backend, "workers": workers, "source": source}
+
+
+def test_when_all_is_well_nothing_speaks_up():
+    found = links(near=worker_list(worker("w1", "busy", "op_a"), worker("w2"), worker("b1", kind="backtesting")))
+    assert found["workers"].text == "1 backtesting worker, 2 training workers; 1 busy."
+    assert trouble(list(found.values())) is None and not any(link.spoken for link in found.values())
+    later = links(replace(THERE, answered_at=NOW))
+    assert later["backend"].told == found["backend"].told, "an age alone is nothing new"
+
+
+def test_a_silent_backend_names_the_address_and_what_to_do():
+    found = links(replace(THERE, failing_since=NOW - 60, message="Could not connect."))
+    assert found["backend"].state == "failed" and found["backend"].at == NOW - 60 and found["backend"].spoken
+    assert "http://ktrdr/api/v1" in found["backend"].advice
+    assert found["workers"].text == "The backend does not tell its workers now."
+
+
+def test_a_slow_backend_is_not_a_silent_one():
+    found = links(replace(THERE, slow_since=NOW - 30))
+    assert (found["backend"].state, found["backend"].word) == ("problems", "Backend slow")
+    assert "waits for a worker that does not answer" in found["backend"].text
+
+
+@pytest.mark.parametrize(
+    ("workers", "state", "text"),
+    [
+        ([], "problems", "No worker is registered"),
+        ([worker("w1", "temporarily_unavailable", heard=40), worker("w2")], "problems", "w1 does not answer."),
+        ([worker("w1", "temporarily_unavailable", heard=40)], "failed", "w1 does not answer."),
+    ],
+)
+def test_workers(workers, state, text):
+    link = links(near=worker_list(*workers))["workers"]
+    assert (link.state, link.spoken) == (state, True) and text in link.text
+    if workers:
+        assert link.at == pytest.approx(NOW - 40, abs=1) and link.last
+
+
+def test_workers_not_listed_for_long_are_not_known():
+    assert links(near=worker_list(worker("w1"), at=NOW - 90))["workers"].word == "Not known now"
+
+
+def test_the_data_source_is_known_from_what_became_of_loads():
+    """KTRDR's own status of the Interactive Brokers connection is always "disconnected"."""
+    assert links()["source"].word == "Not known"
+    down = [
+        loaded("failed", NOW - 60, HOST_DOWN),
+        loaded("failed", NOW - 500, HOST_DOWN),
+        loaded("completed", NOW - 900),
+    ]
+    link = links(loads=down)["source"]
+    assert (link.state, link.at, link.spoken) == ("failed", NOW - 500, True) and "Start the host service" in link.advice
+    assert not links(loads=[loaded("failed", NOW - 9000, HOST_DOWN)])["source"].spoken, "too old to be news"
+    assert links(loads=[loaded("completed", NOW - 5), *down])["source"].state == "completed"
+    assert links(loads=[loaded("failed", NOW - 5, "Symbol NOSUCH not found")])["source"].state == "completed"
+    assert links(loads=[loaded("failed", NOW - 5, "Error 162")])["source"].text == "The last load failed: Error 162"
+    assert links(loads=[loaded("failed", NOW - 5, HOST_DOWN)], embedded=True)["source"].word == "Sample generator"
+
+
+def test_every_page_tells_of_a_lost_worker_and_only_when_something_changes(here, backend):
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    here.until("/start/training", lambda text: "1 training worker; none busy." in text)
+    assert "All well" in words(here.get("/").text)
+    with stream(here, "line") as reader:
+        beats = 2
+        reader.until(lambda stream: sum(name == "heard" for name, _ in stream.events) == beats)
+        assert len([piece for piece in reader.observation if "All well" in piece]) == 1, (
+            "ages travel with the heartbeat"
+        )
+        answered, listed = map(float, reader.events[-1][1].split())
+        assert time.time() - answered < 15 and time.time() - listed < 25
+        backend.workers = [worker("w1", "temporarily_unavailable", last_healthy_at=stamp(time.time() - 40))]
+        reader.until(lambda stream: "w1 does not answer." in stream.places["line"])
+    assert "The backend drops a worker five minutes after" in words(here.get("/data").text)
+
+
+def test_the_workers_page(here, backend):
+    backend.operations["op_a"] = operation("op_a", progress={"percentage": 41.0})
+    here.get("/operations/op_a")
+    backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp()), worker("w2"), worker("w3", "odd_one")]
+    backend.workers[1]["endpoint_url"] = "javascript:alert(1)"
+    page = here.until("/workers", lambda text: "w1" in text)
+    assert re_row(page, "w1").startswith("Busy w1 training · http://127.0.0.1:5005 swing Training · running, 41 %")
+    assert re_row(page, "w2").startswith("Free w2") and "Odd one" in re_row(page, "w3")
+    assert 'href="/operations/op_a"' in page and 'href="http' not in page and 'href="javascript' not in page
+    with stream(here, "workers") as reader:
+        backend.workers = [worker("w1", "temporarily_unavailable", "op_a", failures=3)]
+        reader.until(lambda stream: "3 questions unanswered" in stream.places.get("workers", ""))
+        assert "Gone within the last hour" in reader.places["workers"] and "w2" in reader.places["workers"]
+
+
+def test_no_workers_says_what_that_means(here, backend):
+    page = here.until("/workers", lambda text: "No worker is registered." in text)
+    assert "Trainings and backtests are refused until one is" in words(page)
+
+
+def test_over_a_silent_backend_the_workers_are_not_known(tmp_path):
+    with panel(tmp_path, f"http://127.0.0.1:{free_port()}/api/v1") as here:
+        page = here.until("/workers", lambda text: "so its workers are not known." in text)
+        assert "No worker is registered" not in words(page)
+
+
+def test_the_embedded_backend_shows_its_own_worker(tmp_path):
+    with panel(tmp_path) as here:
+        page = here.until("/workers", lambda text: "embedded-training" in text)
+        assert "Free embedded-training" in words(page) and "A sample generator makes the data" in words(page)
+
+
+def test_a_look_now_asks_soon_and_leads_only_to_own_pages(here, backend):
+    backend.operations["op_a"] = operation("op_a")
+    here.get("/operations/op_a")
+    assert here.post("/look-now", {"back": "/workers"}).headers["location"] == "/workers"
+    for elsewhere in ("//evil.test", "https://evil.test", "/\\evil.test", ""):
+        assert here.post("/look-now", {"back": elsewhere}).headers["location"] == "/"
+    assert words(here.post("/look-now", **{"hx-request": "true"}).text).startswith("Asked")
+
+
+def re_row(page: str, name: str) -> str:
+    return next(words(row) for row in page.split("<tr")[1:] if name in row).split("> ", 1)[-1]

@@ -1,0 +1,137 @@
+"""What a user reads, for each of the backend's ways of not saying what is so."""
+
+import dataclasses
+
+import pytest
+
+from panel.domain.snapshot import Snapshot
+from panel.domain.verdict import Cancel, Observation, State, judge
+from tests.support.scripted import RESULT, operation, percent
+
+NOW = 1_800_000_000.0
+
+
+def observation(**changes) -> Observation:
+    own = {name: changes.pop(name) for name in ("failing_since", "forgotten", "cancel", "cancel_at") if name in changes}
+    kind, status = changes.pop("kind", "training"), changes.pop("status", "running")
+    return Observation(Snapshot.from_json(operation("op_a", kind, status, **changes), NOW), NOW, **own)
+
+
+def test_a_running_training_says_its_step():
+    verdict = judge(observation(progress=percent(3.9, "Epoch 4/100 · Batch 180/205")), NOW)
+    assert (verdict.state, verdict.headline, verdict.live) == (State.RUNNING, "Epoch 4/100 · Batch 180/205", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [("pending", State.QUEUED), ("resuming", State.STARTING), ("paused", State.RUNNING)]
+)
+def test_what_is_not_an_end_stays_live(status, state):
+    verdict = judge(observation(status=status), NOW)
+    assert verdict.state is state and verdict.live
+
+
+def test_an_unknown_word_is_quoted():
+    assert "“paused”" in judge(observation(status="paused"), NOW).headline
+
+
+def test_a_load_marked_failed_after_a_minute_is_in_doubt_and_live():
+    error = "Operation was RUNNING but no worker claimed it"
+    verdict = judge(observation(kind="data_load", status="failed", error_message=error, progress=percent(40)), NOW)
+    assert (verdict.state, verdict.live) == (State.DOUBTFUL, True)
+    assert verdict.word == "Running, marked failed" and "keeps watching" in verdict.advice
+
+
+def test_a_success_that_the_backend_marks_failed_is_a_success():
+    verdict = judge(observation(status="failed", error_message="worker lost", result_summary=RESULT), NOW)
+    assert (verdict.state, verdict.live) == (State.COMPLETED, False)
+    assert "succeeded" in verdict.headline and "marked it failed" in verdict.headline
+
+
+def test_a_load_that_brought_nothing_although_bars_were_missing_is_a_problem():
+    result = {"mode": "tail", "gaps_filled": 3, "rows_downloaded": 0}
+    verdict = judge(observation(kind="data_load", status="completed", result_summary=result), NOW)
+    assert verdict.state is State.PROBLEMS and "not one bar came" in verdict.headline
+
+
+def test_a_training_says_after_how_many_epochs_it_ended():
+    assert judge(observation(status="completed", result_summary=RESULT), NOW).headline == "Finished after 2 epochs."
+
+
+def test_a_loads_step_is_words():
+    step = percent(40, "⚡ Downloading 12 segments from IB: ✅ Loaded 362 bars from segment 2/12")
+    told = judge(observation(kind="data_load", progress=step), NOW).headline
+    assert told == "Downloading 12 segments from IB: Loaded 362 bars from segment 2/12"
+
+
+@pytest.mark.parametrize(("rows", "words"), [(0, "Nothing was missing"), (362, "362 bars"), (12345, "12,345 bars")])
+def test_a_load_says_what_came(rows, words):
+    result = {"gaps_filled": int(rows > 0), "rows_downloaded": rows}
+    assert words in judge(observation(kind="data_load", status="completed", result_summary=result), NOW).headline
+
+
+def test_a_silent_backend_is_not_an_end():
+    assert judge(observation(failing_since=NOW - 2), NOW).state is State.RUNNING
+    verdict = judge(observation(failing_since=NOW - 30), NOW)
+    assert (verdict.state, verdict.live) == (State.SILENT, True) and "last values" in verdict.headline
+
+
+def test_a_forgotten_operation_is_neither_completed_nor_failed():
+    verdict = judge(observation(forgotten=True), NOW)
+    assert (verdict.state, verdict.live) == (State.FORGOTTEN, False)
+    assert "no longer knows" in verdict.headline and "Whether it finished is not known" in verdict.advice
+
+
+def test_what_had_ended_before_it_was_forgotten_keeps_its_end():
+    assert judge(observation(status="completed", forgotten=True), NOW).state is State.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("cancel", "word"),
+    [(Cancel.ASKED, "Cancel asked"), (Cancel.ACKNOWLEDGED, "Stopping"), (Cancel.UNDELIVERED, "Cancel not delivered")],
+)
+def test_the_stages_of_a_cancel(cancel, word):
+    verdict = judge(observation(cancel=cancel, cancel_at=NOW), NOW)
+    assert (verdict.state, verdict.word, verdict.live) == (State.CANCELLING, word, True)
+
+
+def test_a_cancel_that_takes_long_says_so():
+    assert "unusually long" in judge(observation(cancel=Cancel.ACKNOWLEDGED, cancel_at=NOW - 60), NOW).advice
+
+
+def test_a_cancelled_training_whose_worker_was_not_told_may_go_on():
+    verdict = judge(observation(status="cancelled", cancel=Cancel.UNDELIVERED, cancel_at=NOW), NOW)
+    assert verdict.state is State.CANCELLED and "may go on" in verdict.advice
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("No data found in cache for NOSUCH 1h", "Load this data first"),
+        (
+            "Host service connection failed: HTTP error for POST /data/validate",
+            "host service, the program between KTRDR and the Gateway, does not answer",
+        ),
+        ("Symbol NOSUCH not found", "does not know this symbol"),
+        ("Symbol NOSUCH not found. The sample market has EURUSD.", "does not know this symbol"),
+        ("Something new", ""),
+    ],
+)
+def test_a_failure_says_what_to_do_where_that_is_known(error, advice):
+    verdict = judge(observation(status="failed", error_message=error), NOW)
+    assert (verdict.state, verdict.headline) == (State.FAILED, error) and advice in verdict.advice
+
+
+def test_a_load_that_failed_for_its_sources_own_reason_says_where_to_look():
+    verdict = judge(observation(kind="data_load", status="failed", error_message="HMDS query returned no data"), NOW)
+    assert verdict.headline == "HMDS query returned no data" and "Gateway" in verdict.advice
+
+
+def test_a_cancel_that_lost_the_race_shows_the_end():
+    assert judge(observation(status="completed", cancel=Cancel.ASKED), NOW).state is State.COMPLETED
+
+
+def test_evidence_is_not_changed_by_being_judged():
+    evidence = observation()
+    before = dataclasses.replace(evidence)
+    judge(evidence, NOW)
+    assert evidence == before

@@ -1,0 +1,131 @@
+"""What is stored: asked gently, drawn as a map, looked at again after a load; and its candles."""
+
+import time
+
+import pytest
+
+from panel.views.charts import place_of
+from tests.domain.test_gaps import hours, without
+from tests.support.panels import panel, stream
+from tests.support.scripted import operation, percent
+from tests.web.test_pages import words
+from tests.workflows.test_queue import ends, load
+
+
+def test_the_map_shows_what_is_stored_and_what_is_missing(here, backend):
+    backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30), ("TSLA", "1h"): hours(30, stock=True)}
+    backend.strategies[0] |= {"symbol": "GBPUSD", "timeframe": "4h"}
+    here.post("/data/look")
+    page = words(
+        here.until(
+            "/data",
+            lambda text: "looking…" not in text and "Nothing stored" in text and text.count('class="there"') == 3,
+        )
+    )
+    assert "EURUSD 1h 2024-01-01 to 2025-02-21" in page and f"{len(backend.bars['EURUSD', '1h']):,}" in page
+    assert "2024-04-09 to 2024-05-10" in page or "2024-04-10 to 2024-05-10" in page
+    assert "GBPUSD 4h swing needs it Nothing stored." in page
+    assert backend.hits["GET /symbols"] == 1
+
+
+def test_the_backend_is_asked_gently_and_not_again_soon(here, backend):
+    backend.bars = {(f"SYM{n}", "1d"): hours(20) for n in range(6)}
+    here.post("/data/look")
+    here.until(
+        "/data",
+        lambda text: text.count('class="there"') == 6 and "looking…" not in text and "Nothing stored" in text,
+        30,
+    )
+    before = backend.hits.copy()
+    for _ in range(5):
+        here.post("/data/look")
+        here.get("/data")
+    time.sleep(1)
+    assert backend.hits["POST /data/range"] == before["POST /data/range"] == 7  # six stored, one that a strategy names
+    assert backend.hits["GET /symbols"] == 1
+
+
+def test_what_is_known_is_remembered_across_restarts(address, backend, tmp_path):
+    backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30)}
+    with panel(tmp_path, address) as here:
+        here.post("/data/look")
+        here.until("/data", lambda text: 'class="hole"' in text)
+    with panel(tmp_path, address) as here:
+        assert 'class="hole"' in here.get("/data").text
+
+
+def test_after_a_load_its_row_is_looked_at_again(here, backend):
+    backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30)}
+    here.post("/data/look")
+    here.until("/data", lambda text: 'class="hole"' in text)
+    with stream(here, "stored") as reader:
+        address = load(here).headers["location"]
+        place = place_of("EURUSD", "1h")
+        reader.until(lambda stream: "Loading, 0 %" in stream.places.get(place, ""))
+        backend.bars["EURUSD", "1h"] = hours(60)
+        ends(backend)
+        reader.until(
+            lambda stream: (
+                'class="there"' in stream.places["coverage"] and 'class="hole"' not in stream.places["coverage"]
+            )
+        )
+    assert "no gaps" in words(here.until(address, lambda text: "Stored now" in text and "no gaps" in text))
+
+
+def test_a_row_that_was_not_there_appears_with_its_load(here, backend):
+    backend.bars = {("EURUSD", "1h"): hours(20)}
+    with stream(here, "stored") as reader:
+        load(here, symbol="NEWONE", timeframe="15m")
+        reader.until(lambda stream: "NEWONE 15m" in stream.places.get("coverage", ""))
+        reader.until(lambda stream: "Loading, 0 %" in stream.places.get(place_of("NEWONE", "15m"), ""))
+    assert "NEWONE 15m" in words(here.get("/data").text).partition("Gaps")[2]
+
+
+def test_a_load_that_goes_on_does_not_send_the_whole_map_again(here, backend):
+    backend.bars = {(f"SYM{n}", "1d"): hours(20) for n in range(5)} | {("EURUSD", "1h"): hours(20)}
+    here.post("/data/look")
+    here.until("/data", lambda text: text.count('class="there"') == 6 and "looking…" not in text, 30)
+    name = load(here).headers["location"].removeprefix("/operations/")
+    place = place_of("EURUSD", "1h")
+    with stream(here, "stored") as reader:
+        reader.until(lambda stream: "Loading, " in stream.places.get(place, "") and "coverage" in stream.places)
+        reader.observation.clear()
+        for at in (11, 22, 33):
+            backend.operations[name] = operation(name, "data_load", progress=percent(at, f"Segment {at}"))
+            reader.until(lambda stream, at=at: f"Loading, {at} %. Segment {at}" in stream.places[place])
+    assert not any('hx-target="#coverage"' in piece for piece in reader.observation)
+    assert max(map(len, reader.observation)) < 1500
+
+
+def test_candles_come_as_they_are_stored_and_thinned_when_many(here, backend):
+    backend.bars = {("EURUSD", "1h"): hours(60)}
+    newest = here.get("/data/EURUSD/1h/bars").json()
+    assert newest["each"] == 1 and len(newest["candles"]) == 1500
+    assert newest["candles"][-1] == [hours(60)[-1], 1.0, 1.2, 0.9, 1.1, 5.0]
+    whole = here.get(f"/data/EURUSD/1h/bars?start={hours(60)[0]}&end={hours(60)[-1] + 3600}").json()
+    assert whole["each"] == 3 and sum(candle[5] for candle in whole["candles"]) == 5 * len(hours(60))
+    page = here.get("/data/EURUSD/1h")
+    assert "The newest 200 bars as a table" in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/data/..%2fx/1h",
+        "/data/EURUSD/7x",
+        "/data/EURUSD/1h/bars?start=nan",
+        "/data/EURUSD/1h/bars?start=1e300&end=2e300",
+    ],
+)
+def test_what_is_no_symbol_or_time_asks_nothing(here, backend, path):
+    assert here.get(path).status_code in (404, 422)
+    assert not any(hit.startswith("GET /data") for hit in backend.hits)
+
+
+def test_a_symbol_that_would_lead_elsewhere_is_not_asked_for(here, backend):
+    backend.bars = {("../operations", "1h"): hours(10), ("EURUSD", "1h"): hours(10), ("A B", "1h"): hours(10)}
+    backend.strategies[0] |= {"symbol": "../../x", "timeframe": "1h"}
+    here.post("/data/look")
+    page = here.until("/data", lambda text: text.count('class="there"') == 1 and "looking…" not in text)
+    asked = {body["symbol"] for hit, body in backend.bodies if hit == "POST /data/range"}
+    assert asked == {"EURUSD"} and "operations/1h" not in page

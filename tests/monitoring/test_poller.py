@@ -1,0 +1,234 @@
+"""The relay over a scripted backend: what it finds out, from which source, and at what cost."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from panel.client import AsyncCLIClient
+from panel.domain.observation import Observation
+from panel.domain.verdict import Verdict
+from panel.monitoring.discovery import Discovery
+from panel.monitoring.poller import Monitor
+from panel.storage.store import Storage
+from tests.support.scripted import Backend, operation, percent, stamp
+
+pytestmark = pytest.mark.anyio
+
+
+class Nobody:
+    """Pages that nobody has open."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def changed(self, observation: Observation) -> None:
+        self.heard.append(observation.snapshot.id)
+
+    def listed(self) -> None: ...
+    def line_changed(self) -> None: ...
+    def workers_changed(self) -> None: ...
+    def judged(self, verdict: Verdict) -> None: ...
+    def ended(self, observation: Observation, verdict: Verdict) -> None: ...
+
+    def watched(self, operation_id: str) -> bool:
+        return True
+
+    def anyone(self) -> bool:
+        return True
+
+
+class Wire(httpx.ASGITransport):
+    """The way to the scripted backend. On paths in `hung` no answer comes in time."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend.app)
+        self.hung: tuple[str, ...] = ()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.removeprefix("/api/v1").startswith(self.hung or ("never",)):
+            raise httpx.ReadTimeout("no answer", request=request)
+        return await super().handle_async_request(request)
+
+
+@asynccontextmanager
+async def relaying(wire: Wire, folder: Path) -> AsyncIterator[Monitor]:
+    async with AsyncCLIClient("http://backend/api/v1", transport=wire, max_retries=0) as client:
+        store = Storage(folder / "panel.db")
+        relay = Monitor(client, store, Nobody(), client.address)
+        discovery = Discovery(client, relay, store.memory, every=0.3)
+        tasks = [asyncio.create_task(relay.run()), asyncio.create_task(discovery.run())]
+        try:
+            yield relay
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            store.close()
+
+
+async def until(reached: Callable[[], object], patience: float = 20.0) -> None:
+    end = time.monotonic() + patience
+    while not reached():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def wire(backend: Backend) -> Wire:
+    return Wire(backend)
+
+
+def busy_with(operation_id: str) -> dict[str, object]:
+    return {"worker_id": "training-worker-1", "worker_type": "training", "status": "busy"} | {
+        "current_operation_id": operation_id,
+        "last_healthy_at": stamp(),
+    }
+
+
+async def test_quirk_1_a_training_in_no_list_is_found_through_its_worker(backend, wire, tmp_path):
+    backend.operations["op_hidden"] = operation("op_hidden", progress=percent(7.0, "Epoch 7/100"))
+    backend.workers = [busy_with("op_hidden")]
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: relay.known("op_hidden"))
+        assert relay.known("op_hidden").snapshot.step == "Epoch 7/100"
+
+
+async def test_quirk_1_the_lists_frozen_values_never_replace_fresh_ones(backend, wire, tmp_path):
+    backend.operations["op_a"] = lambda reading: operation("op_a", progress=percent(10.0 + reading, "fresh"))
+    frozen = {"operation_id": "op_a", "operation_type": "training", "status": "running", "progress_percentage": 1.0}
+    backend.answers["GET /operations"] = (200, {"success": True, "data": [frozen | {"current_step": "frozen"}]})
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: backend.hits["GET /operations"] >= 2)
+        assert relay.known("op_a").snapshot.step == "fresh"
+        assert all(reading.step == "fresh" for reading in relay._store.memory.readings("op_a"))
+
+
+async def test_quirk_2_what_left_the_list_is_followed_by_its_id_to_its_end(backend, wire, tmp_path):
+    def load(reading: int) -> dict[str, object]:
+        result = {"mode": "tail", "gaps_filled": 1, "rows_downloaded": 362}
+        done = {"completed_at": stamp(), "result_summary": result, "progress": percent(100.0)}
+        running = {"progress": percent(40.0, "Segment 2/12")}
+        return (
+            operation("op_load", "data_load", "completed", **done)
+            if reading > 2
+            else operation("op_load", "data_load", **running)
+        )
+
+    backend.operations["op_load"] = load
+    listed = [{"operation_id": "op_load", "operation_type": "data_load", "status": "running"}]
+    backend.answers["GET /operations"] = lambda request: (
+        200,
+        {"data": listed if backend.hits["GET /operations"] == 1 else []},
+    )
+    async with relaying(wire, tmp_path) as relay:
+        await until(
+            lambda: (
+                (observation := relay.known("op_load")) and relay.verdict(observation).headline == "362 bars fetched."
+            )
+        )
+        assert relay.running() == []
+
+
+async def test_quirk_2_a_backend_that_forgot_everything_takes_nothing_away(backend, wire, tmp_path):
+    backend.operations["op_a"] = operation("op_a", status="completed", completed_at=stamp())
+    backend.operations["op_b"] = operation("op_b", progress=percent(30.0, "Epoch 3/10"))
+    item = {"operation_type": "training", "status": "running"}
+    backend.answers["GET /operations"] = (
+        200,
+        {"data": [{"operation_id": "op_a"} | item, {"operation_id": "op_b"} | item]},
+    )
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: relay.known("op_a") and relay.known("op_b"))
+    backend.operations.clear()
+    backend.answers.clear()
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: relay.known("op_b").forgotten)
+        assert relay.verdict(relay.known("op_b")).word == "Forgotten"
+        assert relay.verdict(relay.known("op_a")).word == "Completed"
+        assert relay.known("op_b").snapshot.percentage == 30.0
+
+
+async def test_what_only_a_list_told_is_read_one_by_one_until_all_is_known(backend, wire, tmp_path):
+    item = {"operation_type": "training", "status": "completed", "progress_percentage": 100.0}
+    for n in range(20):
+        backend.operations[f"op_{n:02}"] = operation(f"op_{n:02}", status="completed", completed_at=stamp())
+    listed = [item | {"operation_id": f"op_{n:02}", "created_at": stamp(1e9 - n)} for n in range(20)]
+    backend.answers["GET /operations"] = (200, {"data": listed})
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: (observation := relay.known("op_03")) and observation.snapshot.full)
+        assert [n for n in range(20) if relay.known(f"op_{n:02}").snapshot.full] == [0, 1, 2, 3]  # the latest first
+    del backend.operations["op_19"]
+    async with relaying(wire, tmp_path) as relay:  # after a restart it goes on where it was
+        await until(lambda: relay.known("op_18").snapshot.full and relay.known("op_19").forgotten)
+
+
+async def test_quirk_14_a_list_that_waits_for_a_hung_worker_is_slow_not_silent(backend, wire, tmp_path):
+    backend.operations["op_a"] = operation("op_a", progress=percent(30.0, "Epoch 3/10"))
+    backend.workers = [busy_with("op_a")]
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: relay.known("op_a"))
+        wire.hung = ("/operations",)
+        await until(lambda: relay.line.slow_since)
+        assert relay.line.failing_since is None
+        await until(lambda: relay.verdict(relay.known("op_a")).word == "No answer about this one")
+        wire.hung = ()
+        await until(lambda: relay.line.slow_since is None)
+        await until(lambda: relay.verdict(relay.known("op_a")).word == "Running")
+
+
+async def test_a_backend_that_does_not_answer_at_all_is_silent(backend, wire, tmp_path):
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: relay.line.answered_at)
+        wire.hung = ("/",)
+        await until(lambda: relay.line.failing_since)
+        wire.hung = ()
+        await until(lambda: relay.line.failing_since is None)
+
+
+async def test_quirk_5_the_end_of_a_resumed_training_is_believed_and_costs_no_more_readings(backend, wire, tmp_path):
+    """What the backend calls "resuming" for ever is not read for ever."""
+    before = time.time() - 300
+    backend.operations["op_a"] = operation("op_a", status="resuming", created_at=stamp(before))
+    backend.workers = [busy_with("op_a") | {"status": "available", "current_operation_id": None}]
+    listed = {"operation_id": "op_a", "operation_type": "training", "status": "resuming"}
+    backend.answers["GET /operations"] = (200, {"data": [listed]})
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: relay.known("op_a"))
+        aged = relay.known("op_a")
+        relay.keep(aged, Observation(aged.snapshot, before))  # as if it had been watched for five minutes
+        await until(lambda: not relay.running(), 40)
+        assert relay.verdict(relay.known("op_a")).word == "Probably ended"
+        asked = backend.hits["GET /operations/op_a"]
+        await asyncio.sleep(2)  # six rounds
+        assert backend.hits["GET /operations/op_a"] <= asked + 1
+
+
+async def test_quirk_15_a_cancelled_training_that_is_still_worked_on_is_told_from_the_workers(backend, wire, tmp_path):
+    ended = stamp(time.time() - 120)
+    backend.operations["op_a"] = operation("op_a", status="cancelled", completed_at=ended, error_message="shutdown")
+    backend.workers = [busy_with("op_a")]
+    async with relaying(wire, tmp_path) as relay:
+        await until(
+            lambda: (
+                (observation := relay.known("op_a")) and relay.verdict(observation).word == "Cancelled, still worked on"
+            )
+        )
+        backend.workers = []
+        await until(lambda: relay.verdict(relay.known("op_a")).word == "Cancelled")
+        states = [reading.state for reading in relay._store.memory.readings("op_a")]
+        assert states[-2:] == ["stray", "cancelled"]
+
+
+async def test_quirks_10_and_24_what_lies_is_never_asked(backend, wire, tmp_path):
+    backend.operations["op_a"] = operation(
+        "op_a", status="failed", error_message="Symbol X not found", completed_at=stamp()
+    )
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: backend.hits["GET /workers"])
+        assert not [hit for hit in backend.hits if "/ib/" in hit or hit.endswith("/retry") or "data/info" in hit]
+        await relay.look("op_a")

@@ -1,0 +1,348 @@
+"""The backend's ways of not saying what is so, played second by second, and what a person then reads.
+
+Each test is one of the numbered quirks of KTRDR's backend as they were measured. Answers go in as bytes, through
+the same rooms as in the panel; only the clock is the test's.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from panel.backend import decoding as wire
+from panel.domain.observation import Cancel, Observation, forgotten, observed, unread
+from panel.domain.snapshot import Snapshot
+from panel.domain.verdict import State, Verdict, judge
+from panel.domain.workers import WorkerList
+from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
+
+BEGAN = 1_800_000_000.0
+UNCLAIMED = "Operation was RUNNING but no worker claimed it"
+
+
+class Play:
+    """One operation and the workers around it. Times are seconds since the beginning."""
+
+    def __init__(self, kind: str = "training", operation_id: str = "op_a") -> None:
+        self.kind, self.id = kind, operation_id
+        self.observation: Observation | None = None
+        self.worker_list = WorkerList()
+
+    def reads(self, at: float, status: str = "running", **changes: Any) -> Verdict:
+        """The backend answers with this, and the panel reads it."""
+        detail = operation(self.id, self.kind, status, **{"created_at": stamp(BEGAN), **changes})
+        if self.kind in ("training", "backtesting"):
+            detail["metadata"]["parameters"]["worker_id"] = "training-worker-1"
+        body = json.dumps({"success": True, "data": detail}).encode()
+        answer = wire.read_answer("GET", f"/operations/{self.id}", 200, body)
+        self.observation = observed(self.observation, Snapshot.from_json(answer, BEGAN + at))
+        return self.at(at)
+
+    def fails(self, at: float, *, timed_out: bool) -> Verdict:
+        self.observation = unread(self.evidence, BEGAN + at, timed_out=timed_out)
+        return self.at(at)
+
+    def lists(self, at: float, *workers: dict[str, Any]) -> Verdict:
+        """The backend lists its workers."""
+        self.worker_list = self.worker_list.heard(list(workers), BEGAN + at)
+        return self.at(at)
+
+    def at(self, at: float) -> Verdict:
+        return judge(self.evidence, BEGAN + at, self.worker_list)
+
+    @property
+    def evidence(self) -> Observation:
+        assert self.observation is not None
+        return self.observation
+
+    def trains(self, until: float, begin: float = 0.0) -> None:
+        """A training that gets on: a step, a few per cent and an answer each second; its worker is busy with it."""
+        for second in range(int(begin), int(until) + 1):
+            done = int(second - begin) // 2
+            step = percent(min(1.0 + second, 95.0), f"Epoch {done + 1}/100 · Batch {second % 2 * 100 + 5}/205")
+            self.reads(second, progress=step, metrics={"epochs": corrupt(done)})
+            if second % 10 == 0:
+                self.lists(second, worker("busy", self.id, healthy=second))
+
+
+def worker(status: str, operation_id: str | None = None, healthy: float = 0.0) -> dict[str, Any]:
+    return {
+        "worker_id": "training-worker-1",
+        "worker_type": "training",
+        "endpoint_url": "http://127.0.0.1:5005",
+        "status": status,
+        "current_operation_id": operation_id,
+        "capabilities": {"gpu": False},
+        "last_health_check": stamp(BEGAN + healthy),
+        "last_healthy_at": stamp(BEGAN + healthy),
+        "health_check_failures": 0,
+    }
+
+
+def text(verdict: Verdict) -> str:
+    return " ".join([verdict.word, verdict.headline, verdict.advice, *verdict.evidence])
+
+
+def test_4_of_interleaved_histories_the_longest_is_the_curve():
+    play = Play()
+    play.reads(5, metrics={"epochs": corrupt(4)})
+    assert [epoch.number for epoch in play.evidence.snapshot.epochs] == [0, 1, 2, 3]
+    play.reads(6, metrics={"epochs": [[], 0]})  # as it is after the end of a run
+    assert len(play.evidence.snapshot.epochs) == 4
+    play.reads(7, "completed", result_summary=RESULT, metrics={"epochs": corrupt(1)})
+    assert [epoch.train_loss for epoch in play.evidence.snapshot.epochs] == [0.9, 0.7]  # the result's own history
+
+
+def test_5_a_resumed_training_goes_on_without_progress_and_its_end_is_told_by_the_worker():
+    play = Play()
+    play.reads(0, "cancelled", error_message="Operation cancelled by user", completed_at=stamp(BEGAN))
+    assert play.reads(60, "resuming").word == "Resuming"
+    play.lists(65, worker("busy", play.id, 65))
+    assert play.at(70).headline == "Going on from its checkpoint."
+    play.lists(95, worker("busy", play.id, 95))
+    told = play.reads(100, "resuming")
+    assert (told.state, told.word, told.live) == (State.UNREPORTED, "Working, unreported", True)
+    assert "passes on no progress" in told.headline
+    assert "Worker training-worker-1 is busy with it, listed 5 s ago." in told.evidence
+    assert "would not reach the worker" in told.advice
+    play.lists(170, worker("available", None, 170))
+    told = play.reads(172, "resuming")
+    assert (told.state, told.word, told.live) == (State.VANISHED, "Probably ended", False)
+    assert "No worker is busy with it any more" in told.headline and "Look for its model" in told.advice
+
+
+def test_5_a_cancel_of_a_resumed_training_does_not_reach_the_worker_and_that_is_said():
+    play = Play()
+    play.reads(0, "resuming")
+    told = judge(replaced(play, cancel=Cancel.UNDELIVERED, cancel_at=BEGAN + 30), BEGAN + 31, play.worker_list)
+    assert told.word == "Cancel not delivered" and "did not reach the worker" in told.headline
+    play.observation = replaced(play, cancel=Cancel.UNDELIVERED, cancel_at=BEGAN + 30)
+    told = play.reads(32, "cancelled", completed_at=stamp(BEGAN + 30))
+    assert told.word == "Cancelled" and "may go on working" in told.advice
+    play.lists(60, worker("busy", play.id, 60))
+    told = play.at(62)
+    assert (told.state, told.live) == (State.STRAY, False)
+    assert told.word == "Cancelled, still worked on" and "the worker goes on with it" in told.headline
+    assert "Worker training-worker-1 is busy with this operation, listed 2 s ago." in told.evidence
+    play.lists(90, worker("available", None, 90))
+    assert play.at(91).word == "Cancelled"
+
+
+def replaced(play: Play, **changes: Any) -> Observation:
+    return dataclasses.replace(play.evidence, **changes)
+
+
+@pytest.mark.parametrize("kind", ["data_load", "dummy"])
+def test_6_a_load_longer_than_a_minute_is_marked_failed_goes_on_and_completes(kind):
+    play = Play(kind)
+    for second in range(0, 64, 2):
+        assert play.reads(second, progress=percent(second / 2, f"Segment {second}")).word == "Running"
+    failed = {"error_message": UNCLAIMED, "completed_at": stamp(BEGAN + 64)}
+    told = play.reads(64, "failed", progress=percent(32, "Segment 64"), **failed)
+    assert (told.state, told.live) == (State.DOUBTFUL, True)
+    assert told.word == "Running, marked failed" and "The work usually goes on." in told.headline
+    for second in range(66, 90, 2):
+        told = play.reads(second, "failed", progress=percent(second / 2, f"Segment {second}"), **failed)
+        assert told.word == "Running, marked failed"
+    assert any(f"at {play.evidence.snapshot.percentage:.0f} %" in line for line in told.evidence)
+    result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 4000}
+    told = play.reads(90, "completed", progress=percent(100), result_summary=result, **failed)
+    assert told.state is State.COMPLETED and UNCLAIMED not in text(told)
+
+
+def test_7_a_load_of_which_every_segment_failed_is_not_called_a_success():
+    play = Play("data_load")
+    play.reads(0, progress=percent(60))
+    result = {"mode": "tail", "gaps_filled": 1, "rows_downloaded": 0}
+    told = play.reads(3, "completed", progress=percent(100), result_summary=result)
+    assert told.state is State.PROBLEMS
+    assert "not one bar came although bars were missing" in told.headline and "Check the data source" in told.advice
+
+
+def test_7_and_18_a_load_whose_progress_went_backwards_may_have_holes():
+    play = Play("data_load")
+    for second, at in enumerate((30, 55.7, 81.4, 90.0)):
+        assert play.reads(second, progress=percent(at, "Downloading 7 segments")).word == "Running"
+    assert play.reads(5, progress=percent(64.3, "Loaded 430 bars from segment 7/7 (4/7)")).word == "Running"
+    result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 1944}
+    told = play.reads(6, "completed", progress=percent(100), result_summary=result)
+    assert (told.state, told.word) == (State.PROBLEMS, "Finished with problems")
+    assert told.headline == "1,944 bars came, but some segments did not: bars are probably still missing."
+    assert "went backwards" in told.evidence[0]
+
+
+def test_10_an_entry_that_the_backends_own_retry_made_waits_for_ever_and_that_is_said():
+    play = Play()
+    assert play.reads(0, "pending").headline == "Accepted, waiting for a worker."
+    told = play.reads(120, "pending")
+    assert (told.state, told.word) == (State.STALLED, "Waiting, not taken")
+    assert told.headline == "Nobody has begun to work on it for 2 min." and "never run" in told.evidence[0]
+
+
+def test_13_a_killed_worker_is_told_long_before_the_backend_notices():
+    play = Play()
+    play.trains(20)
+    frozen = play.evidence.snapshot
+    progress = percent(frozen.percentage, frozen.step)
+    history = {"epochs": corrupt(10)}
+    for second in range(21, 30):  # it died at 20
+        assert play.reads(second, progress=progress, metrics=history).word == "Running"
+    play.lists(48, worker("temporarily_unavailable", play.id, 19))
+    told = play.reads(50, progress=progress, metrics=history)
+    assert (told.state, told.word, told.live) == (State.LOST, "Worker lost", True)
+    assert "no longer answers" in told.headline
+    assert "Worker training-worker-1 last answered 31 s ago." in told.evidence
+    play.lists(330)  # removed after 300 s
+    told = play.reads(332, progress=progress, metrics=history)
+    assert told.word == "Worker lost" and "is no longer there" in told.headline
+    told = play.reads(381, "failed", error_message="Worker lost: no health check", completed_at=stamp(BEGAN + 380))
+    assert told.state is State.FAILED
+    assert play.evidence.snapshot.percentage == frozen.percentage and len(play.evidence.snapshot.epochs) == 10
+
+
+def test_14_a_hanging_worker_is_told_apart_from_a_silent_backend():
+    play = Play()
+    play.trains(20)
+    play.fails(33, timed_out=True)
+    play.lists(38, worker("busy", play.id, 20))  # /workers answers all the while
+    told = play.at(40)
+    assert (told.state, told.word) == (State.SILENT, "No answer about this one")
+    assert "The backend answers other questions" in told.headline
+    assert "Worker training-worker-1 last answered 20 s ago." in told.evidence
+    told = play.at(60)  # nothing answers any more
+    assert told.word == "Backend silent"
+
+
+def test_15_a_worker_that_was_stopped_and_trains_on():
+    play = Play()
+    play.trains(20)
+    told = play.reads(22, "cancelled", error_message="Worker shutdown", completed_at=stamp(BEGAN + 22))
+    assert told.word == "Cancelled" and told.headline == "Worker shutdown"
+    play.lists(30, worker("busy", play.id, 30))
+    assert play.at(31).word == "Cancelled"  # the list of workers may lag so far behind
+    play.lists(50, worker("busy", play.id, 50))
+    assert play.at(52).word == "Cancelled, still worked on"
+    told = play.reads(80, "pending")  # its registration brought it back
+    assert (told.state, told.word) == (State.DOUBTFUL, "Marked as waiting again")
+    assert "It had ended (cancelled)" in told.headline
+
+
+def test_16_a_backend_restarted_in_mid_training_loses_track_and_then_calls_the_success_failed():
+    play = Play()
+    play.trains(20)
+    assert play.fails(21, timed_out=False).word == "Running"
+    assert play.fails(26, timed_out=False).word == "Backend silent"
+    reached = play.evidence.snapshot.percentage
+    assert play.reads(28, progress=percent(0.0)).word == "Running"
+    assert play.evidence.snapshot.percentage == reached  # not 0 %: that is only what is left at the backend
+    play.lists(30)  # workers return after 20 to 35 s
+    assert play.reads(45, progress=percent(0.0)).word == "Running"
+    play.lists(60, worker("busy", play.id, 60))
+    told = play.reads(62, progress=percent(0.0))
+    assert (told.state, told.word) == (State.UNREPORTED, "Working, unreported")
+    assert "lost track of it, as it does when it is restarted" in told.headline
+    play.lists(100, worker("available", None, 100))
+    told = play.reads(101, progress=percent(0.0))
+    assert told.word == "Nobody works on it" and "calls even a success failed" in told.advice
+    told = play.reads(160, "failed", error_message=UNCLAIMED, result_summary=RESULT, completed_at=stamp(BEGAN + 159))
+    assert (told.state, told.word) == (State.COMPLETED, "Completed")
+    assert "It succeeded: the full result is there." in told.headline
+
+
+def test_16_also_when_the_panel_came_later():
+    play = Play()
+    assert play.reads(90, progress=percent(0.0)).word == "Running"
+    play.lists(95, worker("busy", play.id, 95))
+    assert play.at(96).word == "Running"
+    play.lists(125, worker("busy", play.id, 125))
+    assert play.reads(126, progress=percent(0.0)).word == "Working, unreported"
+
+
+def test_17_a_backend_restarted_in_mid_load_ends_it():
+    play = Play("data_load")
+    for second in range(10):
+        play.reads(second, progress=percent(5.0 * second, f"Segment {second}"))
+    told = play.reads(14, progress=percent(0.0))
+    assert (told.state, told.word) == (State.LOST, "Ended with the backend")
+    assert "restarted in the middle of this load" in told.headline and "It was at 45 %." in told.evidence
+    told = play.reads(88, "failed", error_message=UNCLAIMED, completed_at=stamp(BEGAN + 88))
+    assert (told.state, told.live) == (State.FAILED, False)
+    assert "restarted in the middle of this load" in told.headline and UNCLAIMED in told.evidence[1]
+
+
+def test_18_a_percentage_is_clamped_and_its_total_may_change():
+    play = Play()
+    play.reads(1, progress=percent(0.005, "Epoch 1/3 · Batch 1/205", steps_total=3))
+    play.reads(2, progress=percent(3.88, "Epoch 4/100 · Batch 180/205", steps_total=100, steps_completed=3))
+    assert play.evidence.snapshot.steps_total == 100
+    play.reads(3, progress=percent(140.0))
+    assert play.evidence.snapshot.percentage == 100.0
+    play.reads(4, "cancelled", progress=percent(0.0), completed_at=stamp(BEGAN + 4))
+    assert play.evidence.snapshot.percentage == 100.0  # where it was, not the backend's 0
+
+
+def test_20_and_22_times_come_in_three_spellings_and_may_be_missing():
+    play = Play()
+    for created in ("2027-01-15T08:00:00.250000Z", "2027-01-15T08:00:00.250000+00:00", "2027-01-15T08:00:00.250000"):
+        play.reads(1, created_at=created, started_at=None)
+        assert play.evidence.snapshot.created_at == 1_800_000_000.25
+    assert play.evidence.snapshot.started_at is None
+
+
+def test_21_losses_of_a_run_that_went_to_nan_are_gaps_not_numbers():
+    play = Play()
+    history = [{"epoch": 0, "train_loss": 0.9, "val_loss": 1.0}, {"epoch": 1, "train_loss": None, "val_loss": None}]
+    play.reads(5, metrics={"epochs": [history, 2]})
+    assert [epoch.train_loss for epoch in play.evidence.snapshot.epochs] == [0.9, None]
+
+
+def test_an_operation_that_stands_still_is_stalled_by_its_own_measure():
+    quick, slow = Play(), Play("data_load")
+    quick.trains(30)
+    for second in range(0, 301, 5):
+        slow.reads(second, progress=percent(second // 60 * 10.0, f"Segment {second // 60}"))
+    told = quick.at(30 + 50)
+    assert (told.state, told.word) == (State.STALLED, "Stalled")
+    assert told.headline == "Nothing has changed for 50 s, at 31 %."
+    assert "every 1 s or sooner" in told.evidence[0]
+    assert slow.at(300 + 120).word == "Running"  # a minute for each segment is its way
+    assert slow.at(300 + 500).word == "Stalled"
+
+
+def test_a_long_first_step_is_not_called_a_stall():
+    play = Play()
+    play.reads(0, progress=percent(0.0, "Starting v3 training pipeline"))
+    assert play.at(200).word == "Running"
+    assert play.at(301).word == "Stalled"
+
+
+def test_an_operation_that_moves_again_is_no_longer_stalled():
+    play = Play()
+    play.trains(30)
+    assert play.at(100).word == "Stalled"
+    assert play.reads(101, progress=percent(40, "Epoch 20/100")).word == "Running"
+
+
+def test_what_the_backend_forgot_is_neither_a_success_nor_a_failure():
+    play = Play()
+    play.trains(10)
+    play.observation = forgotten(play.evidence)
+    told = play.at(12)
+    assert (told.state, told.live) == (State.FORGOTTEN, False)
+    assert "no longer knows this operation" in told.headline and "at 11 %" in told.evidence[0]
+    assert play.reads(20, progress=percent(30)).word == "Running"  # it was only the list that was empty
+
+
+def test_workers_that_are_not_listed_yet_after_a_restart_are_not_called_dead():
+    play = Play()
+    play.trains(20)
+    frozen = percent(play.evidence.snapshot.percentage, play.evidence.snapshot.step)
+    play.lists(25)
+    assert play.reads(45, progress=frozen, metrics={"epochs": corrupt(10)}).word == "Running"
+
+
+@pytest.mark.parametrize("listed", [None, {}, "x", [None, 3, {}], [{"worker_id": 3, "status": None}]])
+def test_a_list_of_workers_may_be_anything(listed):
+    worker_list = WorkerList().heard(listed, BEGAN)
+    assert worker_list.working_on("op_a") is None and worker_list.fresh(BEGAN + 1)

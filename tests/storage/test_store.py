@@ -1,0 +1,110 @@
+"""The panel's memory survives being closed, and a start's key is claimed once."""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from panel.domain.snapshot import Snapshot
+from panel.domain.verdict import Cancel, Observation, judge
+from panel.storage.store import Storage
+from tests.support.scripted import RESULT, corrupt, epochs, operation
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "memory" / "panel.db"
+
+
+def observation(operation_id="op_a", **changes) -> Observation:
+    return Observation(Snapshot.from_json(operation(operation_id, **changes), 1000.5), 1000.0)
+
+
+def keep(store: Storage, evidence: Observation) -> None:
+    store.memory.remember(evidence, judge(evidence, 1001.0), 1001.0)
+
+
+def test_an_operation_comes_back_as_it_was(path):
+    store = Storage(path)
+    first = observation(status="completed", result_summary=RESULT, metrics={"epochs": corrupt(3)})
+    first = dataclasses.replace(first, changes=7, rhythm=1.5, fell=True, cancel=Cancel.UNDELIVERED, cancel_at=2.0)
+    keep(store, first)
+    store.close()
+    assert Storage(path).memory.recall("op_a") == first
+
+
+def test_the_800_kilobytes_do_not_go_in(path):
+    store = Storage(path)
+    for done in range(1, 101):
+        history = {"epochs": [epochs(done)]}
+        keep(store, Observation(Snapshot.from_json(operation("op_a", metrics=history), 1000.0 + done), 1000.0 + done))
+    store.close()
+    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 200_000
+
+
+def test_recent_and_unfinished(path):
+    store = Storage(path)
+    for n in range(5):
+        status = "running" if n == 2 else "completed"
+        keep(store, observation(f"op_{n}", status=status, created_at=f"2026-11-22T12:0{n}:00Z"))
+    assert [evidence.snapshot.id for evidence in store.memory.recent(3)] == ["op_4", "op_3", "op_2"]
+    assert [evidence.snapshot.id for evidence in store.memory.unfinished()] == ["op_2"]
+
+
+def test_a_key_is_claimed_once_even_across_restarts(path):
+    store = Storage(path)
+    start, fresh = store.claim("k" * 20, "training", {"strategy_name": "swing"}, "op_x")
+    assert fresh and start.state == "sending"
+    store.close()
+    again, fresh = Storage(path).claim("k" * 20, "training", {"strategy_name": "other"}, "op_y")
+    assert not fresh
+    assert (again.operation_id, again.form) == ("op_x", {"strategy_name": "swing"})
+
+
+def test_what_became_of_a_start(path):
+    store = Storage(path)
+    store.claim("k" * 20, "data_load", {"symbol": "EURUSD"}, None)
+    assert [start.key for start in store.unsettled_starts()] == ["k" * 20]
+    store.settle("k" * 20, "started", operation_id="op_b")
+    assert store.unsettled_starts() == []
+    found = store.start_of("op_b")
+    assert found is not None and found.form == {"symbol": "EURUSD"}
+
+
+def test_several_processes_may_share_the_file(path):
+    """Opened, brought up to date and written to at the same moment; each thread is as alone as a process."""
+
+    def one(number: int) -> int:
+        store = Storage(path)
+        fresh = [store.claim(f"key-{place:016}", "training", {"by": str(number)}, None)[1] for place in range(20)]
+        for place in range(20):
+            store.settle(f"key-{place:016}", "started", operation_id=f"op_{number}")
+        store.close()
+        return sum(fresh)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(one, range(8))) == 20
+
+
+def test_what_is_known_of_a_start_is_not_unlearned(path):
+    """The panel and a command line look for it at the same time, and only one of them finds it."""
+    store = Storage(path)
+    store.claim("k" * 20, "training", {}, "op_x")
+    assert store.settle("k" * 20, "started", operation_id="op_x").state == "started"
+    assert store.settle("k" * 20, "unconfirmed", "not found").state == "started"
+
+
+def test_a_load_that_was_removed_cannot_be_started(path):
+    store = Storage(path)
+    store.add_load("k" * 20, {"symbol": "EURUSD"})
+    assert store.settle_load("k" * 20, "cancelled")
+    assert not store.settle_load("k" * 20, "starting")
+    load = store.load("k" * 20)
+    assert load is not None and load.state == "cancelled"
+
+
+def test_a_plan_is_there_with_all_its_loads_or_not_at_all(path):
+    store = Storage(path)
+    with pytest.raises(TypeError):
+        store.add_plan("k" * 20, {}, [{"symbol": "EURUSD"}, {"symbol": object()}])  # type: ignore[dict-item]
+    assert store.plan("k" * 20) is None and store.loads_of("k" * 20) == []

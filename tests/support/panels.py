@@ -1,0 +1,213 @@
+"""A whole panel on a socket, for tests that use it as a browser would."""
+
+import asyncio
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from panel.app import create_app
+from panel.live.hub import Hub
+from panel.live.protocol import Connection
+from panel.settings import Settings
+from tests.support.scripted import served
+
+OWN_PAGE = {"sec-fetch-site": "same-origin"}
+COMMAND = [sys.executable, "-c", "from panel.cli.main import main; main()"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def live_of(app: Any) -> Any:
+    """The room that draws, of an app behind whatever stands in front of it."""
+    while not hasattr(app, "state"):
+        app = app._app
+    return app.state.live
+
+
+class Inside:
+    """The panel's app with its loop at hand, for what only its own process can tell or cause."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.sent: Counter[str] = Counter()  # ASGI messages for each path
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._loop = asyncio.get_running_loop()
+
+        async def counted(message: Any) -> None:
+            self.sent[scope.get("path", "")] += 1
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+    def call(self, function: Callable[..., Any], *given: Any) -> Any:
+        """Call it in the panel's loop, in one turn."""
+
+        async def run() -> Any:
+            return function(*given)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    @property
+    def fanout(self) -> Hub:
+        return live_of(self._app).fanout
+
+    def tasks(self) -> int:
+        return len(asyncio.all_tasks(self._loop))
+
+
+@dataclass
+class Panel:
+    address: str
+    settings: Settings
+    inside: Any = None
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return httpx.get(self.address + path, timeout=30, **more)
+
+    def post(self, path: str, data: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        return httpx.post(self.address + path, data=data or {}, headers=OWN_PAGE | more, timeout=30)
+
+    def until(self, path: str, reached: Callable[[str], bool], patience: float = 15) -> str:
+        """The page as soon as it is as wished."""
+        end = time.monotonic() + patience
+        while not reached(text := self.get(path).text):
+            assert time.monotonic() < end, text
+            time.sleep(0.05)
+        return text
+
+
+@contextmanager
+def panel(folder: Path, backend: str = "", port: int = 0, http: Any = Connection, **settings: Any) -> Iterator[Panel]:
+    """Over the backend at this address; over the embedded one without."""
+    made = Settings.from_environ({}, backend=backend, port=port or free_port(), data_folder=folder, **settings)
+    inside = Inside(create_app(made))
+    with served(inside, made.port, http=http) as address:
+        yield Panel(address, made, inside)
+
+
+@contextmanager
+def panel_process(
+    folder: Path, backend: str = "", port: int = 0, **more: str
+) -> Iterator[tuple[Panel, subprocess.Popen[bytes]]]:
+    """The same in a process of its own, which a test may stop or kill. Its output is in `folder`/log, and
+    `more` are further variables of its environment."""
+    settings = Settings.from_environ({}, backend=backend, port=port or free_port(), data_folder=folder)
+    variables = {
+        "PATH": os.environ["PATH"],
+        "KTRDR_PANEL_DATA_DIR": str(folder),
+        "KTRDR_PANEL_PORT": str(settings.port),
+        "KTRDR_API_CLIENT_BASE_URL": backend,
+    } | more
+    with (
+        (folder / "log").open("ab") as log,
+        subprocess.Popen([*COMMAND, "serve"], env=variables, stdout=log, stderr=log) as process,
+    ):
+        here = Panel(f"http://127.0.0.1:{settings.port}", settings)
+        try:
+            while process.poll() is None:
+                with suppress(httpx.TransportError):
+                    here.get("/")
+                    break
+                time.sleep(0.05)
+            yield here, process
+        finally:
+            process.terminate()
+
+
+class Stream:
+    """One page's stream, read as a browser reads it: partials land in `places`, events in `events`."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._chunks = response.iter_raw()
+        self._rest = b""
+        self.places: dict[str, str] = {}
+        self.events: list[tuple[str, str]] = []
+        self.observation: list[str] = []
+
+    def until(self, reached: Callable[["Stream"], bool], patience: float = 20) -> "Stream":
+        """Read on until it is as wished."""
+        end = time.monotonic() + patience
+        while not reached(self):
+            assert time.monotonic() < end, self.places
+            self._rest += next(self._chunks)
+            while b"\n\n" in self._rest:
+                event, _, self._rest = self._rest.partition(b"\n\n")
+                self._take(event.decode())
+        return self
+
+    def _take(self, event: str) -> None:
+        lines = event.split("\n")
+        name = "".join(line.removeprefix("event: ") for line in lines if line.startswith("event: "))
+        data = "\n".join(line.removeprefix("data: ") for line in lines if line.startswith("data: "))
+        if name:
+            self.events.append((name, data))
+        elif data.startswith("<hx-partial"):
+            place = data.partition('hx-target="#')[2].partition('"')[0]
+            self.places[place] = data
+            self.observation.append(data)
+
+    def curves(self) -> Any:
+        told = [data for name, data in self.events if name == "curves"]
+        return json.loads(told[-1]) if told else None
+
+    def epochs(self) -> list[int]:
+        """The epochs of the curves that came last."""
+        return (self.curves() or {}).get("x", [])
+
+
+@contextmanager
+def stream(panel: Panel, page: str, timeout: float = 15) -> Iterator[Stream]:
+    with httpx.Client(timeout=timeout) as client, client.stream("GET", f"{panel.address}/stream/{page}") as response:
+        assert response.status_code == 200
+        yield Stream(response)
+
+
+class RawReader:
+    """A stream's socket itself, which may take nothing, or go away without a word."""
+
+    def __init__(self, panel: Panel, page: str, *, room: int = 0, head: str = "") -> None:
+        self.end = socket.socket()
+        self.end.settimeout(20)
+        if room:
+            self.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self.end.connect(("127.0.0.1", panel.settings.port))
+        request = f"GET /stream/{page} HTTP/1.1\r\nHost: 127.0.0.1:{panel.settings.port}\r\n{head}\r\n"
+        self.end.sendall(request.encode())
+        self.got = b""
+
+    def until(self, wanted: bytes, patience: float = 20) -> "RawReader":
+        end = time.monotonic() + patience
+        while wanted not in self.got:
+            assert time.monotonic() < end, self.got[-2000:]
+            more = self.end.recv(65536)
+            assert more, self.got[-2000:]
+            self.got += more
+        return self
+
+    def reset(self) -> None:
+        """Leave at once: the panel's system is told so, but in the rudest way."""
+        self.end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.end.close()
+
+    def __enter__(self) -> "RawReader":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.end.close()

@@ -1,0 +1,208 @@
+"""The JSON face: what scripts and agents read, page by page, as it changes, and when something is wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from panel.web.routes.api import router, schema
+from tests.support.panels import panel
+from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_schema_is_the_one_that_was_promised():
+    """Names that scripts use. A change has to be made here, on purpose: add, never rename or remove."""
+    promised = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))
+    now = json.loads(json.dumps(schema()))
+    assert now["info"].pop("version") and promised["info"].pop("version")
+    assert now == promised
+
+
+def test_it_only_reads():
+    assert {method for route in router.routes for method in route.methods} == {"GET"}
+
+
+def test_one_operation(here, backend):
+    backend.operations["op_a"] = operation(
+        "op_a",
+        progress=percent(41.9, "Epoch 42/100", steps_completed=42, steps_total=100),
+        metrics={"epochs": corrupt(3)},
+    )
+    told = here.get("/api/operations/op_a").json()
+    assert (told["id"], told["kind"], told["name"], told["symbol"]) == ("op_a", "training", "swing", "EURUSD")
+    assert (told["percentage"], told["step"], told["steps_total"]) == (41.9, "Epoch 42/100", 100)
+    assert told["live"] is True and told["backend_status"] == "running" and told["ended_at"] is None
+    assert told["verdict"]["state"] == "running" and told["verdict"]["headline"] == "Epoch 42/100"
+    assert told["read_at"].endswith("Z") and told["created_at"] < told["read_at"]
+    assert told["epochs_done"] == 3 and told["epochs"] is None
+    curve = here.get("/api/operations/op_a?epochs=1").json()["epochs"]
+    assert [epoch["number"] for epoch in curve] == [0, 1, 2] and curve[1]["train_loss"] == 0.5
+
+
+def test_what_ended_has_its_result_and_its_end(here, backend):
+    backend.operations["op_b"] = operation("op_b", status="completed", result_summary=RESULT, completed_at=stamp())
+    told = here.get("/api/operations/op_b").json()
+    assert told["result"]["test_metrics"]["test_accuracy"] == 0.872
+    assert told["live"] is False and told["ended_at"] and told["verdict"]["state"] == "completed"
+
+
+def several(backend, count: int) -> None:
+    """Every third begins in the same moment as the one before."""
+    for n in range(count):
+        at = f"2026-11-22T12:00:{n - (n % 3 == 2):02d}.5Z"
+        kind = "data_load" if n % 2 else "training"
+        backend.operations[f"op_{n:02d}"] = operation(
+            f"op_{n:02d}", kind, "failed", created_at=at, completed_at=at, error_message="No data found in cache"
+        )
+
+
+def parts(here, query: str) -> list[list[str]]:
+    """The ids of each part, following the cursors."""
+    found, cursor = [], ""
+    while cursor is not None:
+        told = here.get(f"/api/operations?{query}&cursor={cursor}").json()
+        found.append([each["id"] for each in told["operations"]])
+        cursor = told["next"]
+        assert len(found) < 50
+    return found
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4, 200])
+def test_a_list_in_parts_is_the_whole_list(here, backend, limit):
+    several(backend, 10)
+    for name in backend.operations:
+        here.get(f"/operations/{name}")
+    whole = here.get("/api/operations?limit=200").json()["operations"]
+    begun = [each["created_at"] for each in whole]
+    assert begun == sorted(begun, reverse=True) and {each["id"] for each in whole} == set(backend.operations)
+    found = parts(here, f"limit={limit}")
+    assert sum(found, []) == [each["id"] for each in whole] and all(len(part) == limit for part in found[:-1])
+
+
+def test_what_begins_meanwhile_does_not_move_the_parts(here, backend):
+    several(backend, 6)
+    for name in backend.operations:
+        here.get(f"/operations/{name}")
+    ids = [each["id"] for each in here.get("/api/operations").json()["operations"]]
+    first = here.get("/api/operations?limit=3").json()
+    backend.operations["op_new"] = operation("op_new", status="failed", completed_at=stamp())
+    here.get("/operations/op_new")
+    second = here.get(f"/api/operations?limit=3&cursor={first['next']}").json()
+    assert [each["id"] for each in first["operations"] + second["operations"]] == ids
+    assert (first["total"], second["total"], second["next"]) == (6, 7, None)
+
+
+def test_filters(here, backend):
+    several(backend, 6)
+    backend.operations["op_run"] = operation("op_run", progress=percent(5))
+    for name in backend.operations:
+        here.get(f"/operations/{name}")
+
+    def ids(query: str) -> set[str]:
+        return {each["id"] for each in here.get(f"/api/operations?{query}").json()["operations"]}
+
+    assert ids("kind=data_load") == {"op_01", "op_03", "op_05"}
+    assert ids("state=running") == {"op_run"} and len(ids("state=running&state=failed")) == 7
+    assert ids("symbol=EURUSD&kind=training&state=failed") == {"op_00", "op_02", "op_04"}
+    assert ids("strategy=nobody") == set() and len(ids("strategy=swing")) == 7
+    assert ids("since=2026-11-22T12:00:04Z") == {"op_04", "op_05", "op_run"}
+    assert ids("since=2026-11-22T14:00:04%2B02:00") == {"op_04", "op_05", "op_run"}
+    assert ids("kind=nothing") == set()
+
+
+def test_what_runs_is_told_as_it_was_last_read(here, backend):
+    """The list, too, has the age of the latest reading, not of the last one that said something new."""
+    backend.operations["op_a"] = operation("op_a", progress=percent(5))
+    first = here.get("/api/operations/op_a").json()["read_at"]
+    here.until("/api/operations", lambda text: json.loads(text)["operations"][0]["read_at"] > first)
+
+
+def test_the_line(here, backend):
+    backend.workers = [
+        {"worker_id": "w1", "worker_type": "training", "status": "busy", "current_operation_id": "op_x"},
+        {"worker_id": "w2", "worker_type": "backtesting", "status": "available", "current_operation_id": None},
+    ]
+    told = json.loads(here.until("/api/line", lambda text: '"w2"' in text))
+    assert told["up"] is True and told["address"].startswith("http://127.0.0.1:") and told["failing_since"] is None
+    assert [(each["id"], each["operation_id"]) for each in told["workers"]] == [("w1", "op_x"), ("w2", None)]
+
+
+def watch(here, operation_id: str) -> Any:
+    """The events of one operation as (name, data), until the panel closes the stream."""
+    with (
+        httpx.Client(timeout=20) as client,
+        client.stream("GET", f"{here.address}/api/operations/{operation_id}/events") as answer,
+    ):
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in answer.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                yield name, json.loads(line.removeprefix("data: "))
+
+
+def test_events_from_now_to_the_end(here, backend):
+    backend.operations["op_a"] = operation("op_a", progress=percent(10, "One"))
+    told = []
+    for name, data in watch(here, "op_a"):
+        told.append((name, data["step"], data["live"]))
+        if data["step"] == "One":
+            backend.operations["op_a"] = operation("op_a", progress=percent(20, "Two"))
+        elif data["live"]:
+            backend.operations["op_a"] = operation(
+                "op_a", status="completed", progress=percent(100), result_summary=RESULT, completed_at=stamp()
+            )
+    assert told == [
+        ("operation", "One", True),
+        ("operation", "Two", True),
+        ("operation", "Two", False),
+        ("end", "Two", False),
+    ]
+
+
+def test_events_of_what_has_ended(here, backend):
+    backend.operations["op_b"] = operation("op_b", status="failed", error_message="No data found\r\revent: x\r")
+    told = list(watch(here, "op_b"))
+    assert [name for name, _ in told] == ["operation", "end"] and "event: x" in told[0][1]["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/operations/op_nope", 404),
+        ("/api/operations/op_nope/events", 404),
+        ("/api/operations/..%2Fx", 404),
+        ("/api/nothing", 404),
+        ("/api/operations?limit=0", 422),
+        ("/api/operations?limit=201", 422),
+        ("/api/operations?state=great", 422),
+        ("/api/operations?since=soon", 422),
+        ("/api/operations?cursor=zzz", 422),
+        ("/api/operations?cursor=1e999_1", 422),
+        ("/api/operations/op_a?epochs=maybe", 422),
+    ],
+)
+def test_what_is_wrong_is_told_as_a_problem(here, path, status):
+    answer = here.get(path)
+    told = answer.json()
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert told["status"] == status and told["title"] and len(told["detail"]) > 5
+
+
+def test_another_method_or_host_is_a_problem_too(here):
+    assert here.post("/api/operations").json()["status"] == 405
+    refused = here.get("/api/line", headers={"host": "evil.test"})
+    assert refused.status_code == refused.json()["status"] == 421
+    with panel(here.settings.data_folder / "other", here.settings.backend, password="a long password") as closed:
+        asked = closed.get("/api/line")
+        assert (asked.status_code, asked.json()["status"], asked.headers["www-authenticate"]) == (401, 401, "Bearer")
+        assert closed.get("/api/line", headers={"authorization": "Bearer a long password"}).status_code == 200
+
+
+def test_the_description_is_served(here):
+    assert here.get("/api/openapi.json").json() == json.loads(json.dumps(schema()))

@@ -1,0 +1,128 @@
+"""Strategies, models and checkpoints: what the backend lists, beside what the panel remembers."""
+
+import time
+
+import pytest
+
+from panel.domain.artifacts import MOST, checkpoints, model_key, models
+from tests.support.panels import panel
+from tests.support.scripted import RESULT, operation, stamp
+from tests.web.test_pages import words
+
+# As KTRDR lists it: no id, no name, no zone.
+LISTED = {
+    "model_id": "",
+    "model_name": "",
+    "symbol": "EURUSD",
+    "timeframe": "1h",
+    "created_at": "2026-11-20T10:00:00",
+    "training_accuracy": 0.81,
+    "test_accuracy": 0.872,
+    "model_path": "/app/models/swing/1h_v4",
+}
+
+
+def checkpoint(operation_id, epoch=29, **more):
+    state = {"epoch": epoch, "train_loss": 0.5, "val_loss": 0.62, "training_history": {"train_loss": [0.5] * 2000}}
+    told = {"operation_id": operation_id, "checkpoint_type": "cancellation", "created_at": stamp()}
+    return told | {"state_summary": state, "artifacts_size_bytes": 14_423} | more
+
+
+def finished(name, accuracy, path, ended, **more):
+    result = RESULT | {"model_path": path, "test_metrics": RESULT["test_metrics"] | {"test_accuracy": accuracy}}
+    parameters = {"strategy_name": "swing", "symbols": ["EURUSD"], "timeframes": ["1h"]}
+    now = time.time()
+    times = {"created_at": stamp(now - ended - 60), "completed_at": stamp(now - ended)}
+    return operation(
+        name, status="completed", result_summary=result, metadata={"parameters": parameters}, **times, **more
+    )
+
+
+def row(page: str, sign: str) -> str:
+    return words(next(part for part in page.split("<tr>")[1:] if sign in part).partition("</tr>")[0])
+
+
+def test_models_say_what_they_are_and_which_training_made_them(here, backend):
+    backend.operations["op_a"] = finished("op_a", 0.872, "models/swing/1h_v4", 10)
+    here.get("/operations/op_a")
+    other = {"symbol": "GBPUSD", "model_path": "models/other/4h_v1", "test_accuracy": None}
+    backend.answers["GET /models"] = (200, {"success": True, "models": [LISTED | other, LISTED, "x", {}]})
+    page = here.get("/models").text
+    assert "EURUSD 1h 87.2 % 2026-11-20 10:00 UTC its training Backtest" in row(page, "swing/1h_v4")
+    assert 'href="/operations/op_a"' in page
+    assert "model_path=%2Fapp%2Fmodels%2Fswing%2F1h_v4" in page and "strategy_name=swing" in page
+    assert "GBPUSD 1h – 2026-11-20 10:00 UTC not known Backtest" in row(page, "other/4h_v1")
+    assert "no path given" in words(page)
+
+
+def test_checkpoints_are_asked_for_only_on_their_page_and_the_doubtful_are_marked(here, backend):
+    """A training that fails at once saves the state of the run before it."""
+    now = time.time()
+    times = {"created_at": stamp(now - 100), "completed_at": stamp(now - 98)}
+    backend.operations["op_bad"] = operation("op_bad", status="failed", error_message="No data", **times)
+    backend.operations["op_cut"] = operation("op_cut", status="cancelled", **times)
+    for name in backend.operations:
+        here.get(f"/operations/{name}")
+    here.get("/")
+    assert backend.hits["GET /checkpoints"] == 0
+    listed = [checkpoint("op_bad", checkpoint_type="failure"), checkpoint("op_cut"), checkpoint("op_unseen"), {}]
+    backend.answers["GET /checkpoints"] = (200, {"success": True, "data": [*listed, checkpoint("../x")]})
+    page = here.get("/checkpoints").text
+    assert "Its training failed within 2 s, before any epoch was seen" in row(page, "op_bad")
+    assert "swing EURUSD 1h · cancelled When it was cancelled" in row(page, "op_cut")
+    assert "probably" not in row(page, "op_cut") and "29 0.6200 14.4 kB" in row(page, "op_cut")
+    assert "op_unseen" in page and "../x" not in page and len(page) < 20_000
+
+
+def test_strategies_with_their_last_runs_and_their_best_model(here, backend):
+    backend.strategies.append({"name": "old_one", "description": "", "problem": "This is a v2 strategy."})
+    backend.operations["op_1"] = finished("op_1", 0.61, "models/swing/1h_v1", 500)
+    backend.operations["op_2"] = finished("op_2", 0.72, "models/swing/1h_v2", 300)
+    backend.operations["op_3"] = finished("op_3", 0.55, "models/swing/1h_v3", 100)
+    for name in backend.operations:
+        here.get(f"/operations/{name}")
+    page = here.get("/strategies").text
+    swing = page.partition("<h2>swing</h2>")[2]
+    read = words(swing)
+    assert read.startswith("Buys oversold, sells overbought. EURUSD 1h · rsi Training completed · Test accuracy 55.0 %")
+    assert read.index("55.0 %") < read.index("72.0 %") < read.index("61.0 %")
+    assert "/start/backtesting?strategy_name=swing&amp;model_path=models%2Fswing%2F1h_v2" in swing
+    form = here.get("/start/backtesting?strategy_name=swing&model_path=models/swing/1h_v2").text
+    assert 'value="models/swing/1h_v2"' in form
+    old = page.partition("<h2>old_one</h2>")[2].partition("</article>")[0]
+    assert "This is a v2 strategy." in old and "Train<" not in old
+
+
+@pytest.mark.parametrize("path", ["/strategies", "/models", "/checkpoints"])
+def test_empty_silent_and_nonsense(here, backend, path):
+    backend.strategies = []
+    read = words(here.get(path).text)
+    if path != "/strategies":
+        assert "does not tell" in read, "the scripted backend has no such route: 404"
+        for nonsense in (
+            None,
+            [],
+            {"models": 5, "data": {"x": 1}},
+            {"models": [None, {"created_at": 5}], "data": [{}]},
+        ):
+            backend.answers[f"GET {path}"] = (200, nonsense)
+            assert here.get(path).status_code == 200
+        backend.answers[f"GET {path}"] = (200, {"success": True, "models": [], "data": []})
+        assert "No model yet" in words(here.get(path).text) or "No checkpoint" in words(here.get(path).text)
+    else:
+        assert "The backend lists no strategy." in read
+
+
+def test_the_embedded_backend_has_all_of_them(tmp_path):
+    with panel(tmp_path) as here:
+        assert "rsi_swing" in words(here.get("/strategies").text)
+        assert "No model yet." in words(here.get("/models").text)
+        assert "No checkpoint." in words(here.get("/checkpoints").text)
+
+
+def test_lists_are_bounded_and_newest_first():
+    many = [LISTED | {"created_at": f"2026-01-{day:02}T00:00:00"} for day in range(1, 29)] * 30
+    found = models({"models": many})
+    assert len(found) == MOST and found[0].created_at == max(model.created_at or 0 for model in found)
+    assert checkpoints({"data": [checkpoint("op_a", epoch=None)]})[0].epoch is None
+    assert model_key("/app/models/swing/1h_v4/") == model_key("models/swing/1h_v4") == "swing/1h_v4"

@@ -1,0 +1,135 @@
+"""One operation's page: how it is known, how long it takes, what its curves say, what happened."""
+
+import html
+import json
+import re
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from panel.app import memory_of
+from panel.domain.observation import observed
+from panel.domain.snapshot import Snapshot
+from panel.domain.verdict import judge
+from panel.settings import Settings
+from panel.storage.store import Storage
+from tests.support.panels import panel, stream
+from tests.support.scripted import RESULT, epochs, operation, percent, stamp
+from tests.web.test_pages import words
+
+AGO = 200  # seconds before now at which the remembered run began
+
+
+def remember(folder, address, operation_id, readings, began):
+    """A panel that ran before kept these: (seconds after the beginning, what the backend said)."""
+    store, observation = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder))), None
+    for at, said in readings:
+        answer = operation(operation_id, **{"created_at": stamp(began), **said})
+        observation = observed(observation, Snapshot.from_json(answer, began + at))
+        store.memory.remember(observation, judge(observation, began + at), began + at)
+    store.close()
+
+
+def steady(upto: int) -> list[tuple[float, dict]]:
+    """Half a per cent a second."""
+    return [
+        (n * 2, {"progress": percent(n, f"Epoch {n}/100", steps_total=100, steps_completed=n)}) for n in range(upto)
+    ]
+
+
+@pytest.fixture
+def remembering(backend, address, tmp_path):
+    """Make a panel that remembers what an earlier one read."""
+    with ExitStack() as opened:
+
+        def made(operation_id, readings, now):
+            began = time.time() - AGO
+            backend.operations[operation_id] = operation(operation_id, **{"created_at": stamp(began), **now})
+            remember(tmp_path, address, operation_id, readings, began)
+            return opened.enter_context(panel(tmp_path, address))
+
+        yield made
+
+
+def test_how_the_panel_knows_stands_under_the_headline(here, backend):
+    result = {"mode": "tail", "gaps_filled": 3, "rows_downloaded": 0}
+    backend.operations["op_a"] = operation(
+        "op_a", "data_load", "completed", result_summary=result, completed_at=stamp()
+    )
+    page = here.get("/operations/op_a").text
+    assert 'aria-label="How the panel knows"><li>0 bars came, 3 gaps worked on.</li>' in page
+
+
+def test_a_resumed_run_has_no_number_that_nobody_knows(here, backend):
+    backend.operations["op_a"] = operation("op_a", status="resuming")
+    page = here.get("/operations/op_a").text
+    assert '<p class="share">–</p>' in page
+    assert re.search(r'<progress max="100" class="none" aria-label="Progress of op_a">', page)
+
+
+def test_a_last_known_number_is_called_so(remembering, backend):
+    """The backend was restarted: it tells 0 %, and a worker is busy with it."""
+    backend.workers = [{"worker_id": "w", "worker_type": "training", "status": "busy", "current_operation_id": "op_a"}]
+    here = remembering("op_a", [*steady(60), (150, {"progress": percent(0.0)})], {"progress": percent(0.0)})
+    page = here.until("/operations/op_a", lambda text: "Working, unreported" in text)
+    assert "59 % last known" in words(page) and 'class="last" aria-label="Last known progress of op_a"' in page
+
+
+def test_an_estimate_is_a_range_with_its_reasons_and_is_written_down(remembering):
+    here = remembering("op_a", steady(99), {"progress": percent(98.5, "Epoch 99/100", steps_total=100)})
+    read = words(here.until("/operations/op_a", lambda text: "98 %" in words(text)))
+    assert re.search(r"Estimate (under |about )?[\d–]+ (s|min) left", read), read
+    assert "The estimate is from this run’s pace." in read
+    store = Storage(memory_of(here.settings))
+    assert store.paces.promised("op_a")
+    store.close()
+
+
+def test_no_estimate_before_it_is_honest(here, backend):
+    backend.operations["op_a"] = operation("op_a", progress=percent(40, "Epoch 40/100"))
+    assert "Estimate" not in words(here.get("/operations/op_a").text)
+
+
+def test_notes_on_learning_are_on_the_page_and_in_its_stream(here, backend):
+    flat = [epoch | {"train_loss": 1.0, "val_loss": 1.0, "val_accuracy": 0.5} for epoch in epochs(20)]
+    backend.operations["op_a"] = operation("op_a", progress=percent(20), metrics={"epochs": [flat, 20]})
+    read = words(here.get("/operations/op_a").text)
+    assert "Not learning since epoch 1 Validation accuracy has been exactly 50.0 % since epoch 1" in read
+    with stream(here, "op_a") as told:
+        told.until(lambda s: "exactly 50.0 %" in s.places.get("notes", ""))
+
+
+def test_a_run_that_ended_can_be_gone_back_to(remembering):
+    end = {"status": "failed", "error_message": "out of memory", "completed_at": stamp()}
+    here = remembering("op_a", [*steady(80), (190, end)], end)
+    page = here.get("/operations/op_a").text
+    points = json.loads(html.unescape(page.partition('data-points="')[2].partition('"')[0]))
+    assert len(points) == 81 and points[10][1] == 10 and points[10][2] == "Epoch 10/100"
+    assert points[-1][3] == "Failed" and points[-1][6] == "failed"
+    read = words(page)
+    assert "50 % Epoch 50/100" in read and "75 % Epoch 75/100" in read
+
+
+def test_a_running_one_has_a_list_and_no_slider(here, backend):
+    backend.operations["op_a"] = operation("op_a", progress=percent(10))
+    page = here.get("/operations/op_a").text
+    assert "data-points" not in page and "Created at the backend" in page
+
+
+def test_a_failure_has_a_report_to_copy_and_its_text_is_only_text(here, backend):
+    evil = '"><img src=x onerror=alert(1)> out of memory'
+    backend.operations["op_a"] = operation("op_a", status="failed", error_message=evil, completed_at=stamp())
+    page = here.get("/operations/op_a").text
+    report = html.unescape(page.partition('<pre id="report" hx-ignore>')[2].partition("</pre>")[0])
+    assert f"status: failed\n  {evil}\n" in report and "ktrdr-panel train swing" in report
+    assert "<img" not in page and "does not know this cause" in words(page)
+    backend.operations["op_b"] = operation("op_b", status="completed", result_summary=RESULT, completed_at=stamp())
+    assert 'id="report"' not in here.get("/operations/op_b").text
+
+
+def test_the_command_line_is_that_of_the_form_it_was_started_with(here, backend):
+    here.post("/start/training", {"key": "k" * 22, "strategy_name": "swing", "symbols": "EURUSD GBPUSD"})
+    (operation_id,) = backend.operations
+    page = html.unescape(here.get(f"/operations/{operation_id}").text)
+    assert f"ktrdr-panel train swing --symbols EURUSD,GBPUSD --backend {here.settings.backend}" in page

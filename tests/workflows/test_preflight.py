@@ -1,0 +1,61 @@
+"""Before a training starts: would it run, and what mends it."""
+
+from tests.domain.test_gaps import hours, without
+from tests.web.test_pages import KEY, words
+from tests.workflows.test_queue import LOAD, ends, started, until
+
+
+def look(here, **typed: str) -> str:
+    return words(here.post("/start/training/look", {"strategy_name": "swing", **typed}).text)
+
+
+def test_red_amber_and_green(here, backend):
+    whole = hours(60)
+    backend.bars = {("EURUSD", "1h"): whole, ("GBPUSD", "1h"): without(whole, 100, 30)}
+    assert "EURUSD 1h 10,0" not in look(here) and f"EURUSD 1h {len(whole):,} bars" in look(here)
+    assert "The period begins earlier. Load older bars of EURUSD 1h" in look(here, start_date="2022-01-01")
+    assert "The period ends later. Load EURUSD 1h" in look(here, end_date="2026-06-01")
+    assert "None lies in this period, so the training would fail." in look(here, start_date="2026-01-01")
+    assert "None lies in this period" in look(here, end_date="2020-01-01")
+    assert "TSLA 1h no data stored" in look(here, symbols="TSLA")
+    assert "To The end has to come after the start" in look(here, start_date="2024-05-01", end_date="2024-01-01")
+    here.post("/data/look")
+    here.until("/data", lambda text: 'class="hole"' in text)
+    assert "It has 1 gap." in look(here, symbols="GBPUSD")
+
+
+def test_too_few_bars_for_the_strategy(here, backend):
+    backend.bars = {("EURUSD", "1h"): hours(1)}
+    backend.strategies[0]["history_required"] = 500
+    assert "The strategy needs more than 500." in look(here)
+
+
+def test_a_busy_worker_is_amber(here, backend):
+    backend.workers = [{"worker_id": "w", "worker_type": "training", "status": "busy"}]
+    until(lambda: "No worker is free" in look(here))
+    backend.workers = [{"worker_id": "w", "worker_type": "training", "status": "available"}]
+    until(lambda: "A worker is free." in look(here))
+
+
+def test_a_start_that_would_certainly_fail_is_held_back_once(here, backend):
+    backend.bars = {("GBPUSD", "1h"): hours(60)}
+    form = {"key": KEY, "strategy_name": "swing"}
+    page = here.post("/start/training", form)
+    assert page.status_code == 422 and backend.hits["POST /trainings/start"] == 0
+    assert "EURUSD 1h: no data stored, so the training would fail." in words(page.text)
+    assert here.post("/start/training", form | {"insist": "1"}).status_code == 303
+
+
+def test_the_plans_loads_go_back_as_far_as_the_training(here, backend):
+    backend.bars = {("GBPUSD", "1h"): hours(60)}
+    page = here.post("/start/training/look", {"strategy_name": "swing", "start_date": "2021-03-01"}).text
+    assert 'value="EURUSD 1h tail 2021-03-01"' in page
+    here.post(
+        "/plans",
+        {"key": KEY, "strategy_name": "swing", "start_date": "2021-03-01", "load": "EURUSD 1h tail 2021-03-01"},
+    )
+    until(lambda: started(backend) == [LOAD | {"start_date": "2021-03-01"}])
+    backend.bars["EURUSD", "1h"] = [at - 10 * 365 * 86_400 for at in hours(50)]  # ends before the period begins
+    ends(backend)
+    page = words(here.until(f"/plans/{KEY}", lambda text: "Stopped" in text))
+    assert "EURUSD 1h came back short" in page and backend.hits["POST /trainings/start"] == 0

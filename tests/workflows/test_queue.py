@@ -1,0 +1,339 @@
+"""Loads one after another, none lost; plans that load what is missing and then train."""
+
+import asyncio
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.domain.test_gaps import hours
+from tests.support.panels import panel, stream
+from tests.support.scripted import Backend, operation, percent, stamp
+from tests.web.test_pages import KEY, words
+
+LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
+
+
+def load(here, key: str = KEY, **more: str):
+    return here.post("/start/data_load", {"key": key, **LOAD, **more})
+
+
+def started(backend: Backend) -> list[dict]:
+    return [body for hit, body in backend.bodies if hit == "POST /data/acquire/download"]
+
+
+def ends(backend: Backend, number: int = 1, status: str = "completed", **more) -> None:
+    """The load with this number ends."""
+    name = [name for name in backend.operations if "data_load" in name][number - 1]
+    result = {"mode": "tail", "gaps_filled": 1, "rows_downloaded": 362} if status == "completed" else None
+    backend.operations[name] = operation(name, "data_load", status, result_summary=result, completed_at=stamp()) | more
+
+
+def until(reached, patience: float = 15) -> None:
+    end = time.monotonic() + patience
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_the_first_load_begins_at_once(here, backend):
+    answer = load(here)
+    assert answer.status_code == 303 and answer.headers["location"].startswith("/operations/op_data_load_")
+    assert started(backend) == [LOAD]
+
+
+def test_the_second_waits_for_the_first_and_is_seen_waiting(here, backend):
+    load(here)
+    assert load(here, "second" * 4, symbol="GBPUSD").headers["location"] == "/data"
+    page = words(here.get("/data").text)
+    assert "Loads 2" in page and "GBPUSD 1h waits, number 2" in page
+    time.sleep(1.5)
+    assert len(started(backend)) == 1
+    ends(backend)
+    until(lambda: len(started(backend)) == 2)
+    assert started(backend)[1]["symbol"] == "GBPUSD"
+
+
+def test_a_load_that_somebody_else_started_is_waited_for(here, backend):
+    """Also one that began this moment: the backend is asked before each start."""
+    backend.operations["op_data_load_theirs"] = operation("op_data_load_theirs", "data_load", progress=percent(40))
+    item = {"operation_id": "op_data_load_theirs", "operation_type": "data_load", "status": "running", "symbol": "TSLA"}
+    backend.answers["GET /operations"] = (200, {"success": True, "data": [item]})
+    assert load(here).headers["location"] == "/data"
+    assert "started elsewhere" in words(here.get("/data").text)
+    assert started(backend) == []
+    backend.answers["GET /operations"] = (200, {"success": True, "data": []})
+    ends(backend)
+    until(lambda: len(started(backend)) == 1)
+
+
+def test_the_same_form_twice_is_one_load(here, backend):
+    first, second = load(here), load(here)
+    assert first.headers["location"] == second.headers["location"] and len(started(backend)) == 1
+
+
+def test_a_waiting_load_can_be_removed(here, backend):
+    load(here)
+    load(here, "second" * 4)
+    assert here.post(f"/loads/{'second' * 4}/cancel").status_code == 303
+    assert "waits" not in words(here.get("/data").text)
+    ends(backend)
+    time.sleep(1.5)
+    assert len(started(backend)) == 1 and not any("DELETE" in hit for hit in backend.hits)
+
+
+def test_a_running_load_is_cancelled_from_the_queue(here, backend):
+    operation_id = load(here).headers["location"].removeprefix("/operations/")
+    here.post(f"/loads/{KEY}/cancel")
+    assert backend.hits[f"DELETE /operations/{operation_id}"] == 1
+
+
+def test_the_queue_survives_a_restart(address, backend, tmp_path):
+    with panel(tmp_path, address) as here:
+        load(here)
+        load(here, "second" * 4, symbol="GBPUSD")
+    ends(backend)
+    with panel(tmp_path, address) as here:
+        until(lambda: len(started(backend)) == 2)
+        assert here.get("/data").status_code == 200
+    assert [body["symbol"] for body in started(backend)] == ["EURUSD", "GBPUSD"]
+
+
+def test_a_load_marked_failed_too_early_holds_the_queue_until_it_really_ends(here, backend):
+    """Quirk 6: after a minute "failed", while it goes on; then it turns to completed."""
+    load(here)
+    load(here, "second" * 4, symbol="GBPUSD")
+    ends(backend, status="failed", error_message="Operation was RUNNING but no worker claimed it", completed_at=None)
+    page = here.until("/", lambda text: "marked failed" in text)
+    assert "Running, marked failed" in words(page) and len(started(backend)) == 1
+    ends(backend)
+    until(lambda: len(started(backend)) == 2)
+
+
+def test_a_backend_that_restarted_in_mid_load_lets_the_queue_go_on(here, backend):
+    """Quirk 17: running at 0 %, then failed."""
+    address = load(here).headers["location"]
+    load(here, "second" * 4, symbol="GBPUSD")
+    ends(backend, status="running")
+    ends(backend, status="failed", error_message="Backend was restarted")
+    until(lambda: len(started(backend)) == 2)
+    assert "Backend was restarted" in words(here.get(address).text)
+
+
+def test_progress_that_goes_backwards_is_shown_as_it_is(here, backend):
+    """Quirk 18: 90 %, then 64.3 % while segments are tried again."""
+    address = load(here).headers["location"]
+    name = address.removeprefix("/operations/")
+    for at in (90.0, 64.3):
+        context = {"step_current": 2, "step_total": 12}
+        backend.operations[name] = operation(
+            name, "data_load", progress=percent(at, f"Segment at {at}", context=context)
+        )
+        page = words(here.until(address, lambda text, at=at: f"Segment at {at}" in text))
+        assert f"{int(at)} %" in page and "Segment 2 of 12" in page
+
+
+def test_dates_that_would_replace_what_is_stored_are_asked_about_with_numbers(here, backend):
+    """Quirk 8: a load with dates leaves only that period in the stored file."""
+    backend.bars["EURUSD", "1h"] = hours(100)
+    dates = {"start_date": "2024-06-03", "end_date": "2024-07-01"}
+    page = load(here, **dates)
+    read = words(page.text)
+    assert page.status_code == 422 and started(backend) == []
+    assert f"of {len(hours(100)):,} bars (2024-01-01 to 2025-11-28) about" in read and "would remain" in read
+    assert "Without dates nothing is replaced" in read and 'value="2024-06-03"' in page.text
+    assert load(here, **dates, replace="1").status_code == 303
+    assert started(backend) == [LOAD | dates]
+    assert load(here, "other" * 4).status_code == 303, "without dates there is no question"
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "error"),
+    [
+        ({"symbol": "../x"}, "symbol", "is not a symbol"),
+        ({"symbol": ""}, "symbol", "Symbol is needed"),
+        ({"start_date": "2024-05-01", "end_date": "2024-01-01"}, "end_date", "has to come after"),
+        ({"start_date": "2199-01-01"}, "start_date", "lies in the future"),
+        ({"start_date": "soon"}, "start_date", "is not a date"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said_beside_its_field(here, backend, typed, field, error):
+    page = load(here, **typed)
+    assert page.status_code == 422 and started(backend) == []
+    assert error in page.text.partition(f'id="{field}-help"')[2].partition("</p>")[0]
+    assert "Loads" not in words(here.get("/data").text).partition("Stored market data")[2]
+
+
+def test_a_refused_load_says_why_in_the_form(here, backend):
+    backend.answers["POST /data/acquire/download"] = (422, {"detail": "The symbol is not traded"})
+    page = load(here)
+    assert page.status_code == 422 and "The symbol is not traded" in words(page.text)
+
+
+def test_a_load_that_is_not_confirmed_holds_the_queue_and_says_so(here, backend, monkeypatch):
+    monkeypatch.setattr("panel.workflows.starting.CHECKS", (0.01,))
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "Data acquisition failed: lost"})
+    assert load(here).headers["location"] == "/data"
+    assert "EURUSD 1h not confirmed" in words(here.get("/data").text)
+    load(here, "second" * 4, symbol="GBPUSD")
+    time.sleep(1.5)
+    assert backend.hits["POST /data/acquire/download"] == 1
+    assert "begins within a minute" not in words(here.get("/data").text), "it waits for the person"
+    here.post(f"/loads/{KEY}/cancel")  # the person decides, and what was sent is on its way all the same
+    time.sleep(1.5)
+    assert backend.hits["POST /data/acquire/download"] == 1
+    assert "may still arrive: the next one begins within a minute" in words(here.get("/data").text)
+    monkeypatch.setattr("panel.storage.store.ON_ITS_WAY", 0.0)
+    until(lambda: backend.hits["POST /data/acquire/download"] == 2)
+
+
+# Plans
+
+PLAN = {"key": KEY, "strategy_name": "swing", "load": ["EURUSD 1h tail", "EURUSD 4h tail"]}
+
+
+def test_a_plan_loads_and_then_trains(here, backend):
+    assert here.post("/plans", PLAN).headers["location"] == f"/plans/{KEY}"
+    until(lambda: len(started(backend)) == 1)
+    page = words(here.until(f"/plans/{KEY}", lambda text: "op_data_load" in text))
+    assert "Load EURUSD 1h" in page and "Load EURUSD 4h waiting" in page and "Train swing" in page
+    ends(backend, 1)
+    until(lambda: len(started(backend)) == 2)
+    assert backend.hits["POST /trainings/start"] == 0
+    with stream(here, f"plan-{KEY}") as reader:
+        ends(backend, 2)
+        reader.until(lambda stream: "data-go=" in stream.places.get("plan", ""))
+    assert backend.hits["POST /trainings/start"] == 1
+    assert here.get(f"/plans/{KEY}").headers["location"].startswith("/operations/op_training_")
+
+
+def test_a_plan_survives_a_restart_and_trains_once(address, backend, tmp_path):
+    with panel(tmp_path, address) as here:
+        here.post("/plans", PLAN)
+        until(lambda: len(started(backend)) == 1)
+    ends(backend, 1)
+    with panel(tmp_path, address) as here:
+        until(lambda: len(started(backend)) == 2)
+        ends(backend, 2)
+        until(lambda: backend.hits["POST /trainings/start"] == 1)
+        assert here.post("/plans", PLAN).status_code == 303
+    with panel(tmp_path, address):
+        time.sleep(1.5)
+    assert backend.hits["POST /trainings/start"] == 1 and len(started(backend)) == 2
+
+
+def test_a_plan_stops_with_an_explanation_when_a_load_fails(here, backend):
+    here.post("/plans", PLAN)
+    until(lambda: len(started(backend)) == 1)
+    ends(backend, 1, "failed", error_message="Symbol EURUSD not found")
+    page = words(here.until(f"/plans/{KEY}", lambda text: "Stopped" in text))
+    assert "The load of EURUSD 1h did not succeed, so the training was not started." in page
+    assert "Symbol EURUSD not found" in page and backend.hits["POST /trainings/start"] == 0
+
+
+def test_home_tells_of_plans_and_of_loads_that_wait(here, backend):
+    here.post("/plans", PLAN)
+    load(here, "third" * 4, symbol="TSLA")
+    until(lambda: len(started(backend)) == 1)
+    read = words(here.get("/").text)
+    assert "Load, then train swing under way" in read and "2 loads waiting EURUSD 4h, TSLA 1h" in read
+    ends(backend, 1, "failed", error_message="Symbol EURUSD not found")
+    read = words(here.until("/", lambda text: "did not succeed" in text))
+    assert "Load, then train swing The load of EURUSD 1h did not succeed" in read
+
+
+def test_a_button_whose_load_was_removed_can_be_pressed_again(here, backend):
+    load(here)
+    htmx = {"hx-request": "true"}
+    for expected in (1, 1):
+        assert (
+            here.post(
+                "/start/data_load", {"key": "again" * 4, "inline": "1", **LOAD, "symbol": "TSLA"}, **htmx
+            ).status_code
+            == 204
+        )
+        (waiting,) = re.findall(r'action="(/loads/[^"]+/cancel)"', here.get("/data").text.partition("TSLA")[2])
+        assert here.post(waiting).status_code == 303
+        assert len(started(backend)) == expected
+
+
+def test_a_plan_does_not_believe_a_load_that_brought_nothing(here, backend):
+    """Quirk 7: "completed", with no bars although some were missing."""
+    here.post("/plans", PLAN)
+    until(lambda: len(started(backend)) == 1)
+    ends(backend, 1, result_summary={"mode": "tail", "gaps_filled": 3, "rows_downloaded": 0})
+    page = words(here.until(f"/plans/{KEY}", lambda text: "Stopped" in text))
+    assert "not one bar came although bars were missing" in page and backend.hits["POST /trainings/start"] == 0
+
+
+def test_a_cancelled_plan_starts_nothing_more(here, backend):
+    here.post("/plans", PLAN)
+    until(lambda: len(started(backend)) == 1)
+    here.until(f"/plans/{KEY}", lambda text: "op_data_load" in text)
+    assert here.post(f"/plans/{KEY}/cancel").status_code == 303
+    assert "Cancelled" in words(here.get(f"/plans/{KEY}").text)
+    assert sum(count for hit, count in backend.hits.items() if hit.startswith("DELETE")) == 1
+    time.sleep(1.5)
+    assert len(started(backend)) == 1 and backend.hits["POST /trainings/start"] == 0
+
+
+def slowly(backend: Backend, path: str):
+    """The backend begins what it is asked for, and answers half a second later."""
+
+    async def play(request):
+        await asyncio.sleep(0.5)
+        return backend.usual("POST", path, await request.json())
+
+    backend.answers[f"POST {path}"] = play
+
+
+def deletes(backend: Backend) -> int:
+    return sum(count for hit, count in backend.hits.items() if hit.startswith("DELETE"))
+
+
+def test_a_load_that_is_removed_while_it_is_being_started_is_cancelled(here, backend):
+    slowly(backend, "/data/acquire/download")
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(load, here)
+        until(lambda: backend.hits["POST /data/acquire/download"] == 1)
+        assert here.post(f"/loads/{KEY}/cancel").status_code == 303
+        answer.result()
+    until(lambda: deletes(backend) == 1)
+    assert "EURUSD 1h waits" not in words(here.get("/data").text)
+
+
+def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_started(here, backend):
+    async def slow(request):
+        await asyncio.sleep(1.0)
+        return 200, {"success": True, "data": []}
+
+    until(lambda: backend.hits["GET /operations"])  # the panel's own first look
+    backend.answers["GET /operations"] = slow
+    before = backend.hits["GET /operations"]
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(load, here)
+        until(lambda: backend.hits["GET /operations"] > before)
+        assert here.post(f"/loads/{KEY}/cancel").status_code == 303
+        answer.result()
+    time.sleep(2.0)
+    assert started(backend) == []
+
+
+def test_a_plan_that_is_cancelled_while_its_training_is_being_started_trains_nothing(here, backend):
+    slowly(backend, "/trainings/start")
+    here.post("/plans", PLAN | {"load": "EURUSD 1h tail"})
+    until(lambda: len(started(backend)) == 1)
+    ends(backend, 1)
+    until(lambda: backend.hits["POST /trainings/start"] == 1)
+    assert here.post(f"/plans/{KEY}/cancel").status_code == 303
+    until(lambda: deletes(backend) == 1)
+    assert "Cancelled" in words(here.get(f"/plans/{KEY}").text)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"load": []}, {"key": "x"}, {"load": ["../x 1h tail"]}, {"load": ["EURUSD"]}, {"start_date": "soon"}]
+)
+def test_a_plan_that_makes_no_sense_is_refused(here, backend, bad):
+    assert here.post("/plans", PLAN | bad).status_code == 422
+    assert started(backend) == []

@@ -1,0 +1,379 @@
+"""Started exactly once, whatever the wire does and however often the button is pressed."""
+
+import asyncio
+
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from panel.adapters import KINDS, DataLoadOperationAdapter, TrainingOperationAdapter
+from panel.backend.polling import read
+from panel.client import AsyncCLIClient
+from panel.monitoring.poller import Monitor
+from panel.storage.store import Storage
+from panel.workflows.starting import StartWorkflow, new_key
+from tests.monitoring.test_poller import Nobody
+from tests.support.panels import panel
+from tests.support.scripted import Backend, operation, stamp
+
+pytestmark = pytest.mark.anyio
+
+TRAINING = {"strategy_name": "swing"}
+LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr("panel.workflows.starting.CHECKS", (0.01, 0.01))
+    monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 0.0)
+
+
+@pytest.fixture
+async def client(address):
+    async with AsyncCLIClient(address, timeout=0.5, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Storage(tmp_path / "panel.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+async def relay(client, store):
+    relay = Monitor(client, store, Nobody(), client.address)
+    task = asyncio.create_task(relay.run())
+    yield relay
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def posts(backend: Backend, path: str = "/trainings/start") -> int:
+    return backend.hits[f"POST {path}"]
+
+
+async def test_a_start_is_sent_with_an_id_of_the_panels_choice(client, store, backend):
+    start = await StartWorkflow(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert (start.state, posts(backend)) == ("started", 1)
+    assert backend.bodies == [("POST /trainings/start", {"strategy_name": "swing", "task_id": start.operation_id})]
+    assert start.operation_id in backend.operations
+
+
+async def test_fifty_submits_at_once_are_one_start(client, store, backend):
+    starting, key = StartWorkflow(client, store), new_key()
+    starts = await asyncio.gather(
+        *(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING) for _ in range(50))
+    )
+    assert posts(backend) == 1 and len({start.operation_id for start in starts}) == 1
+
+
+async def test_the_same_key_after_a_restart_starts_nothing(client, tmp_path, backend):
+    key, told = new_key(), []
+    for _ in range(3):
+        store = Storage(tmp_path / "panel.db")
+        told.append(await StartWorkflow(client, store).submit(key, TrainingOperationAdapter("swing"), TRAINING))
+        store.close()
+    assert posts(backend) == 1 and len({start.operation_id for start in told}) == 1
+
+
+async def test_a_refusal_is_told_in_the_backends_words_and_can_be_tried_anew(client, store, backend):
+    backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: swing.yaml"})
+    start = await StartWorkflow(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert (start.state, start.message, posts(backend)) == ("refused", "Strategy file not found: swing.yaml", 1)
+
+
+async def test_no_worker_is_a_refusal_but_a_bare_503_is_not(client, store, backend):
+    detail = {"error": "No training workers available", "registered_workers": 0, "hint": "Retry in a few seconds."}
+    backend.answers["POST /trainings/start"] = (503, {"detail": detail})
+    starting = StartWorkflow(client, store)
+    assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "refused"
+    backend.answers["POST /trainings/start"] = lambda _: Response("<html>Bad gateway", 503)
+    assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
+
+
+async def test_nobody_there_means_that_nothing_was_sent(store):
+    async with AsyncCLIClient("http://127.0.0.1:9/api/v1", max_retries=0) as client:
+        start = await StartWorkflow(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert start.state == "unsent" and "Could not connect" in start.message
+
+
+async def started_then(backend, answer):
+    """The backend starts what it was asked for, and then answers like this."""
+
+    async def play(request):
+        body = await request.json()
+        new = body.get("task_id") or "op_data_load_new"
+        kind = "training" if "strategy_name" in body else "data_load"
+        backend.operations[new] = operation(new, kind)
+        return await answer() if asyncio.iscoroutinefunction(answer) else answer
+
+    return play
+
+
+async def _late():
+    await asyncio.sleep(1)
+    return JSONResponse({})
+
+
+@pytest.mark.parametrize(
+    "answer", [_late, JSONResponse({"detail": "All connection attempts failed"}, 500), Response("", 502)]
+)
+async def test_a_training_whose_answer_is_lost_is_found_by_its_id(client, store, backend, answer):
+    backend.answers["POST /trainings/start"] = await started_then(backend, answer)
+    start = await StartWorkflow(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert (start.state, posts(backend)) == ("started", 1)
+    assert start.operation_id in backend.operations
+
+
+async def test_a_start_that_nobody_can_confirm_is_never_sent_again(client, store, backend):
+    backend.answers["POST /trainings/start"] = (500, {"detail": "All connection attempts failed"})
+    starting = StartWorkflow(client, store)
+    start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert start.state == "unconfirmed" and "All connection attempts failed" in start.message
+    assert (await starting.submit(start.key, TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
+    assert (await starting.check_again(start.key)).state == "unconfirmed"
+    # It shows up later: a look finds it.
+    backend.operations[start.operation_id] = operation(start.operation_id)
+    assert (await starting.check_again(start.key)).state == "started"
+    assert posts(backend) == 1
+
+
+def listed(backend, operation_id, kind="data_load", symbol="EURUSD", at=None, **parameters):
+    """The backend knows this one, and has it in its list."""
+    about = {"symbol": symbol, "timeframe": "1h", "parameters": parameters}
+    backend.operations[operation_id] = operation(operation_id, kind, created_at=stamp(at), metadata=about)
+    return {
+        "operation_id": operation_id,
+        "operation_type": kind,
+        "status": "running",
+        "symbol": symbol,
+        "created_at": stamp(at),
+    }
+
+
+def lists(backend, *items):
+    backend.answers["GET /operations"] = (200, {"success": True, "data": list(items)})
+
+
+@pytest.mark.parametrize(
+    ("items", "state"),
+    [
+        (["op_a"], "started"),
+        ([], "unconfirmed"),
+        (["op_a", "op_b"], "unconfirmed"),  # which one is it? The person is asked
+        (["op_other_symbol"], "unconfirmed"),
+        (["op_old"], "unconfirmed"),
+    ],
+)
+async def test_a_load_whose_answer_is_lost_is_matched_by_type_symbol_and_time(client, store, backend, items, state):
+    known = {
+        "op_a": listed(backend, "op_a"),
+        "op_b": listed(backend, "op_b"),
+        "op_other_symbol": listed(backend, "op_other_symbol", symbol="GBPUSD"),
+        "op_old": listed(backend, "op_old", at=1_700_000_000),
+    }
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    lists(backend, *(known[item] for item in items))
+    adapter = DataLoadOperationAdapter("EURUSD", "1h")
+    start = await StartWorkflow(client, store).submit(new_key(), adapter, LOAD)
+    assert start.state == state and posts(backend, "/data/acquire/download") == 1
+
+
+async def test_an_operation_is_never_matched_to_two_starts(client, store, backend):
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    lists(backend, listed(backend, "op_a"))
+    starting = StartWorkflow(client, store)
+    states = [
+        (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state for _ in range(2)
+    ]
+    assert states == ["started", "unconfirmed"]
+
+
+async def test_what_was_put_aside_may_still_have_begun_what_is_found(client, store, backend):
+    """Two starts of the same thing, and one operation: it is not given to the second because nobody wants the first.
+    A person is asked."""
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    lists(backend)
+    starting = StartWorkflow(client, store)
+    first, second = new_key(), new_key()
+    assert (await starting.submit(first, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
+    starting.dismiss(first)
+    lists(backend, listed(backend, "op_a"))
+    assert (await starting.submit(second, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
+
+
+async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, store, relay, backend):
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    lists(backend, listed(backend, "op_a"), listed(backend, "op_b"))
+    listed(backend, "op_other_symbol", symbol="GBPUSD")
+    began = []
+    starting = StartWorkflow(client, store, relay.observe, began.append)
+    key = (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).key
+    await relay.look("op_other_symbol")
+    async with asyncio.timeout(20):
+        while {observation.snapshot.id for observation in starting.might_be(store.start(key))} != {"op_a", "op_b"}:
+            await starting.check_again(key)  # on a busy machine a look may get no answer in time
+    for senseless in ("op_other_symbol", "op_unheard_of", ""):
+        assert starting.choose(key, senseless).state == "unconfirmed"
+    assert starting.choose(new_key(), "op_a") is None and began == []
+    assert starting.choose(key, "op_b").operation_id == "op_b" and [start.key for start in began] == [key]
+    # It is no question any more.
+    assert starting.might_be(store.start(key)) == []
+    for settled in (starting.choose(key, "op_a"), starting.dismiss(key), await starting.check_again(key)):
+        assert (settled.state, settled.operation_id) == ("started", "op_b")
+
+
+async def test_what_is_put_aside_is_looked_for_no_more(client, store, backend):
+    backend.answers["POST /trainings/start"] = (500, {"detail": "lost"})
+    starting = StartWorkflow(client, store)
+    start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert starting.might_be(start) == [], "it has an id of its own"
+    assert starting.dismiss(start.key).state == "dismissed"
+    backend.operations[start.operation_id] = operation(start.operation_id)
+    asked = backend.hits.total()
+    assert (await starting.check_again(start.key)).state == "dismissed" and backend.hits.total() == asked
+    for nobodys in (starting.dismiss(new_key()), await starting.check_again(new_key())):
+        assert nobodys is None
+
+
+async def test_what_may_still_be_on_its_way_is_not_given_up(client, store, backend, monkeypatch):
+    monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 45.0)
+    start, _ = store.claim(new_key(), "training", TRAINING, "op_on_its_way")  # by another process, just now
+    starting = StartWorkflow(client, store)
+    assert (await starting.check_again(start.key)).state == "sending"
+    monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 0.0)
+    assert (await starting.check_again(start.key)).state == "unconfirmed"
+
+
+async def test_a_look_leaves_alone_what_is_just_being_sent(client, store, backend):
+    go_on = asyncio.Event()
+    backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
+    async with AsyncCLIClient(client.address, max_retries=0) as patient:
+        starting, key = StartWorkflow(patient, store), new_key()
+        sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
+        while not posts(backend):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert (await starting.check_again(key)).state == "sending" and backend.hits.total() == 1
+        go_on.set()
+        await starting.close()  # a stop gives the answer a moment
+        assert (await sending).state == "started" == store.start(key).state
+
+
+async def test_a_stop_does_not_wait_for_an_answer_that_does_not_come(client, store, backend):
+    go_on = asyncio.Event()
+    backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
+    async with AsyncCLIClient(client.address, max_retries=0) as patient:
+        starting, key = StartWorkflow(patient, store), new_key()
+        sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
+        while not posts(backend):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await starting.close()
+        await asyncio.gather(sending, return_exceptions=True)
+        assert sending.cancelled() and store.start(key).state == "sending"
+    go_on.set()
+
+
+def _held(loop, go_on):
+    """A backend that answers when it is let; `loop` is the test's."""
+
+    async def play(request):
+        body = await request.json()
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
+        return JSONResponse({"success": True, "task_id": body["task_id"]})
+
+    return play
+
+
+async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_path, backend):
+    store = Storage(tmp_path / "panel.db")
+    lost, _ = store.claim(new_key(), "training", TRAINING, "op_lost")
+    arrived, _ = store.claim(new_key(), "training", TRAINING, "op_arrived")
+    backend.operations["op_arrived"] = operation("op_arrived")
+    store.close()
+    store = Storage(tmp_path / "panel.db")
+    task = asyncio.create_task(StartWorkflow(client, store).run())
+    async with asyncio.timeout(20):
+        while any(store.start(key).state == "sending" for key in (lost.key, arrived.key)):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert store.start(lost.key).state == "unconfirmed" and store.start(arrived.key).state == "started"
+    assert posts(backend) == 0
+    store.close()
+
+
+async def test_a_backtest_is_matched_by_its_strategy_and_found_through_the_workers(client, store, backend):
+    """The list leaves it out until somebody has asked for it."""
+    form = {"strategy_name": "swing", "start_date": "2024-01-01", "end_date": "2024-02-01", "model_path": "m"}
+    for name, strategy in (("op_mine", "swing"), ("op_theirs", "other")):
+        listed(backend, name, "backtesting", strategy_name=strategy)
+        backend.workers.append({"worker_id": name, "worker_type": "backtesting", "current_operation_id": name})
+    backend.answers["POST /backtests/start"] = (500, {"detail": "lost"})
+    start = await StartWorkflow(client, store).submit(new_key(), KINDS["backtesting"].from_form(form), form)
+    assert (start.state, start.operation_id) == ("started", "op_mine")
+
+
+async def test_a_look_that_cannot_see_everything_decides_nothing(client, store, backend):
+    """One fits; whether another does cannot be read."""
+    lists(backend, listed(backend, "op_a"), listed(backend, "op_b"))
+    backend.answers["GET /operations/op_b"] = (500, {"detail": "worker hangs"})
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    adapter = DataLoadOperationAdapter("EURUSD", "1h")
+    assert (await StartWorkflow(client, store).submit(new_key(), adapter, LOAD)).state == "unconfirmed"
+
+
+async def test_a_page_in_front_of_the_backend_does_not_say_that_it_knows_nothing(client, store, backend):
+    """404 by a proxy that lost its backend: the training is neither found nor given up."""
+
+    async def play(request):
+        name = (await request.json())["task_id"]
+        backend.operations[name] = operation(name)
+        backend.answers[f"GET /operations/{name}"] = lambda _: Response("404 page not found", 404)
+        return Response("", 502)
+
+    backend.answers["POST /trainings/start"] = play
+    starting = StartWorkflow(client, store)
+    start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert start.state == "unconfirmed"
+    del backend.answers[f"GET /operations/{start.operation_id}"]
+    assert (await starting.check_again(start.key)).state == "started"
+
+
+async def test_two_clicks_on_resume_are_one(client, store, backend):
+    backend.operations["op_r"] = operation("op_r", status="cancelled", completed_at=stamp())
+    backend.answers["POST /operations/op_r/resume"] = (200, {"success": True, "data": {"status": "resuming"}})
+    relay = Monitor(client, store, Nobody(), client.address)
+    await relay.look("op_r")
+    await asyncio.gather(relay.resume("op_r"), relay.resume("op_r"))
+    await relay.resume("op_r")  # and later, from a page that has not heard yet
+    assert posts(backend, "/operations/op_r/resume") == 1
+    backend.operations["op_r"] = operation("op_r", status="failed", completed_at=stamp(1_900_000_000))
+    relay.observe(await read(client, "op_r"))
+    await relay.resume("op_r")  # it ended again
+    assert posts(backend, "/operations/op_r/resume") == 2
+
+
+def test_a_browser_that_leaves_in_mid_start_does_not_cut_it_in_half(backend, tmp_path, address):
+    """The page is closed while the backend is still thinking; the start is completed and remembered."""
+    import httpx
+
+    async def slow(request):
+        body = await request.json()
+        await asyncio.sleep(0.4)
+        backend.operations[body["task_id"]] = operation(body["task_id"])
+        return JSONResponse({"success": True, "task_id": body["task_id"]})
+
+    backend.answers["POST /trainings/start"] = slow
+    with panel(tmp_path, address) as here:
+        key = new_key()
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(
+                here.address + "/start/training",
+                data={"key": key, "strategy_name": "swing"},
+                headers={"sec-fetch-site": "same-origin"},
+                timeout=0.1,
+            )
+        again = here.post("/start/training", {"key": key, "strategy_name": "swing"})
+        assert again.status_code == 303 and again.headers["location"].startswith("/operations/op_training_")
+        assert posts(backend) == 1

@@ -1,0 +1,420 @@
+"""Started exactly once, seen to its end: whatever is pressed, broken, killed and restarted, in any order.
+
+The whole panel runs over a line that is made bad on purpose, to a backend that counts what it begins, in virtual time.
+KTRDR_PANEL_TEST_STARTS sets the number of such stories (10 unless it is set); a thousand take six minutes.
+With `-s` the figures are printed.
+"""
+
+import asyncio
+import os
+import re
+import sqlite3
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from panel.app import memory_of
+from panel.settings import Settings
+from tests.support.lasting import Lasting
+from tests.support.lives import Life
+from tests.support.virtual import virtual_time
+from tests.support.wires import FAULTS, Line
+
+STORIES = int(os.environ.get("KTRDR_PANEL_TEST_STARTS", "10"))
+PATHS = {
+    "training": "/trainings/start",
+    "data_load": "/data/acquire/download",
+    "backtesting": "/backtests/start",
+    "dummy": "/dummy/start",
+}
+FIGURES: Counter[str] = Counter()
+SLOWEST = {"start found": 0.0, "end shown": 0.0}
+ENDS = ("completed", "failed", "cancelled", "problems", "forgotten")
+
+
+@dataclass
+class Intent:
+    """What somebody wanted once, however often they pressed."""
+
+    key: str
+    kind: str
+    form: dict[str, str]
+    removed: bool = False
+    dismissed: bool = False
+
+    def made(self, kind: str, body: dict[str, Any]) -> bool:
+        """Whether this start, which reached the backend, is this intent's. Trial runs carry nothing to tell."""
+        return kind == self.kind and body.get("start_date") == self.form.get("start_date")
+
+
+class Starts(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.runner = self.stack.enter_context(virtual_time())
+        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.backend = Lasting()
+        self.line = Line(self.backend.app)
+        self.stack.enter_context(self.line.laid())
+        self.settings = Settings.from_environ({}, backend="http://backend/api/v1", data_folder=self.folder)
+        self.life: Life | None = Life(self.runner, self.line, self.settings)
+        self.intents: list[Intent] = []
+        self.gone: set[str] = set()  # operations that the backend has forgotten
+        self.ever: dict[str, Intent] = {}
+        self.memory = memory_of(self.settings)
+        FIGURES["stories"] += 1
+
+    @initialize(lasts=st.sampled_from((3.0, 20.0, 400.0)), latency=st.sampled_from((0.001, 0.05, 0.4)))
+    def begin(self, lasts: float, latency: float) -> None:
+        self.backend.lasts = dict.fromkeys(PATHS, lasts)
+        self.line.latency = latency
+
+    # What people do
+
+    @precondition(lambda self: self.life and len(self.intents) < 12)
+    @rule(
+        kind=st.sampled_from(tuple(PATHS)),
+        strategy=st.sampled_from(("swing", "swing", "swing", "broken", "nope")),
+        symbol=st.sampled_from(("EURUSD", "GBPUSD")),
+        times=st.sampled_from((1, 1, 2, 5, 50)),
+        wait=st.sampled_from((0.0, 0.03, 0.1, 0.5, 4.0, 35.0)),
+        fault=st.sampled_from(("", "", *FAULTS)),
+    )
+    def submit(self, kind: str, strategy: str, symbol: str, times: int, wait: float, fault: str) -> None:
+        number = len(self.intents)
+        day = (date(1990, 1, 1) + timedelta(days=number)).isoformat()
+        form = {
+            "training": {"strategy_name": strategy, "symbols": symbol, "start_date": day, "insist": "1"},
+            "data_load": {"symbol": symbol, "timeframe": "1h", "mode": "tail", "start_date": day, "replace": "1"},
+            "backtesting": {"strategy_name": strategy, "start_date": day, "end_date": "2024-01-01", "model_path": "m"},
+            "dummy": {},
+        }[kind]
+        intent = Intent(f"key-{number:012}", kind, form)
+        self.intents.append(intent)
+        if fault:
+            self.line.faults.add(fault, "POST", PATHS[kind])
+        self._press(intent, times, wait)
+
+    @precondition(lambda self: self.life and len(self.intents) < 12)
+    @rule(kinds=st.lists(st.sampled_from(tuple(PATHS)), min_size=2, max_size=4), fault=st.sampled_from(FAULTS))
+    def submit_several(self, kinds: list[str], fault: str) -> None:
+        for kind in kinds:
+            self.submit(kind, "swing", "EURUSD", 1, 0.0, fault)
+
+    @precondition(lambda self: self.life and self.intents)
+    @rule(data=st.data(), wait=st.sampled_from((0.0, 0.1, 4.0)))
+    def submit_again(self, data: st.DataObject, wait: float) -> None:
+        """A refresh, another tab, a page from before the restart."""
+        self._press(data.draw(st.sampled_from(self.intents)), 1, wait)
+
+    @precondition(lambda self: self.life and self.known())
+    @rule(data=st.data(), wait=st.sampled_from((0.0, 0.1, 4.0)), times=st.sampled_from((1, 2)))
+    def cancel(self, data: st.DataObject, wait: float, times: int) -> None:
+        ids = [row[0] for row in self.rows("SELECT id FROM operations ORDER BY created_at, rowid")]
+        operation_id = ids[data.draw(st.integers(0, len(ids) - 1))]  # ids are made by chance
+        self._life.post(f"/operations/{operation_id}/cancel", {}, times, wait)
+
+    @precondition(lambda self: self.life and any(intent.kind == "data_load" for intent in self.intents))
+    @rule(data=st.data(), wait=st.sampled_from((0.0, 0.1, 4.0)))
+    def remove_load(self, data: st.DataObject, wait: float) -> None:
+        loads = [intent for intent in self.intents if intent.kind == "data_load"]
+        intent = data.draw(st.sampled_from(loads))
+        state = self.one("SELECT state FROM loads WHERE key = ?", intent.key)
+        intent.removed = True
+        intent.dismissed |= state == "unconfirmed"
+        self._life.post(f"/loads/{intent.key}/cancel", {}, 1, wait)
+
+    @precondition(lambda self: self.life and self.intents)
+    @rule(data=st.data(), wait=st.sampled_from((0.0, 4.0)))
+    def check_again(self, data: st.DataObject, wait: float) -> None:
+        key = self.key_of(data.draw(st.sampled_from(self.intents)))
+        self._life.post(f"/starts/{key}/check", {}, 1, wait)
+
+    @precondition(lambda self: self.life)
+    @rule()
+    def home_is_open(self) -> None:
+        self._life.open("home")
+
+    @precondition(lambda self: self.life and self.intents)
+    @rule(data=st.data())
+    def dismiss_what_never_arrived(self, data: st.DataObject) -> None:
+        intent = data.draw(st.sampled_from(self.intents))
+        never = intent.kind != "dummy" and not self.arrived(intent) and not self.line.under_way
+        if never and self.state_of(intent) == "unconfirmed":
+            self._life.post(f"/starts/{self.key_of(intent)}/dismiss", {}, 1, 0.1)
+            assert self.state_of(intent) == "dismissed"
+            intent.dismissed = True
+
+    # What happens to the line and to both ends
+
+    @rule(
+        what=st.sampled_from(FAULTS),
+        method=st.sampled_from(("", "GET", "POST", "DELETE")),
+        times=st.sampled_from((1, 3, None)),
+    )
+    def break_line(self, what: str, method: str, times: int | None) -> None:
+        if what != "late" or method == "POST":  # what else comes late does no harm
+            self.line.faults.add(what, method, times=times)
+
+    @rule()
+    def mend_line(self) -> None:
+        self.line.faults.clear()
+
+    @rule(seconds=st.sampled_from((0.02, 0.3, 1.0, 5.0, 20.0, 70.0)))
+    def time_passes(self, seconds: float) -> None:
+        self.runner.run(asyncio.sleep(seconds))
+
+    @rule(
+        what=st.sampled_from(("panel killed", "panel killed", "panel stopped", "backend restarted", "backend forgot")),
+        back=st.booleans(),
+    )
+    def something_dies(self, what: str, back: bool) -> None:
+        """`back`: a panel that died is started again at once."""
+        FIGURES[what] += 1
+        if what == "backend restarted":
+            self.backend.restart()
+        elif what == "backend forgot":
+            self.gone |= self.backend.rows.keys()
+            self.backend.forget()
+        elif self.life is not None:
+            self.life.kill() if what == "panel killed" else self.life.stop()
+            self.life = Life(self.runner, self.line, self.settings) if back else None
+
+    @precondition(lambda self: not self.life)
+    @rule()
+    def panel_starts(self) -> None:
+        self.life = Life(self.runner, self.line, self.settings)
+
+    # What always holds
+
+    @invariant()
+    def nothing_happens_twice(self) -> None:
+        FIGURES["steps"] += 1
+        for intent in self.intents:
+            if intent.kind != "dummy":
+                assert self.arrived(intent) <= 1, f"sent twice: {intent}"
+        trials = sum(kind == "dummy" for kind, _ in self.backend.arrived)
+        assert trials <= sum(intent.kind == "dummy" for intent in self.intents)
+        assert self.backend.together == [], "two loads at once"
+
+    @invariant()
+    def nothing_is_called_what_it_is_not(self) -> None:
+        for operation_id, state in self.known().items():
+            row = self.backend.rows.get(operation_id)
+            if row is None:
+                assert state == "forgotten" or operation_id in self.gone, f"{operation_id} is {state}"
+            elif state in ENDS:
+                assert state == self.backend.status(row), f"{operation_id} is {state}"
+        for intent in self.intents:
+            state = self.state_of(intent)
+            if state == "refused" and not self.line.faults.happened["missing"]:  # by the backend itself
+                assert intent.form.get("strategy_name") == "nope" and self.arrived(intent)
+            if state == "refused" and intent.kind != "dummy":
+                assert not self.arrived(intent) or intent.form.get("strategy_name") == "nope"
+            if state == "unsent" and intent.kind != "dummy":
+                assert not self.arrived(intent)
+
+    @invariant()
+    def every_answer_is_a_page(self) -> None:
+        for answer in self.life.answers() if self.life else ():
+            assert answer.status in (200, 303, 404, 409, 422, 502), answer.text
+
+    def teardown(self) -> None:
+        try:
+            self.all_comes_right()
+        finally:
+            FIGURES["POSTs"] += len(self.backend.arrived)
+            FIGURES["submits"] += len(self.intents)
+            FIGURES["faults"] += self.line.faults.happened.total()
+            if self.life:
+                self.life.kill()
+            self.stack.close()
+
+    def all_comes_right(self) -> None:
+        """The line is good, both ends are there; and then nothing is missing."""
+        self.line.faults.clear()
+        if self.life is None:
+            self.life = Life(self.runner, self.line, self.settings)
+        self.until_none(lambda: list(self.line.under_way), 60)  # nobody decides about what is still on its way
+        self.until_none(lambda: [task for task in self._life.requests if not task.done()], 60)
+        SLOWEST["start found"] = max(SLOWEST["start found"], self.until_none(self.unclear_starts, 130))
+        self.removed_loads_do_not_run()
+        for number, row in enumerate(self.backend.rows.values()):  # no two at the same moment: lists are in order
+            row["lasts"] = min(row["lasts"], time.time() - row["created"] - number / 1000)
+        self.backend.lasts = dict.fromkeys(PATHS, 1.0)
+        SLOWEST["end shown"] = max(SLOWEST["end shown"], self.until_none(self.unknown_ends, 60))
+        self.a_person_decides()
+        self.until_none(lambda: self.rows("SELECT * FROM loads WHERE state IN ('waiting', 'starting', 'running')"), 200)
+        for intent in self.intents:
+            if intent.kind == "data_load" and not intent.removed and not intent.dismissed and self.was_taken(intent):
+                if self.state_of(intent) == "refused" and self.line.faults.happened["missing"]:
+                    continue  # said at once, with the reason, and nothing was begun
+                assert self.arrived(intent) == 1, f"lost: {intent}, {self.state_of(intent)}"
+        self.nothing_happens_twice()
+        self.until_none(self.unknown_ends, 60)
+        self.nothing_is_called_what_it_is_not()
+        self.every_page_is_there()
+        self.open_home_shows_the_same()
+
+    def unclear_starts(self) -> list[Any]:
+        """What is still being looked for although it can be known."""
+        return [intent for intent in self.intents if self.state_of(intent) == "sending" or not self.clear(intent)]
+
+    def clear(self, intent: Intent) -> bool:
+        state, operation_id = self.state_of(intent), self.made_by(intent)
+        if state != "unconfirmed" or operation_id is None or operation_id in self.gone:
+            return True
+        return intent.kind != "training" and not self.plain(intent, operation_id)
+
+    def plain(self, intent: Intent, operation_id: str) -> bool:
+        """Whether it can be told from outside which operation is whose: nothing else of the kind at the time, and
+        it is still to be seen somewhere."""
+        row = self.backend.rows[operation_id]
+        if self.one("SELECT key FROM starts WHERE operation_id = ?", operation_id) is not None:
+            return False  # it is known to be another's: trial runs carry nothing to tell them apart
+        if not self.backend.active(row) and operation_id not in self.backend.shown and operation_id not in self.known():
+            return False
+        asked_at = float(self.one("SELECT asked_at FROM starts WHERE key = ?", self.key_of(intent)) or 0)
+        near = [
+            r for r in self.backend.rows.values() if r["kind"] == intent.kind and abs(r["created"] - asked_at) < 100
+        ]
+        others = self.rows(
+            "SELECT key FROM starts WHERE kind = ? AND key != ? AND state IN ('sending', 'unconfirmed', 'dismissed')",
+            intent.kind,
+            self.key_of(intent),
+        )
+        return len(near) == 1 and not others and -5 <= row["created"] - asked_at <= 60
+
+    def removed_loads_do_not_run(self) -> None:
+        def running() -> list[str]:
+            ids = [
+                self.made_by(i) for i in self.intents if i.removed and not i.dismissed and self.state_of(i) == "started"
+            ]
+            return [i for i in ids if i in self.backend.rows and self.backend.active(self.backend.rows[i])]
+
+        self.until_none(running, 60)
+
+    def unknown_ends(self) -> list[Any]:
+        """Operations that have ended at the backend, and not yet for the panel."""
+        known, lacking = self.known(), list[Any]()
+        started = {row[0] for row in self.rows("SELECT operation_id FROM starts WHERE state = 'started'")}
+        for operation_id in started | known.keys():
+            row = self.backend.rows.get(operation_id)
+            if row is None:
+                if known.get(operation_id) not in ENDS:
+                    lacking.append((operation_id, known.get(operation_id), "forgotten"))
+            elif not self.backend.active(row) and known.get(operation_id) != self.backend.status(row):
+                lacking.append((operation_id, known.get(operation_id), self.backend.status(row)))
+        return lacking
+
+    def a_person_decides(self) -> None:
+        """Who knows what really began says so."""
+        for key, kind in self.rows("SELECT key, kind FROM starts WHERE state = 'unconfirmed'"):
+            intent = next(intent for intent in self.intents if self.key_of(intent) == key)
+            page = self._life.inside.get(f"/starts/{key}")
+            if self.state_of(intent) == "started":
+                continue  # what was just decided made this one plain
+            assert page.status == 200 and "Not confirmed" in page.text
+            assert f"/starts/{key}" in self._life.inside.get("/").text, "home does not tell of it"
+            made = self.made_by(intent) if kind != "dummy" else None
+            if made is not None and f'value="{made}"' in page.text:
+                self._life.post(f"/starts/{key}/choose", {"operation_id": made}, 1, 0.1)
+                assert self.state_of(intent) == "started"
+            else:
+                self._life.post(f"/starts/{key}/dismiss", {}, 1, 0.1)
+                assert self.state_of(intent) == "dismissed"
+                intent.dismissed = True
+
+    def every_page_is_there(self) -> None:
+        paths = ["/", "/data", *(f"/operations/{operation_id}" for operation_id in self.known())]
+        paths += [f"/starts/{row[0]}" for row in self.rows("SELECT key FROM starts")]
+        for path in paths:
+            answer = self._life.inside.get(path)
+            assert answer.status in (200, 303), f"{path}: {answer.status}"
+        home = self._life.inside.get("/").text
+        lists = home.partition('<div id="lists">')[2].partition("Finished lately")[0]
+        assert "Starts without an answer" not in lists and 'id="card-' not in lists, lists
+
+    def open_home_shows_the_same(self) -> None:
+        """What a page that was open all the time shows is what one shows that is opened now."""
+        if "home" in self._life.streams:
+            FIGURES["open pages compared"] += 1
+            self.runner.run(asyncio.sleep(3.0))
+            shown = re.findall(r'id="(row-[^"]+|card-[^"]+)"', self._life.streams["home"]["lists"])
+            now = re.findall(r'id="(row-[^"]+|card-[^"]+)"', self._life.inside.get("/").text)
+            assert sorted(shown) == sorted(now)
+
+    # Ways to look
+
+    @property
+    def _life(self) -> Life:
+        assert self.life is not None
+        return self.life
+
+    def _press(self, intent: Intent, times: int, wait: float) -> None:
+        self._life.post(f"/start/{intent.kind}", {"key": intent.key, **intent.form}, times, wait)
+
+    def until_none(self, lacking: Callable[[], list[Any]], patience: float) -> float:
+        """Wait until nothing is lacking any more; returns how long that took."""
+        began = time.monotonic()
+        while lack := lacking():
+            assert time.monotonic() < began + patience, f"still lacking: {lack}"
+            self.runner.run(asyncio.sleep(0.5))
+        return time.monotonic() - began
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.memory)) as db:
+            return db.execute(query, values).fetchall()
+
+    def one(self, query: str, *values: Any) -> Any:
+        found = self.rows(query, *values)
+        return found[0][0] if found else None
+
+    def known(self) -> dict[str, str]:
+        return dict(self.rows("SELECT id, state FROM operations"))
+
+    def key_of(self, intent: Intent) -> str:
+        attempts = self.one("SELECT attempts FROM loads WHERE key = ?", intent.key)
+        return intent.key if attempts is None else f"{intent.key}.{attempts}"
+
+    def state_of(self, intent: Intent) -> str | None:
+        return self.one("SELECT state FROM starts WHERE key = ?", self.key_of(intent))
+
+    def was_taken(self, intent: Intent) -> bool:
+        return self.one("SELECT state FROM loads WHERE key = ?", intent.key) is not None
+
+    def arrived(self, intent: Intent) -> int:
+        return sum(intent.made(kind, body) for kind, body in self.backend.arrived)
+
+    def made_by(self, intent: Intent) -> str | None:
+        """The operation that the backend made of it, when it still knows it."""
+        made = [name for name, row in self.backend.rows.items() if intent.made(row["kind"], row["body"])]
+        return made[0] if len(made) == 1 else None
+
+
+def test_any_story_of_starts_ends_well() -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    run_state_machine_as_test(
+        Starts,
+        settings=settings(
+            max_examples=STORIES,
+            stateful_step_count=20,
+            deadline=None,
+            database=None,
+            derandomize="KTRDR_PANEL_TEST_STARTS" not in os.environ,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.generate, Phase.shrink) if STORIES > 50 else (Phase.generate,),
+        ),
+    )
+    print({**FIGURES, **SLOWEST})
