@@ -57,7 +57,7 @@ class Process:
 @contextmanager
 def backend_process(folder: Path) -> Iterator[tuple[Process, Path]]:
     port, file = free_port(), folder / "operations.json"
-    command = [sys.executable, "-m", "tests.lasting", str(file), str(port), str(LASTS)]
+    command = [sys.executable, "-m", "tests.support.lasting", str(file), str(port), str(LASTS)]
     process = Process(folder, "backend", command, dict(os.environ), port)
     process.start()
     try:
