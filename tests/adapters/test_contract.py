@@ -147,7 +147,7 @@ async def test_execute_operation_on_the_embedded_backend(tmp_path):
 async def test_cancelling_the_awaiting_task_on_the_embedded_backend(tmp_path):
     async with chosen("embedded", tmp_path) as client:
         work = asyncio.create_task(client.execute_operation(DummyOperationAdapter(), poll_interval=0.05))
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.5)
         work.cancel()
         result = await work
         assert result["status"] == "cancelled"

@@ -15,12 +15,12 @@ import pytest
 from panel.app import memory_of
 from panel.client import AsyncCLIClient
 from panel.errors import Unreadable
-from tests.cli.test_main import COMMAND, environment
+from tests.support.command_line import environment
 from tests.support.lasting import Lasting
-from tests.support.panels import Panel, panel
+from tests.support.pages import KEY, words
+from tests.support.panels import COMMAND, Panel, panel
 from tests.support.scripted import served
 from tests.support.wires import Proxy, proxied, until
-from tests.web.test_pages import KEY, words
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_half_open_slow_and_broken_lines_are_survived_and_the_end_is_shown(here,
     backend.lasts["training"] = 4.0
     place = train(here)
     line.faults.add("silent", "GET", times=None)
-    time.sleep(1.2)
+    time.sleep(0.9)
     line.good()
     line.pace = 300
     time.sleep(0.5)

@@ -16,11 +16,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from panel.app import create_app
 from panel.settings import Settings
-from tests.browser.test_flows import FLAGS
+from tests.support.browsers import FLAGS
+from tests.support.pages import KEY
 from tests.support.panels import free_port, panel
+from tests.support.passwords import HASH, WORD
+from tests.support.routes import asked
 from tests.support.scripted import Backend, operation, served
-from tests.web.test_guard import KEY, asked
-from tests.web.test_login import HASH, WORD
 
 expect.set_options(timeout=20_000)
 

@@ -3,11 +3,13 @@
 import re
 import time
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_flows import browser, watched  # noqa: F401  fixtures
-from tests.domain.test_system_health import quick, worker  # noqa: F401  a fixture: rounds follow each other sooner
 from tests.support.scripted import RESULT, operation, percent, stamp
+from tests.support.workers import worker
+
+pytestmark = pytest.mark.usefixtures("quick_rounds")
 
 
 def test_home_is_live_keys_lead_everywhere_and_what_ended_meanwhile_is_marked(watched, here, backend):  # noqa: F811

@@ -5,13 +5,8 @@ import time
 
 from playwright.sync_api import expect
 
-from tests.browser import test_flows as test_browser
 from tests.support.scripted import epochs, operation, percent, stamp
-from tests.web import test_operation_page
-from tests.web.test_operation_page import steady
-
-browser, watched = test_browser.browser, test_browser.watched
-remembering = test_operation_page.remembering
+from tests.support.stories import steady
 
 
 def test_after_the_end_one_can_go_back_with_the_keyboard(watched, remembering):

@@ -6,12 +6,9 @@ import time
 from playwright.sync_api import expect
 
 from panel.web.routes.operations import PAGE
-from tests.browser import test_flows as test_browser
+from tests.support.history import DAY, ended, seed
 from tests.support.panels import panel
 from tests.support.scripted import RESULT, operation, percent, stamp
-from tests.web.test_operations import DAY, ended, seed
-
-browser, watched = test_browser.browser, test_browser.watched
 
 SHOWN = "[...document.querySelectorAll('#found tbody tr')].map((row) => row.id)"
 

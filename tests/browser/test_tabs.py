@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 import pytest
 from playwright.sync_api import BrowserContext, expect, sync_playwright
 
-from tests.browser.test_flows import FLAGS
-from tests.live.test_streams import wait_until
+from tests.support.browsers import FLAGS
+from tests.support.pages import until
 from tests.support.panels import Panel
 from tests.support.scripted import RESULT, operation, percent, stamp
 
@@ -78,7 +78,7 @@ def test_twenty_tabs_are_live_and_the_next_opens_at_once(context, here: Panel, b
     for page in [*pages[3:], last]:
         expect(page.locator("#status")).to_contain_text("Completed")
         expect(page.locator("#contact")).to_be_hidden()
-    wait_until(lambda: here.inside.fanout.streams == 3)
+    until(lambda: here.inside.fanout.streams == 3)
 
 
 def test_hidden_tabs_share_one_stream_and_one_of_them_tells_the_desktop(context, here: Panel, backend):
@@ -90,9 +90,9 @@ def test_hidden_tabs_share_one_stream_and_one_of_them_tells_the_desktop(context,
     titles = [page.title() for page in pages]
     for page in pages:
         page.evaluate("hide(true)")
-    wait_until(lambda: here.inside.fanout.streams == 1)
+    until(lambda: here.inside.fanout.streams == 1)
     pages[2].close()
-    wait_until(lambda: here.inside.fanout.streams == 1)
+    until(lambda: here.inside.fanout.streams == 1)
     backend.operations["op_a"] = completed()
     for page in pages[:2]:
         expect(page).to_have_title(END)
@@ -106,7 +106,7 @@ def test_hidden_tabs_share_one_stream_and_one_of_them_tells_the_desktop(context,
     expect(pages[1]).to_have_title(titles[1])
     for page in pages[:2]:
         expect(page.locator("link[rel=icon]")).to_have_attribute("href", re.compile(r"icon\.svg"))
-    wait_until(lambda: here.inside.fanout.streams == 2)
+    until(lambda: here.inside.fanout.streams == 2)
 
 
 def test_a_tab_that_opens_in_the_background_waits_with_its_stream(context, here: Panel, backend):
@@ -115,7 +115,7 @@ def test_a_tab_that_opens_in_the_background_waits_with_its_stream(context, here:
     pages = [context.new_page() for _ in range(8)]
     for page in pages:
         page.goto(f"{here.address}/operations/op_a")
-    wait_until(lambda: here.inside.fanout.streams == 1)
+    until(lambda: here.inside.fanout.streams == 1)
     assert here.inside.fanout.topics == ["line"]
     backend.operations["op_a"] = running(2)
     pages[-1].evaluate("hide(false)")

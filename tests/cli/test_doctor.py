@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from panel.cli.doctor import Grade, examine
 from panel.settings import Settings
-from tests.cli.test_main import run
+from tests.support.command_line import run
 from tests.support.panels import free_port, panel
 from tests.support.scripted import Backend, served
 

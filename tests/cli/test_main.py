@@ -1,37 +1,15 @@
 """The command line, in a process of its own: what it prints and how it exits."""
 
-import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.embedded.conftest import STRATEGY
+from tests.support.command_line import environment, run
 from tests.support.panels import COMMAND, free_port, panel, stream
 from tests.support.scripted import RESULT, operation, percent, stamp
-
-
-def environment(folder: Path, backend: str = "") -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "COLUMNS": "120",
-        "KTRDR_PANEL_DATA_DIR": str(folder),
-        "KTRDR_API_CLIENT_BASE_URL": backend,
-    }
-
-
-def run(folder: Path, *arguments: str, backend: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(folder, backend),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_unreachable_is_one_clear_sentence(tmp_path):

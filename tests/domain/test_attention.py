@@ -8,10 +8,10 @@ from panel.domain.attention import partition_by_attention
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
-from tests.domain.test_system_health import worker
+from tests.support.pages import words
 from tests.support.panels import free_port, panel, stream
 from tests.support.scripted import operation, percent, stamp
-from tests.web.test_pages import words
+from tests.support.workers import worker
 
 NOW = 1_800_000_000.0
 

@@ -7,10 +7,10 @@ from panel.domain import comparison
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
+from tests.support.history import DAY, ended, seed
+from tests.support.pages import words
 from tests.support.panels import Panel, panel
 from tests.support.scripted import RESULT, operation, percent
-from tests.web.test_operations import DAY, ended, seed
-from tests.web.test_pages import words
 
 ACCURACY = Measure("Test accuracy", "test_metrics.test_accuracy", "%", better="high")
 LOSS = Measure("Test loss", "test_metrics.test_loss", digits=3, better="low")

@@ -6,9 +6,9 @@ import pytest
 
 from panel.domain.models import TrainedModel, gathered
 from panel.domain.snapshot import Snapshot, moment
-from tests.domain.test_gaps import hours
+from tests.support.bars import hours
+from tests.support.pages import KEY, words
 from tests.support.scripted import RESULT, operation, stamp
-from tests.web.test_pages import KEY, words
 
 USED = {"symbols": ["EURUSD"], "timeframes": ["1h"], "start_date": "2024-01-01", "end_date": "2025-06-30"}
 TRAINED = RESULT | {"model_path": "models/swing/1h_v4", "data_summary": USED}

@@ -10,35 +10,16 @@ from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.system_health import chain, trouble
 from panel.domain.workers import WorkerList
+from tests.support.pages import words
 from tests.support.panels import free_port, panel, stream
 from tests.support.scripted import operation, stamp
-from tests.web.test_pages import words
+from tests.support.workers import worker
 
 NOW = 1_800_000_000.0
 THERE = Line("http://ktrdr/api/v1", answered_at=NOW - 2)
 HOST_DOWN = "Host service connection failed: HTTP error for POST /data/validate: All connection attempts failed"
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Rounds and heartbeats follow each other sooner than in life."""
-    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.3)
-    monkeypatch.setattr("panel.live.publisher.BEAT", 0.5)
-
-
-def worker(name, status="available", operation_id=None, kind="training", heard=0.0, failures=0, **more):
-    return {
-        "worker_id": name,
-        "worker_type": kind,
-        "endpoint_url": "http://127.0.0.1:5005",
-        "status": status,
-        "current_operation_id": operation_id,
-        "capabilities": {"gpu": False},
-        "last_health_check": stamp(),
-        "last_healthy_at": stamp(NOW - heard),
-        "health_check_failures": failures,
-        "metadata": {},
-    } | more
+pytestmark = pytest.mark.usefixtures("quick_rounds")
 
 
 def worker_list(*workers, at=NOW - 5):

@@ -5,7 +5,7 @@ import pytest
 
 from panel.embedded import market
 from panel.embedded.bars import Bars
-from tests.embedded.test_market import at
+from tests.support.bars import at
 
 
 def made(start: str, end: str, symbol: str = "EURUSD", timeframe: str = "1h") -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pytest
 from panel.embedded import market, strategy
 from panel.embedded.features import CLASSES, Samples, Unusable, indicator, membership, samples, split, zigzag_labels
 from panel.embedded.indicators import INDICATORS
-from tests.embedded.test_market import at
+from tests.support.bars import at
 
 BUY, HOLD, SELL = range(3)
 

@@ -6,10 +6,7 @@ import pytest
 
 from panel.embedded import market
 from panel.embedded.timeframes import TIMEFRAMES, closing, opening
-
-
-def at(day: str) -> int:
-    return int(pd.Timestamp(day, tz="UTC").timestamp())
+from tests.support.bars import at
 
 
 def bars(symbol: str, timeframe: str, start: str, end: str) -> pd.DataFrame:

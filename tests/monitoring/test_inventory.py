@@ -5,11 +5,11 @@ import time
 import pytest
 
 from panel.views.charts import place_of
-from tests.domain.test_gaps import hours, without
+from tests.support.bars import hours, without
+from tests.support.loads import ends, load
+from tests.support.pages import words
 from tests.support.panels import panel, stream
 from tests.support.scripted import operation, percent
-from tests.web.test_pages import words
-from tests.workflows.test_queue import ends, load
 
 
 def test_the_map_shows_what_is_stored_and_what_is_missing(here, backend):
@@ -40,7 +40,7 @@ def test_the_backend_is_asked_gently_and_not_again_soon(here, backend):
     for _ in range(5):
         here.post("/data/look")
         here.get("/data")
-    time.sleep(1)
+    time.sleep(0.8)  # more than the pause between two questions
     assert backend.hits["POST /data/range"] == before["POST /data/range"] == 7  # six stored, one that a strategy names
     assert backend.hits["GET /symbols"] == 1
 

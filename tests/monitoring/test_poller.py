@@ -204,7 +204,8 @@ async def test_quirk_5_the_end_of_a_resumed_training_is_believed_and_costs_no_mo
         await until(lambda: not relay.running(), 40)
         assert relay.verdict(relay.known("op_a")).word == "Probably ended"
         asked = backend.hits["GET /operations/op_a"]
-        await asyncio.sleep(2)  # six rounds
+        rounds = backend.hits["GET /operations"] + 3
+        await until(lambda: backend.hits["GET /operations"] >= rounds)
         assert backend.hits["GET /operations/op_a"] <= asked + 1
 
 

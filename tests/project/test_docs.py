@@ -19,8 +19,8 @@ from panel.app import create_app
 from panel.cli.main import main
 from panel.domain.state import State
 from panel.settings import Settings
+from tests.support.routes import unwrapped
 from tests.support.scripted import RESULT, operation, percent, stamp
-from tests.web.test_guard import unwrapped
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -185,7 +185,7 @@ def test_every_address_is_one(file, routes):
 def words_of_verdicts() -> set[tuple[str, str]]:
     """(state, word) of every verdict that the panel can give."""
     found = set()
-    for name in ("verdict", "ends"):
+    for name in ("verdict", "outcomes"):
         for node in ast.walk(ast.parse(text(f"panel/{name}.py"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Verdict":
                 state, word = node.args[:2]

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from panel.domain.artifacts import MOST, checkpoints, model_key, models
+from tests.support.pages import words
 from tests.support.panels import panel
 from tests.support.scripted import RESULT, operation, stamp
-from tests.web.test_pages import words
 
 # As KTRDR lists it: no id, no name, no zone.
 LISTED = {

@@ -8,25 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
-from starlette.routing import Mount
 
-from panel.app import ASSETS
 from panel.web.middleware.guard import HEADERS, MAX_FORM, GuardMiddleware
 from tests.support.inside import Answer, Headers, Inside, inside
+from tests.support.pages import KEY
 from tests.support.panels import panel
+from tests.support.routes import asked, routes, unwrapped
 from tests.support.scripted import Backend, operation, percent, served
 
-KEY = "k" * 22
-EXAMPLES = {
-    "operation_id": "op_x",
-    "kind": "training",
-    "symbol": "EURUSD",
-    "timeframe": "1h",
-    "key": KEY,
-    "page": "home",
-}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 HERE = "127.0.0.1:8321"
 
@@ -43,30 +32,6 @@ def backend():
 def here(backend, tmp_path_factory):
     with served(backend.app) as address, inside(tmp_path_factory.mktemp("panel"), address + "/api/v1") as here:
         yield here
-
-
-def unwrapped(app: Any) -> FastAPI:
-    while not isinstance(app, FastAPI):
-        app = app._app
-    return app
-
-
-def routes(app: Any) -> list[tuple[str, str]]:
-    """(method, path) of everything the app answers, with something that exists in each placeholder. A route that is
-    added is in here by itself, and so in every test below."""
-    found, left = set(), list(unwrapped(app).routes)
-    while left:
-        route = left.pop()
-        if isinstance(route, APIRoute):
-            path = re.sub(r"{(\w+)(?::\w+)?}", lambda name: EXAMPLES.get(name[1], "op_x"), route.path)
-            found |= {(method, path) for method in route.methods}
-        elif isinstance(route, Mount):
-            assert route.path == "/static", f"no example for {route.path}"
-            files = [file for file in (ASSETS / "static").rglob("*") if file.is_file()]
-            found |= {("GET", f"/static/{file.relative_to(ASSETS / 'static')}") for file in files}
-        else:
-            left += route.original_router.routes  # a router that was included; anything else is not known here
-    return sorted(found)
 
 
 def paths(here: Inside) -> list[str]:
@@ -295,18 +260,6 @@ def refused(here: Inside, backend: Backend, sent: list[tuple[str, Headers, int]]
     here.runner.run(each())
     assert wrong == [] and count >= 1000
     assert asked(backend) == before
-
-
-def asked(backend: Backend) -> dict[str, int]:
-    """What has reached the backend, but for the panel's own regular readings. On a busy machine one may time out, and
-    then the panel asks how the backend is."""
-    regular = {
-        "GET /operations",
-        "GET /workers",
-        "GET /health",
-        *(f"GET /operations/{known}" for known in backend.operations),
-    }
-    return {hit: n for hit, n in backend.hits.items() if hit not in regular}
 
 
 # Headers

@@ -17,7 +17,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from panel.settings import Settings
-from tests.browser.test_flows import browser  # noqa: F401
 from tests.support.hostile import Hostile, Poisoned
 from tests.support.inside import Answer
 from tests.support.lives import Life

@@ -19,19 +19,13 @@ from panel.web.auth.login import OPEN, own_path
 from panel.web.auth.sessions import ALL, EACH, LASTS, MOST, WINDOW, AttemptLimiter, Sessions, TooManyAttempts
 from tests.support.inside import Answer, Inside, inside
 from tests.support.panels import OWN_PAGE, panel
+from tests.support.passwords import HASH, WORD, cheap
+from tests.support.routes import asked, routes, unwrapped
 from tests.support.scripted import Backend, operation, served
-from tests.web.test_guard import asked, routes, unwrapped
 
-WORD = "corréct horse 8"
 # A real hash of WORD, but a cheap one: the tests are about what surrounds it.
-CHEAP = "scrypt:10:8:1:c2FsdHNhbHRzYWx0c2FsdA:{key}"
 
 
-def cheap(word: str) -> str:
-    return CHEAP.format(key=password._text(password._key(word, b"saltsaltsaltsalt", 10, 8, 1)))
-
-
-HASH = cheap(WORD)
 COOKIE = "ktrdr_panel_8321"
 HTML = ("accept", "text/html,*/*")
 

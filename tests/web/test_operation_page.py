@@ -3,53 +3,13 @@
 import html
 import json
 import re
-import time
-from contextlib import ExitStack
-
-import pytest
 
 from panel.app import memory_of
-from panel.domain.observation import observed
-from panel.domain.snapshot import Snapshot
-from panel.domain.verdict import judge
-from panel.settings import Settings
 from panel.storage.store import Storage
-from tests.support.panels import panel, stream
+from tests.support.pages import words
+from tests.support.panels import stream
 from tests.support.scripted import RESULT, epochs, operation, percent, stamp
-from tests.web.test_pages import words
-
-AGO = 200  # seconds before now at which the remembered run began
-
-
-def remember(folder, address, operation_id, readings, began):
-    """A panel that ran before kept these: (seconds after the beginning, what the backend said)."""
-    store, observation = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder))), None
-    for at, said in readings:
-        answer = operation(operation_id, **{"created_at": stamp(began), **said})
-        observation = observed(observation, Snapshot.from_json(answer, began + at))
-        store.memory.remember(observation, judge(observation, began + at), began + at)
-    store.close()
-
-
-def steady(upto: int) -> list[tuple[float, dict]]:
-    """Half a per cent a second."""
-    return [
-        (n * 2, {"progress": percent(n, f"Epoch {n}/100", steps_total=100, steps_completed=n)}) for n in range(upto)
-    ]
-
-
-@pytest.fixture
-def remembering(backend, address, tmp_path):
-    """Make a panel that remembers what an earlier one read."""
-    with ExitStack() as opened:
-
-        def made(operation_id, readings, now):
-            began = time.time() - AGO
-            backend.operations[operation_id] = operation(operation_id, **{"created_at": stamp(began), **now})
-            remember(tmp_path, address, operation_id, readings, began)
-            return opened.enter_context(panel(tmp_path, address))
-
-        yield made
+from tests.support.stories import steady
 
 
 def test_how_the_panel_knows_stands_under_the_headline(here, backend):

@@ -6,43 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from panel.app import memory_of
 from panel.domain.history import OperationQuery
-from panel.domain.snapshot import Snapshot
 from panel.domain.state import GROUPS, State
-from panel.domain.verdict import judge, observed
-from panel.settings import Settings
-from panel.storage.store import Storage
 from panel.web.routes.operations import asked
+from tests.support.history import DAY, ended, seed
+from tests.support.pages import words
 from tests.support.panels import Panel, panel, stream
 from tests.support.scripted import RESULT, Backend, operation, percent, served, stamp
-from tests.web.test_pages import words
-
-DAY = 86_400.0
-
-
-def seed(folder: Path, backend: str, *answers: dict) -> None:
-    """Have a panel over this backend remember these operations."""
-    store = Storage(memory_of(Settings.from_environ({}, backend=backend, data_folder=folder)))
-    for answer in answers:
-        at = time.time()
-        observation = observed(None, Snapshot.from_json(answer, at))
-        store.memory.remember(observation, judge(observation, at), at)
-    store.close()
-
-
-def ended(operation_id: str, kind: str, status: str, ago: float, took: float = 60.0, name: str = "", **more) -> dict:
-    at = time.time() - ago
-    parameters = {"strategy_name": name, "symbols": [more.pop("symbol", "EURUSD")], "timeframes": ["1h"]}
-    return operation(
-        operation_id,
-        kind,
-        status,
-        created_at=stamp(at),
-        completed_at=stamp(at + took),
-        metadata={"parameters": parameters | more.pop("parameters", {})},
-        **more,
-    )
 
 
 def shown(page: str) -> list[str]:

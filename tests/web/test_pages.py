@@ -5,16 +5,9 @@ import re
 import pytest
 from starlette.responses import Response
 
+from tests.support.pages import KEY, words
 from tests.support.panels import Panel, free_port, panel
 from tests.support.scripted import RESULT, corrupt, operation, percent, served, stamp
-
-KEY = "k" * 22
-
-
-def words(html: str) -> str:
-    """What somebody reads."""
-    html = re.sub(r"<(script|svg|title).*?</\1>", "", html, flags=re.S)
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def test_an_empty_home_names_the_next_step(here):

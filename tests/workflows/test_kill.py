@@ -20,9 +20,9 @@ import httpx
 
 from panel.app import memory_of
 from panel.settings import Settings
-from tests.cli.test_main import COMMAND, environment
+from tests.support.command_line import environment
 from tests.support.lasting import arrived
-from tests.support.panels import OWN_PAGE, Panel, free_port
+from tests.support.panels import COMMAND, OWN_PAGE, Panel, free_port
 from tests.support.wires import proxied, until
 
 KILLS = int(os.environ.get("KTRDR_PANEL_TEST_KILLS", "4"))

@@ -1,8 +1,8 @@
 """Before a training starts: would it run, and what mends it."""
 
-from tests.domain.test_gaps import hours, without
-from tests.web.test_pages import KEY, words
-from tests.workflows.test_queue import LOAD, ends, started, until
+from tests.support.bars import hours, without
+from tests.support.loads import LOAD, ends, started
+from tests.support.pages import KEY, until, words
 
 
 def look(here, **typed: str) -> str:

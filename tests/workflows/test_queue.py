@@ -7,34 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.domain.test_gaps import hours
+from tests.support.bars import hours
+from tests.support.loads import LOAD, ends, load, started
+from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
-from tests.support.scripted import Backend, operation, percent, stamp
-from tests.web.test_pages import KEY, words
+from tests.support.scripted import Backend, operation, percent
 
-LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
-
-
-def load(here, key: str = KEY, **more: str):
-    return here.post("/start/data_load", {"key": key, **LOAD, **more})
+ROUNDS = 0.5  # seconds: several rounds of the queue, in which nothing more may happen
 
 
-def started(backend: Backend) -> list[dict]:
-    return [body for hit, body in backend.bodies if hit == "POST /data/acquire/download"]
-
-
-def ends(backend: Backend, number: int = 1, status: str = "completed", **more) -> None:
-    """The load with this number ends."""
-    name = [name for name in backend.operations if "data_load" in name][number - 1]
-    result = {"mode": "tail", "gaps_filled": 1, "rows_downloaded": 362} if status == "completed" else None
-    backend.operations[name] = operation(name, "data_load", status, result_summary=result, completed_at=stamp()) | more
-
-
-def until(reached, patience: float = 15) -> None:
-    end = time.monotonic() + patience
-    while not reached():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+@pytest.fixture(autouse=True)
+def quick_queue(monkeypatch):
+    monkeypatch.setattr("panel.workflows.queue.ROUND", 0.1)
 
 
 def test_the_first_load_begins_at_once(here, backend):
@@ -48,7 +32,7 @@ def test_the_second_waits_for_the_first_and_is_seen_waiting(here, backend):
     assert load(here, "second" * 4, symbol="GBPUSD").headers["location"] == "/data"
     page = words(here.get("/data").text)
     assert "Loads 2" in page and "GBPUSD 1h waits, number 2" in page
-    time.sleep(1.5)
+    time.sleep(ROUNDS)
     assert len(started(backend)) == 1
     ends(backend)
     until(lambda: len(started(backend)) == 2)
@@ -79,7 +63,7 @@ def test_a_waiting_load_can_be_removed(here, backend):
     assert here.post(f"/loads/{'second' * 4}/cancel").status_code == 303
     assert "waits" not in words(here.get("/data").text)
     ends(backend)
-    time.sleep(1.5)
+    time.sleep(ROUNDS)
     assert len(started(backend)) == 1 and not any("DELETE" in hit for hit in backend.hits)
 
 
@@ -177,11 +161,11 @@ def test_a_load_that_is_not_confirmed_holds_the_queue_and_says_so(here, backend,
     assert load(here).headers["location"] == "/data"
     assert "EURUSD 1h not confirmed" in words(here.get("/data").text)
     load(here, "second" * 4, symbol="GBPUSD")
-    time.sleep(1.5)
+    time.sleep(ROUNDS)
     assert backend.hits["POST /data/acquire/download"] == 1
     assert "begins within a minute" not in words(here.get("/data").text), "it waits for the person"
     here.post(f"/loads/{KEY}/cancel")  # the person decides, and what was sent is on its way all the same
-    time.sleep(1.5)
+    time.sleep(ROUNDS)
     assert backend.hits["POST /data/acquire/download"] == 1
     assert "may still arrive: the next one begins within a minute" in words(here.get("/data").text)
     monkeypatch.setattr("panel.storage.store.ON_ITS_WAY", 0.0)
@@ -219,7 +203,7 @@ def test_a_plan_survives_a_restart_and_trains_once(address, backend, tmp_path):
         until(lambda: backend.hits["POST /trainings/start"] == 1)
         assert here.post("/plans", PLAN).status_code == 303
     with panel(tmp_path, address):
-        time.sleep(1.5)
+        time.sleep(ROUNDS)
     assert backend.hits["POST /trainings/start"] == 1 and len(started(backend)) == 2
 
 
@@ -274,7 +258,7 @@ def test_a_cancelled_plan_starts_nothing_more(here, backend):
     assert here.post(f"/plans/{KEY}/cancel").status_code == 303
     assert "Cancelled" in words(here.get(f"/plans/{KEY}").text)
     assert sum(count for hit, count in backend.hits.items() if hit.startswith("DELETE")) == 1
-    time.sleep(1.5)
+    time.sleep(ROUNDS)
     assert len(started(backend)) == 1 and backend.hits["POST /trainings/start"] == 0
 
 
@@ -305,7 +289,7 @@ def test_a_load_that_is_removed_while_it_is_being_started_is_cancelled(here, bac
 
 def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_started(here, backend):
     async def slow(request):
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.4)
         return 200, {"success": True, "data": []}
 
     until(lambda: backend.hits["GET /operations"])  # the panel's own first look
@@ -316,7 +300,7 @@ def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_sta
         until(lambda: backend.hits["GET /operations"] > before)
         assert here.post(f"/loads/{KEY}/cancel").status_code == 303
         answer.result()
-    time.sleep(2.0)
+    time.sleep(ROUNDS)
     assert started(backend) == []
 
 

@@ -11,9 +11,9 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
 from panel.workflows.resuming import Checkpoint, own, refusal
+from tests.support.pages import words
 from tests.support.panels import Panel, panel
 from tests.support.scripted import Backend, epochs, operation, percent, served, stamp
-from tests.web.test_pages import words
 
 NOW = 1_800_000_000.0
 ENDED = Verdict(State.CANCELLED, "Cancelled", "Stopped.")

@@ -112,7 +112,7 @@ async def started_then(backend, answer):
 
 
 async def _late():
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.6)
     return JSONResponse({})
 
 

@@ -1,0 +1,20 @@
+"""What tests read from pages and send to forms."""
+
+import re
+import time
+
+KEY = "k" * 22  # a form's one-time key
+
+
+def words(html: str) -> str:
+    """What somebody reads."""
+    html = re.sub(r"<(script|svg|title).*?</\1>", "", html, flags=re.S)
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def until(reached, patience: float = 20) -> None:
+    """Wait until `reached()` is true; fails after `patience` seconds."""
+    end = time.monotonic() + patience
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -1,0 +1,28 @@
+"""Recorded courses of operations."""
+
+from panel.app import memory_of
+from panel.domain.observation import observed
+from panel.domain.snapshot import Snapshot
+from panel.domain.verdict import judge
+from panel.settings import Settings
+from panel.storage.store import Storage
+from tests.support.scripted import operation, percent, stamp
+
+AGO = 200  # seconds before now at which the remembered run began
+
+
+def remember(folder, address, operation_id, readings, began):
+    """A panel that ran before kept these: (seconds after the beginning, what the backend said)."""
+    store, observation = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder))), None
+    for at, said in readings:
+        answer = operation(operation_id, **{"created_at": stamp(began), **said})
+        observation = observed(observation, Snapshot.from_json(answer, began + at))
+        store.memory.remember(observation, judge(observation, began + at), began + at)
+    store.close()
+
+
+def steady(upto: int) -> list[tuple[float, dict]]:
+    """Half a per cent a second."""
+    return [
+        (n * 2, {"progress": percent(n, f"Epoch {n}/100", steps_total=100, steps_completed=n)}) for n in range(upto)
+    ]
