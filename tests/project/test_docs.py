@@ -186,7 +186,7 @@ def words_of_verdicts() -> set[tuple[str, str]]:
     """(state, word) of every verdict that the panel can give."""
     found = set()
     for name in ("verdict", "outcomes"):
-        for node in ast.walk(ast.parse(text(f"panel/{name}.py"))):
+        for node in ast.walk(ast.parse(text(f"panel/domain/{name}.py"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Verdict":
                 state, word = node.args[:2]
                 assert isinstance(state, ast.Attribute) and isinstance(word, ast.Constant), ast.unparse(node)
