@@ -29,3 +29,8 @@ def many(count: int, one: str, more: str = "") -> str:
 
 def minute(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+
+
+def per_cent(percentage: float) -> str:
+    """Progress as every page shows it: whole per cents, rounded down."""
+    return f"{int(percentage)} %"

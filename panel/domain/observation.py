@@ -38,13 +38,16 @@ class Observation:
     untracked_since: float | None = None  # running (or until its end), but the backend's values fell to nothing
     fell: bool = False  # progress went backwards, short of nothing
     revived: Status | None = None  # the end that it had before the backend called it unfinished again
+    moved_at: float | None = None  # when its progress last changed before it ended
+    gaps_left: int | None = None  # of a load that ended: gaps in the stored bars that it was to fill
 
 
 def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     """A new reading on top of what was known. A cancelled or failed run's epochs are gone from the
     backend's answer, and so is the progress of one that it lost track of; the panel keeps what it has seen."""
     if before is None:
-        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, changes=1)
+        moved = None if snapshot.finished else snapshot.read_at
+        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, changes=1, moved_at=moved)
     old = before.snapshot
     untracked = _untracked(before, snapshot)
     kept = replace(
@@ -70,7 +73,9 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     if not changed:
         return observation
     at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at
-    return replace(observation, changed_at=at, changes=before.changes + 1, rhythm=_rhythm(before, snapshot))
+    moved = before.moved_at if snapshot.finished else snapshot.read_at
+    rhythm = _rhythm(before, snapshot)
+    return replace(observation, changed_at=at, moved_at=moved, changes=before.changes + 1, rhythm=rhythm)
 
 
 def unread(observation: Observation, at: float, *, timed_out: bool) -> Observation:
@@ -102,7 +107,8 @@ def _joined(old: tuple[Epoch, ...], new: tuple[Epoch, ...]) -> tuple[Epoch, ...]
 
 def _ended_short(snapshot: Snapshot) -> bool:
     """Cancel and failure put the backend's percentage back to 0."""
-    return snapshot.finished and not snapshot.succeeded
+    ended = snapshot.status.finished and not snapshot.succeeded
+    return ended and (not snapshot.provisional or snapshot.percentage == 0.0)
 
 
 def _untracked(before: Observation, snapshot: Snapshot) -> bool:

@@ -1,39 +1,30 @@
-"""What an operation that has ended has come to, and what its failure means. Pure."""
+"""The verdicts on operations that have ended. Pure."""
 
-from panel.domain.formatting import ago, many
+from panel.domain.causes import cause_of
+from panel.domain.formatting import ago, many, per_cent
 from panel.domain.observation import Cancel, Observation
-from panel.domain.snapshot import Snapshot, number
+from panel.domain.snapshot import INSIDE, Snapshot, number
 from panel.domain.state import State, Verdict
 from panel.domain.workers import WorkerList
 
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare
-
-_KNOWN = (
-    ("No data found", "Load this data first, then start again."),
-    (
-        "Host service connection failed",
-        "The Interactive Brokers host service, the program between KTRDR and the Gateway, does not answer. "
-        "Start it, then load again; KTRDR itself is fine.",
-    ),
-    ("data of your own", "Nothing was changed."),
-    ("model_path is required", "Choose a trained model and start the backtest again."),
-    ("Model directory not found", "This model is gone. Choose another one, or train it again."),
-    ("no worker claimed it", "Nobody worked on it any more. Start it again."),
-    ("resumed", "Resume it to go on from its checkpoint."),
-)
-_GATEWAY = (
-    "These are the words of the data source, for KTRDR the Interactive Brokers Gateway: "
-    "see that it runs and is logged in, then load again."
-)
 
 
 def completed(observation: Observation) -> Verdict:
     snapshot = observation.snapshot
     if snapshot.kind == "data_load" and snapshot.result:
         return _loaded(observation)
+    if broken := _broken_since(snapshot):
+        return Verdict(
+            State.PROBLEMS,
+            "Completed with problems",
+            f"It ran to its end, but since epoch {broken} its losses are not numbers: the model has learned nothing.",
+            "Look for empty or extreme values in its inputs, or try a lower learning rate, then train again.",
+            (f"The last of {many(len(snapshot.epochs), 'epoch')} has no training loss.",),
+        )
     training = (snapshot.result or {}).get("training_metrics")
     told = number(training.get("epochs_trained")) if isinstance(training, dict) else None
-    if epochs := int(told or len(snapshot.epochs)):
+    if epochs := len(snapshot.epochs) or int(told or 0):
         return Verdict(State.COMPLETED, "Completed", f"Finished after {many(epochs, 'epoch')}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
 
@@ -46,13 +37,13 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
             State.STRAY,
             "Cancelled, still worked on",
             "The backend calls this cancelled, but the worker goes on with it.",
-            "The worker takes nothing else until it ends. Stopping the worker itself ends it for certain.",
+            "The worker takes nothing else until it ends. Its TERM signal does not end it; kill -9 of the worker does.",
             (
                 f"Worker {worker.id} is busy with this operation, listed {ago(worker_list.heard_at or now, now)}.",
                 f"It was called cancelled {ago(observation.changed_at, now)}.",
             ),
         )
-    if observation.cancel is Cancel.UNDELIVERED:
+    if observation.cancel is Cancel.UNDELIVERED and not _free_since(observation, now, worker_list):
         advice = "The backend did not deliver the cancel to the worker, which may go on working."
         return Verdict(
             State.CANCELLED,
@@ -64,17 +55,17 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
     return Verdict(State.CANCELLED, "Cancelled", said or "Stopped before its end.")
 
 
-def failed(observation: Observation, now: float) -> Verdict:
+def failed(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
     snapshot = observation.snapshot
     if snapshot.provisional and snapshot.kind == "data_load" and observation.untracked_since is not None:
         return Verdict(
             State.FAILED,
             "Failed",
             "The backend was restarted in the middle of this load, and the load ended with it.",
-            "Load again: what was saved before is still there.",
+            "Load again. Look at the stored bars to see whether anything of it was saved.",
             (
-                f"It was at {snapshot.percentage:.0f} %, then the backend called it 0 %.",
-                f"The backend's words: {snapshot.error}",
+                *((f"It had reached {per_cent(snapshot.percentage)}.",) if snapshot.percentage >= 1 else ()),
+                f"The backend's words: {last_line(snapshot.error)}",
             ),
         )
     if snapshot.provisional:
@@ -85,8 +76,8 @@ def failed(observation: Observation, now: float) -> Verdict:
             "The backend marked this failed because it ran for more than a minute. The work usually goes on.",
             "Wait: the panel keeps watching, and such operations often turn to completed.",
             (
-                f"Its progress last moved {moved}, at {snapshot.percentage:.0f} %.",
-                f"The backend's words: {snapshot.error}",
+                f"Its progress last moved {moved}, at {per_cent(snapshot.percentage)}.",
+                f"The backend's words: {last_line(snapshot.error)}",
             ),
         )
     if snapshot.succeeded:
@@ -96,11 +87,67 @@ def failed(observation: Observation, now: float) -> Verdict:
             "It succeeded: the full result is there. The backend marked it failed after it was restarted.",
             evidence=(
                 "The result has measures of the finished model.",
-                f"The backend's words: {snapshot.error or 'none'}",
+                f"The backend's words: {last_line(snapshot.error) or 'none'}",
             ),
         )
-    said = snapshot.error or ("The backend gave no reason." if snapshot.full else "Its reason has not been read yet.")
-    return Verdict(State.FAILED, "Failed", said, _advice(snapshot, said))
+    if snapshot.unclaimed and snapshot.kind not in INSIDE:
+        return _unclaimed(observation, now, worker_list)
+    if not snapshot.error:
+        said = "The backend gave no reason." if snapshot.full else "Its reason has not been read yet."
+        return Verdict(State.FAILED, "Failed", said)
+    cause = cause_of(snapshot.error, load=snapshot.kind == "data_load")
+    words = last_line(snapshot.error)
+    if cause is None or not cause.meaning:
+        return Verdict(State.FAILED, "Failed", words, cause.advice if cause else "")
+    return Verdict(State.FAILED, "Failed", cause.meaning, cause.advice, (f"The backend's words: {words}",))
+
+
+def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
+    """A training or backtest that the backend marked failed because it found no worker with it: the worker died, or the
+    backend was restarted while the worker goes on."""
+    snapshot = observation.snapshot
+    words = f"The backend's words: {last_line(snapshot.error)}"
+    if (busy := worker_list.working_on(snapshot.id)) is not None and worker_list.fresh(now):
+        return Verdict(
+            State.UNREPORTED,
+            "Working, unreported",
+            "The work goes on, although the backend marked it failed after it lost track of it.",
+            "Its end will be known by the worker turning free. A cancel would not reach the worker.",
+            (f"Worker {busy.id} is busy with it, listed {ago(worker_list.heard_at or now, now)}.", words),
+        )
+    worker = worker_list.last_entry(snapshot.worker_id)
+    died = worker.healthy_at if worker is not None and worker.healthy_at else observation.moved_at
+    since = f" {ago(died, now)}" if died else ""
+    done = len(snapshot.epochs)
+    again = "Start it again."
+    if done and snapshot.kind == "training":
+        again = f"Resume it where that is offered (it had finished {many(done, 'epoch')}), or start it again."
+    proof = (
+        (f"Worker {worker.id} last answered {ago(worker.healthy_at, now)}.",) if worker and worker.healthy_at else ()
+    )
+    return Verdict(State.FAILED, "Failed", f"Its worker died{since}, and the work with it.", again, (*proof, words))
+
+
+def _broken_since(snapshot: Snapshot) -> int:
+    """The epoch, counted from 1, since which a training has no loss; 0 when it has one at its end."""
+    epochs = snapshot.epochs
+    if not epochs or epochs[-1].train_loss is not None:
+        return 0
+    good = [place for place, epoch in enumerate(epochs) if epoch.train_loss is not None]
+    return epochs[good[-1] + 1 if good else 0].number + 1
+
+
+def _free_since(observation: Observation, now: float, worker_list: WorkerList) -> bool:
+    """The workers were listed well after its end, and none is busy with it."""
+    heard = worker_list.heard_at or 0.0
+    late = heard - observation.changed_at > LATE
+    return late and worker_list.fresh(now) and worker_list.working_on(observation.snapshot.id) is None
+
+
+def last_line(text: str) -> str:
+    """The line of a text that names its cause: the last one, where a whole traceback was sent."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:500] if lines else ""
 
 
 def _loaded(observation: Observation) -> Verdict:
@@ -114,7 +161,17 @@ def _loaded(observation: Observation) -> Verdict:
             "Check the data source, then load again.",
             (f"0 bars came, {many(int(gaps), 'gap')} worked on.",),
         )
-    if rows and observation.fell:
+    missing = observation.gaps_left
+    if missing:
+        came = f"{many(int(rows), 'bar')} came, but" if rows else "No new bars came, and"
+        return Verdict(
+            State.PROBLEMS,
+            "Finished with problems",
+            f"{came} {many(missing, 'gap')} {'is' if missing == 1 else 'are'} still missing.",
+            "Fill them from the page Data, or load again.",
+            ("The stored bars were looked through after its end. The backend does not say which segments failed.",),
+        )
+    if rows and observation.fell and missing is None:
         return Verdict(
             State.PROBLEMS,
             "Finished with problems",
@@ -127,13 +184,3 @@ def _loaded(observation: Observation) -> Verdict:
     if rows:
         return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
-
-
-def _advice(snapshot: Snapshot, said: str) -> str:
-    """The next action for the failures whose cause is known from their text."""
-    for sign, advice in _KNOWN:
-        if sign in said:
-            return advice
-    if said.startswith("Symbol ") and " not found" in said:
-        return "The data source does not know this symbol. Check its spelling."
-    return _GATEWAY if snapshot.kind == "data_load" and snapshot.error else ""

@@ -16,6 +16,7 @@ from typing import Any
 
 MAX_TEXT = 2000  # characters of any one string that is kept
 MAX_EPOCHS = 5000
+INSIDE = frozenset({"data_load", "dummy"})  # kinds that run inside the backend itself, not on a worker
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 
@@ -90,16 +91,21 @@ class Snapshot:
         parameters = _dict(metadata.get("parameters"))
         said = text(data.get("status"))
         result = data.get("result_summary") if isinstance(data.get("result_summary"), dict) else None
+        status = _STATUSES.get(said, Status.UNKNOWN)
+        epochs = _final_epochs(result) or _live_epochs(data.get("metrics"))
+        completed, total = _steps(progress, epochs)
         return cls(
             id=operation_id,
             kind=text(data.get("operation_type")) or "unknown",
-            status=_STATUSES.get(said, Status.UNKNOWN),
+            status=status,
             said=said,
             read_at=read_at,
-            percentage=min(max(number(progress.get("percentage")) or 0.0, 0.0), 100.0),
+            percentage=100.0
+            if status is Status.COMPLETED
+            else min(max(number(progress.get("percentage")) or 0.0, 0.0), 100.0),
             step=_unadorned(text(progress.get("current_step"))),
-            steps_completed=_whole(progress.get("steps_completed")),
-            steps_total=_whole(progress.get("steps_total")),
+            steps_completed=completed,
+            steps_total=total,
             created_at=moment(data.get("created_at")),
             started_at=moment(data.get("started_at")),
             completed_at=moment(data.get("completed_at")),
@@ -110,7 +116,7 @@ class Snapshot:
             context=_dict(progress.get("context")),
             error=text(data.get("error_message")),
             result=result,
-            epochs=_final_epochs(result) or _live_epochs(data.get("metrics")),
+            epochs=epochs,
         )
 
     @classmethod
@@ -149,9 +155,13 @@ class Snapshot:
     @property
     def provisional(self) -> bool:
         """ "Failed" that is often not an end: the backend gives up on work that runs for more than 60 s
-        in its own process ("no worker claimed it"), while the work goes on and completes."""
-        claimless = self.status is Status.FAILED and "no worker claimed it" in self.error
-        return claimless and not self.result and not self.settled
+        in its own process, while the work goes on and completes."""
+        return self.unclaimed and self.kind in INSIDE and not self.settled
+
+    @property
+    def unclaimed(self) -> bool:
+        """Marked failed because the backend found no worker with it, and without a result."""
+        return self.status is Status.FAILED and "no worker claimed it" in self.error and not self.result
 
     @property
     def succeeded(self) -> bool:
@@ -205,6 +215,18 @@ def moment(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return at if 100 < parsed.year < 9000 else None
+
+
+def _steps(progress: dict[str, Any], epochs: tuple["Epoch", ...]) -> tuple[int | None, int | None]:
+    """(completed, total). The history counts what is done: the backend's own count of a training's steps runs ahead
+    of it for some strategies. A count beyond its total, or below 0, is none."""
+    completed, total = _whole(progress.get("steps_completed")), _whole(progress.get("steps_total"))
+    total = total if total and total > 0 else None
+    if epochs and total:
+        completed = len(epochs)
+    if completed is not None and (completed < 0 or (total is not None and completed > total)):
+        return None, None
+    return completed, total
 
 
 def _unadorned(step: str) -> str:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from panel.domain.connection import Line
-from panel.domain.formatting import many
+from panel.domain.formatting import ago, many
 from panel.domain.observation import Observation
 from panel.domain.state import State
 from panel.domain.workers import WorkerList
 
+RETURNING = 60.0  # seconds in which workers come back after their backend was restarted
 NEWS = 3600.0  # seconds for which a failed load says something about the data source now
 HOST_SERVICE = "Host service connection failed"
 TELLING = (State.COMPLETED, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
@@ -67,7 +68,7 @@ def _backend(line: Line) -> Link:
         )
         return Link(name, RED, "Backend unreachable", line.message, line.failing_since, advice)
     if line.slow_since is not None:
-        advice = "Other values may be old meanwhile; each says its age. Restarting that worker ends the wait."
+        advice = "Other values may be old meanwhile; each says its age. The worker may wake by itself."
         said = "It answers, but slowly: it waits for a worker that does not answer."
         return Link(name, AMBER, "Backend slow", said, line.slow_since, advice)
     if line.answered_at is None:
@@ -81,9 +82,8 @@ def _workers(line: Line, worker_list: WorkerList, now: float) -> Link:
         return Link(name, UNKNOWN, "Not listed yet", "The backend has not told its workers yet.")
     if line.failing_since is not None or not worker_list.fresh(now):
         return Link(name, UNKNOWN, "Not known now", "The backend does not tell its workers now.", worker_list.heard_at)
-    if not worker_list.workers:
-        advice = "A start is refused until one has registered. After a restart of the backend that takes half a minute."
-        return Link(name, AMBER, "No workers", "No worker is registered at the backend.", worker_list.since, advice)
+    if not worker_list.trainers():
+        return _no_trainer(name, worker_list, now)
     silent = [worker for worker in worker_list.workers if not worker.reachable]
     if silent:
         names = ", ".join(worker.id for worker in silent[:3]) + (" and others" if len(silent) > 3 else "")
@@ -96,6 +96,22 @@ def _workers(line: Line, worker_list: WorkerList, now: float) -> Link:
     busy = sum(worker.status == "busy" for worker in worker_list.workers)
     said = ", ".join(many(count, f"{kind} worker") for kind, count in sorted(kinds.items()))
     return Link(name, OK, "Answer", f"{said}; {busy or 'none'} busy.", worker_list.heard_at, heard="heard-workers")
+
+
+def _no_trainer(name: str, worker_list: WorkerList, now: float) -> Link:
+    """Trainings are refused. After a restart of the backend its workers are back within half a minute."""
+    last = worker_list.last_trainer()
+    said = "No training worker is registered with the backend"
+    since = last[1] if last else None
+    if last:
+        said += f"; {last[0]} was listed last {ago(last[1], now)}"
+    advice = (
+        "A training is refused until one has registered. Start a training worker, or wait: a start can wait for one."
+    )
+    if since is not None and now - since < RETURNING:
+        advice = "After a restart of the backend its workers come back within half a minute."
+        return Link(name, AMBER, "No training worker", f"{said}.", since, advice, last=True)
+    return Link(name, RED, "No training worker", f"{said}.", since, advice, last=True)
 
 
 def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link:

@@ -66,10 +66,6 @@ def _changes(readings: Sequence[RecordedReading]) -> list[Moment]:
     passed, learning = (readings[0].percentage, readings[0].epochs > 0) if readings else (0.0, False)
     for reading in readings:
         now = (reading.state, reading.word)
-        if now != before:
-            detail = reading.headline if reading.state != "running" else ""
-            moments.append(Moment(reading.at, reading.word, detail, reading.state))
-            before = now
         if reading.epochs and not learning:
             learning = True
             moments.append(Moment(reading.at, "First epoch done"))
@@ -77,6 +73,10 @@ def _changes(readings: Sequence[RecordedReading]) -> list[Moment]:
             if passed < milestone <= reading.percentage < 100:
                 moments.append(Moment(reading.at, f"{milestone} %", reading.step))
         passed = max(passed, reading.percentage)
+        if now != before:  # last: what a reading brought was there before its state was
+            detail = reading.headline if reading.state != "running" else ""
+            moments.append(Moment(reading.at, reading.word, detail, reading.state))
+            before = now
     return moments
 
 

@@ -4,10 +4,10 @@ The backend's status word is one observation among others. It says "running" of 
 dead, and "failed" of work that goes on or has succeeded; so every page shows a verdict, never the word.
 """
 
-from panel.domain.formatting import ago, duration, minute
+from panel.domain.formatting import ago, duration, minute, per_cent
 from panel.domain.observation import Cancel, Observation, differs, observed
 from panel.domain.outcomes import LATE, cancelled, completed, failed
-from panel.domain.snapshot import Status
+from panel.domain.snapshot import INSIDE, Status
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
 
@@ -42,7 +42,7 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
         case Status.CANCELLED:
             return cancelled(observation, now, worker_list)
         case Status.FAILED:
-            return failed(observation, now)
+            return failed(observation, now, worker_list)
         case Status.PENDING:
             return _queued(observation, now)
         case Status.RESUMING:
@@ -59,7 +59,7 @@ def _forgotten(observation: Observation) -> Verdict:
         "Forgotten",
         "The backend no longer knows this operation. What stands here is what the panel remembers.",
         "Whether it finished is not known. Look at the backend's models or data, or start it again.",
-        (f"Last read {minute(observation.snapshot.read_at)} UTC, at {observation.snapshot.percentage:.0f} %.",),
+        (f"Last read {minute(observation.snapshot.read_at)} UTC, at {per_cent(observation.snapshot.percentage)}.",),
     )
 
 
@@ -71,7 +71,7 @@ def _silent(observation: Observation, now: float, worker_list: WorkerList) -> Ve
             State.SILENT,
             "No answer about this one",
             "The backend answers other questions, but not about this operation: its worker probably hangs.",
-            "The values below are the last ones known. Restarting the worker ends the operation; nothing else does.",
+            "The values below are the last ones known. It may wake and go on by itself; kill -9 of the worker ends it.",
             (since, *([_last_heard(worker, now)] if worker else [])),
         )
     return Verdict(
@@ -102,7 +102,8 @@ def _queued(observation: Observation, now: float) -> Verdict:
             "Look whether a worker is free. If one is, cancel this and start it again.",
             ("The backend's own retry makes entries that wait like this and never run.",),
         )
-    return Verdict(State.QUEUED, "Queued", "Accepted, waiting for a worker.")
+    what = "Accepted, waiting to begin." if observation.snapshot.kind in INSIDE else "Accepted, waiting for a worker."
+    return Verdict(State.QUEUED, "Queued", what)
 
 
 def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
@@ -123,7 +124,7 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
         State.VANISHED,
         "Probably ended",
         "No worker is busy with it any more, and the backend did not notice its end.",
-        "Look for its model, newer than the resume. If there is none, its checkpoint can be resumed again.",
+        "Look for its model, newer than the resume. If there is none, look whether a resume is offered again.",
         (
             f"Called “resuming” for {duration(since)}.",
             f"The workers were listed {ago(worker_list.heard_at or now, now)}.",
@@ -139,9 +140,9 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
             State.LOST,
             "Ended with the backend",
             "The backend was restarted in the middle of this load, and the load ended with it.",
-            "Load again once the backend has marked it failed, in about a minute. What was saved stays.",
+            "Load again once the backend has marked it failed, in about a minute.",
             (
-                f"It was at {snapshot.percentage:.0f} %.",
+                *((f"It had reached {per_cent(snapshot.percentage)}.",) if snapshot.percentage >= 1 else ()),
                 f"The backend has called it 0 % for {duration(now - observation.untracked_since)}.",
             ),
         )
@@ -158,7 +159,7 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
         return Verdict(
             State.STALLED,
             "Stalled",
-            f"Nothing has changed for {duration(still)}, at {snapshot.percentage:.0f} %.",
+            f"Nothing has changed for {duration(still)}, at {per_cent(snapshot.percentage)}.",
             "It may be busy with one long step. If this goes on, look at the worker's log, or cancel it.",
             ((usual,) if observation.changes > 3 else ()) + _of_worker(observation, now, worker_list),
         )
@@ -179,7 +180,9 @@ def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) 
             advice,
             (_last_heard(worker, now), frozen),
         )
-    if worker_id and worker_list.missing_for(worker_id, now) > ABSENT_AFTER:
+    last = worker_list.last_entry(worker_id)
+    dropped = worker is None and last is not None and not last.reachable  # it was dead when it was last listed
+    if worker_id and (dropped or worker_list.missing_for(worker_id, now) > ABSENT_AFTER):
         return Verdict(
             State.LOST,
             "Worker lost",
@@ -216,7 +219,7 @@ def _cancelling(observation: Observation, now: float, worker_list: WorkerList) -
             State.CANCELLING,
             "Cancel not delivered",
             "The backend took the cancel but did not reach the worker, which may go on.",
-            "Look at the workers; stopping the worker itself ends the work for certain.",
+            "Look at the workers. If it does go on, only kill -9 of the worker ends it; TERM does not.",
             asked + _of_worker(observation, now, worker_list),
         )
     if observation.cancel is Cancel.ASKED:

@@ -29,6 +29,10 @@ class Worker:
     endpoint: str = ""
 
     @property
+    def trains(self) -> bool:
+        return "training" in self.kind or self.kind == "gpu_host"
+
+    @property
     def reachable(self) -> bool:
         return self.status in ("available", "busy")
 
@@ -62,6 +66,7 @@ class WorkerList:
     heard_at: float | None = None  # when the workers were last listed
     since: float | None = None  # when they were first listed, in this panel's life
     listed_at: Mapping[str, float] = field(default_factory=dict)  # worker id -> when it was last in the list
+    last: Mapping[str, Worker] = field(default_factory=dict)  # worker id -> its last entry in the list
     answered_at: float | None = None  # when the backend last answered anything
 
     def heard(self, answer: Any, now: float) -> "WorkerList":
@@ -70,7 +75,9 @@ class WorkerList:
         workers = tuple(worker for worker in found if worker is not None)
         observation = {**self.listed_at, **{worker.id: now for worker in workers}}
         recent = dict(sorted(observation.items(), key=lambda item: item[1])[-500:])
-        return WorkerList(workers, now, self.since or now, recent, now)
+        last = {**self.last, **{worker.id: worker for worker in workers}}
+        last = {worker_id: worker for worker_id, worker in last.items() if worker_id in recent}
+        return WorkerList(workers, now, self.since or now, recent, last, now)
 
     def fresh(self, now: float) -> bool:
         return self.heard_at is not None and now - self.heard_at < FRESH
@@ -82,6 +89,19 @@ class WorkerList:
         """The worker that is busy with this operation."""
         busy = (worker for worker in self.workers if worker.status == "busy")
         return next((worker for worker in busy if worker.operation_id == operation_id), None)
+
+    def trainers(self) -> list[Worker]:
+        """Those that do trainings."""
+        return [worker for worker in self.workers if worker.trains]
+
+    def last_trainer(self) -> tuple[str, float] | None:
+        """(id, when it was last listed) of the training worker that was listed last; None when none ever was."""
+        seen = [(self.listed_at[each.id], each.id) for each in self.last.values() if each.trains]
+        return (max(seen)[1], max(seen)[0]) if seen else None
+
+    def last_entry(self, worker_id: str) -> Worker | None:
+        """The worker as it is, or was last, listed."""
+        return self.worker(worker_id) or self.last.get(worker_id)
 
     def missing_for(self, worker_id: str, now: float) -> float:
         """Seconds since a worker was last listed; 0 while it is."""

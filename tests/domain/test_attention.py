@@ -53,7 +53,7 @@ def test_what_a_dead_worker_or_one_that_goes_on_leaves_comes_first_for_as_long_a
         here.get("/operations/op_run")
         reader.until(lambda stream: "Cancelled, still worked on" in stream.places.get("lists", ""))
         assert reader.places["lists"].index("Needs a look") < reader.places["lists"].index("Running now")
-        assert "Stopping the worker itself ends it for certain." in reader.places["lists"]
+        assert "kill -9 of the worker does." in reader.places["lists"]
         backend.workers[1] = worker("w2", "temporarily_unavailable", "op_run")
         reader.until(lambda stream: "Worker lost" in stream.places.get("lists", "").partition("Running now")[0])
         assert "It was probably killed" in words(here.get("/").text).partition("Running now")[0]

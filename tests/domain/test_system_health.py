@@ -60,7 +60,7 @@ def test_a_slow_backend_is_not_a_silent_one():
 @pytest.mark.parametrize(
     ("workers", "state", "text"),
     [
-        ([], "problems", "No worker is registered"),
+        ([], "failed", "No training worker is registered with the backend."),
         ([worker("w1", "temporarily_unavailable", heard=40), worker("w2")], "problems", "w1 does not answer."),
         ([worker("w1", "temporarily_unavailable", heard=40)], "failed", "w1 does not answer."),
     ],

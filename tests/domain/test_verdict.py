@@ -118,7 +118,8 @@ def test_a_cancelled_training_whose_worker_was_not_told_may_go_on():
 )
 def test_a_failure_says_what_to_do_where_that_is_known(error, advice):
     verdict = judge(observation(status="failed", error_message=error), NOW)
-    assert (verdict.state, verdict.headline) == (State.FAILED, error) and advice in verdict.advice
+    assert verdict.state is State.FAILED and advice in verdict.advice
+    assert error in (verdict.headline, verdict.evidence and verdict.evidence[0].removeprefix("The backend's words: "))
 
 
 def test_a_load_that_failed_for_its_sources_own_reason_says_where_to_look():

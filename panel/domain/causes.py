@@ -1,0 +1,189 @@
+"""What a failure's text means, and what to do about it. Pure.
+
+The texts are those that KTRDR, its workers and the embedded backend raise, collected from their sources. Where a whole
+traceback was sent its last line names the cause, so that is looked at first.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """`pattern` is searched for in any case; `meaning` is one sentence, "" where the text itself says it."""
+
+    pattern: re.Pattern[str]
+    meaning: str
+    advice: str
+
+
+def _cause(pattern: str, meaning: str, advice: str) -> Cause:
+    return Cause(re.compile(pattern, re.IGNORECASE), meaning, advice)
+
+
+CAUSES = (
+    _cause(
+        r"no data found|no data available for|data not found for|failed to load data|no timeframes successfully loaded|"
+        r"data file not found|empty data file",
+        "",  # the words say it, and which data
+        "Load this data first, then start again.",
+    ),
+    _cause(
+        r"host service connection failed|host service not enabled|ib host service",
+        "The program that fetches market data does not answer.",
+        "The Interactive Brokers host service, the program between KTRDR and the Gateway, does not answer. "
+        "Start it, then load again; KTRDR itself is fine.",
+    ),
+    _cause(
+        r"\bsymbol \S+ not found(?! in dataset)|symbol validation failed|symbol info lookup failed",
+        "",
+        "The data source does not know this symbol. Check its spelling.",
+    ),
+    _cause(
+        r"weight tensor should be defined|target \d+ is out of bounds|only one class|produced no test data|"
+        r"sequence_length=\d+ requires|insufficient data|too little data|no features computed|too few bars",
+        "The period holds too few bars for this strategy.",
+        "Choose a longer period, or load older bars, then start again.",
+    ),
+    _cause(
+        r"not enough values|expected .* to have .* samples|n_samples=|empty dataset|num_samples=0",
+        "Nothing was left to learn from after the strategy's own preparation of the bars.",
+        "Choose a longer period, or load older bars, then start again.",
+    ),
+    _cause(
+        r"ran off to infinity|loss is nan|contains nan|input contains infinity",
+        "Its numbers ran off to infinity.",
+        "Try a smaller learning rate, and look for empty or extreme values in its inputs.",
+    ),
+    _cause(
+        r"data of your own|holds? your own|nothing was fetched, so that the file is not touched|nothing was changed",
+        "",
+        "Nothing was changed.",
+    ),
+    _cause(
+        r"model_path is required",
+        "No model was chosen.",
+        "Choose a trained model and start the backtest again.",
+    ),
+    _cause(
+        r"model directory not found|model not found|no models found|trained model file not found|model file not found",
+        "The model is gone.",
+        "Choose another one, or train it again.",
+    ),
+    _cause(
+        r"v3 metadata not found|may need to be retrained|expected 3\.0|not a v3 model|is a model of the strategy|"
+        r"config doesn't match the trained model|missing features|the model in .* cannot be read",
+        "The model does not fit this strategy.",
+        "Choose the model that was trained with this strategy, or train it again.",
+    ),
+    _cause(
+        r"cannot be tried on",
+        "",
+        "Leave the timeframe empty, or choose the one that the model decides on.",
+    ),
+    _cause(
+        r"start date must be before|end date must be after|start datetime must be before|invalid date format",
+        "The dates are not a period.",
+        "Choose a start before the end, and start again.",
+    ),
+    _cause(
+        r"strategy .*not found|strategy \S+ is gone|may have been deleted since the checkpoint",
+        "The strategy's file is not there.",
+        "Put it back into the strategies folder, or choose another one.",
+    ),
+    _cause(
+        r"strategy validation failed|v3 strategy|v2 strategy|missing required sections|failed to parse strategy|"
+        r"unknown (fuzzy set|indicator|model type|label source)|unsupported (output_format|model type)|"
+        r"strategy configuration must be|raw indicator column|indicator column|sigma must be|no valid fuzzy features|"
+        r"no fuzzy (features|membership columns)|is not valid:",
+        "The strategy is not valid.",
+        "Its page under Strategies names what is wrong with it.",
+    ),
+    _cause(
+        r"unsupported (primary |auxiliary |source |reference )?timeframe|base_timeframe .* not found|"
+        r"not found in dataset",
+        "The strategy's symbols or timeframes and those of this run do not fit.",
+        "Choose symbols and timeframes that the strategy names.",
+    ),
+    _cause(
+        r"invalid csv format|cannot be read as market data|must have datetimeindex|missing required columns|"
+        r"must contain 'close'|close prices contain zero",
+        "The stored bars cannot be used.",
+        "Look at the file of this symbol and timeframe on the page Data.",
+    ),
+    _cause(
+        r"checkpoint integrity|checkpoint .*(corrupt|cannot be read)|no checkpoint found",
+        "Its checkpoint cannot be used.",
+        "Start it again from the beginning.",
+    ),
+    _cause(
+        r"out of memory|cannot allocate memory|memoryerror|enomem",
+        "The worker's machine ran out of memory.",
+        "Use a shorter period, fewer symbols or a smaller network, or a machine with more memory.",
+    ),
+    _cause(
+        r"no space left on device|disk quota exceeded|errno 28",
+        "The disk is full.",
+        "Make room on the backend's disk, then start again.",
+    ),
+    _cause(
+        r"permission denied|errno 13|read-only file system",
+        "The backend may not write where it has to.",
+        "Let its user write to its data and models folders.",
+    ),
+    _cause(
+        r"failed to start (training|backtest) on any worker|all connection attempts failed|did not return operation_id|"
+        r"connection refused",
+        "No worker took it.",
+        "See on the page Workers that one answers, then start it again.",
+    ),
+    _cause(
+        r"orphaned by backend restart|operation not found|worker lost|no health check",
+        "The work broke off: its worker or its backend was restarted.",
+        "Start it again, or resume it where that is offered.",
+    ),
+    _cause(
+        r"no worker claimed it",
+        "The backend found nobody working on it.",
+        "Start it again, or resume it where that is offered.",
+    ),
+    _cause(
+        r"worker shutdown|graceful shutdown",
+        "Its worker was stopped.",
+        "Resume it where that is offered, or start it again.",
+    ),
+    _cause(r"panel that ran this operation stopped|can be resumed", "", "Resume it to go on from its checkpoint."),
+    _cause(
+        r"owed more than it had",
+        "The account lost more than it held.",
+        "Use a smaller position or another period; a strategy that loses everything has no result.",
+    ),
+    _cause(
+        r"read timed out|timed out|timeout",
+        "Something did not answer in time.",
+        "Start it again; if it happens again, look at the backend's log.",
+    ),
+    _cause(
+        r"did not call save_\w+ mcp tool|anthropic|api[_ ]key|rate limit|budget",
+        "The research agent could not do its part.",
+        "Look at its budget and its key in the backend's settings, then start it again.",
+    ),
+)
+
+_GATEWAY = Cause(
+    re.compile(""),
+    "",
+    "These are the words of the data source, for KTRDR the Interactive Brokers Gateway: "
+    "see that it runs and is logged in, then load again.",
+)
+
+
+def cause_of(text: str, *, load: bool = False) -> Cause | None:
+    """The cause that the text names, its last line first; None when it is not known. For a `load` any other text is the
+    data source's own."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for part in (lines[-1] if lines else "", text):
+        for cause in CAUSES:
+            if part and cause.pattern.search(part):
+                return cause
+    return _GATEWAY if load and lines else None
