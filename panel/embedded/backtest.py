@@ -11,19 +11,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from panel.embedded import features
 from panel.embedded.bars import Bars
-from panel.embedded.features import CLASSES, Array, Unusable
+from panel.embedded.computing import Array
+from panel.embedded.features import Unusable
 from panel.embedded.job import Failed, Job
+from panel.embedded.labels import BUY, SELL
 from panel.embedded.ledger import Row
+from panel.embedded.network import Network, Unreadable
 from panel.embedded.performance import Trade, curve, metrics
-from panel.embedded.strategy import Plan, read
+from panel.embedded.plan import Plan
+from panel.embedded.strategy import read
 from panel.embedded.timeframes import DAY, closing
 
 STAKE = 0.25  # of the account in each position, as KTRDR's backtests have it
@@ -38,6 +41,12 @@ class Costs:
     slippage: float = 0.0
 
 
+class Decides(Protocol):
+    """A network as `Network` is one."""
+
+    def outputs(self, inputs: Array) -> Array: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A saved training: its network and the strategy as it then was."""
@@ -45,7 +54,7 @@ class Model:
     path: str
     plan: Plan
     about: Row
-    network: Any
+    network: Network
 
 
 def backtest(job: Job) -> Row:
@@ -82,7 +91,7 @@ def backtest(job: Job) -> Row:
             "commission": costs.commission,
             "slippage": costs.slippage,
             "stake": STAKE,
-            "confidence_threshold": model.plan.decisions.confidence_threshold,
+            **_threshold(model.plan),
         },
         "strategy_name": wanted["strategy_name"],
         "model_used": model.path,
@@ -100,26 +109,43 @@ def backtest(job: Job) -> Row:
     }
 
 
+def _threshold(plan: Plan) -> Row:
+    """What an answer has to exceed to be a signal."""
+    if plan.regression:
+        return {"trade_threshold": plan.decisions.trade_threshold}
+    return {"confidence_threshold": plan.decisions.confidence_threshold}
+
+
 def saved(folder: Path, path: str | None, strategy_name: str) -> Model:
     """The model in a folder like `models/<strategy>/1h_v1`. Raises Failed with a sentence. Only what lies
-    below `models/` is opened: a network's file could hold anything that Python can do."""
+    below `models/` is opened."""
     if not path:
         raise Failed("model_path is required for backtesting")
     place = (folder / path).resolve()
-    inside = place.is_relative_to((folder / "models").resolve())
-    if not inside or not (place / "model.joblib").is_file():
+    network = place / "model.npz"
+    if not place.is_relative_to((folder / "models").resolve()):
         raise Failed(f"Model directory not found: {path[:200]}")
-    strategy = read(place / "strategy.yaml")
-    try:
-        about = json.loads((place / "model.json").read_text("utf-8"))
-        network = joblib.load(place / "model.joblib")
-    except (OSError, ValueError) as exc:
-        raise Failed(f"The model in {path[:200]} cannot be read: {exc}") from exc
-    if strategy.plan is None:
-        raise Failed(f"The strategy that was saved with {path[:200]} is not valid: {strategy.issues[0]['message']}")
+    if not network.is_file() and (place / "model.joblib").is_file():
+        raise Failed(
+            f"The model in {path[:200]} is of an earlier version, in a format that can run programs when it is opened. "
+            "It is not opened; train it again."
+        )
+    if not network.is_file():
+        raise Failed(f"Model directory not found: {path[:200]}")
     if strategy_name != place.parent.name:
         raise Failed(f"{path[:200]} is a model of the strategy {place.parent.name}, not of {strategy_name[:100]}.")
-    return Model(place.relative_to(folder.resolve()).as_posix(), strategy.plan, about, network)
+    strategy = read(place / "strategy.yaml")
+    if strategy.plan is None:
+        raise Failed(f"The strategy that was saved with {path[:200]} is not valid: {strategy.problem}")
+    try:
+        about = json.loads((place / "model.json").read_text("utf-8"))
+        found = Network.load(network)
+        inputs = len(strategy.plan.features(about["data_summary"]["timeframes"]))
+        if found.regression != strategy.plan.regression or found.weights[0].shape[0] != inputs:
+            raise Unreadable("its network is not the strategy's")
+    except (OSError, ValueError, LookupError, TypeError, Unreadable) as exc:
+        raise Failed(f"The model in {path[:200]} cannot be read: {exc}.") from exc
+    return Model(place.relative_to(folder.resolve()).as_posix(), strategy.plan, about, found)
 
 
 def _stored(job: Job, model: Model, symbol: str, timeframe: str) -> tuple[dict[str, pd.DataFrame], set[str]]:
@@ -142,17 +168,22 @@ def _stored(job: Job, model: Model, symbol: str, timeframe: str) -> tuple[dict[s
     return found, sources
 
 
-def decide(network: Any, plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:
+def decide(network: Decides, plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:
     """For each bar of `base` what the model says at its close: 1 for BUY, -1 for SELL, 0 for HOLD. NaN where
     it could not be asked, because too little came before."""
     inputs = features.network_inputs(plan, stored, base)
     known = np.isfinite(inputs).all(axis=1)
     said = np.full(len(inputs), np.nan)
-    if known.any():
-        chances = network.predict_proba(inputs[known])
-        signs = np.array([{"BUY": 1.0, "SELL": -1.0}.get(name, 0.0) for name in CLASSES])
-        sure = chances.max(axis=1) >= plan.decisions.confidence_threshold
-        said[known] = np.where(sure, signs[chances.argmax(axis=1)], 0.0)
+    if not known.any():
+        return said
+    outputs = network.outputs(inputs[known])
+    if plan.regression:
+        said[known] = np.where(np.abs(outputs) > plan.decisions.trade_threshold, np.sign(outputs), 0.0)
+    else:
+        signs = np.zeros(outputs.shape[1])
+        signs[BUY], signs[SELL] = 1.0, -1.0
+        sure = outputs.max(axis=1) >= plan.decisions.confidence_threshold
+        said[known] = np.where(sure, signs[outputs.argmax(axis=1)], 0.0)
     return said
 
 

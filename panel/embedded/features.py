@@ -1,22 +1,18 @@
-"""From bars to what the network sees: fuzzy memberships, labels, and a split that cannot see ahead."""
+"""From bars to what the network sees: inputs, labels, and a split that cannot see ahead."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from talib import abstract
 
-from panel.embedded.indicators import INDICATORS
-from panel.embedded.strategy import FuzzySet, Plan
+from panel.embedded.computing import Array, indicator
+from panel.embedded.labels import labels
+from panel.embedded.plan import Input, Plan, Reference, reference
 from panel.embedded.timeframes import DAY, closing, seconds
 
-CLASSES = ("BUY", "HOLD", "SELL")
 PARTS = ("training", "validation", "testing")
 LEAST = 30  # samples that each part of the split needs to mean anything
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Unusable(Exception):
@@ -29,8 +25,8 @@ class Samples:
 
     times: Array  # seconds, when the bar closed
     decided: Array  # seconds, when its label could be told
-    inputs: Array  # rows × features, 0–1
-    labels: Array  # index into CLASSES
+    inputs: Array  # rows × features, fuzzy ones 0–1
+    labels: Array  # indices into labels.CLASSES, or the returns that a regression learns
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ def samples(
             raise Unusable(
                 f"No data found in cache for {symbol} {base} in the period asked for. Stored are "
                 f"{len(stored[base]):,} bars from {first:%Y-%m-%d} to {last:%Y-%m-%d}, and the strategy needs "
-                f"{plan.training_data.history_required:,} of them before the first sample."
+                f"{plan.data.history_required:,} of them before the first sample."
             )
     times = np.concatenate([part.times for part in parts])
     order = np.argsort(times, kind="stable")
@@ -83,16 +79,27 @@ def _of_symbol(plan: Plan, stored: dict[str, pd.DataFrame], base: str, start: in
     bars = stored[base]
     openings = np.asarray(bars.index.as_unit("s").asi8)
     known, inputs = closing(openings, base), network_inputs(plan, stored, base)
-    asked = plan.training.labels
-    labels = zigzag_labels(bars["close"].to_numpy(), asked.zigzag_threshold, asked.label_lookahead)
-    usable = np.isfinite(inputs).all(axis=1) & (labels >= 0)
+    learned, told = labels(plan.labels, bars)
+    usable = np.isfinite(inputs).all(axis=1) & told
     if start is not None:
         usable &= openings >= start
     if end is not None:
         usable &= openings < end
-    ahead = min(asked.label_lookahead, len(known))
+    if len(bars) > plan.data.history_required and (silent := _silent(plan, stored, inputs)):
+        raise Unusable(
+            f"{silent} has no value on any of the {len(bars):,} {base} bars: too few bars are stored, or they have no "
+            "volume and it needs one."
+        )
+    ahead = min(plan.labels.horizon, len(known))
     decided = np.append(known[ahead:], np.repeat(known[-1:], ahead))
-    return Samples(known[usable], decided[usable], inputs[usable], labels[usable])
+    return Samples(known[usable], decided[usable], inputs[usable], learned[usable])
+
+
+def _silent(plan: Plan, stored: dict[str, pd.DataFrame], inputs: Array) -> str:
+    """The first input that is known on no bar; "" when there is none."""
+    ids = [feature["feature_id"] for feature in plan.features(list(stored))]
+    known = np.isfinite(inputs)
+    return next((name for name, column in zip(ids, known.T, strict=True) if not column.any()), "")
 
 
 def network_inputs(plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:
@@ -102,14 +109,14 @@ def network_inputs(plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Ar
     known = closing(np.asarray(bars.index.as_unit("s").asi8), base)
     columns = [
         _as_known(column, stored[timeframe], timeframe, known)
-        for item in plan.nn_inputs
-        for timeframe in filter(item.uses, stored)
-        for column in _memberships(plan, plan.fuzzy_sets[item.fuzzy_set], stored[timeframe])
+        for item in plan.inputs
+        for timeframe in item.used(list(stored))
+        for column in _columns(plan, item, stored[timeframe])
     ]
     if not columns:
         raise Unusable("With these timeframes the strategy's network has no inputs.")
     inputs = np.column_stack(columns)
-    inputs[: plan.training_data.history_required] = np.nan
+    inputs[: plan.data.history_required] = np.nan
     return inputs
 
 
@@ -123,54 +130,46 @@ def _as_known(values: Array, bars: pd.DataFrame, timeframe: str, moments: Array)
     return np.where(age <= 2 * seconds(timeframe) + 4 * DAY, found, np.nan)
 
 
-def _memberships(plan: Plan, fuzzy: FuzzySet, bars: pd.DataFrame) -> list[Array]:
-    name, _, output = fuzzy.indicator.partition(".")
-    values = indicator(plan.indicators[name].type, plan.indicators[name].parameters, output, bars)
-    return [membership(label.type, values, *label.parameters) for label in fuzzy.labels.values()]
+def _columns(plan: Plan, item: Input, bars: pd.DataFrame) -> list[Array]:
+    """An input's values on one timeframe: one column for each label, or the indicator's own values."""
+    if item.raw:
+        return [_indicator(plan, reference(item.raw), bars)]
+    fuzzy = plan.fuzzy_sets[item.fuzzy_set]
+    values = _indicator(plan, fuzzy.indicator, bars)
+    return [membership(label.shape, values, *label.parameters) for label in fuzzy.labels.values()]
 
 
-def indicator(kind: str, parameters: dict[str, float], output: str, bars: pd.DataFrame) -> Array:
-    """One output of one indicator for every bar; NaN until it has enough of them."""
-    known = INDICATORS[kind]
-    inputs = {column: bars[column].to_numpy(np.float64) for column in bars.columns}
-    function, place = known.function, known.outputs.index(output) if output else 0
-    if function == "ADX" and place:  # TA-Lib computes the directional lines on their own
-        function, place = ("PLUS_DI", "MINUS_DI")[place - 1], 0
-    arguments: dict[str, Any] = {}
-    for name, value in parameters.items():
-        theirs = known.parameters[name]
-        arguments[theirs] = float(value) if theirs == "nbdevup" else int(value)
-    if "nbdevup" in arguments:
-        arguments["nbdevdn"] = arguments["nbdevup"]
-    result = abstract.Function(function)(inputs, **arguments)  # type: ignore[attr-defined]
-    return np.asarray(result[place] if isinstance(result, list | tuple) else result, np.float64)
+def _indicator(plan: Plan, source: Reference, bars: pd.DataFrame) -> Array:
+    used = plan.indicators[source.indicator]
+    return indicator(used.kind, used.parameters, source.output, bars)
 
 
 def membership(shape: str, x: Array, *p: float) -> Array:
     """How far each value belongs, 0–1. NaN stays NaN."""
     if shape == "gaussian":
         return np.exp(-0.5 * ((x - p[0]) / p[1]) ** 2)
-    if shape == "sigmoid":
-        return 1 / (1 + np.exp(np.clip(-p[1] * (x - p[0]), -500, 500)))
     a, b, c, d = (p[0], p[1], p[1], p[2]) if shape == "triangular" else p
     rising = (x - a) / (b - a) if b > a else np.where(x >= a, 1.0, 0.0)
     falling = (d - x) / (d - c) if d > c else np.where(x <= d, 1.0, 0.0)
     return np.where(np.isnan(x), np.nan, np.clip(np.minimum(rising, falling), 0.0, 1.0))
 
 
-def zigzag_labels(closes: Array, threshold: float, lookahead: int) -> Array:
-    """For each bar which comes first within `lookahead` bars: a rise of `threshold` (BUY), a fall (SELL),
-    or neither (HOLD). The last `lookahead` bars cannot be told yet: -1."""
-    labels = np.full(len(closes), CLASSES.index("HOLD"))
-    undecided = np.ones(len(closes), bool)
-    for ahead in range(1, min(lookahead, len(closes) - 1) + 1):
-        change = closes[ahead:] / closes[:-ahead] - 1
-        for name, hit in (("BUY", change >= threshold), ("SELL", change <= -threshold)):
-            now = undecided[:-ahead] & hit
-            labels[:-ahead][now] = CLASSES.index(name)
-            undecided[:-ahead][now] = False
-    labels[-lookahead:] = -1
-    return labels
+def scaling(plan: Plan, timeframes: list[str], inputs: Array) -> tuple[Array, Array]:
+    """Offset and factor of each input, told from the training part alone. Fuzzy inputs stay as they are."""
+    offset, factor = np.zeros(inputs.shape[1]), np.ones(inputs.shape[1])
+    wanted = [
+        item.normalization if item.raw else "none"
+        for item in plan.inputs
+        for _ in item.used(timeframes)
+        for _ in ([""] if item.raw else plan.fuzzy_sets[item.fuzzy_set].labels)
+    ]
+    for place, (how, column) in enumerate(zip(wanted, inputs.T, strict=True)):
+        if how == "none":
+            continue
+        offset[place] = column.min() if how == "minmax" else column.mean()
+        width = column.max() - column.min() if how == "minmax" else column.std(ddof=1)
+        factor[place] = 1 / width if width > 0 else 0.0
+    return offset, factor
 
 
 def split(whole: Samples, plan: Plan, cutoffs: tuple[int, int, int] | None = None) -> Split:
@@ -179,7 +178,7 @@ def split(whole: Samples, plan: Plan, cutoffs: tuple[int, int, int] | None = Non
     times, decided = whole.times, whole.decided
     if cutoffs is None and len(times):
         moments = np.unique(times)
-        shares = plan.training.data_split
+        shares = plan.split
         places = [int((len(moments) - 1) * share) for share in (shares.train, shares.train + shares.validation)]
         borders = [int(moments[place]) for place in places]
         cutoffs = (borders[0], borders[1], int(decided.max()) + 1)

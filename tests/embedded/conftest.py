@@ -37,8 +37,11 @@ nn_inputs:
 model:
   type: mlp
   architecture: {{hidden_layers: [4], activation: relu}}
-  training: {{learning_rate: 0.01, batch_size: 200, epochs: {epochs}, optimizer: adam}}
+decisions: {{output_format: classification}}
 training:
+  learning_rate: 0.01
+  batch_size: 200
+  epochs: {epochs}
   labels: {{source: zigzag, zigzag_threshold: 0.004, label_lookahead: 12}}
 """
 

@@ -108,14 +108,14 @@ def test_a_thinned_curve_keeps_the_ends_the_highest_and_the_deepest():
 
 
 @pytest.mark.parametrize(
-    "frames", ['{mode: single, timeframe: "1h"}', '{timeframes: ["1h", "1d"], base_timeframe: 1h}']
+    "frames", ['{mode: single, timeframe: "1h"}', '{mode: multi_timeframe, timeframes: ["1h", "1d"], base_timeframe: 1h}']
 )
 def test_what_comes_later_changes_nothing_before(tmp_path, frames):
     """No look-ahead: with other bars from a moment on, every decision, fill and value before it is the same."""
     text = STRATEGY.format(name="s", epochs=1).replace('{mode: single, timeframe: "1h"}', frames)
-    (tmp_path / "s.yaml").write_text(text.replace("history_required: 50", "history_required: 20"))
+    (tmp_path / "s.yaml").write_text(text)
     plan = read(tmp_path / "s.yaml").plan
-    timeframes = list(plan.training_data.timeframes)
+    timeframes = list(plan.data.timeframes)
     start, end = (int(pd.Timestamp(day, tz="UTC").timestamp()) for day in ("2025-01-01", "2025-06-01"))
     stored = {each: market.bars("EURUSD", each, start, end) for each in timeframes}
     cut = pd.Timestamp("2025-04-16", tz="UTC")
@@ -123,7 +123,7 @@ def test_what_comes_later_changes_nothing_before(tmp_path, frames):
     class Network:
         """Decides by the sum of what it sees: any change of an input may change what it says."""
 
-        def predict_proba(self, inputs):
+        def outputs(self, inputs):
             wave = np.sin(inputs.sum(axis=1) * 40)[:, None]
             return np.hstack([wave > 0.3, np.abs(wave) <= 0.3, wave < -0.3]).astype(float)
 
@@ -149,11 +149,11 @@ def test_what_comes_later_changes_nothing_before(tmp_path, frames):
 
 
 def test_unsure_is_a_hold(tmp_path):
-    (tmp_path / "s.yaml").write_text(STRATEGY.format(name="s", epochs=1) + "decisions: {confidence_threshold: 0.6}\n")
+    (tmp_path / "s.yaml").write_text(STRATEGY.format(name="s", epochs=1).replace("classification}", "classification, confidence_threshold: 0.6}"))
     plan = read(tmp_path / "s.yaml").plan
 
     class Network:
-        def predict_proba(self, inputs):
+        def outputs(self, inputs):
             return np.tile([[0.59, 0.01, 0.4], [0.61, 0.0, 0.39], [0.1, 0.2, 0.7]], (len(inputs) // 3 + 1, 1))[
                 : len(inputs)
             ]
@@ -168,7 +168,7 @@ def test_unsure_is_a_hold(tmp_path):
 def test_only_models_are_opened(tmp_path, path):
     home = tmp_path / "home"
     (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "model.joblib").write_text("not to be read")
+    (tmp_path / "outside" / "model.npz").write_text("not to be read")
     (home / "models" / "x").mkdir(parents=True)
     (home / "models" / "x" / "1h_v1").symlink_to(tmp_path / "outside")
     with pytest.raises(Failed, match="Model directory not found"):

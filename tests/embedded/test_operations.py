@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import joblib
+import numpy as np
 import pytest
 
 from panel.embedded import EmbeddedBackend
+from panel.embedded.network import Network
 from tests.embedded.conftest import Wire, ended, trained
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +63,7 @@ async def test_a_training_from_missing_data_to_a_saved_model(wire, folder):
     assert result["model_path"] == "models/small/1h_v1"
     assert json.loads((model / "model.json").read_text())["operation_id"] == operation_id
     # The accuracy that is told is the saved model's, measured here again on the same bars.
-    assert joblib.load(model / "model.joblib").predict_proba([[0.5, 0.0]]).shape == (1, 3)
+    assert Network.load(model / "model.npz").outputs(np.array([[0.5, 0.0]])).shape == (1, 3)
     confusion = result["artifacts"]["confusion_matrix"]
     right, total = sum(confusion[n][n] for n in range(3)), sum(map(sum, confusion))
     assert right / total == pytest.approx(result["test_metrics"]["test_accuracy"])
@@ -200,6 +201,7 @@ PANEL = """
 import asyncio, sys
 from pathlib import Path
 from panel.embedded import EmbeddedBackend
+from panel.embedded.network import Network
 from tests.embedded.conftest import Wire, trained
 
 async def main():

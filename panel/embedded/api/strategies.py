@@ -32,20 +32,33 @@ def routes(home: Backend) -> APIRouter:
     @api.post("/validate/{name}")
     def validate(name: str) -> Row:
         found = by_file(name)
-        valid = found.plan is not None
-        message = f"Strategy '{found.stem}' is {'valid' if valid else 'not valid'}"
-        told = {"valid": valid, "strategy_name": found.stem, "issues": list(found.issues), "message": message}
-        return {"success": True, "available_indicators": sorted(INDICATORS), **told}
+        message = f"Strategy '{found.stem}' is {'valid' if found.valid else 'not valid'}"
+        if found.valid and not found.trainable:
+            message = f"Strategy '{found.stem}' is valid, but {_but(found)}"
+        return {
+            "success": True,
+            "valid": found.valid,
+            "trainable": found.trainable,
+            "needs_ktrdr": found.needs_ktrdr,
+            "strategy_name": found.stem,
+            "issues": [issue.as_dict() for issue in found.issues],
+            "available_indicators": sorted(INDICATORS),
+            "message": message,
+        }
 
     @api.get("/{name}/features")
     def features(name: str) -> Row:
         found = by_file(name)
         if found.plan is None:
-            raise HTTPException(400, f"Strategy '{found.stem}' is not valid: {found.issues[0]['message']}")
-        listed = found.plan.features(list(found.plan.training_data.timeframes))
+            raise HTTPException(400, f"Strategy '{found.stem}' has no list of inputs: {found.problem}")
+        listed = found.plan.features(list(found.plan.data.timeframes))
         return {"success": True, "strategy_name": found.stem, "features": listed, "count": len(listed)}
 
     return api
+
+
+def _but(found: strategy.Strategy) -> str:
+    return "needs a KTRDR" if found.needs_ktrdr else "cannot be trained"
 
 
 def _strategy_info(home: Backend, found: strategy.Strategy) -> Row:
@@ -54,11 +67,14 @@ def _strategy_info(home: Backend, found: strategy.Strategy) -> Row:
     told |= {"indicators": [], "fuzzy_config": {}, "training_status": "trained" if versions else "untrained"}
     told |= {"available_versions": versions, "latest_version": versions[-1] if versions else None}
     told |= {"latest_training_date": None, "latest_metrics": None}
+    told |= {"valid": found.valid, "trainable": found.trainable, "needs_ktrdr": found.needs_ktrdr}
+    told |= {"problem": found.problem} if found.problem else {}
     if found.plan is None:
-        return told | {"problem": found.issues[0]["message"]}
-    data = found.plan.training_data
+        return told
+    data = found.plan.data
     told |= {"name": found.plan.name or found.stem, "description": found.plan.description}
-    told |= {"symbol": data.symbols[0], "timeframe": data.timeframes[0], "history_required": data.history_required}
+    told |= {"symbol": data.symbols[0] if data.symbols else "", "timeframe": data.timeframes[0]}
+    told |= {"history_required": data.history_required}
     told |= {"symbols": list(data.symbols), "timeframes": list(data.timeframes)}
-    told |= {"indicators": [{"name": name, "type": used.type} for name, used in found.plan.indicators.items()]}
+    told |= {"indicators": [{"name": name, "type": used.kind} for name, used in found.plan.indicators.items()]}
     return told | {"fuzzy_config": {name: list(fuzzy.labels) for name, fuzzy in found.plan.fuzzy_sets.items()}}

@@ -1,7 +1,7 @@
 """Trainings, their checkpoints and models."""
 
 import json
-from typing import Any
+from pathlib import Path
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
@@ -33,14 +33,10 @@ def routes(home: Backend) -> APIRouter:
         if found is None:
             searched = ", ".join(str(folder / f"{body.strategy_name[:100]}.yaml") for folder in home.strategy_folders)
             raise HTTPException(400, f"Strategy file not found: {body.strategy_name[:100]}.yaml (searched: {searched})")
-        if found.plan is None:
-            errors = [{name: issue[name] for name in ("category", "message", "details")} for issue in found.issues]
-            detail: Row = {"message": f"Strategy validation failed: {len(errors)} error(s) found"}
-            detail |= {"error_code": "STRATEGY-ValidationFailed", "details": {"errors": errors}}
-            detail |= {"context": {"strategy_name": found.stem, "error_count": len(errors)}}
-            raise HTTPException(400, detail | {"suggestion": "Mend the strategy's file, then validate it again."})
-        symbols = [symbol.upper() for symbol in body.symbols or found.plan.training_data.symbols]
-        timeframes = list(body.timeframes or found.plan.training_data.timeframes)
+        if found.plan is None or not found.trainable:
+            raise HTTPException(400, _refusal(found))
+        symbols = [symbol.upper() for symbol in body.symbols or found.plan.data.symbols]
+        timeframes = list(body.timeframes or found.plan.data.timeframes)
         for timeframe in timeframes:
             if timeframe not in TIMEFRAMES:
                 raise HTTPException(422, f"Invalid timeframe: {timeframe[:20]}")
@@ -108,14 +104,30 @@ def routes(home: Backend) -> APIRouter:
     def drop_checkpoint(operation_id: str) -> Row:
         saved(operation_id)
         home.ledger.drop_checkpoint(operation_id)
-        (home.folder / "checkpoints" / f"{operation_id}.joblib").unlink(missing_ok=True)
+        (home.folder / "checkpoints" / f"{operation_id}.npz").unlink(missing_ok=True)
         return {"success": True, "message": f"Checkpoint deleted: {operation_id}"}
 
     @api.get("/models")
     def models() -> Row:
-        return {"success": True, "models": [_model(path) for path in sorted(home.folder.glob("models/*/*/model.json"))]}
+        found = (_model(path) for path in sorted(home.folder.glob("models/*/*/model.json")))
+        return {"success": True, "models": [model for model in found if model is not None]}
 
     return api
+
+
+def _refusal(found: strategy.Strategy) -> Row:
+    """Why a training is not started, before anything runs."""
+    if found.valid:
+        code = "STRATEGY-NeedsKtrdr" if found.needs_ktrdr else "STRATEGY-CannotTrain"
+        refusal: Row = {"message": found.problem, "error_code": code, "context": {"strategy_name": found.stem}}
+        way = "Start it at a KTRDR, or change its file." if found.needs_ktrdr else "Change the strategy's file."
+        return refusal | {"suggestion": way}
+    issues = [issue.as_dict() for issue in found.issues if issue.severity == "error"]
+    errors = [{name: issue[name] for name in ("category", "message", "details")} for issue in issues]
+    refusal = {"message": f"Strategy validation failed: {len(errors)} error(s) found"}
+    refusal |= {"error_code": "STRATEGY-ValidationFailed", "details": {"errors": errors}}
+    refusal |= {"context": {"strategy_name": found.stem, "error_count": len(errors)}}
+    return refusal | {"suggestion": "Correct the strategy's file, then validate it again."}
 
 
 def _checkpoint(row: Row) -> Row:
@@ -123,9 +135,16 @@ def _checkpoint(row: Row) -> Row:
     return told | {"state_summary": row["state"], "artifacts_size_bytes": row["size"]}
 
 
-def _model(file: Any) -> Row:
-    about = json.loads(file.read_text("utf-8"))
-    used, training = about["data_summary"], about["training_metrics"]
+def _model(file: Path) -> Row | None:
+    """None for a file that is not one of this backend's: one bad file must not hide the others."""
+    try:
+        about = json.loads(file.read_text("utf-8"))
+        return _described(file, about, about["data_summary"], about["training_metrics"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _described(file: Path, about: Row, used: Row, training: Row) -> Row:
     told = {"model_id": f"{file.parts[-3]}/{file.parts[-2]}", "model_name": file.parts[-3]}
     told |= {"symbol": used["symbols"][0], "timeframe": used["timeframes"][0], "created_at": about["created_at"]}
     told |= {"training_accuracy": training["final_train_accuracy"], "model_path": "/".join(file.parts[-4:-1])}

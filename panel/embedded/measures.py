@@ -1,0 +1,122 @@
+"""How good a network is: its loss and accuracy on samples, and the whole result of a training."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
+
+from panel.embedded.features import Samples, Split
+from panel.embedded.job import Failed
+from panel.embedded.labels import BUY, CLASSES, SELL
+from panel.embedded.ledger import Row
+from panel.embedded.network import Array
+from panel.embedded.perceptron import Perceptron
+from panel.embedded.plan import Learning, Plan
+from panel.embedded.timeframes import DAY
+
+
+def measure(perceptron: Perceptron, part: Samples, plan: Plan) -> tuple[float, float]:
+    """Loss and accuracy. A regression's accuracy is how often it has the direction right, as at KTRDR."""
+    said = perceptron.outputs(part.inputs)
+    if not np.isfinite(said).all():
+        raise Failed("The network's numbers ran off to infinity. Try a smaller learning rate.")
+    if plan.regression:
+        right = np.sign(said) == np.sign(part.labels)
+        return _error(said - part.labels, plan.learning), float(right.mean())
+    loss = log_loss(part.labels, said, labels=range(len(CLASSES)))
+    return float(loss), float(accuracy_score(part.labels, said.argmax(axis=1)))
+
+
+def _error(errors: Array, learning: Learning) -> float:
+    if learning.loss == "mse":
+        return float((errors**2).mean())
+    size, delta = np.abs(errors), learning.huber_delta
+    return float(np.where(size <= delta, size**2 / 2, delta * (size - delta / 2)).mean())
+
+
+def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
+    """The measures of the test part, with what the commonest answer of the training part would reach there."""
+    test, train = parts.test, parts.train
+    loss, accuracy = measure(perceptron, test, plan)
+    found: Row = {"test_loss": loss, "test_accuracy": accuracy}
+    said = perceptron.outputs(test.inputs)
+    if plan.regression:
+        rises = float(np.sign(train.labels).sum()) >= 0
+        baseline = np.sign(test.labels) == (1 if rises else -1)
+        found |= {"mae": float(np.abs(said - test.labels).mean())}
+        found |= {"trade_share": float((np.abs(said) > plan.decisions.trade_threshold).mean())}
+        return found | {"baseline_accuracy": float(baseline.mean()), "baseline_class": "BUY" if rises else "SELL"}
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        test.labels, said.argmax(axis=1), labels=[BUY, SELL], average="micro", zero_division=0
+    )
+    found |= {"precision": float(precision), "recall": float(recall), "f1_score": float(f1)}
+    commonest = int(np.bincount(train.labels, minlength=len(CLASSES)).argmax())
+    share = float((test.labels == commonest).mean())
+    return found | {"baseline_accuracy": share, "baseline_class": CLASSES[commonest]}
+
+
+def analytics(perceptron: Perceptron, parts: Split, plan: Plan, timeframes: list[str]) -> Row:
+    """What each input is worth on the validation part, and which classes are taken for which."""
+    ids = [feature["feature_id"] for feature in plan.features(timeframes)]
+    found = permutation_importance(
+        perceptron.estimator,
+        parts.validation.inputs,
+        parts.validation.labels,
+        n_repeats=5,
+        random_state=plan.learning.random_seed,
+    )
+    artifacts: Row = {"feature_importance": dict(zip(ids, found.importances_mean.tolist(), strict=True))}
+    if not plan.regression:
+        said = perceptron.outputs(parts.test.inputs).argmax(axis=1)
+        confusion = confusion_matrix(parts.test.labels, said, labels=range(len(CLASSES)))
+        artifacts["confusion_matrix"] = confusion.tolist()
+    return artifacts
+
+
+def model_info(perceptron: Perceptron, plan: Plan) -> Row:
+    count = int(sum(layer.size for layer in perceptron.weights()))
+    layers = "-".join(map(str, plan.layers.hidden))
+    return {
+        "architecture": f"mlp {layers}" + (" regression" if plan.regression else ""),
+        "output_format": "regression" if plan.regression else "classification",
+        "parameters_count": count,
+        "trainable_parameters": count,
+        "random_seed": plan.learning.random_seed,
+    }
+
+
+def data_summary(request: Row, plan: Plan, parts: Split, source: str) -> Row:
+    counts = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    samples = {name: len(part.labels) for name, part in counts.items()}
+    return {
+        "symbols": request["symbols"],
+        "timeframes": request["timeframes"],
+        "base_timeframe": plan.base(request["timeframes"]),
+        "start_date": _day(parts.train.times[0]),
+        "end_date": _day(parts.test.times[-1]),
+        "test_start_date": _day(int(parts.test.times[0]) + DAY - 1),  # from this day on the model has seen nothing
+        "feature_count": int(parts.test.inputs.shape[1]),
+        "total_samples": sum(samples.values()),
+        "samples": samples,
+        "source": source,
+    }
+
+
+def training_metrics(history: list[Row], seconds: float, best_epoch: int, learning: Learning) -> Row:
+    names = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+    curves: dict[str, list[Any]] = {name: [epoch[name] for epoch in history] for name in names}
+    return {
+        "history": curves,
+        "training_time": round(seconds, 3),
+        "epochs_trained": len(history),
+        "early_stopped": len(history) < learning.epochs,
+        "best_epoch": best_epoch if learning.early_stopping.enabled else len(history),
+        **{f"final_{name}": curve[-1] for name, curve in curves.items()},
+        "best_val_accuracy": max(curves["val_accuracy"]),
+    }
+
+
+def _day(at: int) -> str:
+    return f"{pd.Timestamp(at, unit='s', tz='UTC'):%Y-%m-%d}"
