@@ -46,6 +46,12 @@ class Findings:
         prefix = f"{section}." if section else ""
         self.unused += [prefix + shown(key) for key in given if key not in known]
 
+    def text_keys(self, section: str, given: dict[Any, Any]) -> None:
+        """KTRDR takes no other keys; YAML reads yes, no, on, off and numbers as something else than text."""
+        for key in given:
+            if not isinstance(key, str):
+                self.error(section, f"the key {shown(key)} is not text; put it in quotes")
+
     def all(self) -> tuple[Issue, ...]:
         errors = [issue for issue in self.issues if issue.severity == "error"][:_MOST]
         others = [issue for issue in self.issues if issue.severity != "error"][:_MOST]

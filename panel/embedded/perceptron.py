@@ -22,7 +22,7 @@ class Perceptron:
         # As at KTRDR: with returns of some thousandths for labels, a penalty on weights would be all that is learned.
         options: dict[str, Any] = {"alpha": 0.0} if plan.regression else {}
         self.estimator = kind(
-            plan.layers.hidden,
+            hidden_layer_sizes=plan.layers.hidden,
             activation=_ACTIVATIONS.get(plan.layers.activation, plan.layers.activation),
             solver=plan.learning.optimizer,
             learning_rate_init=plan.learning.learning_rate,

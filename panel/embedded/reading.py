@@ -25,6 +25,7 @@ def read_plan(content: Any, findings: Findings) -> Plan | None:
         return None
     if not _is_v3(content, findings):
         return None
+    findings.text_keys("", content)
     findings.leave_out("", content, (*_DESCRIBES, *_PARTS))
     _identity(content, findings)
     data = read_data(content.get("training_data"), findings)
@@ -97,6 +98,11 @@ def _deployment(given: Any, findings: Findings) -> None:
         mode = part.get("mode") if isinstance(part, dict) else None
         if mode not in known:
             findings.error(f"deployment.{name}.mode", f"it has to be one of {', '.join(known)}")
+        supported = part.get("supported") if isinstance(part, dict) and name == "target_timeframes" else None
+        if supported is not None and not (isinstance(supported, list) and all(isinstance(x, str) for x in supported)):
+            findings.error("deployment.target_timeframes.supported", "it has to be a list of texts")
+        elif mode == "multi_timeframe" and isinstance(part, dict) and not part.get("supported", ["any"]):
+            findings.error("deployment.target_timeframes.supported", "it names no timeframe")
 
 
 def _required(content: Section, name: str, findings: Findings) -> Section:
@@ -104,6 +110,7 @@ def _required(content: Section, name: str, findings: Findings) -> Section:
         findings.error(name, "this section is missing, and KTRDR refuses a strategy without it")
         return {}
     found: Section = content[name]
+    findings.text_keys(name, found)
     return found
 
 

@@ -20,7 +20,7 @@ def read_data(given: Any, findings: Findings) -> Data:
         if not isinstance(given.get(name), str | None):
             findings.error(f"training_data.{name}", f'it has to be text: "{shown(given[name])}", in quotes')
     if not timeframes:
-        findings.error("training_data.timeframes", "no timeframe is named")
+        findings.cannot_train("training_data.timeframes", "training_data.timeframes names none")
     for timeframe in timeframes:
         if timeframe not in TIMEFRAMES:
             findings.needs_ktrdr("training_data.timeframes", f"has no bars of the timeframe {shown(timeframe)}")
@@ -48,7 +48,7 @@ def _several(given: dict[Any, Any], many: str, one: str, modes: tuple[str, str],
         return ()
     findings.leave_out(place, value, ("mode", many, one, "list", "base_timeframe"))
     mode, listed, single = value.get("mode"), value.get("list", value.get(many)), value.get(one)
-    if mode is None:
+    if "mode" not in value:
         findings.warn(DIFFERS, place, f"understood here, but a KTRDR wants {{mode: single, {one}: …}}, and refuses it")
     elif mode not in modes:
         findings.error(place, f"the mode {shown(mode)} is not known; there are {modes[0]} and {modes[1]}")
@@ -60,6 +60,8 @@ def _several(given: dict[Any, Any], many: str, one: str, modes: tuple[str, str],
     least = 2 if many == "timeframes" else 1
     if mode == modes[1] and listed is not None and len(listed) < least:
         findings.error(place, f"the mode {modes[1]} needs at least {least} of them")
+    if listed is None and not single and many == "timeframes":
+        findings.error(place, "no timeframe is named")
     found = listed if listed is not None else [single] if isinstance(single, str) and single else []
     return tuple(dict.fromkeys(found))
 

@@ -20,6 +20,7 @@ def read_indicators(given: Section, sources: set[str], findings: Findings) -> di
         if not isinstance(definition, dict) or not isinstance(definition.get("type"), str):
             findings.error(place, "it has to be a mapping with a type, such as {type: rsi, period: 14}")
             continue
+        findings.text_keys(place, definition)
         kind = definition["type"].lower()
         if kind not in NAMES:
             near = {"williams_r": "williamsr", "stoch": "stochastic"}.get(kind)
@@ -38,7 +39,8 @@ def _parameters(kind: str, definition: Section, place: str, findings: Findings) 
     given = {name: value for name, value in definition.items() if name not in ("type", "data_source")}
     if unknown := [shown(name) for name in given if name not in known]:
         takes = f"{kind} takes {', '.join(known)}" if known else f"{kind} takes none"
-        findings.warn(NOT_USED, place, f"{', '.join(unknown)} is not used; {takes}")
+        verb = "is" if len(unknown) == 1 else "are"
+        findings.warn(NOT_USED, place, f"{', '.join(unknown)} {verb} not used; {takes}")
     found = {name: parameter.default for name, parameter in known.items()}
     for name, value in given.items():
         if name in known:
@@ -191,9 +193,7 @@ def _timeframes(given: Any, data: Data, place: str, findings: Findings) -> tuple
         return None
     if isinstance(given, str):
         name = shown(given)
-        message = (
-            f'timeframes: "{name}" is one timeframe here; a KTRDR takes it, and finds no data: write [{name}]'
-        )
+        message = f'timeframes: "{name}" is one timeframe here; a KTRDR takes it, and finds no data: write [{name}]'
         findings.warn(DIFFERS, place, message)
         if given not in data.timeframes:
             findings.cannot_train(place, f"{place} wants {shown(given)}, which is not among training_data.timeframes")

@@ -20,16 +20,15 @@ def read_labels(given: dict[Any, Any], regression: bool, findings: Findings) -> 
     if source in _ELSEWHERE:
         findings.needs_ktrdr("training.labels.source", f"has no labels from the source {source}")
         return ZigZag()
-    if source not in _KEYS:
+    if not isinstance(source, str) or source not in _KEYS:
         known = ", ".join([*_KEYS, *_ELSEWHERE])
         findings.cannot_train("training.labels.source", f"training.labels.source is {shown(source)}; there are {known}")
         return ZigZag()
     options = ("cusum_threshold", "compute_weights") if source == "triple_barrier" else ()
     findings.leave_out("training.labels", given, ("source", *_KEYS[source], *options))
     if regression != (source == "forward_return"):
-        learns = (
-            "a regression learns forward_return labels" if regression else "forward_return labels need a regression"
-        )
+        other = "forward_return labels need decisions.output_format: regression"
+        learns = "a regression learns forward_return labels" if regression else other
         findings.cannot_train("training.labels.source", f"{learns}, and training.labels.source is {source}")
         return ForwardReturn() if regression else ZigZag()
     read = {"zigzag": _zigzag, "triple_barrier": _triple_barrier, "forward_return": _forward_return}

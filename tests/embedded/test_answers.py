@@ -132,3 +132,29 @@ async def test_what_is_left_out_comes_from_the_strategy_and_what_is_given_counts
     assert (results["status"], results["results"]) == ("failed", {})
     again = await wire.post(f"/operations/{said['task_id']}/retry")
     assert (await wire.end(again["data"]["operation_id"]))["status"] == "failed", "a retry really runs"
+
+
+async def test_what_needs_a_ktrdr_is_valid_and_is_not_started(wire, folder):
+    text = (folder / "strategies" / "small.yaml").read_text()
+    (folder / "strategies" / "deep.v2.yaml").write_text(text.replace("type: mlp", "type: lstm"))
+    checked = await wire.post("/strategies/validate/deep.v2")
+    assert (checked["valid"], checked["trainable"], checked["needs_ktrdr"]) == (True, False, True)
+    assert checked["message"] == "Strategy 'deep.v2' is valid, but needs a KTRDR"
+    assert [issue["category"] for issue in checked["issues"]] == ["needs_ktrdr"]
+    listed = {item["file"]: item for item in (await wire.get("/strategies/"))["strategies"]}["deep.v2"]
+    assert (listed["valid"], listed["trainable"], listed["symbols"]) == (True, False, ["EURUSD"])
+    assert listed["problem"].startswith("This strategy needs a KTRDR: ")
+    assert (await wire.get("/strategies/deep.v2/features"))["count"] == 2
+    status, answer = await wire.ask("POST", "/trainings/start", {"strategy_name": "deep.v2"})
+    assert status == 400 and answer["detail"]["error_code"] == "STRATEGY-NeedsKtrdr"
+    assert answer["detail"]["message"] == listed["problem"]
+    assert (await wire.get("/operations"))["total_count"] == 0, "nothing was started"
+    good = await wire.post("/strategies/validate/small")
+    assert (good["trainable"], good["needs_ktrdr"]) == (True, False)
+
+
+async def test_a_file_beside_the_models_hides_none_of_them(wire, folder):
+    for name, text in (("broken", "{"), ("foreign", "[1]"), ("half", '{"data_summary": {}, "training_metrics": {}}')):
+        (folder / "models" / "x" / name).mkdir(parents=True)
+        (folder / "models" / "x" / name / "model.json").write_text(text)
+    assert (await wire.get("/models"))["models"] == []

@@ -108,7 +108,8 @@ def test_a_thinned_curve_keeps_the_ends_the_highest_and_the_deepest():
 
 
 @pytest.mark.parametrize(
-    "frames", ['{mode: single, timeframe: "1h"}', '{mode: multi_timeframe, timeframes: ["1h", "1d"], base_timeframe: 1h}']
+    "frames",
+    ['{mode: single, timeframe: "1h"}', '{mode: multi_timeframe, timeframes: ["1h", "1d"], base_timeframe: 1h}'],
 )
 def test_what_comes_later_changes_nothing_before(tmp_path, frames):
     """No look-ahead: with other bars from a moment on, every decision, fill and value before it is the same."""
@@ -149,7 +150,9 @@ def test_what_comes_later_changes_nothing_before(tmp_path, frames):
 
 
 def test_unsure_is_a_hold(tmp_path):
-    (tmp_path / "s.yaml").write_text(STRATEGY.format(name="s", epochs=1).replace("classification}", "classification, confidence_threshold: 0.6}"))
+    (tmp_path / "s.yaml").write_text(
+        STRATEGY.format(name="s", epochs=1).replace("classification}", "classification, confidence_threshold: 0.6}")
+    )
     plan = read(tmp_path / "s.yaml").plan
 
     class Network:

@@ -56,7 +56,8 @@ def routes(home: Backend) -> APIRouter:
         found = strategy.find(body.strategy_name, home.strategy_folders)
         data = found.plan.data if found and found.plan else None
         symbol = (body.symbol or (data.symbols[0] if data and data.symbols else "")).upper()
-        timeframe = body.timeframe or (found.plan.base(list(data.timeframes)) if found and found.plan and data else "")
+        timeframes = list(data.timeframes) if data else []
+        timeframe = body.timeframe or (found.plan.base(timeframes) if timeframes and found and found.plan else "")
         if not symbol or not timeframe:
             raise HTTPException(400, "Symbol and timeframe must be provided or defined in strategy config")
         if not SYMBOL.fullmatch(symbol):

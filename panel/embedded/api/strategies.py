@@ -73,7 +73,7 @@ def _strategy_info(home: Backend, found: strategy.Strategy) -> Row:
         return told
     data = found.plan.data
     told |= {"name": found.plan.name or found.stem, "description": found.plan.description}
-    told |= {"symbol": data.symbols[0] if data.symbols else "", "timeframe": data.timeframes[0]}
+    told |= {"symbol": next(iter(data.symbols), ""), "timeframe": next(iter(data.timeframes), "")}
     told |= {"history_required": data.history_required}
     told |= {"symbols": list(data.symbols), "timeframes": list(data.timeframes)}
     told |= {"indicators": [{"name": name, "type": used.kind} for name, used in found.plan.indicators.items()]}

@@ -1,0 +1,262 @@
+"""Networks as files: the same answers after they were stored, and nothing in a file can run."""
+
+import dataclasses
+import io
+import json
+import pickle
+import zipfile
+
+import joblib
+import numpy as np
+import pytest
+
+from panel.embedded.backtest import saved
+from panel.embedded.job import Failed, Stopped
+from panel.embedded.network import Network, Unreadable, load_arrays, save_arrays
+from panel.embedded.perceptron import Perceptron
+from panel.embedded.plan import ForwardReturn, Layers, Learning, Plan, ZigZag
+from panel.embedded.training import checkpoint_file, train
+from tests.embedded.conftest import job, seed
+
+RNG = np.random.default_rng(5)
+INPUTS = RNG.normal(size=(300, 4))
+CLASSES, RETURNS = RNG.integers(0, 3, 300), RNG.normal(0, 0.01, 300)
+
+
+def plan(regression=False, optimizer="adam", activation="relu", hidden=(7, 3), loss="huber") -> Plan:
+    learning = Learning(learning_rate=0.01, optimizer=optimizer, loss=loss)
+    labels = ForwardReturn() if regression else ZigZag()
+    return Plan(layers=Layers(hidden, activation), learning=learning, labels=labels)
+
+
+def taught(wanted: Plan, steps: int) -> Perceptron:
+    perceptron = Perceptron(wanted)
+    for step in range(steps):
+        rows = np.arange(step * 10, step * 10 + 50) % 300
+        perceptron.learn(INPUTS[rows], RETURNS[rows] if wanted.regression else CLASSES[rows])
+    return perceptron
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("regression", [False, True])
+@pytest.mark.parametrize("hidden", [(7, 3), (5,), ()])
+def test_a_stored_network_says_what_scikit_learns_says(tmp_path, activation, regression, hidden):
+    perceptron = taught(plan(regression, activation=activation, hidden=hidden), 20)
+    offset, factor = np.array([0, 1.0, 0, -2]), np.array([1, 2.0, 1, 0.5])
+    perceptron.network(offset, factor).save(tmp_path / "model.npz")
+    network = Network.load(tmp_path / "model.npz")
+    expected = perceptron.outputs((INPUTS - offset) * factor)
+    np.testing.assert_allclose(network.outputs(INPUTS), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("regression", [False, True])
+def test_a_restored_perceptron_goes_on_bit_for_bit(tmp_path, optimizer, regression):
+    wanted = plan(regression, optimizer)
+    straight, half = taught(wanted, 30), taught(wanted, 12)
+    steps, state = half.state()
+    save_arrays(tmp_path / "state.npz", {"steps": steps}, state)
+    about, arrays = load_arrays(tmp_path / "state.npz")
+    again = Perceptron(wanted)
+    again.restore(about["steps"], arrays)
+    for step in range(12, 30):
+        rows = np.arange(step * 10, step * 10 + 50) % 300
+        again.learn(INPUTS[rows], RETURNS[rows] if regression else CLASSES[rows])
+    for one, other in zip(again.weights(), straight.weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_state_of_another_network_is_refused():
+    steps, state = taught(plan(), 3).state()
+    for other in (plan(hidden=(6, 3)), plan(regression=True), plan(optimizer="sgd")):
+        with pytest.raises(ValueError, match="other"):
+            Perceptron(other).restore(steps, state)
+    with pytest.raises(ValueError, match="no weights"):
+        Perceptron(plan()).restore(steps, {})
+
+
+def test_hubers_loss_follows_far_labels_only_as_far_as_delta():
+    """After the first batch a label far away pulls with delta, however far it is."""
+    wanted = plan(regression=True)
+    wanted = dataclasses.replace(wanted, learning=dataclasses.replace(wanted.learning, optimizer="sgd"))
+    one, other = taught(wanted, 1), taught(wanted, 1)
+    one.learn(INPUTS[:50], np.full(50, 100.0))
+    other.learn(INPUTS[:50], np.full(50, 1_000_000.0))
+    for near, far in zip(one.weights(), other.weights(), strict=True):
+        np.testing.assert_allclose(near, far, atol=1e-9)
+    squared = taught(dataclasses.replace(wanted, learning=dataclasses.replace(wanted.learning, loss="mse")), 1)
+    squared.learn(INPUTS[:50], np.full(50, 100.0))
+    assert np.abs(squared.weights()[-1] - one.weights()[-1]).max() > 0.1
+
+
+class Runs:
+    """Unpickling it makes a file."""
+
+    def __init__(self, place):
+        self.place = str(place)
+
+    def __reduce__(self):
+        return open, (self.place, "w")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("house")
+    seed(folder)
+    return folder
+
+
+def dangers(place):
+    """Files whose opening by joblib or pickle makes `place`."""
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w") as archive:
+        header = io.BytesIO()
+        np.lib.format.write_array(header, np.array([Runs(place)], dtype=object), allow_pickle=True)
+        archive.writestr("weights_0.npy", header.getvalue())
+        archive.writestr("about.npy", header.getvalue())
+    return {"pickle": pickle.dumps(Runs(place)), "array": header.getvalue(), "arrays": stored.getvalue()}
+
+
+@pytest.mark.parametrize("kind", ["pickle", "array", "arrays"])
+def test_a_pickle_among_the_models_is_not_run(house, tmp_path, kind):
+    ran = tmp_path / "ran"
+    model = house / "models" / "small" / f"1h_{kind}"
+    model.mkdir()
+    for name in ("strategy.yaml", "model.json"):
+        (model / name).write_bytes((house / "models" / "small" / "1h_v1" / name).read_bytes())
+    (model / "model.npz").write_bytes(dangers(ran)[kind])
+    with pytest.raises(Failed, match="cannot be read: it is damaged, or no file of arrays"):
+        saved(house, f"models/small/1h_{kind}", "small")
+    assert not ran.exists()
+
+
+def test_a_model_of_an_earlier_version_is_not_opened_and_says_why(house, tmp_path):
+    ran = tmp_path / "ran"
+    model = house / "models" / "small" / "1h_old"
+    model.mkdir()
+    joblib.dump(Runs(ran), model / "model.joblib")
+    with pytest.raises(Failed, match="earlier version.*not opened; train it again"):
+        saved(house, "models/small/1h_old", "small")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("name", ["npz", "joblib"])
+def test_a_checkpoint_is_not_run_either(house, tmp_path, name):
+    ran, operation = tmp_path / "ran", f"op_{name}"
+    request = {"strategy_name": "small", "symbols": ["EURUSD"], "timeframes": ["1h"]}
+    work = job(house, operation, "training", request | {"folders": [str(house / "strategies")]})
+    work.resumes = True
+    file = checkpoint_file(house, operation)
+    file.parent.mkdir(exist_ok=True)
+    file.with_suffix(f".{name}").write_bytes(dangers(ran)["pickle"])
+    with pytest.raises(Failed, match=r"tart the training again"):
+        train(work)
+    assert not ran.exists()
+
+
+def test_a_network_that_does_not_fit_its_strategy_is_refused(house, tmp_path):
+    model = house / "models" / "small" / "1h_other"
+    model.mkdir()
+    for name in ("strategy.yaml", "model.json"):
+        (model / name).write_bytes((house / "models" / "small" / "1h_v1" / name).read_bytes())
+    for network in (taught(plan(), 2), taught(plan(regression=True), 2)):
+        network.network(np.zeros(4), np.ones(4)).save(model / "model.npz")
+        with pytest.raises(Failed, match="its network is not the strategy's"):
+            saved(house, "models/small/1h_other", "small")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: arrays.pop("weights_1"),
+        lambda arrays: arrays.update(weights_0=np.zeros((4, 9))),
+        lambda arrays: arrays.update(biases_0=np.zeros(2)),
+        lambda arrays: arrays.update(offset=np.zeros(3)),
+        lambda arrays: arrays.update(weights_0=np.array([["a"]])),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path, change):
+    file = tmp_path / "model.npz"
+    taught(plan(), 2).network(np.zeros(4), np.ones(4)).save(file)
+    about, arrays = load_arrays(file)
+    change(arrays)
+    save_arrays(file, about, arrays)
+    with pytest.raises(Unreadable):
+        Network.load(file)
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(Unreadable, match="damaged"):
+        Network.load(file)
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused_unread(tmp_path):
+    file = tmp_path / "model.npz"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("weights_0.npy", "w") as member:
+        for _ in range(300):
+            member.write(bytes(1024 * 1024))
+    with pytest.raises(Unreadable, match="too large"):
+        load_arrays(file)
+
+
+def variant(folder, name, change):
+    """A strategy beside the small one."""
+    text = change((folder / "strategies" / "small.yaml").read_text().replace("name: small", f"name: {name}"))
+    (folder / "strategies" / f"{name}.yaml").write_text(text)
+    request = {"strategy_name": name, "symbols": ["EURUSD"], "timeframes": ["1h"], "detailed_analytics": True}
+    return job(folder, f"op_{name}", "training", request | {"folders": [str(folder / "strategies")]})
+
+
+ZIGZAG = "labels: {source: zigzag, zigzag_threshold: 0.004, label_lookahead: 12}"
+
+
+def test_a_regression_is_trained_measured_and_stored(house):
+    def change(text):
+        costs = "{round_trip_cost: 0.0001, min_edge_multiplier: 1}"
+        text = text.replace("{output_format: classification}", f"{{output_format: regression, cost_model: {costs}}}")
+        return text.replace(ZIGZAG, "labels: {source: forward_return, horizon: 10}").replace("epochs: 3", "epochs: 40")
+
+    result = train(variant(house, "returns", change))
+    test = result["test_metrics"]
+    assert result["model_info"]["output_format"] == "regression" and 0 <= test["test_accuracy"] <= 1
+    assert 0 < test["mae"] < 0.02 and test["baseline_class"] in ("BUY", "SELL") and "precision" not in test
+    assert set(result["artifacts"]) == {"feature_importance"}
+    model = saved(house, result["model_path"], "returns")
+    assert model.network.regression and model.plan.decisions.trade_threshold == pytest.approx(0.0001)
+    json.dumps(result, allow_nan=False)
+
+
+def test_triple_barrier_labels_and_raw_inputs_are_trained(house):
+    def change(text):
+        inputs = "  - {raw_indicator: rsi_14, timeframes: all, normalization: zscore}\nmodel:"
+        text = text.replace(ZIGZAG, "labels: {source: triple_barrier, max_holding_period: 20, vol_span: 20}")
+        return text.replace("\nmodel:", f"\n{inputs}")
+
+    result = train(variant(house, "barriers", change))
+    assert result["data_summary"]["feature_count"] == 3
+    assert list(result["artifacts"]["feature_importance"])[-1] == "1h_rsi_14_raw"
+    network = saved(house, result["model_path"], "barriers").network
+    assert network.offset[:2].tolist() == [0, 0] and network.factor[:2].tolist() == [1, 1]
+    assert 40 < network.offset[2] < 60 and 0 < network.factor[2] < 1, "the RSI's mean and deviation"
+
+
+def test_a_resumed_regression_ends_as_if_it_had_never_stopped(house):
+    def change(text):
+        costs = "{round_trip_cost: 0.0001, min_edge_multiplier: 1}"
+        text = text.replace("{output_format: classification}", f"{{output_format: regression, cost_model: {costs}}}")
+        return text.replace(ZIGZAG, "labels: {source: forward_return, horizon: 10}").replace("epochs: 3", "epochs: 6")
+
+    straight = train(variant(house, "whole", change))
+    work = variant(house, "parted", change)
+    report = work.report
+
+    def stop(percentage, step, **more):
+        report(percentage, step, **more)
+        if step.startswith("Epoch 4/"):
+            raise Stopped("enough", "cancelled")
+
+    work.report = stop
+    with pytest.raises(Stopped, match="enough"):
+        train(work)
+    work.report, work.resumes = report, True
+    parted = train(work)
+    assert parted["test_metrics"] == straight["test_metrics"]
+    assert parted["training_metrics"]["history"] == straight["training_metrics"]["history"]
