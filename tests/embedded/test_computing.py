@@ -7,7 +7,7 @@ import pytest
 from panel.embedded import market
 from panel.embedded.computing import indicator
 from panel.embedded.indicators import INDICATORS, NAMES
-from tests.embedded.test_market import at
+from tests.support.bars import at
 
 NAN = np.nan
 
