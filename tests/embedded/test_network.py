@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 
+from panel.embedded import network
 from panel.embedded.backtest import saved
 from panel.embedded.job import Failed, Stopped
 from panel.embedded.network import Network, Unreadable, load_arrays, save_arrays
@@ -159,8 +160,8 @@ def test_a_network_that_does_not_fit_its_strategy_is_refused(house, tmp_path):
     model.mkdir()
     for name in ("strategy.yaml", "model.json"):
         (model / name).write_bytes((house / "models" / "small" / "1h_v1" / name).read_bytes())
-    for network in (taught(plan(), 2), taught(plan(regression=True), 2)):
-        network.network(np.zeros(4), np.ones(4)).save(model / "model.npz")
+    for other in (taught(plan(), 2), taught(plan(regression=True), 2)):
+        other.network(np.zeros(4), np.ones(4)).save(model / "model.npz")
         with pytest.raises(Failed, match="its network is not the strategy's"):
             saved(house, "models/small/1h_other", "small")
 
@@ -188,11 +189,11 @@ def test_damaged_files_are_refused(tmp_path, change):
         Network.load(file)
 
 
-def test_a_file_that_unpacks_to_too_much_is_refused_unread(tmp_path):
+def test_a_file_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(network, "MAX_FILE", 1024 * 1024)
     file = tmp_path / "model.npz"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("weights_0.npy", "w") as member:
-        for _ in range(300):
-            member.write(bytes(1024 * 1024))
+        member.write(bytes(2 * 1024 * 1024))
     with pytest.raises(Unreadable, match="too large"):
         load_arrays(file)
 
