@@ -11,17 +11,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
-
-import yaml
+from urllib.parse import quote
 
 from panel.backend.polling import Client
 from panel.domain.gaps import Range
 from panel.domain.models import TrainedModel
 from panel.domain.snapshot import items, moment, number, text
 from panel.errors import APIError, CLIClientError
+from panel.files.strategy_yaml import Refused, parse, read_text
 
 FRESH = 20.0  # seconds
-MAX_FILE = 256 * 1024  # bytes of one strategy file
+MAX_FILES = 1000  # of a strategies folder
 
 T = TypeVar("T")
 
@@ -38,16 +38,19 @@ class Strategy:
     indicators: tuple[str, ...] = ()
     history_required: int | None = None  # bars
     problem: str = ""
+    needs_ktrdr: bool = False  # valid, and more than the embedded backend can do
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The backend's own opinion of a strategy. `features` is None when it gave none."""
+    """The backend's own opinion of a strategy. `trainable` is False too for a valid one that this backend cannot train;
+    `problems` then say why. `features` is None when it gave none."""
 
     valid: bool
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     features: int | None = None
+    trainable: bool = True
 
 
 class Catalogue:
@@ -135,9 +138,9 @@ class Catalogue:
 
     async def _check(self, name: str) -> Check:
         if not _plain(name):
-            return Check(False, ("A strategy's name has only letters, digits, dashes and underscores.",))
+            return Check(False, ("A strategy is called by its file's name, without a folder.",))
         try:
-            answer = await self._client.post(f"/strategies/validate/{name}", timeout=15.0)
+            answer = await self._client.post(f"/strategies/validate/{quote(name, safe='')}", timeout=15.0)
         except APIError as exc:
             if exc.status_code in (200, 400, 404, 422):
                 return Check(False, (_shortened(exc.message),))
@@ -149,11 +152,15 @@ class Catalogue:
         valid = said.get("valid") is True
         if not valid:
             return Check(False, errors or (text(said.get("message")) or "The backend finds it invalid.",), others)
-        return Check(True, (), others, await self._features(name))
+        features = await self._features(name)
+        if said.get("trainable") is False:
+            why = [text(i.get("message")) for i in issues if i.get("category") in ("needs_ktrdr", "cannot_train")]
+            return Check(True, tuple(why), tuple(each for each in others if each not in why), features, trainable=False)
+        return Check(True, (), others, features)
 
     async def _features(self, name: str) -> int | None:
         try:
-            answer = await self._client.get(f"/strategies/{name}/features", timeout=15.0)
+            answer = await self._client.get(f"/strategies/{quote(name, safe='')}/features", timeout=15.0)
         except CLIClientError:
             return None
         count = number(answer.get("count")) if isinstance(answer, dict) else None
@@ -183,7 +190,9 @@ def strategy_of(content: Any, stem: str) -> Strategy:
     title, description = text(content.get("name")), " ".join(text(content.get("description")).split())
     if not isinstance(content.get("indicators"), dict):
         problem = (
-            "This is a v2 strategy; KTRDR trains v3 files." if content.get("indicators") else "It has no indicators."
+            "This is a v2 strategy; KTRDR trains v3 files. Its command “ktrdr migrate” makes one of it."
+            if content.get("indicators")
+            else "It has no indicators."
         )
         return Strategy(stem, title, description, problem=problem)
     given = content.get("training_data")
@@ -203,17 +212,13 @@ def strategy_of(content: Any, stem: str) -> Strategy:
 def in_folder(folder: Path) -> dict[str, Strategy]:
     """File stem -> what is known of it, broken files included."""
     found = {}
-    files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if folder.is_dir() else []
-    for file in files[:1000]:
-        if not _plain(file.stem):
-            continue
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    named = [file for file in files if file.suffix.lower() in (".yaml", ".yml") and _plain(file.stem)]
+    for file in named[:MAX_FILES]:
         try:
-            if file.stat().st_size > MAX_FILE:
-                raise ValueError("it is too large")
-            found[file.stem] = strategy_of(yaml.safe_load(file.read_text("utf-8")), file.stem)
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as exc:
-            reason = str(exc).splitlines()[0] if str(exc) else "it is broken"
-            found[file.stem] = Strategy(file.stem, problem=f"This file cannot be read: {reason}.")
+            found[file.stem] = strategy_of(parse(read_text(file)), file.stem)
+        except Refused as exc:
+            found[file.stem] = Strategy(file.stem, problem=f"This file cannot be read: {exc}.")
     return found
 
 
@@ -235,6 +240,7 @@ def _listed(item: Any) -> Strategy | None:
         tuple(name for name in names if name),
         None if history is None else int(history),
         text(item.get("problem")),
+        item.get("needs_ktrdr") is True,
     )
 
 
@@ -248,7 +254,8 @@ def _listing(value: Any, many: str, one: str) -> tuple[str, ...]:
 
 
 def _plain(name: str) -> bool:
-    return 0 < len(name) <= 200 and all(char.isascii() and (char.isalnum() or char in "_-") for char in name)
+    """A file's name that cannot lead elsewhere."""
+    return 0 < len(name) <= 200 and name.isprintable() and "/" not in name and "\\" not in name and name[0] != "."
 
 
 def _shortened(message: str) -> str:

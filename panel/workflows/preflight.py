@@ -56,13 +56,17 @@ async def preflight(live: Publisher, catalogue: Catalogue, given: dict[str, str]
     lines = [_of_strategy(strategy, check), *of_form("training", given)]
     lines += [of_range(live, found, dates, "training", strategy.history_required or 0) for found in ranges]
     missing = [line.load for line in lines if line.load and line.level == RED]
-    can_plan = check.valid and bool(missing) and all(line.load for line in lines if line.level == RED)
+    can_plan = (
+        check.valid and check.trainable and bool(missing) and all(line.load for line in lines if line.level == RED)
+    )
     return shown | {"lines": [*lines, *of_workers(live, "training")], "missing": missing, "can_plan": can_plan}
 
 
 def _of_strategy(strategy: Strategy, check: Check) -> Line:
     if not check.valid:
         return Line(RED, strategy.name, "cannot be trained.", details=check.problems[:6])
+    if not check.trainable:
+        return Line(RED, strategy.name, "is valid, and cannot be trained here.", details=check.problems[:6])
     words = f"is valid, {check.features} input features" if check.features else "is valid"
     if strategy.history_required:
         words += f"; it needs {strategy.history_required:,} bars of history"

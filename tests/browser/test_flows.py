@@ -67,7 +67,7 @@ def test_the_main_job(watched, tmp_path):
         page.get_by_role("link", name="Home").first.click()
         expect(page.locator("#lists")).to_contain_text("first_try")
         expect(page.locator("#lists")).to_contain_text(accuracy)
-        model = tmp_path / "embedded" / "models" / "first_try" / "1h_v1" / "model.joblib"
+        model = tmp_path / "embedded" / "models" / "first_try" / "1h_v1" / "model.npz"
         assert model.is_file()
     assert watched.complaints == []
 
