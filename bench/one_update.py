@@ -19,9 +19,9 @@ from typing import Any
 from starlette.requests import Request
 
 from bench.stage import speed
-from panel.backend import decoding as wire
-from panel.backend.polling import Reading
-from panel.domain.snapshot import Snapshot
+from panel.backend import answers as wire
+from panel.backend.entities import snapshot_of
+from panel.backend.ktrdr import Reading
 from panel.live.hub import Mailbox
 from panel.live.publisher import Publisher
 from tests.support.inside import inside
@@ -52,7 +52,7 @@ async def measure(live: Publisher, bodies: list[bytes]) -> dict[str, list[float]
             times = [time.thread_time()]
             answer = wire.read_answer("GET", "/operations/op_a", 200, body)
             times.append(time.thread_time())
-            snapshot = Snapshot.from_json(answer, time.time())
+            snapshot = snapshot_of(answer, time.time())
             times.append(time.thread_time())
             live.relay.observe(Reading(snapshot, answer["data"]))
             times.append(time.thread_time())

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.stage import speed
 from panel.app import memory_of
-from panel.domain.snapshot import Snapshot
+from panel.backend.entities import snapshot_of
 from panel.domain.verdict import judge, observed
 from panel.settings import Settings
 from panel.storage.store import Storage
@@ -68,7 +68,7 @@ def fill(folder: Path, address: str) -> None:
     store = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))
     now = time.time()
     for n in range(REMEMBERED):
-        observation = observed(None, Snapshot.from_json(remembered(n, now), now))
+        observation = observed(None, snapshot_of(remembered(n, now), now))
         store.memory.remember(observation, judge(observation, now), now)
     store.close()
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Scope
 from panel import __version__
 from panel.backend.catalogue import Catalogue
 from panel.backend.connect import connect
+from panel.backend.ktrdr import Ktrdr
 from panel.live.hub import Hub
 from panel.live.publisher import Publisher
 from panel.monitoring.discovery import Discovery
@@ -35,7 +36,7 @@ from panel.web.routes import data as market
 from panel.web.routes import metrics as measured
 from panel.web.routes import operations as listing
 from panel.web.routes import stream as streams
-from panel.web.routes.metrics import Metrics, Sources
+from panel.web.routes.metrics import Gauges, Metrics, Sources
 from panel.workflows.queue import LoadQueue
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
@@ -49,25 +50,27 @@ def create_app(settings: Settings) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # No repeats here: the relay's own loop is the repeat, and it wants to know at once.
-        async with connect(settings, max_retries=0) as client:
+        metrics = Metrics()
+        async with connect(settings, max_retries=0, on_request=metrics.asked) as client:
+            ktrdr = Ktrdr(client)
             memory = memory_of(settings)
             store = Storage(memory)
-            catalogue = Catalogue(client, settings.strategies_folder if settings.backend else None)
+            catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
             live = Publisher(Hub(), store, catalogue, embedded=not settings.backend)
-            live.relay = Monitor(client, store, live, client.address)
-            live.resuming = ResumeWorkflow(client, live.relay)
-            starting = StartWorkflow(client, store, live.relay.observe, live.relay.expect, live.starts_changed)
-            live.survey = DataInventory(client, catalogue, store, live.stored_changed)
+            live.relay = Monitor(ktrdr, store, live, client.address)
+            live.resuming = ResumeWorkflow(ktrdr, live.relay)
+            starting = StartWorkflow(ktrdr, store, live.relay.observe, live.relay.expect, live.starts_changed)
+            live.survey = DataInventory(ktrdr, catalogue, store, live.stored_changed)
             live.loads = LoadQueue(
-                client, store, starting, live.relay, catalogue, ProcessLock(memory), live.queue_changed
+                ktrdr, store, starting, live.relay, catalogue, ProcessLock(memory), live.queue_changed
             )
             app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
-            app.state.starting, app.state.client = starting, client
+            app.state.starting, app.state.ktrdr, app.state.metrics = starting, ktrdr, metrics
             sources = Sources(live, store.memory.counts, lambda: len(store.open_loads()), memory)
-            app.state.metrics = metrics = Metrics(sources)
-            live.told, client.told = metrics.judged, metrics.asked
+            metrics.registry.register(Gauges(sources))
+            live.told = metrics.judged
             keep_memory = partial(store.keep, settings.keep_days)
-            discovery = Discovery(client, live.relay, store.memory)
+            discovery = Discovery(ktrdr, live.relay, store.memory)
             looking = (live.relay.run, discovery.run, live.survey.run, live.loads.run, starting.run)
             tasks = [asyncio.create_task(_kept(run)) for run in (*looking, live.beat, keep_memory)]
             try:

@@ -1,15 +1,14 @@
 """Every error the panel raises on purpose, in one place.
 
-    CLIClientError                 a request to the backend came to nothing
-    ├── ConnectionError            nobody answered, or the line broke
-    ├── TimeoutError               no answer in time
-    └── APIError                   the backend answered, and said no
-        └── Unreadable             it, or something in front of it, sent what is not its language
+    CLIClientError                 a request to the backend failed
+    ├── BackendConnectionError     nothing listens there, or the connection broke
+    ├── BackendTimeout             no answer in time
+    └── APIError                   the backend answered with an error
+        └── Unreadable             it, or something in front of it, sent no JSON of the API
     InvalidForm                    what was typed cannot be sent
-    UnsafeSettings                 the panel refuses to start like this
+    UnsafeSettings                 the panel refuses to start with these settings
 
-`ConnectionError` and `TimeoutError` carry the names of built-ins because other scripts already import
-them under these names; import the module, or the class, by name.
+`ConnectionError` and `TimeoutError` are the names under which other scripts import the first two.
 """
 
 from collections.abc import Mapping
@@ -22,7 +21,8 @@ class CLIClientError(Exception):
     `message` is for people. `status_code` is the HTTP status, None when there was no answer. `details` is
     what the backend sent besides the message. `retryable` says that the same request may succeed later.
     `sent` says that the request may have reached the backend: a start must then never be sent again.
-    `refused` says that it was turned down before anything was begun.
+    `refused` says that it was turned down before anything was begun. `retry_after`: the seconds for which the backend
+    asked (429, 503), 0 for none.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class CLIClientError(Exception):
         retryable: bool = False,
         sent: bool = True,
         refused: bool = False,
+        retry_after: float = 0.0,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -42,6 +43,7 @@ class CLIClientError(Exception):
         self.retryable = retryable
         self.sent = sent
         self.refused = refused
+        self.retry_after = retry_after
 
     @property
     def unknown(self) -> bool:
@@ -49,12 +51,16 @@ class CLIClientError(Exception):
         return self.status_code == 404
 
 
-class ConnectionError(CLIClientError):  # noqa: A001
+class BackendConnectionError(CLIClientError):
     """No connection to the backend, or it broke before the answer was complete."""
 
 
-class TimeoutError(CLIClientError):  # noqa: A001
+class BackendTimeout(CLIClientError):  # noqa: N818
     """The backend did not answer in time."""
+
+
+ConnectionError = BackendConnectionError  # noqa: A001
+TimeoutError = BackendTimeout  # noqa: A001
 
 
 class APIError(CLIClientError):

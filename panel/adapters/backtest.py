@@ -5,7 +5,8 @@ from typing import Any
 from panel.adapters.base import Field, OperationAdapter, chosen, count, decimal, named, percent, written
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.results import Figure, Measure
-from panel.domain.snapshot import Snapshot, number
+from panel.domain.snapshot import Snapshot
+from panel.domain.values import number
 
 MAX_POINTS = 5000  # of an equity curve that are drawn
 

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Literal, Self
 from panel.domain.chart import Chart
 from panel.domain.gaps import SYMBOL
 from panel.domain.results import Figure, Measure
-from panel.domain.snapshot import ID, Snapshot, number, text
+from panel.domain.snapshot import ID, Snapshot
+from panel.domain.values import number, text
 from panel.errors import APIError, InvalidForm
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w", "1M")  # GET /timeframes

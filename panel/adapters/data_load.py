@@ -4,7 +4,8 @@ from typing import Any
 
 from panel.adapters.base import TIMEFRAMES, Field, OperationAdapter, chosen, count, text
 from panel.domain.results import Figure, Measure
-from panel.domain.snapshot import Snapshot, number
+from panel.domain.snapshot import Snapshot
+from panel.domain.values import number
 
 
 class DataLoadOperationAdapter(OperationAdapter):

@@ -6,7 +6,8 @@ from typing import Any
 from panel.adapters.base import Field, OperationAdapter, chosen, count, decimal, named, percent
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.results import Figure, Measure
-from panel.domain.snapshot import Snapshot, number, text
+from panel.domain.snapshot import Snapshot
+from panel.domain.values import number, text
 
 
 class TrainingOperationAdapter(OperationAdapter):

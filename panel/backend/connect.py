@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from panel.client import AsyncCLIClient
+from panel.backend.http import HTTPClient
 from panel.errors import UnsafeSettings
 from panel.settings import BASE_URL, DEFAULT_BASE_URL, Settings
 
@@ -31,11 +31,11 @@ def check(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def connect(settings: Settings, **options: Any) -> AsyncIterator[AsyncCLIClient]:
-    """A client for the configured backend; `options` are AsyncCLIClient's. The embedded backend lives as
+async def connect(settings: Settings, **options: Any) -> AsyncIterator[HTTPClient]:
+    """A client for the configured backend; `options` are HTTPClient's. The embedded backend lives as
     long as the client does."""
     if settings.backend:
-        async with AsyncCLIClient(settings.backend, **options) as client:
+        async with HTTPClient(settings.backend, **options) as client:
             yield client
         return
     check(settings)
@@ -46,8 +46,8 @@ async def connect(settings: Settings, **options: Any) -> AsyncIterator[AsyncCLIC
     await backend.start()
     try:
         transport = httpx.ASGITransport(app=backend.app, raise_app_exceptions=False)
-        async with AsyncCLIClient(EMBEDDED_URL, transport=transport, **options) as client:
-            client.address = "the embedded backend"
+        address = "the embedded backend"
+        async with HTTPClient(EMBEDDED_URL, transport=transport, address=address, **options) as client:
             yield client
     finally:
         await backend.stop()

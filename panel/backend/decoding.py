@@ -1,177 +1,130 @@
-"""Bytes from the backend -> values, or an error a person can read. Pure.
+"""Backend JSON -> clean, bounded values. The only place for lenient decoding and limits. Pure.
 
-The backend has four shapes of an error: `{"detail": "text"}`, `{"detail": {…}}` (two different dicts),
-`{"success": false, "error": {code, message, details}}` and HTTP 200 with `"success": false`. All of them
-end here, as `APIError`.
-
-The detail of a running training grows with every poll by anyone, to 800 kB and more: `metrics.epochs` is
-`[history, cursor, history, cursor, …]`. Only the longest history is of use, so only that one is decoded;
-the others are skipped as bytes (`msgspec.Raw`).
+Whatever the backend puts into a field, what leaves here is a finite number within limits, a string of bounded length
+without control or bidirectional characters, or nothing. Out of range means unknown (None), never a clamped guess.
 """
 
-import random
 import re
-from http import HTTPStatus
-from typing import Any
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, TypeVar
 
-import msgspec
+from panel.domain.snapshot import ID
+from panel.domain.values import mapping, number
 
-from panel.errors import APIError, Unreadable
+HEAD, TAIL = 1000, 1000  # characters of a long text that are kept: the cause of an error is often in its last line
+CUT = " … "
+MAX_TEXT = HEAD + len(CUT) + TAIL
+MAX_NAME = 100  # characters of a name in a free-form dict
+MAX_LISTED = 1000  # entries of a list answer
+MAX_DEPTH = 20  # levels of a free-form dict
+MAX_NODES = 100_000  # values in one free-form dict
+MAX_INTEGER = 2**63 - 1  # what SQLite and JSON writers take
+MAX_NUMBER = 1e30  # losses of a diverging training, prices
+MAX_COUNT = 1e12  # rows, bytes, steps
+MAX_SECONDS = 100 * 366 * 86_400.0
+MAX_EPOCH = 1e6
 
-MAX_BODY = 8 * 1024 * 1024  # bytes, after decompression
-MAX_MESSAGE = 2000  # characters; an unknown strategy lists every path searched, 1.4 kB
+# Control characters but tab and newline, surrogates, and all that is invisible or turns the direction of writing: it
+# could drive a terminal, forge a line, or make a command read differently from what it does.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+_BREAKS = re.compile(r"[\t\n]+")
 
-_OPERATION = re.compile(r"^/operations/[^/?]+$")
-_PREFIXES = ("body -> ", "query -> ", "path -> ")
-_TRANSIENT = frozenset({500, 502, 503, 504})
-
-
-def read_answer(method: str, path: str, status: int, body: bytes) -> Any:
-    """The decoded body of a good answer; raises APIError for everything else.
-
-    For `GET /operations/{id}`, `data.metrics.epochs` comes back as a list with one history in it.
-    """
-    lean = method == "GET" and _OPERATION.match(path) is not None
-    try:
-        value = _decode_operation(body) if lean else msgspec.json.decode(body)
-    except (ValueError, RecursionError) as exc:  # msgspec's errors are ValueErrors
-        raise _unreadable(status, body) from exc
-    if status >= 400:
-        message, details = explain(status, value)
-        raise APIError(message, status, details, retryable=status in _TRANSIENT, refused=_refused(status, details))
-    if status >= 300:
-        raise APIError(f"The backend answered {_named(status)}; the panel does not follow it elsewhere.", status)
-    if isinstance(value, dict) and value.get("success") is False:
-        message, details = explain(status, value)
-        raise APIError(message, status, details, refused=True)
-    return value
+T = TypeVar("T")
 
 
-def explain(status: int, value: Any) -> tuple[str, Any]:
-    """(message, details) of an error body in any of the four shapes. Never empty."""
-    message = ""
-    details: Any = None
-    if isinstance(value, dict):
-        detail, error = value.get("detail"), value.get("error")
-        if isinstance(detail, str):
-            message = detail
-        elif isinstance(detail, dict):
-            message, details = _from_dict(detail), detail
-        elif isinstance(detail, list):
-            message, details = _from_fields("Request validation failed", detail), detail
-        elif isinstance(error, dict):
-            details = error.get("details")
-            message = _text(error.get("message")) or _text(error.get("code"))
-            if isinstance(details, list):
-                message = _from_fields(message, details)
-        elif isinstance(error, str):
-            message = error
-        if not message:
-            message = _text(value.get("message")) or _of_issues(value.get("issues"))
-        if details is None:
-            details = value
-    elif isinstance(value, str):
-        message = value
-    message = " ".join(message.split())[:MAX_MESSAGE]
-    return message or f"The backend answered {_named(status)} and gave no reason.", details
+def text(value: Any) -> str:
+    """Text of several lines, of at most MAX_TEXT characters; "" for anything that is not a string or a number."""
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT and value.isprintable() else shortened(_clean(value))
+    return str(value) if bounded(value) is not None else ""
 
 
-def field_errors(details: Any) -> dict[str, str]:
-    """Field name -> sentence, out of the `details` list of a validation error; {} when it has none."""
-    found: dict[str, str] = {}
-    if isinstance(details, list):
-        for item in details:
-            if isinstance(item, dict):
-                name = _field_name(item)
-                found.setdefault(name, _text(item.get("message") or item.get("msg")).removeprefix("Value error, "))
+def line(value: Any, most: int = MAX_TEXT) -> str:
+    """Text of one line."""
+    return _BREAKS.sub(" ", text(value))[:most]
+
+
+def shortened(value: str) -> str:
+    """The head and the tail of a long text."""
+    return value if len(value) <= MAX_TEXT else value[:HEAD] + CUT + value[-TAIL:]
+
+
+def bounded(value: Any, limit: float = MAX_NUMBER) -> float | None:
+    """A finite float from -limit to limit."""
+    found = number(value)
+    return found if found is not None and -limit <= found <= limit else None
+
+
+def whole(value: Any, limit: float = MAX_COUNT) -> int | None:
+    """An integer from -limit to limit; a fraction is cut off."""
+    found = bounded(value, limit)
+    return None if found is None else int(found)
+
+
+def count(value: Any, limit: float = MAX_COUNT) -> int | None:
+    """An integer from 0 to limit."""
+    found = whole(value, limit)
+    return found if found is not None and found >= 0 else None
+
+
+def seconds(value: Any) -> float | None:
+    """A duration from 0 to MAX_SECONDS."""
+    found = bounded(value, MAX_SECONDS)
+    return found if found is not None and found >= 0 else None
+
+
+def operation_id(value: Any) -> str:
+    """An id that can stand in a path; "" for anything else."""
+    return value if isinstance(value, str) and ID.fullmatch(value) else ""
+
+
+def items(value: Any, most: int = MAX_LISTED) -> list[Any]:
+    """A list of at most so many entries; [] for anything else."""
+    return value[:most] if isinstance(value, list) else []
+
+
+def each(decode: Callable[[Any], T | None], value: Any, most: int = MAX_LISTED) -> list[T]:
+    """The entries of a list that can be decoded. One that raises ValueError, or comes back as None, is left out and
+    costs no other."""
+    found = []
+    for item in items(value, most):
+        try:
+            decoded = decode(item)
+        except ValueError:
+            continue
+        if decoded is not None:
+            found.append(decoded)
     return found
 
 
-def retry_delay(attempt: int, base: float) -> float:
-    """Seconds before repeat number `attempt` (1, 2, …): exponential, at most 10 s, with jitter so that
-    many clients of a backend that comes back do not knock at once."""
-    return min(base * 2.0 ** (attempt - 1), 10.0) * random.uniform(0.5, 1.0)  # noqa: S311
+def plain(value: Any, most: int = MAX_NODES) -> Any:
+    """Free-form JSON with every string, number, list and level bounded. What is too deep, or comes after `most`
+    values, is None."""
+    left = most
+
+    def copy(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if value is None or isinstance(value, bool) or left < 0 or depth > MAX_DEPTH:
+            return value if value is None or isinstance(value, bool) else None
+        if isinstance(value, str):
+            return text(value)
+        if isinstance(value, int):
+            return value if -MAX_INTEGER <= value <= MAX_INTEGER else None
+        if isinstance(value, float):
+            return number(value)
+        if isinstance(value, list):
+            return [copy(item, depth + 1) for item in value[:left]]
+        return {line(name, MAX_NAME): copy(inner, depth + 1) for name, inner in islice(mapping(value).items(), left)}
+
+    return copy(value, 1)
 
 
-def _decode_operation(body: bytes) -> Any:
-    try:
-        outer = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        fields = msgspec.json.decode(outer["data"], type=dict[str, msgspec.Raw])
-        metrics = msgspec.json.decode(fields.pop("metrics"), type=dict[str, msgspec.Raw])
-        histories = msgspec.json.decode(metrics.pop("epochs"), type=list[msgspec.Raw])
-        lists = [raw for raw in histories if bytes(memoryview(raw)[:1]) == b"["]
-        longest = [msgspec.json.decode(max(lists, key=_length))] if lists else []
-    except (msgspec.ValidationError, KeyError):
-        return msgspec.json.decode(body)  # not the shape that grows: nothing to save
-    answer = {name: msgspec.json.decode(raw) for name, raw in outer.items() if name != "data"}
-    data = {name: msgspec.json.decode(raw) for name, raw in fields.items()}
-    data["metrics"] = {name: msgspec.json.decode(raw) for name, raw in metrics.items()} | {"epochs": longest}
-    return answer | {"data": data}
-
-
-def _length(raw: msgspec.Raw) -> int:
-    return len(memoryview(raw))
-
-
-def _refused(status: int, details: Any) -> bool:
-    """Turned down before anything was begun: a 4xx, or a 503 that gives its reason (no worker, or all of
-    them busy). A bare 503 is something in front of the backend, and proves nothing."""
-    reasoned = isinstance(details, dict) and bool(details.keys() & {"registered_workers", "detail"})
-    return 400 <= status < 500 or (status == 503 and reasoned)
-
-
-def _unreadable(status: int, body: bytes) -> Unreadable:
-    start = body[:300].decode("utf-8", "replace")
-    if status >= 400:
-        message = f"The backend, or something in front of it, answered {_named(status)} without a readable reason."
-    else:
-        message = "The backend sent something unreadable."
-    refused = 400 <= status < 500
-    return Unreadable(message, status, {"body": start}, retryable=status in _TRANSIENT, refused=refused)
-
-
-def _from_dict(detail: dict[str, Any]) -> str:
-    """The two dicts: {message, error_code, context, details, suggestion} and {error, …, hint}."""
-    parts = [_text(detail.get("message")) or _text(detail.get("error")) or _text(detail.get("detail"))]
-    more = detail.get("details")
-    if isinstance(more, dict) and isinstance(more.get("errors"), list):
-        parts += [_text(item.get("message")) for item in more["errors"][:10] if isinstance(item, dict)]
-    parts += [_text(detail.get("suggestion")), _text(detail.get("hint"))]
-    return _sentences(parts)
-
-
-def _of_issues(issues: Any) -> str:
-    """A validation's findings: {severity, category, message, details}, errors only."""
-    found = [item for item in issues if isinstance(item, dict)] if isinstance(issues, list) else []
-    return _sentences([_text(item.get("message")) for item in found[:10] if item.get("severity") == "error"])
-
-
-def _sentences(parts: list[str]) -> str:
-    ended = [part.strip().rstrip(".") for part in parts if part.strip()]
-    return ended[0] if len(ended) == 1 else "".join(f"{part}. " for part in ended).rstrip()
-
-
-def _from_fields(message: str, fields: list[Any]) -> str:
-    named = field_errors(fields)
-    return f"{message}: " + "; ".join(f"{k}: {v}" if k else v for k, v in named.items()) if named else message
-
-
-def _field_name(item: dict[str, Any]) -> str:
-    location = item.get("loc")
-    if isinstance(location, list):
-        return str(location[-1]) if location else ""
-    name = _text(item.get("field"))
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
-    return name
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _named(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
+def _clean(value: str) -> str:
+    if len(value) > 4 * MAX_TEXT:  # megabytes are not searched for what is thrown away
+        value = value[: 2 * MAX_TEXT] + CUT + value[-2 * MAX_TEXT :]
+    return _FORBIDDEN.sub("", value)

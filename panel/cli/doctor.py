@@ -6,16 +6,17 @@ import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-from panel.backend.catalogue import in_folder
 from panel.backend.connect import embedded_missing
-from panel.client import AsyncCLIClient
+from panel.backend.http import HTTPClient
+from panel.backend.ktrdr import Ktrdr
+from panel.backend.strategies import in_folder
 from panel.domain.formatting import duration
-from panel.domain.workers import WorkerList
+from panel.domain.workers import Worker
 from panel.errors import CLIClientError
 from panel.password import is_hash
 from panel.settings import BASE_URL, Settings
@@ -59,21 +60,20 @@ def _embedded() -> Finding:
 
 
 async def _ktrdr(settings: Settings) -> list[Finding]:
-    async with AsyncCLIClient(settings.backend, timeout=5.0, max_retries=0) as client:
-        began = time.perf_counter()
+    async with HTTPClient(settings.backend, timeout=5.0, max_retries=0) as client:
+        ktrdr, began = Ktrdr(client), time.perf_counter()
         try:
-            health = await client.get("/health")
+            version = await ktrdr.health()
         except CLIClientError as exc:
             mend = f"See that KTRDR runs, and that {BASE_URL} is its address, ending in /api/v1."
             return [Finding("backend", Grade.FAIL, exc.message, mend)]
         took = time.perf_counter() - began
-        version = health.get("version") if isinstance(health, dict) else None
         said = f"{client.address} answers in {took * 1000:.0f} ms, version {version or 'unknown'}."
         slow = "The backend or the way to it is busy; pages will lag behind." if took > SLOW else ""
         found = [Finding("backend", Grade.WARN if slow else Grade.OK, said, slow)]
         found += _clock(client.date)
         try:
-            found.append(_workers(await client.get("/workers")))
+            found.append(_workers(await ktrdr.workers()))
         except CLIClientError as exc:
             found.append(Finding("workers", Grade.WARN, exc.message, "Trainings need one; see KTRDR's own log."))
     return found
@@ -92,8 +92,7 @@ def _clock(date: str) -> Iterator[Finding]:
         yield Finding("clock", Grade.WARN, said, "Let both machines take the time from the network (NTP).")
 
 
-def _workers(answer: object) -> Finding:
-    workers = WorkerList().heard(answer, time.time()).workers
+def _workers(workers: Sequence[Worker]) -> Finding:
     kinds = Counter(worker.kind or "unknown" for worker in workers if worker.reachable)
     lost = sum(not worker.reachable for worker in workers)
     said = ", ".join(f"{count} for {kind}" for kind, count in sorted(kinds.items())) or "none can be reached"
@@ -173,7 +172,7 @@ async def _port(settings: Settings) -> Finding:
             reason = (exc.strerror or "it cannot be listened on").lower()
         else:
             return Finding("port", Grade.OK, f"{where} is free.")
-    async with AsyncCLIClient(f"http://127.0.0.1:{settings.port}", timeout=3.0, max_retries=0) as client:
+    async with HTTPClient(f"http://127.0.0.1:{settings.port}", timeout=3.0, max_retries=0) as client:
         try:
             health = await client.get("/healthz")
         except CLIClientError:

@@ -19,10 +19,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from panel.adapters import OperationAdapter
 from panel.app import memory_of
 from panel.backend.connect import connect
+from panel.backend.entities import snapshot_of
+from panel.backend.ktrdr import Ktrdr
 from panel.backend.polling import cancelled, until_finished
-from panel.client import AsyncCLIClient
 from panel.domain.requests import Start
-from panel.domain.snapshot import Snapshot
 from panel.domain.verdict import Observation, State, judge
 from panel.errors import CLIClientError
 from panel.settings import Settings
@@ -52,7 +52,7 @@ async def run(settings: Settings, made: OperationAdapter, form: Mapping[str, str
                 return FAILED
             memory = memory_of(settings)
             with closing(Storage(memory)) as store:
-                return await _Run(console, client, store, ProcessLock(memory), made, form).to_its_end(work)
+                return await _Run(console, Ktrdr(client), store, ProcessLock(memory), made, form).to_its_end(work)
     except asyncio.CancelledError:
         console.print(f"{title}: interrupted.", style="yellow")
         return INTERRUPTED
@@ -74,20 +74,20 @@ class _Run:
     def __init__(
         self,
         console: Console,
-        client: AsyncCLIClient,
+        ktrdr: Ktrdr,
         store: Storage,
         turn: ProcessLock,
         made: OperationAdapter,
         form: Mapping[str, str],
     ) -> None:
         self.console = console
-        self.client = client
+        self.ktrdr = ktrdr
         self.store = store
         self.turn = turn
         self.made = made
         self.form = {name: value for name, value in form.items() if value}
         self.key = new_key()
-        self.starting = StartWorkflow(client, store, changed=self._say_when_lost)
+        self.starting = StartWorkflow(ktrdr, store, changed=self._say_when_lost)
         self.told = ""
 
     async def to_its_end(self, work: "asyncio.Task[Any]") -> int:
@@ -121,15 +121,10 @@ class _Run:
         for start in self.store.possibly_running_loads(time.time()):
             await self.starting.check_again(start.key)
             return f"a load of {escape(start.form.get('symbol', '').upper())} was sent and is not confirmed yet"
-        asked = {"operation_type": "data_load", "active_only": "true", "limit": 50}
-        answer = await self.client.get("/operations", params=asked)
-        before = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(before, list):
-            raise CLIClientError("The backend does not say whether another load runs.")
+        before = await self.ktrdr.active_loads()
         if not before:
             return ""
-        first = before[0] if isinstance(before[0], dict) else {}
-        what = f"{first.get('symbol') or ''} {first.get('operation_id') or ''}".strip()
+        what = f"{before[0].symbol} {before[0].id}".strip()
         loads = "1 load" if len(before) == 1 else f"{len(before)} loads"
         return f"{loads} before this one ({escape(what)})"
 
@@ -160,7 +155,7 @@ class _Run:
             def on_progress(percentage: int, message: str) -> None:
                 bar.update(line, completed=percentage, description=message)
 
-            return await until_finished(self.client, start.operation_id or "", on_progress, poll_interval=0.5)
+            return await until_finished(self.ktrdr, start.operation_id or "", on_progress, poll_interval=0.5)
 
     async def _take_back(self) -> dict[str, Any]:
         """Ctrl-C: cancel what was started. A POST that is under way is waited for: what it starts would
@@ -173,7 +168,7 @@ class _Run:
             start = await self.starting.check_again(self.key) or start
         if start.state in ("refused", "unsent"):
             return nothing | {"note": "Nothing was started."}
-        result = await cancelled(self.client, start.operation_id) if start.operation_id else nothing
+        result = await cancelled(self.ktrdr, start.operation_id) if start.operation_id else nothing
         return result if start.state == "started" else result | {"note": NOT_CONFIRMED}
 
     def _say_when_lost(self) -> None:
@@ -203,7 +198,7 @@ def _report(console: Console, adapter: type[OperationAdapter], result: dict[str,
             f"{adapter.title} cancelled. {escape(result.get('note', ''))} {operation_id}".rstrip(), style="yellow"
         )
         return INTERRUPTED
-    snapshot = Snapshot.from_json(result, 0.0)
+    snapshot = snapshot_of(result, 0.0)
     if result["status"] != "completed":
         console.print(
             f"{adapter.title} failed: {escape(snapshot.error or 'the backend gave no reason')}",

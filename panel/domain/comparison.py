@@ -12,7 +12,8 @@ from typing import Any
 from panel.domain.chart import Chart
 from panel.domain.formatting import minute
 from panel.domain.results import Measure
-from panel.domain.snapshot import Snapshot, moment, number
+from panel.domain.snapshot import Snapshot
+from panel.domain.values import moment, number
 
 NOT_ASKED = frozenset({"strategy_yaml", "strategy_path", "worker_id", "task_id", "operation_id"})
 SOURCES = {"sample": "Sample data", "mixed": "Partly sample data", "own": "Own files"}

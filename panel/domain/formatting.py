@@ -1,12 +1,15 @@
-"""Times and counts as people write them. Pure."""
+"""Times and counts as people write them. Total: what was stored out of range is shown as unknown. Pure."""
 
-from datetime import UTC, datetime
+from panel.domain.values import utc
+
+UNKNOWN = "–"
+LONGEST = 1e11  # seconds
 
 
 def duration(seconds: float | None) -> str:
     """45 s, 3 min 20 s, 2 h 5 min, 3 days."""
-    if seconds is None:
-        return "–"
+    if seconds is None or not -LONGEST < seconds < LONGEST:
+        return UNKNOWN
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -27,10 +30,17 @@ def many(count: int, one: str, more: str = "") -> str:
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
-def minute(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+def minute(at: float | None) -> str:
+    """2024-01-31 14:05, in UTC."""
+    moment = utc(at)
+    return UNKNOWN if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def per_cent(percentage: float) -> str:
     """Progress as every page shows it: whole per cents, rounded down."""
     return f"{int(percentage)} %"
+
+
+def day(at: float | None) -> str:
+    """The UTC day, 2024-01-31."""
+    return minute(at)[:10]

@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+
+from panel.domain.formatting import day
 
 HOUR, DAY, WEEK = 3600.0, 86_400.0, 604_800.0
 LENGTHS = {
@@ -19,6 +20,8 @@ LENGTHS = {
 SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
 USUAL_REST = 3 * DAY  # assumed of a history too short to learn from: a weekend
 TOLERANCE = 36 * HOUR
+
+Candle = list[float]  # Unix seconds, open, high, low, close, volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,7 @@ class Gap:
     @property
     def days(self) -> tuple[str, str]:
         """First and last UTC day of the hole, as a load takes them."""
-        return (
-            f"{datetime.fromtimestamp(self.start, UTC):%Y-%m-%d}",
-            f"{datetime.fromtimestamp(self.end, UTC):%Y-%m-%d}",
-        )
+        return day(self.start), day(self.end)
 
 
 def gaps(openings: Sequence[float], timeframe: str) -> list[Gap]:

@@ -1,24 +1,25 @@
-"""TrainedModel models that can be tried out, and which part of the past each has seen. Pure.
+"""Models that can be tried out, and which part of the past each has seen. Pure.
 
 The backend's list of models names neither their strategies nor, in KTRDR's case, where they are; a finished
 training's result does. So most of what is known of a model comes from the training that the panel remembers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from panel.domain.gaps import DAY
-from panel.domain.snapshot import Snapshot, moment, number, text
+from panel.domain.snapshot import Snapshot
+from panel.domain.values import mapping, moment, number, text, utc
 
 LATELY = 182  # days that are tried when the model has seen everything up to now
 SHORTEST = 7  # days of unseen data that are worth a try on their own
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """`path` is what a backtest asks for. Times are Unix seconds; accuracies are 0–1."""
+class Model:
+    """`path` is what a backtest asks for, "" when it is not told. Times are Unix seconds; accuracies are 0–1."""
 
     path: str
     strategy: str
@@ -31,23 +32,37 @@ class TrainedModel:
     baseline: float | None = None
     trained_at: float | None = None
 
+    @property
+    def key(self) -> str:
+        return model_key(self.path)
+
     @classmethod
-    def from_training(cls, snapshot: Snapshot, strategy: str = "") -> "TrainedModel | None":
+    def from_training(cls, snapshot: Snapshot, strategy: str = "") -> "Model | None":
         """The model that a training saved; None when it saved none. `strategy` is the file that was asked for: the
         backend knows it by the name in that file, and starts it by the file's."""
         result = snapshot.result or {}
         path = text(result.get("model_path"))
-        return _model(path, strategy or snapshot.strategy, result, snapshot.completed_at)
+        return cls.from_result(path, strategy or snapshot.strategy, result, snapshot.completed_at) if path else None
 
     @classmethod
-    def from_listing(cls, item: Any) -> "TrainedModel | None":
-        """From an entry of `GET /models`; None for one that does not say where it is."""
-        if not isinstance(item, dict):
-            return None
-        path = text(item.get("model_path"))
-        strategy = text(item.get("model_name")) or path.rstrip("/").rpartition("/")[0].rpartition("/")[2]
-        about = {"data_summary": item.get("data_summary"), "test_metrics": item}
-        return _model(path, strategy, about, moment(item.get("created_at")))
+    def from_result(cls, path: str, strategy: str, about: Mapping[str, Any], trained_at: float | None) -> "Model":
+        """`about` holds a training's `data_summary` and `test_metrics`, as far as they are told."""
+        used, measured = mapping(about.get("data_summary")), mapping(about.get("test_metrics"))
+        symbols, timeframes = (_texts(used.get(name)) for name in ("symbols", "timeframes"))
+        end = moment(used.get("end_date"))
+        return cls(
+            path,
+            strategy,
+            symbols[0] if symbols else "",
+            text(used.get("base_timeframe")) or (timeframes[0] if len(timeframes) == 1 else ""),
+            timeframes,
+            moment(used.get("start_date")),
+            # Where that is not told, its test part is counted as seen.
+            moment(used.get("test_start_date")) or (None if end is None else end + DAY),
+            number(measured.get("test_accuracy")),
+            number(measured.get("baseline_accuracy")),
+            trained_at,
+        )
 
     def overlap(self, start: float, end: float, symbol: str) -> int:
         """How many days of the period from `start` to `end` it has seen of this symbol."""
@@ -58,9 +73,9 @@ class TrainedModel:
     def fill(self, today: date) -> dict[str, str]:
         """What a form for a backtest of it begins with: above all the days that it has not seen."""
         start = today - timedelta(days=LATELY)
-        if self.unseen_from is not None:
-            unseen = datetime.fromtimestamp(self.unseen_from, UTC).date()
-            start = unseen if unseen <= today - timedelta(days=SHORTEST) else start
+        unseen = utc(self.unseen_from)
+        if unseen is not None and unseen.date() <= today - timedelta(days=SHORTEST):
+            start = unseen.date()
         return {
             "model_path": self.path,
             "strategy_name": self.strategy,
@@ -71,39 +86,19 @@ class TrainedModel:
         }
 
 
-def gathered(remembered: Iterable[TrainedModel | None], listed: Iterable[TrainedModel | None]) -> list[TrainedModel]:
+def model_key(path: str) -> str:
+    """What names a model however its path begins: its last two parts."""
+    return "/".join(path.rstrip("/").split("/")[-2:])
+
+
+def gathered(remembered: Iterable[Model | None], listed: Iterable[Model | None]) -> list[Model]:
     """Both, each path once, the newest first."""
-    found: dict[str, TrainedModel] = {}
+    found: dict[str, Model] = {}
     for model in (*remembered, *listed):
-        if model is not None:
+        if model is not None and model.path:
             found.setdefault(model.path, model)
     return sorted(found.values(), key=lambda model: model.trained_at or 0.0, reverse=True)
 
 
-def _model(path: str, strategy: str, about: dict[str, Any], trained_at: float | None) -> TrainedModel | None:
-    if not path:
-        return None
-    used, measured = _dict(about.get("data_summary")), _dict(about.get("test_metrics"))
-    symbols, timeframes = (_texts(used.get(name)) for name in ("symbols", "timeframes"))
-    end = moment(used.get("end_date"))
-    return TrainedModel(
-        path,
-        strategy,
-        symbols[0] if symbols else "",
-        text(used.get("base_timeframe")) or (timeframes[0] if len(timeframes) == 1 else ""),
-        timeframes,
-        moment(used.get("start_date")),
-        # Where that is not told, its test part is counted as seen.
-        moment(used.get("test_start_date")) or (None if end is None else end + DAY),
-        number(measured.get("test_accuracy")),
-        number(measured.get("baseline_accuracy")),
-        trained_at,
-    )
-
-
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(text(item) for item in value[:50]) if isinstance(value, list) else ()
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

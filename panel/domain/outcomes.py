@@ -3,8 +3,9 @@
 from panel.domain.causes import cause_of
 from panel.domain.formatting import ago, many, per_cent
 from panel.domain.observation import Cancel, Observation
-from panel.domain.snapshot import INSIDE, Snapshot, number
+from panel.domain.snapshot import INSIDE, Snapshot
 from panel.domain.state import State, Verdict
+from panel.domain.values import number
 from panel.domain.workers import WorkerList
 
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare

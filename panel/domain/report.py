@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from panel.domain.formatting import duration
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import Verdict
 from panel.domain.timeline import Moment
+from panel.domain.values import utc
 
 LAST = 20  # lines of the timeline
 
@@ -55,4 +55,5 @@ def _plain(value: object) -> str:
 
 
 def _at(at: float | None) -> str:
-    return "not known" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    moment = utc(at)
+    return "not known" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"

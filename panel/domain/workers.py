@@ -5,11 +5,8 @@
 with something nobody has asked for yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from panel.domain.snapshot import ID, moment, number, text
 
 FRESH = 30.0  # seconds for which a list of workers says something about now
 
@@ -36,27 +33,6 @@ class Worker:
     def reachable(self) -> bool:
         return self.status in ("available", "busy")
 
-    @classmethod
-    def from_json(cls, item: Any) -> "Worker | None":
-        """None for what names no worker."""
-        if not isinstance(item, dict) or not (worker_id := text(item.get("worker_id"))):
-            return None
-        operation_id = text(item.get("current_operation_id"))
-        given = item.get("capabilities")
-        capabilities = given if isinstance(given, dict) else {}
-        gpu = capabilities.get("gpu_type") or capabilities.get("gpu")
-        return cls(
-            worker_id[:200],
-            text(item.get("worker_type"))[:100],
-            text(item.get("status"))[:100],
-            operation_id if ID.fullmatch(operation_id) else "",
-            moment(item.get("last_healthy_at")),
-            moment(item.get("last_health_check")),
-            ("yes" if gpu else "no") if isinstance(gpu, bool) else text(gpu)[:100],
-            int(number(item.get("health_check_failures")) or 0),
-            text(item.get("endpoint_url"))[:200],
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class WorkerList:
@@ -69,15 +45,13 @@ class WorkerList:
     last: Mapping[str, Worker] = field(default_factory=dict)  # worker id -> its last entry in the list
     answered_at: float | None = None  # when the backend last answered anything
 
-    def heard(self, answer: Any, now: float) -> "WorkerList":
-        """After another answer of `GET /workers`, a bare array."""
-        found = [Worker.from_json(item) for item in (answer if isinstance(answer, list) else [])[:200]]
-        workers = tuple(worker for worker in found if worker is not None)
+    def heard(self, workers: Sequence[Worker], now: float) -> "WorkerList":
+        """After the workers were listed again."""
         observation = {**self.listed_at, **{worker.id: now for worker in workers}}
         recent = dict(sorted(observation.items(), key=lambda item: item[1])[-500:])
         last = {**self.last, **{worker.id: worker for worker in workers}}
         last = {worker_id: worker for worker_id, worker in last.items() if worker_id in recent}
-        return WorkerList(workers, now, self.since or now, recent, last, now)
+        return WorkerList(tuple(workers), now, self.since or now, recent, last, now)
 
     def fresh(self, now: float) -> bool:
         return self.heard_at is not None and now - self.heard_at < FRESH

@@ -8,12 +8,12 @@ taken for current: they freeze at whatever the last reading of the operation was
 import asyncio
 import contextlib
 import time
-from typing import Any
 
-from panel.backend.polling import Client, read
+from panel.backend.ktrdr import Ktrdr
 from panel.domain.observation import Observation, forgotten
 from panel.domain.snapshot import Snapshot
-from panel.errors import CLIClientError, TimeoutError
+from panel.domain.workers import Worker
+from panel.errors import BackendTimeout, CLIClientError
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.operations import OperationStore
 
@@ -26,8 +26,8 @@ FIRST, LATER = 100, 20  # entries of the list that are asked for
 class Discovery:
     """Start with `run` in a task."""
 
-    def __init__(self, client: Client, relay: Monitor, memory: OperationStore, every: float | None = None) -> None:
-        self._client = client
+    def __init__(self, ktrdr: Ktrdr, relay: Monitor, memory: OperationStore, every: float | None = None) -> None:
+        self._ktrdr = ktrdr
         self._relay = relay
         self._memory = memory
         self._every = EVERY if every is None else every
@@ -47,33 +47,28 @@ class Discovery:
     async def _ask(self, turn: int) -> None:
         try:
             if turn % 2 == 0:
-                asked = {"limit": LATER if turn else FIRST}
-                answer = await self._client.get("/operations", params=asked, timeout=READ_TIMEOUT)
-                await self._listed(answer.get("data") if isinstance(answer, dict) else None)
+                limit = LATER if turn else FIRST
+                await self._listed(await self._ktrdr.operations(limit=limit, timeout=READ_TIMEOUT))
             else:
-                await self._workers(await self._client.get("/workers", timeout=READ_TIMEOUT))
-        except TimeoutError as exc:
+                await self._workers(await self._ktrdr.workers(READ_TIMEOUT))
+        except BackendTimeout as exc:
             await self._late(exc)
         except CLIClientError as exc:
             self._relay.failed(exc)
         else:
             self._relay.answered(slow=False)
 
-    async def _late(self, error: TimeoutError) -> None:
+    async def _late(self, error: BackendTimeout) -> None:
         """The list waits for a worker that hangs, for half a minute; the backend itself answers meanwhile."""
         try:
-            await self._client.get("/health", timeout=3.0)
+            await self._ktrdr.health(3.0)
         except CLIClientError:
             self._relay.failed(error)
         else:
             self._relay.answered(slow=True)
 
-    async def _listed(self, items: Any) -> None:
-        for item in items if isinstance(items, list) else []:
-            try:
-                snapshot = Snapshot.from_summary(item, time.time())
-            except ValueError:
-                continue
+    async def _listed(self, snapshots: list[Snapshot]) -> None:
+        for snapshot in snapshots:
             if self._relay.polled(snapshot.id):
                 continue
             observation = self._relay.known(snapshot.id)
@@ -89,8 +84,8 @@ class Discovery:
                 self._relay.keep(None, Observation(snapshot, ended))
                 self._sketchy.insert(0, snapshot.id)  # the list has the latest first
 
-    async def _workers(self, answer: Any) -> None:
-        before, busy = self._relay.heard_of_workers(answer)
+    async def _workers(self, workers: tuple[Worker, ...]) -> None:
+        before, busy = self._relay.heard_of_workers(workers)
         for operation_id in before | busy:
             if self._relay.polled(operation_id):
                 continue
@@ -108,7 +103,7 @@ class Discovery:
             observation = self._relay.known(operation_id)
             if observation is None or observation.snapshot.full or observation.forgotten:
                 continue
-            reading = await read(self._client, operation_id, READ_TIMEOUT)
+            reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
             if reading.snapshot is not None:
                 self._relay.observe(reading)
             elif reading.error is not None and reading.error.unknown:
@@ -118,7 +113,7 @@ class Discovery:
             return
 
     async def _meet(self, operation_id: str) -> None:
-        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             self._relay.observe(reading)
 

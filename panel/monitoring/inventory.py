@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from panel.backend.catalogue import Catalogue
-from panel.backend.polling import Client
+from panel.backend.ktrdr import Ktrdr
+from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS, SYMBOL, Gap, Range, gaps
-from panel.domain.snapshot import items, moment, text
 from panel.errors import CLIClientError
 from panel.storage.store import Storage
 
@@ -47,8 +46,8 @@ class Row:
 class DataInventory:
     """`changed` is called when a row has. Start with `run` in a task."""
 
-    def __init__(self, client: Client, catalogue: Catalogue, store: Storage, changed: Callable[[], None]) -> None:
-        self._client = client
+    def __init__(self, ktrdr: Ktrdr, catalogue: Catalogue, store: Storage, changed: Callable[[], None]) -> None:
+        self._ktrdr = ktrdr
         self._catalogue = catalogue
         self._changed = changed
         self._store = store
@@ -112,17 +111,8 @@ class DataInventory:
         """The pairs there may be: what the backend stores, and what strategies name."""
         if time.monotonic() - self._listed_at < OLD and self._listed_at:
             return
-        answer = await self._client.get("/symbols", timeout=20.0)
-        listed = answer.get("data") if isinstance(answer, dict) else None
-        stored: set[tuple[str, str]] = set()
-        symbols = []
-        for item in listed if isinstance(listed, list) else []:
-            if isinstance(item, dict) and SYMBOL.fullmatch(symbol := text(item.get("symbol"))):
-                symbols.append(symbol)
-                timeframes = item.get("available_timeframes")
-                stored |= {
-                    (symbol, t) for t in (timeframes if isinstance(timeframes, list) else []) if _is_pair(symbol, t)
-                }
+        symbols = await self._ktrdr.symbols()
+        stored = {(symbol, timeframe) for symbol, timeframes in symbols.items() for timeframe in timeframes}
         wanted: dict[tuple[str, str], list[str]] = {}
         with suppress(CLIClientError):
             for strategy in await self._catalogue.strategies():
@@ -130,7 +120,7 @@ class DataInventory:
                     for timeframe in strategy.timeframes:
                         if _is_pair(symbol, timeframe):
                             wanted.setdefault((symbol, timeframe), []).append(strategy.name)
-        self.symbols, self._wanted, self._listed_at = symbols, wanted, time.monotonic()
+        self.symbols, self._wanted, self._listed_at = list(symbols), wanted, time.monotonic()
         for pair in stored | wanted.keys():
             self._rows.setdefault(pair, Row(Range(*pair)))
         self._changed()
@@ -160,12 +150,8 @@ class DataInventory:
         step = max((stored.end - stored.start) / max(stored.bars / CHUNK, 1) + 1, LENGTHS[stored.timeframe])
         at = stored.start
         while at <= stored.end:
-            bounds = {"start_date": _day(at), "end_date": _day(min(at + step, stored.end) + DAY)}
-            path = f"/data/{stored.symbol}/{stored.timeframe}"
-            answer = await self._client.get(path, params=bounds, timeout=30.0)
-            body = answer.get("data") if isinstance(answer, dict) else None
-            dates = body.get("dates") if isinstance(body, dict) else None
-            times = [when for date in items(dates) if (when := moment(date)) is not None]
+            bounds = {"start_date": day(at), "end_date": day(min(at + step, stored.end) + DAY)}
+            times = await self._ktrdr.openings(stored.symbol, stored.timeframe, **bounds)
             found += [when for when in times if not found or when > found[-1]]
             at += step
             await asyncio.sleep(PAUSE)
@@ -177,10 +163,6 @@ class DataInventory:
         self._changed()
 
 
-def _is_pair(symbol: str, timeframe: object) -> bool:
+def _is_pair(symbol: str, timeframe: str) -> bool:
     """They become part of an address at the backend: whoever names them, they have to be plain."""
-    return SYMBOL.fullmatch(symbol) is not None and isinstance(timeframe, str) and timeframe in LENGTHS
-
-
-def _day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+    return SYMBOL.fullmatch(symbol) is not None and timeframe in LENGTHS

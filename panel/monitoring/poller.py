@@ -8,18 +8,19 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from panel.backend.polling import Client, Reading, follow, operation_path, read
+from panel.backend.ktrdr import CancelOutcome, Ktrdr, Reading
 from panel.domain.connection import Line
 from panel.domain.observation import Cancel, Observation, differs, forgotten, observed, unread
 from panel.domain.requests import Start
 from panel.domain.snapshot import Snapshot
 from panel.domain.verdict import State, Verdict, judge
-from panel.domain.workers import WorkerList
-from panel.errors import APIError, CLIClientError, TimeoutError
+from panel.domain.workers import Worker, WorkerList
+from panel.errors import APIError, BackendTimeout, CLIClientError
 from panel.storage.store import Storage
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
@@ -57,10 +58,10 @@ class _Pace:
 class Monitor:
     """Start with `run` in a task; everything else is called from the same event loop."""
 
-    def __init__(self, client: Client, store: Storage, listener: Listener, address: str) -> None:
+    def __init__(self, ktrdr: Ktrdr, store: Storage, listener: Listener, address: str) -> None:
         self.line = Line(address)
         self.worker_list = WorkerList()
-        self._client = client
+        self._ktrdr = ktrdr
         self._store = store
         self._listener = listener
         self._live: dict[str, Observation] = {}
@@ -116,7 +117,7 @@ class Monitor:
         observation = self.known(operation_id)
         if observation is not None and (observation.snapshot.full or observation.forgotten):
             return observation
-        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             return self.observe(reading)
         if observation is None and reading.error is not None and not reading.error.unknown:
@@ -153,8 +154,11 @@ class Monitor:
         now = time.time()
         self.keep(observation, replace(observation, cancel=Cancel.ASKED, cancel_at=now))
         try:
-            body = {"reason": "Cancelled from the panel"}
-            answer = await self._client.delete(operation_path(operation_id), json=body, timeout=READ_TIMEOUT)
+            outcome = await self._ktrdr.cancel(operation_id, "Cancelled from the panel", READ_TIMEOUT)
+            if outcome is CancelOutcome.UNKNOWN:
+                raise APIError("The backend does not know this operation.", 404)
+            if outcome is CancelOutcome.FINISHED:
+                raise APIError("The operation has already ended: it cannot be cancelled.", 400)
         except CLIClientError as exc:
             self._store.memory.asked(operation_id, "cancel", by_whom, exc.message)
             observation = self.known(operation_id) or observation
@@ -162,10 +166,7 @@ class Monitor:
             raise
         finally:
             self.wake(operation_id)
-        told = answer.get("data") if isinstance(answer, dict) else None
-        told = told if isinstance(told, dict) else {}
-        # True for neither: a worker was busy with it and was not reached.
-        lost = told.get("remote_cancelled") is False and not told.get("task_cancelled")
+        lost = outcome is CancelOutcome.UNDELIVERED
         self._store.memory.asked(operation_id, "cancel", by_whom, "not delivered to the worker" if lost else "taken")
         observation = self.known(operation_id) or observation
         self.keep(
@@ -183,7 +184,7 @@ class Monitor:
         self._resumed[operation_id] = (end,)
         request = self._store.memory.asked(operation_id, "resume", by_whom)  # on disk before it leaves
         try:
-            await self._client.post(f"{operation_path(operation_id)}/resume", timeout=30.0)
+            await self._ktrdr.resume(operation_id)
         except CLIClientError as exc:
             self._store.memory.answered(request, exc.message)
             if exc.refused or not exc.sent:
@@ -194,7 +195,7 @@ class Monitor:
         observation = self.known(operation_id)
         if observation is not None:
             self.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
-        reading = await read(self._client, operation_id, READ_TIMEOUT)
+        reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             self.observe(reading)
 
@@ -253,7 +254,7 @@ class Monitor:
         pace = self._paces[operation_id]
         pace.asked_at = time.monotonic()
         try:
-            async for reading in follow(self._client, operation_id, lambda: self._pause(operation_id), READ_TIMEOUT):
+            async for reading in self._ktrdr.follow(operation_id, lambda: self._pause(operation_id), READ_TIMEOUT):
                 if reading.snapshot is not None:
                     before = self._live.get(operation_id)
                     observation = self.observe(reading)
@@ -280,7 +281,7 @@ class Monitor:
         if error.unknown:
             self.keep(observation, forgotten(observation))
             return False
-        slow = isinstance(error, TimeoutError)
+        slow = isinstance(error, BackendTimeout)
         self.keep(observation, unread(observation, time.time(), timed_out=slow))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self.failed(error)
@@ -319,9 +320,9 @@ class Monitor:
             log.warning("backend silent: %s", error.message)
             self._listener.line_changed()
 
-    def heard_of_workers(self, answer: Any) -> tuple[set[str], set[str]]:
+    def heard_of_workers(self, workers: Sequence[Worker]) -> tuple[set[str], set[str]]:
         """Take in a list of workers; returns the operations they were busy with before, and are now."""
         before = {worker.operation_id for worker in self.worker_list.workers if worker.operation_id}
-        self.worker_list = self.worker_list.heard(answer, time.time())
+        self.worker_list = self.worker_list.heard(workers, time.time())
         self._listener.workers_changed()
         return before, {worker.operation_id for worker in self.worker_list.workers if worker.operation_id}

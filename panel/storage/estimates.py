@@ -3,7 +3,8 @@
 import sqlite3
 
 from panel.domain.estimate import Earlier, Promise
-from panel.domain.snapshot import Snapshot, number
+from panel.domain.snapshot import Snapshot
+from panel.domain.values import number
 
 KEPT_WATCHES = 90 * 86_400.0  # seconds
 

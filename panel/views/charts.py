@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from panel.adapters import KINDS
-from panel.domain.gaps import DAY, LENGTHS
+from panel.domain.gaps import DAY, LENGTHS, Candle
 from panel.domain.snapshot import Snapshot
 from panel.monitoring.inventory import Row
 from panel.views.templating import rounded
@@ -15,7 +15,6 @@ WIDTH = 1000  # units of the map's line
 MOST = 3000  # candles that are drawn at once
 
 Span = tuple[float, float]
-Candle = list[float]  # time, open, high, low, close, volume
 
 
 def span_of(rows: Sequence[Row], now: float) -> Span:

@@ -13,9 +13,9 @@ from panel.domain.estimate import estimate, left, reach, record
 from panel.domain.history import ActionRecord, OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.report import report
-from panel.domain.snapshot import number
 from panel.domain.state import State, Verdict
 from panel.domain.timeline import Moment, points, timeline
+from panel.domain.values import number
 from panel.errors import InvalidForm
 from panel.storage.store import Storage
 

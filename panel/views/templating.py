@@ -7,7 +7,6 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,7 +17,8 @@ from markupsafe import Markup
 from panel import __version__
 from panel.adapters import KINDS
 from panel.adapters.base import percent
-from panel.domain.formatting import duration, minute
+from panel.domain.formatting import day, duration, minute
+from panel.domain.values import utc
 
 _ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
@@ -43,9 +43,9 @@ def draw(template: str, **values: Any) -> str:
 def when(at: float | None, show: str = "local") -> Markup:
     """A moment as `<time>`: in UTC until the page's script writes it in the reader's own zone. `show`: local, or
     exact with its seconds."""
-    if at is None:
+    moment = utc(at)
+    if moment is None:
         return Markup("–")
-    moment = datetime.fromtimestamp(at, UTC)
     shown = f"{moment:%Y-%m-%d %H:%M:%S} UTC" if show == "exact" else f"{moment:%Y-%m-%d %H:%M} UTC"
     written = Markup('<time datetime="{}" data-show="{}" title="{}">{}</time>')
     return written.format(moment.isoformat(), show, shown, shown)
@@ -59,12 +59,8 @@ def age(at: float | None, now: float) -> Markup:
 
 
 def iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()
-
-
-def day(at: float | None) -> str:
-    """The UTC day, 2024-01-31."""
-    return "–" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+    moment = utc(at)
+    return "" if moment is None else moment.isoformat()
 
 
 def plain(value: Any) -> str:

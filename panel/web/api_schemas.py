@@ -1,7 +1,7 @@
 """What the JSON face answers with. Names here are a promise to scripts: one may be added, none changes or goes."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -11,6 +11,7 @@ from panel.domain.connection import Line as Known
 from panel.domain.observation import Cancel, Observation
 from panel.domain.state import State
 from panel.domain.state import Verdict as Judged
+from panel.domain.values import utc
 from panel.domain.workers import Worker as Listed
 
 
@@ -127,9 +128,9 @@ def line(known: Known, workers: tuple[Listed, ...]) -> Line:
     return Line(
         address=known.address,
         up=known.answered_at is not None and known.failing_since is None,
-        answered_at=_at(known.answered_at),
-        failing_since=_at(known.failing_since),
-        slow_since=_at(known.slow_since),
+        answered_at=utc(known.answered_at),
+        failing_since=utc(known.failing_since),
+        slow_since=utc(known.slow_since),
         message=known.message,
         workers=[
             Worker(
@@ -137,7 +138,7 @@ def line(known: Known, workers: tuple[Listed, ...]) -> Line:
                 kind=worker.kind,
                 status=worker.status,
                 operation_id=worker.operation_id or None,
-                healthy_at=_at(worker.healthy_at),
+                healthy_at=utc(worker.healthy_at),
             )
             for worker in workers
         ],
@@ -169,17 +170,10 @@ def _common(observation: Observation, verdict: Judged) -> dict[str, Any]:
         "steps_completed": snapshot.steps_completed,
         "steps_total": snapshot.steps_total,
         "cancel": observation.cancel,
-        "created_at": _at(snapshot.created_at),
-        "started_at": _at(snapshot.started_at),
-        "ended_at": None if verdict.live else _at(snapshot.completed_at or observation.changed_at),
-        "changed_at": _at(observation.changed_at),
-        "read_at": _at(snapshot.read_at),
-        "failing_since": _at(observation.failing_since),
+        "created_at": utc(snapshot.created_at),
+        "started_at": utc(snapshot.started_at),
+        "ended_at": None if verdict.live else utc(snapshot.completed_at or observation.changed_at),
+        "changed_at": utc(observation.changed_at),
+        "read_at": utc(snapshot.read_at),
+        "failing_since": utc(observation.failing_since),
     }
-
-
-def _at(seconds: float | None) -> datetime | None:
-    try:
-        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):  # a year that no calendar has
-        return None

@@ -6,19 +6,19 @@ from typing import Any
 
 from starlette.datastructures import State as Rooms
 
+from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS
 from panel.domain.history import OperationQuery
-from panel.domain.models import TrainedModel, gathered
+from panel.domain.models import Model, gathered
 from panel.domain.state import State
 from panel.errors import CLIClientError
-from panel.views.templating import day
 from panel.workflows.preflight import AMBER, OK, RED, Line, Period, dates_of, of_form, of_range, of_workers
 from panel.workflows.starting import new_key
 
 OFFERED = 100
 
 
-async def known_models(rooms: Rooms) -> list[TrainedModel]:
+async def known_models(rooms: Rooms) -> list[Model]:
     """Of the trainings that the panel remembers, and those that the backend lists."""
     trained, _ = rooms.store.memory.find(OperationQuery(kind="training", states=(State.COMPLETED,), limit=OFFERED))
     try:
@@ -29,11 +29,11 @@ async def known_models(rooms: Rooms) -> list[TrainedModel]:
     for observation in trained:
         start = rooms.store.start_of(observation.snapshot.id)
         name = start.form.get("strategy_name", "") if start is not None else ""
-        remembered.append(TrainedModel.from_training(observation.snapshot, name))
+        remembered.append(Model.from_training(observation.snapshot, name))
     return gathered(remembered, listed)[:OFFERED]
 
 
-def begun(values: dict[str, str], models: list[TrainedModel]) -> dict[str, str]:
+def begun(values: dict[str, str], models: list[Model]) -> dict[str, str]:
     """A form as it is first shown: with the model that was asked for, or else the newest of the strategy."""
     path, strategy = values["model_path"], values["strategy_name"]
     for model in models:
@@ -42,7 +42,7 @@ def begun(values: dict[str, str], models: list[TrainedModel]) -> dict[str, str]:
     return values
 
 
-def completed(values: dict[str, str], given: dict[str, str], models: list[TrainedModel]) -> dict[str, str]:
+def completed(values: dict[str, str], given: dict[str, str], models: list[Model]) -> dict[str, str]:
     """A form as it was sent: what was typed instead of a choice counts, and what the model says fills what was left
     out, as the page's script does."""
     path = given.get("other_model", "").strip() or values["model_path"]
@@ -88,7 +88,7 @@ async def check_backtest(rooms: Rooms, given: dict[str, str]) -> dict[str, Any]:
     return shown | {"lines": [*lines, *of_workers(live, "backtesting")]}
 
 
-async def _pairs(rooms: Rooms, model: TrainedModel | None, asked: dict[str, str]) -> list[tuple[str, str]]:
+async def _pairs(rooms: Rooms, model: Model | None, asked: dict[str, str]) -> list[tuple[str, str]]:
     """The symbol with each timeframe that the model looks at; what nobody chose is the strategy's own."""
     listed = {strategy.name: strategy for strategy in await rooms.catalogue.strategies()}
     strategy = listed.get(asked["strategy_name"])
@@ -98,7 +98,7 @@ async def _pairs(rooms: Rooms, model: TrainedModel | None, asked: dict[str, str]
     return [(symbol, timeframe) for timeframe in timeframes if symbol and timeframe in LENGTHS]
 
 
-def _of_model(model: TrainedModel | None, asked: dict[str, str]) -> list[Line]:
+def _of_model(model: Model | None, asked: dict[str, str]) -> list[Line]:
     if model is None:
         return [
             Line(AMBER, asked["model_path"][:100], "is not known to the panel. Whether it exists shows at the start.")
@@ -111,7 +111,7 @@ def _of_model(model: TrainedModel | None, asked: dict[str, str]) -> list[Line]:
     return [Line(OK, model.path, f"has seen {model.symbol} from {observation}." if observation else "is known.")]
 
 
-def _of_overlap(model: TrainedModel | None, asked: dict[str, str], dates: Period) -> list[Line]:
+def _of_overlap(model: Model | None, asked: dict[str, str], dates: Period) -> list[Line]:
     start, end = dates
     if model is None or start is None or end is None:
         return []

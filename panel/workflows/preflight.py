@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from panel.adapters import KINDS
-from panel.backend.catalogue import Catalogue, Check, Strategy
+from panel.backend.catalogue import Catalogue
+from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS, Range
-from panel.domain.snapshot import Snapshot, moment
+from panel.domain.snapshot import Snapshot
+from panel.domain.strategies import Check, Strategy
+from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
 from panel.live.publisher import Publisher
 from panel.workflows.starting import new_key
@@ -95,9 +97,9 @@ def of_range(live: Publisher, found: Range, dates: Period, what: str, needed: in
     tail = {"symbol": found.symbol, "timeframe": found.timeframe, "mode": "tail"}
     if not found.bars or found.start is None or found.end is None:
         # Nothing is stored that dates could replace: the load goes back as far as the training does.
-        first = {"start_date": _day(start)} if start is not None else {}
+        first = {"start_date": day(start)} if start is not None else {}
         return Line(RED, subject, f"no data stored, so the {what} would fail.", found, load=tail | first)
-    stored = f"{found.bars:,} bars, {_day(found.start)} to {_day(found.end)}."
+    stored = f"{found.bars:,} bars, {day(found.start)} to {day(found.end)}."
     # Dates in a load would make some backends throw the rest away: only the mode is sent.
     history = tail | {"mode": "backfill"}
     if (start or 0) > found.end or (end is not None and end + DAY < found.start):
@@ -127,10 +129,6 @@ def of_workers(live: Publisher, kind: str) -> list[Line]:
 
 def dates_of(given: dict[str, str]) -> Period:
     return moment(given.get("start_date", "").strip()), moment(given.get("end_date", "").strip())
-
-
-def _day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
 
 def _listed(given: str) -> tuple[str, ...]:

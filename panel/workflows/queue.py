@@ -13,12 +13,12 @@ from contextlib import suppress
 
 from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
-from panel.backend.polling import Client
+from panel.backend.ktrdr import Ktrdr
 from panel.domain.gaps import DAY
 from panel.domain.requests import OPEN, Load, Plan, Start
-from panel.domain.snapshot import ID, moment
+from panel.domain.values import moment
 from panel.domain.verdict import State
-from panel.errors import APIError, CLIClientError
+from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
@@ -35,7 +35,7 @@ class LoadQueue:
 
     def __init__(
         self,
-        client: Client,
+        ktrdr: Ktrdr,
         store: Storage,
         starting: StartWorkflow,
         relay: Monitor,
@@ -43,7 +43,7 @@ class LoadQueue:
         turn: ProcessLock,
         changed: Callable[[], None],
     ) -> None:
-        self._client = client
+        self._ktrdr = ktrdr
         self._store = store
         self._starting = starting
         self._relay = relay
@@ -150,15 +150,8 @@ class LoadQueue:
 
     async def _started_elsewhere(self) -> bool:
         """The backend itself is asked before a start: another tool may have begun a load just now."""
-        asked = {"operation_type": "data_load", "active_only": "true", "limit": 20}
-        answer = await self._client.get("/operations", params=asked, timeout=10.0)
-        listed = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(listed, list):
-            raise APIError("The backend does not say whether a load runs.", 200, answer)
-        for item in listed:
-            operation_id = item.get("operation_id") if isinstance(item, dict) else None
-            if isinstance(operation_id, str) and ID.fullmatch(operation_id):
-                await self._relay.look(operation_id)
+        for load in await self._ktrdr.active_loads():
+            await self._relay.look(load.id)
         return bool(self.others())
 
     async def _start(self, load: Load) -> None:

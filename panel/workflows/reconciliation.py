@@ -6,11 +6,10 @@ fits is therefore as good as none, and a person is asked.
 """
 
 from collections.abc import Callable
-from typing import Any
 
-from panel.backend.polling import Client, Reading, read
+from panel.backend.ktrdr import Ktrdr, Reading
 from panel.domain.requests import Start
-from panel.domain.snapshot import ID, Snapshot, moment, text
+from panel.domain.snapshot import Snapshot
 from panel.errors import CLIClientError
 
 TIMEOUT = 10.0  # seconds
@@ -34,15 +33,15 @@ def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
     return same and start.asked_at + first <= snapshot.created_at <= start.asked_at + last
 
 
-async def candidates(client: Client, start: Start, known: Callable[[str], bool]) -> list[Reading]:
+async def candidates(ktrdr: Ktrdr, start: Start, known: Callable[[str], bool]) -> list[Reading]:
     """What the backend knows that may be it, without what is `known` already. Raises CLIClientError when it
     cannot all be read: half of it could look like a clear answer."""
     found = []
-    unread = [operation_id for operation_id in await _named(client, start) if not known(operation_id)]
+    unread = [operation_id for operation_id in await _named(ktrdr, start) if not known(operation_id)]
     if len(unread) > MOST:
         raise CLIClientError("There are more operations of this time than can be told apart.")
     for operation_id in unread:
-        reading = await read(client, operation_id, TIMEOUT)
+        reading = await ktrdr.operation(operation_id, TIMEOUT)
         if reading.snapshot is not None and fits(start, reading.snapshot, generously=True):
             found.append(reading)
         elif reading.error is not None and not reading.error.unknown:
@@ -50,20 +49,13 @@ async def candidates(client: Client, start: Start, known: Callable[[str], bool])
     return found
 
 
-async def _named(client: Client, start: Start) -> list[str]:
-    """Ids from the list and, because it leaves out what nobody has asked for yet, from the workers."""
-    answer = await client.get("/operations", params={"operation_type": start.kind, "limit": 50}, timeout=TIMEOUT)
-    ids = [text(item.get("operation_id")) for item in _dicts(answer, "data") if _near(start, item.get("created_at"))]
-    workers = await client.get("/workers", timeout=TIMEOUT)
-    ids += [text(worker.get("current_operation_id")) for worker in _dicts(workers)]
-    return [each for each in dict.fromkeys(ids) if ID.fullmatch(each)]
+async def _named(ktrdr: Ktrdr, start: Start) -> list[str]:
+    """Ids from the list and, because it leaves out what was never read, from the workers."""
+    listed = await ktrdr.operations(start.kind, limit=50, timeout=TIMEOUT)
+    ids = [snapshot.id for snapshot in listed if _near(start, snapshot.created_at)]
+    ids += [worker.operation_id for worker in await ktrdr.workers(TIMEOUT) if worker.operation_id]
+    return list(dict.fromkeys(ids))
 
 
-def _near(start: Start, created: Any) -> bool:
-    at = moment(created)
-    return at is not None and start.asked_at + _MAYBE[0] <= at <= start.asked_at + _MAYBE[1]
-
-
-def _dicts(answer: Any, name: str = "") -> list[dict[str, Any]]:
-    listed = answer.get(name) if name and isinstance(answer, dict) else answer
-    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+def _near(start: Start, created: float | None) -> bool:
+    return created is not None and start.asked_at + _MAYBE[0] <= created <= start.asked_at + _MAYBE[1]

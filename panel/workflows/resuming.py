@@ -10,9 +10,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from panel.backend.polling import Client, read
+from panel.backend.ktrdr import Ktrdr
+from panel.domain.checkpoints import Checkpoint
 from panel.domain.observation import Observation
-from panel.domain.snapshot import ID, Status, moment, number, text
+from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
 from panel.errors import CLIClientError
@@ -22,26 +23,6 @@ LOOK_TIMEOUT = 3.0  # seconds for a checkpoint; the page waits for it
 BUSY = 30.0  # seconds that a worker may stay busy after a cancel: its backend hears of it every ten
 AGAIN = 1.5  # seconds between two looks at the workers
 KEPT = 100  # operations whose checkpoint or attempt is kept in mind
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """`epoch` as the backend counts it: KTRDR from 0."""
-
-    epoch: int
-    created_at: float
-    kind: str = ""
-
-    @classmethod
-    def from_json(cls, answer: Any) -> "Checkpoint | None":
-        """From `GET /checkpoints/{id}`; None when it holds no state of an epoch."""
-        found = answer.get("data") if isinstance(answer, dict) else None
-        found = found if isinstance(found, dict) else {}
-        state, at = found.get("state"), moment(found.get("created_at"))
-        epoch = number(state.get("epoch")) if isinstance(state, dict) else None
-        if epoch is None or at is None or epoch < 0:
-            return None
-        return cls(int(epoch), at, text(found.get("checkpoint_type"))[:50])
 
 
 @dataclass(slots=True)
@@ -59,7 +40,7 @@ def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint |
     began = observation.snapshot.created_at
     if hopeless := out_of_question(observation, verdict):
         return hopeless
-    if checkpoint is None:
+    if checkpoint is None or checkpoint.epoch is None or checkpoint.created_at is None:
         return "The backend has no checkpoint of it."
     if checkpoint.epoch < 1:
         return "Its checkpoint holds no finished epoch."
@@ -86,14 +67,15 @@ def out_of_question(observation: Observation, verdict: Verdict) -> str:
 def own(checkpoint: Checkpoint | None, observation: Observation) -> Checkpoint | None:
     """The checkpoint, if this run wrote it."""
     began = observation.snapshot.created_at
-    return checkpoint if checkpoint and began and checkpoint.created_at >= began else None
+    written = checkpoint.created_at if checkpoint else None
+    return checkpoint if began and written and written >= began else None
 
 
 class ResumeWorkflow:
     """What could be resumed, and what is being resumed."""
 
-    def __init__(self, client: Client, relay: Monitor) -> None:
-        self._client = client
+    def __init__(self, ktrdr: Ktrdr, relay: Monitor) -> None:
+        self._ktrdr = ktrdr
         self._relay = relay
         self._checkpoints: dict[str, tuple[float | None, Checkpoint | None]] = {}  # with the end it is of
         self._attempts: dict[str, Attempt] = {}
@@ -122,7 +104,7 @@ class ResumeWorkflow:
     async def look(self, operation_id: str) -> Checkpoint | None:
         """Ask for its one checkpoint; the list of all is large. None when there is none, or no answer in time."""
         try:
-            return await self._asked(operation_id)
+            return await self._ktrdr.checkpoint(operation_id, LOOK_TIMEOUT)
         except CLIClientError:
             return None
 
@@ -160,7 +142,7 @@ class ResumeWorkflow:
         the worker busy for some seconds, and would refuse."""
         end = time.monotonic() + BUSY
         while True:
-            worker_list = WorkerList().heard(await self._client.get("/workers", timeout=LOOK_TIMEOUT), time.time())
+            worker_list = WorkerList().heard(await self._ktrdr.workers(LOOK_TIMEOUT), time.time())
             trainers = _trainers(worker_list)
             if not trainers:
                 return "No training worker is registered with the backend."
@@ -174,11 +156,11 @@ class ResumeWorkflow:
 
     async def _harmful(self, operation_id: str) -> str:
         """Why not, by what the backend says now; "" when nothing speaks against it."""
-        reading = await read(self._client, operation_id, LOOK_TIMEOUT)
+        reading = await self._ktrdr.operation(operation_id, LOOK_TIMEOUT)
         if reading.snapshot is None:
             return "The backend could not be asked about it. Nothing was sent."
         observation = self._relay.observe(reading)
-        checkpoint = await self._asked(operation_id)
+        checkpoint = await self._ktrdr.checkpoint(operation_id, LOOK_TIMEOUT)
         return refusal(observation, self._relay.verdict(observation), checkpoint, self._relay.worker_list)
 
     def _unheard(self, operation_id: str) -> str:
@@ -186,17 +168,6 @@ class ResumeWorkflow:
         if observation is not None and observation.snapshot.status in (Status.CANCELLED, Status.FAILED):
             return "The backend was asked, and still calls it ended. It is not asked a second time."
         return ""
-
-    async def _asked(self, operation_id: str) -> Checkpoint | None:
-        """None when there is none; raises CLIClientError when that is not known."""
-        if not ID.fullmatch(operation_id):
-            return None
-        try:
-            return Checkpoint.from_json(await self._client.get(f"/checkpoints/{operation_id}", timeout=LOOK_TIMEOUT))
-        except CLIClientError as exc:
-            if exc.status_code == 404:
-                return None
-            raise
 
 
 def _trainers(worker_list: WorkerList) -> list[Worker]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from panel.adapters import OperationAdapter
-from panel.backend.polling import Client, Reading, read
+from panel.backend.ktrdr import Ktrdr, Reading
 from panel.domain.requests import Start
 from panel.domain.verdict import Observation
 from panel.errors import CLIClientError
@@ -47,13 +47,13 @@ class StartWorkflow:
 
     def __init__(
         self,
-        client: Client,
+        ktrdr: Ktrdr,
         store: Storage,
         met: Callable[[Reading], object] = lambda reading: None,
         began: Callable[[Start], None] = lambda start: None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._client = client
+        self._ktrdr = ktrdr
         self._store = store
         self._met = met
         self._began = began
@@ -143,8 +143,7 @@ class StartWorkflow:
         if start.operation_id:
             adapter.task_id = start.operation_id  # it has one: `takes_id`
         try:
-            answer = await self._client.post(adapter.get_start_endpoint(), json=adapter.get_start_payload())
-            operation_id = adapter.parse_start_response(answer if isinstance(answer, dict) else {})
+            operation_id = await self._ktrdr.start(adapter)
         except CLIClientError as exc:
             return await self._failed(start, exc)
         log.debug("start answered", extra={"operation": operation_id, "kind": start.kind})
@@ -184,13 +183,13 @@ class StartWorkflow:
         """None when it is not exactly one that no other start may have made. Raises CLIClientError when that
         cannot be told now."""
         if start.operation_id:
-            reading = await read(self._client, start.operation_id, 10.0)
+            reading = await self._ktrdr.operation(start.operation_id, 10.0)
             if reading.error is not None and not reading.error.unknown:
                 raise reading.error
             named = reading.snapshot.id if reading.snapshot else None
             return start.operation_id if named == start.operation_id else None
         might_be = {observation.snapshot.id: observation.snapshot for observation in self.might_be(start)}
-        for reading in await candidates(self._client, start, self._known_otherwise):
+        for reading in await candidates(self._ktrdr, start, self._known_otherwise):
             if reading.snapshot is not None:
                 might_be[reading.snapshot.id] = reading.snapshot
                 self._met(reading)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from panel.adapters import KINDS
+from panel.backend.entities import snapshot_of
 from panel.domain.snapshot import Snapshot
 from panel.views.charts import curves_of
 from tests.support.scripted import corrupt, operation
@@ -30,7 +31,7 @@ CURVE = {
 
 
 def backtest(**result: Any) -> Snapshot:
-    return Snapshot.from_json(operation("op_b", "backtesting", status="completed", result_summary=result), 0.0)
+    return snapshot_of(operation("op_b", "backtesting", status="completed", result_summary=result), 0.0)
 
 
 def figures(snapshot: Snapshot) -> dict[str, str]:
@@ -84,11 +85,11 @@ def test_holes_and_nonsense_in_a_curve_are_holes():
 
 
 def test_a_training_draws_losses_and_accuracies_and_a_load_nothing():
-    snapshot = Snapshot.from_json(operation("op_a", metrics={"epochs": corrupt(3)}), 0.0)
+    snapshot = snapshot_of(operation("op_a", metrics={"epochs": corrupt(3)}), 0.0)
     drawn = curves_of(snapshot)
     assert list(drawn["x"]) == [1, 2, 3] and [plot["title"] for plot in drawn["plots"]] == ["Loss", "Accuracy"]
     for kind in ("data_load", "dummy", "agent_research"):
-        assert curves_of(Snapshot.from_json(operation("op_x", kind), 0.0)) == {}
+        assert curves_of(snapshot_of(operation("op_x", kind), 0.0)) == {}
 
 
 def test_costs_are_typed_in_per_cent_and_sent_as_fractions():

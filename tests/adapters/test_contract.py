@@ -10,7 +10,9 @@ import pytest
 from panel.adapters import KINDS, DummyOperationAdapter, OperationAdapter
 from panel.adapters.base import Field
 from panel.backend.connect import connect
-from panel.backend.polling import read
+from panel.backend.entities import snapshot_of
+from panel.backend.ktrdr import Ktrdr
+from panel.backend.polling import execute_operation
 from panel.client import AsyncCLIClient
 from panel.domain.snapshot import ID, Snapshot
 from panel.errors import APIError, CLIClientError, InvalidForm
@@ -78,7 +80,7 @@ async def test_a_kind_is_started_read_listed_and_cancelled(client, kind):
     response = await client.post(adapter.get_start_endpoint(), json=adapter.get_start_payload())
     operation_id = adapter.parse_start_response(response)
     assert ID.fullmatch(operation_id)
-    reading = await read(client, operation_id)
+    reading = await Ktrdr(client).operation(operation_id)
     assert reading.snapshot is not None and (reading.snapshot.kind, reading.snapshot.id) == (kind, operation_id)
     try:
         told = await client.delete(f"/operations/{operation_id}")
@@ -93,7 +95,7 @@ async def test_a_kind_is_started_read_listed_and_cancelled(client, kind):
 async def ended(client: AsyncCLIClient, operation_id: str) -> Snapshot:
     """Its last reading: a process that has only just begun hears of a cancel a moment later."""
     for _ in range(1200):
-        reading = await read(client, operation_id)
+        reading = await Ktrdr(client).operation(operation_id)
         if reading.snapshot is not None and reading.snapshot.finished:
             return reading.snapshot
         await asyncio.sleep(0.05)
@@ -130,11 +132,14 @@ async def test_execute_operation_on_the_embedded_backend(tmp_path):
     """Load, then train: the result and the progress as every script gets them."""
     told: list[tuple[int, str]] = []
     async with chosen("embedded", tmp_path) as client:
-        missing = await client.execute_operation(KINDS["training"].from_form(TYPED["training"]), poll_interval=0.05)
+        missing = await execute_operation(
+            Ktrdr(client), KINDS["training"].from_form(TYPED["training"]), poll_interval=0.05
+        )
         assert missing["status"] == "failed" and "No data found" in missing["error_message"]
         loading = KINDS["data_load"].from_form(TYPED["data_load"] | {"timeframe": "1h", "start_date": "2026-01-01"})
-        assert (await client.execute_operation(loading, poll_interval=0.05))["status"] == "completed"
-        result = await client.execute_operation(
+        assert (await execute_operation(Ktrdr(client), loading, poll_interval=0.05))["status"] == "completed"
+        result = await execute_operation(
+            Ktrdr(client),
             KINDS["training"].from_form(TYPED["training"]),
             on_progress=lambda percentage, message: told.append((percentage, message)),
             poll_interval=0.02,
@@ -146,7 +151,7 @@ async def test_execute_operation_on_the_embedded_backend(tmp_path):
 
 async def test_cancelling_the_awaiting_task_on_the_embedded_backend(tmp_path):
     async with chosen("embedded", tmp_path) as client:
-        work = asyncio.create_task(client.execute_operation(DummyOperationAdapter(), poll_interval=0.05))
+        work = asyncio.create_task(execute_operation(Ktrdr(client), DummyOperationAdapter(), poll_interval=0.05))
         await asyncio.sleep(0.5)
         work.cancel()
         result = await work
@@ -205,4 +210,4 @@ def test_what_is_typed_is_tidied():
 
 def test_a_snapshot_of_every_kind_has_a_name():
     for kind, adapter in KINDS.items():
-        assert adapter.name(Snapshot.from_json(operation("op_x", kind), 0.0))
+        assert adapter.name(snapshot_of(operation("op_x", kind), 0.0))

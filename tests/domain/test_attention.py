@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from panel.backend.entities import snapshot_of
 from panel.domain.attention import partition_by_attention
 from panel.domain.observation import Observation
-from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
 from tests.support.pages import words
 from tests.support.panels import free_port, panel, stream
@@ -19,7 +19,7 @@ NOW = 1_800_000_000.0
 def judged(state, at, symbol="EURUSD"):
     data = operation(f"op_{at:.0f}", "data_load", "completed", completed_at=stamp(at))
     data["metadata"] = {"symbol": symbol, "timeframe": "1h"}
-    return Observation(Snapshot.from_json(data, NOW), at), Verdict(state, state.value, "")
+    return Observation(snapshot_of(data, NOW), at), Verdict(state, state.value, "")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 
 from panel.adapters import KINDS
+from panel.backend.entities import snapshot_of
 from panel.domain import comparison
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.results import Measure
@@ -20,7 +21,7 @@ TRADES = Measure("Trades", "metrics.total_trades")
 
 def run(parameters: dict | None = None, **more) -> Snapshot:
     about = {"symbol": "EURUSD", "timeframe": "1h", "parameters": parameters or {}}
-    return Snapshot.from_json(operation("op_a", metadata=about, **more), 1000.0)
+    return snapshot_of(operation("op_a", metadata=about, **more), 1000.0)
 
 
 def trained(accuracy: float | None, loss: float | None = 0.5) -> Snapshot:

@@ -4,8 +4,9 @@ from datetime import date
 
 import pytest
 
-from panel.domain.models import TrainedModel, gathered
-from panel.domain.snapshot import Snapshot, moment
+from panel.backend.entities import model_of, snapshot_of
+from panel.domain.models import Model, gathered
+from panel.domain.values import moment
 from tests.support.bars import hours
 from tests.support.pages import KEY, words
 from tests.support.scripted import RESULT, operation, stamp
@@ -27,9 +28,9 @@ def trained(result: object = TRAINED, operation_id: str = "op_a", **more: object
     return operation(operation_id, status="completed", result_summary=result, completed_at=stamp(), **more)
 
 
-def model(**used: object) -> TrainedModel:
-    snapshot = Snapshot.from_json(trained(TRAINED | {"data_summary": USED | used}), 0.0)
-    found = TrainedModel.from_training(snapshot)
+def model(**used: object) -> Model:
+    snapshot = snapshot_of(trained(TRAINED | {"data_summary": USED | used}), 0.0)
+    found = Model.from_training(snapshot)
     assert found is not None
     return found
 
@@ -67,18 +68,18 @@ def test_how_much_of_a_period_it_has_seen(start, end, symbol, days):
 
 @pytest.mark.parametrize("result", [{}, {"model_path": ""}, {"model_path": None}, {"model_path": ["x"]}])
 def test_a_training_that_saved_nothing_has_no_model(result):
-    assert TrainedModel.from_training(Snapshot.from_json(trained(result), 0.0)) is None
+    assert Model.from_training(snapshot_of(trained(result), 0.0)) is None
 
 
-@pytest.mark.parametrize("item", [None, "x", {}, {"model_id": "", "model_name": "", "symbol": "EURUSD"}])
-def test_a_listed_model_without_a_place_is_none(item):
-    assert TrainedModel.from_listing(item) is None
+@pytest.mark.parametrize("item", [{}, {"model_id": "", "model_name": "", "symbol": "EURUSD"}])
+def test_a_listed_model_without_a_place_is_not_offered(item):
+    assert gathered([], [model_of(item)]) == []
 
 
 def test_each_model_once_and_the_newest_first():
     listed = {"model_path": "models/swing/1h_v4", "model_name": "", "created_at": "2020-01-01T00:00:00"}
     other = {"model_path": "models/other/1h_v1", "created_at": "2021-01-01T00:00:00", "data_summary": "nonsense"}
-    found = gathered([model(), None], [TrainedModel.from_listing(listed), TrainedModel.from_listing(other)])
+    found = gathered([model(), None], [model_of(listed), model_of(other)])
     assert [(one.path, one.strategy) for one in found] == [
         ("models/swing/1h_v4", "swing"),
         ("models/other/1h_v1", "other"),

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from panel.backend.entities import snapshot_of, workers_of
 from panel.domain.connection import Line
 from panel.domain.observation import Observation
-from panel.domain.snapshot import Snapshot
 from panel.domain.system_health import chain, trouble
 from panel.domain.workers import WorkerList
 from tests.support.pages import words
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.usefixtures("quick_rounds")
 
 
 def worker_list(*workers, at=NOW - 5):
-    return WorkerList().heard(list(workers), at)
+    return WorkerList().heard(workers_of(list(workers)), at)
 
 
 def loaded(status, at, error=None):
-    shot = Snapshot.from_json(operation("op_l", "data_load", status, error_message=error, completed_at=stamp(at)), NOW)
+    shot = snapshot_of(operation("op_l", "data_load", status, error_message=error, completed_at=stamp(at)), NOW)
     return Observation(shot, at)
 
 

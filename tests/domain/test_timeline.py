@@ -1,5 +1,6 @@
 """What happened, in order; what a page can go back to; and all of it as a text to pass on."""
 
+from panel.backend.entities import snapshot_of
 from panel.domain.history import ActionRecord, RecordedReading
 from panel.domain.report import report
 from panel.domain.snapshot import Snapshot
@@ -17,7 +18,7 @@ def reading(
 
 
 def snapshot(**more) -> Snapshot:
-    return Snapshot.from_json(operation("op_a", created_at=stamp(NOW), **more), NOW)
+    return snapshot_of(operation("op_a", created_at=stamp(NOW), **more), NOW)
 
 
 def told(*args) -> list[str]:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from panel.domain.snapshot import Snapshot
+from panel.backend.entities import snapshot_of
 from panel.domain.verdict import Cancel, Observation, State, judge
 from tests.support.scripted import RESULT, operation, percent
 
@@ -14,7 +14,7 @@ NOW = 1_800_000_000.0
 def observation(**changes) -> Observation:
     own = {name: changes.pop(name) for name in ("failing_since", "forgotten", "cancel", "cancel_at") if name in changes}
     kind, status = changes.pop("kind", "training"), changes.pop("status", "running")
-    return Observation(Snapshot.from_json(operation("op_a", kind, status, **changes), NOW), NOW, **own)
+    return Observation(snapshot_of(operation("op_a", kind, status, **changes), NOW), NOW, **own)
 
 
 def test_a_running_training_says_its_step():

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.observation import Observation
 from panel.domain.verdict import Verdict
@@ -59,8 +60,8 @@ class Wire(httpx.ASGITransport):
 async def relaying(wire: Wire, folder: Path) -> AsyncIterator[Monitor]:
     async with AsyncCLIClient("http://backend/api/v1", transport=wire, max_retries=0) as client:
         store = Storage(folder / "panel.db")
-        relay = Monitor(client, store, Nobody(), client.address)
-        discovery = Discovery(client, relay, store.memory, every=0.3)
+        relay = Monitor(Ktrdr(client), store, Nobody(), client.address)
+        discovery = Discovery(Ktrdr(client), relay, store.memory, every=0.3)
         tasks = [asyncio.create_task(relay.run()), asyncio.create_task(discovery.run())]
         try:
             yield relay

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from panel.backend import decoding as wire
+from panel.backend import answers as wire
+from panel.backend.entities import snapshot_of, workers_of
 from panel.domain.observation import Cancel, Observation, forgotten, observed, unread
-from panel.domain.snapshot import Snapshot
 from panel.domain.verdict import State, Verdict, judge
 from panel.domain.workers import WorkerList
 from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
@@ -36,7 +36,7 @@ class Play:
             detail["metadata"]["parameters"]["worker_id"] = "training-worker-1"
         body = json.dumps({"success": True, "data": detail}).encode()
         answer = wire.read_answer("GET", f"/operations/{self.id}", 200, body)
-        self.observation = observed(self.observation, Snapshot.from_json(answer, BEGAN + at))
+        self.observation = observed(self.observation, snapshot_of(answer, BEGAN + at))
         return self.at(at)
 
     def fails(self, at: float, *, timed_out: bool) -> Verdict:
@@ -45,7 +45,7 @@ class Play:
 
     def lists(self, at: float, *workers: dict[str, Any]) -> Verdict:
         """The backend lists its workers."""
-        self.worker_list = self.worker_list.heard(list(workers), BEGAN + at)
+        self.worker_list = self.worker_list.heard(workers_of(list(workers)), BEGAN + at)
         return self.at(at)
 
     def at(self, at: float) -> Verdict:
@@ -344,7 +344,7 @@ def test_workers_that_are_not_listed_yet_after_a_restart_are_not_called_dead():
 
 @pytest.mark.parametrize("listed", [None, {}, "x", [None, 3, {}], [{"worker_id": 3, "status": None}]])
 def test_a_list_of_workers_may_be_anything(listed):
-    worker_list = WorkerList().heard(listed, BEGAN)
+    worker_list = WorkerList().heard(workers_of(listed), BEGAN)
     assert worker_list.working_on("op_a") is None and worker_list.fresh(BEGAN + 1)
 
 
@@ -417,12 +417,10 @@ def test_33_the_history_counts_the_epochs_and_no_count_passes_its_total():
     assert play.evidence.snapshot.steps_completed == 56
     play.reads(6, metrics={"epochs": [[], 0]}, progress=percent(99, "Epoch 12/10", steps_completed=12, steps_total=10))
     assert (
-        Snapshot.from_json(
-            operation("op_b", progress=percent(99, steps_completed=12, steps_total=10)), BEGAN
-        ).steps_completed
+        snapshot_of(operation("op_b", progress=percent(99, steps_completed=12, steps_total=10)), BEGAN).steps_completed
         is None
     )
-    ended = Snapshot.from_json(operation("op_b", status="completed", progress=percent(0.0)), BEGAN)
+    ended = snapshot_of(operation("op_b", status="completed", progress=percent(0.0)), BEGAN)
     assert ended.percentage == 100.0
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from panel.backend.entities import snapshot_of
 from panel.domain.estimate import Earlier, Promise
 from panel.domain.observation import observed
 from panel.domain.snapshot import Snapshot
@@ -21,7 +22,7 @@ def store(tmp_path: Path) -> Storage:
 
 def see(store: Storage, at: float, operation_id: str = "op_a", status: str = "running", **more) -> Snapshot:
     answer = operation(operation_id, "training", status, **{"created_at": stamp(NOW), **more})
-    observation = observed(store.memory.recall(operation_id), Snapshot.from_json(answer, at))
+    observation = observed(store.memory.recall(operation_id), snapshot_of(answer, at))
     store.memory.remember(observation, judge(observation, at), at)
     return observation.snapshot
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from panel.backend.entities import snapshot_of
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Cancel, Observation, observed
-from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
 from panel.domain.verdict import judge
 from panel.storage.migrations import migrate
@@ -36,7 +36,7 @@ def see(
 ):
     """The backend tells this at `at`, and the panel keeps it."""
     answer = operation(operation_id, kind, status, **{"created_at": stamp(NOW), **more})
-    observation = observed(memory.recall(operation_id), Snapshot.from_json(answer, at))
+    observation = observed(memory.recall(operation_id), snapshot_of(answer, at))
     memory.remember(observation, judge(observation, at), at)
     return observation
 
@@ -177,8 +177,8 @@ def test_a_memory_of_an_earlier_version_is_taken_over(tmp_path):
         ) STRICT;
         PRAGMA user_version = 2;
     """)
-    done = Snapshot.from_json(operation("op_a", status="completed", result_summary=RESULT), NOW)
-    runs = Snapshot.from_json(operation("op_b", metrics={"epochs": corrupt(3)}), NOW)
+    done = snapshot_of(operation("op_a", status="completed", result_summary=RESULT), NOW)
+    runs = snapshot_of(operation("op_b", metrics={"epochs": corrupt(3)}), NOW)
     for snapshot, finished in ((done, 1), (runs, 0)):
         row = (snapshot.id, "training", finished, 0, NOW, NOW + 1, "undelivered", NOW + 2)
         db.execute(

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from panel.domain.snapshot import Snapshot
+from panel.backend.entities import snapshot_of
 from panel.domain.verdict import Cancel, Observation, judge
 from panel.storage.store import Storage
 from tests.support.scripted import RESULT, corrupt, epochs, operation
@@ -17,7 +17,7 @@ def path(tmp_path):
 
 
 def observation(operation_id="op_a", **changes) -> Observation:
-    return Observation(Snapshot.from_json(operation(operation_id, **changes), 1000.5), 1000.0)
+    return Observation(snapshot_of(operation(operation_id, **changes), 1000.5), 1000.0)
 
 
 def keep(store: Storage, evidence: Observation) -> None:
@@ -37,7 +37,7 @@ def test_the_800_kilobytes_do_not_go_in(path):
     store = Storage(path)
     for done in range(1, 101):
         history = {"epochs": [epochs(done)]}
-        keep(store, Observation(Snapshot.from_json(operation("op_a", metrics=history), 1000.0 + done), 1000.0 + done))
+        keep(store, Observation(snapshot_of(operation("op_a", metrics=history), 1000.0 + done), 1000.0 + done))
     store.close()
     assert sum(file.stat().st_size for file in path.parent.iterdir()) < 200_000
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from panel.app import memory_of
-from panel.domain.snapshot import Snapshot
+from panel.backend.entities import snapshot_of
 from panel.domain.verdict import judge, observed
 from panel.settings import Settings
 from panel.storage.store import Storage
@@ -18,7 +18,7 @@ def seed(folder: Path, backend: str, *answers: dict) -> None:
     store = Storage(memory_of(Settings.from_environ({}, backend=backend, data_folder=folder)))
     for answer in answers:
         at = time.time()
-        observation = observed(None, Snapshot.from_json(answer, at))
+        observation = observed(None, snapshot_of(answer, at))
         store.memory.remember(observation, judge(observation, at), at)
     store.close()
 

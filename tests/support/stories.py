@@ -1,8 +1,8 @@
 """Recorded courses of operations."""
 
 from panel.app import memory_of
+from panel.backend.entities import snapshot_of
 from panel.domain.observation import observed
-from panel.domain.snapshot import Snapshot
 from panel.domain.verdict import judge
 from panel.settings import Settings
 from panel.storage.store import Storage
@@ -16,7 +16,7 @@ def remember(folder, address, operation_id, readings, began):
     store, observation = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder))), None
     for at, said in readings:
         answer = operation(operation_id, **{"created_at": stamp(began), **said})
-        observation = observed(observation, Snapshot.from_json(answer, began + at))
+        observation = observed(observation, snapshot_of(answer, began + at))
         store.memory.remember(observation, judge(observation, began + at), began + at)
     store.close()
 

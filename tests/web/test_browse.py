@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from panel.domain.artifacts import MOST, checkpoints, model_key, models
+from panel.backend.ktrdr import NEWEST, Ktrdr
+from panel.client import AsyncCLIClient
+from panel.domain.models import model_key
 from tests.support.pages import words
 from tests.support.panels import panel
 from tests.support.scripted import RESULT, operation, stamp
@@ -120,9 +122,13 @@ def test_the_embedded_backend_has_all_of_them(tmp_path):
         assert "No checkpoint." in words(here.get("/checkpoints").text)
 
 
-def test_lists_are_bounded_and_newest_first():
+@pytest.mark.anyio
+async def test_lists_are_bounded_and_newest_first(backend, address):
     many = [LISTED | {"created_at": f"2026-01-{day:02}T00:00:00"} for day in range(1, 29)] * 30
-    found = models({"models": many})
-    assert len(found) == MOST and found[0].created_at == max(model.created_at or 0 for model in found)
-    assert checkpoints({"data": [checkpoint("op_a", epoch=None)]})[0].epoch is None
+    backend.answers["GET /models"] = (200, {"models": many})
+    backend.answers["GET /checkpoints"] = (200, {"data": [checkpoint("op_a", epoch=None)]})
+    async with AsyncCLIClient(address) as client:
+        found = await Ktrdr(client).models()
+        assert (await Ktrdr(client).checkpoints())[0].epoch is None
+    assert len(found) == NEWEST and found[0].trained_at == max(model.trained_at or 0 for model in found)
     assert model_key("/app/models/swing/1h_v4/") == model_key("models/swing/1h_v4") == "swing/1h_v4"

@@ -6,24 +6,27 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from panel.backend.entities import snapshot_of
+from panel.backend.ktrdr import Ktrdr
+from panel.client import AsyncCLIClient
+from panel.domain.checkpoints import Checkpoint
 from panel.domain.observation import Observation
-from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
-from panel.workflows.resuming import Checkpoint, own, refusal
+from panel.workflows.resuming import own, refusal
 from tests.support.pages import words
 from tests.support.panels import Panel, panel
 from tests.support.scripted import Backend, epochs, operation, percent, served, stamp
 
 NOW = 1_800_000_000.0
 ENDED = Verdict(State.CANCELLED, "Cancelled", "Stopped.")
-SAVED = Checkpoint(9, NOW + 60, "cancellation")
+SAVED = Checkpoint("op_a", "cancellation", NOW + 60, 9, None, None, None)
 THERE = WorkerList((Worker("w", "training", "available"),), heard_at=NOW + 70)
 
 
 def observation(count: int = 10, kind: str = "training") -> Observation:
     said = operation("op_a", kind, "cancelled", created_at=stamp(NOW), metrics={"epochs": [epochs(count)]})
-    return Observation(Snapshot.from_json(said, NOW + 65), NOW + 65)
+    return Observation(snapshot_of(said, NOW + 65), NOW + 65)
 
 
 def test_a_cancelled_or_failed_training_with_its_own_checkpoint_may_be_resumed():
@@ -52,13 +55,16 @@ def test_it_is_refused_where_it_would_do_harm(change, why):
     assert why in refusal(given["seen"], given["verdict"], given["checkpoint"], given["around"])
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "answer",
     [None, [], {}, {"data": []}, {"data": {"state": {}}}, {"data": {"state": {"epoch": "x"}, "created_at": stamp()}},
      {"data": {"state": {"epoch": -1}, "created_at": stamp()}}, {"data": {"state": {"epoch": 3}, "created_at": 5}}],
 )  # fmt: skip
-def test_what_is_no_checkpoint_is_none(answer):
-    assert Checkpoint.from_json(answer) is None
+async def test_what_is_no_checkpoint_is_none(backend, address, answer):
+    backend.answers["GET /checkpoints/op_a"] = (200, answer)
+    async with AsyncCLIClient(address) as client:
+        assert await Ktrdr(client).checkpoint("op_a") is None
 
 
 def test_a_checkpoint_of_an_earlier_run_is_not_its_own():

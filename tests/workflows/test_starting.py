@@ -6,7 +6,7 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from panel.adapters import KINDS, DataLoadOperationAdapter, TrainingOperationAdapter
-from panel.backend.polling import read
+from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
@@ -42,7 +42,7 @@ def store(tmp_path):
 
 @pytest.fixture
 async def relay(client, store):
-    relay = Monitor(client, store, Nobody(), client.address)
+    relay = Monitor(Ktrdr(client), store, Nobody(), client.address)
     task = asyncio.create_task(relay.run())
     yield relay
     task.cancel()
@@ -54,14 +54,14 @@ def posts(backend: Backend, path: str = "/trainings/start") -> int:
 
 
 async def test_a_start_is_sent_with_an_id_of_the_panels_choice(client, store, backend):
-    start = await StartWorkflow(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert (start.state, posts(backend)) == ("started", 1)
     assert backend.bodies == [("POST /trainings/start", {"strategy_name": "swing", "task_id": start.operation_id})]
     assert start.operation_id in backend.operations
 
 
 async def test_fifty_submits_at_once_are_one_start(client, store, backend):
-    starting, key = StartWorkflow(client, store), new_key()
+    starting, key = StartWorkflow(Ktrdr(client), store), new_key()
     starts = await asyncio.gather(
         *(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING) for _ in range(50))
     )
@@ -72,21 +72,21 @@ async def test_the_same_key_after_a_restart_starts_nothing(client, tmp_path, bac
     key, told = new_key(), []
     for _ in range(3):
         store = Storage(tmp_path / "panel.db")
-        told.append(await StartWorkflow(client, store).submit(key, TrainingOperationAdapter("swing"), TRAINING))
+        told.append(await StartWorkflow(Ktrdr(client), store).submit(key, TrainingOperationAdapter("swing"), TRAINING))
         store.close()
     assert posts(backend) == 1 and len({start.operation_id for start in told}) == 1
 
 
 async def test_a_refusal_is_told_in_the_backends_words_and_can_be_tried_anew(client, store, backend):
     backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: swing.yaml"})
-    start = await StartWorkflow(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert (start.state, start.message, posts(backend)) == ("refused", "Strategy file not found: swing.yaml", 1)
 
 
 async def test_no_worker_is_a_refusal_but_a_bare_503_is_not(client, store, backend):
     detail = {"error": "No training workers available", "registered_workers": 0, "hint": "Retry in a few seconds."}
     backend.answers["POST /trainings/start"] = (503, {"detail": detail})
-    starting = StartWorkflow(client, store)
+    starting = StartWorkflow(Ktrdr(client), store)
     assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "refused"
     backend.answers["POST /trainings/start"] = lambda _: Response("<html>Bad gateway", 503)
     assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
@@ -94,7 +94,7 @@ async def test_no_worker_is_a_refusal_but_a_bare_503_is_not(client, store, backe
 
 async def test_nobody_there_means_that_nothing_was_sent(store):
     async with AsyncCLIClient("http://127.0.0.1:9/api/v1", max_retries=0) as client:
-        start = await StartWorkflow(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+        start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert start.state == "unsent" and "Could not connect" in start.message
 
 
@@ -121,14 +121,14 @@ async def _late():
 )
 async def test_a_training_whose_answer_is_lost_is_found_by_its_id(client, store, backend, answer):
     backend.answers["POST /trainings/start"] = await started_then(backend, answer)
-    start = await StartWorkflow(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert (start.state, posts(backend)) == ("started", 1)
     assert start.operation_id in backend.operations
 
 
 async def test_a_start_that_nobody_can_confirm_is_never_sent_again(client, store, backend):
     backend.answers["POST /trainings/start"] = (500, {"detail": "All connection attempts failed"})
-    starting = StartWorkflow(client, store)
+    starting = StartWorkflow(Ktrdr(client), store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert start.state == "unconfirmed" and "All connection attempts failed" in start.message
     assert (await starting.submit(start.key, TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
@@ -176,14 +176,14 @@ async def test_a_load_whose_answer_is_lost_is_matched_by_type_symbol_and_time(cl
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     lists(backend, *(known[item] for item in items))
     adapter = DataLoadOperationAdapter("EURUSD", "1h")
-    start = await StartWorkflow(client, store).submit(new_key(), adapter, LOAD)
+    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), adapter, LOAD)
     assert start.state == state and posts(backend, "/data/acquire/download") == 1
 
 
 async def test_an_operation_is_never_matched_to_two_starts(client, store, backend):
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     lists(backend, listed(backend, "op_a"))
-    starting = StartWorkflow(client, store)
+    starting = StartWorkflow(Ktrdr(client), store)
     states = [
         (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state for _ in range(2)
     ]
@@ -195,7 +195,7 @@ async def test_what_was_put_aside_may_still_have_begun_what_is_found(client, sto
     A person is asked."""
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     lists(backend)
-    starting = StartWorkflow(client, store)
+    starting = StartWorkflow(Ktrdr(client), store)
     first, second = new_key(), new_key()
     assert (await starting.submit(first, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
     starting.dismiss(first)
@@ -208,7 +208,7 @@ async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, st
     lists(backend, listed(backend, "op_a"), listed(backend, "op_b"))
     listed(backend, "op_other_symbol", symbol="GBPUSD")
     began = []
-    starting = StartWorkflow(client, store, relay.observe, began.append)
+    starting = StartWorkflow(Ktrdr(client), store, relay.observe, began.append)
     key = (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).key
     await relay.look("op_other_symbol")
     async with asyncio.timeout(20):
@@ -226,7 +226,7 @@ async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, st
 
 async def test_what_is_put_aside_is_looked_for_no_more(client, store, backend):
     backend.answers["POST /trainings/start"] = (500, {"detail": "lost"})
-    starting = StartWorkflow(client, store)
+    starting = StartWorkflow(Ktrdr(client), store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert starting.might_be(start) == [], "it has an id of its own"
     assert starting.dismiss(start.key).state == "dismissed"
@@ -240,7 +240,7 @@ async def test_what_is_put_aside_is_looked_for_no_more(client, store, backend):
 async def test_what_may_still_be_on_its_way_is_not_given_up(client, store, backend, monkeypatch):
     monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 45.0)
     start, _ = store.claim(new_key(), "training", TRAINING, "op_on_its_way")  # by another process, just now
-    starting = StartWorkflow(client, store)
+    starting = StartWorkflow(Ktrdr(client), store)
     assert (await starting.check_again(start.key)).state == "sending"
     monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 0.0)
     assert (await starting.check_again(start.key)).state == "unconfirmed"
@@ -250,7 +250,7 @@ async def test_a_look_leaves_alone_what_is_just_being_sent(client, store, backen
     go_on = asyncio.Event()
     backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
     async with AsyncCLIClient(client.address, max_retries=0) as patient:
-        starting, key = StartWorkflow(patient, store), new_key()
+        starting, key = StartWorkflow(Ktrdr(patient), store), new_key()
         sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
         while not posts(backend):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -264,7 +264,7 @@ async def test_a_stop_does_not_wait_for_an_answer_that_does_not_come(client, sto
     go_on = asyncio.Event()
     backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
     async with AsyncCLIClient(client.address, max_retries=0) as patient:
-        starting, key = StartWorkflow(patient, store), new_key()
+        starting, key = StartWorkflow(Ktrdr(patient), store), new_key()
         sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
         while not posts(backend):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -292,7 +292,7 @@ async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_p
     backend.operations["op_arrived"] = operation("op_arrived")
     store.close()
     store = Storage(tmp_path / "panel.db")
-    task = asyncio.create_task(StartWorkflow(client, store).run())
+    task = asyncio.create_task(StartWorkflow(Ktrdr(client), store).run())
     async with asyncio.timeout(20):
         while any(store.start(key).state == "sending" for key in (lost.key, arrived.key)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -310,7 +310,7 @@ async def test_a_backtest_is_matched_by_its_strategy_and_found_through_the_worke
         listed(backend, name, "backtesting", strategy_name=strategy)
         backend.workers.append({"worker_id": name, "worker_type": "backtesting", "current_operation_id": name})
     backend.answers["POST /backtests/start"] = (500, {"detail": "lost"})
-    start = await StartWorkflow(client, store).submit(new_key(), KINDS["backtesting"].from_form(form), form)
+    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), KINDS["backtesting"].from_form(form), form)
     assert (start.state, start.operation_id) == ("started", "op_mine")
 
 
@@ -320,7 +320,7 @@ async def test_a_look_that_cannot_see_everything_decides_nothing(client, store, 
     backend.answers["GET /operations/op_b"] = (500, {"detail": "worker hangs"})
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     adapter = DataLoadOperationAdapter("EURUSD", "1h")
-    assert (await StartWorkflow(client, store).submit(new_key(), adapter, LOAD)).state == "unconfirmed"
+    assert (await StartWorkflow(Ktrdr(client), store).submit(new_key(), adapter, LOAD)).state == "unconfirmed"
 
 
 async def test_a_page_in_front_of_the_backend_does_not_say_that_it_knows_nothing(client, store, backend):
@@ -333,7 +333,7 @@ async def test_a_page_in_front_of_the_backend_does_not_say_that_it_knows_nothing
         return Response("", 502)
 
     backend.answers["POST /trainings/start"] = play
-    starting = StartWorkflow(client, store)
+    starting = StartWorkflow(Ktrdr(client), store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert start.state == "unconfirmed"
     del backend.answers[f"GET /operations/{start.operation_id}"]
@@ -343,13 +343,13 @@ async def test_a_page_in_front_of_the_backend_does_not_say_that_it_knows_nothing
 async def test_two_clicks_on_resume_are_one(client, store, backend):
     backend.operations["op_r"] = operation("op_r", status="cancelled", completed_at=stamp())
     backend.answers["POST /operations/op_r/resume"] = (200, {"success": True, "data": {"status": "resuming"}})
-    relay = Monitor(client, store, Nobody(), client.address)
+    relay = Monitor(Ktrdr(client), store, Nobody(), client.address)
     await relay.look("op_r")
     await asyncio.gather(relay.resume("op_r"), relay.resume("op_r"))
     await relay.resume("op_r")  # and later, from a page that has not heard yet
     assert posts(backend, "/operations/op_r/resume") == 1
     backend.operations["op_r"] = operation("op_r", status="failed", completed_at=stamp(1_900_000_000))
-    relay.observe(await read(client, "op_r"))
+    relay.observe(await Ktrdr(client).operation("op_r"))
     await relay.resume("op_r")  # it ended again
     assert posts(backend, "/operations/op_r/resume") == 2
 

@@ -1,16 +1,20 @@
 """Pages to look things up: workers, strategies, models, checkpoints. They start and change nothing."""
 
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from panel.backend.catalogue import Catalogue, Strategy
-from panel.domain.artifacts import REASONS, checkpoints, doubt, model_key, models
+from panel.backend.catalogue import Catalogue
+from panel.backend.ktrdr import Ktrdr
+from panel.domain.checkpoints import REASONS, doubt
 from panel.domain.history import OperationQuery
+from panel.domain.models import model_key
 from panel.domain.observation import Observation
-from panel.domain.snapshot import number, text
+from panel.domain.strategies import Strategy
+from panel.domain.values import number, text
 from panel.errors import CLIClientError
 from panel.live.publisher import Publisher
 from panel.storage.operations import OperationStore
@@ -19,7 +23,8 @@ from panel.web.respond import by_htmx, fragment, go, page
 
 router = APIRouter()
 
-PATIENCE = 15.0  # seconds for a list that the backend reads from its disk
+T = TypeVar("T")
+
 REMEMBERED = 300  # trainings among which a model's is looked for
 
 
@@ -51,21 +56,23 @@ async def strategies(request: Request) -> HTMLResponse:
 
 @router.get("/models")
 async def all_models(request: Request) -> HTMLResponse:
-    answer, problem = await _asked(request, "/models")
+    ktrdr: Ktrdr = request.app.state.ktrdr
+    models, problem = await _asked(ktrdr.models)
     makers = {
         model_key(_path(observation)): observation
         for observation in reversed(_trainings(request.app.state.store.memory))
     }
-    rows = [{"model": model, "maker": makers.get(model.key)} for model in models(answer)]
+    rows = [{"model": model, "maker": makers.get(model.key)} for model in models]
     return page(request, "models.html", rows=rows, problem=problem)
 
 
 @router.get("/checkpoints")
 async def all_checkpoints(request: Request) -> HTMLResponse:
     live: Publisher = request.app.state.live
-    answer, problem = await _asked(request, "/checkpoints")
+    ktrdr: Ktrdr = request.app.state.ktrdr
+    checkpoints, problem = await _asked(ktrdr.checkpoints)
     rows, now = [], time.time()
-    for checkpoint in checkpoints(answer):
+    for checkpoint in checkpoints:
         observation = live.relay.known(checkpoint.operation_id)
         view = live.view(observation, live.relay.verdict(observation), now) if observation else None
         rows.append({"checkpoint": checkpoint, "of": view, "doubt": doubt(checkpoint, observation)})
@@ -83,12 +90,12 @@ async def look_now(request: Request) -> Response:
     return go(request, own_path(str(form.get("back", ""))))
 
 
-async def _asked(request: Request, path: str) -> tuple[Any, str]:
-    """(the backend's answer, why there is none)."""
+async def _asked(listed: Callable[[], Awaitable[list[T]]]) -> tuple[list[T], str]:
+    """(the backend's list, why there is none)."""
     try:
-        return await request.app.state.client.get(path, timeout=PATIENCE), ""
+        return await listed(), ""
     except CLIClientError as exc:
-        return None, exc.message
+        return [], exc.message
 
 
 def _last_runs(request: Request, strategy: Strategy) -> list[dict[str, Any]]:

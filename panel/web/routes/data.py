@@ -1,18 +1,18 @@
 """Stored market data: the map, the queue of loads, plans, and candles."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from panel.adapters import KINDS
-from panel.backend.polling import Client
-from panel.domain.gaps import DAY, LENGTHS
-from panel.domain.snapshot import items, moment, number
+from panel.backend.ktrdr import Ktrdr
+from panel.domain.formatting import day
+from panel.domain.gaps import DAY, LENGTHS, Candle
+from panel.domain.values import utc
 from panel.errors import CLIClientError, InvalidForm
 from panel.live.publisher import Publisher
-from panel.views.charts import Candle, thin
+from panel.views.charts import thin
 from panel.web.respond import by_htmx, fragment, go, page
 from panel.web.routes.start import typed
 
@@ -44,9 +44,10 @@ async def look(request: Request) -> Response:
 async def chart(request: Request, symbol: str, timeframe: str) -> Response:
     live: Publisher = request.app.state.live
     row = live.survey.row(*_pair(symbol, timeframe))
-    bars, problem = [], ""
+    ktrdr: Ktrdr = request.app.state.ktrdr
+    bars, problem = list[Candle](), ""
     try:
-        bars = await _read(request.app.state.client, symbol, timeframe, {"limit": 200})
+        bars = await ktrdr.bars(symbol, timeframe, limit=200)
     except CLIClientError as exc:
         problem = exc.message
     return page(request, "chart.html", symbol=symbol, timeframe=timeframe, row=row, bars=bars[::-1], problem=problem)
@@ -57,6 +58,7 @@ async def bars(request: Request, symbol: str, timeframe: str, start: Moment = 0.
     """Candles between two times (Unix seconds), or the newest. `each`: how many bars one stands for; `gaps`:
     the holes among them, as pairs of times; `start`: from when on, later than asked when there are too many."""
     live: Publisher = request.app.state.live
+    ktrdr: Ktrdr = request.app.state.ktrdr
     row = live.survey.row(*_pair(symbol, timeframe))
     try:
         if start and end > start:
@@ -64,9 +66,9 @@ async def bars(request: Request, symbol: str, timeframe: str, start: Moment = 0.
             whole = (row.range.end or 0.0) - (row.range.start or 0.0)
             each_takes = max(whole / row.range.bars, length) if row.range.bars else length  # nights and weekends too
             start = max(start, end - READ_IN_ALL * each_takes)
-            found = await _between(request.app.state.client, symbol, timeframe, start, end, READ_AT_ONCE * each_takes)
+            found = await _between(ktrdr, symbol, timeframe, start, end, READ_AT_ONCE * each_takes)
         else:
-            found = await _read(request.app.state.client, symbol, timeframe, {"limit": NEWEST})
+            found = await ktrdr.bars(symbol, timeframe, limit=NEWEST)
     except CLIClientError as exc:
         return JSONResponse({"message": exc.message}, 502)
     drawn, each = thin(found)
@@ -76,12 +78,12 @@ async def bars(request: Request, symbol: str, timeframe: str, start: Moment = 0.
     return JSONResponse(told | {"start": start})
 
 
-async def _between(client: Client, symbol: str, timeframe: str, start: float, end: float, piece: float) -> list[Candle]:
+async def _between(ktrdr: Ktrdr, symbol: str, timeframe: str, start: float, end: float, piece: float) -> list[Candle]:
     """The bars of the period, asked for in pieces of so many seconds."""
     at, found = start, list[Candle]()
     while at < end:
         until = min(at + piece, end)
-        part = await _read(client, symbol, timeframe, {"start_date": _day(at), "end_date": _day(until + DAY)})
+        part = await ktrdr.bars(symbol, timeframe, start_date=_day(at), end_date=_day(until + DAY))
         found += [candle for candle in part if not found or candle[0] > found[-1][0]]
         at = until
     return found
@@ -147,21 +149,6 @@ def _trouble(request: Request, message: str) -> Response:
     raise HTTPException(422, message)
 
 
-async def _read(client: Client, symbol: str, timeframe: str, bounds: dict[str, Any]) -> list[Candle]:
-    """Bars in order of time; those that are not whole numbers all through are left out."""
-    answer = await client.get(f"/data/{symbol}/{timeframe}", params=bounds, timeout=30.0)
-    body = answer.get("data") if isinstance(answer, dict) else None
-    body = body if isinstance(body, dict) else {}
-    found: list[Candle] = []
-    for date, values in zip(items(body.get("dates")), items(body.get("ohlcv")), strict=False):
-        at, row = moment(date), [number(value) for value in values[:5]] if isinstance(values, list) else []
-        if at is None or len(row) != 5 or None in row[:4]:
-            continue
-        if not found or at > found[-1][0]:
-            found.append([at, *(value or 0.0 for value in row)])
-    return found
-
-
 def _pair(symbol: str, timeframe: str) -> tuple[str, str]:
     try:
         KINDS["data_load"].from_form({"symbol": symbol, "timeframe": timeframe, "mode": "tail"})
@@ -172,7 +159,6 @@ def _pair(symbol: str, timeframe: str) -> tuple[str, str]:
 
 def _day(at: float) -> str:
     """Days only: the backend takes no times here."""
-    try:
-        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
-    except (OverflowError, ValueError, OSError):
-        raise HTTPException(422, "That is not a time.") from None
+    if utc(at) is None:
+        raise HTTPException(422, "That is not a time.")
+    return day(at)

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from panel import __version__
 from panel.adapters import KINDS
 from panel.domain.state import State, Verdict
-from panel.errors import APIError, CLIClientError, ConnectionError, TimeoutError, Unreadable
+from panel.errors import APIError, BackendConnectionError, BackendTimeout, CLIClientError, Unreadable
 from panel.live.publisher import Publisher
 
 router = APIRouter()
@@ -36,11 +36,10 @@ class Sources:
     memory: Path
 
 
-class Metrics(Collector):
-    """One app's own registry."""
+class Metrics:
+    """One app's own registry, with what is counted as it happens."""
 
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
             "ktrdr_panel_backend_request_seconds",
@@ -63,11 +62,10 @@ class Metrics(Collector):
         )
         for state in State:
             self._verdicts.labels(state.value)
-        self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
     def asked(self, method: str, path: str, seconds: float, error: CLIClientError | None) -> None:
-        """The backend was asked once; for `AsyncCLIClient.told`."""
+        """The backend was asked once; `HTTPClient.on_request`."""
         first = path.lstrip("/").partition("/")[0]
         endpoint = first if first in ENDPOINTS else "other"
         self._seconds.labels(method, endpoint).observe(seconds)
@@ -76,6 +74,13 @@ class Metrics(Collector):
 
     def judged(self, verdict: Verdict) -> None:
         self._verdicts.labels(verdict.state.value).inc()
+
+
+class Gauges(Collector):
+    """What is looked up when it is asked for."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
 
     def collect(self) -> Iterable[Metric]:
         live = self._sources.live
@@ -119,9 +124,9 @@ class Metrics(Collector):
 
 
 def kind_of(error: CLIClientError) -> str:
-    if isinstance(error, ConnectionError):
+    if isinstance(error, BackendConnectionError):
         return "connection"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, BackendTimeout):
         return "timeout"
     if isinstance(error, APIError) and error.status_code is not None:
         if error.status_code >= 400:

@@ -12,8 +12,8 @@ from fastapi.responses import HTMLResponse
 from panel.adapters import KINDS
 from panel.domain.gaps import DAY
 from panel.domain.history import OperationQuery, Sort
-from panel.domain.snapshot import moment
 from panel.domain.state import ALONE_WORDS, GROUP_WORDS, GROUPS, State
+from panel.domain.values import moment
 from panel.live.publisher import Publisher
 from panel.storage.operations import OperationStore
 from panel.views.templating import words

@@ -8,14 +8,16 @@ from fastapi.responses import Response
 
 from panel.adapters import KINDS, OperationAdapter
 from panel.adapters.base import TIMEFRAMES
-from panel.backend.catalogue import Catalogue, Strategy
+from panel.backend.catalogue import Catalogue
+from panel.domain.formatting import day
 from panel.domain.gaps import DAY
 from panel.domain.requests import Start
-from panel.domain.snapshot import ID, moment
+from panel.domain.snapshot import ID
+from panel.domain.strategies import Strategy
+from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
 from panel.live.publisher import Publisher
 from panel.views.operation import commands_for
-from panel.views.templating import day
 from panel.web.respond import actor, by_htmx, fragment, go, page
 from panel.workflows.backtest_preflight import begun, check_backtest, completed, known_models, today
 from panel.workflows.preflight import RED, preflight

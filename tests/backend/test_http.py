@@ -8,7 +8,8 @@ import pytest
 from starlette.responses import JSONResponse
 
 from panel.adapters import DummyOperationAdapter, TrainingOperationAdapter
-from panel.backend import decoding as wire
+from panel.backend.answers import MAX_BODY
+from panel.backend.http import retry_delay
 from panel.client import AsyncCLIClient
 from panel.errors import APIError, CLIClientError, ConnectionError, TimeoutError
 from tests.support.scripted import RESULT, Backend, operation, percent
@@ -164,10 +165,10 @@ async def test_a_huge_body_is_cut_off():
 
 
 async def test_a_body_of_eight_megabytes_is_read():
-    body = b'{"a": "' + b"x" * (wire.MAX_BODY - 9) + b'"}'
+    body = b'{"a": "' + b"x" * (MAX_BODY - 9) + b'"}'
     cli, _ = client(httpx.Response(200, content=body))
     async with cli:
-        assert len((await cli.get("/x"))["a"]) == wire.MAX_BODY - 9
+        assert len((await cli.get("/x"))["a"]) == MAX_BODY - 9
 
 
 async def test_a_compressed_body_that_nobody_asked_for_is_not_unpacked():
@@ -187,6 +188,13 @@ async def test_a_redirect_elsewhere_is_not_followed():
         with pytest.raises(APIError):
             await cli.get("/x")
     assert len(played.requests) == 1
+
+
+def test_delays_grow_and_differ():
+    first, fourth = ([retry_delay(n, 1.0) for _ in range(50)] for n in (1, 4))
+    assert max(first) <= 1.0 and min(fourth) >= 4.0
+    assert len(set(first)) > 1
+    assert retry_delay(30, 1.0) <= 10.0
 
 
 # execute_operation, over a real socket

@@ -6,14 +6,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from panel.domain.snapshot import MAX_TEXT, Snapshot, Status, moment, number
+from panel.backend.decoding import MAX_TEXT
+from panel.backend.entities import snapshot_of, summary_of
+from panel.domain.snapshot import Snapshot, Status
+from panel.domain.values import moment, number
 from tests.support.scripted import RESULT, corrupt, operation, percent
 
 FAR = 1_795_000_000.0
 
 
 def read(**changes) -> Snapshot:
-    return Snapshot.from_json({"success": True, "data": operation("op_a", **changes)}, FAR)
+    return snapshot_of({"success": True, "data": operation("op_a", **changes)}, FAR)
 
 
 def test_a_running_training():
@@ -63,7 +66,7 @@ def test_failed_with_a_full_result_is_a_success():
 @pytest.mark.parametrize("bad", [None, [], "x", {}, {"data": None}, {"operation_id": "../x"}, {"operation_id": "a b"}])
 def test_an_answer_without_a_usable_id_is_refused(bad):
     with pytest.raises(ValueError, match="no operation"):
-        Snapshot.from_json(bad, FAR)
+        snapshot_of(bad, FAR)
 
 
 def test_an_entry_of_the_list():
@@ -77,7 +80,7 @@ def test_an_entry_of_the_list():
         "symbol": "EURUSD",
         "duration_seconds": 7.6,
     }
-    snapshot = Snapshot.from_summary(item, FAR)
+    snapshot = summary_of(item, FAR)
     assert (snapshot.percentage, snapshot.step, snapshot.symbol, snapshot.full) == (
         4.04,
         "Epoch 17/400",
@@ -85,9 +88,9 @@ def test_an_entry_of_the_list():
         False,
     )
     assert snapshot.completed_at is None  # it runs
-    ended = Snapshot.from_summary(item | {"status": "completed"}, FAR)
+    ended = summary_of(item | {"status": "completed"}, FAR)
     assert ended.completed_at == ended.created_at + 7.6
-    assert Snapshot.from_summary(item | {"status": "completed", "duration_seconds": None}, FAR).completed_at is None
+    assert summary_of(item | {"status": "completed", "duration_seconds": None}, FAR).completed_at is None
 
 
 @pytest.mark.parametrize("written", ["2026-11-22T12:58:54Z", "2026-11-22T12:58:54+00:00", "2026-11-22T12:58:54"])
@@ -108,7 +111,7 @@ names = st.sampled_from(list(operation("op_a")))
 @given(st.dictionaries(names, values))
 def test_hostile_fields_never_break_a_reading(fields):
     data = operation("op_a") | fields | {"operation_id": "op_a"}
-    snapshot = Snapshot.from_json(json.loads(json.dumps(data)), FAR)
+    snapshot = snapshot_of(json.loads(json.dumps(data)), FAR)
     assert 0 <= snapshot.percentage <= 100
     assert len(snapshot.error) <= MAX_TEXT and len(snapshot.step) <= MAX_TEXT
 

@@ -1,0 +1,193 @@
+"""Bytes from the backend -> values, or an error a person can read. Pure.
+
+The backend has four shapes of an error: `{"detail": "text"}`, `{"detail": {…}}` (two different dicts),
+`{"success": false, "error": {code, message, details}}` and HTTP 200 with `"success": false`. All of them
+end here, as `APIError`.
+
+The detail of a running training grows with every poll by anyone, to 800 kB and more: `metrics.epochs` is
+`[history, cursor, history, cursor, …]`. Only the longest history is of use, so only that one is decoded;
+the others are skipped as bytes (`msgspec.Raw`).
+"""
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from panel.backend.decoding import line, plain
+from panel.errors import APIError, Unreadable
+
+MAX_BODY = 8 * 1024 * 1024  # bytes, after decompression
+
+_OPERATION = re.compile(r"^/operations/[^/?]+$")
+_PREFIXES = ("body -> ", "query -> ", "path -> ")
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
+
+
+def read_answer(method: str, path: str, status: int, body: bytes, *, retry_after: float = 0.0) -> Any:
+    """The decoded body of a good answer; raises APIError for everything else.
+
+    For `GET /operations/{id}`, `data.metrics.epochs` comes back as a list with one history in it.
+    """
+    lean = method == "GET" and _OPERATION.match(path) is not None
+    try:
+        value = _decode_operation(body) if lean else _decode(body)
+    except (ValueError, RecursionError) as exc:  # msgspec's errors are ValueErrors
+        raise _unreadable(status, body, retry_after) from exc
+    if status >= 400:
+        message, details = explain(status, value)
+        raise APIError(
+            message,
+            status,
+            details,
+            retryable=status in _TRANSIENT,
+            refused=_refused(status, details),
+            retry_after=retry_after,
+        )
+    if status >= 300:
+        raise APIError(f"The backend answered {_named(status)}; the panel does not follow it elsewhere.", status)
+    if isinstance(value, dict) and value.get("success") is False:
+        message, details = explain(status, value)
+        raise APIError(message, status, details, refused=True)
+    return value
+
+
+def explain(status: int, value: Any) -> tuple[str, Any]:
+    """(message, details) of an error body in any of the four shapes. Never empty."""
+    message = ""
+    details: Any = None
+    if isinstance(value, dict):
+        detail, error = value.get("detail"), value.get("error")
+        if isinstance(detail, str):
+            message = detail
+        elif isinstance(detail, dict):
+            message, details = _from_dict(detail), detail
+        elif isinstance(detail, list):
+            message, details = _from_fields("Request validation failed", detail), detail
+        elif isinstance(error, dict):
+            details = error.get("details")
+            message = _text(error.get("message")) or _text(error.get("code"))
+            if isinstance(details, list):
+                message = _from_fields(message, details)
+        elif isinstance(error, str):
+            message = error
+        if not message:
+            message = _text(value.get("message")) or _of_issues(value.get("issues"))
+        if details is None:
+            details = value
+    elif isinstance(value, str):
+        message = value
+    message = line(" ".join(message.split()))
+    return message or f"The backend answered {_named(status)} and gave no reason.", plain(details)
+
+
+def field_errors(details: Any) -> dict[str, str]:
+    """Field name -> sentence, out of the `details` list of a validation error; {} when it has none."""
+    found: dict[str, str] = {}
+    if isinstance(details, list):
+        for item in details:
+            if isinstance(item, dict):
+                name = _field_name(item)
+                found.setdefault(name, _text(item.get("message") or item.get("msg")).removeprefix("Value error, "))
+    return found
+
+
+def _decode(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        # One number out of range, a NaN or half a surrogate pair must not cost the rest of a list.
+        return json.loads(body, parse_int=_integer, parse_constant=lambda _: None)
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) <= 20 else None
+
+
+def _decode_operation(body: bytes) -> Any:
+    try:
+        outer = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        fields = msgspec.json.decode(outer["data"], type=dict[str, msgspec.Raw])
+        metrics = msgspec.json.decode(fields.pop("metrics"), type=dict[str, msgspec.Raw])
+        histories = msgspec.json.decode(metrics.pop("epochs"), type=list[msgspec.Raw])
+        lists = [raw for raw in histories if bytes(memoryview(raw)[:1]) == b"["]
+        longest = [msgspec.json.decode(max(lists, key=_length))] if lists else []
+        answer = {name: msgspec.json.decode(raw) for name, raw in outer.items() if name != "data"}
+        data = {name: msgspec.json.decode(raw) for name, raw in fields.items()}
+        data["metrics"] = {name: msgspec.json.decode(raw) for name, raw in metrics.items()} | {"epochs": longest}
+    except (msgspec.MsgspecError, UnicodeError, KeyError):
+        return _decode(body)  # not the shape that grows, so there is nothing to save
+    return answer | {"data": data}
+
+
+def _length(raw: msgspec.Raw) -> int:
+    return len(memoryview(raw))
+
+
+def _refused(status: int, details: Any) -> bool:
+    """Turned down before anything was begun: a 4xx, or a 503 that gives its reason (no worker, or all of
+    them busy). A bare 503 is something in front of the backend, and proves nothing."""
+    reasoned = isinstance(details, dict) and bool(details.keys() & {"registered_workers", "detail"})
+    return 400 <= status < 500 or (status == 503 and reasoned)
+
+
+def _unreadable(status: int, body: bytes, retry_after: float) -> Unreadable:
+    start = line(body[:300].decode("utf-8", "replace"))
+    if status >= 400:
+        message = f"The backend, or something in front of it, answered {_named(status)} without a readable reason."
+    else:
+        message = "The backend sent something unreadable."
+    refused = 400 <= status < 500
+    details = {"body": start}
+    return Unreadable(
+        message, status, details, retryable=status in _TRANSIENT, refused=refused, retry_after=retry_after
+    )
+
+
+def _from_dict(detail: dict[str, Any]) -> str:
+    """The two dicts: {message, error_code, context, details, suggestion} and {error, …, hint}."""
+    parts = [_text(detail.get("message")) or _text(detail.get("error")) or _text(detail.get("detail"))]
+    more = detail.get("details")
+    if isinstance(more, dict) and isinstance(more.get("errors"), list):
+        parts += [_text(item.get("message")) for item in more["errors"][:10] if isinstance(item, dict)]
+    parts += [_text(detail.get("suggestion")), _text(detail.get("hint"))]
+    return _sentences(parts)
+
+
+def _of_issues(issues: Any) -> str:
+    """A validation's findings: {severity, category, message, details}, errors only."""
+    found = [item for item in issues if isinstance(item, dict)] if isinstance(issues, list) else []
+    return _sentences([_text(item.get("message")) for item in found[:10] if item.get("severity") == "error"])
+
+
+def _sentences(parts: list[str]) -> str:
+    ended = [part.strip().rstrip(".") for part in parts if part.strip()]
+    return ended[0] if len(ended) == 1 else "".join(f"{part}. " for part in ended).rstrip()
+
+
+def _from_fields(message: str, fields: list[Any]) -> str:
+    named = field_errors(fields)
+    return f"{message}: " + "; ".join(f"{k}: {v}" if k else v for k, v in named.items()) if named else message
+
+
+def _field_name(item: dict[str, Any]) -> str:
+    location = item.get("loc")
+    if isinstance(location, list):
+        return str(location[-1]) if location else ""
+    name = _text(item.get("field"))
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)

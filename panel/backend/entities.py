@@ -1,0 +1,250 @@
+"""JSON of one thing -> its domain value. Pure.
+
+A decoder raises ValueError, or returns None, for what is no such thing.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from panel.backend.decoding import (
+    MAX_EPOCH,
+    bounded,
+    count,
+    each,
+    items,
+    line,
+    operation_id,
+    plain,
+    seconds,
+    text,
+)
+from panel.domain.checkpoints import Checkpoint
+from panel.domain.gaps import LENGTHS, SYMBOL, Candle, Range
+from panel.domain.models import Model
+from panel.domain.snapshot import Epoch, Snapshot, Status
+from panel.domain.values import mapping, moment
+from panel.domain.workers import Worker
+
+MAX_EPOCHS = 5000
+MAX_WORKERS = 200
+MAX_BARS = 100_000
+SMALL = 2000  # values in parameters or context
+
+_STATUSES = {status.value: status for status in Status}
+
+
+def snapshot_of(answer: Any, read_at: float) -> Snapshot:
+    """From the body of `GET /operations/{id}` (or its `data`). Raises ValueError when it names no id."""
+    data = mapping(answer)
+    data = mapping(data.get("data")) or data
+    named = operation_id(data.get("operation_id"))
+    if not named:
+        raise ValueError("no operation in this answer")
+    return _snapshot(named, plain(data), read_at)
+
+
+def summary_of(item: Any, read_at: float) -> Snapshot:
+    """From an entry of `GET /operations`. Raises ValueError when it names no id."""
+    data = mapping(item)
+    progress = {"percentage": data.get("progress_percentage"), "current_step": data.get("current_step")}
+    data = data | {"progress": progress, "metadata": {"symbol": data.get("symbol")}}
+    found = snapshot_of({name: value for name, value in data.items() if name != "data"}, read_at)
+    took = seconds(data.get("duration_seconds"))
+    ended = found.created_at + took if found.status.finished and found.created_at and took is not None else None
+    return replace(found, completed_at=found.completed_at or ended, full=False)
+
+
+def worker_of(item: Any) -> Worker | None:
+    """From an entry of `GET /workers`; None for what names no worker."""
+    data = mapping(item)
+    if not (worker_id := line(data.get("worker_id"), 200)):
+        return None
+    capabilities = mapping(data.get("capabilities"))
+    gpu = capabilities.get("gpu_type") or capabilities.get("gpu")
+    return Worker(
+        worker_id,
+        line(data.get("worker_type"), 100),
+        line(data.get("status"), 100),
+        operation_id(data.get("current_operation_id")),
+        moment(data.get("last_healthy_at")),
+        moment(data.get("last_health_check")),
+        ("yes" if gpu else "no") if isinstance(gpu, bool) else line(gpu, 100),
+        count(data.get("health_check_failures")) or 0,
+        line(data.get("endpoint_url"), 200),
+    )
+
+
+def workers_of(answer: Any) -> tuple[Worker, ...]:
+    """`GET /workers` is a bare array."""
+    return tuple(each(worker_of, answer, MAX_WORKERS))
+
+
+def model_of(item: Any) -> Model | None:
+    """From an entry of `GET /models`. KTRDR leaves ids and names empty, and may say no path."""
+    if not isinstance(item, dict):
+        return None
+    data = mapping(plain(item, SMALL))
+    path = line(data.get("model_path")) or line(data.get("path"))
+    strategy = line(data.get("model_name")) or path.rstrip("/").rpartition("/")[0].rpartition("/")[2]
+    about = {"data_summary": data.get("data_summary"), "test_metrics": data}
+    found = Model.from_result(path, strategy, about, moment(data.get("created_at")))
+    symbol, timeframe = found.symbol or line(data.get("symbol"), 100), line(data.get("timeframe"), 100)
+    return replace(found, symbol=symbol, timeframe=found.timeframe or timeframe)
+
+
+def checkpoint_of(item: Any) -> Checkpoint | None:
+    """From `GET /checkpoints` or, with a whole `state`, `GET /checkpoints/{id}`."""
+    data = mapping(item)
+    state = mapping(data.get("state_summary")) or mapping(data.get("state"))
+    named = operation_id(data.get("operation_id"))
+    if not named:
+        return None
+    return Checkpoint(
+        named,
+        line(data.get("checkpoint_type"), 100),
+        moment(data.get("created_at")),
+        count(state.get("epoch"), MAX_EPOCH),
+        bounded(state.get("train_loss")),
+        bounded(state.get("val_loss")),
+        count(data.get("artifacts_size_bytes")),
+    )
+
+
+def symbol_of(item: Any) -> tuple[str, tuple[str, ...]] | None:
+    """(symbol, timeframes of it that are stored), from an entry of `GET /symbols`."""
+    data = mapping(item)
+    symbol = data.get("symbol")
+    if not isinstance(symbol, str) or not SYMBOL.fullmatch(symbol):
+        return None
+    stored = items(data.get("available_timeframes"), 100)
+    return symbol, tuple(found for found in stored if isinstance(found, str) and found in LENGTHS)
+
+
+def range_of(symbol: str, timeframe: str, data: Any) -> Range:
+    """From the data of `POST /data/range`; bars that lie nowhere are none."""
+    told = mapping(data)
+    start, end = moment(told.get("start_date")), moment(told.get("end_date"))
+    bars = count(told.get("point_count")) or 0
+    if start is None or end is None or start > end or bars < 1:
+        return Range(symbol, timeframe)
+    return Range(symbol, timeframe, start, end, bars, line(told.get("source"), 100))
+
+
+def openings_of(data: Any) -> list[float]:
+    """When bars open, in order, from the data of `GET /data/{symbol}/{timeframe}`."""
+    found: list[float] = []
+    for date in items(mapping(data).get("dates"), MAX_BARS):
+        at = moment(date)
+        if at is not None and (not found or at > found[-1]):
+            found.append(at)
+    return found
+
+
+def candles_of(data: Any) -> list[Candle]:
+    """Bars in order of time; one that lacks a price is left out."""
+    told = mapping(data)
+    found: list[Candle] = []
+    for date, values in zip(items(told.get("dates"), MAX_BARS), items(told.get("ohlcv"), MAX_BARS), strict=False):
+        at, row = moment(date), [bounded(value) for value in items(values, 5)]
+        if at is None or len(row) != 5 or None in row[:4]:
+            continue
+        if not found or at > found[-1][0]:
+            found.append([at, *(value or 0.0 for value in row)])
+    return found
+
+
+def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
+    progress, metadata = mapping(data.get("progress")), mapping(data.get("metadata"))
+    parameters = mapping(metadata.get("parameters"))
+    said = line(data.get("status"), 100)
+    result = data.get("result_summary") if isinstance(data.get("result_summary"), dict) else None
+    status = _STATUSES.get(said, Status.UNKNOWN)
+    percentage = bounded(progress.get("percentage")) or 0.0
+    epochs = _final_epochs(result) or _live_epochs(data.get("metrics"))
+    completed, total = _steps(progress, epochs)
+    return Snapshot(
+        id=named,
+        kind=line(data.get("operation_type"), 100) or "unknown",
+        status=status,
+        said=said,
+        read_at=read_at,
+        percentage=100.0 if status is Status.COMPLETED else min(max(percentage, 0.0), 100.0),
+        step=_unadorned(line(progress.get("current_step"))),
+        steps_completed=completed,
+        steps_total=total,
+        created_at=moment(data.get("created_at")),
+        started_at=moment(data.get("started_at")),
+        completed_at=moment(data.get("completed_at")),
+        symbol=_joined(parameters.get("symbols")) or line(metadata.get("symbol")),
+        timeframe=_joined(parameters.get("timeframes")) or line(metadata.get("timeframe")),
+        strategy=line(parameters.get("strategy_name")) or _name_in_yaml(parameters.get("strategy_yaml")),
+        parameters=_parameters(metadata, parameters),
+        context=mapping(plain(mapping(progress.get("context")), SMALL)),
+        error=text(data.get("error_message")),
+        result=result,
+        epochs=epochs,
+    )
+
+
+def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | None, int | None]:
+    """(completed, total). The history counts what is done: the backend's own count of a training's steps runs ahead
+    of it for some strategies. A count beyond its total is none."""
+    completed, total = count(progress.get("steps_completed")), count(progress.get("steps_total")) or None
+    if epochs and total:
+        completed = len(epochs)
+    return (None, None) if completed is not None and total is not None and completed > total else (completed, total)
+
+
+def _unadorned(step: str) -> str:
+    """Without the pictures that data loads put into their steps: ⚡ ✅ 💾."""
+    return " ".join("".join(" " if unicodedata.category(char) == "So" else char for char in step).split())
+
+
+def _live_epochs(metrics: Any) -> tuple[Epoch, ...]:
+    """`metrics.epochs` interleaves whole histories and cursors; the longest history is the current one."""
+    histories = [part for part in items(mapping(metrics).get("epochs"), MAX_EPOCHS) if isinstance(part, list)]
+    found = []
+    for place, item in enumerate(max(histories, key=len, default=[])[:MAX_EPOCHS]):
+        if isinstance(item, dict):
+            told = item.get("epoch")
+            at = place if told is None else count(told, MAX_EPOCH)
+            if at is not None:  # an epoch that nobody can place is not drawn
+                found.append(_epoch(at, item.get))
+    return tuple(found)
+
+
+def _final_epochs(result: dict[str, Any] | None) -> tuple[Epoch, ...]:
+    history = mapping(mapping(mapping(result).get("training_metrics")).get("history"))
+    lists = {name: values for name, values in history.items() if isinstance(values, list)}
+    length = min(max((len(values) for values in lists.values()), default=0), MAX_EPOCHS)
+
+    def at(place: int) -> Callable[[str], Any]:
+        return lambda name: lists[name][place] if len(lists.get(name, ())) > place else None
+
+    return tuple(_epoch(place, at(place)) for place in range(length))
+
+
+def _epoch(place: int, get: Callable[[str], Any]) -> Epoch:
+    names = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+    return Epoch(place, *(bounded(get(name)) for name in names))
+
+
+def _parameters(metadata: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in list(parameters.items())[:100] if value not in (None, "", [])}
+    for name in ("mode", "start_date", "end_date"):
+        if metadata.get(name) and name not in kept:
+            kept[name] = metadata[name]
+    return mapping(plain(kept, SMALL))
+
+
+def _name_in_yaml(yaml: Any) -> str:
+    """A training does not carry its strategy's name, but the beginning of its YAML."""
+    match = re.search(r"^name:\s*['\"]?([^'\"\n#]+)", yaml, re.MULTILINE) if isinstance(yaml, str) else None
+    return match[1].strip()[:200] if match else ""
+
+
+def _joined(value: Any) -> str:
+    return ", ".join(line(item, 100) for item in items(value, 20))

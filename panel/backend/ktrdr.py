@@ -1,0 +1,240 @@
+"""Every request to KTRDR, as a method that returns domain values. Nothing else sees the backend's JSON.
+
+All methods raise CLIClientError when the backend cannot be asked or refuses, unless they say otherwise. Timeouts are in
+seconds; None takes the client's.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from panel.adapters import OperationAdapter
+from panel.backend import entities, strategies
+from panel.backend.decoding import count, each, line, operation_id, plain
+from panel.backend.http import HEALTH
+from panel.domain.checkpoints import Checkpoint
+from panel.domain.gaps import Candle, Range
+from panel.domain.models import Model
+from panel.domain.snapshot import Snapshot
+from panel.domain.strategies import Check, Strategy
+from panel.domain.values import mapping
+from panel.domain.workers import Worker
+from panel.errors import APIError, CLIClientError
+
+SETTLE = 60.0  # seconds without any change after which even a doubtful "failed" is believed
+LIST_TIMEOUT = 15.0  # seconds for what the backend reads from its disk
+BARS_TIMEOUT = 30.0
+NEWEST = 500  # models and checkpoints that are kept, of each list
+
+
+class Client(Protocol):
+    async def get(self, path: str, params: Any = None, timeout: float | None = None) -> Any: ...
+    async def post(self, path: str, json: Any = None, params: Any = None, timeout: float | None = None) -> Any: ...
+    async def delete(self, path: str, json: Any = None, params: Any = None, timeout: float | None = None) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One attempt to read an operation: a snapshot with the bounded answer it came from, or the error."""
+
+    snapshot: Snapshot | None = None
+    answer: dict[str, Any] | None = None
+    error: CLIClientError | None = None
+
+
+class CancelOutcome(Enum):
+    """What the backend made of a cancel."""
+
+    TAKEN = "taken"
+    UNDELIVERED = "not delivered to the worker"  # which may go on
+    FINISHED = "already finished"
+    UNKNOWN = "not known to the backend"
+
+
+class Ktrdr:
+    """The typed gateway; keeps no state."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def health(self, timeout: float | None = None) -> str:
+        """The backend's version, "" when it does not say it."""
+        return line(mapping(await self._client.get(HEALTH, timeout=timeout)).get("version"), 100)
+
+    # Operations
+
+    async def operations(
+        self,
+        kind: str | None = None,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        active: bool = False,
+        timeout: float | None = None,
+    ) -> list[Snapshot]:
+        """Entries of the backend's list, the newest first: values freeze at the last reading of each operation, and
+        what was never read is missing."""
+        asked: dict[str, Any] = {"limit": limit} | ({"offset": offset} if offset else {})
+        asked |= ({"operation_type": kind} if kind else {}) | ({"active_only": "true"} if active else {})
+        listed = mapping(await self._client.get("/operations", params=asked, timeout=timeout)).get("data")
+        if not isinstance(listed, list):
+            raise APIError("The backend sent no list of operations.", 200)
+        now = time.time()
+        return each(lambda item: entities.summary_of(item, now), listed, limit)
+
+    async def active_loads(self) -> list[Snapshot]:
+        """Data loads that the backend says are running, whoever started them."""
+        return await self.operations("data_load", limit=50, active=True, timeout=10.0)
+
+    async def operation(self, named: str, timeout: float | None = None) -> Reading:
+        """One reading; a failed one is returned, not raised."""
+        try:
+            answer = await self._client.get(_path(named), timeout=timeout)
+            data = plain(mapping(answer).get("data"))
+            return Reading(entities.snapshot_of(answer, time.time()), mapping(data))
+        except CLIClientError as exc:
+            return Reading(error=exc)
+        except ValueError:
+            return Reading(error=APIError("The backend sent something unreadable.", 200, retryable=True))
+
+    async def follow(
+        self, named: str, pause: Callable[[], Awaitable[None]], timeout: float | None = None
+    ) -> AsyncIterator[Reading]:
+        """Readings until the operation is finished, the last one included.
+
+        `pause` is awaited between them. A failed reading is not an end, nor is an unknown status; a "failed" that may
+        be wrong (`Snapshot.provisional`) only after SETTLE seconds without change.
+        """
+        before, changed = None, time.monotonic()
+        while True:
+            reading = await self.operation(named, timeout)
+            yield reading
+            if (now := reading.snapshot) is not None:
+                if now.finished:
+                    return
+                seen = (now.status, now.percentage, now.step)
+                if seen != before:
+                    before, changed = seen, time.monotonic()
+                elif now.provisional and time.monotonic() - changed > SETTLE:
+                    return
+            await pause()
+
+    async def start(self, adapter: OperationAdapter) -> str:
+        """Send the one POST; returns the operation's id."""
+        answer = await self._client.post(adapter.get_start_endpoint(), json=adapter.get_start_payload())
+        return adapter.parse_start_response(mapping(answer))
+
+    async def cancel(self, named: str, reason: str, timeout: float | None = None) -> CancelOutcome:
+        try:
+            answer = await self._client.delete(_path(named), json={"reason": reason}, timeout=timeout)
+        except CLIClientError as exc:
+            if exc.unknown:
+                return CancelOutcome.UNKNOWN
+            if exc.status_code == 400:
+                return CancelOutcome.FINISHED
+            raise
+        told = mapping(mapping(answer).get("data"))
+        # Neither is true when a worker was busy with it and was not reached; a load runs as a task of the backend.
+        undelivered = told.get("remote_cancelled") is False and not told.get("task_cancelled")
+        return CancelOutcome.UNDELIVERED if undelivered else CancelOutcome.TAKEN
+
+    async def resume(self, named: str) -> None:
+        """Go on from its checkpoint."""
+        await self._client.post(f"{_path(named)}/resume", timeout=30.0)
+
+    # Workers and artifacts
+
+    async def workers(self, timeout: float | None = None) -> tuple[Worker, ...]:
+        return entities.workers_of(await self._client.get("/workers", timeout=timeout))
+
+    async def models(self) -> list[Model]:
+        """The newest first."""
+        answer = await self._client.get("/models", timeout=LIST_TIMEOUT)
+        found = each(entities.model_of, mapping(answer).get("models"), 10_000)
+        return sorted(found, key=lambda model: -(model.trained_at or 0.0))[:NEWEST]
+
+    async def checkpoints(self) -> list[Checkpoint]:
+        """The newest first. The backend sends whole training histories with them (192 kB for a few)."""
+        answer = await self._client.get("/checkpoints", timeout=LIST_TIMEOUT)
+        found = each(entities.checkpoint_of, mapping(answer).get("data"), 10_000)
+        return sorted(found, key=lambda checkpoint: -(checkpoint.created_at or 0.0))[:NEWEST]
+
+    async def checkpoint(self, named: str, timeout: float | None = None) -> Checkpoint | None:
+        """The operation's checkpoint; None when there is none, or none with an epoch and a time."""
+        if not operation_id(named):
+            return None
+        try:
+            answer = await self._client.get(f"/checkpoints/{named}", timeout=timeout)
+        except CLIClientError as exc:
+            if exc.unknown:
+                return None
+            raise
+        found = entities.checkpoint_of(mapping(mapping(answer).get("data")) | {"operation_id": named})
+        return None if found is None or found.epoch is None or found.created_at is None else found
+
+    # Strategies
+
+    async def strategies(self) -> list[Strategy]:
+        answer = await self._client.get("/strategies/", timeout=LIST_TIMEOUT)
+        return each(strategies.listed, mapping(answer).get("strategies"))
+
+    async def check(self, name: str) -> Check:
+        """Whether the backend would train it; what it refuses is a Check that is not valid."""
+        if not strategies.is_plain_name(name):
+            return Check(False, ("A strategy is called by its file's name, without a folder.",))
+        try:
+            answer = await self._client.post(f"/strategies/validate/{quote(name, safe='')}", timeout=LIST_TIMEOUT)
+        except APIError as exc:
+            if exc.status_code in (200, 400, 404, 422):
+                # An unknown strategy's message names every file searched; its beginning says it.
+                return Check(False, (exc.message.partition(" (searched:")[0],))
+            raise
+        found = strategies.check_of(answer)
+        return replace(found, features=await self._features(name)) if found.valid else found
+
+    async def _features(self, name: str) -> int | None:
+        try:
+            answer = await self._client.get(f"/strategies/{quote(name, safe='')}/features", timeout=LIST_TIMEOUT)
+        except CLIClientError:
+            return None
+        return count(mapping(answer).get("count"))
+
+    # Market data
+
+    async def symbols(self) -> dict[str, tuple[str, ...]]:
+        """Symbol -> its stored timeframes. It takes the backend half a second."""
+        answer = await self._client.get("/symbols", timeout=20.0)
+        return dict(each(entities.symbol_of, mapping(answer).get("data")))
+
+    async def stored_range(self, symbol: str, timeframe: str) -> Range:
+        """An empty range when nothing is stored, or the backend knows no such data."""
+        try:
+            body = {"symbol": symbol, "timeframe": timeframe}
+            answer = await self._client.post("/data/range", json=body, timeout=LIST_TIMEOUT)
+        except APIError as exc:
+            if exc.status_code in (400, 404, 422):
+                return Range(symbol, timeframe)
+            raise
+        return entities.range_of(symbol, timeframe, mapping(answer).get("data"))
+
+    async def bars(self, symbol: str, timeframe: str, **bounds: Any) -> list[Candle]:
+        """In order of time; `bounds`: `start_date` and `end_date` (days), or `limit` for the newest."""
+        return entities.candles_of(await self._bars(symbol, timeframe, bounds))
+
+    async def openings(self, symbol: str, timeframe: str, **bounds: Any) -> list[float]:
+        """When bars open (Unix seconds), in order; `bounds` as in `bars`."""
+        return entities.openings_of(await self._bars(symbol, timeframe, bounds))
+
+    async def _bars(self, symbol: str, timeframe: str, bounds: dict[str, Any]) -> Any:
+        answer = await self._client.get(f"/data/{symbol}/{timeframe}", params=bounds, timeout=BARS_TIMEOUT)
+        return mapping(answer).get("data")
+
+
+def _path(named: str) -> str:
+    """The operation's path; raises ValueError for an id that could lead anywhere else."""
+    if not operation_id(named):
+        raise ValueError("not an operation's id")
+    return f"/operations/{named}"

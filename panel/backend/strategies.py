@@ -1,0 +1,98 @@
+"""Strategies: entries of the backend's list, files in its folder, and the answer of its check."""
+
+from pathlib import Path
+from typing import Any
+
+from panel.backend.decoding import count, each, items, line, text
+from panel.domain.strategies import Check, Strategy
+from panel.domain.values import mapping
+from panel.files.strategy_yaml import Refused, parse, read_text
+
+MAX_FILES = 1000  # of a strategies folder
+
+
+def in_folder(folder: Path) -> dict[str, Strategy]:
+    """File stem -> what is known of it, broken files included."""
+    found = {}
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    named = [file for file in files if file.suffix.lower() in (".yaml", ".yml") and is_plain_name(file.stem)]
+    for file in named[:MAX_FILES]:
+        try:
+            found[file.stem] = of_file(parse(read_text(file)), file.stem)
+        except Refused as exc:
+            found[file.stem] = Strategy(file.stem, problem=f"This file cannot be read: {line(str(exc))}.")
+    return found
+
+
+def of_file(content: Any, stem: str) -> Strategy:
+    """A parsed strategy file, v3 in all the spellings that occur; what is wrong with it is in `problem`."""
+    if not isinstance(content, dict):
+        return Strategy(stem, problem="This file is not a strategy.")
+    title, description = line(content.get("name")), _one_line(content.get("description"))
+    indicators = content.get("indicators")
+    if not isinstance(indicators, dict):
+        old = "This is a v2 strategy; KTRDR trains v3 files. Its command “ktrdr migrate” makes one of it."
+        problem = old if indicators else "It has no indicators."
+        return Strategy(stem, title, description, problem=problem)
+    data = mapping(content.get("training_data"))
+    return Strategy(
+        stem,
+        title,
+        description,
+        _listing(data.get("symbols"), "symbols", "symbol"),
+        _listing(data.get("timeframes"), "timeframes", "timeframe"),
+        tuple(line(name, 100) for name in list(indicators)[:50]),
+        count(data.get("history_required")),
+    )
+
+
+def listed(item: Any) -> Strategy | None:
+    """From an entry of `GET /strategies/`; None for one without a name."""
+    data = mapping(item)
+    name = line(data.get("file"), 200) or line(data.get("name"), 200)
+    if not name:
+        return None
+    indicators = [line(mapping(i).get("name") or i, 100) for i in items(data.get("indicators"), 50)]
+    return Strategy(
+        name,
+        line(data.get("name")),
+        _one_line(data.get("description")),
+        _listing(data.get("symbols") or data.get("symbol"), "symbols", "symbol"),
+        _listing(data.get("timeframes") or data.get("timeframe"), "timeframes", "timeframe"),
+        tuple(name for name in indicators if name),
+        count(data.get("history_required")),
+        line(data.get("problem")),
+        data.get("needs_ktrdr") is True,
+    )
+
+
+def check_of(answer: Any) -> Check:
+    """From `POST /strategies/validate/{name}`, without the number of features."""
+    said = mapping(answer)
+    issues = each(lambda issue: issue if isinstance(issue, dict) else None, said.get("issues"))
+    errors = tuple(line(issue.get("message")) for issue in issues if issue.get("severity") == "error")
+    warnings = tuple(line(issue.get("message")) for issue in issues if issue.get("severity") == "warning")
+    if said.get("valid") is True and said.get("trainable") is False:
+        why = [line(i.get("message")) for i in issues if i.get("category") in ("needs_ktrdr", "cannot_train")]
+        return Check(True, tuple(why), tuple(warning for warning in warnings if warning not in why), trainable=False)
+    if said.get("valid") is True:
+        return Check(True, (), warnings)
+    return Check(False, errors or (line(said.get("message")) or "The backend finds it invalid.",), warnings)
+
+
+def is_plain_name(name: str) -> bool:
+    """A file's name that cannot lead elsewhere."""
+    return 0 < len(name) <= 200 and name.isprintable() and "/" not in name and "\\" not in name and name[0] != "."
+
+
+def _listing(value: Any, many: str, one: str) -> tuple[str, ...]:
+    """`{symbols: […]}`, `{list: […]}`, `{symbol: X}`, `[…]` and `X` all say the same."""
+    if isinstance(value, dict):
+        value = value.get(many) or value.get("list") or value.get(one)
+    if isinstance(value, str):
+        value = [value]
+    return tuple(line(item, 100) for item in items(value, 100))
+
+
+def _one_line(value: Any) -> str:
+    return " ".join(text(value).split())

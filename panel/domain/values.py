@@ -1,0 +1,51 @@
+"""Single values out of free-form data: results, parameters, forms. Total: unknown instead of an exception. Pure."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+EARLIEST, LATEST = -2_208_988_800.0, 7_258_118_400.0  # Unix seconds: the years 1900 to 2199
+
+
+def number(value: Any) -> float | None:
+    """A finite float, or None for anything else (booleans, strings, NaN, integers beyond a float)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        as_float = float(value)
+    except OverflowError:
+        return None
+    return as_float if math.isfinite(as_float) else None
+
+
+def text(value: Any) -> str:
+    """A string or a number as text; "" for anything else."""
+    if isinstance(value, str):
+        return value
+    return str(value) if number(value) is not None else ""
+
+
+def moment(value: Any) -> float | None:
+    """ISO 8601 -> Unix seconds. The backend writes `…Z`, `+00:00` and no zone at all; all are UTC. None outside
+    1900–2199: arithmetic with it could leave the range of a date."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+        at = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return at if EARLIEST <= at < LATEST else None
+
+
+def utc(at: float | None) -> datetime | None:
+    """Unix seconds as a date; None for what is not one."""
+    try:
+        return None if at is None else datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A dict, {} for anything else."""
+    return value if isinstance(value, dict) else {}
