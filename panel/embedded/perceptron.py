@@ -27,12 +27,19 @@ class Perceptron:
             solver=plan.learning.optimizer,
             learning_rate_init=plan.learning.learning_rate,
             random_state=plan.learning.random_seed,
+            shuffle=False,  # the training shuffles the whole epoch itself
             **options,
         )
 
-    def learn(self, inputs: Array, labels: Array) -> None:
-        """One step of the optimizer."""
-        self.estimator.batch_size = len(labels)
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each batch needs the outputs of the network as the batch before left it."""
+        return self._plan.regression and self._plan.learning.loss == "huber"
+
+    def learn(self, inputs: Array, labels: Array, batch: int) -> None:
+        """One step of the optimizer for each batch of `batch` rows, in order. How the rows are divided into calls
+        makes no difference, if each call but the last holds whole batches; a call costs a millisecond."""
+        self.estimator.batch_size = min(batch, len(labels))
         if self._plan.regression:
             self.estimator.partial_fit(inputs, self._targets(inputs, labels))
         else:
@@ -76,7 +83,8 @@ class Perceptron:
             raise ValueError("no weights")
         # scikit-learn makes everything in the right shape when it learns something; then all of it is replaced.
         rows = np.zeros((len(CLASSES), weights[0].shape[0]))
-        self.learn(rows, np.zeros(len(CLASSES)) if self._plan.regression else np.arange(len(CLASSES)))
+        labels = np.zeros(len(CLASSES)) if self._plan.regression else np.arange(len(CLASSES))
+        self.learn(rows, labels, len(CLASSES))
         optimizer = self.estimator._optimizer
         if [layer.shape for layer in self.weights()] != [layer.shape for layer in weights]:
             raise ValueError("other layers")

@@ -14,7 +14,7 @@ import sklearn
 from panel.embedded import features, measures
 from panel.embedded.bars import Bars
 from panel.embedded.features import Samples, Split, Unusable
-from panel.embedded.job import Failed, Job, Stopped
+from panel.embedded.job import EVERY, Failed, Job, Stopped
 from panel.embedded.labels import CLASSES
 from panel.embedded.ledger import Row, stamp
 from panel.embedded.network import Array, Unreadable, listed, load_arrays, numbered, save_arrays
@@ -24,6 +24,7 @@ from panel.embedded.strategy import Strategy, find
 from panel.embedded.timeframes import DAY
 
 CHECKPOINT_EVERY = 5.0  # seconds
+CHUNK = 0.1  # seconds of learning between two looks at whether to report or to stop
 _SUMMED_UP = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
 
 
@@ -43,6 +44,7 @@ class Run:
     def save(self, job: Job, kind: str) -> None:
         if not self.epoch:
             return
+        job.ledger.update(job.id, epochs=self.history)
         steps, state = self.after_epoch
         about = {name: getattr(self, name) for name in ("cutoffs", "history", "best_loss", "best_epoch", "seconds")}
         file = checkpoint_file(job.folder, job.id)
@@ -88,7 +90,7 @@ def train(job: Job) -> Row:
         parts, offset, factor, source = _parts(job, plan, run)
         job.runs()
         try:
-            _learn(job, plan, run, parts)
+            learn(job, plan, run, parts)
         except Stopped as stopped:
             run.save(job, "cancellation" if stopped.status == "cancelled" else "shutdown")
             if stopped.status == "failed" and run.epoch:
@@ -155,30 +157,41 @@ def _seconds(day: str | None) -> int | None:
     return int(pd.Timestamp(day, tz="UTC").timestamp()) if day else None
 
 
-def _learn(job: Job, plan: Plan, run: Run, parts: Split) -> None:
+def learn(job: Job, plan: Plan, run: Run, parts: Split) -> None:
     """Epochs until there are enough, or until validation has not improved for the patience."""
     learning, train = plan.learning, parts.train
     batch = min(learning.batch_size, len(train.labels))
     batches = -(-len(train.labels) // batch)
-    saved = time.monotonic()
+    chunk = 1  # batches that are learned in one call
+    saved = told = time.monotonic()
     for epoch in range(run.epoch + 1, learning.epochs + 1):
         if learning.early_stopping.enabled and run.epoch - run.best_epoch >= learning.early_stopping.patience:
             return
         began = time.monotonic()
         order = np.random.default_rng([learning.random_seed, epoch]).permutation(len(train.labels))
-        for number in range(batches):
-            rows = order[number * batch : (number + 1) * batch]
-            run.perceptron.learn(train.inputs[rows], train.labels[rows])
-            job.place = f"at epoch {epoch} of {learning.epochs}"
+        inputs, labels = train.inputs[order], train.labels[order]
+        job.place = f"at epoch {epoch} of {learning.epochs}"
+        done = 0
+        while done < batches:
+            started = time.monotonic()
+            rows = slice(done * batch, (done + chunk) * batch)
+            run.perceptron.learn(inputs[rows], labels[rows], batch)
+            done = min(done + chunk, batches)
             job.report(
-                100 * (epoch - 1 + (number + 1) / batches) / learning.epochs,
-                f"Epoch {epoch}/{learning.epochs} · Batch {number + 1}/{batches}",
+                100 * (epoch - 1 + done / batches) / learning.epochs,
+                f"Epoch {epoch}/{learning.epochs} · Batch {done}/{batches}",
                 steps_completed=epoch - 1,
                 steps_total=learning.epochs,
-                items=(epoch - 1) * batches + number + 1,
+                items=(epoch - 1) * batches + done,
             )
+            if not run.perceptron.one_by_one:
+                took = time.monotonic() - started
+                chunk = min(chunk * 2, batches) if took < CHUNK / 2 else max(chunk // 2, 1) if took > CHUNK else chunk
         _end_epoch(plan, run, parts, time.monotonic() - began, bool(job.request.get("detailed_analytics")))
-        job.ledger.update(job.id, epochs=run.history)
+        last = epoch == learning.epochs
+        if last or time.monotonic() - told > EVERY:
+            job.ledger.update(job.id, epochs=run.history)
+            told = time.monotonic()
         if time.monotonic() - saved > CHECKPOINT_EVERY:
             run.save(job, "periodic")
             saved = time.monotonic()

@@ -34,7 +34,7 @@ def taught(wanted: Plan, steps: int) -> Perceptron:
     perceptron = Perceptron(wanted)
     for step in range(steps):
         rows = np.arange(step * 10, step * 10 + 50) % 300
-        perceptron.learn(INPUTS[rows], RETURNS[rows] if wanted.regression else CLASSES[rows])
+        perceptron.learn(INPUTS[rows], RETURNS[rows] if wanted.regression else CLASSES[rows], 50)
     return perceptron
 
 
@@ -52,6 +52,21 @@ def test_a_stored_network_says_what_scikit_learns_says(tmp_path, activation, reg
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("regression", [False, True])
+@pytest.mark.parametrize("rows", [30, 90, 300])
+def test_how_an_epoch_is_divided_into_calls_makes_no_difference(optimizer, regression, rows):
+    wanted = plan(regression, optimizer, loss="mse")
+    labels = RETURNS if regression else CLASSES
+    whole, divided = Perceptron(wanted), Perceptron(wanted)
+    for _ in range(3):
+        whole.learn(INPUTS[:290], labels[:290], 30)
+        for start in range(0, 290, rows):
+            divided.learn(INPUTS[start : min(start + rows, 290)], labels[start : min(start + rows, 290)], 30)
+    for left, right in zip(whole.weights(), divided.weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("regression", [False, True])
 def test_a_restored_perceptron_goes_on_bit_for_bit(tmp_path, optimizer, regression):
     wanted = plan(regression, optimizer)
     straight, half = taught(wanted, 30), taught(wanted, 12)
@@ -62,7 +77,7 @@ def test_a_restored_perceptron_goes_on_bit_for_bit(tmp_path, optimizer, regressi
     again.restore(about["steps"], arrays)
     for step in range(12, 30):
         rows = np.arange(step * 10, step * 10 + 50) % 300
-        again.learn(INPUTS[rows], RETURNS[rows] if regression else CLASSES[rows])
+        again.learn(INPUTS[rows], RETURNS[rows] if regression else CLASSES[rows], 50)
     for one, other in zip(again.weights(), straight.weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -81,12 +96,12 @@ def test_hubers_loss_follows_far_labels_only_as_far_as_delta():
     wanted = plan(regression=True)
     wanted = dataclasses.replace(wanted, learning=dataclasses.replace(wanted.learning, optimizer="sgd"))
     one, other = taught(wanted, 1), taught(wanted, 1)
-    one.learn(INPUTS[:50], np.full(50, 100.0))
-    other.learn(INPUTS[:50], np.full(50, 1_000_000.0))
+    one.learn(INPUTS[:50], np.full(50, 100.0), 50)
+    other.learn(INPUTS[:50], np.full(50, 1_000_000.0), 50)
     for near, far in zip(one.weights(), other.weights(), strict=True):
         np.testing.assert_allclose(near, far, atol=1e-9)
     squared = taught(dataclasses.replace(wanted, learning=dataclasses.replace(wanted.learning, loss="mse")), 1)
-    squared.learn(INPUTS[:50], np.full(50, 100.0))
+    squared.learn(INPUTS[:50], np.full(50, 100.0), 50)
     assert np.abs(squared.weights()[-1] - one.weights()[-1]).max() > 0.1
 
 
