@@ -43,27 +43,40 @@ class Bars:
         return self.folder / f"{symbol}_{timeframe}.csv"
 
     def read(self, symbol: str, timeframe: str) -> pd.DataFrame | None:
-        """OHLCV indexed by opening in UTC, ascending, each bar once; None when there are none. Raises
+        """OHLCV indexed by opening in UTC, ascending, each bar once; None when there is no file. Raises
         ValueError with a sentence when the file cannot be understood."""
-        file = self.file(symbol, timeframe)
+        return self._read(self.file(symbol, timeframe))[0]
+
+    def _read(self, file: Path) -> tuple[pd.DataFrame | None, int]:
+        """The bars, and how many rows hold none."""
         try:
             frame = pd.read_csv(file)
             frame.columns = [str(column).strip().lower() for column in frame.columns]
             index = pd.to_datetime(frame.iloc[:, 0].astype(str), utc=True, format="ISO8601")
             frame = frame[market.COLUMNS].astype(float)
-        except (FileNotFoundError, pd.errors.EmptyDataError):
-            return None
+        except FileNotFoundError:
+            return None, 0
+        except pd.errors.EmptyDataError as exc:
+            raise ValueError(f"{file.name} cannot be read as market data: the file is empty") from exc
         except (KeyError, IndexError, ValueError, OSError) as exc:
             raise ValueError(f"{file.name} cannot be read as market data: {str(exc).strip(chr(34))[:200]}") from exc
         frame.index = pd.DatetimeIndex(index).as_unit("s").rename(None)
+        if list(frame.columns) != market.COLUMNS:
+            raise ValueError(f"{file.name} cannot be read as market data: there are two columns of one name")
+        rows = len(frame)
         frame = frame.dropna(subset=market.COLUMNS[:4])
         frame = frame[~frame.index.duplicated()].sort_index()
-        return frame if len(frame) else None
+        if not len(frame):
+            raise ValueError(f"{file.name} cannot be read as market data: no row has open, high, low and close")
+        return frame, rows - len(frame)
 
     def add(self, symbol: str, timeframe: str, new: pd.DataFrame) -> tuple[int, int]:
         """Add bars that are not stored yet; what is stored is never changed. Returns how many bars were
-        added, and in how many separate stretches."""
-        old = self.read(symbol, timeframe)
+        added, and in how many separate stretches. Raises ValueError, and leaves the file as it is, when not
+        every row of it is understood: writing it again would lose the others."""
+        old, lost = self._read(self.file(symbol, timeframe))
+        if lost:
+            raise ValueError(f"{self.file(symbol, timeframe).name}: {lost:,} rows hold no bar of their own")
         if old is not None:
             new = new[~new.index.isin(old.index)]
         if not len(new):

@@ -28,7 +28,7 @@ def download(job: Job) -> Row:
     try:
         before = bars.stored(symbol, timeframe)
     except ValueError as exc:
-        raise Failed(f"{exc}. Nothing was fetched, so that the file is not touched.") from exc
+        raise Failed(f"{exc}. Nothing was changed.") from exc
     if before is not None and before.source != "sample":
         raise Failed(
             f"{symbol} {timeframe} holds data of your own. Sample data is never mixed into it; "
@@ -43,10 +43,19 @@ def download(job: Job) -> Row:
         _fetch(job, start, end, fetched)
         job.report(95, f"Saving {symbol} {timeframe}", now=True, steps_completed=len(fetched))
     except Stopped:
-        bars.add(symbol, timeframe, pd.concat(fetched)) if fetched else None
+        _add(bars, symbol, timeframe, fetched)
         raise
-    rows, stretches = bars.add(symbol, timeframe, pd.concat(fetched)) if fetched else (0, 0)
+    rows, stretches = _add(bars, symbol, timeframe, fetched)
     return result | {"gaps_filled": stretches, "rows_downloaded": rows, "source": market.NAME}
+
+
+def _add(bars: Bars, symbol: str, timeframe: str, fetched: list[pd.DataFrame]) -> tuple[int, int]:
+    if not fetched:
+        return 0, 0
+    try:
+        return bars.add(symbol, timeframe, pd.concat(fetched))
+    except ValueError as exc:
+        raise Failed(f"{exc}. Nothing was changed.") from exc
 
 
 def _period(request: Row, stored: tuple[int, int] | None) -> tuple[int, int]:

@@ -85,9 +85,21 @@ def test_a_file_that_is_no_market_data_says_so(bars, text):
         bars.read("MINE", "1d")
 
 
-def test_an_empty_file_is_no_data(bars):
-    bars.file("MINE", "1d").write_text("")
-    assert bars.read("MINE", "1d") is None and bars.stored("MINE", "1d") is None
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ",open,high,low,close,volume\n2024-01-02T00:00:00Z,,,,1.5,\n",
+        "date,Open,High,Low,Close,Volume,open\n2024-01-02T00:00:00Z,1,2,0.5,1.5,7,\n",
+        ",open,high,low,close,volume\n2024-01-02T00:00:00Z,1,2,0.5,1.5,7\n2024-01-03T00:00:00Z,,,,,\n",
+    ],
+    ids=["empty", "only closes", "twin columns", "a row without a bar"],
+)
+def test_a_file_that_is_not_wholly_understood_is_never_written_to(bars, text):
+    bars.file("EURUSD", "1h").write_text(text)
+    with pytest.raises(ValueError, match=r"EURUSD_1h\.csv"):
+        bars.add("EURUSD", "1h", made("2024-03-01", "2024-03-02"))
+    assert bars.file("EURUSD", "1h").read_text() == text
 
 
 @pytest.mark.parametrize("symbol", ["", "..", "../x", "a/b", "x" * 30, "A\n"])

@@ -86,6 +86,23 @@ async def test_a_file_of_the_users_own_is_never_written_to(wire, bars):
     assert bars.file("EURUSD", "1h").read_text() == "not market data"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ",open,high,low,close,volume\n2024-01-02T00:00:00Z,,,,1.5,\n",
+        "date,Open,High,Low,Close,Volume,open\n2024-01-02T00:00:00Z,1,2,0.5,1.5,7,\n",
+    ],
+    ids=["empty", "only closes", "twin columns"],
+)
+async def test_a_load_never_replaces_a_file_that_it_does_not_understand(wire, bars, text):
+    bars.file("EURUSD", "1h").write_text(text)
+    done = await wire.load()
+    assert done["status"] == "failed" and done["error_message"].endswith("Nothing was changed.")
+    assert done["error_message"].startswith("EURUSD_1h.csv")
+    assert bars.file("EURUSD", "1h").read_text() == text
+
+
 async def test_an_unknown_symbol_fails_as_it_does_at_interactive_brokers(wire):
     done = await wire.load(symbol="NOSUCH")
     assert done["status"] == "failed" and done["error_message"].startswith("Symbol NOSUCH not found")
