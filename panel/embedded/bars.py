@@ -4,8 +4,6 @@
 open, high, low, close and volume. A file of the user's own is used as it is and never written to.
 """
 
-import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,13 @@ import pandas as pd
 
 from panel.embedded import market
 from panel.embedded.timeframes import TIMEFRAMES, closing
+from panel.files import storing
+from panel.files.folder import Entry, Folder, Unusable
+from panel.files.names import SYMBOL, canonical
+from panel.files.storing import Stamp, stamp
+from panel.files.values import Bars as Arrays
+from panel.files.values import Count
 
-SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
 SAMPLED = 64  # places of a file that are compared with the sample market
 
 
@@ -28,105 +31,121 @@ class Stored:
     end: pd.Timestamp
     bars: int
     source: str
+    faults: tuple[Count, ...] = ()
+    left_out: tuple[Count, ...] = ()
 
 
 class Bars:
-    """The files in `folder`."""
+    """The files in `folder`. Reading raises Unusable, a ValueError, when a file cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._seen: dict[Path, tuple[tuple[int, int], Stored]] = {}
+        self.files = Folder(folder)
+        self._sources: dict[str, tuple[Stamp | None, str]] = {}
 
     def file(self, symbol: str, timeframe: str) -> Path:
+        """The file in KTRDR's form, whether it exists or not."""
         if not SYMBOL.fullmatch(symbol) or timeframe not in TIMEFRAMES:
             raise ValueError(f"not a symbol and timeframe: {symbol[:40]} {timeframe[:10]}")
-        return self.folder / f"{symbol}_{timeframe}.csv"
+        return self.folder / canonical(symbol, timeframe)
 
-    def read(self, symbol: str, timeframe: str) -> pd.DataFrame | None:
-        """OHLCV indexed by opening in UTC, ascending, each bar once; None when there is no file. Raises
-        ValueError with a sentence when the file cannot be understood."""
-        return self._read(self.file(symbol, timeframe))[0]
-
-    def _read(self, file: Path) -> tuple[pd.DataFrame | None, int]:
-        """The bars, and how many rows hold none."""
-        try:
-            frame = pd.read_csv(file)
-            frame.columns = [str(column).strip().lower() for column in frame.columns]
-            index = pd.to_datetime(frame.iloc[:, 0].astype(str), utc=True, format="ISO8601")
-            frame = frame[market.COLUMNS].astype(float)
-        except FileNotFoundError:
-            return None, 0
-        except pd.errors.EmptyDataError as exc:
-            raise ValueError(f"{file.name} cannot be read as market data: the file is empty") from exc
-        except (KeyError, IndexError, ValueError, OSError) as exc:
-            raise ValueError(f"{file.name} cannot be read as market data: {str(exc).strip(chr(34))[:200]}") from exc
-        frame.index = pd.DatetimeIndex(index).as_unit("s").rename(None)
-        if list(frame.columns) != market.COLUMNS:
-            raise ValueError(f"{file.name} cannot be read as market data: there are two columns of one name")
-        rows = len(frame)
-        frame = frame.dropna(subset=market.COLUMNS[:4])
-        frame = frame[~frame.index.duplicated()].sort_index()
-        if not len(frame):
-            raise ValueError(f"{file.name} cannot be read as market data: no row has open, high, low and close")
-        return frame, rows - len(frame)
+    def read(
+        self, symbol: str, timeframe: str, start: int | None = None, end: int | None = None, *, good: bool = False
+    ) -> pd.DataFrame | None:
+        """OHLCV indexed by opening in UTC, ascending, each bar once; None when there is no file. From `start` to
+        `end`, seconds, both included. `good`: without bars that cannot be true."""
+        self.file(symbol, timeframe)
+        bars = self.files.bars(symbol, timeframe, start, end)
+        if bars is None:
+            return None
+        return _frame(bars.good() if good else bars)
 
     def add(self, symbol: str, timeframe: str, new: pd.DataFrame) -> tuple[int, int]:
         """Add bars that are not stored yet; what is stored is never changed. Returns how many bars were
         added, and in how many separate stretches. Raises ValueError, and leaves the file as it is, when not
-        every row of it is understood: writing it again would lose the others."""
-        old, lost = self._read(self.file(symbol, timeframe))
-        if lost:
-            raise ValueError(f"{self.file(symbol, timeframe).name}: {lost:,} rows hold no bar of their own")
-        if old is not None:
-            new = new[~new.index.isin(old.index)]
-        if not len(new):
-            return 0, 0
-        merged = new if old is None else pd.concat([old, new]).sort_index()
+        every line of it holds a bar: writing it again would lose the others."""
         file = self.file(symbol, timeframe)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_suffix(f".{os.getpid()}.tmp")
-        merged.to_csv(draft, date_format="%Y-%m-%dT%H:%M:%SZ", index_label="")
-        os.replace(draft, file)
-        places = merged.index.get_indexer(new.index)
-        return len(new), 1 + int((np.diff(np.sort(places)) > 1).sum())
+        before = stamp(file)
+        entry = self.files.stored(symbol, timeframe)
+        if entry and (entry.left_out or entry.faults):
+            first = (*entry.left_out, *entry.faults)[0]
+            raise ValueError(f"{entry.file}: line {first.lines[0]}: {first.sentence}")
+        if entry and entry.file != file.name:
+            raise ValueError(f"{entry.file} holds {symbol} {timeframe} already.")
+        old = self.files.bars(symbol, timeframe)
+        arrays = _arrays(new)
+        if old is not None:
+            arrays = arrays.take(~np.isin(arrays.times, old.times))
+        if not len(arrays):
+            return 0, 0
+        merged = arrays if old is None else storing.merged(old, arrays)
+        storing.write(file, merged, before, backup=False)
+        about = Entry(
+            file.name, symbol, timeframe, None, len(merged), int(merged.times[0]), int(merged.times[-1]), form="KTRDR"
+        )
+        self.files.remember(file.name, merged, about)
+        places = np.searchsorted(merged.times, arrays.times)
+        return len(arrays), 1 + int((np.diff(places) > 1).sum())
 
     def stored(self, symbol: str, timeframe: str) -> Stored | None:
-        """What is there, read again only when the file has changed."""
-        file = self.file(symbol, timeframe)
-        try:
-            status = file.stat()
-        except OSError:
+        """What is there, read again only when the file has changed; None when there is no file."""
+        self.file(symbol, timeframe)
+        entry = self.files.stored(symbol, timeframe)
+        if entry is None or entry.start is None or entry.end is None:
             return None
-        stamp = (status.st_mtime_ns, status.st_size)
-        if file not in self._seen or self._seen[file][0] != stamp:
-            frame = self.read(symbol, timeframe)
-            if frame is None:
-                return None
-            found = Stored(frame.index[0], frame.index[-1], len(frame), _source(symbol, timeframe, frame))
-            self._seen[file] = (stamp, found)
-        return self._seen[file][1]
+        start, end = (pd.Timestamp(at, unit="s", tz="UTC") for at in (entry.start, entry.end))
+        return Stored(start, end, entry.bars, self.source(entry), entry.faults, entry.left_out)
+
+    def source(self, entry: Entry) -> str:
+        """Told from the bars themselves: a note beside the file would not follow it when it is replaced."""
+        if entry.symbol not in market.INSTRUMENTS or entry.problem:
+            return "own"
+        now = stamp(self.folder / entry.file)
+        known = self._sources.get(entry.file)
+        if known is None or known[0] != now:
+            bars = self.files.bars(entry.symbol, entry.timeframe)
+            known = now, "own" if bars is None else _source(entry.symbol, entry.timeframe, bars)
+            self._sources[entry.file] = known
+        return known[1]
 
     def all(self) -> dict[str, list[str]]:
-        """Symbol -> timeframes that have a file, shortest first."""
-        found: dict[str, list[str]] = {}
-        for file in sorted(self.folder.glob("*.csv")):
-            symbol, _, timeframe = file.stem.rpartition("_")
-            if SYMBOL.fullmatch(symbol) and timeframe in TIMEFRAMES:
-                found.setdefault(symbol, []).append(timeframe)
+        """Symbol -> timeframes that have a file that can be used, shortest first."""
+        found: dict[str, set[str]] = {}
+        for entry in self.files.entries():
+            if not entry.problem:
+                found.setdefault(entry.symbol, set()).add(entry.timeframe)
         order = list(TIMEFRAMES)
-        return {symbol: sorted(timeframes, key=order.index) for symbol, timeframes in found.items()}
+        return {symbol: sorted(timeframes, key=order.index) for symbol, timeframes in sorted(found.items())}
 
 
-def _source(symbol: str, timeframe: str, frame: pd.DataFrame) -> str:
-    """Told from the bars themselves: a note beside the file would not follow it when it is replaced."""
-    if symbol not in market.INSTRUMENTS:
-        return "own"
-    places = np.unique(np.linspace(0, len(frame) - 1, min(SAMPLED, len(frame))).astype(int))
-    same = [_is_sample(symbol, timeframe, frame.index[place], frame.iloc[place]) for place in places]
+def _frame(bars: Arrays) -> pd.DataFrame:
+    index = pd.DatetimeIndex(np.asarray(bars.times).astype("datetime64[s]")).tz_localize("UTC")
+    return pd.DataFrame({name: np.asarray(getattr(bars, name), np.float64) for name in market.COLUMNS}, index=index)
+
+
+def _arrays(frame: pd.DataFrame) -> Arrays:
+    """In order of time, each time once."""
+    frame = frame[~frame.index.duplicated()].sort_index()
+    columns = [frame[name].to_numpy(np.float64) for name in market.COLUMNS]
+    count = len(frame)
+    times = np.asarray(frame.index.as_unit("s").asi8)
+    fault = np.zeros(count, np.uint8)
+    return Arrays(times, columns[0], columns[1], columns[2], columns[3], columns[4], np.zeros(count, np.int64), fault)
+
+
+def _source(symbol: str, timeframe: str, bars: Arrays) -> str:
+    places = np.unique(np.linspace(0, len(bars) - 1, min(SAMPLED, len(bars))).astype(int))
+    same = [_is_sample(symbol, timeframe, int(bars.times[place]), float(bars.close[place])) for place in places]
     return "sample" if all(same) else "mixed" if any(same) else "own"
 
 
-def _is_sample(symbol: str, timeframe: str, at: pd.Timestamp, bar: Any) -> bool:
-    start = int(at.timestamp())
-    made = market.bars(symbol, timeframe, start, int(closing(start, timeframe)))
-    return len(made) > 0 and made.index[0] == at and abs(made["close"].iloc[0] / bar["close"] - 1) < 1e-9
+def _is_sample(symbol: str, timeframe: str, at: int, close: float) -> Any:
+    made = market.bars(symbol, timeframe, at, int(closing(at, timeframe)))
+    return (
+        len(made) > 0
+        and int(made.index[0].timestamp()) == at
+        and abs(made["close"].iloc[0] - close) < 1e-9 * abs(close)
+    )
+
+
+__all__ = ["SYMBOL", "Bars", "Stored", "Unusable"]

@@ -28,7 +28,7 @@ def download(job: Job) -> Row:
     try:
         before = bars.stored(symbol, timeframe)
     except ValueError as exc:
-        raise Failed(f"{exc}. Nothing was changed.") from exc
+        raise Failed(f"{exc} Nothing was changed.") from exc
     if before is not None and before.source != "sample":
         raise Failed(
             f"{symbol} {timeframe} holds data of your own. Sample data is never mixed into it; "
@@ -55,7 +55,7 @@ def _add(bars: Bars, symbol: str, timeframe: str, fetched: list[pd.DataFrame]) -
     try:
         return bars.add(symbol, timeframe, pd.concat(fetched))
     except ValueError as exc:
-        raise Failed(f"{exc}. Nothing was changed.") from exc
+        raise Failed(f"{exc} Nothing was changed.") from exc
 
 
 def _period(request: Row, stored: tuple[int, int] | None) -> tuple[int, int]:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from panel.files import faults, forms, layout, names, numbers, times
+from panel.files import faults, forms, layout, names, numbers, rejected, times
+from panel.files.rejected import Values
 from panel.files.roles import PRICES, Columns
 from panel.files.text import decoded
 from panel.files.times import DAY_FIRST, MONTH_FIRST, Format
@@ -43,10 +44,10 @@ def read(
     program = forms.form(laid, how)
     seconds, zone, hidden = _zone(seconds, bad_time, laid, how, program, answers, questions, values, trust_iso)
     tell(0.8, "Looking for bars that cannot be true")
-    left, keep = _left_out(laid, texts, table, columns, values, volume, bad_time, hidden)
+    left, keep = rejected.sorted_out(laid.lines, texts, values, volume, bad_time, hidden, table.role(columns))
     if keep.mean() < LEAST_SHARE or not keep.any():
         worst = max(left, key=lambda found: found.count)
-        raise Refused(_sentence(worst), worst.lines[0])
+        raise Refused(worst.sentence, worst.lines[0])
     bars, repeated, doubled, order = _in_order(seconds, values, volume, laid.lines, keep)
     return _finished(
         name, bars, (*laid.odd, *left, *repeated), doubled, tuple(questions), table, columns,
@@ -73,6 +74,9 @@ class _Table:
 
     def column(self, place: int) -> pl.Series:
         return self._frame.to_series(self._places.index(place))
+
+    def role(self, columns: Columns) -> Callable[[str], pl.Series]:
+        return lambda role: self.column(columns.of(role))
 
 
 def _sample(texts: pl.Series) -> list[str]:
@@ -137,9 +141,6 @@ def _format(texts: pl.Series, laid: layout.Layout) -> Format:
         raise Refused(exc.sentence, int(laid.lines[0])) from exc
 
 
-Values = dict[str, tuple[Array, Array, Array]]
-
-
 def _dates(
     texts: pl.Series, how: Format, answers: Answers, questions: list[Question], values: Values
 ) -> tuple[Format, Array, Array]:
@@ -200,47 +201,6 @@ def rows(seconds: Array, values: Values, timed: bool = True) -> tuple[tuple[str,
         prices = (f"{values[role][0][place]:.10g}" for role in PRICES)
         found.append((moment if timed else moment[:10], *prices))
     return tuple(found)
-
-
-def _left_out(
-    laid: layout.Layout, texts: pl.Series, table: _Table, columns: Columns, values: Values,
-    volume: tuple[Array, Array, Array] | None, bad_time: Array, hidden: Array,
-) -> tuple[list[Count], Array]:  # fmt: skip
-    """Lines that hold no bar, by kind, and which lines do."""
-    missing = np.stack([values[role][1] for role in PRICES])
-    wrong = np.stack([values[role][2] for role in PRICES] + ([volume[2]] if volume else []))
-    empty = missing.all(axis=0)
-    kinds: dict[str, tuple[Array, Callable[[int], str]]] = {
-        "empty": (empty, lambda at: "no prices"),
-        "time": (bad_time & ~empty, lambda at: f"“{(texts[at] or '')[:40]}” is not a time like the others"),
-        "number": (wrong.any(axis=0), lambda at: _number_reason(table, columns, wrong[:, at], at)),
-        "incomplete": (missing.any(axis=0), lambda at: _incomplete(missing[:, at])),
-        "no such time": (hidden, lambda at: f"“{(texts[at] or '')[:40]}” never came: clocks went forward over it"),
-    }
-    keep, left = np.ones(len(laid.lines), bool), []
-    for kind, (which, reason) in kinds.items():
-        which = which & keep
-        if which.any():
-            places = np.flatnonzero(which)
-            lines = tuple(map(int, laid.lines[places[:SHOWN]]))
-            left.append(Count(kind, reason(int(places[0])), len(places), lines))
-            keep &= ~which
-    return left, keep
-
-
-def _number_reason(table: _Table, columns: Columns, wrong: Array, at: int) -> str:
-    role = (*PRICES, "volume")[int(np.flatnonzero(wrong)[0])]
-    return f"{role} is not a number: “{(table.column(columns.of(role))[at] or '')[:40]}”"
-
-
-def _incomplete(missing: Array) -> str:
-    gone = [role for role, is_gone in zip(PRICES, missing, strict=True) if is_gone]
-    there = [role for role in PRICES if role not in gone]
-    return f"{_listed(gone)} {'is' if len(gone) == 1 else 'are'} empty, only {_listed(there)} has a value"
-
-
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _in_order(
@@ -312,7 +272,3 @@ def _spoken(laid: layout.Layout, columns: Columns) -> tuple[tuple[str, str], ...
         for role in roles
         for place in [columns.of(role)]
     )
-
-
-def _sentence(count: Count) -> str:
-    return f"{count.reason[:1].upper()}{count.reason[1:]}; {count.count:,} lines are like this."

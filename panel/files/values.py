@@ -9,10 +9,16 @@ Array = Any  # a numpy array; not named as one, so that this module needs no lib
 SHOWN = 10  # lines that are named of each kind
 
 
+def printable(text: str) -> str:
+    """What is quoted from a file, without signs that a terminal would obey."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
 class Refused(ValueError):
     """The file cannot be used; the text is one plain sentence, `line` the line it speaks of (0: none)."""
 
     def __init__(self, sentence: str, line: int = 0) -> None:
+        sentence = printable(sentence)
         super().__init__(f"line {line}: {sentence}" if line else sentence)
         self.sentence = sentence
         self.line = line
@@ -41,6 +47,10 @@ class Option:
     value: str
     label: str
     rows: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", printable(self.label))
+        object.__setattr__(self, "rows", tuple(tuple(printable(field) for field in row) for row in self.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,14 @@ class Count:
     reason: str
     count: int
     lines: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", printable(self.reason))
+
+    @property
+    def sentence(self) -> str:
+        more = f" ({self.count:,} lines are like this)" if self.count > 1 else ""
+        return f"{self.reason[:1].upper()}{self.reason[1:]}{more}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +143,12 @@ class Reading:
     @property
     def whole(self) -> bool:
         """Whether every line of the file was understood, without anything asked."""
-        return not self.questions and not self.conflict and not [c for c in self.left_out if c.kind in UNREAD]
+        return not self.questions and not self.conflict and not self.unread
+
+    @property
+    def unread(self) -> tuple[Count, ...]:
+        """Lines that were not understood, the earliest first."""
+        return tuple(sorted((c for c in self.left_out if c.kind in UNREAD), key=lambda c: c.lines[0]))
 
 
 # Kinds of left-out lines that mean that something in the file was not understood. The others hold no bar.

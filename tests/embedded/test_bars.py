@@ -77,11 +77,17 @@ def test_a_file_of_the_users_own_is_read_as_it_is(bars):
 
 
 @pytest.mark.parametrize(
-    "text", ["a,b\n1,2\n", "time,open,high,low,close,volume\nnever,1,1,1,1,1\n", "x\n", "\x00\x01"]
+    ("text", "reason"),
+    [
+        ("a,b\n1,2\n", "line 1: No columns for time, open, high, low and close"),
+        ("time,open,high,low,close,volume\nnever,1,1,1,1,1\n", "line 2: “never” is not a time"),
+        ("x\n", "line 1: No columns"),
+        ("\x00\x01", "line 1: No columns"),
+    ],
 )
-def test_a_file_that_is_no_market_data_says_so(bars, text):
+def test_a_file_that_is_no_market_data_says_so(bars, text, reason):
     bars.file("MINE", "1d").write_text(text)
-    with pytest.raises(ValueError, match=r"MINE_1d\.csv cannot be read as market data"):
+    with pytest.raises(ValueError, match=r"MINE_1d\.csv: " + reason):
         bars.read("MINE", "1d")
 
 
@@ -117,6 +123,6 @@ def test_a_changed_file_is_read_again(bars):
 
 def test_files_are_listed_by_symbol(bars):
     for symbol, timeframe in (("EURUSD", "1d"), ("EURUSD", "1h"), ("BRK.B", "1d")):
-        bars.file(symbol, timeframe).write_text("")
+        bars.file(symbol, timeframe).write_text("time,open,high,low,close\n2024-01-02,1,2,0.5,1.5\n")
     (bars.folder / "notes.csv").write_text("")
     assert bars.all() == {"EURUSD": ["1h", "1d"], "BRK.B": ["1d"]}

@@ -1,5 +1,6 @@
 """Symbols, timeframes and stored bars; data loads."""
 
+import math
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -10,11 +11,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from panel.embedded import market
+from panel.embedded.api import data_files
 from panel.embedded.api.answers import all_busy, error, good, period
 from panel.embedded.backend import Backend, Busy
-from panel.embedded.bars import SYMBOL, Bars, Stored
+from panel.embedded.bars import SYMBOL, Bars, Stored, Unusable
 from panel.embedded.ledger import Row
 from panel.embedded.timeframes import TIMEFRAMES
+from panel.files import faults
+from panel.files.values import Bars as Arrays
+
+MOST_BAD = 1000  # bars that are named in one answer
 
 
 class Download(BaseModel):
@@ -33,18 +39,21 @@ class RangeRequest(BaseModel):
 def routes(home: Backend) -> APIRouter:
     api = APIRouter()
     bars = Bars(home.folder / "data")
+    api.include_router(data_files.routes(home, bars))
 
     def stored(symbol: str, timeframe: str) -> Stored | None:
         try:
             return bars.stored(symbol, timeframe)
-        except ValueError as exc:
-            raise HTTPException(500, str(exc)) from exc
+        except Unusable as exc:
+            raise HTTPException(422, str(exc)) from exc
 
     @api.get("/symbols")
     def symbols() -> Row:
-        there = bars.all()
-        rows = []
-        for symbol in sorted({*there, *market.INSTRUMENTS}):
+        there, rows = bars.all(), []
+        problems = [entry for entry in bars.files.entries() if entry.problem]
+        for symbol in sorted(
+            {*there, *market.INSTRUMENTS, *(e.symbol for e in problems if SYMBOL.fullmatch(e.symbol))}
+        ):
             known = market.INSTRUMENTS.get(symbol)
             row: Row = {
                 "symbol": symbol,
@@ -56,7 +65,8 @@ def routes(home: Backend) -> APIRouter:
                 "currency": known.currency if known else "unknown",
             }
             row |= {"available_timeframes": there.get(symbol, []), "trading_hours": known.hours if known else None}
-            rows.append(row | {"source": market.NAME if known else "own"})
+            mine = [data_files.entry_row(bars, entry) for entry in problems if entry.symbol == symbol]
+            rows.append(row | {"source": market.NAME if known else "own", "problems": mine})
         return good(rows, error=None)
 
     @api.get("/timeframes")
@@ -100,18 +110,17 @@ def routes(home: Backend) -> APIRouter:
         symbol = symbol.upper()
         there = stored(symbol, timeframe) if SYMBOL.fullmatch(symbol) and timeframe in TIMEFRAMES else None
         metadata: Row = {"symbol": symbol, "timeframe": timeframe, "start": "", "end": "", "points": 0}
-        frame = bars.read(symbol, timeframe) if there else None
-        if there is None or frame is None:
+        if there is None:
             return good({"dates": [], "ohlcv": [], "points": None, "metadata": metadata}, error=None)
-        frame = frame.loc[moments[0] : moments[1]]
-        shown = frame.tail(limit) if limit else frame
-        metadata = {"symbol": symbol, "timeframe": timeframe, "source": there.source, "points": len(shown)}
+        start, end = (None if moment is None else math.floor(moment.timestamp()) for moment in moments)
+        found = bars.files.bars(symbol, timeframe, start, end)
+        shown = found.take(slice(-limit if limit else 0, None)) if found is not None else None
+        count, total = (0, 0) if shown is None or found is None else (len(shown), len(found))
+        metadata = {"symbol": symbol, "timeframe": timeframe, "source": there.source, "points": count}
         metadata |= {"start_date": there.start.isoformat(), "end_date": there.end.isoformat()}
-        metadata |= {"point_count": there.bars, "limited": len(shown) < len(frame), "original_points": len(frame)}
-        values = (
-            shown[market.COLUMNS].astype(object).where(np.isfinite(shown[market.COLUMNS]), None).to_numpy().tolist()
-        )
-        dates = shown.index.strftime("%Y-%m-%dT%H:%M:%S").tolist()
+        metadata |= {"point_count": there.bars, "limited": count < total, "original_points": total}
+        metadata |= {"bad_bars": _bad(shown)}
+        dates, values = _rows(shown)
         return good({"dates": dates, "ohlcv": values, "points": None, "metadata": metadata}, error=None)
 
     @api.post("/data/acquire/download")
@@ -127,6 +136,27 @@ def routes(home: Backend) -> APIRouter:
         return {"success": True, "operation_id": operation_id, "status": "started", "message": message}
 
     return api
+
+
+def _rows(bars: Arrays | None) -> tuple[list[str], list[list[float | None]]]:
+    """Openings and prices as they are answered; what is no finite number is null."""
+    if bars is None:
+        return [], []
+    dates: list[str] = np.datetime_as_string(bars.times.astype("datetime64[s]")).tolist()
+    values = np.column_stack([getattr(bars, name) for name in market.COLUMNS])
+    if np.isfinite(values).all():
+        return dates, values.tolist()
+    whole = values.astype(object)
+    whole[~np.isfinite(values)] = None
+    return dates, whole.tolist()
+
+
+def _bad(bars: Arrays | None) -> Row:
+    """Opening -> what cannot be true about this bar, of the bars that are shown."""
+    if bars is None:
+        return {}
+    which = np.flatnonzero(bars.fault)[:MOST_BAD]
+    return {str(bars.times[at].astype("datetime64[s]")): faults.KINDS[int(bars.fault[at])][1] for at in which}
 
 
 def _time(moment: pd.Timestamp) -> str:

@@ -1,0 +1,149 @@
+"""Bars as KTRDR's CSV: written whole or not at all, and never over a file that is not asked about."""
+
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from panel.files.names import SYMBOL, canonical
+from panel.files.reading import Progress
+from panel.files.roles import PRICES
+from panel.files.values import Array, Bars, Refused
+
+HEADER = b",open,high,low,close,volume\n"
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+CHUNK = 250_000  # bars between two reports of progress
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which state of a file it is."""
+
+    mtime: int
+    size: int
+    inode: int
+
+
+def stamp(file: Path) -> Stamp | None:
+    """None when there is no such file. Links are not followed."""
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        return None
+    return Stamp(status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def frame(bars: Bars) -> pl.DataFrame:
+    """Columns time (UTC), open, high, low, close, volume; unknown volumes are null, whole ones integers."""
+    volume = pl.Series("volume", bars.volume).fill_nan(None)
+    known = bars.volume[~np.isnan(bars.volume)]
+    if (np.isfinite(known) & (np.abs(known) < 2**53) & (np.floor(known) == known)).all():
+        volume = volume.cast(pl.Int64)
+    moments = pl.Series("time", bars.times * 1000).cast(pl.Datetime("ms", "UTC"))
+    return pl.DataFrame([moments, *(pl.Series(role, getattr(bars, role)) for role in PRICES), volume])
+
+
+def write(
+    file: Path, bars: Bars, expected: Stamp | None, *, backup: bool, progress: Progress | None = None
+) -> Path | None:
+    """Write `file` anew. `expected` is what was there when the bars were made: raises Refused when something
+    else is there now. Returns where the old file is kept, if `backup` and there was one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with draft.open("xb") as out:
+            out.write(HEADER)
+            whole = frame(bars)
+            for at in range(0, len(bars), CHUNK):
+                whole.slice(at, CHUNK).write_csv(out, include_header=False, datetime_format=TIME)
+                if progress:
+                    progress(at / len(bars), f"Writing {file.name}")
+            out.flush()
+            os.fsync(out.fileno())
+        if stamp(file) != expected:
+            raise Refused(f"{file.name} has changed meanwhile. Nothing was stored.")
+        if file.is_symlink() or file.exists() and not file.is_file():
+            raise Refused(f"{file.name} is no regular file. Nothing was stored.")
+        kept = keep(file) if backup and expected else None
+        os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return kept
+
+
+def keep(file: Path) -> Path:
+    """A second name for the file as it is: EURUSD_1h.csv.20240131-090000.bak."""
+    moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
+        kept = file.with_name(f"{file.name}.{moment}{suffix}.bak")
+        try:
+            os.link(file, kept)
+        except FileExistsError:
+            continue
+        except OSError:  # a file system without links
+            shutil.copy2(file, kept)
+        return kept
+    raise Refused(f"There are too many copies of {file.name} of this second.")
+
+
+def target(folder: Path, symbol: str, timeframe: str) -> Path:
+    if not SYMBOL.fullmatch(symbol):
+        raise Refused(f"“{symbol[:40]}” is no symbol: letters, digits, dots, hyphens and underscores, 20 at most.")
+    return folder / canonical(symbol, timeframe)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What is stored beside what is new. Times are seconds since 1970; `differing` share a time, not prices."""
+
+    stored: int
+    stored_from: int
+    stored_to: int
+    new: int
+    new_from: int
+    new_to: int
+    common: int
+    differing: int
+
+
+def overlap(old: Bars, new: Bars) -> Overlap:
+    _, mine, theirs = np.intersect1d(old.times, new.times, assume_unique=True, return_indices=True)
+    differing = np.zeros(len(mine), bool)
+    for role in PRICES:
+        differing |= getattr(old, role)[mine] != getattr(new, role)[theirs]
+    return Overlap(
+        len(old), int(old.times[0]), int(old.times[-1]), len(new), int(new.times[0]), int(new.times[-1]),
+        len(mine), int(differing.sum()),
+    )  # fmt: skip
+
+
+def merged(old: Bars, new: Bars) -> Bars:
+    """All bars of both; of two with one time the stored one."""
+    fresh = new.take(~np.isin(new.times, old.times, assume_unique=True))
+    order = np.argsort(np.concatenate([old.times, fresh.times]), kind="stable")
+
+    def both(name: str) -> Array:
+        return np.concatenate([getattr(old, name), getattr(fresh, name)])[order]
+
+    return Bars(
+        both("times"), both("open"), both("high"), both("low"),
+        both("close"), both("volume"), both("lines"), both("fault"),
+    )  # fmt: skip
+
+
+def exported(bars: Bars, kind: str) -> bytes:
+    """`kind` is "csv" (KTRDR's) or "parquet"."""
+    import io
+
+    out = io.BytesIO()
+    if kind == "parquet":
+        frame(bars).write_parquet(out)
+    else:
+        out.write(HEADER)
+        frame(bars).write_csv(out, include_header=False, datetime_format=TIME)
+    return out.getvalue()
