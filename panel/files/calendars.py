@@ -29,10 +29,10 @@ _ENDINGS = {
     "US": "XNYS", "L": "XLON", "DE": "XETR", "F": "XFRA", "PA": "XPAR", "AS": "XAMS", "MI": "XMIL", "SW": "XSWX",
     "TO": "XTSE", "HK": "XHKG", "T": "XTKS", "AX": "XASX", "NS": "XBOM", "BO": "XBOM", "MC": "XMAD", "ST": "XSTO",
 }  # fmt: skip
-_AMERICAN = frozenset(  # noqa: SIM905  a list would take sixty lines
-    "AAPL MSFT NVDA AMZN GOOG GOOGL META TSLA AVGO JPM V MA UNH XOM JNJ PG HD KO PEP MRK ABBV CVX WMT COST DIS CSCO "
-    "ORCL CRM AMD INTC IBM NKE MCD CAT BA GE GS MMM AXP HON TRV VZ NFLX ADBE QCOM TXN BAC C WFC T PFE LLY BRK.B "
-    "SPY QQQ DIA IWM VTI VOO GLD SLV TLT XLF XLK XLE EEM EFA".split()
+_AMERICAN = re.compile(
+    r"AAPL|MSFT|NVDA|AMZN|GOOG|GOOGL|META|TSLA|AVGO|JPM|V|MA|UNH|XOM|JNJ|PG|HD|KO|PEP|MRK|ABBV|CVX|WMT|"
+    r"COST|DIS|CSCO|ORCL|CRM|AMD|INTC|IBM|NKE|MCD|CAT|BA|GE|GS|MMM|AXP|HON|TRV|VZ|NFLX|ADBE|QCOM|TXN|BAC|C|"
+    r"WFC|T|PFE|LLY|BRK[.]B|SPY|QQQ|DIA|IWM|VTI|VOO|GLD|SLV|TLT|XLF|XLK|XLE|EEM|EFA"
 )
 _MONEY = "EUR|USD|GBP|JPY|CHF|AUD|NZD|CAD|SEK|NOK|DKK|PLN|HUF|CZK|TRY|MXN|ZAR|SGD|HKD|CNH|XAU|XAG|XPT|XPD"
 _FOREX = re.compile(rf"(?:{_MONEY})[./_-]?(?:{_MONEY})")
@@ -59,7 +59,7 @@ def calendar_of(symbol: str, exchange: str = "", kind: str = "") -> str:
         return FOREX
     if found := _EXCHANGES.get(exchange.upper()):
         return found
-    if symbol in _AMERICAN:
+    if _AMERICAN.fullmatch(symbol):
         return "XNYS"
     return _ENDINGS.get(symbol.rpartition(".")[2], LEARNED) if "." in symbol else LEARNED
 

@@ -94,6 +94,8 @@ def store(
         if old is not None:
             bars = faults.marked(merged(old, bars), timeframe)
             new = len(bars) - len(old)
+            if not new and name == file.name:
+                return Imported(file, len(old), 0, 0, None)
     kept = write(file, bars, before, backup=True, progress=progress)
     if there is not None and name != file.name:
         kept = keep(folder / name)
