@@ -226,15 +226,15 @@ def entry_of(name: str, reading: Reading) -> Entry:
 
 def _problem(reading: Reading, symbol: str, timeframe: str) -> Problem | None:
     if reading.questions:
-        return Problem(0, f"{reading.questions[0].text} Import the file to say so.")
+        return Problem(reading.first_line, f"{reading.questions[0].text} Import the file to say so.")
     if reading.conflict:
-        return Problem(0, reading.conflict)
+        return Problem(reading.first_line, reading.conflict)
     for count in reading.unread:
         return Problem(count.lines[0], count.sentence)
     if not symbol:
         return Problem(0, "The name says no symbol. A name like EURUSD_1h.csv does.")
     if not timeframe:
-        return Problem(0, "Neither the name nor the bars say a timeframe that KTRDR has.")
+        return Problem(reading.first_line, "Neither the name nor the bars say a timeframe that KTRDR has.")
     return None
 
 

@@ -116,12 +116,12 @@ def store(
 
 def _chosen(reading: Reading, timeframe: str, leave_out: bool, keep_bad: bool) -> Bars:
     if reading.questions:
-        raise Refused(f"{reading.questions[0].text} This has to be answered first.")
+        raise Refused(f"{reading.questions[0].text} This has to be answered first.", reading.first_line)
     if timeframe not in LENGTHS:
         raise Refused(f"“{timeframe[:20]}” is none of the timeframes: {', '.join(LENGTHS)}.")
-    if sentence := faults.conflict(reading.bars.times, timeframe):
+    if faults.conflict(reading.bars.times, timeframe):
         apart = spoken(reading.spacing)
-        raise Refused(f"The bars are {apart} apart; they cannot be stored as {timeframe}.") from ValueError(sentence)
+        raise Refused(f"The bars are {apart} apart; they cannot be stored as {timeframe}.", reading.first_line)
     if reading.unread and not leave_out:
         first = reading.unread[0]
         count = sum(c.count for c in reading.unread)
@@ -135,7 +135,7 @@ def _chosen(reading: Reading, timeframe: str, leave_out: bool, keep_bad: bool) -
         )
     bars = bars if keep_bad else bars.good()
     if not len(bars):
-        raise Refused("No bar is left.")
+        raise Refused("No bar is left.", reading.first_line)
     return bars
 
 

@@ -51,7 +51,9 @@ def laid_out(text: bytes) -> Layout:
     blank = ends == starts
     for place in np.flatnonzero(width == 1):
         blank[place] = blank[place] or not text[starts[place] : ends[place]].strip()
-    usual = int(np.bincount(width[~blank]).argmax()) if (~blank).any() else 0
+    if blank.all():
+        raise Refused("There are no lines of data below the header.", header)
+    usual = int(np.bincount(width[~blank]).argmax())
     needed = 1 + max(p for p in (columns.time, columns.open, columns.high, columns.low, columns.close))
     if usual < needed:
         raise Refused(f"There are {usual} fields in most lines, and the header names {len(names)}.", first)

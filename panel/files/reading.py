@@ -27,8 +27,6 @@ def read(
     tell(0.0, "Looking at the lines")
     text, encoding = decoded(data)
     laid = layout.laid_out(text)
-    if not len(laid.lines):
-        raise Refused("There are no lines of data below the header.", laid.header)
     tell(0.2, "Taking the columns apart")
     table = _Table(laid)
     questions: list[Question] = []
@@ -260,7 +258,7 @@ def _column_symbol(table: _Table, columns: Columns) -> str:
         return ""
     found = table.column(columns.symbol).unique().drop_nulls().to_list()
     if len(found) > 1:
-        raise Refused(f"The file holds several symbols: {', '.join(sorted(found)[:5])}. Save one file for each.")
+        raise Refused(f"The file holds several symbols: {', '.join(sorted(found)[:5])}. Save one file for each.", 1)
     symbol = found[0].strip().upper().removesuffix(".US") if found else ""
     return symbol if names.SYMBOL.fullmatch(symbol) else ""
 

@@ -23,12 +23,12 @@ def decoded(data: bytes) -> tuple[bytes, str]:
         raise Refused(f"The file has {len(data) / 1e6:,.0f} MB; {MAX_BYTES / 1e6:,.0f} MB can be read.")
     for magic, what in _BINARY:
         if data.startswith(magic):
-            raise Refused(f"This is {what}, not a text file with one bar a line.")
+            raise Refused(f"This is {what}, not a text file with one bar a line.", 1)
     text, encoding = _utf8(data)
     if not text.strip():
-        raise Refused("The file is empty.")
+        raise Refused("The file is empty.", 1)
     if text.count(b"\0") > len(text) / 100:
-        raise Refused("This is no text file.")
+        raise Refused("This is no text file.", 1)
     if _PAGE.match(text[:200]):
         raise Refused("This is a web page, not market data: probably the answer to a download that failed.", 1)
     if b"\r" in text:

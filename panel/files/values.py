@@ -146,6 +146,11 @@ class Reading:
         return not self.questions and not self.conflict and not self.unread
 
     @property
+    def first_line(self) -> int:
+        """Of a bar."""
+        return int(self.bars.lines.min())
+
+    @property
     def unread(self) -> tuple[Count, ...]:
         """Lines that were not understood, the earliest first."""
         return tuple(sorted((c for c in self.left_out if c.kind in UNREAD), key=lambda c: c.lines[0]))
