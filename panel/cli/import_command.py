@@ -95,7 +95,7 @@ def _one(
     from panel.files import importing
 
     console = Console()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with _progress() as bar:
         task = bar.add_task("Reading", total=1.0)
         tell = lambda share, step: bar.update(task, completed=share, description=step)  # noqa: E731
         found = importing.preview(data, name, answers, folder, symbol, timeframe, tell)
@@ -121,7 +121,7 @@ def _one(
         existing = (
             "merge" if _yes("Merge with what is stored?", "Say --existing merge or --existing replace.") else None
         )
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with _progress() as bar:
         task = bar.add_task("Writing", total=1.0)
         tell = lambda share, step: bar.update(task, completed=share, description=step)  # noqa: E731
         done = importing.store(
@@ -131,6 +131,11 @@ def _one(
     console.print(f"Stored {done.bars:,} bars, {done.added:,} of them new: {escape(str(done.file))}", highlight=False)
     if done.kept:
         console.print(f"The old file is kept: {escape(done.kept.name)}", highlight=False)
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def _show(console: Console, found: "Preview") -> None:

@@ -80,11 +80,14 @@ def named(name: str) -> Named:
         found = two or timeframe_of(words[place])
         if found:
             return Named(_symbol(words[:place]), found)
-    for word in words[:1]:
-        if joined := re.fullmatch(r"([A-Za-z]{3,}[A-Za-z.]*?)((?:M|H|D|W|MN)?\d{1,5})", word):
-            found = timeframe_of(joined[2])
-            if found and (joined[2].isdigit() or joined[1].isupper()):
-                return Named(_symbol([joined[1]]), found)
+    if words and (joined := re.fullmatch(r"([A-Za-z.]{3,})(\d{1,5})", words[0])):
+        letters, digits = joined[1], joined[2]
+        pair = letters[:3].upper() in _CURRENCIES and letters[3:].upper() in _CURRENCIES
+        unit = re.search(r"(MN|[MHDW])$", letters[3:])
+        if unit and not pair and timeframe_of(unit[1] + digits):
+            return Named(letters.removesuffix(unit[1]).upper(), timeframe_of(unit[1] + digits))
+        if timeframe_of(digits) and len(letters) > 3:  # DAX30 is an index
+            return Named(letters.upper(), timeframe_of(digits))
     return Named(_symbol(words), "")
 
 

@@ -1,0 +1,43 @@
+"""Several files in a zip archive, and archives that are up to no good."""
+
+import io
+import zipfile
+
+import pytest
+
+from panel.files.archive import unpacked
+from panel.files.values import Refused
+
+
+def packed(files, **more):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, **more) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def test_all_text_files_come_out_without_their_folders():
+    data = packed({"a/EURUSD_1h.csv": "1", "../../b.txt": "2", "read.me": "3", "__MACOSX/a.csv": "4"})
+    assert unpacked(data, "x.zip") == [("EURUSD_1h.csv", b"1"), ("b.txt", b"2")]
+
+
+def test_a_file_that_is_no_archive_is_itself():
+    assert unpacked(b"time,open", "a.csv") == [("a.csv", b"time,open")]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (packed({"read.me": "x"}), "no CSV file"),
+        (packed({f"{number}.csv": "x" for number in range(201)}), "201 files"),
+        (packed({"[Content_Types].xml": "x", "a.csv": "1"}), "spreadsheet"),
+        (packed({"a.csv": b"\0" * 50_000_000}), "far more than market data"),
+        (packed({"a.csv": "1" * 1000})[:60], "damaged"),
+        (b"PK\x03\x04" + b"x" * 100, "damaged"),
+    ],
+    ids=["nothing", "many", "spreadsheet", "bomb", "cut", "noise"],
+)
+def test_what_cannot_be_unpacked_is_refused(data, reason):
+    with pytest.raises(Refused, match=reason):
+        unpacked(data, "x.zip")
