@@ -26,7 +26,7 @@ def test_each_file_that_cannot_be_used_says_why_and_hides_no_other(folder):
     put(folder, "BBB_1h.csv", "")
     put(folder, "CCC_1h.csv", "\n".join(lines))
     put(folder, "DDD_1h.csv", ktrdr(bars(120, timedelta(minutes=1))))
-    put(folder, "EEE60.csv", written(bars(), "", lambda at: f"{at:%Y.%m.%d,%H:%M}"))
+    put(folder, "EEEE60.csv", written(bars(), "", lambda at: f"{at:%Y.%m.%d,%H:%M}"))
     put(folder, "ZZZ_1h.csv", ktrdr(bars(600)))
     put(folder, "notes.csv", "shopping: milk\n")
     put(folder, "readme.md", "no market data")
@@ -39,12 +39,12 @@ def test_each_file_that_cannot_be_used_says_why_and_hides_no_other(folder):
         "BBB_1h.csv": "line 1: The file is empty.",
         "CCC_1h.csv": "line 71: 1 fields where the others have 6.",
         "DDD_1h.csv": "line 2: The bars are 1 minute apart, and the name says 1h.",
-        "EEE60.csv": "line 1: Which zone's clock are the times of? Import the file to say so.",
+        "EEEE60.csv": "line 1: Which zone's clock are the times of? Import the file to say so.",
         "FFF_1h.csv": "This is not a regular file.",
         "GGG_1h.csv": "This is a link; only regular files are read.",
         "notes.csv": "line 1: No columns for time, open, high, low and close are to be seen; the line has: shopping:, milk.",
     }
-    assert (found["EEE60.csv"].symbol, found["EEE60.csv"].timeframe) == ("EEE", "1h")
+    assert (found["EEEE60.csv"].symbol, found["EEEE60.csv"].timeframe) == ("EEEE", "1h")
     with pytest.raises(Unusable, match=r"CCC_1h\.csv: line 71:"):
         folder.bars("CCC", "1h")
     assert folder.bars("NONE", "1h") is None
