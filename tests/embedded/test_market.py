@@ -6,6 +6,7 @@ import pytest
 
 from panel.embedded import market
 from panel.embedded.timeframes import TIMEFRAMES, closing, opening
+from panel.files.calendars import _sessions, gaps
 from tests.support.bars import at
 
 
@@ -48,9 +49,56 @@ def test_markets_rest_when_such_markets_do():
     assert forex[forex.index.day_of_week == 4].index.hour.max() == 21
     assert set(stock.index.day_of_week) == {0, 1, 2, 3, 4}
     assert min(stock.index.time).isoformat() == "14:30:00" and max(stock.index.time).isoformat() == "20:59:00"
+    summer = bars("AAPL", "1m", "2024-07-01", "2024-08-01")
+    assert min(summer.index.time).isoformat() == "13:30:00" and max(summer.index.time).isoformat() == "19:59:00"
     assert len(crypto) == 29
     holidays = forex[[day.isoformat() in ("2024-01-01", "2024-12-25") for day in forex.index.date]]
     assert len(forex) > 5000 and len(holidays) == 0
+
+
+def test_stocks_rest_on_the_exchanges_holidays():
+    """By the library's calendar, which does not make them: whole days that it closed for once aside."""
+    days = bars("AAPL", "1d", "2015-01-01", "2026-01-01")
+    traded = np.asarray(days.index.as_unit("s").asi8)
+    assert gaps(traded, "1d", "AAPL") == []
+    calendar = _sessions("XNYS", 2015, 2025)[0]
+    once = {"2018-12-05", "2025-01-09"}  # days of mourning
+    assert {str(day)[:10] for day in np.setdiff1d(traded, calendar).astype("datetime64[s]")} == once
+
+
+# Of real markets, from about 2010 to 2024: mean range and standard deviation in per cent, how much the size of a
+# return resembles the size of the one before, kurtosis beyond a normal distribution's, usual volume.
+REAL = {
+    ("EURUSD", "1h"): ((0.10, 0.14), (0.07, 0.12), (0.10, 0.45), (2, 20), (2_000, 8_000)),
+    ("EURUSD", "1d"): ((0.55, 0.90), (0.40, 0.60), (0.02, 0.40), (0.5, 6), (50_000, 200_000)),
+    ("AAPL", "1d"): ((1.7, 2.3), (1.4, 2.0), (0.02, 0.40), (0.5, 8), (30e6, 120e6)),
+    ("SPY", "1d"): ((0.9, 1.4), (0.8, 1.3), (0.05, 0.45), (0.5, 12), (50e6, 130e6)),
+    ("BTCUSD", "1d"): ((3.5, 6.0), (2.8, 4.2), (0.05, 0.45), (1, 12), (10_000, 60_000)),
+}
+
+
+@pytest.mark.parametrize(("symbol", "timeframe"), REAL)
+def test_its_figures_are_near_real_ones(symbol, timeframe):
+    ranges, deviation, clustering, kurtosis, volume = REAL[symbol, timeframe]
+    made = bars(symbol, timeframe, "2018-01-01" if timeframe == "1d" else "2023-01-01", "2024-01-01")
+    returns = np.log(made["close"]).diff().dropna()
+    sizes = returns.abs()
+    assert ranges[0] < 100 * ((made["high"] - made["low"]) / made["close"]).mean() < ranges[1]
+    assert deviation[0] < 100 * returns.std() < deviation[1]
+    assert clustering[0] < sizes.autocorr(1) < clustering[1] and sizes.autocorr(5) > clustering[0] / 2
+    assert kurtosis[0] < returns.kurt() < kurtosis[1]
+    assert abs(returns.autocorr(1)) < 0.08, "the next return does not follow from the last one"
+    assert volume[0] < made["volume"].mean() < volume[1]
+    assert np.corrcoef(made["volume"].iloc[1:], sizes)[0, 1] > 0.1, "busy times are wild times"
+
+
+def test_hours_differ_as_they_do():
+    forex, stock = bars("EURUSD", "1h", "2023-01-01", "2024-01-01"), bars("AAPL", "30m", "2023-01-01", "2024-01-01")
+    size = (forex["high"] - forex["low"]).groupby(forex.index.hour).mean()
+    assert size[14] > 1.5 * size[2] and size[8] > 1.2 * size[2]
+    place = stock.index.tz_convert("America/New_York")
+    busy = stock["volume"].groupby([place.hour, place.minute]).mean()
+    assert busy[9, 30] > 1.3 * busy[12, 30] and busy[15, 30] > 1.2 * busy[12, 30]
 
 
 def test_histories_have_holes_as_real_ones_do():
