@@ -23,6 +23,7 @@ from panel.live.publisher import Publisher
 from panel.monitoring.discovery import Discovery
 from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
+from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings, without_userinfo
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
@@ -71,7 +72,8 @@ def create_app(settings: Settings) -> ASGIApp:
             live.told = metrics.judged
             keep_memory = partial(store.keep, settings.keep_days)
             discovery = Discovery(ktrdr, live.relay, store.memory)
-            looking = (live.relay.run, discovery.run, live.survey.run, live.loads.run, starting.run)
+            unreported = UnreportedRuns(ktrdr, live.relay)
+            looking = (live.relay.run, discovery.run, unreported.run, live.survey.run, live.loads.run, starting.run)
             tasks = [asyncio.create_task(_kept(run)) for run in (*looking, live.beat, keep_memory)]
             try:
                 yield

@@ -36,6 +36,12 @@ def minute(at: float | None) -> str:
     return UNKNOWN if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
+def clock(at: float | None) -> str:
+    """14:05:09, in UTC."""
+    moment = utc(at)
+    return UNKNOWN if moment is None else f"{moment:%H:%M:%S}"
+
+
 def per_cent(percentage: float) -> str:
     """Progress as every page shows it: whole per cents, rounded down."""
     return f"{int(percentage)} %"

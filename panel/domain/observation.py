@@ -40,6 +40,9 @@ class Observation:
     revived: Status | None = None  # the end that it had before the backend called it unfinished again
     moved_at: float | None = None  # when its progress last changed before it ended
     gaps_left: int | None = None  # of a load that ended: gaps in the stored bars that it was to fill
+    checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
+    checkpoint_at: float | None = None  # when that checkpoint was written
+    model_at: float | None = None  # when such a run's model appeared: its end
 
 
 def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
@@ -54,7 +57,8 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         snapshot,
         epochs=_joined(old.epochs, snapshot.epochs),
         strategy=snapshot.strategy or old.strategy,
-        percentage=old.percentage if untracked or _ended_short(snapshot) else snapshot.percentage,
+        percentage=_reached(before, snapshot, untracked),
+        completed_at=snapshot.completed_at or (None if snapshot.status.finished else before.model_at),
         step=snapshot.step or (old.step if snapshot.finished else ""),
         steps_completed=snapshot.steps_completed or old.steps_completed,
         steps_total=snapshot.steps_total or old.steps_total,
@@ -93,6 +97,31 @@ def differs(before: Observation, observation: Observation) -> bool:
     return replace(before, snapshot=_content(before.snapshot)) != replace(
         observation, snapshot=_content(observation.snapshot)
     )
+
+
+def unreported_progress(observation: Observation, epochs: int, written_at: float) -> Observation:
+    """After a look at the checkpoint of a run whose progress the backend does not pass on."""
+    known = replace(observation, checkpoint_epoch=epochs, checkpoint_at=written_at)
+    snapshot = replace(known.snapshot, percentage=_by_checkpoint(known) or known.snapshot.percentage)
+    moved = written_at if written_at != observation.checkpoint_at else observation.moved_at
+    return replace(known, snapshot=snapshot, moved_at=moved)
+
+
+def unreported_end(observation: Observation, model_at: float) -> Observation:
+    """After such a run's model appeared."""
+    return replace(observation, model_at=model_at, snapshot=replace(observation.snapshot, completed_at=model_at))
+
+
+def _by_checkpoint(observation: Observation) -> float | None:
+    """Per cent, from the epochs in its latest checkpoint."""
+    done, total = observation.checkpoint_epoch, observation.snapshot.steps_total
+    return None if done is None or not total else min(100.0 * done / total, 99.0)
+
+
+def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
+    if snapshot.status is Status.RESUMING or untracked:
+        return _by_checkpoint(before) or (before.snapshot.percentage if untracked else snapshot.percentage)
+    return before.snapshot.percentage if _ended_short(snapshot) else snapshot.percentage
 
 
 def _content(snapshot: Snapshot) -> Snapshot:

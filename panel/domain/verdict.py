@@ -4,7 +4,7 @@ The backend's status word is one observation among others. It says "running" of 
 dead, and "failed" of work that goes on or has succeeded; so every page shows a verdict, never the word.
 """
 
-from panel.domain.formatting import ago, duration, minute, per_cent
+from panel.domain.formatting import ago, clock, duration, minute, per_cent
 from panel.domain.observation import Cancel, Observation, differs, observed
 from panel.domain.outcomes import LATE, cancelled, completed, failed
 from panel.domain.snapshot import INSIDE, Status
@@ -30,6 +30,8 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
     """The verdict at `now`, given what is known of the workers."""
     snapshot = observation.snapshot
     if not snapshot.finished:
+        if observation.model_at is not None:
+            return _ended_unreported(observation)
         if observation.forgotten:
             return _forgotten(observation)
         if observation.failing_since is not None and now - observation.failing_since > SILENT_AFTER:
@@ -113,7 +115,8 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
         return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
     if worker := worker_list.working_on(observation.snapshot.id):
         return _unreported(
-            "It goes on from its checkpoint. After a resume the backend passes on no progress.",
+            _by_checkpoint(observation, now)
+            or "It goes on from its checkpoint. After a resume the backend passes on no progress.",
             worker,
             now,
             worker_list,
@@ -150,6 +153,7 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
         busy = worker_list.working_on(snapshot.id)
         if busy and (observation.untracked_since or (snapshot.percentage == 0.0 and still > UNTRACKED_AFTER)):
             said = "The work goes on, but the backend lost track of it, as it does when it is restarted."
+            said = f"{said} {_by_checkpoint(observation, now)}".rstrip()
             return _unreported(said, busy, now, worker_list)
         if lost := _worker_lost(observation, now, worker_list):
             return lost
@@ -200,6 +204,27 @@ def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) 
             (f"Worker {worker_id} is {worker.status if worker else ''}.", frozen),
         )
     return None
+
+
+def _by_checkpoint(observation: Observation, now: float) -> str:
+    """How far a run is that its checkpoint alone tells of; "" when none was seen."""
+    done, total, written = observation.checkpoint_epoch, observation.snapshot.steps_total, observation.checkpoint_at
+    if done is None or written is None:
+        return ""
+    of = f" of {total:,}" if total else ""
+    return f"Epoch {done:,}{of}, by its checkpoint, {duration(max(now - written, 0.0))} old."
+
+
+def _ended_unreported(observation: Observation) -> Verdict:
+    return Verdict(
+        State.COMPLETED,
+        "Completed",
+        f"Completed: its model was saved at {clock(observation.model_at)} UTC.",
+        evidence=(
+            "Its checkpoint is gone and a new model is there, as at the end of a training.",
+            f"The backend still calls it {observation.snapshot.said}: it does not notice the end of such a run.",
+        ),
+    )
 
 
 def _unreported(headline: str, worker: Worker, now: float, worker_list: WorkerList) -> Verdict:

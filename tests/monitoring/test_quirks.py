@@ -12,7 +12,15 @@ import pytest
 
 from panel.backend import answers as wire
 from panel.backend.entities import snapshot_of, workers_of
-from panel.domain.observation import Cancel, Observation, forgotten, observed, unread
+from panel.domain.observation import (
+    Cancel,
+    Observation,
+    forgotten,
+    observed,
+    unread,
+    unreported_end,
+    unreported_progress,
+)
 from panel.domain.verdict import State, Verdict, judge
 from panel.domain.workers import WorkerList
 from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
@@ -438,3 +446,20 @@ def test_a_traceback_is_told_by_its_last_line():
     error = "\n".join([*lines, "OSError: [Errno 28] No space left on device"])
     told = Play().reads(1, "failed", error_message=error)
     assert told.headline == "The disk is full." and "Errno 28" in told.evidence[0] and "Traceback" not in text(told)
+
+
+def test_27_a_resumed_trainings_progress_is_that_of_its_checkpoint_and_its_model_is_its_end():
+    play = Play()
+    play.reads(0, progress=percent(20, "Epoch 61/300", steps_total=300), metrics={"epochs": corrupt(60)})
+    play.reads(5, "cancelled", completed_at=stamp(BEGAN + 5))
+    play.reads(60, "resuming", progress=percent(0.0))
+    play.lists(90, worker("busy", play.id, 90))
+    play.observation = unreported_progress(play.evidence, 120, BEGAN + 91)
+    told = play.reads(95, "resuming", progress=percent(0.0))
+    assert (told.word, told.headline) == ("Working, unreported", "Epoch 120 of 300, by its checkpoint, 4 s old.")
+    assert play.evidence.snapshot.percentage == 40.0
+    play.observation = unreported_end(play.evidence, BEGAN + 200)
+    told = play.reads(205, "resuming", progress=percent(0.0))
+    assert (told.state, told.live) == (State.COMPLETED, False)
+    assert told.headline == "Completed: its model was saved at 08:03:20 UTC."
+    assert play.evidence.snapshot.completed_at == BEGAN + 200

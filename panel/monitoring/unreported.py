@@ -1,0 +1,70 @@
+"""Progress and end of trainings that the backend does not report: resumed ones, and those it lost track of.
+
+KTRDR leaves a resumed training at "resuming", 0 %, for ever. Its periodic checkpoint moves while it runs, and within
+seconds of its end the checkpoint is gone and a new model is listed.
+"""
+
+import asyncio
+import logging
+import time
+
+from panel.backend.ktrdr import Ktrdr
+from panel.domain.observation import Observation, unreported_end, unreported_progress
+from panel.domain.snapshot import Status
+from panel.errors import CLIClientError
+from panel.monitoring.poller import Monitor
+
+EVERY = 5.0  # seconds between looks at one checkpoint
+TIMEOUT = 5.0
+SLACK = 5.0  # seconds that the model's time may lie before the last checkpoint's: they are written one after the other
+
+log = logging.getLogger(__name__)
+
+
+class UnreportedRuns:
+    """Start with `run` in a task."""
+
+    def __init__(self, ktrdr: Ktrdr, monitor: Monitor) -> None:
+        self._ktrdr = ktrdr
+        self._monitor = monitor
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            for observation in self._monitor.running():
+                if concerns(observation):
+                    await self._look(observation.snapshot.id)
+            await asyncio.sleep(EVERY)
+
+    async def _look(self, operation_id: str) -> None:
+        try:
+            checkpoint = await self._ktrdr.checkpoint(operation_id, TIMEOUT)
+            known = self._monitor.known(operation_id)  # it may have been read meanwhile
+            if known is None or not concerns(known):
+                return
+            if checkpoint is not None and checkpoint.epoch is not None and checkpoint.created_at is not None:
+                self._monitor.keep(known, unreported_progress(known, checkpoint.epoch + 1, checkpoint.created_at))
+            elif known.checkpoint_at is not None:
+                await self._ended(known)
+        except CLIClientError as exc:
+            log.debug("checkpoint not read: %s", exc.message, extra={"operation": operation_id})
+
+    async def _ended(self, known: Observation) -> None:
+        """Its checkpoint is gone: its model, if there is one, tells that it completed."""
+        if self._monitor.worker_list.working_on(known.snapshot.id) and self._monitor.worker_list.fresh(time.time()):
+            return
+        since = (known.checkpoint_at or 0.0) - SLACK
+        for model in await self._ktrdr.models():
+            fits = model.symbol in ("", *known.snapshot.symbol.split(", "))
+            if fits and model.trained_at is not None and model.trained_at >= since:
+                self._monitor.keep(known, unreported_end(known, model.trained_at))
+                return
+
+
+def concerns(observation: Observation) -> bool:
+    snapshot = observation.snapshot
+    if snapshot.kind != "training" or observation.model_at is not None:
+        return False
+    return snapshot.status is Status.RESUMING or (
+        snapshot.status is Status.RUNNING and observation.untracked_since is not None
+    )

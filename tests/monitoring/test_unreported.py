@@ -1,0 +1,36 @@
+"""A resumed training of which the backend reports nothing: its checkpoint is its progress, its model its end."""
+
+import time
+
+import pytest
+
+from tests.support.pages import words
+from tests.support.scripted import operation, percent, stamp
+from tests.support.workers import worker
+
+pytestmark = pytest.mark.usefixtures("quick_rounds")
+
+
+@pytest.fixture
+def quick_looks(monkeypatch):
+    monkeypatch.setattr("panel.monitoring.unreported.EVERY", 0.1)
+    monkeypatch.setattr("panel.domain.verdict.LATE", 0.2)
+
+
+def test_its_progress_and_its_end_are_read_from_what_it_leaves(quick_looks, here, backend):
+    began = time.time() - 300
+    backend.operations["op_a"] = operation("op_a", progress=percent(20.0, "Epoch 61/300", steps_total=300))
+    here.until("/operations/op_a", lambda page: "20" in words(page))
+    backend.operations["op_a"] = operation("op_a", status="resuming", created_at=stamp(began), progress=percent(0.0))
+    backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp())]
+    state = {"checkpoint_type": "periodic", "state": {"epoch": 119}, "created_at": stamp()}
+    backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": state}
+    here.until("/operations/op_a", lambda page: "Epoch 120 of 300, by its checkpoint" in words(page), 30)
+    assert "40 % last known" in words(here.get("/operations/op_a").text)
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    backend.answers["GET /checkpoints/op_a"] = 404, {"detail": "No checkpoint"}
+    model = {"model_id": "", "symbol": "EURUSD", "timeframe": "1h", "created_at": stamp(time.time() + 1)}
+    backend.answers["GET /models"] = 200, {"success": True, "models": [model]}
+    page = here.until("/operations/op_a", lambda page: "Completed: its model was saved at" in words(page), 30)
+    assert "The backend still calls it resuming" in words(page)
+    assert here.get("/api/operations/op_a").json()["verdict"]["state"] == "completed"
