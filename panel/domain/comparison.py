@@ -199,8 +199,8 @@ def as_text(value: Any) -> str:
         return ", ".join(as_text(item) for item in value)[:500]
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return f"{value:,.10g}"
+    if (amount := number(value)) is not None:
+        return f"{amount:,.10g}"
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False, default=str)[:500]
     text = "" if value is None else str(value)[:500]
