@@ -23,8 +23,9 @@ from panel.backend import answers as wire
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Reading
 from panel.live.hub import Mailbox
-from panel.live.publisher import Publisher
+from panel.web.panel import Panel
 from tests.support.inside import inside
+from tests.support.parts import panel_of
 from tests.support.scripted import Backend, corrupt, operation, percent, served
 
 WANTED = 10.0  # milliseconds
@@ -43,20 +44,20 @@ async def late(_: Request) -> Any:
     return 503, {"detail": "late"}
 
 
-async def measure(live: Publisher, bodies: list[bytes]) -> dict[str, list[float]]:
+async def measure(panel: Panel, bodies: list[bytes]) -> dict[str, list[float]]:
     """Milliseconds of CPU for each part in each round: a busy machine does not change them."""
     spent: defaultdict[str, list[float]] = defaultdict(list)
     page, home = Mailbox(), Mailbox()
-    with live.fanout.open(page, "line", "op:op_a"), live.fanout.open(home, "line", "home"):
+    with panel.hub.open(page, "line", "op:op_a"), panel.hub.open(home, "line", "home"):
         for turn, body in enumerate(bodies):
             times = [time.thread_time()]
             answer = wire.read_answer("GET", "/operations/op_a", 200, body)
             times.append(time.thread_time())
             snapshot = snapshot_of(answer, time.time())
             times.append(time.thread_time())
-            live.relay.observe(Reading(snapshot, answer["data"]))
+            panel.monitor.observe(Reading(snapshot, answer["data"]))
             times.append(time.thread_time())
-            await live.fanout.settled()
+            await panel.hub.settled()
             times.append(time.thread_time())
             if turn >= 5:  # the first few only warm up
                 for name, began, ended in zip(PARTS, times, times[1:], strict=False):
@@ -81,7 +82,7 @@ def main() -> None:
         served(backend.app) as address,
         inside(Path(folder), address + "/api/v1") as here,
     ):
-        spent = here.runner.run(measure(here.app._app._app.state.live, bodies))
+        spent = here.runner.run(measure(panel_of(here.app), bodies))
     print(f"one update of {len(bodies[0]) / 1000:.0f} kB, CPU time, medians of {rounds}:")
     for name, each in spent.items():
         print(f"  {name:<24}{statistics.median(each):7.2f} ms")

@@ -26,7 +26,7 @@ from panel.app import create_app
 from panel.live.hub import Hub, chunk, frame, partial
 from panel.live.protocol import Connection
 from panel.settings import Settings
-from tests.support.panels import live_of
+from tests.support.parts import panel_of
 
 BODY = partial("card-bench", "x" * 220 + "~")  # with its envelope about 300 bytes
 FRAME = frame(BODY)
@@ -91,7 +91,7 @@ async def panel(port: int, backend: str = "") -> None:
     app: Any = create_app(Settings.from_environ({}, backend=backend, port=port, data_folder=folder()))
 
     def publisher() -> Publish:
-        fanout = live_of(app).fanout
+        fanout = panel_of(app).hub
         fanouts.append(fanout)
 
         async def publish(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The panel as one ASGI app: its rooms, put together, and their lives."""
+"""Builds the ASGI app and manages component lifetimes."""
 
 import asyncio
 import hashlib
@@ -17,9 +17,12 @@ from starlette.types import ASGIApp, Scope
 from panel import __version__
 from panel.backend.catalogue import Catalogue
 from panel.backend.connect import connect
+from panel.backend.http import HTTPClient
 from panel.backend.ktrdr import Ktrdr
+from panel.domain.events import EventBus
 from panel.live.hub import Hub
 from panel.live.publisher import Publisher
+from panel.live.reader import Reader
 from panel.monitoring.discovery import Discovery
 from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
@@ -30,19 +33,40 @@ from panel.storage.store import Storage
 from panel.views.templating import ASSETS
 from panel.web import problems
 from panel.web.auth import login
+from panel.web.metrics import Metrics, PanelCollector
 from panel.web.middleware.guard import GuardMiddleware
 from panel.web.middleware.request_context import RequestContextMiddleware
-from panel.web.routes import actions, api, browse, compare, health, pages, start
-from panel.web.routes import data as market
-from panel.web.routes import metrics as measured
-from panel.web.routes import operations as listing
-from panel.web.routes import stream as streams
-from panel.web.routes.metrics import Gauges, Metrics, Sources
+from panel.web.panel import Panel, install
+from panel.web.routes import (
+    actions,
+    api,
+    checkpoints,
+    compare,
+    data,
+    health,
+    home,
+    metrics,
+    models,
+    operation,
+    operations,
+    queue,
+    start,
+    strategies,
+    stream,
+    workers,
+)
+from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
+from panel.workflows.submit import SubmitWorkflow
 
 log = logging.getLogger(__name__)
+
+ROUTES = (
+    *(api, operations, compare, home, operation, start, actions, data, queue, workers, strategies, models),
+    *(checkpoints, stream, health, metrics),
+)
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -50,55 +74,75 @@ def create_app(settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # No repeats here: the relay's own loop is the repeat, and it wants to know at once.
-        metrics = Metrics()
-        async with connect(settings, max_retries=0, on_request=metrics.asked) as client:
-            ktrdr = Ktrdr(client)
-            memory = memory_of(settings)
-            store = Storage(memory)
-            catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
-            live = Publisher(Hub(), store, catalogue, embedded=not settings.backend)
-            live.relay = Monitor(ktrdr, store, live, client.address)
-            live.resuming = ResumeWorkflow(ktrdr, live.relay)
-            starting = StartWorkflow(ktrdr, store, live.relay.observe, live.relay.expect, live.starts_changed)
-            live.survey = DataInventory(ktrdr, catalogue, store, live.stored_changed)
-            live.loads = LoadQueue(
-                ktrdr, store, starting, live.relay, catalogue, ProcessLock(memory), live.queue_changed
-            )
-            app.state.settings, app.state.store, app.state.catalogue, app.state.live = settings, store, catalogue, live
-            app.state.starting, app.state.ktrdr, app.state.metrics = starting, ktrdr, metrics
-            sources = Sources(live, store.memory.counts, lambda: len(store.open_loads()), memory)
-            metrics.registry.register(Gauges(sources))
-            live.told = metrics.judged
-            keep_memory = partial(store.keep, settings.keep_days)
-            discovery = Discovery(ktrdr, live.relay, store.memory)
-            unreported = UnreportedRuns(ktrdr, live.relay)
-            looking = (live.relay.run, discovery.run, unreported.run, live.survey.run, live.loads.run, starting.run)
-            tasks = [asyncio.create_task(_kept(run)) for run in (*looking, live.beat, keep_memory)]
+        events = EventBus()
+        measured = Metrics(events)
+        # No repeats here: the monitor's own loop is the repeat, and it wants to know at once.
+        async with connect(settings, max_retries=0, on_request=measured.asked) as client:
+            panel = compose(settings, client, events, measured)
+            install(app, panel)
+            tasks = [asyncio.create_task(_kept(run)) for run in _loops(panel)]
             try:
                 yield
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                await starting.close()
-                await live.resuming.close()
-                await live.close()
-                await catalogue.close()
-                store.close()
+                await panel.starts.close()
+                await panel.resume.close()
+                await panel.catalogue.close()
+                panel.storage.close()
 
     app = FastAPI(
         title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    for room in (api, listing, compare, pages, start, actions, market, browse, streams, health, measured):
-        app.include_router(room.router)
+    for area in ROUTES:
+        app.include_router(area.router)
     app.mount("/static", Static(directory=ASSETS / "static"))
     problems.install(app)
     if not settings.password:
         return RequestContextMiddleware(GuardMiddleware(app, settings.hosts))
     app.include_router(login.router)
-    app.state.login = login.AuthenticationMiddleware(app, settings)
-    return RequestContextMiddleware(GuardMiddleware(app.state.login, settings.hosts))
+    return RequestContextMiddleware(GuardMiddleware(login.AuthenticationMiddleware(app, settings), settings.hosts))
+
+
+def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: Metrics) -> Panel:
+    """Every component, complete. Listeners of an event are called in the order of this function."""
+    memory, embedded, hub, ktrdr = memory_of(settings), not settings.backend, Hub(), Ktrdr(client)
+    storage = Storage(memory)
+    catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
+    monitor = Monitor(ktrdr, storage, events, hub, client.address)
+    inventory = DataInventory(ktrdr, catalogue, storage, events)
+    starts = StartWorkflow(ktrdr, storage, events)
+    loads = LoadQueue(ktrdr, storage, starts, monitor, catalogue, ProcessLock(memory), events)
+    resume = ResumeWorkflow(ktrdr, monitor, events, hub)
+    sources = Sources(storage, catalogue, monitor, inventory, embedded)
+    reader = Reader(storage, monitor, inventory, resume, embedded)
+    measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
+    return Panel(
+        settings=settings,
+        ktrdr=ktrdr,
+        storage=storage,
+        catalogue=catalogue,
+        monitor=monitor,
+        discovery=Discovery(ktrdr, monitor, storage.memory),
+        unreported=UnreportedRuns(ktrdr, monitor),
+        inventory=inventory,
+        starts=starts,
+        queue=loads,
+        resume=resume,
+        sources=sources,
+        submit=SubmitWorkflow(starts, sources, loads),
+        hub=hub,
+        reader=reader,
+        publisher=Publisher(hub, reader, events),
+        metrics=measured,
+    )
+
+
+def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
+    """What runs until the panel stops."""
+    loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
+    return *loops, panel.starts.run, panel.publisher.beat, partial(panel.storage.keep, panel.settings.keep_days)
 
 
 async def _kept(run: Callable[[], Awaitable[None]]) -> None:

@@ -22,17 +22,17 @@ from panel.backend.connect import connect
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.polling import cancelled, until_finished
-from panel.domain.requests import Start
+from panel.domain.events import EventBus, StartsChanged
 from panel.domain.verdict import Observation, State, judge
 from panel.errors import CLIClientError
 from panel.settings import Settings
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.workflows.starting import StartWorkflow, new_key
+from panel.workflows.submit import Started, SubmitResult, SubmitWorkflow, Unconfirmed, message_of, result_of
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 LOOKED_FOR = 30.0  # seconds that a start whose answer was lost is looked for before the command gives up
-OPEN = ("sending", "unconfirmed")
 NOT_CONFIRMED = (
     "It was sent, and no answer said whether it began. It is not sent again by itself. "
     "The panel keeps looking for it and shows it on its home page; look there before you start it again."
@@ -87,15 +87,17 @@ class _Run:
         self.made = made
         self.form = {name: value for name, value in form.items() if value}
         self.key = new_key()
-        self.starting = StartWorkflow(ktrdr, store, changed=self._say_when_lost)
+        events = EventBus()
+        events.subscribe(StartsChanged, lambda _: self._say_when_lost())
+        self.starting = StartWorkflow(ktrdr, store, events)
+        self.submit = SubmitWorkflow(self.starting)
         self.told = ""
 
     async def to_its_end(self, work: "asyncio.Task[Any]") -> int:
         try:
             try:
-                start = await (self._in_turn() if self.made.kind == "data_load" else self._send())
-                start = await self._certain(start)
-                result = await self._follow(start)
+                sent = await (self._in_turn() if self.made.kind == "data_load" else self._send())
+                result = await self._follow(await self._certain(sent))
             except asyncio.CancelledError:
                 work.uncancel()
                 result = await self._take_back()
@@ -103,10 +105,10 @@ class _Run:
             await self.starting.close()
         return _report(self.console, type(self.made), result)
 
-    async def _send(self) -> Start:
-        return await self.starting.submit(self.key, self.made, self.form, "the command line")
+    async def _send(self) -> SubmitResult:
+        return await self.submit.submit(self.made.kind, self.form, self.key, "the command line")
 
-    async def _in_turn(self) -> Start:
+    async def _in_turn(self) -> SubmitResult:
         """A load waits until no other runs or is being started: two at once disturb each other at the backend."""
         while True:
             with self.turn.taken() as ours:  # the panel, or another command line, may be about to start one
@@ -128,19 +130,20 @@ class _Run:
         loads = "1 load" if len(before) == 1 else f"{len(before)} loads"
         return f"{loads} before this one ({escape(what)})"
 
-    async def _certain(self, start: Start) -> Start:
-        """Look for it while its answer is lost. Raises CLIClientError when it was not started."""
+    async def _certain(self, sent: SubmitResult) -> str:
+        """Look for it while its answer is lost; returns the operation's id. Raises CLIClientError when it was not
+        started."""
         end = time.monotonic() + LOOKED_FOR
-        while start.state in OPEN and time.monotonic() < end:
+        while isinstance(sent, Unconfirmed) and sent.open and time.monotonic() < end:
             await asyncio.sleep(1.0)
-            start = await self.starting.check_again(self.key) or start
-        if start.state == "started":
-            return start
-        if start.state in OPEN:
-            raise CLIClientError(f"not confirmed. {start.message} {NOT_CONFIRMED}")
-        raise CLIClientError(start.message)
+            sent = result_of(await self.starting.check_again(self.key) or sent.start)
+        if isinstance(sent, Started):
+            return sent.operation_id
+        if isinstance(sent, Unconfirmed) and sent.open:
+            raise CLIClientError(f"not confirmed. {sent.start.message} {NOT_CONFIRMED}")
+        raise CLIClientError(message_of(sent))
 
-    async def _follow(self, start: Start) -> dict[str, Any]:
+    async def _follow(self, operation_id: str) -> dict[str, Any]:
         bar = Progress(
             TextColumn("[bold]{task.fields[title]}"),
             BarColumn(),
@@ -155,7 +158,7 @@ class _Run:
             def on_progress(percentage: int, message: str) -> None:
                 bar.update(line, completed=percentage, description=message)
 
-            return await until_finished(self.ktrdr, start.operation_id or "", on_progress, poll_interval=0.5)
+            return await until_finished(self.ktrdr, operation_id, on_progress, poll_interval=0.5)
 
     async def _take_back(self) -> dict[str, Any]:
         """Ctrl-C: cancel what was started. A POST that is under way is waited for: what it starts would
@@ -163,13 +166,16 @@ class _Run:
         nothing = {"status": "cancelled", "operation_id": None}
         if self.store.start(self.key) is None:
             return nothing | {"note": "Nothing was started."}
-        start = await self._send()  # what became of it: this key is never sent again
-        if start.state in OPEN:
-            start = await self.starting.check_again(self.key) or start
-        if start.state in ("refused", "unsent"):
-            return nothing | {"note": "Nothing was started."}
-        result = await cancelled(self.ktrdr, start.operation_id) if start.operation_id else nothing
-        return result if start.state == "started" else result | {"note": NOT_CONFIRMED}
+        sent = await self._send()  # what became of it: this key is never sent again
+        if isinstance(sent, Unconfirmed):
+            sent = result_of(await self.starting.check_again(self.key) or sent.start)
+        match sent:
+            case Started(operation_id):
+                return await cancelled(self.ktrdr, operation_id)
+            case Unconfirmed(start):
+                result = await cancelled(self.ktrdr, start.operation_id) if start.operation_id else nothing
+                return result | {"note": NOT_CONFIRMED}
+        return nothing | {"note": "Nothing was started."}
 
     def _say_when_lost(self) -> None:
         start = self.store.start(self.key)

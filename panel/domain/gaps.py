@@ -8,7 +8,7 @@ and a half, so that a single holiday is none.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from panel.domain.formatting import day
 
@@ -47,6 +47,21 @@ class Gap:
     def days(self) -> tuple[str, str]:
         """First and last UTC day of the hole, as a load takes them."""
         return day(self.start), day(self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One symbol and timeframe of the data inventory. `asked_at` is None until the backend was asked; `gaps` is None
+    until the openings were looked through."""
+
+    range: Range
+    gaps: tuple[Gap, ...] | None = None
+    asked_at: float | None = None
+    wanted_by: tuple[str, ...] = field(default=(), compare=False)  # strategies that name it
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.range.symbol, self.range.timeframe
 
 
 def gaps(openings: Sequence[float], timeframe: str) -> list[Gap]:

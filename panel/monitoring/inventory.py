@@ -8,14 +8,19 @@ after a load has ended.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
+from panel.domain.events import EventBus, OperationChanged, StoredDataChanged
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, SYMBOL, Gap, Range, gaps
+from panel.domain.gaps import DAY, LENGTHS, SYMBOL, Range, Row, gaps
+from panel.domain.history import OperationQuery
+from panel.domain.observation import Observation
+from panel.domain.snapshot import Snapshot
+from panel.domain.system_health import TELLING
 from panel.errors import CLIClientError
 from panel.storage.store import Storage
 
@@ -28,28 +33,13 @@ MAX_ROWS = 400
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One symbol and timeframe. `asked_at` is None until the backend was asked; `gaps` is None until the
-    openings were looked through."""
-
-    range: Range
-    gaps: tuple[Gap, ...] | None = None
-    asked_at: float | None = None
-    wanted_by: tuple[str, ...] = field(default=(), compare=False)  # strategies that name it
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.range.symbol, self.range.timeframe
-
-
 class DataInventory:
-    """`changed` is called when a row has. Start with `run` in a task."""
+    """Start with `run` in a task."""
 
-    def __init__(self, ktrdr: Ktrdr, catalogue: Catalogue, store: Storage, changed: Callable[[], None]) -> None:
+    def __init__(self, ktrdr: Ktrdr, catalogue: Catalogue, store: Storage, events: EventBus) -> None:
         self._ktrdr = ktrdr
         self._catalogue = catalogue
-        self._changed = changed
+        self._events = events
         self._store = store
         self._rows = {(kept.symbol, kept.timeframe): Row(kept, holes, at) for kept, holes, at in store.rows()}
         self._wanted: dict[tuple[str, str], list[str]] = {}
@@ -57,6 +47,9 @@ class DataInventory:
         self._listed_at = 0.0
         self._due: asyncio.Event = asyncio.Event()
         self._first: list[tuple[str, str]] = []
+        self._ended: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
+        self._latest_loads: list[Observation] | None = None  # until another load ends
+        events.subscribe(OperationChanged, self._operation_changed)
 
     def rows(self, loading: Iterable[tuple[str, str]] = ()) -> list[Row]:
         """By symbol and length of timeframe: what is stored, what strategies name, and what is being loaded."""
@@ -72,6 +65,32 @@ class DataInventory:
 
     def row(self, symbol: str, timeframe: str) -> Row:
         return self._rows.get((symbol, timeframe), Row(Range(symbol, timeframe)))
+
+    def row_after(self, load: Snapshot) -> Row | None:
+        """What is stored of the load's symbol and timeframe, once that was looked up after its end."""
+        row = self._rows.get((load.symbol, load.timeframe))
+        return row if row and (row.asked_at or 0) > self._ended.get(load.id, 0) else None
+
+    def seen_ended(self, load_id: str) -> bool:
+        """Whether the load ended while this panel watched: its row is drawn when it was looked up again."""
+        return load_id in self._ended
+
+    def latest_loads(self) -> list[Observation]:
+        """The data loads that ended last and say something about the data source, the latest end first."""
+        if self._latest_loads is None:
+            wanted = OperationQuery(kind="data_load", states=TELLING, sort="ended", limit=10)
+            self._latest_loads, _ = self._store.memory.find(wanted)
+        return self._latest_loads
+
+    def _operation_changed(self, event: OperationChanged) -> None:
+        load = event.observation.snapshot
+        if event.verdict.live or load.kind != "data_load" or load.id in self._ended:
+            return
+        self._latest_loads = None
+        self._ended[load.id] = time.time()
+        self._catalogue.data_changed()
+        if load.symbol:
+            self.look(load.symbol, load.timeframe)
 
     def look(self, symbol: str = "", timeframe: str = "", *, again: bool = False) -> None:
         """Somebody looks at the page, or wants everything looked at `again`; or this pair was just loaded."""
@@ -123,7 +142,7 @@ class DataInventory:
         self.symbols, self._wanted, self._listed_at = list(symbols), wanted, time.monotonic()
         for pair in stored | wanted.keys():
             self._rows.setdefault(pair, Row(Range(*pair)))
-        self._changed()
+        self._events.publish(StoredDataChanged())
 
     def _next(self) -> tuple[str, str] | None:
         """What is asked for now: what was just loaded, then what is oldest."""
@@ -160,7 +179,7 @@ class DataInventory:
     def _keep(self, row: Row) -> None:
         self._rows[row.pair] = row
         self._store.keep_row(row.range, row.gaps, row.asked_at)
-        self._changed()
+        self._events.publish(StoredDataChanged())
 
 
 def _is_pair(symbol: str, timeframe: str) -> bool:

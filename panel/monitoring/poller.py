@@ -1,7 +1,7 @@
-"""The backend is asked once, however many browsers watch.
+"""Asks the backend once, however many browsers watch.
 
-One poller for each operation that is not finished, and one state of the line to the backend. What they find,
-and what `discovery` does, goes to the store and to `Listener`, which draws it.
+One poller for each operation that is not finished, and one state of the connection to the backend. What they and
+`discovery` find is stored and published as domain events.
 """
 
 import asyncio
@@ -11,39 +11,30 @@ import time
 from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from panel.backend.ktrdr import CancelOutcome, Ktrdr, Reading
+from panel.domain import events
 from panel.domain.connection import Line
+from panel.domain.events import EventBus
 from panel.domain.observation import Cancel, Observation, differs, forgotten, observed, unread
 from panel.domain.requests import Start
 from panel.domain.snapshot import Snapshot
 from panel.domain.verdict import State, Verdict, judge
 from panel.domain.workers import Worker, WorkerList
 from panel.errors import APIError, BackendTimeout, CLIClientError
+from panel.monitoring.audience import Audience, watched
+from panel.monitoring.estimates import Estimates
 from panel.storage.store import Storage
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
 WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
 UNWATCHED = 5.0  # seconds, while nobody does: its end should still be known soon
-RECENT = 12  # ended operations that are shown in full without being asked for
 KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
+SIGN_OF_LIFE = 10.0  # seconds between notes in the memory that a panel watches
 
 log = logging.getLogger(__name__)
-
-
-class Listener(Protocol):
-    """What the relay tells, and asks, of the pages."""
-
-    def changed(self, observation: Observation) -> None: ...
-    def listed(self) -> None: ...
-    def line_changed(self) -> None: ...
-    def workers_changed(self) -> None: ...
-    def judged(self, verdict: Verdict) -> None: ...
-    def ended(self, observation: Observation, verdict: Verdict) -> None: ...
-    def watched(self, operation_id: str) -> bool: ...
-    def anyone(self) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -58,12 +49,14 @@ class _Pace:
 class Monitor:
     """Start with `run` in a task; everything else is called from the same event loop."""
 
-    def __init__(self, ktrdr: Ktrdr, store: Storage, listener: Listener, address: str) -> None:
+    def __init__(self, ktrdr: Ktrdr, store: Storage, bus: EventBus, audience: Audience, address: str) -> None:
         self.line = Line(address)
         self.worker_list = WorkerList()
         self._ktrdr = ktrdr
         self._store = store
-        self._listener = listener
+        self._bus = bus
+        self._audience = audience
+        self.estimates = Estimates(store.paces)
         self._live: dict[str, Observation] = {}
         self._answers: dict[str, dict[str, Any]] = {}
         self._pollers: dict[str, asyncio.Task[None]] = {}
@@ -72,14 +65,18 @@ class Monitor:
         self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
         self._stopping = False  # what is heard of now is read after the next start
         self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
+        bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
+        bus.subscribe(events.OperationFound, lambda event: self.observe(Reading(event.snapshot, event.answer)))
 
     async def run(self) -> None:
         """Poll what is not finished, until cancelled."""
-        self._stopping = False
+        self._stopping, began = False, time.time()
         for observation in self._store.memory.unfinished():
             self._adopt(observation)
         try:
-            await asyncio.Event().wait()
+            while True:
+                self._store.paces.awake(began, time.time())
+                await asyncio.sleep(SIGN_OF_LIFE)
         finally:
             self._stopping = True
             for poller in self._pollers.values():
@@ -101,7 +98,7 @@ class Monitor:
 
     def anyone(self) -> bool:
         """Whether somebody has a page open."""
-        return self._listener.anyone()
+        return bool(self._audience.readers("line"))
 
     def polled(self, operation_id: str) -> bool:
         """It is read again and again, until it is finished."""
@@ -210,7 +207,7 @@ class Monitor:
     # Pollers
 
     def keep(self, before: Observation | None, observation: Observation) -> None:
-        """Remember and draw; `before` is what was known until now."""
+        """Store what is new and publish it; `before` is what was known until now."""
         operation_id, verdict = observation.snapshot.id, self.verdict(observation)
         was_listed = operation_id in self._live
         if verdict.live:
@@ -220,15 +217,16 @@ class Monitor:
         told = (verdict.state, verdict.word)
         if before is None or differs(before, observation) or self._told.get(operation_id) != told:
             self._store.memory.remember(observation, verdict, time.time())
-            self._listener.judged(verdict)
+            self._bus.publish(events.VerdictRecorded(observation, verdict))
         self._told[operation_id] = told
         if not verdict.live:
             self._told.pop(operation_id)
-        self._listener.changed(observation)
+        self.estimates.record_first(observation, verdict, time.time())
+        self._bus.publish(events.OperationChanged(observation, verdict))
         if was_listed != verdict.live or before is None:
-            self._listener.listed()
+            self._bus.publish(events.OperationsListed())
         if was_listed and not verdict.live:
-            self._listener.ended(observation, verdict)
+            self._bus.publish(events.OperationEnded(observation, verdict))
         if was_listed != verdict.live:
             self._log(observation, verdict, before)
 
@@ -291,7 +289,8 @@ class Monitor:
         """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do
         not, and longer still when nobody looks. Being woken shortens it, though never below FASTEST."""
         pace = self._paces[operation_id]
-        if self._listener.watched(operation_id):
+        observation = self._live.get(operation_id)
+        if watched(self._audience, operation_id, observation.snapshot.kind if observation else ""):
             wait = min(FASTEST * (1 + pace.unchanged * 0.25), WATCHED)
         else:
             wait = UNWATCHED
@@ -311,18 +310,18 @@ class Monitor:
         now = time.time()
         self.worker_list = replace(self.worker_list, answered_at=now)
         if self.line.answered(now, slow):
-            self._listener.line_changed()
+            self._bus.publish(events.ConnectionChanged())
             self.wake()
 
     def failed(self, error: CLIClientError) -> None:
         """Nobody was there."""
         if self.line.failed(error.message, time.time()):
             log.warning("backend silent: %s", error.message)
-            self._listener.line_changed()
+            self._bus.publish(events.ConnectionChanged())
 
     def heard_of_workers(self, workers: Sequence[Worker]) -> tuple[set[str], set[str]]:
         """Take in a list of workers; returns the operations they were busy with before, and are now."""
         before = {worker.operation_id for worker in self.worker_list.workers if worker.operation_id}
         self.worker_list = self.worker_list.heard(workers, time.time())
-        self._listener.workers_changed()
+        self._bus.publish(events.WorkersChanged())
         return before, {worker.operation_id for worker in self.worker_list.workers if worker.operation_id}

@@ -2,13 +2,12 @@
 what an operation's kind calls its curves. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from panel.adapters import KINDS
-from panel.domain.gaps import DAY, LENGTHS, Candle
+from panel.domain.gaps import DAY, LENGTHS, Candle, Row
 from panel.domain.snapshot import Snapshot
-from panel.monitoring.inventory import Row
 from panel.views.templating import rounded
 
 WIDTH = 1000  # units of the map's line
@@ -17,14 +16,25 @@ MOST = 3000  # candles that are drawn at once
 Span = tuple[float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """One row of the map: the stretches with bars and the gaps as (x, width), and what can be done about it."""
+
+    row: Row
+    pieces: list[tuple[float, float]]
+    holes: list[tuple[float, float]]
+    loading: Snapshot | None
+    place: str
+    late: bool
+
+
 def span_of(rows: Sequence[Row], now: float) -> Span:
     """The time that the map covers: from the oldest stored bar to now."""
     starts = [row.range.start for row in rows if row.range.start is not None]
     return (min(starts), now) if starts else (now - 365 * DAY, now)
 
 
-def row_view(row: Row, loading: Snapshot | None, span: Span) -> dict[str, Any]:
-    """One row: the stretches with bars and the gaps as (x, width), and what can be done about it."""
+def row_view(row: Row, loading: Snapshot | None, span: Span) -> RowView:
     start, end = row.range.start, row.range.end
     length = LENGTHS[row.range.timeframe]
     pieces: list[tuple[float, float]] = []
@@ -35,14 +45,9 @@ def row_view(row: Row, loading: Snapshot | None, span: Span) -> dict[str, Any]:
             pieces.append(_place(at, gap.start, span))
             at = gap.end
         pieces.append(_place(at, end + length, span))
-    return {
-        "row": row,
-        "pieces": pieces,
-        "holes": [_place(gap.start, gap.end, span) for gap in holes],
-        "loading": loading,
-        "place": place_of(*row.pair),
-        "late": end is not None and span[1] - end > 4 * DAY + 2 * length,
-    }
+    gaps = [_place(gap.start, gap.end, span) for gap in holes]
+    late = end is not None and span[1] - end > 4 * DAY + 2 * length
+    return RowView(row, pieces, gaps, loading, place_of(*row.pair), late)
 
 
 def place_of(symbol: str, timeframe: str) -> str:

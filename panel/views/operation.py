@@ -1,51 +1,119 @@
-"""What one operation's page shows beyond its state: how long it may take, what its curves say, what happened."""
+"""What an operation's card, row and page show. Pure: values in, typed views out."""
 
 import json
 import shlex
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from panel import __version__
 from panel.adapters import KINDS, OperationAdapter
-from panel.domain.comparison import Changes, changes
+from panel.domain.checkpoints import Checkpoint
 from panel.domain.diagnostics import Note, notes
-from panel.domain.estimate import estimate, left, reach, record
-from panel.domain.history import ActionRecord, OperationQuery
+from panel.domain.estimate import Estimate, Promise, left, record
+from panel.domain.gaps import Row
+from panel.domain.history import ActionRecord, RecordedReading
 from panel.domain.observation import Observation
 from panel.domain.report import report
+from panel.domain.requests import Start
+from panel.domain.results import Figure
+from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
-from panel.domain.timeline import Moment, points, timeline
+from panel.domain.timeline import Moment, points
 from panel.domain.values import number
 from panel.errors import InvalidForm
-from panel.storage.store import Storage
+
+REPORTED = (State.FAILED, State.PROBLEMS, State.LOST, State.VANISHED, State.STRAY, State.FORGOTTEN)
 
 
-def estimate_of(store: Storage, observation: Observation, verdict: Verdict, now: float) -> dict[str, str] | None:
-    """How much longer it takes, how that is known, and how good that was before; None when nothing honest can
-    be said. A run's first estimate is written down, to be judged by later."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationView:
+    """One operation. Times are Unix seconds; `row`: what is stored now of what a load was for; `left`: how much
+    longer it takes, in words."""
+
+    seen: Observation
+    snapshot: Snapshot
+    verdict: Verdict
+    title: str
+    kind: str
+    figures: Sequence[Figure]
+    started: float | None
+    ended: float | None
+    took: float | None
+    row: Row | None
+    left: str
+    now: float
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateView:
+    """How much longer it takes, how that is known, and how good that was for earlier runs."""
+
+    left: str
+    basis: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailsView:
+    """What an operation's own page shows beside its OperationView, and its stream draws again when it changes."""
+
+    estimate: EstimateView | None
+    notes: list[Note]
+    resume: Checkpoint | None
+    commands: list[str]
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineView:
+    """What happened, and how many readings one can go back to after the end. `points`: these as JSON."""
+
+    moments: list[Moment]
+    readings: int
+    points: str
+
+
+def operation_view(
+    observation: Observation,
+    verdict: Verdict,
+    now: float,
+    *,
+    embedded: bool,
+    row: Row | None = None,
+    estimate: Estimate | None = None,
+) -> OperationView:
     snapshot = observation.snapshot
-    if verdict.state is not State.RUNNING:
-        return None
-    pace = store.paces.pace(snapshot.id)
-    end = reach(snapshot.kind, snapshot.percentage, number(snapshot.context.get("step_total")))
-    earlier = store.paces.earlier(snapshot)
-    found = estimate(pace, now, reach=end, started=snapshot.started_at or snapshot.created_at, earlier=earlier)
-    if found is None:
-        return None
-    store.paces.promise(snapshot.id, now, found.low, found.high)
-    return {"left": left(found), "basis": found.basis, "record": record(store.paces.promises(snapshot))}
-
-
-def changes_of(store: Storage, observation: Observation) -> Changes | None:
-    """What is different from the last run of its strategy that completed before it; None without one."""
-    adapter, snapshot = KINDS.get(observation.snapshot.kind), observation.snapshot
-    if adapter is None or not adapter.measures or not snapshot.strategy:
-        return None
-    began = snapshot.created_at or observation.changed_at
-    found, _ = store.memory.find(
-        OperationQuery(snapshot.kind, (State.COMPLETED,), snapshot.strategy, until=began, limit=1)
+    adapter = KINDS.get(snapshot.kind)
+    started = snapshot.started_at or snapshot.created_at
+    ended = (snapshot.completed_at or observation.changed_at) if not verdict.live else None
+    return OperationView(
+        seen=observation,
+        snapshot=snapshot,
+        verdict=verdict,
+        title=adapter.name(snapshot) if adapter else snapshot.kind,
+        kind=adapter.title if adapter else snapshot.kind,
+        figures=adapter.figures(snapshot) if adapter else [],
+        started=started,
+        ended=ended,
+        took=ended - started if ended and started and ended > started else None,
+        row=row,
+        left=left(estimate) if estimate else "",
+        now=now,
+        embedded=embedded,
     )
-    return changes(adapter.measures, found[0].snapshot, snapshot) if found else None
+
+
+def estimate_view(found: Estimate | None, promises: Sequence[Promise]) -> EstimateView | None:
+    return EstimateView(left(found), found.basis, record(promises)) if found else None
+
+
+def end_in_words(view: OperationView) -> str:
+    """An end in one line: “Training rsi_swing completed: test accuracy 61.0 %”."""
+    verdict, figures = view.verdict, view.figures
+    name = view.kind if view.title == view.kind else f"{view.kind} {view.title}"
+    result = f"{figures[0].label.lower()} {figures[0].value}" if figures else ""
+    return f"{name} {verdict.word.lower()}: {result if result and verdict.word == 'Completed' else verdict.headline}"
 
 
 def notes_of(observation: Observation, verdict: Verdict) -> list[Note]:
@@ -54,32 +122,25 @@ def notes_of(observation: Observation, verdict: Verdict) -> list[Note]:
     return notes(snapshot.epochs, total=snapshot.steps_total, baseline=baseline, live=verdict.state is State.RUNNING)
 
 
-def moments_of(store: Storage, observation: Observation, now: float) -> list[Moment]:
-    """Everything observed of it, the newest last."""
-    snapshot = observation.snapshot
-    readings = store.memory.readings(snapshot.id)
-    since = snapshot.created_at or (readings[0].at if readings else now)
-    until = observation.changed_at if snapshot.finished else now
-    return timeline(snapshot, readings, _requests(store, snapshot.id), store.paces.absences(since, until))
+def timeline_view(moments: list[Moment], readings: Sequence[RecordedReading], verdict: Verdict) -> TimelineView:
+    past = points(readings) if not verdict.live and len(readings) > 2 else []
+    return TimelineView(moments, len(past), json.dumps(past, separators=(",", ":"), ensure_ascii=False))
 
 
-def timeline_of(store: Storage, observation: Observation, verdict: Verdict, now: float) -> dict[str, Any]:
-    """The list, and after the end the readings that one can go back to."""
-    readings = store.memory.readings(observation.snapshot.id) if not verdict.live else []
-    past = points(readings) if len(readings) > 2 else []
-    return {
-        "moments": moments_of(store, observation, now),
-        "readings": len(past),
-        "points": json.dumps(past, separators=(",", ":"), ensure_ascii=False),
-    }
+def with_start(actions: Sequence[ActionRecord], start: Start | None) -> list[ActionRecord]:
+    """What was asked for through the panel, its start included."""
+    if start is None or any(action.what == "start" for action in actions):
+        return list(actions)
+    outcome = "taken" if start.state == "started" else start.message
+    return [*actions, ActionRecord(start.asked_at, "start", start.by_whom, outcome)]
 
 
-def commands_of(store: Storage, observation: Observation, address: str) -> list[str]:
+def commands_of(snapshot: Snapshot, start: Start | None, address: str) -> list[str]:
     """Command lines that start the same thing again; [] when what was asked for is not known."""
-    adapter, start = KINDS.get(observation.snapshot.kind), store.start_of(observation.snapshot.id)
+    adapter = KINDS.get(snapshot.kind)
     if adapter is None:
         return []
-    known = observation.snapshot.parameters | {"strategy_name": observation.snapshot.strategy}
+    known = snapshot.parameters | {"strategy_name": snapshot.strategy}
     return commands_for(adapter, start.form if start else adapter.typed(known), address)
 
 
@@ -99,28 +160,7 @@ def commands(made: OperationAdapter, address: str) -> list[str]:
     return [shlex.join(words) for words in (own, made.ktrdr_argv()) if words]
 
 
-def report_of(
-    store: Storage,
-    observation: Observation,
-    verdict: Verdict,
-    now: float,
-    *,
-    title: str,
-    commands: list[str],
-    backend: str,
-) -> str:
-    """Of a run that did not go well, as text to copy; "" for the others."""
-    if verdict.state not in (State.FAILED, State.PROBLEMS, State.LOST, State.VANISHED, State.STRAY, State.FORGOTTEN):
-        return ""
-    versions = (f"ktrdr-panel {__version__}", f"backend {backend or 'embedded'}")
-    moments = moments_of(store, observation, now)
-    return report(observation.snapshot, verdict, moments, title=title, commands=commands, versions=versions)
-
-
-def _requests(store: Storage, operation_id: str) -> list[ActionRecord]:
-    requests, start = store.memory.requests(operation_id), store.start_of(operation_id)
-    if start is not None and not any(request.what == "start" for request in requests):
-        requests.append(
-            ActionRecord(start.asked_at, "start", start.by_whom, "taken" if start.state == "started" else start.message)
-        )
-    return requests
+def report_of(view: OperationView, moments: list[Moment], commands: list[str], address: str) -> str:
+    """Of a run that did not go well, as text to copy."""
+    versions = (f"ktrdr-panel {__version__}", f"backend {address or 'embedded'}")
+    return report(view.snapshot, view.verdict, moments, title=view.title, commands=commands, versions=versions)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -35,9 +36,16 @@ environment = Environment(
 )
 
 
-def draw(template: str, **values: Any) -> str:
-    """The template as text."""
-    return environment.get_template(template).render(**values)
+def draw(template: str, *views: Any, **values: Any) -> str:
+    """The template as text. Its variables are the fields of the views (dataclasses), and `values`."""
+    for view in views:
+        values = variables(view) | values
+    return environment.get_template(template).render(values)
+
+
+def variables(view: Any) -> dict[str, Any]:
+    """A dataclass's fields by name, as they are."""
+    return {field.name: getattr(view, field.name) for field in fields(view)}
 
 
 def when(at: float | None, show: str = "local") -> Markup:

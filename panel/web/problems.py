@@ -29,7 +29,7 @@ async def _expected(request: Request, exc: HTTPException) -> Response:
     return page(
         request,
         "problem.html",
-        exc.status_code,
+        status=exc.status_code,
         title=_TITLES.get(exc.status_code, "That did not work"),
         message=message,
     )
@@ -46,4 +46,4 @@ async def _unexpected(request: Request, exc: Exception) -> Response:
     message = "Something went wrong inside the panel. Nothing was lost; its log says more."
     if for_programs(request.url.path):
         return problem(500, message)
-    return page(request, "problem.html", 500, title="That did not work", message=message)
+    return page(request, "problem.html", status=500, title="That did not work", message=message)

@@ -1,4 +1,4 @@
-"""Answers: whole pages, fragments, and going elsewhere, for htmx and without it."""
+"""Reads forms and makes answers: whole pages, fragments and redirects, for htmx and without it."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -8,30 +8,32 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from panel.views.templating import draw
+from panel.web.panel import panel_of
 
 
-def page(request: Request, template: str, status: int = 200, stream: str = "line", **values: Any) -> HTMLResponse:
+def page(
+    request: Request, template: str, *views: Any, status: int = 200, stream: str = "line", **values: Any
+) -> HTMLResponse:
     """A whole page; `stream` names the one stream it opens."""
-    live = request.app.state.live
-    settings = request.app.state.settings
-    who = {"unprotected": settings.unprotected, "may_leave": bool(settings.password)}
-    frame = {"stream": stream, "path": request.url.path, **who, **live.line()}
-    return HTMLResponse(draw(template, **frame | values), status)
+    panel = panel_of(request)
+    who = {"unprotected": panel.settings.unprotected, "may_leave": bool(panel.settings.password)}
+    frame = {"stream": stream, "path": request.url.path, **who}
+    return HTMLResponse(draw(template, panel.reader.connection(), *views, **frame | values), status)
 
 
-def fragment(template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    return HTMLResponse(draw(template, **values), status)
+def fragment(template: str, *views: Any, status: int = 200, **values: Any) -> HTMLResponse:
+    return HTMLResponse(draw(template, *views, **values), status)
 
 
 def for_programs(path: str) -> bool:
-    """Below the JSON face, where nobody reads pages."""
+    """Below the JSON API, which has no pages."""
     return path == "/api" or path.startswith("/api/")
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error for a program (RFC 9457)."""
-    told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse(told, status, headers, "application/problem+json")
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse(body, status, headers, "application/problem+json")
 
 
 def by_htmx(request: Request) -> bool:
@@ -48,3 +50,9 @@ def go(request: Request, path: str) -> Response:
 def actor(request: Request) -> str:
     """Who asks, as it is written down: the panel knows addresses, not people."""
     return f"a browser at {request.client.host}" if request.client else "a browser"
+
+
+async def typed(request: Request) -> dict[str, str]:
+    """The form's fields."""
+    form = await request.form(max_files=0, max_fields=50)
+    return {name: value for name, value in form.items() if isinstance(value, str)}

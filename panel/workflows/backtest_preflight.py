@@ -1,39 +1,48 @@
 """Which models can be tried out, and what is known before a backtest of one starts."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
 
-from starlette.datastructures import State as Rooms
-
+from panel.backend.catalogue import Catalogue
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS
 from panel.domain.history import OperationQuery
 from panel.domain.models import Model, gathered
 from panel.domain.state import State
 from panel.errors import CLIClientError
-from panel.workflows.preflight import AMBER, OK, RED, Line, Period, dates_of, of_form, of_range, of_workers
-from panel.workflows.starting import new_key
+from panel.workflows.preflight import (
+    AMBER,
+    OK,
+    RED,
+    Line,
+    Period,
+    Preflight,
+    Sources,
+    dates_of,
+    form_lines,
+    worker_lines,
+)
 
 OFFERED = 100
 
 
-async def known_models(rooms: Rooms) -> list[Model]:
+async def known_models(sources: Sources) -> list[Model]:
     """Of the trainings that the panel remembers, and those that the backend lists."""
-    trained, _ = rooms.store.memory.find(OperationQuery(kind="training", states=(State.COMPLETED,), limit=OFFERED))
+    trained, _ = sources.storage.memory.find(OperationQuery(kind="training", states=(State.COMPLETED,), limit=OFFERED))
     try:
-        listed = await rooms.catalogue.models()
+        listed = await sources.catalogue.models()
     except CLIClientError:
         listed = []
     remembered = []
     for observation in trained:
-        start = rooms.store.start_of(observation.snapshot.id)
+        start = sources.storage.start_of(observation.snapshot.id)
         name = start.form.get("strategy_name", "") if start is not None else ""
         remembered.append(Model.from_training(observation.snapshot, name))
     return gathered(remembered, listed)[:OFFERED]
 
 
-def begun(values: dict[str, str], models: list[Model]) -> dict[str, str]:
+def with_model(values: dict[str, str], models: list[Model]) -> dict[str, str]:
     """A form as it is first shown: with the model that was asked for, or else the newest of the strategy."""
     path, strategy = values["model_path"], values["strategy_name"]
     for model in models:
@@ -42,7 +51,7 @@ def begun(values: dict[str, str], models: list[Model]) -> dict[str, str]:
     return values
 
 
-def completed(values: dict[str, str], given: dict[str, str], models: list[Model]) -> dict[str, str]:
+def completed(values: dict[str, str], given: Mapping[str, str], models: list[Model]) -> dict[str, str]:
     """A form as it was sent: what was typed instead of a choice counts, and what the model says fills what was left
     out, as the page's script does."""
     path = given.get("other_model", "").strip() or values["model_path"]
@@ -63,34 +72,31 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-async def check_backtest(rooms: Rooms, given: dict[str, str]) -> dict[str, Any]:
-    """What the fragment shows for a form as it is filled in now."""
-    live = rooms.live
+async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
+    """For a form as it is filled in now."""
     path = given.get("other_model", "").strip() or given.get("model_path", "").strip()
-    shown: dict[str, Any] = {"chosen": path, "lines": [], "silent": "", "embedded": live.embedded, "key": new_key}
-    shown |= {"kind": "backtesting", "ask": "Choose a model to see what it needs.", "missing": [], "can_plan": False}
+    ask = "Choose a model to see what it needs."
     if not path:
-        return shown
-    models = await known_models(rooms)
+        return Preflight("backtesting", ask, path)
+    models = await known_models(sources)
     model = next((model for model in models if model.path == path), None)
-    values = {name: given.get(name, "").strip() for name in ("strategy_name", "symbol", "timeframe")} | {
-        "model_path": path
-    }
-    asked = completed(values, {}, models)
+    values = {name: given.get(name, "").strip() for name in ("strategy_name", "symbol", "timeframe")}
+    asked = completed(values | {"model_path": path}, {}, models)
     try:
-        pairs = await _pairs(rooms, model, asked)
-        ranges = await asyncio.gather(*(rooms.catalogue.range(*pair) for pair in pairs))
+        pairs = await _pairs(sources.catalogue, model, asked)
+        ranges = await asyncio.gather(*(sources.catalogue.range(*pair) for pair in pairs))
     except CLIClientError as exc:
-        return shown | {"silent": exc.message}
+        return Preflight("backtesting", ask, path, exc.message)
     dates = dates_of(given)
-    lines = [*_of_model(model, asked), *of_form("backtesting", given | asked), *_of_overlap(model, asked, dates)]
-    lines += [of_range(live, found, dates, "backtest") for found in ranges]
-    return shown | {"lines": [*lines, *of_workers(live, "backtesting")]}
+    lines = [*_of_model(model, asked), *form_lines("backtesting", given | asked), *_of_overlap(model, asked, dates)]
+    lines += [sources.range_line(found, dates, "backtest") for found in ranges]
+    lines += worker_lines(sources.monitor.worker_list.workers, "backtesting")
+    return Preflight("backtesting", ask, path, lines=tuple(lines))
 
 
-async def _pairs(rooms: Rooms, model: Model | None, asked: dict[str, str]) -> list[tuple[str, str]]:
-    """The symbol with each timeframe that the model looks at; what nobody chose is the strategy's own."""
-    listed = {strategy.name: strategy for strategy in await rooms.catalogue.strategies()}
+async def _pairs(catalogue: Catalogue, model: Model | None, asked: dict[str, str]) -> list[tuple[str, str]]:
+    """The symbol with each timeframe that the model uses; what was not chosen is the strategy's own."""
+    listed = {strategy.name: strategy for strategy in await catalogue.strategies()}
     strategy = listed.get(asked["strategy_name"])
     symbol = asked["symbol"].upper() or (strategy.symbols[0] if strategy and strategy.symbols else "")
     looks_at = (model.timeframes if model else ()) or (strategy.timeframes if strategy else ())

@@ -1,19 +1,21 @@
-"""What is known before a training starts: would it run, and if not, what mends it."""
+"""What is known before a training starts: would it run, and if not, what mends it. It only reads."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, Range
+from panel.domain.gaps import DAY, LENGTHS, Range, Row
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Check, Strategy
 from panel.domain.values import moment
+from panel.domain.workers import Worker
 from panel.errors import CLIClientError, InvalidForm
-from panel.live.publisher import Publisher
-from panel.workflows.starting import new_key
+from panel.monitoring.inventory import DataInventory
+from panel.monitoring.poller import Monitor
+from panel.storage.store import Storage
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
 SLACK = 5 * DAY  # a weekend and a holiday at either end are no lack of data
@@ -36,13 +38,49 @@ class Line:
     details: tuple[str, ...] = ()
 
 
-async def preflight(live: Publisher, catalogue: Catalogue, given: dict[str, str]) -> dict[str, Any]:
-    """What the fragment shows for a form as it is filled in now."""
-    name = given.get("strategy_name", "").strip()
-    shown: dict[str, Any] = {"chosen": name, "lines": [], "silent": "", "embedded": live.embedded, "key": new_key}
-    shown |= {"kind": "training", "ask": "Choose a strategy to see what it needs."}
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What was checked for a form. `chosen`: "" while there is nothing to check yet, which `ask` says; `silent`: why
+    the backend could not be asked."""
+
+    kind: str
+    ask: str
+    chosen: str
+    silent: str = ""
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def missing(self) -> list[dict[str, str]]:
+        """Loads without which it would fail."""
+        return [line.load for line in self.lines if line.load and line.level == RED]
+
+    @property
+    def can_plan(self) -> bool:
+        """Whether loads alone would make it run."""
+        return self.kind == "training" and bool(self.missing) and all(x.load for x in self.lines if x.level == RED)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the checks read."""
+
+    storage: Storage
+    catalogue: Catalogue
+    monitor: Monitor
+    inventory: DataInventory
+    embedded: bool
+
+    def range_line(self, found: Range, dates: Period, what: str, needed: int = 0) -> Line:
+        running = (observation.snapshot for observation in self.monitor.running())
+        return range_line(found, self.inventory.row(found.symbol, found.timeframe), running, dates, what, needed)
+
+
+async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
+    """For a form as it is filled in now."""
+    name, catalogue = given.get("strategy_name", "").strip(), sources.catalogue
+    ask = "Choose a strategy to see what it needs."
     if not name:
-        return shown
+        return Preflight("training", ask, name)
     try:
         listed = {strategy.name: strategy for strategy in await catalogue.strategies()}
         strategy = listed.get(name, Strategy(name))
@@ -53,18 +91,15 @@ async def preflight(live: Publisher, catalogue: Catalogue, given: dict[str, str]
             catalogue.check(name), asyncio.gather(*(catalogue.range(*pair) for pair in pairs))
         )
     except CLIClientError as exc:
-        return shown | {"silent": exc.message}
-    dates = dates_of(given)
-    lines = [_of_strategy(strategy, check), *of_form("training", given)]
-    lines += [of_range(live, found, dates, "training", strategy.history_required or 0) for found in ranges]
-    missing = [line.load for line in lines if line.load and line.level == RED]
-    can_plan = (
-        check.valid and check.trainable and bool(missing) and all(line.load for line in lines if line.level == RED)
-    )
-    return shown | {"lines": [*lines, *of_workers(live, "training")], "missing": missing, "can_plan": can_plan}
+        return Preflight("training", ask, name, exc.message)
+    dates, needed = dates_of(given), strategy.history_required or 0
+    lines = [_strategy_line(strategy, check), *form_lines("training", given)]
+    lines += [sources.range_line(found, dates, "training", needed) for found in ranges]
+    lines += worker_lines(sources.monitor.worker_list.workers, "training")
+    return Preflight("training", ask, name, lines=tuple(lines))
 
 
-def _of_strategy(strategy: Strategy, check: Check) -> Line:
+def _strategy_line(strategy: Strategy, check: Check) -> Line:
     if not check.valid:
         return Line(RED, strategy.name, "cannot be trained.", details=check.problems[:6])
     if not check.trainable:
@@ -75,7 +110,7 @@ def _of_strategy(strategy: Strategy, check: Check) -> Line:
     return Line(OK, strategy.name, f"{words}.", details=check.warnings[:6])
 
 
-def of_form(kind: str, given: dict[str, str]) -> list[Line]:
+def form_lines(kind: str, given: dict[str, str]) -> list[Line]:
     """What is wrong with the dates and lists, before they are sent."""
     try:
         KINDS[kind].from_form(given)
@@ -85,14 +120,12 @@ def of_form(kind: str, given: dict[str, str]) -> list[Line]:
     return []
 
 
-def of_range(live: Publisher, found: Range, dates: Period, what: str, needed: int = 0) -> Line:
+def range_line(found: Range, row: Row, running: Iterable[Snapshot], dates: Period, what: str, needed: int) -> Line:
     """Whether `what` (training, backtest) finds its bars; `needed` is how many of them come before the first sample."""
     start, end = dates
-    subject, row = f"{found.symbol} {found.timeframe}", live.survey.row(found.symbol, found.timeframe)
-    for observation in live.relay.running():
-        snapshot = observation.snapshot
+    subject = f"{found.symbol} {found.timeframe}"
+    for snapshot in running:
         if (snapshot.kind, snapshot.symbol, snapshot.timeframe) == ("data_load", found.symbol, found.timeframe):
-            live.relay.wake(snapshot.id)  # somebody watches it here
             return Line(AMBER, subject, "is being loaded.", found, snapshot)
     tail = {"symbol": found.symbol, "timeframe": found.timeframe, "mode": "tail"}
     if not found.bars or found.start is None or found.end is None:
@@ -117,12 +150,12 @@ def of_range(live: Publisher, found: Range, dates: Period, what: str, needed: in
     return Line(OK, subject, stored, found)
 
 
-def of_workers(live: Publisher, kind: str) -> list[Line]:
-    """The workers were last heard of in the relay's own round, at most some seconds ago."""
-    workers = [worker for worker in live.relay.worker_list.workers if worker.kind == kind]
-    if not workers:
+def worker_lines(workers: Iterable[Worker], kind: str) -> list[Line]:
+    """The workers were last listed some seconds ago at most."""
+    able = [worker for worker in workers if worker.kind == kind]
+    if not able:
         return []
-    if any(worker.status == "available" for worker in workers):
+    if any(worker.status == "available" for worker in able):
         return [Line(OK, "A worker", "is free.")]
     return [Line(AMBER, "No worker", "is free: the start would be refused until one is.")]
 

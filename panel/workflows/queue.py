@@ -8,12 +8,12 @@ exactly once. A plan is a training that waits for loads of its own.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
+from panel.domain.events import EventBus, OperationsListed, QueueChanged, StartsChanged
 from panel.domain.gaps import DAY
 from panel.domain.requests import OPEN, Load, Plan, Start
 from panel.domain.values import moment
@@ -25,13 +25,14 @@ from panel.storage.store import Storage
 from panel.workflows.starting import StartWorkflow
 
 ROUND = 1.0  # seconds between looks at what the first load has come to
+DECIDED_WITHIN = 3.0  # seconds that a submit waits to learn whether its load begins at once
 BUSY_WORDS = ("one at a time", "busy")  # of a refusal that only means: later
 
 log = logging.getLogger(__name__)
 
 
 class LoadQueue:
-    """The queue. `changed` is called when anything in it has. Start with `run` in a task."""
+    """The queue. Start with `run` in a task."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class LoadQueue:
         relay: Monitor,
         catalogue: Catalogue,
         turn: ProcessLock,
-        changed: Callable[[], None],
+        events: EventBus,
     ) -> None:
         self._ktrdr = ktrdr
         self._store = store
@@ -49,14 +50,33 @@ class LoadQueue:
         self._relay = relay
         self._catalogue = catalogue
         self._turn = turn
-        self._changed = changed
+        self._events = events
         self._due = asyncio.Event()
+        self._news = asyncio.Event()  # set, and replaced, whenever a load's fate may have been decided
+        events.subscribe(StartsChanged, lambda _: self.wake())
+        events.subscribe(OperationsListed, lambda _: self._notify())
 
     def add(self, key: str, form: dict[str, str]) -> Load:
         """Queue a load, once for each key."""
         load = self._store.add_load(key, form)
         self.wake()
         return load
+
+    def load(self, key: str) -> Load | None:
+        return self._store.load(key)
+
+    async def decided(self, load: Load) -> Load:
+        """The load once it has begun, was refused or has to wait for another; as it is after DECIDED_WITHIN."""
+        with suppress(asyncio.TimeoutError):
+            async with asyncio.timeout(DECIDED_WITHIN):
+                while load.state == "starting" or (load.state == "waiting" and not self.others()):
+                    await self._news.wait()
+                    load = self._store.load(load.key) or load
+        return load
+
+    def _notify(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
 
     def plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
         """Load these, then train."""
@@ -74,7 +94,7 @@ class LoadQueue:
             await self._stop_operation(load.operation_id)
         self._store.settle_load(key, "cancelled", operation_id=load.operation_id)
         if load.state == "unconfirmed":  # the person knows that, and decides
-            self._starting.dismiss(_start_of(load))
+            self._starting.dismiss(start_key(load))
         self.wake()
 
     async def cancel_plan(self, key: str) -> None:
@@ -113,6 +133,10 @@ class LoadQueue:
         """Something is another than it was: look at once."""
         self._due.set()
         self._changed()
+
+    def _changed(self) -> None:
+        self._notify()
+        self._events.publish(QueueChanged())
 
     async def _round(self) -> None:
         for key, start in self._store.withdrawn_starts():
@@ -158,7 +182,7 @@ class LoadQueue:
         if not self._store.settle_load(load.key, "starting"):
             return  # it was removed while the backend was asked
         adapter = KINDS["data_load"].from_form(load.form)
-        start = await self._starting.submit(_start_of(load), adapter, load.form)
+        start = await self._starting.submit(start_key(load), adapter, load.form)
         self._started(load, start)
         if start.state == "started" and start.operation_id:
             await self._relay.look(start.operation_id)
@@ -185,7 +209,7 @@ class LoadQueue:
     async def _follow(self, load: Load) -> None:
         if load.operation_id is None:
             # The panel stopped in mid-start, or the answer was lost: the start's own record knows more.
-            start = self._store.start(_start_of(load))
+            start = self._store.start(start_key(load))
             if start is not None:
                 self._started(load, start)
             else:
@@ -259,6 +283,6 @@ class LoadQueue:
         self._changed()
 
 
-def _start_of(load: Load) -> str:
+def start_key(load: Load) -> str:
     """The key of the start that is this load's present attempt."""
     return f"{load.key}.{load.attempts}"

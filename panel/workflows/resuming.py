@@ -12,16 +12,19 @@ from typing import Any
 
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.checkpoints import Checkpoint
+from panel.domain.events import CheckpointChecked, EventBus, OperationChanged
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
 from panel.errors import CLIClientError
+from panel.monitoring.audience import Audience
 from panel.monitoring.poller import Monitor
 
 LOOK_TIMEOUT = 3.0  # seconds for a checkpoint; the page waits for it
 BUSY = 30.0  # seconds that a worker may stay busy after a cancel: its backend hears of it every ten
 AGAIN = 1.5  # seconds between two looks at the workers
+WRITTEN = 1.5  # seconds after an end until its checkpoint is written
 KEPT = 100  # operations whose checkpoint or attempt is kept in mind
 
 
@@ -74,9 +77,13 @@ def own(checkpoint: Checkpoint | None, observation: Observation) -> Checkpoint |
 class ResumeWorkflow:
     """What could be resumed, and what is being resumed."""
 
-    def __init__(self, ktrdr: Ktrdr, relay: Monitor) -> None:
+    def __init__(self, ktrdr: Ktrdr, relay: Monitor, events: EventBus, audience: Audience) -> None:
         self._ktrdr = ktrdr
         self._relay = relay
+        self._events = events
+        self._audience = audience
+        self._looking: set[asyncio.Task[None]] = set()
+        events.subscribe(OperationChanged, self._operation_changed)
         self._checkpoints: dict[str, tuple[float | None, Checkpoint | None]] = {}  # with the end it is of
         self._attempts: dict[str, Attempt] = {}
 
@@ -93,13 +100,25 @@ class ResumeWorkflow:
         """Whether its checkpoint was looked up since it ended."""
         return self._checkpoints.get(observation.snapshot.id, (0.0, None))[0] == observation.snapshot.completed_at
 
-    async def consider(self, observation: Observation) -> None:
-        """Look whether there is something to offer."""
+    def _operation_changed(self, event: OperationChanged) -> None:
+        """While its page is open, look for the checkpoint of what has just ended."""
+        observation, open_pages = event.observation, self._audience.readers(f"op:{event.observation.snapshot.id}")
+        if open_pages and not self.considered(observation) and not out_of_question(observation, event.verdict):
+            task = asyncio.create_task(self.consider(observation, WRITTEN))
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+
+    async def consider(self, observation: Observation, after: float = 0.0) -> None:
+        """Look whether there is something to offer, unless that is out of the question. `after`: seconds."""
+        await asyncio.sleep(after)
+        if out_of_question(observation, self._relay.verdict(observation)):
+            return
         _put(
             self._checkpoints,
             observation.snapshot.id,
             (observation.snapshot.completed_at, await self.look(observation.snapshot.id)),
         )
+        self._events.publish(CheckpointChecked(observation))
 
     async def look(self, operation_id: str) -> Checkpoint | None:
         """Ask for its one checkpoint; the list of all is large. None when there is none, or no answer in time."""
@@ -121,7 +140,7 @@ class ResumeWorkflow:
         return attempt
 
     async def close(self) -> None:
-        tasks = [attempt.task for attempt in self._attempts.values() if attempt.task]
+        tasks = [*self._looking, *(attempt.task for attempt in self._attempts.values() if attempt.task)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,11 +10,12 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from panel.adapters import OperationAdapter
-from panel.backend.ktrdr import Ktrdr, Reading
+from panel.backend.ktrdr import Ktrdr
+from panel.domain.events import EventBus, OperationFound, StartConfirmed, StartsChanged
 from panel.domain.requests import Start
 from panel.domain.verdict import Observation
 from panel.errors import CLIClientError
@@ -41,23 +42,13 @@ def new_id(kind: str) -> str:
 
 
 class StartWorkflow:
-    """The one way in which anything is started. `met` is called with operations that a start may have begun,
-    `began` with each start that has an operation, `changed` when a start is another than it was, whichever
-    process of this memory file did it."""
+    """The one way in which anything is started. Publishes what becomes of starts, whichever process of this memory
+    file sent them."""
 
-    def __init__(
-        self,
-        ktrdr: Ktrdr,
-        store: Storage,
-        met: Callable[[Reading], object] = lambda reading: None,
-        began: Callable[[Start], None] = lambda start: None,
-        changed: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, ktrdr: Ktrdr, store: Storage, events: EventBus) -> None:
         self._ktrdr = ktrdr
         self._store = store
-        self._met = met
-        self._began = began
-        self._changed = changed
+        self._events = events
         self._under_way: dict[str, asyncio.Task[Start]] = {}
         self._looked: dict[str, float] = {}  # key -> when it was last looked for, monotonic
 
@@ -114,10 +105,10 @@ class StartWorkflow:
         before: list[Start] = []
         while True:
             for start in self._store.starts_without_operation(time.time() - _DAY):
-                self._began(start)
+                self._events.publish(StartConfirmed(start))
             opened = self._store.unsettled_starts()
             if opened != before:
-                self._changed()
+                self._events.publish(StartsChanged())
             for start in opened:
                 if self._due(start):
                     await self.check_again(start.key)
@@ -192,7 +183,7 @@ class StartWorkflow:
         for reading in await candidates(self._ktrdr, start, self._known_otherwise):
             if reading.snapshot is not None:
                 might_be[reading.snapshot.id] = reading.snapshot
-                self._met(reading)
+                self._events.publish(OperationFound(reading.snapshot, reading.answer))
         sure = [snapshot for snapshot in might_be.values() if fits(start, snapshot)]
         unanswered = self._store.unanswered_starts()
         others = [other for other in unanswered if other.key != start.key and not other.operation_id]
@@ -208,6 +199,6 @@ class StartWorkflow:
     def _settle(self, start: Start, state: str, message: str = "", operation_id: str | None = None) -> Start:
         settled = self._store.settle(start.key, state, message, operation_id)
         if settled.state == "started":
-            self._began(settled)
-        self._changed()
+            self._events.publish(StartConfirmed(settled))
+        self._events.publish(StartsChanged())
         return settled

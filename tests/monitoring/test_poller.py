@@ -12,35 +12,13 @@ import pytest
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.observation import Observation
-from panel.domain.verdict import Verdict
 from panel.monitoring.discovery import Discovery
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
+from tests.support.parts import monitor_of
 from tests.support.scripted import Backend, operation, percent, stamp
 
 pytestmark = pytest.mark.anyio
-
-
-class Nobody:
-    """Pages that nobody has open."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def changed(self, observation: Observation) -> None:
-        self.heard.append(observation.snapshot.id)
-
-    def listed(self) -> None: ...
-    def line_changed(self) -> None: ...
-    def workers_changed(self) -> None: ...
-    def judged(self, verdict: Verdict) -> None: ...
-    def ended(self, observation: Observation, verdict: Verdict) -> None: ...
-
-    def watched(self, operation_id: str) -> bool:
-        return True
-
-    def anyone(self) -> bool:
-        return True
 
 
 class Wire(httpx.ASGITransport):
@@ -60,7 +38,7 @@ class Wire(httpx.ASGITransport):
 async def relaying(wire: Wire, folder: Path) -> AsyncIterator[Monitor]:
     async with AsyncCLIClient("http://backend/api/v1", transport=wire, max_retries=0) as client:
         store = Storage(folder / "panel.db")
-        relay = Monitor(Ktrdr(client), store, Nobody(), client.address)
+        relay = monitor_of(client, store)
         discovery = Discovery(Ktrdr(client), relay, store.memory, every=0.3)
         tasks = [asyncio.create_task(relay.run()), asyncio.create_task(discovery.run())]
         try:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from panel.app import create_app
 from panel.settings import Settings
 from tests.support.inside import Answer, Inside
+from tests.support.parts import panel_of
 from tests.support.wires import Line
 
 
@@ -94,9 +95,8 @@ class Life:
             self._messages.put_nowait({"type": "lifespan.shutdown"})
             for _ in range(turns):
                 await asyncio.sleep(0)
-            live = self.routed.state.live
-            live.loads.wake()
-            live.relay.wake()
+            panel_of(self.app).queue.wake()
+            panel_of(self.app).monitor.wake()
             async with asyncio.timeout(60):
                 await self._task
 
@@ -105,7 +105,7 @@ class Life:
     def kill(self) -> None:
         """As KILL does: from now on nothing of it writes or sends."""
         self.line.cut = True
-        self.routed.state.store.close()
+        panel_of(self.app).storage.close()
 
         async def end() -> None:
             for _ in range(20):

@@ -21,6 +21,7 @@ from panel.app import create_app
 from panel.live.hub import Hub
 from panel.live.protocol import Connection
 from panel.settings import Settings
+from tests.support.parts import panel_of
 from tests.support.scripted import served
 
 OWN_PAGE = {"sec-fetch-site": "same-origin"}
@@ -31,13 +32,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def live_of(app: Any) -> Any:
-    """The room that draws, of an app behind whatever stands in front of it."""
-    while not hasattr(app, "state"):
-        app = app._app
-    return app.state.live
 
 
 class Inside:
@@ -65,8 +59,13 @@ class Inside:
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
 
     @property
+    def panel(self) -> Any:
+        return panel_of(self._app)
+
+    @property
     def fanout(self) -> Hub:
-        return live_of(self._app).fanout
+        hub: Hub = self.panel.hub
+        return hub
 
     def tasks(self) -> int:
         return len(asyncio.all_tasks(self._loop))

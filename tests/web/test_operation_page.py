@@ -3,9 +3,12 @@
 import html
 import json
 import re
+import sqlite3
+from contextlib import closing
 
 from panel.app import memory_of
 from panel.storage.store import Storage
+from panel.views.operation import EstimateView
 from tests.support.pages import words
 from tests.support.panels import stream
 from tests.support.scripted import RESULT, epochs, operation, percent, stamp
@@ -44,6 +47,23 @@ def test_an_estimate_is_a_range_with_its_reasons_and_is_written_down(remembering
     store = Storage(memory_of(here.settings))
     assert store.paces.promised("op_a")
     store.close()
+
+
+def test_drawing_writes_nothing(remembering):
+    here = remembering("op_a", steady(99), {"progress": percent(98.5, "Epoch 99/100", steps_total=100)})
+    here.until("/operations/op_a", lambda text: "Estimate" in words(text))
+    with closing(sqlite3.connect(memory_of(here.settings), check_same_thread=False)) as db:
+        db.execute("DELETE FROM promises")  # a first estimate could be recorded again
+        db.commit()
+
+        def draws() -> tuple[list[int], EstimateView | None]:
+            reader, seen = here.inside.panel.reader, [db.execute("PRAGMA data_version").fetchone()[0]]
+            view = reader.operation(reader.monitor.known("op_a"), estimated=True)
+            details, _ = reader.details(view), (reader.home(), reader.timeline(view), reader.stored(), reader.queue())
+            return [*seen, db.execute("PRAGMA data_version").fetchone()[0]], details.estimate
+
+        (before, after), estimate = here.inside.call(draws)
+    assert before == after and estimate is not None
 
 
 def test_no_estimate_before_it_is_honest(here, backend):

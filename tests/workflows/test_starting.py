@@ -8,11 +8,11 @@ from starlette.responses import JSONResponse, Response
 from panel.adapters import KINDS, DataLoadOperationAdapter, TrainingOperationAdapter
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
-from panel.monitoring.poller import Monitor
+from panel.domain.events import EventBus, StartConfirmed
 from panel.storage.store import Storage
-from panel.workflows.starting import StartWorkflow, new_key
-from tests.monitoring.test_poller import Nobody
+from panel.workflows.starting import new_key
 from tests.support.panels import panel
+from tests.support.parts import monitor_of, starts_of
 from tests.support.scripted import Backend, operation, stamp
 
 pytestmark = pytest.mark.anyio
@@ -41,8 +41,13 @@ def store(tmp_path):
 
 
 @pytest.fixture
-async def relay(client, store):
-    relay = Monitor(Ktrdr(client), store, Nobody(), client.address)
+def events():
+    return EventBus()
+
+
+@pytest.fixture
+async def relay(client, store, events):
+    relay = monitor_of(client, store, events)
     task = asyncio.create_task(relay.run())
     yield relay
     task.cancel()
@@ -54,14 +59,14 @@ def posts(backend: Backend, path: str = "/trainings/start") -> int:
 
 
 async def test_a_start_is_sent_with_an_id_of_the_panels_choice(client, store, backend):
-    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert (start.state, posts(backend)) == ("started", 1)
     assert backend.bodies == [("POST /trainings/start", {"strategy_name": "swing", "task_id": start.operation_id})]
     assert start.operation_id in backend.operations
 
 
 async def test_fifty_submits_at_once_are_one_start(client, store, backend):
-    starting, key = StartWorkflow(Ktrdr(client), store), new_key()
+    starting, key = starts_of(client, store), new_key()
     starts = await asyncio.gather(
         *(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING) for _ in range(50))
     )
@@ -72,21 +77,21 @@ async def test_the_same_key_after_a_restart_starts_nothing(client, tmp_path, bac
     key, told = new_key(), []
     for _ in range(3):
         store = Storage(tmp_path / "panel.db")
-        told.append(await StartWorkflow(Ktrdr(client), store).submit(key, TrainingOperationAdapter("swing"), TRAINING))
+        told.append(await starts_of(client, store).submit(key, TrainingOperationAdapter("swing"), TRAINING))
         store.close()
     assert posts(backend) == 1 and len({start.operation_id for start in told}) == 1
 
 
 async def test_a_refusal_is_told_in_the_backends_words_and_can_be_tried_anew(client, store, backend):
     backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: swing.yaml"})
-    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert (start.state, start.message, posts(backend)) == ("refused", "Strategy file not found: swing.yaml", 1)
 
 
 async def test_no_worker_is_a_refusal_but_a_bare_503_is_not(client, store, backend):
     detail = {"error": "No training workers available", "registered_workers": 0, "hint": "Retry in a few seconds."}
     backend.answers["POST /trainings/start"] = (503, {"detail": detail})
-    starting = StartWorkflow(Ktrdr(client), store)
+    starting = starts_of(client, store)
     assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "refused"
     backend.answers["POST /trainings/start"] = lambda _: Response("<html>Bad gateway", 503)
     assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
@@ -94,7 +99,7 @@ async def test_no_worker_is_a_refusal_but_a_bare_503_is_not(client, store, backe
 
 async def test_nobody_there_means_that_nothing_was_sent(store):
     async with AsyncCLIClient("http://127.0.0.1:9/api/v1", max_retries=0) as client:
-        start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+        start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert start.state == "unsent" and "Could not connect" in start.message
 
 
@@ -121,14 +126,14 @@ async def _late():
 )
 async def test_a_training_whose_answer_is_lost_is_found_by_its_id(client, store, backend, answer):
     backend.answers["POST /trainings/start"] = await started_then(backend, answer)
-    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert (start.state, posts(backend)) == ("started", 1)
     assert start.operation_id in backend.operations
 
 
 async def test_a_start_that_nobody_can_confirm_is_never_sent_again(client, store, backend):
     backend.answers["POST /trainings/start"] = (500, {"detail": "All connection attempts failed"})
-    starting = StartWorkflow(Ktrdr(client), store)
+    starting = starts_of(client, store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert start.state == "unconfirmed" and "All connection attempts failed" in start.message
     assert (await starting.submit(start.key, TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
@@ -176,14 +181,14 @@ async def test_a_load_whose_answer_is_lost_is_matched_by_type_symbol_and_time(cl
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     lists(backend, *(known[item] for item in items))
     adapter = DataLoadOperationAdapter("EURUSD", "1h")
-    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), adapter, LOAD)
+    start = await starts_of(client, store).submit(new_key(), adapter, LOAD)
     assert start.state == state and posts(backend, "/data/acquire/download") == 1
 
 
 async def test_an_operation_is_never_matched_to_two_starts(client, store, backend):
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     lists(backend, listed(backend, "op_a"))
-    starting = StartWorkflow(Ktrdr(client), store)
+    starting = starts_of(client, store)
     states = [
         (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state for _ in range(2)
     ]
@@ -195,7 +200,7 @@ async def test_what_was_put_aside_may_still_have_begun_what_is_found(client, sto
     A person is asked."""
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     lists(backend)
-    starting = StartWorkflow(Ktrdr(client), store)
+    starting = starts_of(client, store)
     first, second = new_key(), new_key()
     assert (await starting.submit(first, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
     starting.dismiss(first)
@@ -203,12 +208,13 @@ async def test_what_was_put_aside_may_still_have_begun_what_is_found(client, sto
     assert (await starting.submit(second, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
 
 
-async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, store, relay, backend):
+async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, store, relay, events, backend):
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     lists(backend, listed(backend, "op_a"), listed(backend, "op_b"))
     listed(backend, "op_other_symbol", symbol="GBPUSD")
     began = []
-    starting = StartWorkflow(Ktrdr(client), store, relay.observe, began.append)
+    events.subscribe(StartConfirmed, lambda event: began.append(event.start))
+    starting = starts_of(client, store, events)
     key = (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).key
     await relay.look("op_other_symbol")
     async with asyncio.timeout(20):
@@ -226,7 +232,7 @@ async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, st
 
 async def test_what_is_put_aside_is_looked_for_no_more(client, store, backend):
     backend.answers["POST /trainings/start"] = (500, {"detail": "lost"})
-    starting = StartWorkflow(Ktrdr(client), store)
+    starting = starts_of(client, store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert starting.might_be(start) == [], "it has an id of its own"
     assert starting.dismiss(start.key).state == "dismissed"
@@ -240,7 +246,7 @@ async def test_what_is_put_aside_is_looked_for_no_more(client, store, backend):
 async def test_what_may_still_be_on_its_way_is_not_given_up(client, store, backend, monkeypatch):
     monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 45.0)
     start, _ = store.claim(new_key(), "training", TRAINING, "op_on_its_way")  # by another process, just now
-    starting = StartWorkflow(Ktrdr(client), store)
+    starting = starts_of(client, store)
     assert (await starting.check_again(start.key)).state == "sending"
     monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 0.0)
     assert (await starting.check_again(start.key)).state == "unconfirmed"
@@ -250,7 +256,7 @@ async def test_a_look_leaves_alone_what_is_just_being_sent(client, store, backen
     go_on = asyncio.Event()
     backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
     async with AsyncCLIClient(client.address, max_retries=0) as patient:
-        starting, key = StartWorkflow(Ktrdr(patient), store), new_key()
+        starting, key = starts_of(patient, store), new_key()
         sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
         while not posts(backend):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -264,7 +270,7 @@ async def test_a_stop_does_not_wait_for_an_answer_that_does_not_come(client, sto
     go_on = asyncio.Event()
     backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
     async with AsyncCLIClient(client.address, max_retries=0) as patient:
-        starting, key = StartWorkflow(Ktrdr(patient), store), new_key()
+        starting, key = starts_of(patient, store), new_key()
         sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
         while not posts(backend):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -292,7 +298,7 @@ async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_p
     backend.operations["op_arrived"] = operation("op_arrived")
     store.close()
     store = Storage(tmp_path / "panel.db")
-    task = asyncio.create_task(StartWorkflow(Ktrdr(client), store).run())
+    task = asyncio.create_task(starts_of(client, store).run())
     async with asyncio.timeout(20):
         while any(store.start(key).state == "sending" for key in (lost.key, arrived.key)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -310,7 +316,7 @@ async def test_a_backtest_is_matched_by_its_strategy_and_found_through_the_worke
         listed(backend, name, "backtesting", strategy_name=strategy)
         backend.workers.append({"worker_id": name, "worker_type": "backtesting", "current_operation_id": name})
     backend.answers["POST /backtests/start"] = (500, {"detail": "lost"})
-    start = await StartWorkflow(Ktrdr(client), store).submit(new_key(), KINDS["backtesting"].from_form(form), form)
+    start = await starts_of(client, store).submit(new_key(), KINDS["backtesting"].from_form(form), form)
     assert (start.state, start.operation_id) == ("started", "op_mine")
 
 
@@ -320,7 +326,7 @@ async def test_a_look_that_cannot_see_everything_decides_nothing(client, store, 
     backend.answers["GET /operations/op_b"] = (500, {"detail": "worker hangs"})
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     adapter = DataLoadOperationAdapter("EURUSD", "1h")
-    assert (await StartWorkflow(Ktrdr(client), store).submit(new_key(), adapter, LOAD)).state == "unconfirmed"
+    assert (await starts_of(client, store).submit(new_key(), adapter, LOAD)).state == "unconfirmed"
 
 
 async def test_a_page_in_front_of_the_backend_does_not_say_that_it_knows_nothing(client, store, backend):
@@ -333,7 +339,7 @@ async def test_a_page_in_front_of_the_backend_does_not_say_that_it_knows_nothing
         return Response("", 502)
 
     backend.answers["POST /trainings/start"] = play
-    starting = StartWorkflow(Ktrdr(client), store)
+    starting = starts_of(client, store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert start.state == "unconfirmed"
     del backend.answers[f"GET /operations/{start.operation_id}"]
@@ -343,7 +349,7 @@ async def test_a_page_in_front_of_the_backend_does_not_say_that_it_knows_nothing
 async def test_two_clicks_on_resume_are_one(client, store, backend):
     backend.operations["op_r"] = operation("op_r", status="cancelled", completed_at=stamp())
     backend.answers["POST /operations/op_r/resume"] = (200, {"success": True, "data": {"status": "resuming"}})
-    relay = Monitor(Ktrdr(client), store, Nobody(), client.address)
+    relay = monitor_of(client, store)
     await relay.look("op_r")
     await asyncio.gather(relay.resume("op_r"), relay.resume("op_r"))
     await relay.resume("op_r")  # and later, from a page that has not heard yet

@@ -11,9 +11,10 @@ import re
 import secrets
 import time
 from math import ceil
+from typing import Annotated, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,6 +53,7 @@ class AuthenticationMiddleware:
             await asyncio.to_thread(self.sessions.load)
             await self._app(scope, receive, send)
             return
+        scope["login"] = self
         request = Request(scope)
         session = self.sessions.find(self.token(request))
         if (scope["method"], scope["path"]) in OPEN:
@@ -117,17 +119,22 @@ class AuthenticationMiddleware:
             session.open.discard(limit)
 
 
+async def _login_of(request: Request) -> AuthenticationMiddleware:  # async: FastAPI runs others in a thread
+    return cast(AuthenticationMiddleware, request.scope["login"])
+
+
+LoginDep = Annotated[AuthenticationMiddleware, Depends(_login_of)]
+
+
 @router.get("/login")
-async def ask(request: Request, next: str = "/") -> Response:
-    login: AuthenticationMiddleware = request.app.state.login
+async def ask(request: Request, login: LoginDep, next: str = "/") -> Response:
     if login.sessions.find(login.token(request)):
         return RedirectResponse(own_path(next), 303)
     return _page(next)
 
 
 @router.post("/login")
-async def enter(request: Request) -> Response:
-    login: AuthenticationMiddleware = request.app.state.login
+async def enter(request: Request, login: LoginDep) -> Response:
     try:
         form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
     except ValueError:
@@ -151,8 +158,7 @@ async def enter(request: Request) -> Response:
 
 
 @router.post("/logout")
-async def leave(request: Request) -> Response:
-    login: AuthenticationMiddleware = request.app.state.login
+async def leave(request: Request, login: LoginDep) -> Response:
     login.sessions.end(login.token(request))
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(login.cookie, httponly=True, samesite="strict", secure=_by_https(request))

@@ -1,46 +1,40 @@
 """What can be done to an operation: cancel, resume. Each asks first, on a page of its own or in place."""
 
 import asyncio
-import time
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from panel.errors import CLIClientError
-from panel.live.publisher import Publisher
+from panel.web.panel import PanelDep
 from panel.web.respond import actor, by_htmx, fragment, go, page
-from panel.web.routes.pages import find
+from panel.web.routes.operation import find
 from panel.workflows.resuming import BUSY, Attempt, own
 
 router = APIRouter(prefix="/operations/{operation_id}")
 
 
 @router.get("/cancel")
-async def ask(request: Request, operation_id: str) -> Response:
+async def ask(request: Request, panel: PanelDep, operation_id: str) -> Response:
     """The question before a cancel, with what it would end and what of it would be lost."""
-    live: Publisher = request.app.state.live
-    observation, now = await find(request, operation_id), time.time()
-    view = live.view(observation, live.relay.verdict(observation), now) | {
-        "checkpoint": None,
-        "inline": by_htmx(request),
-    }
-    if observation.snapshot.kind == "training" and view["verdict"].live:
-        view["checkpoint"] = own(await live.resuming.look(operation_id), observation)
+    observation = await find(panel, operation_id)
+    view, checkpoint = panel.reader.operation(observation), None
+    if observation.snapshot.kind == "training" and view.verdict.live:
+        checkpoint = own(await panel.resume.look(operation_id), observation)
     if by_htmx(request):
-        return fragment("fragments/cancel.html", **view)
-    return page(request, "cancel.html", **view)
+        return fragment("fragments/cancel.html", view, checkpoint=checkpoint, inline=True)
+    return page(request, "cancel.html", view, checkpoint=checkpoint, inline=False)
 
 
 @router.post("/cancel")
-async def cancel(request: Request, operation_id: str) -> Response:
+async def cancel(request: Request, panel: PanelDep, operation_id: str) -> Response:
     """In place when its question was asked in place: the stream tells how it goes on."""
-    live: Publisher = request.app.state.live
-    observation = await find(request, operation_id)
+    observation = await find(panel, operation_id)
     inline = by_htmx(request) and bool((await request.form(max_files=0, max_fields=5)).get("inline"))
-    finished = not live.relay.verdict(observation).live
+    finished = not panel.monitor.verdict(observation).live
     if not finished:
         try:
-            await live.relay.cancel(operation_id, actor(request))
+            await panel.monitor.cancel(operation_id, actor(request))
         except CLIClientError as exc:
             # 400: it finished first; 404: it is no longer known. The operation's page shows both.
             if exc.status_code != 400 and not exc.unknown:
@@ -53,23 +47,22 @@ async def cancel(request: Request, operation_id: str) -> Response:
 
 
 @router.post("/resume")
-async def resume(request: Request, operation_id: str) -> Response:
+async def resume(request: Request, panel: PanelDep, operation_id: str) -> Response:
     """Go on from the checkpoint, once a worker is free; without scripts the answer waits for that."""
-    live: Publisher = request.app.state.live
-    observation = await find(request, operation_id)
-    if live.relay.verdict(observation).live and live.resuming.attempt(operation_id) is not None:
-        return _resumed(request, operation_id, live.resuming.attempt(operation_id))  # pressed twice
-    attempt = live.resuming.begin(operation_id, actor(request))
+    observation = await find(panel, operation_id)
+    if panel.monitor.verdict(observation).live and panel.resume.attempt(operation_id) is not None:
+        return _resumed(request, operation_id, panel.resume.attempt(operation_id))  # pressed twice
+    attempt = panel.resume.begin(operation_id, actor(request))
     if attempt.task is not None:
         await asyncio.wait([attempt.task], timeout=0.5 if by_htmx(request) else 2 * BUSY)
     return _resumed(request, operation_id, attempt)
 
 
 @router.get("/resume")
-async def resumed(request: Request, operation_id: str) -> Response:
+async def resumed(request: Request, panel: PanelDep, operation_id: str) -> Response:
     """How far that has come."""
-    await find(request, operation_id)
-    return _resumed(request, operation_id, request.app.state.live.resuming.attempt(operation_id))
+    await find(panel, operation_id)
+    return _resumed(request, operation_id, panel.resume.attempt(operation_id))
 
 
 def _resumed(request: Request, operation_id: str, attempt: Attempt | None) -> Response:
@@ -84,4 +77,4 @@ def _resumed(request: Request, operation_id: str, attempt: Attempt | None) -> Re
 def _trouble(request: Request, what: str, message: str) -> Response:
     if by_htmx(request):
         return fragment("fragments/trouble.html", what=what, message=message)
-    return page(request, "problem.html", 409, title=what, message=message)
+    return page(request, "problem.html", status=409, title=what, message=message)

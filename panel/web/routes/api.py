@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Annotated, Any, cast
 
 import anyio
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query
 from fastapi.openapi.utils import get_openapi
 from sse_starlette import EventSourceResponse
 
@@ -18,10 +18,9 @@ from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
-from panel.live.publisher import Publisher
-from panel.storage.store import Storage
 from panel.web import api_schemas as shapes
-from panel.web.routes.pages import find
+from panel.web.panel import Panel, PanelDep
+from panel.web.routes.operation import find
 
 _AS_PROBLEM = "application/problem+json"
 _PROBLEM = {"model": shapes.Problem, "content": {_AS_PROBLEM: {}}}
@@ -43,7 +42,7 @@ router = APIRouter(
 
 @router.get("/operations", operation_id="listOperations", summary="Operations, the newest first")
 async def operations(
-    request: Request,
+    panel: PanelDep,
     kind: Annotated[str, Query(description="Only of this kind.")] = "",
     state: Annotated[list[State] | None, Query(description="Only in one of these states.")] = None,
     strategy: Annotated[str, Query(description="Only of this strategy.")] = "",
@@ -54,8 +53,6 @@ async def operations(
 ) -> shapes.Operations:
     """Everything that the panel ever saw, also what the backend has forgotten. Paging is not disturbed by what is
     started meanwhile."""
-    live: Publisher = request.app.state.live
-    store: Storage = request.app.state.store
     wanted = OperationQuery(
         kind=kind,
         states=tuple(state or ()),
@@ -63,11 +60,11 @@ async def operations(
         symbol=symbol,
         since=None if since is None else _seconds(since),
     )
-    total = store.memory.count(wanted)
+    total = panel.storage.memory.count(wanted)
     until, passed = _place(cursor)
-    found, left = store.memory.find(replace(wanted, until=until, offset=passed, limit=limit))
+    found, left = panel.storage.memory.find(replace(wanted, until=until, offset=passed, limit=limit))
     return shapes.Operations(
-        operations=[_operation(live, observation) for observation in found],
+        operations=[_operation(panel, observation) for observation in found],
         total=total,
         next=_cursor(found, until, passed) if left > passed + len(found) else None,
     )
@@ -75,14 +72,13 @@ async def operations(
 
 @router.get("/operations/{operation_id}", operation_id="getOperation", responses=_NOT_FOUND, summary="One operation")
 async def operation(
-    request: Request,
+    panel: PanelDep,
     operation_id: str,
     epochs: Annotated[bool, Query(description="With its losses and accuracies for each epoch.")] = False,
 ) -> shapes.Details:
     """What the panel knows of it; the backend is asked only when that is little."""
-    live: Publisher = request.app.state.live
-    observation = await find(request, operation_id)
-    return shapes.details(observation, live.relay.verdict(observation), epochs)
+    observation = await find(panel, operation_id)
+    return shapes.details(observation, panel.monitor.verdict(observation), epochs)
 
 
 @router.get(
@@ -98,13 +94,12 @@ async def operation(
     },
     summary="One operation, as it changes",
 )
-async def events(request: Request, operation_id: str) -> EventSourceResponse:
+async def events(panel: PanelDep, operation_id: str) -> EventSourceResponse:
     """First its present state, then each change. When it has ended, an event `end` comes and the stream closes."""
-    live: Publisher = request.app.state.live
-    await find(request, operation_id)
+    await find(panel, operation_id)
     box = Mailbox()
     return EventSourceResponse(
-        _events(live, operation_id, box),
+        _events(panel, operation_id, box),
         ping=15,
         send_timeout=30,
         shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
@@ -113,10 +108,9 @@ async def events(request: Request, operation_id: str) -> EventSourceResponse:
 
 
 @router.get("/line", operation_id="getLine", summary="The line to the backend")
-async def line(request: Request) -> shapes.Line:
+async def line(panel: PanelDep) -> shapes.Line:
     """Whether the backend answers, and its workers as they were last listed."""
-    live: Publisher = request.app.state.live
-    return shapes.line(live.relay.line, live.relay.worker_list.workers)
+    return shapes.line(panel.monitor.line, panel.monitor.worker_list.workers)
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -136,15 +130,15 @@ def schema() -> dict[str, Any]:
     return described
 
 
-async def _events(live: Publisher, operation_id: str, box: Mailbox) -> AsyncIterator[bytes]:
+async def _events(panel: Panel, operation_id: str, box: Mailbox) -> AsyncIterator[bytes]:
     told = None
-    with live.fanout.open(box, f"api:{operation_id}"):
-        live.relay.wake(operation_id)
+    with panel.hub.open(box, f"api:{operation_id}"):
+        panel.monitor.wake(operation_id)
         while True:
-            observation = live.relay.known(operation_id)
+            observation = panel.monitor.known(operation_id)
             if observation is None:  # dropped from the memory meanwhile
                 return
-            shown = _operation(live, observation)
+            shown = _operation(panel, observation)
             news = shown.model_copy(update={"read_at": None})  # a reading that says nothing new is none
             if news != told:
                 told = news
@@ -156,10 +150,10 @@ async def _events(live: Publisher, operation_id: str, box: Mailbox) -> AsyncIter
                 return
 
 
-def _operation(live: Publisher, observation: Observation) -> shapes.Operation:
-    verdict = live.relay.verdict(observation)
-    if verdict.live and (latest := live.relay.known(observation.snapshot.id)) is not None:
-        observation, verdict = latest, live.relay.verdict(latest)  # read since it was last written down
+def _operation(panel: Panel, observation: Observation) -> shapes.Operation:
+    verdict = panel.monitor.verdict(observation)
+    if verdict.live and (latest := panel.monitor.known(observation.snapshot.id)) is not None:
+        observation, verdict = latest, panel.monitor.verdict(latest)  # read since it was last written down
     return shapes.operation(observation, verdict)
 
 

@@ -1,7 +1,7 @@
-"""Two to six runs of one kind beside each other."""
+"""Compares two to six runs of one kind."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
@@ -11,11 +11,12 @@ from panel.adapters import KINDS
 from panel.domain import comparison
 from panel.domain.chart import Chart
 from panel.domain.snapshot import ID, Snapshot
-from panel.live.publisher import Publisher
-from panel.views.templating import rounded
+from panel.views.operation import OperationView
+from panel.views.templating import rounded, variables
+from panel.web.panel import PanelDep
 from panel.web.respond import page
+from panel.web.routes.operation import find
 from panel.web.routes.operations import name_of_kind
-from panel.web.routes.pages import find
 
 router = APIRouter(prefix="/operations")
 
@@ -23,21 +24,26 @@ MOST = 6
 LETTERS = "ABCDEF"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(OperationView):
+    """One of the compared operations."""
+
+    letter: str
+
+
 @router.get("/compare")
-async def compare(request: Request) -> HTMLResponse:
+async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
     """`?id=` for each; what cannot be compared is said in a sentence."""
     ids = list(dict.fromkeys(request.query_params.getlist("id")))
     if not all(map(ID.fullmatch, ids)):
         raise HTTPException(404, "There is no operation with such a name.")
     if not 2 <= len(ids) <= MOST:
         return _refused(request, f"Choose two to six operations; {len(ids) or 'none'} {_is(len(ids))} chosen.")
-    live: Publisher = request.app.state.live
-    now = time.time()
     runs = []
     for letter, operation_id in zip(LETTERS, ids, strict=False):
-        observation = await find(request, operation_id)
-        runs.append(live.view(observation, live.relay.verdict(observation), now) | {"letter": letter})
-    snapshots: list[Snapshot] = [run["snapshot"] for run in runs]
+        observation = await find(panel, operation_id)
+        runs.append(Run(**variables(panel.reader.operation(observation)), letter=letter))
+    snapshots: list[Snapshot] = [run.snapshot for run in runs]
     kinds = list(dict.fromkeys(snapshot.kind for snapshot in snapshots))
     if len(kinds) > 1:
         names = " and a ".join(name_of_kind(kind).lower() for kind in kinds)
@@ -54,10 +60,10 @@ async def compare(request: Request) -> HTMLResponse:
         same=[row for row in asked if not row.differs],
         results=comparison.results(adapter.measures if adapter else (), snapshots),
         used=comparison.used(snapshots),
-        sample=[run["letter"] for run in runs if comparison.on_sample(run["snapshot"])],
-        running=[run["letter"] for run in runs if run["verdict"].live],
+        sample=[run.letter for run in runs if comparison.on_sample(run.snapshot)],
+        running=[run.letter for run in runs if run.verdict.live],
         curves=_drawn(charts),
-        now=now,
+        now=time.time(),
     )
 
 
@@ -80,7 +86,7 @@ def _drawn(charts: list[Chart | None]) -> dict[str, Any]:
 
 
 def _refused(request: Request, message: str) -> HTMLResponse:
-    return page(request, "problem.html", 422, title="Nothing to compare", message=message)
+    return page(request, "problem.html", status=422, title="Nothing to compare", message=message)
 
 
 def _is(count: int) -> str:

@@ -2,14 +2,15 @@
 
 import time
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from panel import __version__
-from panel.live.publisher import Publisher
+from panel.domain.connection import Line
 from panel.monitoring.discovery import EVERY
 from panel.monitoring.poller import READ_TIMEOUT
 from panel.storage.store import Storage
+from panel.web.panel import PanelDep
 
 router = APIRouter()
 
@@ -23,10 +24,9 @@ async def healthz() -> JSONResponse:
 
 
 @router.get("/readyz")
-async def readyz(request: Request) -> JSONResponse:
+async def readyz(panel: PanelDep) -> JSONResponse:
     """503 with the reasons while the panel cannot do its work."""
-    live: Publisher = request.app.state.live
-    reasons = [*_of_memory(request.app.state.store), *_of_line(live, time.time())]
+    reasons = [*_of_memory(panel.storage), *_of_line(panel.monitor.line, time.time())]
     return JSONResponse(
         {"status": "not ready" if reasons else "ready", "reasons": reasons}, status_code=503 if reasons else 200
     )
@@ -37,8 +37,7 @@ def _of_memory(store: Storage) -> list[str]:
     return [f"The panel's memory cannot be written to: {problem}."] if problem else []
 
 
-def _of_line(live: Publisher, now: float) -> list[str]:
-    line = live.relay.line
+def _of_line(line: Line, now: float) -> list[str]:
     if line.answered_at is None:
         return [f"The backend at {line.address} has not answered yet. {line.message}".strip()]
     if now - line.answered_at > LATELY:

@@ -14,9 +14,8 @@ from panel.domain.gaps import DAY
 from panel.domain.history import OperationQuery, Sort
 from panel.domain.state import ALONE_WORDS, GROUP_WORDS, GROUPS, State
 from panel.domain.values import moment
-from panel.live.publisher import Publisher
-from panel.storage.operations import OperationStore
 from panel.views.templating import words
+from panel.web.panel import PanelDep
 from panel.web.respond import by_htmx, fragment, page
 
 router = APIRouter(prefix="/operations")
@@ -95,26 +94,24 @@ def asked(given: Mapping[str, str]) -> Asked:
 
 
 @router.get("")
-async def listing(request: Request) -> HTMLResponse:
+async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
     """The whole page, or under htmx what was found alone."""
-    live: Publisher = request.app.state.live
-    memory: OperationStore = request.app.state.store.memory
+    memory = panel.storage.memory
     wish = asked(request.query_params)
     observation, count = memory.find(wish.wanted)
     if not observation and count:  # past the last page
         last = -(-count // PAGE)
         wish = replace(wish, page=last, wanted=replace(wish.wanted, offset=(last - 1) * PAGE))
         observation, count = memory.find(wish.wanted)
-    now = time.time()
     found: dict[str, Any] = {
-        "rows": [live.row(one, now) for one in observation],
+        "rows": [panel.reader.operation(one) for one in observation],
         "count": count,
         "pages": -(-count // PAGE),
         "total": memory.count(OperationQuery()) if wish.given else count,
         "asked": wish,
         "said": said(wish.given),
         "columns": COLUMNS,
-        "now": now,
+        "now": time.time(),
     }
     if by_htmx(request):
         return fragment("fragments/found.html", **found)
@@ -134,11 +131,11 @@ async def listing(request: Request) -> HTMLResponse:
 
 
 @router.get("/news")
-async def news(request: Request) -> HTMLResponse:
+async def news(request: Request, panel: PanelDep) -> HTMLResponse:
     """How many more match than the `had` that the page was drawn with; the page asks when something came or went."""
     wish = asked(request.query_params)
     had = request.query_params.get("had", "")
-    count = request.app.state.store.memory.count(wish.wanted)
+    count = panel.storage.memory.count(wish.wanted)
     more = count - int(had) if had.isascii() and had.isdigit() and len(had) < 10 else 0
     return fragment("fragments/news.html", more=more, asked=wish, had=had)
 

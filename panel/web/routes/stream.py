@@ -13,7 +13,8 @@ from panel.domain.snapshot import ID
 from panel.errors import CLIClientError
 from panel.live.hub import Mailbox
 from panel.live.protocol import EXTENSION, Connection
-from panel.live.publisher import Publisher, heartbeat
+from panel.live.publisher import heartbeat
+from panel.web.panel import Panel, PanelDep
 
 router = APIRouter()
 
@@ -23,60 +24,61 @@ ROWS = 60  # of one list that a stream tells of
 
 
 @router.get("/stream/operations")
-async def rows(request: Request) -> EventSourceResponse:
+async def rows(request: Request, panel: PanelDep) -> EventSourceResponse:
     """For a list of operations: the rows that are on it, named by `?id=`, and that something came or went."""
     ids = list(dict.fromkeys(request.query_params.getlist("id")))[:ROWS]
     if not all(map(ID.fullmatch, ids)):
         raise HTTPException(404)
-    return follow(request, "line", "listing", *(f"row:{operation_id}" for operation_id in ids))
+    return follow(request, panel, "line", "listing", *(f"row:{operation_id}" for operation_id in ids))
 
 
 @router.get("/stream")
 @router.get("/stream/{page}")
-async def stream(request: Request, page: str = "line") -> EventSourceResponse:
+async def stream(request: Request, panel: PanelDep, page: str = "line") -> EventSourceResponse:
     """`/stream` for any page, or for `home`, `stored`, `workers`, an operation's id or `plan-<key>`. It never says
     503: while the backend is silent, that is what the stream tells."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
-    usual = f"plan:{page[5:]}" if page.startswith("plan-") else f"op:{page}"
-    own = page in ("home", "stored", "workers")
-    topics = ("line",) if page == "line" else ("line", page if own else usual)
-    return follow(request, *topics)
+    if page in ("line", "home", "stored", "workers"):
+        return follow(request, panel, *dict.fromkeys(("line", page)))
+    if page.startswith("plan-"):
+        return follow(request, panel, "line", "plans", f"plan:{page[5:]}")
+    return follow(request, panel, "line", f"op:{page}")
 
 
-def follow(request: Request, *topics: str) -> EventSourceResponse:
+def follow(request: Request, panel: Panel, *topics: str) -> EventSourceResponse:
     """The answer that tells what these topics are about, first as it is and then as it changes. A page whose browser
     has no connection to spare wants it BRIEF: as it is, and no more. It asks again and again."""
-    live: Publisher = request.app.state.live
     connection: Connection | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
     box = Mailbox()
     return EventSourceResponse(
         # A generator, because only that is closed when the browser leaves.
-        _frames(live, topics, box, connection, BRIEF in request.headers),
+        _frames(panel, topics, box, connection, BRIEF in request.headers),
         ping=0,
-        send_timeout=live.fanout.patience,
+        send_timeout=panel.hub.patience,
         shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
         shutdown_grace_period=2,
     )
 
 
 async def _frames(
-    live: Publisher, topics: tuple[str, ...], box: Mailbox, connection: Connection | None, brief: bool
+    panel: Panel, topics: tuple[str, ...], box: Mailbox, connection: Connection | None, brief: bool
 ) -> AsyncIterator[bytes]:
     for topic in topics:
-        live.prepare(topic)
+        panel.publisher.prepare(topic)
     try:
-        with live.fanout.open(box, *topics):
-            if topics[-1] == "home":
-                live.relay.wake()
+        with panel.hub.open(box, *topics):
+            operation_id = topics[-1].removeprefix("op:") if topics[-1].startswith("op:") else None
+            if operation_id or topics[-1] == "home":
+                panel.monitor.wake(operation_id)
             box.put("beat", (RETRY_BRIEF if brief else RETRY) + heartbeat())
             yield await box.take()
             if brief:
                 return
-            attached = connection is not None and connection.attach(box, live.fanout.patience)
-            if topics[-1].startswith("op:"):
+            attached = connection is not None and connection.attach(box, panel.hub.patience)
+            if operation_id:
                 with suppress(CLIClientError):  # the line tells that the backend is silent
-                    await live.relay.look(topics[-1].removeprefix("op:"))
+                    await panel.monitor.look(operation_id)
             if attached:
                 await box.closed()
                 return
@@ -84,6 +86,6 @@ async def _frames(
                 yield frames
     finally:
         if connection is not None and connection.detach():
-            live.fanout.dropped += 1
+            panel.hub.dropped += 1
         for topic in topics:
-            live.left(topic)
+            panel.publisher.left(topic)

@@ -1,0 +1,88 @@
+"""What the pages of stored data, of the queue and of plans show. Pure: values in, typed views out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from panel.domain.gaps import Row
+from panel.domain.requests import OPEN, Load, Plan
+from panel.domain.snapshot import Snapshot
+from panel.views.charts import RowView, Span, row_view, span_of
+from panel.workflows.queue import start_key
+
+Pair = tuple[str, str]  # symbol, timeframe
+
+
+@dataclass(frozen=True, slots=True)
+class StoredView:
+    """The map of what is stored. `known`: the symbols that the backend knows."""
+
+    rows: list[RowView]
+    span: Span
+    known: list[str]
+    now: float
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedLoad:
+    """One load, the panel's own or (without `load`) somebody else's. `start`: the key of its present start."""
+
+    load: Load | None
+    snapshot: Snapshot | None
+    start: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """The running loads first. `doubt`: the next one waits for one that may yet begin."""
+
+    queue: list[QueuedLoad]
+    doubt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One load of a plan; `at`: its percentage."""
+
+    load: Load
+    snapshot: Snapshot | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """`share`: the percentage of the whole plan; every load and the training count the same."""
+
+    plan: Plan
+    steps: list[PlanStep]
+    share: int
+    now: float
+    open: bool
+
+
+def stored_view(
+    rows: Sequence[Row], loading: Mapping[Pair, Snapshot], known: list[str], now: float, *, embedded: bool
+) -> StoredView:
+    span = span_of(rows, now)
+    return StoredView([row_view(row, loading.get(row.pair), span) for row in rows], span, known, now, embedded)
+
+
+def queue_view(
+    own: Sequence[Load], running: Sequence[Snapshot], operations: Mapping[str, Snapshot], *, uncertain: bool
+) -> QueueView:
+    """`running`: every load that runs; `operations`: those of the panel's own loads, by id; `uncertain`: some load
+    may be about to begin."""
+    others = [QueuedLoad(None, snapshot, None) for snapshot in running if snapshot.id not in operations]
+    ours = [QueuedLoad(load, operations.get(load.operation_id or ""), start_key(load)) for load in own]
+    # One that is not confirmed holds the queue until a person decides.
+    return QueueView(others + ours, bool(own) and all(load.state == "waiting" for load in own) and uncertain)
+
+
+def plan_view(plan: Plan, loads: Sequence[Load], operations: Mapping[str, Snapshot], now: float) -> PlanView:
+    """`operations`: those of the loads that have begun, by id."""
+    steps = []
+    for load in loads:
+        snapshot = operations.get(load.operation_id or "")
+        at = 100.0 if load.state == "done" else min(snapshot.percentage, 99.0) if snapshot else 0.0
+        steps.append(PlanStep(load, snapshot, at))
+    return PlanView(plan, steps, int(sum(step.at for step in steps) / (len(steps) + 1)), now, plan.state in OPEN)

@@ -1,0 +1,97 @@
+"""What home, the workers' page and the state of the connection show. Pure: values in, typed views out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from panel.domain.attention import WANTING
+from panel.domain.connection import Line
+from panel.domain.observation import Observation
+from panel.domain.requests import Load, Plan, Start
+from panel.domain.system_health import Link, chain, trouble
+from panel.domain.workers import Worker, WorkerList
+from panel.views.operation import OperationView
+
+RECENT = 12  # ended operations that home shows
+GONE = 3600.0  # seconds for which a worker that is gone is still named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeView:
+    """`stuck` and `wanting` ask for attention: they run, or have ended. `unsure`: starts with an unknown outcome;
+    `silent`: the backend does not answer; `asking`: it is asked for the first time."""
+
+    stuck: list[OperationView]
+    running: list[OperationView]
+    wanting: list[OperationView]
+    ended: list[OperationView]
+    unsure: list[Start]
+    silent: bool
+    asking: bool
+    now: float
+    waiting: list[Load]
+    plans: list[Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """The system health, link by link, and the worst of what is wrong."""
+
+    line: Line
+    links: list[Link]
+    trouble: Link | None
+    now: float
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    worker: Worker
+    doing: OperationView | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersView:
+    """The workers, and those that are gone lately, with when they were last listed."""
+
+    workers: list[WorkerView]
+    gone: list[tuple[str, float]]
+    around: WorkerList
+    line: Line
+    now: float
+
+
+def home_view(
+    running: Sequence[OperationView],
+    wanting: list[OperationView],
+    ended: list[OperationView],
+    line: Line,
+    starts: list[Start],
+    loads: Sequence[Load],
+    plans: list[Plan],
+    now: float,
+) -> HomeView:
+    return HomeView(
+        stuck=[item for item in running if item.verdict.state in WANTING],
+        running=[item for item in running if item.verdict.state not in WANTING],
+        wanting=wanting,
+        ended=ended,
+        unsure=starts[:20],
+        silent=line.failing_since is not None,
+        asking=line.answered_at is None,
+        now=now,
+        waiting=[load for load in loads if load.state == "waiting"],
+        plans=plans,
+    )
+
+
+def connection_view(
+    line: Line, workers: WorkerList, loads: Sequence[Observation], now: float, *, embedded: bool
+) -> ConnectionView:
+    links = chain(line, workers, loads, now, embedded=embedded)
+    return ConnectionView(line, links, trouble(links), now, embedded)
+
+
+def workers_view(rows: list[WorkerView], workers: WorkerList, line: Line, now: float) -> WorkersView:
+    there = {worker.id for worker in workers.workers}
+    gone = [(id_, at) for id_, at in workers.listed_at.items() if id_ not in there and now - at < GONE]
+    return WorkersView(rows, sorted(gone, key=lambda item: -item[1]), workers, line, now)

@@ -1,0 +1,63 @@
+"""Everything the panel consists of, as one typed value that routes ask for."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, FastAPI, Request
+
+from panel.backend.catalogue import Catalogue
+from panel.backend.ktrdr import Ktrdr
+from panel.live.hub import Hub
+from panel.live.publisher import Publisher
+from panel.live.reader import Reader
+from panel.monitoring.discovery import Discovery
+from panel.monitoring.inventory import DataInventory
+from panel.monitoring.poller import Monitor
+from panel.monitoring.unreported import UnreportedRuns
+from panel.settings import Settings
+from panel.storage.store import Storage
+from panel.web.metrics import Metrics
+from panel.workflows.preflight import Sources
+from panel.workflows.queue import LoadQueue
+from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.starting import StartWorkflow
+from panel.workflows.submit import SubmitWorkflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """Built completely in `panel.app` before anything starts."""
+
+    settings: Settings
+    ktrdr: Ktrdr
+    storage: Storage
+    catalogue: Catalogue
+    monitor: Monitor
+    discovery: Discovery
+    unreported: UnreportedRuns
+    inventory: DataInventory
+    starts: StartWorkflow
+    queue: LoadQueue
+    resume: ResumeWorkflow
+    sources: Sources
+    submit: SubmitWorkflow
+    hub: Hub
+    reader: Reader
+    publisher: Publisher
+    metrics: Metrics
+
+
+def install(app: FastAPI, panel: Panel) -> None:
+    app.state.panel = panel
+
+
+def panel_of(request: Request) -> Panel:
+    """The only look into the app's untyped state."""
+    return cast(Panel, request.app.state.panel)
+
+
+async def _depend(request: Request) -> Panel:  # async: FastAPI runs others in a thread
+    return panel_of(request)
+
+
+PanelDep = Annotated[Panel, Depends(_depend)]

@@ -1,0 +1,48 @@
+"""One operation's page."""
+
+import json
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse
+
+from panel.domain.observation import Observation
+from panel.domain.snapshot import ID
+from panel.errors import CLIClientError
+from panel.views.charts import curves_of
+from panel.web.panel import Panel, PanelDep
+from panel.web.respond import page
+
+router = APIRouter()
+
+
+@router.get("/operations/{operation_id}")
+async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTMLResponse:
+    observation = await find(panel, operation_id)
+    await panel.resume.consider(observation)
+    view = panel.reader.operation(observation)
+    answer = panel.monitor.answer(operation_id)
+    shown = {name: value for name, value in (answer or {}).items() if name != "metrics"}
+    return page(
+        request,
+        "operation.html",
+        view,
+        panel.reader.details(view),
+        panel.reader.timeline(view),
+        stream=operation_id,
+        changes=panel.reader.changes(observation),
+        curves=json.dumps(curves_of(observation.snapshot)),
+        raw=json.dumps(shown, indent=2, ensure_ascii=False, default=str) if answer else "",
+    )
+
+
+async def find(panel: Panel, operation_id: str) -> Observation:
+    """What is known of the operation; 404 when it is unknown, 502 when the backend cannot be asked."""
+    if not ID.fullmatch(operation_id):
+        raise HTTPException(404, "There is no operation with such a name.")
+    try:
+        observation = await panel.monitor.look(operation_id)
+    except CLIClientError as exc:
+        raise HTTPException(502, f"The panel does not know this operation, and could not ask: {exc.message}") from exc
+    if observation is None:
+        raise HTTPException(404, "Neither the panel nor the backend knows this operation.")
+    return observation

@@ -1,0 +1,190 @@
+"""The one entry for starting something, whether a form, a program or a command line asks: check, ask for confirmation
+where the start would fail or destroy data, then queue a load or start the rest."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from panel.adapters import KINDS, OperationAdapter
+from panel.domain.formatting import day
+from panel.domain.gaps import DAY
+from panel.domain.requests import Load, Start
+from panel.domain.values import moment
+from panel.errors import CLIClientError, InvalidForm
+from panel.workflows.backtest_preflight import completed, known_models
+from panel.workflows.preflight import RED, Sources, check_training
+from panel.workflows.queue import LoadQueue
+from panel.workflows.starting import StartWorkflow, new_key
+
+INSIST, REPLACE = "insist", "replace"  # confirmations: start what would fail; replace stored data
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    operation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The load waits, or its start is not answered yet."""
+
+    load: Load
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """Nothing was sent. `errors`: a sentence for each field, "" for the form as a whole."""
+
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The backend said no; `errors` has its message at the field that it is about."""
+
+    message: str
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsConfirmation:
+    """Nothing was sent. `which` confirmation is missing, and why it is needed."""
+
+    which: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The request never left."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """It was sent, and whether it began is not known. `open`: it is still looked for."""
+
+    start: Start
+
+    @property
+    def open(self) -> bool:
+        return self.start.state != "dismissed"
+
+
+SubmitResult = Started | Queued | Invalid | Refused | NeedsConfirmation | NotSent | Unconfirmed
+
+
+class SubmitWorkflow:
+    """With `sources`, what would fail or destroy data needs a confirmation; with a queue, loads go there. A command
+    line has neither: it waits for its own turn."""
+
+    def __init__(self, starts: StartWorkflow, sources: Sources | None = None, queue: LoadQueue | None = None) -> None:
+        self._starts = starts
+        self._sources = sources
+        self._queue = queue
+
+    async def values(self, adapter: type[OperationAdapter], given: Mapping[str, str]) -> dict[str, str]:
+        """The form's fields as they were typed, and what follows from the chosen model."""
+        values = {field.name: given.get(field.name, "") for field in adapter.fields}
+        if "model_path" in values and self._sources is not None:
+            return completed(values, given, await known_models(self._sources))
+        return values
+
+    async def submit(
+        self,
+        kind: str,
+        form: Mapping[str, str],
+        key: str,
+        actor: str,
+        *,
+        confirmations: Collection[str] = (),
+        repeatable: bool = False,
+    ) -> SubmitResult:
+        """Start it once for each key. `repeatable`: the button keeps its key, and pressing it again means to try again
+        what was refused or cancelled."""
+        adapter, values = KINDS[kind], dict(form)
+        try:
+            made = adapter.from_form(values)
+        except InvalidForm as exc:
+            return Invalid(exc.errors)
+        which = {"training": INSIST, "data_load": REPLACE}.get(kind, "")
+        if self._sources is not None and which and which not in confirmations:
+            asks = _would_fail if which == INSIST else _would_replace
+            if why := await asks(self._sources, values):
+                return NeedsConfirmation(which, why)
+        if self._queue is not None and kind == "data_load":
+            return await self._enqueue(self._queue, values, key, repeatable=repeatable)
+        return result_of(await self._starts.submit(key, made, values, actor))
+
+    async def _enqueue(self, queue: LoadQueue, values: dict[str, str], key: str, *, repeatable: bool) -> SubmitResult:
+        if repeatable and (before := queue.load(key)) is not None and before.state in ("refused", "cancelled"):
+            key = new_key()
+        load = await queue.decided(queue.add(key, values))
+        if load.state == "refused":
+            return Refused(load.message, _blame("data_load", load.message))
+        return Started(load.operation_id) if load.operation_id else Queued(load)
+
+
+async def _would_fail(sources: Sources, values: dict[str, str]) -> str:
+    """Why this training would certainly fail: data that is not stored. "" when it would not, or when the backend
+    cannot be asked."""
+    lines = (await check_training(sources, values)).lines
+    bad = next((line for line in lines if line.range is not None and line.level == RED), None)
+    mend = "Load it first, or let the panel load it and then train."
+    return f"{bad.subject}: {bad.text} {mend}" if bad else ""
+
+
+async def _would_replace(sources: Sources, values: dict[str, str]) -> str:
+    """What a load with dates destroys: KTRDR replaces the stored file with only that period. "" when nothing is
+    lost, or when the backend cannot be asked."""
+    start, end = moment(values.get("start_date")), moment(values.get("end_date"))
+    if sources.embedded or (start is None and end is None):
+        return ""
+    try:
+        stored = await sources.catalogue.range(values["symbol"].strip().upper(), values["timeframe"])
+    except CLIClientError:
+        return ""
+    if not stored.bars or stored.start is None or stored.end is None:
+        return ""
+    first, last = max(start or stored.start, stored.start), min((end or stored.end) + DAY, stored.end)
+    kept = round(stored.bars * max(last - first, 0.0) / max(stored.end - stored.start, 1.0))
+    return (
+        f"The backend would replace what it has stored with this period only: of {stored.bars:,} bars "
+        f"({day(stored.start)} to {day(stored.end)}) about {kept:,} would remain. "
+        "Without dates nothing is replaced."
+    )
+
+
+def result_of(start: Start) -> SubmitResult:
+    """What became of a start."""
+    match start.state:
+        case "started":
+            return Started(start.operation_id or "")
+        case "refused":
+            return Refused(start.message, _blame(start.kind, start.message))
+        case "unsent":
+            return NotSent(start.message)
+    return Unconfirmed(start)
+
+
+def message_of(result: SubmitResult) -> str:
+    """Why nothing was started; "" when something was."""
+    match result:
+        case Invalid(errors):
+            return " ".join(errors.values())
+        case NeedsConfirmation(_, why):
+            return why
+        case Refused(message) | NotSent(message):
+            return message
+        case Unconfirmed(start):
+            return start.message
+    return ""
+
+
+def _blame(kind: str, message: str) -> dict[str, str]:
+    """The backend's refusal at the field it is about, where that can be recognised."""
+    shown = message.partition(" (searched:")[0]
+    for word, name in (("trategy", "strategy_name"), ("symbol", "symbol"), ("isoformat", "start_date")):
+        if word in message and any(field.name == name for field in KINDS[kind].fields):
+            return {name: shown}
+    return {"": shown}

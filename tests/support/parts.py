@@ -1,0 +1,43 @@
+"""Single components of a panel, for tests that need no more of it."""
+
+from pathlib import Path
+from typing import Any
+
+from panel.backend.catalogue import Catalogue
+from panel.backend.ktrdr import Ktrdr
+from panel.client import AsyncCLIClient
+from panel.domain.events import EventBus
+from panel.monitoring.poller import Monitor
+from panel.storage.process_lock import ProcessLock
+from panel.storage.store import Storage
+from panel.workflows.queue import LoadQueue
+from panel.workflows.starting import StartWorkflow
+
+
+class Everybody:
+    """An audience that watches everything."""
+
+    def readers(self, topic: str) -> int:
+        return 1
+
+
+def monitor_of(client: AsyncCLIClient, store: Storage, events: EventBus | None = None) -> Monitor:
+    return Monitor(Ktrdr(client), store, events or EventBus(), Everybody(), client.address)
+
+
+def starts_of(client: AsyncCLIClient, store: Storage, events: EventBus | None = None) -> StartWorkflow:
+    return StartWorkflow(Ktrdr(client), store, events or EventBus())
+
+
+def queue_of(client: AsyncCLIClient, store: Storage) -> tuple[EventBus, LoadQueue]:
+    """A queue that does not run, and the bus that it listens to."""
+    bus = EventBus()
+    parts = (starts_of(client, store, bus), monitor_of(client, store, bus), Catalogue(Ktrdr(client), None))
+    return bus, LoadQueue(Ktrdr(client), store, *parts, ProcessLock(Path("never")), bus)
+
+
+def panel_of(app: Any) -> Any:
+    """The typed panel of a running app, behind whatever stands in front of it."""
+    while not hasattr(app, "state"):
+        app = app._app
+    return app.state.panel

@@ -1,0 +1,96 @@
+"""The one entry for a submit: what it answers for each fate of what was asked for."""
+
+import asyncio
+
+import pytest
+
+from panel.client import AsyncCLIClient
+from panel.domain.events import StartsChanged
+from panel.storage.store import Storage
+from panel.workflows import submit as submitted
+from panel.workflows.starting import new_key
+from panel.workflows.submit import SubmitWorkflow
+from tests.support.loads import LOAD
+from tests.support.pages import KEY
+from tests.support.parts import queue_of, starts_of
+from tests.support.scripted import Backend
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr("panel.workflows.starting.CHECKS", (0.01,))
+
+
+@pytest.fixture
+async def client(address):
+    async with AsyncCLIClient(address, timeout=2, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Storage(tmp_path / "panel.db")
+    yield store
+    store.close()
+
+
+def refuses(backend: Backend, status: int, detail: str) -> None:
+    backend.answers["POST /trainings/start"] = (status, {"detail": detail})
+
+
+async def test_each_fate_of_a_start_is_a_result_of_its_own(client, store, backend):
+    submit = SubmitWorkflow(starts_of(client, store))
+
+    async def training(**form: str) -> submitted.SubmitResult:
+        return await submit.submit("training", {"strategy_name": "swing"} | form, new_key(), "a test")
+
+    started = await training()
+    assert isinstance(started, submitted.Started) and started.operation_id in backend.operations
+    assert await training(start_date="tomorrow") == submitted.Invalid(
+        {"start_date": "“tomorrow” is not a date; write it like 2024-01-31."}
+    )
+    refuses(backend, 422, "Strategy not found (searched: /opt)")
+    refused = await training()
+    assert isinstance(refused, submitted.Refused) and refused.errors == {"strategy_name": "Strategy not found"}
+    refuses(backend, 500, "lost")
+    unconfirmed = await training()
+    assert isinstance(unconfirmed, submitted.Unconfirmed) and unconfirmed.open
+    starts_of(client, store).dismiss(unconfirmed.start.key)
+    assert not submitted.result_of(store.start(unconfirmed.start.key)).open
+
+
+async def test_what_never_left_is_not_sent(store):
+    async with AsyncCLIClient("http://127.0.0.1:9/api/v1", max_retries=0) as client:
+        result = await SubmitWorkflow(starts_of(client, store)).submit("dummy", {}, new_key(), "a test")
+    assert isinstance(result, submitted.NotSent) and "Could not connect" in submitted.message_of(result)
+
+
+async def test_a_submit_waits_for_its_load_until_it_is_decided(client, store):
+    """Woken by what happens, not by a clock."""
+    bus, queue = queue_of(client, store)
+    asked = asyncio.create_task(
+        SubmitWorkflow(starts_of(client, store), queue=queue).submit("data_load", LOAD, KEY, "")
+    )
+    await asyncio.sleep(0)
+    bus.publish(StartsChanged())
+    await asyncio.sleep(0)
+    assert not asked.done() and store.load(KEY).state == "waiting"
+    store.settle_load(KEY, "running", operation_id="op_a")
+    bus.publish(StartsChanged())
+    assert await asked == submitted.Started("op_a")
+
+
+async def test_a_button_that_keeps_its_key_tries_again_after_a_refusal(client, store):
+    _, queue = queue_of(client, store)
+    submit = SubmitWorkflow(starts_of(client, store), queue=queue)
+    queue.add(KEY, LOAD)
+    store.settle_load(KEY, "refused", "The symbol is not known.")
+    again = await submit.submit("data_load", LOAD, KEY, "")
+    assert again == submitted.Refused("The symbol is not known.", {"symbol": "The symbol is not known."})
+    asked = asyncio.create_task(submit.submit("data_load", LOAD, KEY, "", repeatable=True))
+    await asyncio.sleep(0)
+    assert [load.state for load in store.open_loads()] == ["waiting"]
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
