@@ -6,6 +6,7 @@ however many pages want them.
 """
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, TypeVar, cast
 
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.strategies import in_folder
-from panel.domain.gaps import Range
+from panel.domain.formatting import day
+from panel.domain.gaps import DAY, Range
 from panel.domain.models import Model
 from panel.domain.strategies import Check, Strategy
 from panel.errors import CLIClientError
@@ -55,6 +57,13 @@ class Catalogue:
     async def range(self, symbol: str, timeframe: str) -> Range:
         """What is stored. Raises CLIClientError when the backend cannot be asked."""
         return await self._keep(f"range {symbol} {timeframe}", lambda: self._ktrdr.stored_range(symbol, timeframe))
+
+    async def bars_between(self, stored: Range, start: float, end: float) -> int:
+        """How many bars are stored from `start` on and before `end` (Unix seconds)."""
+        bounds = {"start_date": day(start), "end_date": day(end + DAY)}
+        key = f"range {stored.symbol} {stored.timeframe} {bounds}"
+        ask = functools.partial(self._ktrdr.openings, stored.symbol, stored.timeframe, **bounds)
+        return sum(start <= at < end for at in await self._keep(key, ask))
 
     def data_changed(self) -> None:
         """A data load ended: ranges that are kept, or under way, are out of date."""

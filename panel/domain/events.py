@@ -91,6 +91,14 @@ class QueueChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedBarsChecked:
+    """The stored bars were looked through after a load ended; `gaps_left`: those that it was to fill."""
+
+    operation_id: str
+    gaps_left: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDataChanged:
     """What is known of the stored market data changed."""
 

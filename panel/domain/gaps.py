@@ -7,10 +7,11 @@ and a half, so that a single holiday is none.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from panel.domain.formatting import day
+from panel.domain.values import moment
 
 HOUR, DAY, WEEK = 3600.0, 86_400.0, 604_800.0
 LENGTHS = {
@@ -62,6 +63,15 @@ class Row:
     @property
     def pair(self) -> tuple[str, str]:
         return self.range.symbol, self.range.timeframe
+
+
+def left_by(load: Mapping[str, object], stored_until: float | None, found: Sequence[Gap]) -> int:
+    """How many of the gaps a load with these parameters was to fill: those in its period; of a load of new bars only
+    those after the bars that were stored before it (`stored_until`)."""
+    first, last = moment(load.get("start_date")), moment(load.get("end_date"))
+    if first is None and load.get("mode") == "tail" and stored_until is not None:
+        first = stored_until
+    return sum(gap.end > (first or 0.0) and (last is None or gap.start < last + DAY) for gap in found)
 
 
 def gaps(openings: Sequence[float], timeframe: str) -> list[Gap]:

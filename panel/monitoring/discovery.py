@@ -21,6 +21,7 @@ EVERY = 5.0  # seconds between rounds: one request each
 RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
 LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
 FIRST, LATER = 100, 20  # entries of the list that are asked for
+MAX_PAGES = 50  # of the list in one round, while each is full of operations not known before
 
 
 class Discovery:
@@ -47,8 +48,7 @@ class Discovery:
     async def _ask(self, turn: int) -> None:
         try:
             if turn % 2 == 0:
-                limit = LATER if turn else FIRST
-                await self._listed(await self._ktrdr.operations(limit=limit, timeout=READ_TIMEOUT))
+                await self._list(LATER if turn else FIRST)
             else:
                 await self._workers(await self._ktrdr.workers(READ_TIMEOUT))
         except BackendTimeout as exc:
@@ -56,7 +56,8 @@ class Discovery:
         except CLIClientError as exc:
             self._relay.failed(exc)
         else:
-            self._relay.answered(slow=False)
+            # Only the list waits for a worker that hangs: an answer about the workers says nothing of that.
+            self._relay.answered(slow=False if turn % 2 == 0 else None)
 
     async def _late(self, error: BackendTimeout) -> None:
         """The list waits for a worker that hangs, for half a minute; the backend itself answers meanwhile."""
@@ -67,11 +68,21 @@ class Discovery:
         else:
             self._relay.answered(slow=True)
 
-    async def _listed(self, snapshots: list[Snapshot]) -> None:
+    async def _list(self, limit: int) -> None:
+        """The list's first page, and further ones while a page is full of news: many may have come in one round."""
+        for page in range(MAX_PAGES):
+            found = await self._ktrdr.operations(limit=limit, offset=page * limit, timeout=READ_TIMEOUT)
+            if await self._listed(found) < limit:
+                return
+
+    async def _listed(self, snapshots: list[Snapshot]) -> int:
+        """Take in entries of the list; returns how many operations were not known before."""
+        news = 0
         for snapshot in snapshots:
             if self._relay.polled(snapshot.id):
                 continue
             observation = self._relay.known(snapshot.id)
+            news += observation is None
             if not snapshot.status.finished:
                 if (
                     observation is None
@@ -83,6 +94,7 @@ class Discovery:
                 ended = snapshot.completed_at or snapshot.created_at or time.time()
                 self._relay.keep(None, Observation(snapshot, ended))
                 self._sketchy.insert(0, snapshot.id)  # the list has the latest first
+        return news
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
         before, busy = self._relay.heard_of_workers(workers)

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
-from panel.domain.events import EventBus, OperationChanged, StoredDataChanged
+from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, SYMBOL, Range, Row, gaps
+from panel.domain.gaps import DAY, LENGTHS, SYMBOL, Range, Row, gaps, left_by
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
@@ -48,6 +48,7 @@ class DataInventory:
         self._due: asyncio.Event = asyncio.Event()
         self._first: list[tuple[str, str]] = []
         self._ended: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
+        self._unchecked: dict[tuple[str, str], list[tuple[Snapshot, float | None]]] = {}  # loads, and the end before
         self._latest_loads: list[Observation] | None = None  # until another load ends
         events.subscribe(OperationChanged, self._operation_changed)
 
@@ -89,8 +90,11 @@ class DataInventory:
         self._latest_loads = None
         self._ended[load.id] = time.time()
         self._catalogue.data_changed()
-        if load.symbol:
-            self.look(load.symbol, load.timeframe)
+        if load.symbol and _is_pair(load.symbol, load.timeframe):
+            pair = (load.symbol, load.timeframe)
+            if load.succeeded:
+                self._unchecked.setdefault(pair, []).append((load, self.row(*pair).range.end))
+            self.look(*pair)
 
     def look(self, symbol: str = "", timeframe: str = "", *, again: bool = False) -> None:
         """Somebody looks at the page, or wants everything looked at `again`; or this pair was just loaded."""
@@ -160,7 +164,11 @@ class DataInventory:
         row = Row(found, before.gaps if same else None, time.time())
         self._keep(row)
         if not same and found.bars:
-            self._keep(replace(row, gaps=tuple(gaps(await self._openings(found), timeframe))))
+            row = replace(row, gaps=tuple(gaps(await self._openings(found), timeframe)))
+            self._keep(row)
+        for load, stored_until in self._unchecked.pop(row.pair, ()):
+            left = left_by(load.parameters, stored_until, row.gaps or ())
+            self._events.publish(LoadedBarsChecked(load.id, left))
 
     async def _openings(self, stored: Range) -> list[float]:
         """When the stored bars open, asked for in pieces, oldest first."""

@@ -31,6 +31,7 @@ READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a pa
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
 WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
 UNWATCHED = 5.0  # seconds, while nobody does: its end should still be known soon
+MAX_POLLERS = 50  # operations that are read by turns when there are more
 KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
 SIGN_OF_LIFE = 10.0  # seconds between notes in the memory that a panel watches
 
@@ -61,11 +62,13 @@ class Monitor:
         self._answers: dict[str, dict[str, Any]] = {}
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, _Pace] = {}
+        self._queued: dict[str, None] = {}  # operations that wait for a poller, the one that waits longest first
         self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
         self._stopping = False  # what is heard of now is read after the next start
         self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
         bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
+        bus.subscribe(events.LoadedBarsChecked, lambda event: self.gaps_found(event.operation_id, event.gaps_left))
         bus.subscribe(events.OperationFound, lambda event: self.observe(Reading(event.snapshot, event.answer)))
 
     async def run(self) -> None:
@@ -102,7 +105,7 @@ class Monitor:
 
     def polled(self, operation_id: str) -> bool:
         """It is read again and again, until it is finished."""
-        return operation_id in self._pollers
+        return operation_id in self._pollers or operation_id in self._queued
 
     def answer(self, operation_id: str) -> dict[str, Any] | None:
         """The backend's own words of the latest reading, while they are at hand."""
@@ -204,6 +207,12 @@ class Monitor:
         if self.line.failing_since is not None:
             self.nudged.set()
 
+    def gaps_found(self, operation_id: str, gaps_left: int) -> None:
+        """The stored bars were looked through after a load ended."""
+        observation = self.known(operation_id)
+        if observation is not None and observation.gaps_left != gaps_left:
+            self.keep(observation, replace(observation, gaps_left=gaps_left))
+
     # Pollers
 
     def keep(self, before: Observation | None, observation: Observation) -> None:
@@ -243,7 +252,12 @@ class Monitor:
     def _adopt(self, observation: Observation) -> None:
         operation_id = observation.snapshot.id
         self._live[operation_id] = observation
-        if operation_id not in self._pollers and not self._stopping:
+        if operation_id in self._pollers or self._stopping:
+            return
+        if len(self._pollers) >= MAX_POLLERS:
+            self._queued[operation_id] = None
+        else:
+            self._queued.pop(operation_id, None)
             self._paces[operation_id] = _Pace()
             # In no request's context: it outlives the one that made it known.
             self._pollers[operation_id] = asyncio.create_task(self._poll(operation_id), context=Context())
@@ -260,6 +274,8 @@ class Monitor:
                     self.answered()
                     if operation_id not in self._live:
                         break  # for the backend it goes on; the verdict is that it has ended
+                    if self._queued:
+                        break  # it is another one's turn
                 elif not self._unread(operation_id, reading.error):
                     break
             else:
@@ -270,6 +286,20 @@ class Monitor:
         finally:
             self._pollers.pop(operation_id, None)
             self._paces.pop(operation_id, None)
+            self._next_turn(operation_id)
+
+    def _next_turn(self, operation_id: str) -> None:
+        """A poller is done: the operation that waits longest is read next, and this one, if it is live, waits."""
+        if not self._queued or self._stopping:
+            return
+        if operation_id in self._live:
+            self._queued[operation_id] = None
+        while self._queued:
+            following = next(iter(self._queued))
+            del self._queued[following]
+            if (observation := self._live.get(following)) is not None:
+                self._adopt(observation)
+                return
 
     def _unread(self, operation_id: str, error: CLIClientError | None) -> bool:
         """A reading failed; returns whether to go on reading."""

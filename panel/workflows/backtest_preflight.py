@@ -1,6 +1,7 @@
 """Which models can be tried out, and what is known before a backtest of one starts."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
@@ -90,7 +91,7 @@ async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
     dates = dates_of(given)
     lines = [*_of_model(model, asked), *form_lines("backtesting", given | asked), *_of_overlap(model, asked, dates)]
     lines += [sources.range_line(found, dates, "backtest") for found in ranges]
-    lines += worker_lines(sources.monitor.worker_list.workers, "backtesting")
+    lines += worker_lines(sources.monitor.worker_list, "backtesting", time.time())
     return Preflight("backtesting", ask, path, lines=tuple(lines))
 
 

@@ -1,23 +1,25 @@
 """What is known before a training starts: would it run, and if not, what mends it. It only reads."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
-from panel.domain.formatting import day
+from panel.domain.formatting import ago, day
 from panel.domain.gaps import DAY, LENGTHS, Range, Row
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Check, Strategy
 from panel.domain.values import moment
-from panel.domain.workers import Worker
+from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError, InvalidForm
 from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
+COUNTED = 3000  # bars of a period that are worth counting one by one
 SLACK = 5 * DAY  # a weekend and a holiday at either end are no lack of data
 
 OK, AMBER, RED = "completed", "problems", "failed"  # the marks of the states that look like it
@@ -70,9 +72,24 @@ class Sources:
     inventory: DataInventory
     embedded: bool
 
-    def range_line(self, found: Range, dates: Period, what: str, needed: int = 0) -> Line:
+    def range_line(self, found: Range, dates: Period, what: str, needed: int = 0, inside: int | None = None) -> Line:
         running = (observation.snapshot for observation in self.monitor.running())
-        return range_line(found, self.inventory.row(found.symbol, found.timeframe), running, dates, what, needed)
+        row = self.inventory.row(found.symbol, found.timeframe)
+        return range_line(found, row, running, dates, what, needed, inside)
+
+    async def bars_in(self, found: Range, dates: Period) -> int | None:
+        """How many stored bars lie in the period, where it is short enough to matter; else None."""
+        start, end = dates
+        if not found.bars or found.start is None or found.end is None or (start is None and end is None):
+            return None
+        first, last = max(start or found.start, found.start), min((end or found.end) + DAY, found.end + 1.0)
+        share = max(last - first, 0.0) / max(found.end - found.start, 1.0)
+        if last < first or found.bars * share > COUNTED:
+            return None
+        try:
+            return await self.catalogue.bars_between(found, first, last)
+        except CLIClientError:
+            return None
 
 
 async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
@@ -94,8 +111,12 @@ async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
         return Preflight("training", ask, name, exc.message)
     dates, needed = dates_of(given), strategy.history_required or 0
     lines = [_strategy_line(strategy, check), *form_lines("training", given)]
-    lines += [sources.range_line(found, dates, "training", needed) for found in ranges]
-    lines += worker_lines(sources.monitor.worker_list.workers, "training")
+    counts = await asyncio.gather(*(sources.bars_in(found, dates) for found in ranges))
+    lines += [
+        sources.range_line(found, dates, "training", needed, inside)
+        for found, inside in zip(ranges, counts, strict=True)
+    ]
+    lines += worker_lines(sources.monitor.worker_list, "training", time.time())
     return Preflight("training", ask, name, lines=tuple(lines))
 
 
@@ -120,8 +141,11 @@ def form_lines(kind: str, given: dict[str, str]) -> list[Line]:
     return []
 
 
-def range_line(found: Range, row: Row, running: Iterable[Snapshot], dates: Period, what: str, needed: int) -> Line:
-    """Whether `what` (training, backtest) finds its bars; `needed` is how many of them come before the first sample."""
+def range_line(
+    found: Range, row: Row, running: Iterable[Snapshot], dates: Period, what: str, needed: int, inside: int | None
+) -> Line:
+    """Whether `what` (training, backtest) finds its bars. `needed`: how many precede the first sample; `inside`: how
+    many lie in the period, where that was counted."""
     start, end = dates
     subject = f"{found.symbol} {found.timeframe}"
     for snapshot in running:
@@ -138,6 +162,9 @@ def range_line(found: Range, row: Row, running: Iterable[Snapshot], dates: Perio
     if (start or 0) > found.end or (end is not None and end + DAY < found.start):
         load = tail if (start or 0) > found.end else history
         return Line(RED, subject, f"{stored} None lies in this period, so the {what} would fail.", found, load=load)
+    if inside is not None and inside <= needed:
+        few = f"{stored} Only {inside:,} of them lie in this period; the strategy needs more than {needed:,}."
+        return Line(RED, subject, few, found, load=history)
     if found.bars <= needed:
         return Line(RED, subject, f"{stored} The strategy needs more than {needed:,}.", found, load=history)
     if start is not None and found.start > start + SLACK:
@@ -150,14 +177,23 @@ def range_line(found: Range, row: Row, running: Iterable[Snapshot], dates: Perio
     return Line(OK, subject, stored, found)
 
 
-def worker_lines(workers: Iterable[Worker], kind: str) -> list[Line]:
-    """The workers were last listed some seconds ago at most."""
-    able = [worker for worker in workers if worker.kind == kind]
-    if not able:
+def worker_lines(listed: WorkerList, kind: str, now: float) -> list[Line]:
+    """Whether a worker would take it, by the list of some seconds ago; nothing while that is not known."""
+    if not listed.fresh(now):
         return []
+    able = [worker for worker in listed.workers if kind in worker.kind or (kind == "training" and worker.trains)]
     if any(worker.status == "available" for worker in able):
         return [Line(OK, "A worker", "is free.")]
-    return [Line(AMBER, "No worker", "is free: the start would be refused until one is.")]
+    busy = next((worker for worker in able if worker.operation_id), None)
+    if busy is not None:
+        return [
+            Line(AMBER, "No worker", f"is free: {busy.id} works on {busy.operation_id}. A start is refused until then.")
+        ]
+    if any(worker.status == "busy" for worker in able):
+        return [Line(AMBER, "No worker", "is free: a start is refused until one is.")]
+    last = listed.last_trainer() if kind == "training" else None
+    since = f" {last[0]} was listed last {ago(last[1], now)}." if last else ""
+    return [Line(RED, f"No {kind} worker", f"is registered with the backend, so the start would be refused.{since}")]
 
 
 def dates_of(given: dict[str, str]) -> Period:

@@ -212,3 +212,36 @@ async def test_quirks_10_and_24_what_lies_is_never_asked(backend, wire, tmp_path
         await until(lambda: backend.hits["GET /workers"])
         assert not [hit for hit in backend.hits if "/ib/" in hit or hit.endswith("/retry") or "data/info" in hit]
         await relay.look("op_a")
+
+
+async def test_sixty_short_runs_between_two_rounds_are_all_known(backend, wire, tmp_path):
+    """The list is read on while a page is full of operations that were not known."""
+    ended = {"operation_type": "data_load", "status": "completed", "created_at": stamp(), "duration_seconds": 1.0}
+
+    def listed(request):
+        limit, offset = int(request.query_params["limit"]), int(request.query_params.get("offset", 0))
+        return 200, {"success": True, "data": runs[offset : offset + limit]}
+
+    runs: list[dict] = []
+    backend.answers["GET /operations"] = listed
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: backend.hits["GET /operations"] >= 2)
+        runs += [{"operation_id": f"op_{number:02d}"} | ended for number in range(60)]
+        await until(lambda: all(relay.known(run["operation_id"]) for run in runs))
+
+
+async def test_more_operations_than_pollers_are_read_by_turns(backend, wire, tmp_path, monkeypatch):
+    monkeypatch.setattr("panel.monitoring.poller.MAX_POLLERS", 2)
+    monkeypatch.setattr("panel.monitoring.poller.FASTEST", 0.01)
+    monkeypatch.setattr("panel.monitoring.poller.WATCHED", 0.01)
+    names = [f"op_{number}" for number in range(6)]
+    for name in names:
+        backend.operations[name] = operation(name)
+    async with relaying(wire, tmp_path) as relay:
+        for name in names:
+            await relay.look(name)
+        assert len(relay._pollers) == 2
+        await until(lambda: all(backend.hits[f"GET /operations/{name}"] >= 4 for name in names))
+        backend.operations["op_5"] = operation("op_5", status="completed", completed_at=stamp())
+        await until(lambda: not relay.verdict(relay.known("op_5")).live)
+        assert len(relay._pollers) <= 2

@@ -1,8 +1,10 @@
 """Before a training starts: would it run, and what mends it."""
 
 from tests.support.bars import hours, without
-from tests.support.loads import LOAD, ends, started
+from tests.support.loads import LOAD, ends, load, started
 from tests.support.pages import KEY, until, words
+from tests.support.scripted import stamp
+from tests.support.workers import worker
 
 
 def look(here, **typed: str) -> str:
@@ -59,3 +61,35 @@ def test_the_plans_loads_go_back_as_far_as_the_training(here, backend):
     ends(backend)
     page = words(here.until(f"/plans/{KEY}", lambda text: "Stopped" in text))
     assert "EURUSD 1h came back short" in page and backend.hits["POST /trainings/start"] == 0
+
+
+def test_without_a_training_worker_a_start_would_be_refused_and_that_is_red(quick_rounds, here, backend):
+    backend.bars = {("EURUSD", "1h"): hours(60)}
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    form = {"strategy_name": "swing"}
+    until(lambda: "A worker is free." in words(here.post("/start/training/look", form).text))
+    backend.workers = [worker("w1", "busy", "op_x", last_healthy_at=stamp())]
+    until(lambda: "is free: w1 works on op_x." in words(here.post("/start/training/look", form).text))
+    backend.workers = [worker("b1", kind="backtesting")]
+    until(lambda: "No training worker is registered" in words(here.post("/start/training/look", form).text))
+    assert "w1 was listed last" in words(here.post("/start/training/look", form).text)
+    assert "No training worker" in words(here.get("/").text)
+
+
+def test_the_bars_of_a_short_period_are_counted(quick_rounds, here, backend):
+    backend.bars = {("EURUSD", "1h"): hours(60)}
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    backend.strategies[0]["history_required"] = 100
+    days = {"start_date": "2024-03-05", "end_date": "2024-03-07"}
+    shown = words(here.post("/start/training/look", {"strategy_name": "swing"} | days).text)
+    assert "Only 72 of them lie in this period; the strategy needs more than 100." in shown
+
+
+def test_a_load_that_leaves_gaps_is_completed_with_problems(quick_rounds, here, backend):
+    backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30)}
+    load(here, mode="full")
+    ends(backend, result_summary={"mode": "full", "rows_downloaded": 900, "gaps_filled": 1})
+    page = here.until("/", lambda text: "still missing" in words(text), 30)
+    assert "900 bars came, but 1 gap is still missing." in words(page)
+    (operation_id,) = backend.operations
+    assert here.get(f"/api/operations/{operation_id}").json()["verdict"]["state"] == "problems"
