@@ -61,6 +61,8 @@ from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.submit import SubmitWorkflow
 
+LOCK_PATIENCE = 0.05  # seconds that the event loop may wait for another program's lock on the memory
+
 log = logging.getLogger(__name__)
 
 ROUTES = (
@@ -108,7 +110,7 @@ def create_app(settings: Settings) -> ASGIApp:
 def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: Metrics) -> Panel:
     """Every component, complete. Listeners of an event are called in the order of this function."""
     memory, embedded, hub, ktrdr = memory_of(settings), not settings.backend, Hub(), Ktrdr(client)
-    storage = Storage(memory)
+    storage = Storage(memory, LOCK_PATIENCE)
     catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
     monitor = Monitor(ktrdr, storage, events, hub, client.address)
     inventory = DataInventory(ktrdr, catalogue, storage, events)

@@ -46,6 +46,17 @@ class Link:
         return (self.name, self.state, self.text, self.at if self.state in (AMBER, RED) else None)
 
 
+def memory_link(since: float, why: str) -> Link:
+    """The memory takes nothing since then."""
+    advice = (
+        "What happens is still shown, and written as soon as that is possible. No start is sent meanwhile. "
+        "Look whether its disk is full, or another program holds the file."
+    )
+    return Link(
+        "Panel to memory", RED, "Memory not writable", f"The panel cannot write its memory: {why}.", since, advice
+    )
+
+
 def chain(
     line: Line, worker_list: WorkerList, loads: Sequence[Observation], now: float, *, embedded: bool
 ) -> list[Link]:

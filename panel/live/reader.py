@@ -11,6 +11,7 @@ from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
+from panel.domain.system_health import memory_link
 from panel.domain.timeline import Moment, timeline
 from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
@@ -59,7 +60,9 @@ class Reader:
 
     def connection(self) -> ConnectionView:
         monitor, loads = self.monitor, self.inventory.latest_loads()
-        return connection_view(monitor.line, monitor.worker_list, loads, time.time(), embedded=self.embedded)
+        since, why = monitor.unwritable_since, monitor.unwritable_why
+        memory = [memory_link(since, why)] if since is not None else []
+        return connection_view(monitor.line, monitor.worker_list, loads, time.time(), memory, embedded=self.embedded)
 
     def workers(self) -> WorkersView:
         workers, rows = self.monitor.worker_list, []
@@ -72,7 +75,10 @@ class Reader:
         """What wants attention, what runs, and what ended lately."""
         now, monitor, running = time.time(), self.monitor, self.monitor.running()
         listed = {observation.snapshot.id for observation in running}
-        ended = [each for each in self.storage.memory.ended(LOOKED_THROUGH) if each.snapshot.id not in listed]
+        unwritten = [each for each, _ in self.monitor.unwritten()]
+        listed |= {each.snapshot.id for each in unwritten}
+        stored = self.storage.memory.ended(LOOKED_THROUGH)
+        ended = [*unwritten, *(each for each in stored if each.snapshot.id not in listed)]
         wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
         return home_view(
             [self.operation(each, estimated=True) for each in running],

@@ -90,6 +90,8 @@ class Discovery:
                     or time.time() - observation.snapshot.read_at > LOOK_AGAIN
                 ):
                     await self._meet(snapshot.id)
+            elif observation is not None and self._relay.verdict(observation).live:
+                await self._meet(snapshot.id)  # its poller broke off before it read the end
             elif observation is None:
                 ended = snapshot.completed_at or snapshot.created_at or time.time()
                 self._relay.keep(None, Observation(snapshot, ended))

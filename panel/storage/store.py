@@ -31,13 +31,16 @@ class Storage:
     """One file, one connection, used from one thread; `memory` is its part about operations. The panel and
     command lines may share the file. Raises sqlite3.Error or OSError when the folder is not writable."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, patience: float = 10.0) -> None:
+        """`patience`: seconds that a later statement waits for a lock which another program holds."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
         self._db.execute("PRAGMA busy_timeout = 10000")
         _write_ahead(self._db)
         self._db.execute("PRAGMA synchronous = NORMAL")
         migrate(self._db)
+        self._db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
         self.memory = OperationStore(self._db)
         self.paces = EstimateStore(self._db)
 

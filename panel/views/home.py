@@ -85,9 +85,16 @@ def home_view(
 
 
 def connection_view(
-    line: Line, workers: WorkerList, loads: Sequence[Observation], now: float, *, embedded: bool
+    line: Line,
+    workers: WorkerList,
+    loads: Sequence[Observation],
+    now: float,
+    memory: Sequence[Link] = (),
+    *,
+    embedded: bool,
 ) -> ConnectionView:
-    links = chain(line, workers, loads, now, embedded=embedded)
+    """`memory`: a link for the panel's memory while it cannot be written."""
+    links = [*memory, *chain(line, workers, loads, now, embedded=embedded)]
     return ConnectionView(line, links, trouble(links), now, embedded)
 
 

@@ -1,6 +1,7 @@
 """Every error as a page of the panel: what happened, in words, and the way back. Never a traceback."""
 
 import logging
+import sqlite3
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,7 @@ _TITLES = {404: "Not found", 405: "Not possible", 422: "That cannot be done", 50
 def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _expected)  # type: ignore[arg-type]
+    app.add_exception_handler(sqlite3.Error, _unwritable)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -33,6 +35,15 @@ async def _expected(request: Request, exc: HTTPException) -> Response:
         title=_TITLES.get(exc.status_code, "That did not work"),
         message=message,
     )
+
+
+async def _unwritable(request: Request, exc: Exception) -> Response:
+    """Nothing is sent to the backend before it is on disk, so nothing was."""
+    log.warning("the memory cannot be used: %s", exc)
+    message = f"The panel cannot write its memory now ({exc}). Nothing was started. Try again when it can."
+    if for_programs(request.url.path):
+        return problem(503, message)
+    return page(request, "problem.html", status=503, title="The memory is not writable", message=message)
 
 
 async def _invalid(request: Request, exc: RequestValidationError) -> Response:

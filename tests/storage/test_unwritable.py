@@ -1,0 +1,56 @@
+"""The memory cannot be written for a while: nothing waits for it, no end is lost, and no start is sent."""
+
+import sqlite3
+from contextlib import closing, contextmanager
+
+import pytest
+
+from panel.app import memory_of
+from panel.storage.store import Storage
+from tests.support.pages import KEY, until, words
+from tests.support.panels import stream
+from tests.support.scripted import RESULT, operation, percent, stamp
+
+pytestmark = pytest.mark.usefixtures("quick_rounds")
+
+
+@contextmanager
+def locked(here):
+    """Another program holds the write lock."""
+    with closing(sqlite3.connect(memory_of(here.settings), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_an_end_is_shown_while_the_memory_is_locked_and_written_afterwards(here, backend):
+    backend.operations["op_a"] = operation("op_a", progress=percent(50, "Epoch 5/10"))
+    here.get("/operations/op_a")
+    with stream(here, "home") as at_home, locked(here):
+        backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT, completed_at=stamp())
+        at_home.until(lambda shown: "Completed" in shown.places.get("lists", ""))
+        at_home.until(lambda shown: "Memory not writable" in shown.places.get("line", ""))
+        assert here.get("/healthz").status_code == here.get("/static/panel.css").status_code == 200
+        page = words(here.get("/").text)
+        assert "The panel cannot write its memory: database is locked." in page and "Completed" in page
+        assert "Finished after 2 epochs" in words(here.get("/operations/op_a").text)
+        with closing(sqlite3.connect(memory_of(here.settings))) as reader:
+            assert reader.execute("SELECT live FROM operations").fetchall() == [(1,)]  # not on disk yet
+    until(lambda: "Memory not writable" not in words(here.get("/").text))
+    with closing(Storage(memory_of(here.settings))) as store:
+        assert store.memory.recall("op_a").snapshot.status == "completed"
+
+
+def test_no_start_is_sent_before_its_intent_can_be_written(here, backend):
+    form = {"key": KEY, "strategy_name": "swing"}
+    with locked(here):
+        answer = here.post("/start/training", form)
+        assert answer.status_code == 503 and "Nothing was started" in words(answer.text)
+        assert here.post("/start/data_load", form | {"symbol": "EURUSD", "timeframe": "1h"}).status_code == 503
+    assert not any(hit.startswith("POST /trainings/start") or "acquire" in hit for hit in backend.hits)
+    assert here.post("/start/training", form).status_code == 303
+
+
+def test_the_memory_is_readable_by_its_owner_only(here):
+    file = memory_of(here.settings)
+    assert file.stat().st_mode & 0o077 == 0 and file.parent.stat().st_mode & 0o077 == 0
