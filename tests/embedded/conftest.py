@@ -42,7 +42,7 @@ training:
   learning_rate: 0.01
   batch_size: 200
   epochs: {epochs}
-  labels: {{source: zigzag, zigzag_threshold: 0.004, label_lookahead: 12}}
+  labels: {{source: zigzag, zigzag_threshold: 0.0008, label_lookahead: 12}}
 """
 
 

@@ -221,7 +221,7 @@ def variant(folder, name, change):
     return job(folder, f"op_{name}", "training", request | {"folders": [str(folder / "strategies")]})
 
 
-ZIGZAG = "labels: {source: zigzag, zigzag_threshold: 0.004, label_lookahead: 12}"
+ZIGZAG = "labels: {source: zigzag, zigzag_threshold: 0.0008, label_lookahead: 12}"
 
 
 def test_a_regression_is_trained_measured_and_stored(house):
