@@ -12,6 +12,7 @@ from panel.embedded.plan import Input, Plan, Reference, reference
 from panel.embedded.timeframes import DAY, closing, seconds
 
 PARTS = ("training", "validation", "testing")
+EARLIEST = -(1 << 62)  # before any bar; 0 would be 1970
 LEAST = 30  # samples that each part of the split needs to mean anything
 
 
@@ -184,7 +185,7 @@ def split(whole: Samples, plan: Plan, cutoffs: tuple[int, int, int] | None = Non
         cutoffs = (borders[0], borders[1], int(decided.max()) + 1)
     first, second, last = cutoffs or (0, 0, 0)
     cut = []
-    for after, before in ((0, first), (first, second), (second, last)):
+    for after, before in ((EARLIEST, first), (first, second), (second, last)):
         part = (times >= after) & (decided < before)
         cut.append(Samples(times[part], decided[part], whole.inputs[part], whole.labels[part]))
     if min(len(part.times) for part in cut) < LEAST:

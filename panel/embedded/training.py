@@ -22,6 +22,7 @@ from panel.embedded.perceptron import Perceptron
 from panel.embedded.plan import Plan
 from panel.embedded.strategy import Strategy, find
 from panel.embedded.timeframes import DAY
+from panel.embedded.used_bars import UsedBars
 
 CHECKPOINT_EVERY = 5.0  # seconds
 CHUNK = 0.1  # seconds of learning between two looks at whether to report or to stop
@@ -87,7 +88,7 @@ def train(job: Job) -> Row:
     with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
         if job.resumes:
             _restore(job, run)
-        parts, offset, factor, source = _parts(job, plan, run)
+        parts, offset, factor, used = _parts(job, plan, run)
         job.runs()
         try:
             learn(job, plan, run, parts)
@@ -99,7 +100,7 @@ def train(job: Job) -> Row:
     job.report(99, "Measuring on the test bars", now=True, steps_completed=run.epoch)
     if plan.learning.early_stopping.enabled:
         run.perceptron.set_weights(run.best_weights)
-    result = _result(job, plan, run, parts, source)
+    result = _result(job, plan, run, parts, used)
     job.report(99, "Saving the model", now=True)
     return result | {"model_path": _save_model(job, strategy, plan, run, offset, factor, result)}
 
@@ -117,10 +118,10 @@ def _restore(job: Job, run: Run) -> None:
         raise Failed(f"The checkpoint cannot be read: {exc}. Start the training again.") from exc
 
 
-def _parts(job: Job, plan: Plan, run: Run) -> tuple[Split, Array, Array, str]:
+def _parts(job: Job, plan: Plan, run: Run) -> tuple[Split, Array, Array, UsedBars]:
     """The samples of each part, scaled; with the scaling, and where the bars come from."""
     try:
-        whole, sources = _samples(job, plan)
+        whole, used = _samples(job, plan)
         parts = features.split(whole, plan, run.cutoffs)
     except Unusable as exc:
         raise Failed(str(exc)) from exc
@@ -131,26 +132,21 @@ def _parts(job: Job, plan: Plan, run: Run) -> tuple[Split, Array, Array, str]:
         return replace(part, inputs=(part.inputs - offset) * factor)
 
     parts = replace(parts, train=scaled(parts.train), validation=scaled(parts.validation), test=scaled(parts.test))
-    return parts, offset, factor, sources.pop() if len(sources) == 1 else "mixed"
+    return parts, offset, factor, used
 
 
-def _samples(job: Job, plan: Plan) -> tuple[Samples, set[str]]:
-    bars, sources = Bars(job.folder / "data"), set()
+def _samples(job: Job, plan: Plan) -> tuple[Samples, UsedBars]:
+    used = UsedBars(Bars(job.folder / "data"), bool(job.request.get("leave_out_bad_bars")))
 
     def load(symbol: str, timeframe: str) -> pd.DataFrame | None:
         job.report(0, f"Reading {symbol} {timeframe}", now=True)
-        try:
-            stored = bars.stored(symbol, timeframe)
-            sources.update([stored.source] if stored else [])
-            return bars.read(symbol, timeframe)
-        except ValueError as exc:
-            raise Failed(str(exc)) from exc
+        return used.load(symbol, timeframe)
 
     start, end = (_seconds(job.request.get(name)) for name in ("start_date", "end_date"))
     end = None if end is None else end + DAY  # the day itself belongs to it
     whole = features.samples(plan, job.request["symbols"], job.request["timeframes"], load, start, end)
     job.report(0, "Splitting into training, validation and test", now=True)
-    return whole, sources
+    return whole, used
 
 
 def _seconds(day: str | None) -> int | None:
@@ -220,13 +216,13 @@ def _end_epoch(plan: Plan, run: Run, parts: Split, seconds: float, detailed: boo
     run.after_epoch = run.perceptron.state()
 
 
-def _result(job: Job, plan: Plan, run: Run, parts: Split, source: str) -> Row:
+def _result(job: Job, plan: Plan, run: Run, parts: Split, used: UsedBars) -> Row:
     timeframes = job.request["timeframes"]
     detailed = bool(job.request.get("detailed_analytics"))
     return {
         "artifacts": measures.analytics(run.perceptron, parts, plan, timeframes) if detailed else {},
         "model_info": measures.model_info(run.perceptron, plan),
-        "data_summary": measures.data_summary(job.request, plan, parts, source),
+        "data_summary": measures.data_summary(job.request, plan, parts, used.source) | {"bars": used.rows},
         "session_info": {"operation_id": job.id},
         "resource_usage": {},
         "test_metrics": measures.of_test(run.perceptron, parts, plan),

@@ -22,6 +22,7 @@ class Training(BaseModel):
     end_date: str | None = None
     task_id: str | None = Field(None, pattern=f"^{ID.pattern}$")
     detailed_analytics: bool = False
+    leave_out_bad_bars: bool = False  # KTRDR ignores it
 
 
 def routes(home: Backend) -> APIRouter:
@@ -45,7 +46,7 @@ def routes(home: Backend) -> APIRouter:
                 raise HTTPException(422, f"Invalid symbol: {symbol[:20]}")
         bounds = period(body.start_date, body.end_date)
         request = {"strategy_name": found.stem, "symbols": symbols, "timeframes": timeframes, **bounds}
-        request |= {"detailed_analytics": body.detailed_analytics}
+        request |= {"detailed_analytics": body.detailed_analytics, "leave_out_bad_bars": body.leave_out_bad_bars}
         metadata = {"symbol": symbols[0], "timeframe": timeframes[0], "mode": "training", **bounds}
         more = {"strategy_yaml": found.text[:100], "worker_id": "embedded-training"}
         folders = [str(folder) for folder in home.strategy_folders]
