@@ -21,18 +21,22 @@ CODES = {kind: code for code, (kind, _) in enumerate(KINDS)}
 
 def marked(bars: Bars, timeframe: str) -> Bars:
     """With the fault of each bar; the first kind that applies."""
-    prices = np.stack([bars.open, bars.high, bars.low, bars.close])
-    lowest = np.minimum(bars.open, bars.close)
-    highest = np.maximum(bars.open, bars.close)
-    found = [
-        ~np.isfinite(prices).all(axis=0),
-        (prices <= 0).any(axis=0),
-        bars.high < bars.low,
-        (lowest < bars.low) | (highest > bars.high),
-        _crowded(bars.times, timeframe),
-        bars.volume < 0,
-    ]
-    fault = np.select(found, [np.uint8(code) for code in range(1, 7)], np.uint8(0)).astype(np.uint8)
+    lowest, highest = np.minimum(bars.open, bars.close), np.maximum(bars.open, bars.close)
+    crowded = _crowded(bars.times, timeframe)
+    true = (bars.low > 0) & (bars.low <= lowest) & (highest <= bars.high) & (bars.high < np.inf)  # false for NaN
+    if true.all() and not crowded.any() and not (bars.volume < 0).any():
+        fault = np.zeros(len(bars), np.uint8)
+    else:
+        prices = np.stack([bars.open, bars.high, bars.low, bars.close])
+        found = [
+            ~np.isfinite(prices).all(axis=0),
+            (prices <= 0).any(axis=0),
+            bars.high < bars.low,
+            (lowest < bars.low) | (highest > bars.high),
+            crowded,
+            bars.volume < 0,
+        ]
+        fault = np.select(found, [np.uint8(code) for code in range(1, 7)], np.uint8(0)).astype(np.uint8)
     return Bars(bars.times, bars.open, bars.high, bars.low, bars.close, bars.volume, bars.lines, fault)
 
 

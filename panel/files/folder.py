@@ -156,8 +156,7 @@ class Folder:
             return
         try:
             self._cache.mkdir(exist_ok=True)
-            rows = np.stack([np.asarray(getattr(bars, row), np.float64) for row in _ROWS])
-            _replace(self._cache / f"{name}.npy", lambda out: np.save(out, rows))
+            _replace(self._cache / f"{name}.npy", lambda out: _save(out, bars))
             about = msgspec.json.encode(_Kept(VERSION, now, entry))
             _replace(self._cache / f"{name}.json", lambda out: out.write(about))
         except OSError:  # a folder that is read only: it is read again each time
@@ -251,6 +250,14 @@ def regular(file: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise Refused("This is not a regular file.")
         return opened.read()
+
+
+def _save(out: Any, bars: Bars) -> None:
+    """One array, row by row: a second copy of it all would double the memory of an import."""
+    form = {"descr": "<f8", "fortran_order": False, "shape": (len(_ROWS), len(bars))}
+    np.lib.format.write_array_header_1_0(out, form)
+    for row in _ROWS:
+        out.write(np.ascontiguousarray(getattr(bars, row), np.float64).data)
 
 
 def _mapped(rows: Array) -> Bars:

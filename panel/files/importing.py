@@ -126,14 +126,14 @@ def _chosen(reading: Reading, timeframe: str, leave_out: bool, keep_bad: bool) -
         first = reading.unread[0]
         count = sum(c.count for c in reading.unread)
         raise Refused(f"{first.sentence} {count:,} lines would be left out; say whether they may be.", first.lines[0])
-    bars = faults.marked(reading.bars, timeframe)
+    bars = reading.bars if timeframe == reading.timeframe else faults.marked(reading.bars, timeframe)
     bad = [*faults.counts(bars.fault, bars.lines), *(c for c in reading.faults if c.kind == "two of one time")]
     if bad and not (leave_out or keep_bad):
         count = sum(c.count for c in bad)
         raise Refused(
             f"{bad[0].sentence} {count:,} bars cannot be true; say whether to leave them out.", bad[0].lines[0]
         )
-    bars = bars if keep_bad else bars.good()
+    bars = bars if keep_bad or not bars.fault.any() else bars.good()
     if not len(bars):
         raise Refused("No bar is left.", reading.first_line)
     return bars

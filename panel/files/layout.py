@@ -20,7 +20,7 @@ _HEADER_WITHIN = 30  # lines
 @dataclass(frozen=True, slots=True)
 class Layout:
     """`body`: the lines that have the usual number of fields, joined by "\\n", `lines` their numbers, `odd` the
-    others. `delimiter` is the file's own, `separator` the body's."""
+    others. `delimiter` is the file's own, `separator` the body's. `assumed`: that no line has too few fields."""
 
     delimiter: str
     separator: str
@@ -30,14 +30,22 @@ class Layout:
     body: bytes
     lines: Array
     odd: tuple[Count, ...]
+    assumed: bool
 
 
-def laid_out(text: bytes) -> Layout:
-    """Raises Refused when there are no columns of bars in it."""
+def laid_out(text: bytes, *, quick: bool = False) -> Layout:
+    """Raises Refused when there are no columns of bars in it. `quick`: lines are taken to be alike when their
+    delimiters add up, which is so if no line has too few fields either; the caller finds that out."""
     sample = [line.decode("utf-8", "replace") for line in islice(_lines(text), SAMPLE)]
     delimiter = _delimiter(sample)
     rows = [(number, _fields(line, delimiter)) for number, line in enumerate(sample, 1) if line.strip()]
     header, names, columns, first = _header(rows)
+    widths = [len(fields) for number, fields in rows if number >= first]
+    usual = max(widths, key=widths.count, default=0)
+    if quick and usual >= max(columns.needed, 5) and (body := _alike(text, first, delimiter, usual)):
+        columns = columns.within(usual)
+        lines = np.arange(first, first + body.count(b"\n"))
+        return Layout(delimiter, delimiter, header, names, columns, body, lines, (), True)
     starts, ends = _ends(text)
     starts, ends = starts[first - 1 :], ends[first - 1 :]
     separator = delimiter
@@ -54,15 +62,25 @@ def laid_out(text: bytes) -> Layout:
     if blank.all():
         raise Refused("There are no lines of data below the header.", header)
     usual = int(np.bincount(width[~blank]).argmax())
-    needed = 1 + max(p for p in (columns.time, columns.open, columns.high, columns.low, columns.close))
-    if usual < needed:
+    if usual < columns.needed:
         raise Refused(f"There are {usual} fields in most lines, and the header names {len(names)}.", first)
     regular = (width == usual) & ~unclosed & ~blank
     foot = _footer(text, starts, ends, regular | blank)
     odd = ~regular & ~blank & ~foot
     found = _odd(numbers, width, odd & ~unclosed, usual, unclosed)
     body = _joined(text, starts, ends, regular)
-    return Layout(delimiter, separator, header, names, columns, body, numbers[regular], found)
+    return Layout(delimiter, separator, header, names, columns.within(usual), body, numbers[regular], found, False)
+
+
+def _alike(text: bytes, first: int, delimiter: str, width: int) -> bytes:
+    """The lines from `first` on, when their delimiters add up to so many fields a line; else nothing."""
+    at = 0
+    for _ in range(first - 1):
+        at = text.find(b"\n", at) + 1
+    body = text[at:] if at else text
+    body = body if body.endswith(b"\n") else body + b"\n"
+    whole = b'"' not in body and body.count(delimiter.encode()) == (width - 1) * body.count(b"\n")
+    return body if whole else b""
 
 
 def _lines(text: bytes) -> Iterator[bytes]:
@@ -164,10 +182,10 @@ def _widths(text: bytes, starts: Array, ends: Array, separator: str) -> Array:
     at = 0
     while at < len(starts):
         stop = max(int(np.searchsorted(starts, starts[at] + BLOCK)), at + 1)
-        block = np.append(buffer[starts[at] : ends[stop - 1]] == ord(separator), False)
-        width[at:stop] = np.add.reduceat(block, starts[at:stop] - starts[at], dtype=np.int64) + 1
+        block = np.append(buffer[starts[at] : ends[stop - 1]] == ord(separator), False).view(np.uint8)
+        width[at:stop] = np.add.reduceat(block, starts[at:stop] - starts[at], dtype=np.uint32)
         at = stop
-    return width
+    return width + 1
 
 
 def _footer(text: bytes, starts: Array, ends: Array, known: Array) -> Array:
@@ -195,7 +213,8 @@ def _joined(text: bytes, starts: Array, ends: Array, which: Array) -> bytes:
     if not len(starts):
         return b""
     if which.all():
-        return text[starts[0] : ends[-1]] + b"\n"
+        whole = text[starts[0] : ends[-1] + 1]
+        return whole if whole.endswith(b"\n") else whole + b"\n"
     parts, edges = [], np.flatnonzero(np.diff(np.concatenate([[0], which.astype(np.int8), [0]])))
     for first, stop in zip(edges[::2], edges[1::2], strict=True):
         parts.append(text[starts[first] : ends[stop - 1]] + b"\n")

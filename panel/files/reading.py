@@ -8,6 +8,7 @@ import polars as pl
 from panel.files import faults, forms, layout, names, numbers, rejected, times
 from panel.files.rejected import Values
 from panel.files.roles import PRICES, Columns
+from panel.files.table import Table
 from panel.files.text import decoded
 from panel.files.times import DAY_FIRST, MONTH_FIRST, Format
 from panel.files.values import SHOWN, Answers, Array, Bars, Count, Dialect, Option, Question, Reading, Refused
@@ -26,9 +27,13 @@ def read(
     answers, tell = answers or Answers(), progress or (lambda share, step: None)
     tell(0.0, "Looking at the lines")
     text, encoding = decoded(data)
-    laid = layout.laid_out(text)
+    laid = layout.laid_out(text, quick=True)
     tell(0.2, "Taking the columns apart")
-    table = _Table(laid)
+    table = Table.of(laid)
+    if table is None:
+        laid = layout.laid_out(text)
+        table = Table.of(laid)
+        assert table is not None  # noqa: S101  of lines that were counted one by one
     questions: list[Question] = []
     columns = _twins(table, laid, answers, questions)
     tell(0.35, "Reading prices")
@@ -53,37 +58,13 @@ def read(
     )  # fmt: skip
 
 
-class _Table:
-    """The fields as texts, column by column, by their place in the file."""
-
-    def __init__(self, laid: layout.Layout) -> None:
-        c = laid.columns
-        places = {c.time, c.open, c.high, c.low, c.close, c.clock, c.volume, c.symbol, c.period}
-        places |= {place for _, twins in c.twins for place in twins}
-        self._places = sorted(place for place in places if place is not None)
-        self._frame = pl.read_csv(
-            laid.body,
-            has_header=False,
-            columns=self._places,
-            separator=laid.separator,
-            quote_char=None,
-            infer_schema=False,
-        )
-
-    def column(self, place: int) -> pl.Series:
-        return self._frame.to_series(self._places.index(place))
-
-    def role(self, columns: Columns) -> Callable[[str], pl.Series]:
-        return lambda role: self.column(columns.of(role))
-
-
 def _sample(texts: pl.Series) -> list[str]:
     """Texts from all over the file."""
     spread = texts.gather_every(max(len(texts) // _SAMPLED, 1))
     return [text for text in spread.to_list() if text and text.strip()]
 
 
-def _twins(table: _Table, laid: layout.Layout, answers: Answers, questions: list[Question]) -> Columns:
+def _twins(table: Table, laid: layout.Layout, answers: Answers, questions: list[Question]) -> Columns:
     """The columns, where two claim one role by answer or else the fuller one."""
     chosen = {role: getattr(laid.columns, role) for role in Columns.__slots__ if role != "twins"}
     for role, places in laid.columns.twins:
@@ -105,7 +86,7 @@ def _twins(table: _Table, laid: layout.Layout, answers: Answers, questions: list
     return Columns(**chosen)
 
 
-def _decimal(table: _Table, columns: Columns, answers: Answers, questions: list[Question]) -> str:
+def _decimal(table: Table, columns: Columns, answers: Answers, questions: list[Question]) -> str:
     samples = [text for role in PRICES for text in _sample(table.column(columns.of(role)))]
     mark, certain = numbers.decimal(samples)
     if answers.decimals in (".", ","):
@@ -121,7 +102,7 @@ def _decimal(table: _Table, columns: Columns, answers: Answers, questions: list[
     return mark
 
 
-def _time_texts(table: _Table, columns: Columns) -> pl.Series:
+def _time_texts(table: Table, columns: Columns) -> pl.Series:
     texts = table.column(columns.time)
     if columns.clock is None or any(":" in text for text in _sample(texts)[:20]):
         return texts
@@ -226,7 +207,7 @@ def _in_order(
 
 def _finished(
     name: str, bars: Bars, left: tuple[Count, ...], doubled: tuple[Count, ...], questions: tuple[Question, ...],
-    table: _Table, columns: Columns, dialect: Dialect,
+    table: Table, columns: Columns, dialect: Dialect,
 ) -> Reading:  # fmt: skip
     said = names.named(name)
     timeframe = faults.timeframe_of(bars.times)
@@ -253,7 +234,7 @@ def _finished(
     )  # fmt: skip
 
 
-def _column_symbol(table: _Table, columns: Columns) -> str:
+def _column_symbol(table: Table, columns: Columns) -> str:
     if columns.symbol is None:
         return ""
     found = table.column(columns.symbol).unique().drop_nulls().to_list()

@@ -1,7 +1,7 @@
 """Which column is which: by name where there is a header line, by what it holds where there is none."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PRICES = ("open", "high", "low", "close")
 
@@ -58,6 +58,26 @@ class Columns:
 
     def of(self, role: str) -> int:
         return int(getattr(self, role))
+
+    @property
+    def needed(self) -> int:
+        """Fields that a line needs to be a bar."""
+        return 1 + max(self.time, self.open, self.high, self.low, self.close)
+
+    def within(self, width: int) -> "Columns":
+        """Without the columns beyond so many fields: a header may name more than there are."""
+
+        def there(place: int | None) -> int | None:
+            return place if place is not None and place < width else None
+
+        return replace(
+            self,
+            clock=there(self.clock),
+            volume=there(self.volume),
+            symbol=there(self.symbol),
+            period=there(self.period),
+            twins=tuple((role, places) for role, places in self.twins if max(places) < width),
+        )
 
 
 def plain(name: str) -> str:

@@ -25,9 +25,9 @@ def decoded(data: bytes) -> tuple[bytes, str]:
         if data.startswith(magic):
             raise Refused(f"This is {what}, not a text file with one bar a line.", 1)
     text, encoding = _utf8(data)
-    if not text.strip():
+    if not text[:10_000].strip() and not text.strip():
         raise Refused("The file is empty.", 1)
-    if text.count(b"\0") > len(text) / 100:
+    if b"\0" in text and text.count(b"\0") > len(text) / 100:
         raise Refused("This is no text file.", 1)
     if _PAGE.match(text[:200]):
         raise Refused("This is a web page, not market data: probably the answer to a download that failed.", 1)

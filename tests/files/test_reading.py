@@ -238,6 +238,22 @@ def test_a_bad_line_is_named_and_the_others_are_read():
     assert left.lines == (71,) and left.reason == "2 fields where the others have 6"
 
 
+def test_too_few_and_too_many_fields_do_not_make_up_for_each_other():
+    lines = ktrdr(HOURS).splitlines()
+    lines[70] = lines[70].rpartition(",")[0]
+    lines[71] += ",1"
+    reading = read("\n".join(lines).encode(), "EURUSD_1h.csv")
+    assert [(left.kind, left.lines) for left in reading.unread] == [("fields", (71, 72))]
+    assert len(reading.bars) == 118
+
+
+def test_a_header_may_name_more_columns_than_there_are():
+    text = ktrdr(HOURS).replace(",volume", ",volume,ticker,per")
+    check(read(text.encode(), "EURUSD_1h.csv"), HOURS)
+    text = "\n".join(line if not at else line.rpartition(",")[0] for at, line in enumerate(ktrdr(HOURS).splitlines()))
+    check(read(text.encode(), "EURUSD_1h.csv"), HOURS, volume=False)
+
+
 @pytest.mark.parametrize(
     ("field", "reason"),
     [
