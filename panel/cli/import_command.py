@@ -39,9 +39,20 @@ def import_command(folder_of: Callable[[], Path]) -> click.Command:
     @click.option("--leave-out", is_flag=True, help="Leave out lines that cannot be read and bars that cannot be true.")
     @click.option("--keep-bad", is_flag=True, help="Store bars that cannot be true as they are.")
     @click.option("--existing", type=click.Choice(["merge", "replace"]), help="What to do with stored bars.")
+    @click.option(
+        "--into",
+        type=click.Path(file_okay=False, exists=True, path_type=Path),
+        help="The data folder of a KTRDR on this machine; else the embedded backend's.",
+    )
     @click.option("--dry-run", is_flag=True, help="Only look.")
     def run(
-        file: Path, zone: str, dates: str | None, decimals: str | None, columns: tuple[str, ...], **more: Any
+        file: Path,
+        zone: str,
+        dates: str | None,
+        decimals: str | None,
+        columns: tuple[str, ...],
+        into: Path | None,
+        **more: Any,
     ) -> None:
         """Import a CSV file, or a zip archive of several, as KTRDR's CSV.
 
@@ -55,7 +66,7 @@ def import_command(folder_of: Callable[[], Path]) -> click.Command:
         except ImportError as exc:
             raise click.ClickException(f"This needs the libraries of ktrdr-panel[embedded]: {exc.name}.") from exc
         given = Answers(zone=zone, dates=dates or "", decimals=decimals or "", columns=_columns(columns))
-        folder, worst = folder_of(), 0
+        folder, worst = into or folder_of(), 0
         try:
             members = unpacked(regular(file.resolve()), file.name)
         except Refused as exc:

@@ -5,6 +5,7 @@ import json
 import logging
 import sqlite3
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from panel.app import create_app, memory_of
 from panel.backend.connect import check
 from panel.cli import run_operation as command
 from panel.cli.doctor import Finding, Grade, examine
+from panel.cli.import_command import import_command
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
 from panel.observability import logs
@@ -147,3 +149,15 @@ def _as_typed(value: Any) -> str:
 
 for _adapter in KINDS.values():
     main.add_command(_command(_adapter))
+
+
+def _market_data() -> Path:
+    settings = settings_or_exit()
+    if settings.backend:
+        raise click.ClickException(
+            "KTRDR takes data only from its own source. Where its data folder can be reached, name it: --into FOLDER."
+        )
+    return settings.data_folder / "embedded" / "data"
+
+
+main.add_command(import_command(_market_data))

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from panel.cli.import_command import import_command
+from tests.support.command_line import run as command_line
 from tests.support.market_files import bars, ktrdr, written
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +75,22 @@ def test_what_is_stored_is_merged_only_when_told_to(run, tmp_path):
     assert "--existing merge" in said and (tmp_path / "data" / "EURUSD_1h.csv").read_bytes() == before
     code, shown, _ = run("EURUSD_1h.csv", ktrdr(bars(60)), "--existing", "merge")
     assert code == 0 and "Stored 60 bars, 10 of them new" in shown and "The old file is kept" in shown
+
+
+def test_it_belongs_to_the_command_line_and_goes_where_the_embedded_backend_reads(tmp_path):
+    file = tmp_path / "EURUSD_1h.csv"
+    file.write_text(ktrdr(bars()))
+    done = command_line(tmp_path / "home", "import", str(file))
+    assert done.returncode == 0, done.stderr
+    stored = tmp_path / "home" / "embedded" / "data" / "EURUSD_1h.csv"
+    assert len(stored.read_text().splitlines()) == 121
+    refused = command_line(tmp_path / "home", "import", str(file), backend="http://127.0.0.1:9/api/v1")
+    assert refused.returncode == 1 and "--into FOLDER" in refused.stderr
+    (tmp_path / "theirs").mkdir()
+    done = command_line(
+        tmp_path / "home", "import", str(file), "--into", str(tmp_path / "theirs"), backend="http://127.0.0.1:9/api/v1"
+    )
+    assert done.returncode == 0 and (tmp_path / "theirs" / "EURUSD_1h.csv").read_bytes() == stored.read_bytes()
 
 
 def test_what_cannot_be_read_is_refused_in_a_sentence(run):
