@@ -212,7 +212,7 @@ class Folder:
 
 
 def entry_of(name: str, reading: Reading) -> Entry:
-    """What a reading says of a file in the folder, where nobody can be asked."""
+    """What a reading says of a file in the folder, where no question can be put."""
     said = named(name)
     pair = (said.symbol or reading.symbol, said.timeframe or reading.timeframe)
     bars = reading.bars

@@ -143,12 +143,12 @@ def test_a_preview_shows_what_is_there_and_changes_nothing(tmp_path):
 
 
 def test_progress_is_reported(tmp_path):
-    told = []
+    reports = []
     data = ktrdr(bars(2000, timedelta(minutes=1))).encode()
-    store(read(data, "X_1m.csv", progress=lambda share, step: told.append((share, step))), tmp_path, "X", "1m",
-          progress=lambda share, step: told.append((share, step)))  # fmt: skip
-    assert [step for _, step in told][:2] == ["Looking at the lines", "Taking the columns apart"]
-    assert told[-1][1] == "Writing X_1m.csv" and all(0 <= share <= 1 for share, _ in told)
+    store(read(data, "X_1m.csv", progress=lambda share, step: reports.append((share, step))), tmp_path, "X", "1m",
+          progress=lambda share, step: reports.append((share, step)))  # fmt: skip
+    assert [step for _, step in reports][:2] == ["Looking at the lines", "Taking the columns apart"]
+    assert reports[-1][1] == "Writing X_1m.csv" and all(0 <= share <= 1 for share, _ in reports)
 
 
 def test_a_range_is_exported_as_csv_and_parquet(tmp_path):

@@ -98,8 +98,8 @@ def routes(home: Backend, bars: Bars) -> APIRouter:
                 reading, bars.folder, symbol.upper(), timeframe,
                 leave_out=leave_out, keep_bad=keep_bad, existing=existing,
             )  # fmt: skip
-            told = {"file": done.file.name, "bars": done.bars, "added": done.added, "left_out": done.left_out}
-            return good(told | {"kept": done.kept.name if done.kept else None}, error=None)
+            answer = {"file": done.file.name, "bars": done.bars, "added": done.added, "left_out": done.left_out}
+            return good(answer | {"kept": done.kept.name if done.kept else None}, error=None)
 
         return await _answered(keep)
 
