@@ -60,7 +60,7 @@ class Reader:
 
     def connection(self) -> ConnectionView:
         monitor, loads = self.monitor, self.inventory.latest_loads()
-        since, why = monitor.unwritable_since, monitor.unwritable_why
+        since, why = monitor.recorder.failing_since, monitor.recorder.reason
         memory = [memory_link(since, why)] if since is not None else []
         return connection_view(monitor.line, monitor.worker_list, loads, time.time(), memory, embedded=self.embedded)
 
@@ -75,7 +75,7 @@ class Reader:
         """What wants attention, what runs, and what ended lately."""
         now, monitor, running = time.time(), self.monitor, self.monitor.running()
         listed = {observation.snapshot.id for observation in running}
-        unwritten = [each for each, _ in self.monitor.unwritten()]
+        unwritten = self.monitor.recorder.unwritten_ends()
         listed |= {each.snapshot.id for each in unwritten}
         stored = self.storage.memory.ended(LOOKED_THROUGH)
         ended = [*unwritten, *(each for each in stored if each.snapshot.id not in listed)]

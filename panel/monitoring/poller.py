@@ -6,11 +6,9 @@ One poller for each operation that is not finished, and one state of the connect
 
 import asyncio
 import contextlib
-import functools
 import logging
-import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,6 +25,7 @@ from panel.domain.workers import Worker, WorkerList
 from panel.errors import APIError, BackendTimeout, CLIClientError
 from panel.monitoring.audience import Audience, watched
 from panel.monitoring.estimates import Estimates
+from panel.monitoring.recorder import Recorder
 from panel.storage.store import Storage
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
@@ -65,9 +64,7 @@ class Monitor:
         self._answers: dict[str, dict[str, Any]] = {}
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, _Pace] = {}
-        self._unwritten: dict[str, tuple[Observation, Verdict, float]] = {}  # what the memory has not taken yet
-        self.unwritable_since: float | None = None  # the memory takes nothing since then
-        self.unwritable_why = ""
+        self.recorder = Recorder(store, bus)
         self._queued: dict[str, None] = {}  # operations that wait for a poller, the one that waits longest first
         self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
@@ -85,10 +82,10 @@ class Monitor:
         try:
             signed = 0.0
             while True:
-                self._write_again()
+                self.recorder.retry()
                 if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
                     signed = time.monotonic()
-                    self._try_to_write(lambda: self._store.paces.awake(began, time.time()))
+                    self.recorder.attempt(lambda: self._store.paces.awake(began, time.time()))
                 await asyncio.sleep(RETRY)
         finally:
             self._stopping = True
@@ -103,11 +100,7 @@ class Monitor:
         return sorted(self._live.values(), key=lambda observation: observation.snapshot.created_at or 0, reverse=True)
 
     def known(self, operation_id: str) -> Observation | None:
-        if operation_id in self._live:
-            return self._live[operation_id]
-        if operation_id in self._unwritten:
-            return self._unwritten[operation_id][0]
-        return self._store.memory.recall(operation_id)
+        return self._live.get(operation_id) or self.recorder.recall(operation_id)
 
     def verdict(self, observation: Observation) -> Verdict:
         """What is really going on with it now."""
@@ -239,13 +232,12 @@ class Monitor:
             self._live.pop(operation_id, None)
         told = (verdict.state, verdict.word)
         if before is None or differs(before, observation) or self._told.get(operation_id) != told:
-            self._unwritten[operation_id] = (observation, verdict, time.time())
-            self._write_again(operation_id)
+            self.recorder.remember(observation, verdict, time.time())
             self._bus.publish(events.VerdictRecorded(observation, verdict))
         self._told[operation_id] = told
         if not verdict.live:
             self._told.pop(operation_id)
-        self._try_to_write(lambda: self.estimates.record_first(observation, verdict, time.time()))
+        self.recorder.attempt(lambda: self.estimates.record_first(observation, verdict, time.time()))
         self._bus.publish(events.OperationChanged(observation, verdict))
         if was_listed != verdict.live or before is None:
             self._bus.publish(events.OperationsListed())
@@ -253,34 +245,6 @@ class Monitor:
             self._bus.publish(events.OperationEnded(observation, verdict))
         if was_listed != verdict.live:
             self._log(observation, verdict, before)
-
-    def unwritten(self) -> list[tuple[Observation, Verdict]]:
-        """What ended and could not be written yet, the latest end first."""
-        ended = [(observation, verdict) for observation, verdict, _ in self._unwritten.values() if not verdict.live]
-        return sorted(ended, key=lambda each: -(each[0].snapshot.completed_at or each[0].changed_at))
-
-    def _write_again(self, operation_id: str = "") -> None:
-        """Write what the memory has not taken yet; one operation, or all of them."""
-        for each in [operation_id] if operation_id else list(self._unwritten):
-            if not self._try_to_write(functools.partial(self._store.memory.remember, *self._unwritten[each])):
-                return
-            del self._unwritten[each]
-
-    def _try_to_write(self, write: Callable[[], object]) -> bool:
-        """A disk that is full or a lock that another program holds costs no operation its poller, and no end."""
-        try:
-            write()
-        except sqlite3.Error as exc:
-            if self.unwritable_since is None:
-                log.warning("the memory cannot be written: %s", exc)
-                self.unwritable_since, self.unwritable_why = time.time(), str(exc)
-                self._bus.publish(events.ConnectionChanged())
-            return False
-        if self.unwritable_since is not None and not self._store.write_problem():
-            log.info("the memory can be written again")
-            self.unwritable_since = None
-            self._bus.publish(events.ConnectionChanged())
-        return True
 
     def _log(self, observation: Observation, verdict: Verdict, before: Observation | None) -> None:
         """One line when an operation begins, or goes on after an end, and one when it ends."""
