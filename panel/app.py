@@ -43,6 +43,7 @@ from panel.web.routes import (
     checkpoints,
     compare,
     data,
+    first,
     health,
     home,
     metrics,
@@ -66,7 +67,7 @@ LOCK_PATIENCE = 0.05  # seconds that the event loop may wait for another program
 log = logging.getLogger(__name__)
 
 ROUTES = (
-    *(api, operations, compare, home, operation, start, actions, data, queue, workers, strategies, models),
+    *(api, operations, compare, home, first, operation, start, actions, data, queue, workers, strategies, models),
     *(checkpoints, stream, health, metrics),
 )
 
@@ -161,11 +162,13 @@ async def _kept(run: Callable[[], Awaitable[None]]) -> None:
 
 
 class Static(StaticFiles):
-    """Files of one version of the panel; their addresses carry it, so a browser may keep them."""
+    """Files of one version of the panel. A browser may keep those whose address carries a version, and asks for the
+    others again."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["cache-control"] = "public, max-age=3600"
+        versioned = scope["query_string"] or path.startswith("vendor/")  # not a module that another one imports
+        response.headers["cache-control"] = "public, max-age=3600" if versioned else "no-cache"
         return response
 
 

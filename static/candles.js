@@ -1,123 +1,142 @@
-// Candles with volume. What is seen is fetched; when many bars share a candle, the page says how many.
-(() => {
-  const home = document.getElementById("candles");
-  if (!home || !window.LightweightCharts) return;
-  const { createChart, CandlestickSeries, HistogramSeries } = LightweightCharts;
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const note = document.getElementById("drawn");
-  const stored = { start: Number(home.dataset.start), end: Number(home.dataset.end) };
-  let shown = { candles: [], each: 1, length: 3600, gaps: [] };
-  let drawn = [];
-  let asked = 0;
-  let settling = 0;
-  let last = "";
+// Candles with volume. What is in view is fetched; when many bars share a candle, the page says how many.
+import { colour, dateTime, onTheme } from "./charts.js";
 
-  const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2 } });
-  const candles = chart.addSeries(CandlestickSeries, { priceFormat: { type: "price", precision: 5, minMove: 0.00001 } });
-  const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false });
-  chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+const { createChart, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
+const home = document.getElementById("candles");
+const bar = document.getElementById("bar");
+home.hidden = false;
+const note = document.getElementById("drawn");
+const stored = { start: Number(home.dataset.start), end: Number(home.dataset.end) };
+let shown = { candles: [], each: 1, length: 3600, gaps: [] };
+let drawn = [];
+let asked = 0;
+let settling = 0;
+let last = "";
+let digits = 5; // of a price
 
-  const paint = () => {
-    chart.applyOptions({
-      layout: { background: { color: colour("--paper") }, textColor: colour("--quiet"), fontFamily: "system-ui" },
-      grid: { vertLines: { color: colour("--hair") }, horzLines: { color: colour("--hair") } },
-    });
-    const [up, down] = [colour("--train"), colour("--validation")]; // told apart by everybody
-    candles.applyOptions({ upColor: colour("--paper"), borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });
-    volume.applyOptions({ color: colour("--hair") });
-  };
+const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2 }, rightPriceScale: { minimumWidth: 60 } });
+const candles = chart.addSeries(CandlestickSeries, { priceFormat: { type: "price", precision: 5, minMove: 0.00001 } });
+const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false });
+chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
 
-  // Places without a bar, so that a gap looks like one: as wide as it is long, within reason.
-  const holes = (gaps, step) => gaps.flatMap(([start, end]) => {
-    const count = Math.max(3, Math.min(60, Math.floor((end - start) / step)));
-    return Array.from({ length: count }, (_, i) => ({ time: Math.round(start + ((end - start) * (i + 0.5)) / count) }));
+const paint = () => {
+  chart.applyOptions({
+    layout: { background: { color: colour("--raised") }, textColor: colour("--quiet"), fontFamily: "system-ui" },
+    grid: { vertLines: { color: colour("--hair") }, horzLines: { color: colour("--hair") } },
   });
+  const [up, down] = [colour("--train"), colour("--validation")]; // apart for colour-blind readers too
+  candles.applyOptions({ upColor: colour("--raised"), borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });
+  volume.applyOptions({ color: colour("--hair") });
+};
 
-  const draw = () => {
-    const points = shown.candles.map(([time, open, high, low, close]) => ({ time, open, high, low, close }));
-    const precise = points.length && points[points.length - 1].close < 20 ? 5 : 2;
-    candles.applyOptions({ priceFormat: { type: "price", precision: precise, minMove: 10 ** -precise } });
-    const all = [...points, ...holes(shown.gaps, shown.length * shown.each)].sort((a, b) => a.time - b.time);
-    drawn = all.filter((point, i) => !i || point.time > all[i - 1].time);
-    candles.setData(drawn);
-    volume.setData(shown.candles.map(([time, , , , , value]) => ({ time, value })));
-    const cut = shown.asked && shown.start > shown.asked ? " Older ones are too many to draw at once: choose a period." : "";
-    note.textContent = `${shown.bars.toLocaleString()} bars drawn${shown.each > 1 ? `. Each candle stands for ${shown.each} bars; zoom in to see them` : ""}.${cut}`;
-  };
+// Places without a bar, so that a gap looks like one: as wide as it is long, within reason.
+const holes = (gaps, step) => gaps.flatMap(([start, end]) => {
+  const count = Math.max(3, Math.min(60, Math.floor((end - start) / step)));
+  return Array.from({ length: count }, (_, i) => ({ time: Math.round(start + ((end - start) * (i + 0.5)) / count) }));
+});
 
-  // `keep`: {time, beyond, width} of what was in view: its last bar, the empty places after it, its width in bars' seconds.
-  const fetchBars = async (start, end, keep) => {
-    const query = start ? `?start=${Math.floor(start)}&end=${Math.ceil(end)}` : "";
-    if (keep && query === last) return; // the same again would change nothing
-    last = query;
-    const turn = ++asked;
-    try {
-      const answer = await fetch(home.dataset.bars + query);
-      const got = await answer.json();
-      if (turn !== asked) return;
-      if (!answer.ok) { note.textContent = got.message; return; }
-      if (!got.candles.length) return;
-      shown = { ...got, asked: start };
-      draw();
-      if (!keep) return;
-      const at = drawn.findLastIndex((point) => point.time <= keep.time);
-      const to = at + keep.beyond;
-      chart.timeScale().setVisibleLogicalRange({ from: to - keep.width / (shown.length * shown.each), to });
-    } catch { note.textContent = "The panel does not answer; these are the bars it sent last."; }
-  };
+const draw = () => {
+  const points = shown.candles.map(([time, open, high, low, close]) => ({ time, open, high, low, close }));
+  digits = points.length && points[points.length - 1].close < 20 ? 5 : 2;
+  candles.applyOptions({ priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
+  const all = [...points, ...holes(shown.gaps, shown.length * shown.each)].sort((a, b) => a.time - b.time);
+  drawn = all.filter((point, i) => !i || point.time > all[i - 1].time);
+  candles.setData(drawn);
+  volume.setData(shown.candles.map(([time, , , , , value]) => ({ time, value })));
+  const cut = shown.asked && shown.start > shown.asked ? " Older ones are too many to draw at once: choose a period." : "";
+  tell();
+  note.textContent = `${shown.bars.toLocaleString()} bars drawn${shown.each > 1 ? `. Each candle stands for ${shown.each} bars; zoom in to see them` : ""}.${cut}`;
+};
 
-  // After a move: fetch when an edge of what is there comes into view, or when thinned bars could be drawn singly.
-  const moved = () => {
-    const range = chart.timeScale().getVisibleRange();
-    const logical = chart.timeScale().getVisibleLogicalRange();
-    if (!range || !logical || !shown.candles.length) return;
-    const width = Math.max(range.to - range.from, shown.length * 50);
-    const first = shown.candles[0][0];
-    const last = shown.candles[shown.candles.length - 1][0] + shown.length * shown.each;
-    const older = logical.from < 10 && first > stored.start;
-    const newer = range.to >= last - width * 0.05 && last < stored.end;
-    const finer = shown.each > 1 && logical.to - logical.from < 300;
-    if (!older && !newer && !finer) return;
-    const beyond = (more) => Math.max(width * (more ? 1.5 : 0.5), 500 * shown.length);
-    const from = Math.max(stored.start, range.from - beyond(older));
-    const to = Math.min(stored.end + shown.length, range.to + beyond(newer));
-    const at = drawn.findIndex((point) => point.time === range.to);
-    fetchBars(from, to, { time: range.to, beyond: logical.to - at, width: (logical.to - logical.from) * shown.length * shown.each });
-  };
-  chart.timeScale().subscribeVisibleLogicalRangeChange(() => {
-    clearTimeout(settling);
-    settling = setTimeout(moved, 250);
-  });
+// `keep`: {time, beyond, width} of what was in view: its last bar, the empty places after it, its width in bars' seconds.
+const fetchBars = async (start, end, keep) => {
+  const query = start ? `?start=${Math.floor(start)}&end=${Math.ceil(end)}` : "";
+  if (keep && query === last) return; // the same again would change nothing
+  last = query;
+  const number = ++asked;
+  try {
+    const answer = await fetch(home.dataset.bars + query);
+    const got = await answer.json();
+    if (number !== asked) return;
+    if (!answer.ok) { note.textContent = got.message; return; }
+    if (!got.candles.length) return;
+    shown = { ...got, asked: start };
+    draw();
+    if (!keep) return;
+    const at = drawn.findLastIndex((point) => point.time <= keep.time);
+    const to = at + keep.beyond;
+    chart.timeScale().setVisibleLogicalRange({ from: to - keep.width / (shown.length * shown.each), to });
+  } catch { note.textContent = "The panel does not answer; these are the bars it sent last."; }
+};
 
-  const ranges = document.getElementById("ranges");
-  ranges.hidden = false;
-  ranges.addEventListener("click", async (event) => {
-    const days = event.target.dataset.days;
-    if (days === undefined) return;
-    const from = Number(days) ? Math.max(stored.start, stored.end - Number(days) * 86400) : stored.start;
-    await fetchBars(from, stored.end + shown.length);
-    chart.timeScale().fitContent();
-  });
+// After a move: fetch when an edge of what is there comes into view, or when thinned bars could be drawn singly.
+const moved = () => {
+  const range = chart.timeScale().getVisibleRange();
+  const logical = chart.timeScale().getVisibleLogicalRange();
+  if (!range || !logical || !shown.candles.length) return;
+  const width = Math.max(range.to - range.from, shown.length * 50);
+  const first = shown.candles[0][0];
+  const last = shown.candles[shown.candles.length - 1][0] + shown.length * shown.each;
+  const older = logical.from < 10 && first > stored.start;
+  const newer = range.to >= last - width * 0.05 && last < stored.end;
+  const finer = shown.each > 1 && logical.to - logical.from < 300;
+  if (!older && !newer && !finer) return;
+  const beyond = (more) => Math.max(width * (more ? 1.5 : 0.5), 500 * shown.length);
+  const from = Math.max(stored.start, range.from - beyond(older));
+  const to = Math.min(stored.end + shown.length, range.to + beyond(newer));
+  const at = drawn.findIndex((point) => point.time === range.to);
+  fetchBars(from, to, { time: range.to, beyond: logical.to - at, width: (logical.to - logical.from) * shown.length * shown.each });
+};
+chart.timeScale().subscribeVisibleLogicalRangeChange(() => {
+  clearTimeout(settling);
+  settling = setTimeout(moved, 250);
+});
 
-  ranges.addEventListener("change", async () => {
-    const [from, to] = ["from", "to"].map((id) => document.getElementById(id).valueAsNumber / 1000);
-    if (!(from < to)) return;
-    await fetchBars(from, to + 86400);
-    chart.timeScale().fitContent();
-  });
+const ranges = document.getElementById("ranges");
+ranges.hidden = false;
+ranges.addEventListener("click", async (event) => {
+  const days = event.target.dataset.days;
+  if (days === undefined) return;
+  press(event.target);
+  const from = Number(days) ? Math.max(stored.start, stored.end - Number(days) * 86400) : stored.start;
+  await fetchBars(from, stored.end + shown.length);
+  chart.timeScale().fitContent();
+});
 
-  home.addEventListener("keydown", (event) => {
-    const range = chart.timeScale().getVisibleLogicalRange();
-    if (!range || event.ctrlKey || event.metaKey || event.altKey) return;
-    const width = range.to - range.from;
-    const by = { ArrowLeft: [-0.2, -0.2], ArrowRight: [0.2, 0.2], "+": [0.2, -0.2], "=": [0.2, -0.2], "-": [-0.3, 0.3] }[event.key];
-    if (!by) return;
-    chart.timeScale().setVisibleLogicalRange({ from: range.from + by[0] * width, to: range.to + by[1] * width });
-    event.preventDefault();
-  });
+ranges.addEventListener("change", async () => {
+  const [from, to] = ["from", "to"].map((id) => document.getElementById(id).valueAsNumber / 1000);
+  if (!(from < to)) return;
+  press(null);
+  await fetchBars(from, to + 86400);
+  chart.timeScale().fitContent();
+});
 
-  paint();
-  document.addEventListener("theme", paint);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-  fetchBars();
-})();
+home.addEventListener("keydown", (event) => {
+  const range = chart.timeScale().getVisibleLogicalRange();
+  if (!range || event.ctrlKey || event.metaKey || event.altKey) return;
+  const width = range.to - range.from;
+  const by = { ArrowLeft: [-0.2, -0.2], ArrowRight: [0.2, 0.2], "+": [0.2, -0.2], "=": [0.2, -0.2], "-": [-0.3, 0.3] }[event.key];
+  if (!by) return;
+  chart.timeScale().setVisibleLogicalRange({ from: range.from + by[0] * width, to: range.to + by[1] * width });
+  event.preventDefault();
+});
+
+// The values of the bar under the crosshair, or of the newest.
+const tell = (time) => {
+  const at = time === undefined ? shown.candles.length - 1 : shown.candles.findIndex((candle) => candle[0] === time);
+  if (at < 0) return;
+  const [opens, ...prices] = shown.candles[at];
+  const volumes = prices.pop();
+  const texts = [dateTime(opens), ...prices.map((price) => price.toFixed(digits)), volumes.toLocaleString("en")];
+  bar.querySelectorAll("output").forEach((output, i) => { output.textContent = texts[i]; });
+  bar.hidden = false;
+};
+chart.subscribeCrosshairMove((moved) => tell(moved.time));
+
+const press = (button) => {
+  for (const each of ranges.querySelectorAll("[data-days]")) each.setAttribute("aria-pressed", String(each === button));
+};
+
+paint();
+onTheme(paint);
+fetchBars();

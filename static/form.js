@@ -1,65 +1,98 @@
-// What was typed survives a reload and a closed tab; long lists of choices can be searched.
-(() => {
-  const named = (form) => [...form.elements].filter((field) => field.name && field.type !== "hidden");
-  const key = (form) => `draft:${form.dataset.draft}`;
+// What was typed survives a reload, in its own window. Another window offers what was left unfinished, and fills in
+// nothing by itself.
+const OLD = 7 * 86400e3; // milliseconds after which an unfinished form is forgotten
 
-  const keep = (form) => {
-    const draft = {};
-    for (const field of named(form)) {
-      if (field.type === "radio") { if (field.checked) draft[field.name] = field.value; }
-      else if (field.type === "checkbox") draft[field.name] = field.checked;
-      else draft[field.name] = field.value;
-    }
-    try { localStorage.setItem(key(form), JSON.stringify(draft)); } catch { /* not kept */ }
-  };
+const form = () => document.getElementById("start-form");
+const note = document.getElementById("draft");
+const key = `draft:${form().dataset.draft}`;
+const named = () => [...form().elements].filter((field) => field.name && field.type !== "hidden");
 
-  const fill = (form) => {
-    let draft = null;
-    try { draft = JSON.parse(localStorage.getItem(key(form))); } catch { /* nothing kept */ }
-    if (!draft || location.search) return;
-    for (const field of named(form)) {
-      if (!(field.name in draft)) continue;
-      if (field.type === "radio") field.checked = field.value === draft[field.name];
-      else if (field.type === "checkbox") field.checked = draft[field.name];
-      else field.value = draft[field.name];
-    }
-  };
+const read = (storage) => {
+  try {
+    const draft = JSON.parse(storage.getItem(key));
+    return draft && Date.now() - draft.at < OLD ? draft : null;
+  } catch { return null; }
+};
+const write = (text) => {
+  for (const storage of [sessionStorage, localStorage]) {
+    if (text) storage.setItem(key, text);
+    else storage.removeItem(key);
+  }
+};
+const keep = () => {
+  const values = {};
+  for (const field of named()) {
+    if (field.type === "radio") { if (field.checked) values[field.name] = field.value; }
+    else values[field.name] = field.type === "checkbox" ? field.checked : field.value;
+  }
+  try { write(JSON.stringify({ at: Date.now(), values })); } catch { /* storage is switched off or full: not kept */ }
+};
+const forget = () => { try { write(""); } catch { /* nothing was kept */ } };
 
-  // A choice fills other fields, but not those in which somebody typed something of their own.
-  const chosen = (form) => form?.querySelector("[data-fill]:checked");
-  let filled = {};
-  const remember = (form) => { filled = JSON.parse(chosen(form)?.dataset.fill || "{}"); };
-  document.addEventListener("change", (event) => {
-    const choice = event.target.closest("[data-fill]");
-    if (!choice) return;
-    const fill = JSON.parse(choice.dataset.fill);
-    for (const [name, value] of Object.entries(fill)) {
-      const field = choice.form.elements[name];
-      if (field instanceof HTMLInputElement && (!field.value || field.value === filled[name])) field.value = value;
-    }
-    filled = fill;
-    keep(choice.form);
-  });
+const fill = (values) => {
+  for (const field of named()) {
+    if (!(field.name in values)) continue;
+    if (field.type === "radio") field.checked = field.value === values[field.name];
+    else if (field.type === "checkbox") field.checked = values[field.name];
+    else field.value = values[field.name];
+  }
+};
+const differs = (values) => named().some((field) => {
+  if (!(field.name in values)) return false;
+  if (field.type === "radio") return field.checked !== (field.value === values[field.name]);
+  return (field.type === "checkbox" ? field.checked : field.value) !== values[field.name];
+});
 
-  const start = document.getElementById("start-form");
-  if (start && !start.querySelector(".wrong, .notice.failed")) fill(start);
-  remember(start);
+// A choice fills other fields, but not those in which somebody typed something of their own.
+let filled = {};
+const remember = () => { filled = JSON.parse(form().querySelector("[data-fill]:checked")?.dataset.fill || "{}"); };
+document.addEventListener("change", (event) => {
+  const choice = event.target.closest("[data-fill]");
+  if (!choice) return;
+  const values = JSON.parse(choice.dataset.fill);
+  for (const [name, value] of Object.entries(values)) {
+    const field = choice.form.elements[name];
+    if (field instanceof HTMLInputElement && (!field.value || field.value === filled[name])) field.value = value;
+  }
+  filled = values;
+  keep();
+});
 
-  document.addEventListener("input", (event) => {
-    const form = event.target.closest("form[data-draft]");
-    if (form) keep(form);
-    const list = event.target.dataset.filter && document.querySelector(event.target.dataset.filter);
-    if (!list) return;
-    const words = event.target.value.toLowerCase().split(/\s+/);
-    for (const choice of list.children) {
-      const text = choice.dataset.text.toLowerCase();
-      choice.hidden = !words.every((word) => text.includes(word));
-    }
-  });
+const say = (text, buttons) => {
+  note.querySelector("span").textContent = text;
+  for (const button of note.querySelectorAll("button")) button.hidden = !buttons.includes(button.dataset.draft);
+  note.hidden = false;
+};
+const changed = () => { remember(); form().dispatchEvent(new Event("change", { bubbles: true })); };
 
-  document.addEventListener("htmx:after:request", (event) => {
-    const { ctx } = event.detail;
-    const form = ctx.sourceElement?.closest?.("form[data-draft]");
-    if (form && ctx.response?.status === 204) localStorage.removeItem(key(form)); // it has started
-  });
-})();
+const begin = () => {
+  if (form().querySelector("[aria-invalid=true], .wrong, .notice.failed") || location.search) return;
+  let [own, other] = [null, null];
+  try { [own, other] = [read(sessionStorage), read(localStorage)]; } catch { return; }
+  if (own && differs(own.values)) {
+    fill(own.values);
+    say("What you typed here before was filled in again.", ["clear"]);
+    changed();
+  } else if (!own && other && differs(other.values)) say("You left this form unfinished.", ["restore", "discard"]);
+};
+note.addEventListener("click", (event) => {
+  const what = event.target.dataset.draft;
+  if (!what) return;
+  if (what === "restore") { fill(read(localStorage)?.values ?? {}); keep(); }
+  else forget();
+  if (what === "clear") { form().reset(); }
+  note.hidden = true;
+  form().querySelector("input:not([type=hidden]), select")?.focus();
+  changed();
+});
+
+document.addEventListener("input", (event) => {
+  if (event.target.form === form()) keep();
+});
+
+document.addEventListener("htmx:after:request", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.sourceElement === form() && ctx.response?.status === 204) forget(); // it has started
+});
+remember();
+begin();

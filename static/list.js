@@ -1,75 +1,76 @@
-// The list of operations: its stream follows the rows that are shown, its address follows the filters, and rows can
+// The list of runs: its stream follows the rows that are shown, its address follows the filters, and rows can
 // be walked and chosen by keyboard. Without this everything works by links and buttons.
-(() => {
-  const MOST = 6;
-  const stream = document.getElementById("stream");
-  const found = () => document.getElementById("found");
-  const rows = () => [...found().querySelectorAll("tbody tr")];
-  const chosen = new Map(); // id -> name; kept while rows come and go under other filters
-  let request = null; // the stream's: htmx sends it again whenever the stream ends
-  let connection = null;
+const MOST = 6;
+const stream = document.getElementById("stream");
+const found = () => document.getElementById("found");
+const rows = () => [...found().querySelectorAll("tbody tr")];
+const chosen = new Map(); // id -> {name, kind}; kept while rows come and go under other filters
+let request = null; // the stream's: htmx sends it again whenever the stream ends
+let connection = null;
 
-  const wanted = () => {
-    const ids = new URLSearchParams(rows().map((row) => ["id", row.id.slice("row-".length)]));
-    return `/stream/operations${ids.size ? `?${ids}` : ""}`;
-  };
-  stream.addEventListener("htmx:config:request", (event) => {
-    ({ request } = event.detail.ctx);
-    request.action = wanted();
-  });
-  stream.addEventListener("htmx:sse:before:connection", (event) => {
-    ({ connection } = event.detail);
-    if (connection.attempt) request.action = wanted();
-  });
+const wanted = () => {
+  const ids = new URLSearchParams(rows().map((row) => ["id", row.id.slice("row-".length)]));
+  return `/stream/operations${ids.size ? `?${ids}` : ""}`;
+};
+stream.addEventListener("htmx:config:request", (event) => {
+  ({ request } = event.detail.ctx);
+  request.action = wanted();
+});
+stream.addEventListener("htmx:sse:before:connection", (event) => {
+  ({ connection } = event.detail);
+  if (connection.attempt) request.action = wanted();
+});
 
-  const tell = () => {
-    const bar = document.getElementById("chosen");
-    if (!bar) return;
-    document.getElementById("compare").disabled = chosen.size < 2 || chosen.size > MOST;
-    bar.textContent = chosen.size === 0 ? "Choose two to six of them (x chooses the row you are on)."
-      : `Chosen: ${[...chosen.values()].join(", ")}.${chosen.size > MOST ? " Six at most." : chosen.size < 2 ? " One more at least." : ""}`;
-  };
-  const arrive = () => {
-    for (const box of found().querySelectorAll(".choose input")) box.checked = chosen.has(box.value);
-    tell();
-  };
+const showChosen = () => {
+  const bar = document.getElementById("chosen");
+  if (!bar) return;
+  const kinds = new Set([...chosen.values()].map((run) => run.kind));
+  const names = [...chosen.values()].map((run) => run.name).join(", ");
+  const lack = kinds.size > 1 ? "Only runs of one kind can be compared."
+    : chosen.size > MOST ? "Six at most." : chosen.size < 2 ? "One more at least." : "";
+  document.getElementById("compare").disabled = Boolean(lack);
+  bar.textContent = chosen.size ? `Chosen: ${names}. ${lack}` : "Choose two to six runs of one kind (x chooses the row you are on).";
+};
+const arrive = () => {
+  for (const box of found().querySelectorAll(".choose input")) box.checked = chosen.has(box.value);
+  showChosen();
+};
 
-  document.addEventListener("htmx:after:swap", () => {
-    const address = found().dataset.address;
-    arrive();
-    if (`${location.pathname}${location.search}` !== address) history.replaceState(null, "", address);
-    if (request && request.action !== wanted()) connection?.reader?.cancel(); // it comes back with the rows shown now
-  });
-
-  document.addEventListener("change", (event) => {
-    if (!event.target.matches(".choose input")) return;
-    const box = event.target;
-    if (box.checked) chosen.set(box.value, box.closest("tr").querySelector(".title a").textContent);
-    else chosen.delete(box.value);
-    tell();
-  });
-  document.addEventListener("submit", (event) => {
-    if (!event.target.matches("#choice")) return; // its own `id` is hidden by the boxes of that name
-    event.preventDefault();
-    location.href = `/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`;
-  });
-
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = event.target.closest("input:not([type=checkbox]), textarea, select");
-    if (typing) {
-      if (event.key === "Escape" && typing.id === "search") typing.blur();
-      return;
-    }
-    const here = document.activeElement.closest?.("#found tbody tr");
-    const step = { j: 1, k: -1, ArrowDown: here ? 1 : 0, ArrowUp: here ? -1 : 0 }[event.key];
-    if (step) {
-      const all = rows();
-      const at = here ? all.indexOf(here) + step : step > 0 ? 0 : all.length - 1;
-      all[Math.min(Math.max(at, 0), all.length - 1)]?.querySelector(".title a").focus();
-    } else if (event.key === "x" && here) here.querySelector(".choose input").click();
-    else return;
-    event.preventDefault();
-  });
+document.addEventListener("htmx:after:swap", () => {
+  const address = found().dataset.address;
   arrive();
-})();
+  if (`${location.pathname}${location.search}` !== address) history.replaceState(null, "", address);
+  if (request && request.action !== wanted()) connection?.reader?.cancel(); // it comes back with the rows shown now
+});
+
+document.addEventListener("change", (event) => {
+  if (!event.target.matches(".choose input")) return;
+  const box = event.target;
+  if (box.checked) chosen.set(box.value, { name: box.closest("tr").querySelector(".title a").textContent, kind: box.dataset.kind });
+  else chosen.delete(box.value);
+  showChosen();
+});
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("#choice")) return; // its own `id` is hidden by the boxes of that name
+  event.preventDefault();
+  location.href = `/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`;
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = event.target.closest("input:not([type=checkbox]), textarea, select");
+  if (typing) {
+    if (event.key === "Escape" && typing.id === "search") typing.blur();
+    return;
+  }
+  const here = document.activeElement.closest?.("#found tbody tr");
+  const step = { j: 1, k: -1, ArrowDown: here ? 1 : 0, ArrowUp: here ? -1 : 0 }[event.key];
+  if (step) {
+    const all = rows();
+    const at = here ? all.indexOf(here) + step : step > 0 ? 0 : all.length - 1;
+    all[Math.min(Math.max(at, 0), all.length - 1)]?.querySelector(".title a").focus();
+  } else if (event.key === "x" && here) here.querySelector(".choose input").click();
+  else return;
+  event.preventDefault();
+});
+arrive();

@@ -1,33 +1,39 @@
-// A pressed button turns and stays locked until the operation's state is another; after 30 s it says so and unlocks.
-(() => {
-  const PATIENCE = 30000;
-  let locked = null; // {action, state, until}
-  const status = () => document.getElementById("status")?.dataset.state;
-  const buttons = (action) => document.querySelectorAll(`form[data-lock][action="${action}"] button`);
+// A pressed button stays locked until the operation's state changes; after 30 s it says so and unlocks.
+const PATIENCE = 30000;
+let locked = null; // {action, state, until}
+const status = () => document.getElementById("status")?.dataset.state;
+const buttons = (action) => document.querySelectorAll(`form[data-lock][action="${action}"] button`);
 
-  const show = () => {
-    if (!locked) return;
-    const over = status() !== locked.state || document.querySelector("#ask .notice.failed");
-    const late = Date.now() > locked.until;
-    for (const button of buttons(locked.action)) {
-      button.disabled = !over && !late;
-      button.ariaBusy = String(button.disabled);
-    }
-    if (late && !over) {
-      const why = document.createElement("p");
-      why.className = "notice warning";
-      why.role = "status";
-      why.textContent = "Nothing has changed for 30 s. What was asked for may still come; asking again does no harm.";
-      document.getElementById("ask").replaceChildren(why);
-    }
-    if (over || late) locked = null;
-  };
+const show = () => {
+  if (!locked) return;
+  const over = status() !== locked.state || document.querySelector("#ask .notice.failed");
+  const late = Date.now() > locked.until;
+  for (const button of buttons(locked.action)) {
+    button.disabled = !over && !late;
+    button.ariaBusy = String(button.disabled);
+  }
+  if (late && !over) {
+    const why = document.createElement("p");
+    why.className = "notice warning";
+    why.role = "status";
+    why.textContent = "Nothing has changed for 30 s. What was asked for may still come; asking again does no harm.";
+    document.getElementById("ask").replaceChildren(why);
+  }
+  if (over || late) locked = null;
+};
 
-  document.addEventListener("htmx:before:request", (event) => {
-    const form = event.detail.ctx?.sourceElement?.closest?.("form[data-lock]");
-    if (form) locked = { action: form.getAttribute("action"), state: status(), until: Date.now() + PATIENCE };
-    show();
-  });
-  document.addEventListener("htmx:after:swap", show);
-  setInterval(show, 1000);
-})();
+document.addEventListener("htmx:before:request", (event) => {
+  const form = event.detail.ctx?.sourceElement?.closest?.("form[data-lock]");
+  if (form) locked = { action: form.getAttribute("action"), state: status(), until: Date.now() + PATIENCE };
+  show();
+});
+document.addEventListener("htmx:after:swap", show);
+setInterval(show, 1000);
+
+// The question before a cancel is closed without leaving the page.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-close]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  document.getElementById("ask").replaceChildren();
+  (document.getElementById("cancel") ?? document.getElementById("status")).focus();
+});

@@ -38,7 +38,7 @@ class DataLoadOperationAdapter(OperationAdapter):
     )
     measures = (
         Measure("Bars fetched", "rows_downloaded"),
-        Measure("Gaps worked on", "gaps_filled"),
+        Measure("Missing stretches loaded", "gaps_filled"),
     )
 
     def __init__(
@@ -80,7 +80,7 @@ class DataLoadOperationAdapter(OperationAdapter):
         rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled"))
         figures = [Figure("Bars fetched", count(rows), lead=True)]
         if gaps is not None:
-            figures.append(Figure("Gaps worked on", count(gaps), lead=True))
+            figures.append(Figure("Missing stretches loaded", count(gaps), lead=True))
         if result.get("source"):
             figures.append(Figure("Source", text(result["source"])))
         return figures

@@ -132,7 +132,9 @@ class TrainingOperationAdapter(OperationAdapter):
             Curve("validation", "Validation accuracy", tuple(epoch.val_accuracy for epoch in epochs)),
         )
         done = tuple(epoch.number + 1 for epoch in epochs)
-        return Chart("Learning", "epoch", done, (Plot("Loss", loss), Plot("Accuracy", accuracy, "%")))
+        judged = [(epoch.val_loss, epoch.number + 1) for epoch in epochs if epoch.val_loss is not None]
+        plots = (Plot("Loss", loss), Plot("Accuracy", accuracy, "%"))
+        return Chart("Learning", "epoch", done, plots, best=min(judged)[1] if len(judged) > 2 else None)
 
 
 def _against(accuracy: float | None, baseline: float | None, test: dict[str, Any]) -> str:

@@ -25,10 +25,12 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Plots over the same `x`, which are Unix seconds when `times`. `each` is what one place on it is called."""
+    """Plots over the same `x`, which are Unix seconds when `times`. `each` is what one place on it is called; `best` is
+    the place to mark, if there is one."""
 
     title: str
     each: str
     x: tuple[float, ...]
     plots: tuple[Plot, ...]
     times: bool = False
+    best: float | None = None

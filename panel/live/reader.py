@@ -94,7 +94,8 @@ class Reader:
     def stored(self) -> StoredView:
         loading = self.loading()
         rows = self.inventory.rows(loading)
-        return stored_view(rows, loading, self.inventory.symbols, time.time(), embedded=self.embedded)
+        line, symbols = self.monitor.line, self.inventory.symbols
+        return stored_view(rows, loading, symbols, line, time.time(), embedded=self.embedded)
 
     def loading(self) -> dict[Pair, Snapshot]:
         """The load of each symbol and timeframe that runs."""

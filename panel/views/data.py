@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from panel.domain.connection import Line
 from panel.domain.gaps import Row
 from panel.domain.requests import OPEN, Load, Plan
 from panel.domain.snapshot import Snapshot
@@ -14,13 +15,14 @@ Pair = tuple[str, str]  # symbol, timeframe
 
 @dataclass(frozen=True, slots=True)
 class StoredView:
-    """The map of what is stored. `known`: the symbols that the backend knows."""
+    """The map of what is stored. `known`: the symbols that the backend knows; `line`: whether it answers."""
 
     rows: list[RowView]
     span: Span
     known: list[str]
     now: float
     embedded: bool
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,10 @@ class PlanView:
 
 
 def stored_view(
-    rows: Sequence[Row], loading: Mapping[Pair, Snapshot], known: list[str], now: float, *, embedded: bool
+    rows: Sequence[Row], loading: Mapping[Pair, Snapshot], known: list[str], line: Line, now: float, *, embedded: bool
 ) -> StoredView:
     span = span_of(rows, now)
-    return StoredView([row_view(row, loading.get(row.pair), span) for row in rows], span, known, now, embedded)
+    return StoredView([row_view(row, loading.get(row.pair), span) for row in rows], span, known, now, embedded, line)
 
 
 def queue_view(

@@ -47,11 +47,11 @@ def test_home_is_live_keys_lead_everywhere_and_what_ended_meanwhile_is_marked(wa
     expect(page.locator("#workers")).to_contain_text("Does not answer")
     backend.workers = [worker("w1", last_healthy_at=stamp())]
     expect(page.locator("#workers")).to_contain_text("Free")
-    page.get_by_text("More", exact=True).focus()
+    page.locator("#start-menu summary").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Checkpoints")).to_be_visible()
+    expect(page.get_by_role("link", name="Backtest")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="Checkpoints")).to_be_hidden()
+    expect(page.get_by_role("link", name="Backtest")).to_be_hidden()
 
     # It ends while another page is looked at.
     expect(page.locator("#line .well").first).to_contain_text("All well")

@@ -52,11 +52,11 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         here.get("/operations/op_b")
         now = backend.readings["op_a"]
         expect(live).to_contain_text(f"Epoch {now + 3}/99")
-        expect(page.locator("#news")).to_have_text("1 new operation: show")
+        expect(page.locator("#news")).to_have_text("1 new run: show")
         assert page.evaluate(SHOWN) == before
         assert page.evaluate("document.activeElement.id") == "to-op_a"
         expect(live.get_by_role("checkbox")).to_be_checked()
-        page.get_by_role("link", name="1 new operation: show").click()
+        page.get_by_role("link", name="1 new run: show").click()
         expect(page.locator("#found tbody tr").first).to_have_id("row-op_b")
         expect(live.get_by_role("checkbox")).to_be_checked()
         expect(page.locator("#news")).to_have_text("")
@@ -64,11 +64,11 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         # Typed: the list follows, the address follows, the cursor stays.
         page.keyboard.press("/")
         page.keyboard.type("trend", delay=30)
-        expect(page.locator("#count")).to_contain_text("20 of 63 operations")
+        expect(page.locator("#count")).to_contain_text("20 of 63 runs")
         expect(page).to_have_url(re.compile(r"/operations\?q=trend$"))
         assert page.evaluate("document.activeElement.id") == "search" and page.input_value("#search") == "trend"
         page.get_by_label("State").select_option("failed")
-        expect(page.locator("#count")).to_contain_text("10 of 63 operations")
+        expect(page.locator("#count")).to_contain_text("10 of 63 runs")
         page.get_by_role("link", name="Took").click()
         expect(page.locator("th[aria-sort=descending]")).to_have_text("Took")
         expect(page).to_have_url(re.compile(r"/operations\?state=failed&q=trend&sort=took$"))
@@ -79,7 +79,7 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
 
         # The stream follows the rows that are shown: an end is seen in place, also of one that was on no page before.
         page.get_by_role("link", name="Clear filters").click()
-        page.get_by_label("Search operations").fill("op_long")
+        page.get_by_label("Search runs").fill("op_long")
         expect(page.locator("#found tbody tr")).to_have_count(1)
         late = page.locator("#row-op_long")
         expect(late).to_contain_text("Epoch 7/99")
@@ -95,7 +95,7 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         page.keyboard.press("x")
         expect(page.locator("#chosen")).to_contain_text("Chosen: swing. One more at least.")
         page.keyboard.press("/")
-        page.get_by_label("Search operations").fill("op_00")
+        page.get_by_label("Search runs").fill("op_00")
         expect(page.locator("#row-op_00")).to_be_visible()
         page.keyboard.press("Escape")
         page.keyboard.press("ArrowDown")

@@ -70,7 +70,7 @@ def test_a_load_that_brought_nothing_although_bars_were_missing_exits_1(tmp_path
     backend.answers["POST /data/acquire/download"] = answer
     done = run(tmp_path, "load", "EURUSD", "1h", backend=address)
     assert done.returncode == 1 and "finished with problems" in done.stdout
-    assert "not one bar came although bars were missing" in done.stdout and "Gaps worked on" in done.stdout
+    assert "not one bar came although bars were missing" in done.stdout and "Missing stretches loaded" in done.stdout
 
 
 def test_a_load_waits_for_those_before_it(tmp_path, address, backend):

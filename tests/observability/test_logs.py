@@ -115,7 +115,7 @@ def look_everywhere(client: httpx.Client) -> str:
         "/data",
         "/start/training",
         "/login",
-        "/static/line.js",
+        "/static/theme.js",
     ]
     paths += [
         "/healthz",

@@ -104,7 +104,7 @@ def test_nothing_but_the_login_page_is_answered_to_the_unknown(here, backend):
     """Every route, every method, static files and unknown paths too."""
     before = asked(backend)
     paths = {path for _, path in routes(here.app)} | {
-        "/static/line.js",
+        "/static/theme.js",
         "/nothing/here",
         "/login/",
         "/healthz/x",
@@ -243,7 +243,7 @@ def test_logged_in_until_logged_out(here):
     )
     already = here.get("/login?next=/data", cookie)
     assert (already.status, already.header("location")) == (303, "/data")
-    assert here.get("/static/line.js", cookie).status == 200
+    assert here.get("/static/theme.js", cookie).status == 200
     assert here.get("/", ("cookie", f"other=1; {cookie[1]}; ktrdr_panel_1=x")).status == 200
     assert here.get("/", ("cookie", cookie[1].replace("8321", "8322"))).status == 401, "another port's cookie"
     other = log_in(here)

@@ -103,9 +103,9 @@ def test_everything_is_listed_also_what_the_backend_forgot(listed: Panel):
     page = listed.get("/operations").text
     assert shown(page) == ["op_new", "op_load", "op_stop", "op_bad", "op_old"]
     read = words(page)
-    assert "5 operations" in read and "Clear filters" not in read
-    assert "Completed swing Training · EURUSD 1h Test accuracy 87.2 % Test loss 0.666" in read
-    assert "Failed Trend Training · EURUSD 1h No data found in cache for X 1h" in read
+    assert "5 runs" in read and "Clear filters" not in read
+    assert "Completed swing Training EURUSD 1h Test accuracy 87.2 % Test loss 0.666" in read
+    assert "Failed Trend Training EURUSD 1h No data found in cache for X 1h" in read
     assert "Finished with problems EURUSD Data load 1h The backend calls this completed, but not one bar came" in read
 
 
@@ -135,13 +135,13 @@ def test_a_period_is_days_and_both_count(listed: Panel):
     day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 2 * DAY))
     page = listed.get(f"/operations?from={day}&to={day}").text
     assert shown(page) == ["op_bad"]
-    assert f'name="from" value="{day}"' in page and "1 of 5 operations Clear filters" in words(page)
+    assert f'name="from" value="{day}"' in page and "1 of 5 runs Clear filters" in words(page)
 
 
 def test_when_nothing_matches_it_says_what_was_asked(listed: Panel):
     read = words(listed.get("/operations?kind=data_load&state=failed&from=2020-01-01&q=%22%3E%3Cimg%3E").text)
     assert "Nothing matches kind Data load, state “failed”, started on 2020-01-01 or later, the words" in read
-    assert "0 of 5 operations Clear filters" in read
+    assert "0 of 5 runs Clear filters" in read
 
 
 def test_nothing_at_all_names_the_next_step(here: Panel):
@@ -156,7 +156,9 @@ def test_the_sorted_column_is_told_to_those_who_do_not_see_it(listed: Panel):
 
 def test_under_htmx_only_what_was_found_comes(listed: Panel):
     answer = listed.get("/operations?state=failed", headers={"hx-request": "true"}).text
-    assert answer.startswith('<div id="found" data-address="/operations?state=failed">') and shown(answer) == ["op_bad"]
+    assert answer.startswith('<div id="found" tabindex="-1" data-address="/operations?state=failed">') and shown(
+        answer
+    ) == ["op_bad"]
 
 
 def test_a_long_list_comes_in_pages(address, tmp_path):
@@ -165,7 +167,7 @@ def test_a_long_list_comes_in_pages(address, tmp_path):
         first, last = here.get("/operations?q=op").text, here.get("/operations?q=op&page=3").text
     assert shown(first) == [f"op_{n:03}" for n in range(50)] and shown(last) == [f"op_{n:03}" for n in range(100, 120)]
     assert "1 of 3 Older" in words(first) and "Newer 3 of 3" in words(last)
-    assert 'href="/operations?q=op&amp;page=2"' in first and "120 of 120 operations" in words(first)
+    assert 'href="/operations?q=op&amp;page=2"' in first and "120 of 120 runs" in words(first)
 
 
 def test_what_is_new_since_the_page_was_drawn(fresh: Panel, backend):
@@ -175,7 +177,7 @@ def test_what_is_new_since_the_page_was_drawn(fresh: Panel, backend):
     assert news("had=5") == "" and news("") == "" and news("had=x") == ""
     backend.operations["op_x"] = operation("op_x", progress=percent(5, "Epoch 1/9"))
     fresh.get("/operations/op_x")
-    assert news("had=5") == "1 new operation: show" and news("had=4") == "2 new operations: show"
+    assert news("had=5") == "1 new run: show" and news("had=4") == "2 new runs: show"
     assert news("had=0&state=running") == "1 more matches now: show" and news("had=1&kind=data_load") == ""
 
 

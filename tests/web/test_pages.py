@@ -26,8 +26,8 @@ def test_home_shows_what_runs_and_what_ended(here, backend):
         here.get(f"/operations/{name}")
     read = words(here.get("/").text)
     assert "41 % Epoch 42/100" in read and "Running now 1" in read
-    assert "Failed swing Training · EURUSD 1h No data found" in read
-    assert "Completed swing Training · EURUSD 1h Test accuracy 87.2 %" in read
+    assert "Failed swing Training EURUSD 1h No data found" in read
+    assert "Completed swing Training EURUSD 1h Test accuracy 87.2 %" in read
 
 
 def test_the_form_lists_strategies_and_what_each_is(here):
@@ -170,7 +170,7 @@ def test_a_result_is_told_in_a_traders_words(here, backend):
 def test_sample_data_is_named_as_such(here, backend):
     result = RESULT | {"data_summary": {"symbols": ["EURUSD"], "source": "sample"}}
     backend.operations["op_a"] = operation("op_a", status="completed", result_summary=result, completed_at=stamp())
-    assert "On sample data: a generator made it" in words(here.get("/operations/op_a").text)
+    assert "Sample data: generated, not from a real market" in words(here.get("/operations/op_a").text)
 
 
 def test_it_is_never_a_hundred_while_it_runs(here, backend):
@@ -253,7 +253,7 @@ def test_a_backend_that_is_away(tmp_path, backend):
         assert address in words(home) and "since" in words(home)
         assert here.get("/operations/op_x").status_code == 502
         form = here.get("/start/training")
-        assert form.status_code == 200 and "does not tell its strategies now" in words(form.text)
+        assert form.status_code == 200 and "strategies are not known now" in words(form.text)
         tried = here.post("/start/training", {"key": KEY, "strategy_name": "swing", "symbols": "EURUSD"})
         assert tried.status_code == 502 and "Nothing was started; what you typed is still here" in words(tried.text)
         assert 'value="EURUSD"' in tried.text
@@ -289,7 +289,7 @@ def test_a_backend_that_sends_nonsense_never_breaks_a_page(here, backend, answer
 
 def test_the_embedded_backend_says_what_its_data_is(tmp_path):
     with panel(tmp_path) as here:
-        assert "market data is made by a sample generator, not a market" in words(here.get("/").text)
+        assert "sample data: generated, not from a real market" in words(here.get("/").text)
         look = words(here.post("/start/training/look", {"strategy_name": "rsi_swing"}).text)
         assert "Load sample data for EURUSD 1h" in look
 

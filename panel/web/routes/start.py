@@ -14,7 +14,7 @@ from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 from panel.workflows import submit as submitted
 from panel.workflows.backtest_preflight import check_backtest, known_models, today, with_model
-from panel.workflows.preflight import check_training
+from panel.workflows.preflight import Preflight, check_training
 from panel.workflows.starting import new_key
 
 router = APIRouter()
@@ -84,7 +84,12 @@ async def look(request: Request, panel: PanelDep, kind: str) -> Response:
     if kind not in ("training", "backtesting"):
         raise HTTPException(404, "There is nothing to check before such a start.")
     check = check_training if kind == "training" else check_backtest
-    found = await check(panel.sources, await typed(request))
+    given = await typed(request)
+    found = await check(panel.sources, given)
+    if not by_htmx(request):
+        adapter = _adapter(kind)
+        values, key = await panel.submit.values(adapter, given), given.get("key") or new_key()
+        return await _form(request, panel, adapter, values, {}, key, checked=found)
     for line in found.lines:
         if line.loading is not None:
             panel.monitor.wake(line.loading.id)  # its progress is shown here
@@ -151,6 +156,7 @@ async def _form(
     errors: dict[str, str],
     key: str,
     status: int = 0,
+    checked: Preflight | None = None,
 ) -> Response:
     strategies: list[Strategy] = []
     silent = ""
@@ -162,7 +168,8 @@ async def _form(
     return page(
         request,
         f"kinds/{adapter.kind}.html",
-        status=status or (422 if errors else 200),
+        # A browser writes every answer of 400 and more to a script into its console.
+        status=200 if by_htmx(request) else status or (422 if errors else 200),
         adapter=adapter,
         fields={field.name: field for field in adapter.fields},
         values=values,
@@ -174,6 +181,8 @@ async def _form(
         models=await known_models(panel.sources) if "model_path" in values and not silent else [],
         today=today(),
         timeframes=TIMEFRAMES,
+        checked=checked,
+        new_key=new_key,
         known=await panel.inventory.known() if adapter.kind == "data_load" and not silent else [],
     )
 

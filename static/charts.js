@@ -1,0 +1,156 @@
+// What all charts share: the page's colours, units and axes; a caption with the values under the crosshair; zoom by
+// drag, reset by double click. Made with uPlot, which is a classic script: `window.uPlot`.
+
+export const DASHES = [[], [8, 4], [2, 3], [11, 3, 2, 3], [16, 5], [5, 2, 2, 2, 2, 2]];
+export const HEIGHT = 240;
+const FONT = "12px system-ui";
+
+export const colour = (name) => {
+  probe.style.color = `var(${name})`; // resolves light-dark()
+  return getComputedStyle(probe).color;
+};
+const probe = document.createElement("i");
+probe.hidden = true;
+document.body.append(probe);
+
+export const onTheme = (redraw) => {
+  document.addEventListener("theme", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+};
+
+export const onResize = (element, resize) => {
+  let pending = 0;
+  new ResizeObserver(() => {
+    cancelAnimationFrame(pending);
+    pending = requestAnimationFrame(resize);
+  }).observe(element);
+};
+
+/** A value with its unit: as long as an axis has room for, or `fine` for a caption and a table. */
+export const written = (value, unit, fine = false) => {
+  if (value === null || value === undefined) return "–";
+  if (unit === "%") return `${fine ? (value * 100).toFixed(1) : +(value * 100).toFixed(2)} %`;
+  if (unit !== "money") return fine ? value.toFixed(4) : `${+value.toPrecision(4)}`;
+  const digits = fine ? 2 : 0;
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+};
+
+export const dateTime = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+
+export const element = (tag, name = "", ...content) => {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  made.append(...content);
+  return made;
+};
+
+/** An exponential moving average that leaves gaps where the values have some. */
+export const smoothed = (values, weight = 0.85) => {
+  let mean = null;
+  return values.map((value) => {
+    if (value === null || value === undefined) return value;
+    mean = mean === null ? value : mean * weight + value * (1 - weight);
+    return mean;
+  });
+};
+
+const axes = (plot) => {
+  const axis = {
+    stroke: colour("--quiet"), font: FONT, labelFont: FONT, labelSize: 18, labelGap: 0,
+    ticks: { show: false }, grid: { stroke: colour("--hair"), width: 1 },
+  };
+  const units = { "%": `${plot.title} in %`, money: `${plot.title} in money` };
+  return [
+    { ...axis, label: plot.across, size: 26, values: (_, all) => all.map(plot.tick), ...(plot.times ? { space: 90 } : {}) },
+    {
+      ...axis, label: units[plot.unit] ?? plot.title, size: plot.unit === "money" ? 66 : 54,
+      values: (_, all) => all.map((v) => (v === null ? "" : written(v, plot.unit))),
+    },
+  ];
+};
+
+// Of a run that has no value just here, the last one before: joined runs have their points at different places.
+const at = (values, index) => {
+  let i = index;
+  while (i > 0 && (values[i] === undefined || values[i] === null)) i -= 1;
+  return values[i];
+};
+
+/** A figure with its chart. `plot`: {title, unit, across, times, tick(x), place(x), lines: [{key, name, colour, dash}],
+ * data, log, best, group, hooks}; `best` is {x, text} of a place to mark. */
+export class LineChart {
+  constructor(home, plot) {
+    this.plot = plot;
+    this.outputs = plot.lines.map(() => element("output"));
+    this.where = element("span", "where");
+    const keys = plot.lines.map((line, i) => element("span", `key line-${line.number}`, line.key ?? "", " ", this.outputs[i]));
+    const caption = element("figcaption", "", element("b", "", plot.title), " ", ...keys, this.where);
+    this.ground = element("div", "plot");
+    this.ground.setAttribute("role", "img");
+    this.ground.setAttribute("aria-label", `${plot.title}: ${plot.lines.map((line) => line.name).join(", ")}. Its values are in the table.`);
+    home.append(element("figure", "", caption, this.ground));
+    this.chart = new window.uPlot(this.options(), plot.data, this.ground);
+    this.tell(null);
+  }
+
+  options() {
+    const { plot } = this;
+    return {
+      width: this.ground.clientWidth, height: HEIGHT, padding: plot.padding ?? [8, 10, 0, 0],
+      tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      scales: {
+        x: plot.times ? {} : { time: false, range: (_, low, high) => (low === high ? [low - 0.5, high + 0.5] : [low, high]) },
+        y: plot.log ? { distr: 3 } : {},
+      },
+      axes: axes(plot),
+      legend: { show: false },
+      cursor: { sync: { key: plot.group }, drag: { x: true, y: false, dist: 8 }, points: { size: 7 } },
+      hooks: { setCursor: [(u) => this.tell(u.cursor.idx)], draw: [(u) => this.mark(u), ...(plot.draw ? [plot.draw] : [])] },
+      series: [{}, ...plot.lines.map((line) => ({
+        stroke: colour(line.colour), width: plot.times ? 1.25 : 2, dash: line.dash, points: { show: plot.data[0].length < 3 },
+      }))],
+    };
+  }
+
+  /** The values under the crosshair, or at the end. */
+  tell(index) {
+    const [x, ...lines] = this.plot.data;
+    const shown = index ?? x.length - 1;
+    lines.forEach((values, i) => { this.outputs[i].textContent = written(at(values, shown), this.plot.unit, true); });
+    const best = this.plot.best ? ` · ${this.plot.best.text}` : "";
+    this.where.textContent = x.length ? `${this.plot.place(x[shown])}${best}` : "";
+  }
+
+  mark(u) {
+    for (const [place, dash] of [[this.plot.best?.x, [2, 4]], [this.moment, []]]) {
+      if (!place || place < u.scales.x.min || place > u.scales.x.max) continue;
+      const x = Math.round(u.valToPos(place, "x", true));
+      u.ctx.save();
+      u.ctx.strokeStyle = colour("--ink");
+      u.ctx.lineWidth = devicePixelRatio;
+      u.ctx.setLineDash(dash.map((length) => length * devicePixelRatio));
+      u.ctx.beginPath();
+      u.ctx.moveTo(x, u.bbox.top);
+      u.ctx.lineTo(x, u.bbox.top + u.bbox.height);
+      u.ctx.stroke();
+      u.ctx.restore();
+    }
+  }
+
+  /** Values of now. A part that somebody has zoomed into stays in view. */
+  set(data, best) {
+    const { min, max } = this.chart.scales.x;
+    const [x] = this.plot.data;
+    const whole = min === null || (min <= x[0] && max >= x.at(-1));
+    Object.assign(this.plot, { data, best });
+    this.chart.setData(data, whole);
+    if (!whole) this.chart.redraw();
+    if (this.chart.cursor.idx === null || this.chart.cursor.idx === undefined) this.tell(null);
+  }
+
+  markMoment(x) { this.moment = x; this.chart.redraw(); }
+
+  resize() { this.chart.setSize({ width: this.ground.clientWidth, height: HEIGHT }); }
+
+  destroy() { this.chart.destroy(); this.ground.parentElement.remove(); }
+}

@@ -1,0 +1,42 @@
+// The focus never falls to the body: when an update takes away what has it, it goes to what stands in its place, or to
+// the nearest part of the page around it. After an error it goes to the first field that is wrong.
+let held = null; // the element that has the focus, and the ids of what it is in, the innermost first
+let around = [];
+
+const focus = (element) => {
+  if (!element.matches("a[href], button, input, select, textarea, summary, [tabindex]")) element.tabIndex = -1;
+  element.focus({ preventScroll: true });
+};
+
+document.addEventListener("focusin", (event) => {
+  held = event.target;
+  around = [];
+  for (let at = held; at && at !== document.body; at = at.parentElement) if (at.id) around.push(at.id);
+});
+document.addEventListener("focusout", (event) => {
+  const left = event.target;
+  // Somebody went elsewhere, unless it was taken away or locked.
+  setTimeout(() => {
+    if (held === left && left.isConnected && !left.disabled && document.hasFocus() && document.activeElement === document.body) held = null;
+  });
+});
+
+const restore = () => {
+  if (!held || document.activeElement !== document.body) return;
+  if (held.isConnected && !held.disabled && held.checkVisibility()) { focus(held); return; }
+  const next = around.map((id) => document.getElementById(id)).find((each) => each?.checkVisibility());
+  focus(next ?? document.getElementById("main"));
+};
+
+// A form that was refused says so once, wherever it came from.
+const refusal = () => {
+  const form = document.querySelector("[data-refused]");
+  if (!form) return false;
+  form.removeAttribute("data-refused");
+  focus(form.querySelector("[aria-invalid=true], .wrong input") ?? form.querySelector("[role=alert]") ?? form);
+  return true;
+};
+
+document.addEventListener("htmx:after:swap", () => { if (!refusal()) restore(); });
+document.addEventListener("htmx:finally:request", () => setTimeout(restore)); // a button that was locked is free again
+refusal();

@@ -1,0 +1,6 @@
+// What every page needs.
+import "./clock.js";
+import "./contact.js";
+import "./focus.js";
+import "./keys.js";
+import "./notify.js";

@@ -1,0 +1,119 @@
+"""Every page in a real Chromium: no violation that axe finds, nothing wider than 320 pixels, no message in the console."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.bars import hours, without
+from tests.support.browsers import watched_page
+from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
+
+AXE = (Path(__file__).parents[1] / "support" / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
+FOUND = """async () => (await axe.run({resultTypes: ["violations"]})).violations
+  .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`))"""
+LONG = "a_very_long_strategy_name_" * 4
+PAGES = (
+    "/operations/op_a",
+    "/operations/op_b",
+    "/operations/op_c",
+    "/operations/op_d",
+    "/",
+    "/start/training",
+    "/start/data_load",
+    "/start/backtesting",
+    "/start/dummy",
+    "/data",
+    "/data/EURUSD/1h",
+    "/operations/op_a/cancel",
+    "/workers",
+    "/strategies",
+    "/models",
+    "/checkpoints",
+    "/operations",
+    "/operations?state=failed&q=nothing",
+    "/operations/compare?id=op_a&id=op_b",
+)
+
+
+@pytest.fixture
+def everything(here, backend):
+    """One of each: running, completed, failed, cancelled; long names, bars with a gap, a strategy that is broken."""
+    parameters = {"strategy_name": LONG, "symbols": ["EURUSD"] * 8, "commission": 0.001, "initial_capital": 100000.0}
+    metadata = {"symbol": "EURUSD", "parameters": parameters}
+    running = {"progress": percent(30, "Epoch 3/9 " + "x" * 90), "metrics": {"epochs": corrupt(30)}}
+    ended = {"completed_at": stamp(), "metadata": metadata}
+    backend.operations["op_a"] = operation("op_a", metadata=metadata, **running)
+    backend.operations["op_b"] = operation("op_b", status="completed", result_summary=RESULT, **ended)
+    failure = {"status": "failed", "error_message": "No data found in cache for " + "X" * 120}
+    backend.operations["op_c"] = operation("op_c", **failure, **ended)
+    backend.operations["op_d"] = operation("op_d", status="cancelled", progress=percent(40), **ended)
+    backend.strategies = [
+        {"name": LONG, "description": "words " * 60, "symbol": "EURUSD", "timeframe": "1h"},
+        {"name": "no_model", "description": "", "symbol": "EURUSD", "timeframe": "1h"},
+    ]
+    backend.bars = {("EURUSD", "1h"): hours(60), ("A_LONG_SYMBOL.NAME", "15m"): without(hours(40), 100, 30)}
+    here.post("/data/look")
+    here.until("/data", lambda text: "looking…" not in text and text.count('class="there"') == 3)
+    return here
+
+
+def settled(page: Page) -> None:
+    """The stream is there, and what the page asks for by itself has come."""
+    expect(page.locator("body")).to_have_attribute("data-contact", "live")
+    expect(page.locator("main .htmx-request")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_axe_finds_nothing_and_everything_reflows(browser, everything, scheme, width):
+    with watched_page(browser) as watched:
+        page = watched.page
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for path in PAGES:
+            page.goto(everything.address + path)
+            settled(page)
+            page.evaluate(AXE)
+            assert page.evaluate(FOUND) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert watched.complaints == []
+
+
+def test_what_is_checked_can_fail(browser, everything):
+    with watched_page(browser) as watched:
+        page = watched.page
+        page.goto(everything.address + "/")
+        page.evaluate(
+            "document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=\"/static/icon.svg\">')"
+        )
+        page.evaluate(AXE)
+        assert [line.partition(":")[0] for line in page.evaluate(FOUND)] == ["image-alt"]
+
+
+def test_states_are_seen_in_the_readers_own_colours(browser, everything):
+    """Forced colours take backgrounds away: a bar has to keep a shape that differs from its ground."""
+    with watched_page(browser) as watched:
+        page = watched.page
+        page.emulate_media(forced_colors="active", reduced_motion="reduce")
+        page.goto(everything.address + "/operations/op_a")
+        settled(page)
+        bar = page.locator("#status progress")
+        shown = bar.screenshot()
+        page.evaluate("document.querySelector('#status progress').value = 99")
+        assert bar.screenshot() != shown
+
+
+def test_without_scripts_a_form_is_checked_and_data_has_a_table(browser, everything):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{everything.address}/start/training")
+    page.get_by_text(LONG, exact=True).click()
+    page.get_by_role("button", name="Check").click()
+    assert "EURUSD 1h" in page.locator("#preflight").inner_text()
+    assert page.locator("input[name=strategy_name]").first.is_checked()
+    page.goto(f"{everything.address}/data/EURUSD/1h")
+    assert "needs JavaScript" in page.locator("main").inner_text()
+    page.get_by_text("The newest 200 bars as a table").click()
+    assert page.get_by_role("row").count() > 100
+    context.close()

@@ -1,0 +1,103 @@
+"""Forms that start something, in a real Chromium: a refusal, a draft, the first run, and where the focus goes."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.embedded.conftest import STRATEGY
+from tests.support.browsers import watched_page
+from tests.support.panels import panel
+from tests.support.scripted import RESULT, operation, percent, stamp
+
+expect.set_options(timeout=20_000)
+
+FOCUS = "document.activeElement.id || document.activeElement.tagName"
+
+
+@pytest.fixture
+def page(watched) -> Page:
+    return watched.page
+
+
+def test_after_a_refused_start_the_check_lives_and_the_wrong_field_has_the_focus(watched, here, backend):
+    page = watched.page
+    page.goto(f"{here.address}/start/training")
+    page.get_by_text("swing", exact=True).click()
+    page.get_by_label("Symbols").fill("../x")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("alert")).to_contain_text("Please correct: Symbols.")
+    assert page.evaluate(FOCUS) == "symbols"
+    before = page.locator("#preflight")
+    expect(before).to_contain_text("“../x” is not a symbol")
+    page.get_by_label("Symbols").fill("GBPUSD")
+    expect(before).to_contain_text("GBPUSD 1h")
+    expect(before).not_to_contain_text("is not a symbol")
+    assert watched.complaints == []
+
+
+def test_on_a_phone_the_check_stands_before_the_button(page, here):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{here.address}/start/training")
+    tops = [page.locator(each).bounding_box()["y"] for each in ("#strategies", "#preflight", "#start-button")]
+    assert tops == sorted(tops)
+
+
+def test_a_draft_is_announced_cleared_and_only_offered_to_other_windows(browser, here):
+    with watched_page(browser) as watched:
+        page, address = watched.page, f"{here.address}/start/training"
+        page.goto(address)
+        expect(page.locator("#draft")).to_be_hidden()
+        page.get_by_label("Symbols").fill("EURUSD")
+        page.reload()
+        expect(page.get_by_label("Symbols")).to_have_value("EURUSD")
+        expect(page.locator("#draft")).to_contain_text("filled in again")
+
+        other = page.context.new_page()
+        other.goto(address)
+        expect(other.locator("#draft")).to_contain_text("You left this form unfinished.")
+        expect(other.get_by_label("Symbols")).to_have_value("")
+        other.get_by_role("button", name="Fill it in").click()
+        expect(other.get_by_label("Symbols")).to_have_value("EURUSD")
+
+        page.get_by_role("button", name="Clear the form").click()
+        expect(page.get_by_label("Symbols")).to_have_value("")
+        page.reload()
+        expect(page.locator("#draft")).to_be_hidden()
+        assert watched.complaints == []
+
+
+def test_the_focus_stays_near_when_a_question_is_closed_or_a_run_ends_under_it(watched, here, backend):
+    page = watched.page
+    backend.operations["op_a"] = operation("op_a", progress=percent(30, "Epoch 3/9"))
+    page.goto(f"{here.address}/operations/op_a")
+    page.get_by_role("link", name="Cancel…").click()
+    page.get_by_role("link", name="Let it run").click()
+    expect(page.locator("#ask form")).to_have_count(0)
+    assert page.evaluate(FOCUS) == "cancel"
+    backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT, completed_at=stamp())
+    expect(page.locator("#status")).to_contain_text("Completed")
+    assert page.evaluate(FOCUS) == "status"
+    assert watched.complaints == []
+
+
+def test_the_first_result_is_three_clicks_away(watched, tmp_path):
+    page = watched.page
+    strategies = tmp_path / "embedded" / "strategies"
+    strategies.mkdir(parents=True)
+    (strategies / "first_try.yaml").write_text(STRATEGY.format(name="first_try", epochs=3))
+    with panel(tmp_path) as here:
+        page.goto(here.address)
+        steps = page.locator("#first .steps > li")
+        expect(steps.nth(1)).to_contain_text("Needs EURUSD 1h.")
+        expect(steps.nth(2).get_by_role("button")).to_be_disabled()
+        page.get_by_role("button", name="Load EURUSD 1h").click()
+        expect(steps.nth(0)).to_have_class(re.compile("done"))
+        page.get_by_role("radio", name="first_try").click()
+        expect(steps.nth(1)).to_have_class(re.compile("done"))
+        steps.nth(2).get_by_role("button", name="Train").click()
+        page.wait_for_url("**/operations/op_training_*")
+        expect(page.locator("#outcome")).to_contain_text("Test accuracy")
+        page.goto(here.address)
+        expect(page.locator("#first")).to_have_count(0)
+    assert watched.complaints == []
