@@ -15,7 +15,7 @@ from panel.domain.chart import Chart
 from panel.domain.gaps import SYMBOL
 from panel.domain.results import Figure, Measure
 from panel.domain.snapshot import ID, Snapshot
-from panel.domain.values import number, text
+from panel.domain.values import mapping, number, text
 from panel.errors import APIError, InvalidForm
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w", "1M")  # GET /timeframes
@@ -185,8 +185,7 @@ def chosen(**values: Any) -> dict[str, Any]:
 
 def named(result: Any, key: str) -> dict[str, Any]:
     """A dict inside a result, {} when it is not there."""
-    inner = result.get(key) if isinstance(result, dict) else None
-    return inner if isinstance(inner, dict) else {}
+    return mapping(mapping(result).get(key))
 
 
 def _read(asked: Field, typed: str) -> Any:

@@ -6,7 +6,6 @@ without control or bidirectional characters, or nothing. Out of range means unkn
 
 import re
 from collections.abc import Callable
-from itertools import islice
 from typing import Any, TypeVar
 
 from panel.domain.snapshot import ID
@@ -102,24 +101,26 @@ def each(decode: Callable[[Any], T | None], value: Any, most: int = MAX_LISTED) 
 
 
 def plain(value: Any, most: int = MAX_NODES) -> Any:
-    """Free-form JSON with every string, number, list and level bounded. What is too deep, or comes after `most`
-    values, is None."""
+    """Free-form JSON with every string, number, list and level bounded. What is too deep is None; what comes
+    after `most` values is left out."""
     left = most
 
     def copy(value: Any, depth: int) -> Any:
         nonlocal left
         left -= 1
-        if value is None or isinstance(value, bool) or left < 0 or depth > MAX_DEPTH:
-            return value if value is None or isinstance(value, bool) else None
+        if value is None or isinstance(value, bool):
+            return value
         if isinstance(value, str):
             return text(value)
         if isinstance(value, int):
             return value if -MAX_INTEGER <= value <= MAX_INTEGER else None
         if isinstance(value, float):
             return number(value)
+        if depth > MAX_DEPTH:
+            return None
         if isinstance(value, list):
-            return [copy(item, depth + 1) for item in value[:left]]
-        return {line(name, MAX_NAME): copy(inner, depth + 1) for name, inner in islice(mapping(value).items(), left)}
+            return [copy(item, depth + 1) for item in value if left > 0]
+        return {line(name, MAX_NAME): copy(inner, depth + 1) for name, inner in mapping(value).items() if left > 0}
 
     return copy(value, 1)
 

@@ -13,7 +13,7 @@ from panel.domain.chart import Chart
 from panel.domain.formatting import minute
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
-from panel.domain.values import moment, number
+from panel.domain.values import mapping, moment, number
 
 NOT_ASKED = frozenset({"strategy_yaml", "strategy_path", "worker_id", "task_id", "operation_id"})
 SOURCES = {"sample": "Sample data", "mixed": "Partly sample data", "own": "Own files"}
@@ -87,8 +87,7 @@ def used(snapshots: Sequence[Snapshot]) -> list[Row]:
     told: list[dict[str, str]] = []
     for snapshot in snapshots:
         result = snapshot.result or {}
-        summary = result.get("data_summary")
-        summary = summary if isinstance(summary, dict) else {}
+        summary = mapping(result.get("data_summary"))
         source = str(summary.get("source") or result.get("source") or "")
         samples, (start, end) = number(summary.get("total_samples")), _period(summary)
         told.append(

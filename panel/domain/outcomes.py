@@ -5,7 +5,7 @@ from panel.domain.formatting import ago, many, per_cent
 from panel.domain.observation import Cancel, Observation
 from panel.domain.snapshot import INSIDE, Snapshot
 from panel.domain.state import State, Verdict
-from panel.domain.values import number
+from panel.domain.values import mapping, number
 from panel.domain.workers import WorkerList
 
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare
@@ -24,7 +24,7 @@ def completed(observation: Observation) -> Verdict:
             (f"The last of {many(len(snapshot.epochs), 'epoch')} has no training loss.",),
         )
     training = (snapshot.result or {}).get("training_metrics")
-    told = number(training.get("epochs_trained")) if isinstance(training, dict) else None
+    told = number(mapping(training).get("epochs_trained"))
     if epochs := len(snapshot.epochs) or int(told or 0):
         return Verdict(State.COMPLETED, "Completed", f"Finished after {many(epochs, 'epoch')}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")

@@ -1,7 +1,7 @@
 """What the JSON face answers with. Names here are a promise to scripts: one may be added, none changes or goes."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -13,6 +13,8 @@ from panel.domain.state import State
 from panel.domain.state import Verdict as Judged
 from panel.domain.values import utc
 from panel.domain.workers import Worker as Listed
+
+UNKNOWN = datetime.fromtimestamp(0, UTC)  # for a stored time that is no date, where the schema promises one
 
 
 class Verdict(BaseModel):
@@ -173,7 +175,7 @@ def _common(observation: Observation, verdict: Judged) -> dict[str, Any]:
         "created_at": utc(snapshot.created_at),
         "started_at": utc(snapshot.started_at),
         "ended_at": None if verdict.live else utc(snapshot.completed_at or observation.changed_at),
-        "changed_at": utc(observation.changed_at),
-        "read_at": utc(snapshot.read_at),
+        "changed_at": utc(observation.changed_at) or UNKNOWN,
+        "read_at": utc(snapshot.read_at) or UNKNOWN,
         "failing_since": utc(observation.failing_since),
     }

@@ -7,11 +7,12 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse
 
+from panel import errors
 from panel.adapters import DummyOperationAdapter, TrainingOperationAdapter
 from panel.backend.answers import MAX_BODY
-from panel.backend.http import retry_delay
+from panel.backend.http import retry_after, retry_delay
 from panel.client import AsyncCLIClient
-from panel.errors import APIError, CLIClientError, ConnectionError, TimeoutError
+from panel.errors import APIError, BackendConnectionError, BackendTimeout, CLIClientError
 from tests.support.scripted import RESULT, Backend, operation, percent
 
 pytestmark = pytest.mark.anyio
@@ -101,7 +102,7 @@ async def test_get_and_delete_are_repeated(method, fault):
 async def test_repeats_end():
     cli, played = client(httpx.ReadTimeout, max_retries=3)
     async with cli:
-        with pytest.raises(TimeoutError) as caught:
+        with pytest.raises(BackendTimeout) as caught:
             await cli.get("/x", timeout=0.5)
     assert len(played.requests) == 4
     assert caught.value.message == "The backend at http://backend.test/api/v1 did not answer within 0.5 s."
@@ -147,7 +148,7 @@ async def test_a_post_is_repeated_when_the_connection_was_refused():
 
 async def test_nobody_there_is_said_with_the_address():
     async with AsyncCLIClient("http://user:secret@127.0.0.1:9/api/v1", max_retries=0) as cli:
-        with pytest.raises(ConnectionError) as caught:
+        with pytest.raises(BackendConnectionError) as caught:
             await cli.get("/x")
     assert caught.value.message == "Could not connect to API at http://127.0.0.1:9/api/v1. Is the API server running?"
     assert not caught.value.sent
@@ -195,6 +196,80 @@ def test_delays_grow_and_differ():
     assert max(first) <= 1.0 and min(fourth) >= 4.0
     assert len(set(first)) > 1
     assert retry_delay(30, 1.0) <= 10.0
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+async def test_an_answer_that_trickles_is_given_up_at_a_deadline(method):
+    """Each byte comes within the time-out, and the answer would never end."""
+    closed, sent = asyncio.Event(), 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        try:
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                sent += 1
+                await asyncio.sleep(0.02)
+        except OSError:
+            closed.set()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, AsyncCLIClient(f"http://127.0.0.1:{port}", max_retries=0) as cli:
+        with pytest.raises(BackendTimeout, match="did not finish its answer within 0.2 s") as caught:
+            await getattr(cli, method)("/x", timeout=0.1)
+        assert caught.value.sent and caught.value.retryable
+        assert sent < 100, "it took more than ten times its deadline"
+        await asyncio.wait_for(closed.wait(), 5)  # the connection is not kept
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("header", "waited"), [("7", 7.0), ("9999", 30.0), ("nonsense", 0.001), ("", 0.001)])
+async def test_retry_after_is_heeded_within_bounds(monkeypatch, status, header, waited):
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    monkeypatch.setattr("panel.backend.http.asyncio.sleep", sleep)
+    busy = httpx.Response(status, json={"detail": "busy"}, headers={"retry-after": header})
+    cli, played = client(busy, ok({"n": 1}))
+    async with cli:
+        assert await cli.get("/x") == {"n": 1}
+    assert len(played.requests) == 2 and slept == [pytest.approx(waited, rel=0.5)]
+
+
+async def test_a_post_is_not_repeated_for_a_retry_after():
+    cli, played = client(httpx.Response(503, json={"detail": "busy"}, headers={"retry-after": "0"}), ok())
+    async with cli:
+        with pytest.raises(APIError):
+            await cli.post("/x", json={})
+    assert len(played.requests) == 1
+
+
+def test_retry_after_may_be_a_date():
+    assert retry_after("Wed, 21 Oct 2026 07:28:00 GMT", 1792567670.0) == 10.0
+    assert retry_after("Wed, 21 Oct 2020 07:28:00 GMT", 1792567670.0) == 0.0
+
+
+async def test_each_request_is_reported():
+    told = []
+    cli, _ = client(ok(status=500), ok(), on_request=lambda *what: told.append(what))
+    async with cli:
+        await cli.get("/x")
+    assert [(method, path, error is None) for method, path, _, error in told] == [
+        ("GET", "/x", False),
+        ("GET", "/x", True),
+    ]
+
+
+def test_the_old_names_of_errors_are_the_same_classes():
+    assert (errors.TimeoutError, errors.ConnectionError) == (errors.BackendTimeout, errors.BackendConnectionError)
 
 
 # execute_operation, over a real socket

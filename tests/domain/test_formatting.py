@@ -1,0 +1,26 @@
+"""What was stored out of range is shown as unknown, and never raises."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from panel.domain.formatting import ago, day, duration, minute
+from panel.views.templating import age, iso, when
+
+
+@given(st.floats() | st.integers())
+@example(1e12)
+@example(1e30)
+@example(float("nan"))
+@example(10**400)
+def test_every_time_and_duration_can_be_written(value):
+    for written in (duration(value), minute(value), day(value), when(value), when(value, "exact")):
+        assert 0 < len(written) < 200
+    assert isinstance(iso(value), str)
+    if abs(value) < 1e300:
+        assert ago(float(value), 1.8e9) and age(float(value), 1.8e9)
+
+
+@pytest.mark.parametrize("value", [1e12, float("inf"), float("-inf"), float("nan"), -1e300])
+def test_what_is_out_of_range_is_unknown(value):
+    assert duration(value) == minute(value) == day(value) == when(value) == "–"
