@@ -67,6 +67,13 @@ class APIError(CLIClientError):
     """The backend answered with an error, in any of its four shapes."""
 
 
+class NoOperation(APIError, KeyError):
+    """The answer to a start names no operation. A KeyError too, which is what scripts for KTRDR's client expect."""
+
+    def __str__(self) -> str:  # KeyError would put quotes around it
+        return self.message
+
+
 class Unreadable(APIError):
     """Not the backend's language: a proxy's page, half a body, too much of it. It proves nothing."""
 

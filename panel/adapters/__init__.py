@@ -6,16 +6,18 @@
 import importlib
 import pkgutil
 
-from panel.adapters.base import Field, OperationAdapter
+from panel.adapters.base import Kind
+from panel.adapters.fields import Field
+from panel.adapters.interface import OperationAdapter
 from panel.domain.results import Figure
 
 _OFFERED_FIRST = ("training", "data_load")
 
 
-def _discover() -> dict[str, type[OperationAdapter]]:
+def _discover() -> dict[str, type[Kind]]:
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    found = {adapter.kind: adapter for adapter in OperationAdapter.__subclasses__()}
+    found = {adapter.kind: adapter for adapter in Kind.__subclasses__()}
     order = [*_OFFERED_FIRST, *sorted(found.keys() - set(_OFFERED_FIRST))]
     return {kind: found[kind] for kind in order}
 
@@ -34,6 +36,7 @@ __all__ = [
     "DummyOperationAdapter",
     "Field",
     "Figure",
+    "Kind",
     "OperationAdapter",
     "TrainingOperationAdapter",
 ]

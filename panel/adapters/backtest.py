@@ -1,8 +1,10 @@
 """Backtesting a trained model. `model_path` is optional to the backend's schema and needed by its worker."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from panel.adapters.base import Field, OperationAdapter, chosen, count, decimal, named, percent, written
+from panel.adapters.base import Kind, chosen, count, decimal, named, percent
+from panel.adapters.fields import asked, written
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.results import Figure, Measure
 from panel.domain.snapshot import Snapshot
@@ -11,7 +13,8 @@ from panel.domain.values import number
 MAX_POINTS = 5000  # of an equity curve that are drawn
 
 
-class BacktestingOperationAdapter(OperationAdapter):
+@dataclass
+class BacktestingOperationAdapter(Kind):
     """Without a symbol and timeframe the strategy's own are used."""
 
     kind = "backtesting"
@@ -19,17 +22,6 @@ class BacktestingOperationAdapter(OperationAdapter):
     action = "Start backtest"
     command = "backtest"
     summary = "Try a trained model on past data it was not trained on."
-    fields = (
-        Field("strategy_name", "Strategy", required=True, help="The one that the model was trained with"),
-        Field("start_date", "From", "date", option="--start", required=True),
-        Field("end_date", "To", "date", option="--end", required=True),
-        Field("model_path", "Model", option="--model", required=True, help="Like models/my_strategy/1h_v1"),
-        Field("symbol", "Symbol", option="--symbol", help="Empty: the strategy's own"),
-        Field("timeframe", "Timeframe", option="--timeframe", help="Empty: the strategy's own"),
-        Field("initial_capital", "Initial capital", "number", option="--capital", help="Empty: 100,000"),
-        Field("commission", "Commission in %", "percent", option="--commission", help="Of each fill. Empty: 0.1"),
-        Field("slippage", "Slippage in %", "percent", option="--slippage", help="Of each fill. Empty: 0.05"),
-    )
     measures = (
         Measure("Return", "metrics.total_return_pct", "%", better="high"),
         Measure("Buy and hold", "metrics.buy_and_hold_return_pct", "%"),
@@ -42,27 +34,33 @@ class BacktestingOperationAdapter(OperationAdapter):
         Measure("Slippage paid", "metrics.total_slippage", digits=2),
     )
 
-    def __init__(
-        self,
-        strategy_name: str,
-        start_date: str,
-        end_date: str,
-        model_path: str | None = None,
-        symbol: str | None = None,
-        timeframe: str | None = None,
-        initial_capital: float | None = None,
-        commission: float | None = None,
-        slippage: float | None = None,
-    ) -> None:
-        self.strategy_name = strategy_name
-        self.start_date = start_date
-        self.end_date = end_date
-        self.model_path = model_path
-        self.symbol = symbol
-        self.timeframe = timeframe
-        self.initial_capital = initial_capital
-        self.commission = commission
-        self.slippage = slippage
+    # In the order of KTRDR's own client, for scripts that pass them by position; so are the defaults.
+    strategy_name: str = field(
+        metadata=asked("Strategy", required=True, help="The one that the model was trained with")
+    )
+    symbol: str | None = field(
+        default=None, metadata=asked("Symbol", option="--symbol", help="Empty: the strategy's own")
+    )
+    timeframe: str | None = field(
+        default=None, metadata=asked("Timeframe", option="--timeframe", help="Empty: the strategy's own")
+    )
+    start_date: str = field(default="", metadata=asked("From", "date", option="--start", required=True))
+    end_date: str = field(default="", metadata=asked("To", "date", option="--end", required=True))
+    initial_capital: float = field(
+        default=100_000.0, metadata=asked("Initial capital", "number", option="--capital", help="Empty: 100,000")
+    )
+    commission: float = field(
+        default=0.001,
+        metadata=asked("Commission in %", "percent", option="--commission", help="Of each fill. Empty: 0.1"),
+    )
+    slippage: float = field(
+        default=0.0005,
+        metadata=asked("Slippage in %", "percent", option="--slippage", help="Of each fill. Empty: 0.05"),
+    )
+    model_path: str | None = field(
+        default=None,
+        metadata=asked("Model", option="--model", required=True, help="Like models/my_strategy/1h_v1"),
+    )
 
     def get_start_endpoint(self) -> str:
         return "/backtests/start"
@@ -71,14 +69,19 @@ class BacktestingOperationAdapter(OperationAdapter):
         return chosen(**vars(self))
 
     def ktrdr_argv(self) -> list[str]:
-        """KTRDR's command line takes symbol and timeframe from the strategy only; of costs nothing is known."""
-        if self.commission is not None or self.slippage is not None:
-            return []
+        """KTRDR's command line takes symbol and timeframe from the strategy only."""
         if self.symbol or self.timeframe or self.strategy_name.startswith("-") or (self.model_path or "-")[0] == "-":
             return []
         words = ["ktrdr", "backtest", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
         words += ["--model-path", self.model_path] if self.model_path else []
-        return words + (["--capital", written(self.initial_capital)] if self.initial_capital else [])
+        for option, name in (
+            ("--capital", "initial_capital"),
+            ("--commission", "commission"),
+            ("--slippage", "slippage"),
+        ):
+            value = getattr(self, name)
+            words += [option, written(value)] if value != getattr(type(self), name) else []
+        return words
 
     @classmethod
     def name(cls, snapshot: Snapshot) -> str:

@@ -1,14 +1,17 @@
 """Fetching market data into the backend's store. The mode is always sent: the backend refuses its own default."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from panel.adapters.base import TIMEFRAMES, Field, OperationAdapter, chosen, count, text
+from panel.adapters.base import Kind, chosen, count
+from panel.adapters.fields import TIMEFRAMES, asked
 from panel.domain.results import Figure, Measure
 from panel.domain.snapshot import Snapshot
-from panel.domain.values import number
+from panel.domain.values import number, text
 
 
-class DataLoadOperationAdapter(OperationAdapter):
+@dataclass
+class DataLoadOperationAdapter(Kind):
     """Symbol and timeframe are needed; dates bound what is fetched."""
 
     kind = "data_load"
@@ -16,56 +19,38 @@ class DataLoadOperationAdapter(OperationAdapter):
     action = "Load data"
     command = "load"
     summary = "Fetch market data for one symbol and timeframe."
-    fields = (
-        Field("symbol", "Symbol", required=True, help="Like EURUSD or AAPL"),
-        Field(
-            "timeframe", "Timeframe", "choice", required=True, default="1h", choices=tuple((t, t) for t in TIMEFRAMES)
-        ),
-        Field(
-            "mode",
+    measures = (
+        Measure("Bars fetched", "rows_downloaded"),
+        Measure("Missing stretches loaded", "gaps_filled"),
+    )
+
+    symbol: str = field(metadata=asked("Symbol", required=True, help="Like EURUSD or AAPL"))
+    timeframe: str = field(
+        default="1h", metadata=asked("Timeframe", "choice", required=True, choices=tuple((t, t) for t in TIMEFRAMES))
+    )
+    mode: str = field(
+        default="tail",
+        metadata=asked(
             "What to fetch",
             "choice",
             option="--mode",
-            default="tail",
             choices=(
                 ("tail", "New bars: from the last stored bar up to now"),
                 ("backfill", "History: bars older than the first stored one"),
                 ("full", "Both: history and new bars"),
             ),
         ),
-        Field("start_date", "From", "date", option="--start", help="Empty: as far as the source goes"),
-        Field("end_date", "To", "date", option="--end", help="Empty: now"),
     )
-    measures = (
-        Measure("Bars fetched", "rows_downloaded"),
-        Measure("Missing stretches loaded", "gaps_filled"),
+    start_date: str | None = field(
+        default=None, metadata=asked("From", "date", option="--start", help="Empty: as far as the source goes")
     )
-
-    def __init__(
-        self,
-        symbol: str,
-        timeframe: str,
-        mode: str | None = "tail",
-        start_date: str | None = None,
-        end_date: str | None = None,
-    ) -> None:
-        self.symbol = symbol
-        self.timeframe = timeframe
-        self.mode = mode or "tail"
-        self.start_date = start_date
-        self.end_date = end_date
+    end_date: str | None = field(default=None, metadata=asked("To", "date", option="--end", help="Empty: now"))
 
     def get_start_endpoint(self) -> str:
         return "/data/acquire/download"
 
     def get_start_payload(self) -> dict[str, Any]:
-        return chosen(
-            symbol=self.symbol,
-            timeframe=self.timeframe,
-            mode=self.mode,
-            start_date=self.start_date,
-            end_date=self.end_date,
-        )
+        return chosen(**vars(self))
 
     def ktrdr_argv(self) -> list[str]:
         words = ["ktrdr", "data", "load", self.symbol, "--timeframe", self.timeframe, "--mode", self.mode]

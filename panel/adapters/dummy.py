@@ -1,13 +1,19 @@
 """The backend's own trial operation: it counts for 200 s and takes no parameters."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from panel.adapters.base import OperationAdapter
+from httpx import AsyncClient
+from rich.console import Console
+
+from panel.adapters.base import Kind, named
+from panel.adapters.fields import written
+from panel.domain.values import number, text
 
 
-class DummyOperationAdapter(OperationAdapter):
-    """A run of nothing, to try the line. `duration` and `iterations` are accepted for scripts that pass
-    them; the backend ignores its body."""
+@dataclass
+class DummyOperationAdapter(Kind):
+    """`duration` and `iterations` are accepted for scripts that pass them; the backend takes neither."""
 
     kind = "dummy"
     title = "Trial run"
@@ -15,12 +21,20 @@ class DummyOperationAdapter(OperationAdapter):
     command = "dummy"
     summary = "Count for 200 seconds, to see that everything is connected."
 
-    def __init__(self, duration: int = 200, iterations: int = 100) -> None:
-        self.duration = duration
-        self.iterations = iterations
+    duration: int = 200
+    iterations: int = 100
 
     def get_start_endpoint(self) -> str:
         return "/dummy/start"
 
     def get_start_payload(self) -> dict[str, Any]:
         return {}
+
+    async def display_results(self, final_status: dict[str, Any], console: Console, http_client: AsyncClient) -> None:
+        console.print(f"{self.title} {text(final_status.get('status')) or 'completed'}.", markup=False)
+        console.print(f"Steps: {_or_unknown(named(final_status, 'progress').get('total_steps'))}", markup=False)
+        console.print(f"Seconds: {_or_unknown(named(final_status, 'metadata').get('duration'))}", markup=False)
+
+
+def _or_unknown(value: Any) -> str:
+    return written(value) if number(value) is not None else "N/A"

@@ -13,7 +13,7 @@ import uvicorn
 from rich.console import Console
 
 from panel import __version__
-from panel.adapters import KINDS, Field, OperationAdapter
+from panel.adapters import KINDS, Field, Kind
 from panel.app import create_app, memory_of
 from panel.backend.connect import check
 from panel.cli import run_operation as command
@@ -112,7 +112,7 @@ def hash_password(password: str) -> None:
     click.echo(hashed(password))
 
 
-def _command(adapter: type[OperationAdapter]) -> click.Command:
+def _command(adapter: type[Kind]) -> click.Command:
     """The sub-command of one kind, made from its fields."""
 
     def run(backend: str | None, **given: Any) -> None:

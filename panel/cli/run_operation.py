@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from panel.adapters import OperationAdapter
+from panel.adapters import Kind
 from panel.app import memory_of
 from panel.backend.connect import connect
 from panel.backend.entities import snapshot_of
@@ -39,7 +39,7 @@ NOT_CONFIRMED = (
 )
 
 
-async def run(settings: Settings, made: OperationAdapter, form: Mapping[str, str]) -> int:
+async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
     """Health check, start, bar, result; returns the exit code. Ctrl-C cancels what was started."""
     console, title = Console(), made.title
     work = asyncio.current_task()
@@ -77,7 +77,7 @@ class _Run:
         ktrdr: Ktrdr,
         store: Storage,
         turn: ProcessLock,
-        made: OperationAdapter,
+        made: Kind,
         form: Mapping[str, str],
     ) -> None:
         self.console = console
@@ -197,7 +197,7 @@ def _on_interrupt(act: Callable[[], Any]) -> Callable[[], Any]:
     return lambda: [loop.remove_signal_handler(each) for each in signals]
 
 
-def _report(console: Console, adapter: type[OperationAdapter], result: dict[str, Any]) -> int:
+def _report(console: Console, adapter: type[Kind], result: dict[str, Any]) -> int:
     operation_id = result.get("operation_id") or ""
     if result["status"] == "cancelled":
         console.print(

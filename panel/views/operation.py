@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from panel import __version__
-from panel.adapters import KINDS, OperationAdapter
+from panel.adapters import KINDS, Kind
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.diagnostics import Note, notes
 from panel.domain.estimate import Estimate, Promise, left, record
@@ -144,7 +144,7 @@ def commands_of(snapshot: Snapshot, start: Start | None, address: str) -> list[s
     return commands_for(adapter, start.form if start else adapter.typed(known), address)
 
 
-def commands_for(adapter: type[OperationAdapter], form: Mapping[str, str], address: str) -> list[str]:
+def commands_for(adapter: type[Kind], form: Mapping[str, str], address: str) -> list[str]:
     """[] when the form cannot be sent as it is."""
     try:
         return commands(adapter.from_form(form), address)
@@ -152,7 +152,7 @@ def commands_for(adapter: type[OperationAdapter], form: Mapping[str, str], addre
         return []
 
 
-def commands(made: OperationAdapter, address: str) -> list[str]:
+def commands(made: Kind, address: str) -> list[str]:
     """Safe to paste into a shell, whatever was typed. `address`: of the backend, "" for the embedded one."""
     own = [*made.argv(), *(["--backend", address] if address else [])]
     if "--" in own:  # options come before it

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from panel.adapters import OperationAdapter
+from panel.adapters import Kind
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationFound, StartConfirmed, StartsChanged
 from panel.domain.requests import Start
@@ -52,9 +52,7 @@ class StartWorkflow:
         self._under_way: dict[str, asyncio.Task[Start]] = {}
         self._looked: dict[str, float] = {}  # key -> when it was last looked for, monotonic
 
-    async def submit(
-        self, key: str, adapter: OperationAdapter, form: Mapping[str, str], by_whom: str = "the panel"
-    ) -> Start:
+    async def submit(self, key: str, adapter: Kind, form: Mapping[str, str], by_whom: str = "the panel") -> Start:
         """Start it, unless this key has started something already; returns what became of it."""
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
@@ -130,7 +128,7 @@ class StartWorkflow:
         pace = next((pace for until, pace in _PACES if age < until), None)
         return pace is not None and time.monotonic() - self._looked.get(start.key, 0.0) > pace
 
-    async def _send(self, start: Start, adapter: OperationAdapter) -> Start:
+    async def _send(self, start: Start, adapter: Kind) -> Start:
         if start.operation_id:
             adapter.task_id = start.operation_id  # it has one: `takes_id`
         try:

@@ -4,7 +4,7 @@ where the start would fail or destroy data, then queue a load or start the rest.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from panel.adapters import KINDS, OperationAdapter
+from panel.adapters import KINDS, Kind
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY
 from panel.domain.requests import Load, Start
@@ -83,7 +83,7 @@ class SubmitWorkflow:
         self._sources = sources
         self._queue = queue
 
-    async def values(self, adapter: type[OperationAdapter], given: Mapping[str, str]) -> dict[str, str]:
+    async def values(self, adapter: type[Kind], given: Mapping[str, str]) -> dict[str, str]:
         """The form's fields as they were typed, and what follows from the chosen model."""
         values = {field.name: given.get(field.name, "") for field in adapter.fields}
         if "model_path" in values and self._sources is not None:

@@ -35,6 +35,8 @@ FORMS = {
         "end_date": st.just("2025-06-30"),
         "model_path": ODD,
         "initial_capital": st.sampled_from(["", "1234567", "0.5"]),
+        "commission": st.sampled_from(["", "0", "0.1", "0.00001"]),
+        "slippage": st.sampled_from(["", "0.25"]),
     },
     "dummy": {},
 }
@@ -89,6 +91,20 @@ def test_our_own_command_line_reads_back_as_the_same_start(given):
                 "model_path": "models/a b/1h_v4",
             },
             "ktrdr backtest swing --start 2024-01-01 --end 2025-06-30 --model-path 'models/a b/1h_v4'",
+        ),
+        (
+            "backtesting",
+            {
+                "strategy_name": "swing",
+                "start_date": "2024-01-01",
+                "end_date": "2025-06-30",
+                "model_path": "models/m",
+                "initial_capital": "50000",
+                "commission": "0.2",
+                "slippage": "0",
+            },
+            "ktrdr backtest swing --start 2024-01-01 --end 2025-06-30 --model-path models/m"
+            " --capital 50000 --commission 0.002 --slippage 0",
         ),
     ],
 )

@@ -94,10 +94,10 @@ def test_a_training_draws_losses_and_accuracies_and_a_load_nothing():
 
 def test_costs_are_typed_in_per_cent_and_sent_as_fractions():
     typed = {"strategy_name": "s", "model_path": "m", "start_date": "2024-01-01", "end_date": "2024-02-01"}
-    made = KINDS["backtesting"].from_form(typed | {"commission": "0.1", "slippage": "0 %"})
+    made = KINDS["backtesting"].from_form(typed | {"commission": "0.2", "slippage": "0 %"})
     payload = made.get_start_payload()
-    assert (payload["commission"], payload["slippage"]) == (0.001, 0.0), "nothing is a choice too"
-    assert "initial_capital" not in payload
+    assert (payload["commission"], payload["slippage"]) == (0.002, 0.0), "nothing is a choice too"
     line = made.argv()
-    assert line[line.index("--commission") + 1] == "0.1" and line[line.index("--slippage") + 1] == "0"
-    assert KINDS["backtesting"].from_form(typed | {"commission": "0.07"}).argv()[-1] == "0.07", "and not 0.07000000001"
+    assert "--capital" not in line, "the default needs no option"
+    assert line[line.index("--commission") + 1] == "0.2" and line[line.index("--slippage") + 1] == "0"
+    assert "0.07" in KINDS["backtesting"].from_form(typed | {"commission": "0.07"}).argv(), "and not 0.07000000001"

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from panel.adapters import KINDS, DummyOperationAdapter, OperationAdapter
-from panel.adapters.base import Field
+from panel.adapters import KINDS, DummyOperationAdapter, Field, OperationAdapter
 from panel.backend.connect import connect
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
@@ -205,6 +204,7 @@ def test_what_is_typed_is_tidied():
         "strategy_name": "swing",
         "symbols": ["EURUSD", "AAPL"],
         "timeframes": ["1h", "4h"],
+        "detailed_analytics": False,
     }
 
 

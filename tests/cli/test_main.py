@@ -43,6 +43,7 @@ def test_a_training_that_completes(tmp_path, address, backend):
     ((hit, sent),) = backend.bodies
     chosen = sent.pop("task_id")
     assert hit == "POST /trainings/start" and chosen.startswith("op_training_")
+    assert sent.pop("detailed_analytics") is False  # sent as KTRDR's client sends it
     assert sent == {"strategy_name": "swing", "symbols": ["EURUSD"], "start_date": "2024-01-01"}
     with panel(tmp_path, address) as here:  # of the same memory: it says who asked
         assert "Start asked by the command line" in here.get("/operations/op_t").text

@@ -139,6 +139,18 @@ def test_only_the_http_client_speaks_http():
     assert users == {"backend.http", "backend.connect"}
 
 
+def test_adapters_take_only_types_from_httpx():
+    """Scripts inspect the signatures of adapters, so the annotations are KTRDR's."""
+    for file in (PANEL / "adapters").glob("*.py"):
+        imported = {
+            alias.name
+            for node in ast.walk(ast.parse(file.read_text("utf-8")))
+            if isinstance(node, ast.ImportFrom) and node.module == "httpx"
+            for alias in node.names
+        }
+        assert imported <= {"AsyncClient"}, file.name
+
+
 def test_no_template_turns_escaping_off_or_carries_script_or_style():
     templates = PANEL.parent / "templates"
     for file in templates.rglob("*.html"):

@@ -81,6 +81,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(here, backen
         "symbols": ["EURUSD"],
         "start_date": "2024-05-01",
         "end_date": "2024-06-01",
+        "detailed_analytics": False,
         "task_id": done.headers["location"].removeprefix("/operations/"),
     }
 

@@ -61,7 +61,8 @@ def posts(backend: Backend, path: str = "/trainings/start") -> int:
 async def test_a_start_is_sent_with_an_id_of_the_panels_choice(client, store, backend):
     start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert (start.state, posts(backend)) == ("started", 1)
-    assert backend.bodies == [("POST /trainings/start", {"strategy_name": "swing", "task_id": start.operation_id})]
+    sent = {"strategy_name": "swing", "task_id": start.operation_id, "detailed_analytics": False}
+    assert backend.bodies == [("POST /trainings/start", sent)]
     assert start.operation_id in backend.operations
 
 

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from panel.adapters import KINDS, OperationAdapter
-from panel.adapters.base import TIMEFRAMES
+from panel.adapters import KINDS, Kind
+from panel.adapters.fields import TIMEFRAMES
 from panel.domain.requests import Start
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
@@ -151,7 +151,7 @@ def _after(request: Request, start: Start | None) -> Response:
 async def _form(
     request: Request,
     panel: Panel,
-    adapter: type[OperationAdapter],
+    adapter: type[Kind],
     values: dict[str, str],
     errors: dict[str, str],
     key: str,
@@ -187,7 +187,7 @@ async def _form(
     )
 
 
-def _adapter(kind: str) -> type[OperationAdapter]:
+def _adapter(kind: str) -> type[Kind]:
     if kind not in KINDS:
         raise HTTPException(404, "There is nothing of this kind to start.")
     return KINDS[kind]
