@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,16 @@ WHOLE = 2.0  # times the time-out that one exchange may take, from connecting to
 LONGEST_DELAY, LONGEST_RETRY_AFTER = 10.0, 30.0  # seconds before a repeat
 
 OnRequest = Callable[[str, str, float, CLIClientError | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """What a client was made with. Times are in seconds."""
+
+    base_url: str
+    timeout: float
+    max_retries: int
+    retry_delay: float
 
 
 class HTTPClient:
@@ -53,6 +64,7 @@ class HTTPClient:
         self.timeout = timeout
         self.max_retries = max_retries
         self.retry_delay = retry_delay
+        self.config = ClientConfig(self.base_url, timeout, max_retries, retry_delay)
         self.date = ""  # the backend's own time, from its latest answer
         self._on_request = on_request
         self._http = httpx.AsyncClient(
@@ -142,7 +154,7 @@ class HTTPClient:
             raise BackendTimeout(message, retryable=True) from exc
         except httpx.TimeoutException as exc:
             never_left = isinstance(exc, httpx.ConnectTimeout | httpx.PoolTimeout)
-            message = f"The backend at {self.address} did not answer within {wait:g} s."
+            message = f"The backend at {self.address} timed out: no answer within {wait:g} s."
             raise BackendTimeout(message, retryable=True, sent=not never_left) from exc
         except httpx.TransportError as exc:
             message = f"The connection to {self.address} broke before the answer was complete."

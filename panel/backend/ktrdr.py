@@ -93,8 +93,9 @@ class Ktrdr:
         """One reading; a failed one is returned, not raised."""
         try:
             answer = await self._client.get(_path(named), timeout=timeout)
-            data = plain(mapping(answer).get("data"))
-            return Reading(entities.snapshot_of(answer, time.time()), mapping(data))
+            # An answer that does not name the operation is about the one that was asked for.
+            told = {"operation_id": named} | mapping(mapping(answer).get("data"))
+            return Reading(entities.snapshot_of({"data": told}, time.time()), mapping(plain(told)))
         except CLIClientError as exc:
             return Reading(error=exc)
         except ValueError:

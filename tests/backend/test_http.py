@@ -105,7 +105,7 @@ async def test_repeats_end():
         with pytest.raises(BackendTimeout) as caught:
             await cli.get("/x", timeout=0.5)
     assert len(played.requests) == 4
-    assert caught.value.message == "The backend at http://backend.test/api/v1 did not answer within 0.5 s."
+    assert caught.value.message == "The backend at http://backend.test/api/v1 timed out: no answer within 0.5 s."
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
