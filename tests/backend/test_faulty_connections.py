@@ -61,7 +61,7 @@ def test_a_training_that_never_arrived_is_not_confirmed_and_not_sent_again(here,
     assert here.post(f"/starts/{KEY}/check").headers["location"] == f"/starts/{KEY}"
     assert here.post(f"/starts/{KEY}/dismiss").headers["location"] == "/"
     assert "Starts without an answer" not in here.get("/").text
-    assert "looks for it no more" in words(here.get(f"/starts/{KEY}").text) and backend.arrived == []
+    assert "no longer looks for it" in words(here.get(f"/starts/{KEY}").text) and backend.arrived == []
 
 
 def test_nobody_listening_is_said_and_the_form_stays(here, line, backend):

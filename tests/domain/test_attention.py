@@ -76,7 +76,10 @@ def test_what_ended_last_stands_first(here, backend):
 def test_an_empty_home_over_a_silent_backend_does_not_send_anybody_to_start(tmp_path):
     with panel(tmp_path, f"http://127.0.0.1:{free_port()}/api/v1") as here:
         read = words(here.until("/", lambda text: "Backend unreachable" in text))
-        assert "Nothing is known yet, and the backend does not answer." in read and "Nothing has run yet" not in read
+        assert (
+            "The backend does not answer, so what ran there is not known yet." in read
+            and "Nothing has run yet" not in read
+        )
 
 
 def test_a_card_says_how_long_it_takes_once_that_can_be_said(here, backend, monkeypatch):
