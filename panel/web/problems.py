@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from panel.web.respond import for_programs, page, problem
 
@@ -19,6 +20,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _expected)  # type: ignore[arg-type]
     app.add_exception_handler(sqlite3.Error, _unwritable)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -35,6 +37,11 @@ async def _expected(request: Request, exc: HTTPException) -> Response:
         title=_TITLES.get(exc.status_code, "That did not work"),
         message=message,
     )
+
+
+async def _gone(request: Request, exc: Exception) -> Response:
+    """The browser left before it had sent its form: nobody reads this answer."""
+    return Response(status_code=400)
 
 
 async def _unwritable(request: Request, exc: Exception) -> Response:

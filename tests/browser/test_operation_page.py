@@ -17,7 +17,7 @@ def test_after_the_end_one_can_go_back_with_the_keyboard(watched, remembering):
     page.goto(f"{here.address}/operations/op_a#timeline")
     slider = page.get_by_label("Go back to a moment")
     shown = page.locator(".replay output")
-    expect(shown).to_contain_text("79 % Failed out of memory")
+    expect(shown).to_contain_text("79 % Failed The worker's machine ran out of memory.")
     expect(page.locator("#moments")).to_have_attribute("open", "")
     whole = page.locator("#curves canvas").first.screenshot()
     slider.focus()

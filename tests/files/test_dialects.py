@@ -35,8 +35,8 @@ HEADERS = (
 def files(draw):
     """A file's bytes, its bars, the answers that it may need, and what may be asked."""
     step = draw(st.sampled_from([60, 300, 3600, 14_400, 86_400]))
-    start = draw(st.integers(-300_000, 400_000)) * 7200 // step * step
-    zone = ZoneInfo(draw(st.sampled_from(ZONES)))
+    start = draw(st.integers(-83_000, 400_000)) * 7200 // step * step
+    zone = ZoneInfo(draw(st.sampled_from(ZONES)))  # from 1951 on: before that zones changed by odd seconds
     places = sorted(draw(st.sets(st.integers(0, 60), min_size=4, max_size=30)) | {0, 1, 2, 3})
     price = draw(st.sampled_from([0.0123, 1.1, 95.5, 2345.5, 65_432.1]))
     changes = draw(st.lists(st.floats(-0.01, 0.01), min_size=len(places), max_size=len(places)))

@@ -28,6 +28,8 @@ def asked(backend: Backend) -> dict[str, int]:
         "GET /operations",
         "GET /workers",
         "GET /health",
+        "GET /strategies/",  # the steps of an empty home
+        "POST /data/range",
         *(f"GET /operations/{known}" for known in backend.operations),
     }
     return {hit: n for hit, n in backend.hits.items() if hit not in regular}

@@ -221,7 +221,7 @@ def test_home_tells_of_plans_and_of_loads_that_wait(here, backend):
     load(here, "third" * 4, symbol="TSLA")
     until(lambda: len(started(backend)) == 1)
     read = words(here.get("/").text)
-    assert "Load, then train swing under way" in read and "2 loads waiting EURUSD 4h, TSLA 1h" in read
+    assert "Load, then train swing running" in read and "2 loads waiting EURUSD 4h, TSLA 1h" in read
     ends(backend, 1, "failed", error_message="Symbol EURUSD not found")
     read = words(here.until("/", lambda text: "did not succeed" in text))
     assert "Load, then train swing The load of EURUSD 1h did not succeed" in read
