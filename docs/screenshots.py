@@ -165,15 +165,15 @@ def stored_data(camera: Camera) -> None:
 
 def several(camera: Camera, first: str) -> None:
     with camera.page("/") as page:
-        since = f"{TODAY - timedelta(days=300)}"
-        second = start(page, "training", "Start training", strategy_name="rsi_swing", start_date=since)
-        come(page, 20)
-        camera.look("home", "/", highest=700)
-        camera.look("home-phone", "/", PHONE, highest=900)
+        load(page, "EURUSD", "1h")  # all of it, so that the second training takes longer
+        second = start(page, "training", "Start training", strategy_name="rsi_swing")
+        come(page, 10)
         page.locator("#cancel").click()
         expect(page.locator("#ask")).to_contain_text("Let it run")
         camera.shot(page, "cancel", 600)
         page.get_by_role("link", name="Let it run").click()
+        camera.look("home", "/", highest=700)
+        camera.look("home-phone", "/", PHONE, highest=900)
         ended(page, "Completed")
     camera.look("operations", "/operations", highest=700)
     camera.look("compare", f"/operations/compare?id={first}&id={second}", highest=1200)

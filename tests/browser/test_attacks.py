@@ -134,6 +134,8 @@ def test_pages_of_others_get_nowhere(browser, elsewhere, tmp_path, where):
         page.get_by_label("Password").fill(WORD)
         page.get_by_role("button", name="Log in").click()
         expect(page.get_by_role("button", name="Log out")).to_be_visible()
+        expect(page.locator("body")).to_have_attribute("data-contact", "live")
+        expect(page.locator("main .htmx-request")).to_have_count(0)  # what the panel's own page asks for has come
         before, starts = asked(backend), len(backend.bodies)
 
         page.goto(f"http://{where}:{elsewhere}/")
