@@ -1,0 +1,115 @@
+"""The script `run`: it works in its own folder however it is called, and removes only what it made."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PANEL = '#!/bin/sh\necho "panel of $0 in $PWD: $*"\n'
+UV = f"""#!/bin/sh
+echo "$*" >>"$UV_CALLS"
+for last; do :; done
+case "$1 $2" in
+    "venv -q") mkdir -p "$last/bin" && ln -s {sys.executable} "$last/bin/python" ;;
+    "pip install") cp "$PANEL_SCRIPT" "$(dirname "$5")/ktrdr-panel" ;;
+esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "a checkout"
+    (folder / "requirements").mkdir(parents=True)
+    for name in ("run", "pyproject.toml", "requirements/run.txt"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def environment(folder: Path, *, works: bool = True) -> Path:
+    """One without pip, as uv makes it, in which the lock file is installed already."""
+    python = f'#!/bin/sh\nexec {sys.executable} "$@"\n' if works else "#!/nowhere/python\n"
+    script(folder / ".venv/bin/python", python)
+    script(folder / ".venv/bin/ktrdr-panel", PANEL)
+    locks = [str(folder / name) for name in ("requirements/run.txt", "pyproject.toml")]
+    if (folder / "pyproject.toml").exists():
+        (folder / ".venv/installed-run.txt").write_text(subprocess.check_output(["cksum", *locks], text=True).strip())
+    return folder / ".venv"
+
+
+def run(called: Path, folder: Path, tools: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    path = f"{tools}:/usr/bin:/bin" if tools else "/usr/bin:/bin"
+    return subprocess.run(
+        [called, "doctor", "--json"],
+        cwd=folder,
+        env={"PATH": path, "HOME": str(folder), "PYTHON": sys.executable, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_through_links_it_finds_its_own_folder_and_leaves_others_alone(checkout, tmp_path):
+    environment(checkout)
+    elsewhere = tmp_path / "project of somebody"
+    theirs = environment(elsewhere)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "first").symlink_to("../a checkout/run")
+    (elsewhere / "panel").symlink_to(tmp_path / "bin" / "first")
+    done = run(elsewhere / "panel", elsewhere)
+    assert done.stdout == f"panel of {checkout}/.venv/bin/ktrdr-panel in {elsewhere}: doctor --json\n", done.stderr
+    assert sorted(path.name for path in theirs.rglob("*")) == ["bin", "ktrdr-panel", "python"]
+
+
+def test_an_environment_of_others_that_works_is_used(checkout):
+    environment(checkout)
+    done = run(checkout / "run", checkout)
+    assert done.stdout.endswith("doctor --json\n") and done.stderr == ""
+    assert not (checkout / ".venv" / "made-by-run").exists()
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_one_that_does_not_work_is_refused_and_kept(checkout, tmp_path, linked):
+    made = environment(checkout, works=False)
+    (made / "made-by-run").touch()
+    if linked:  # a marker is no proof here: the folder may be shared
+        made.rename(tmp_path / "shared")
+        made.symlink_to(tmp_path / "shared")
+    else:
+        (made / "made-by-run").unlink()
+    done = run(checkout / "run", checkout)
+    assert done.returncode == 1 and "was not made by this script. Move it away" in done.stderr
+    assert (made / "bin" / "ktrdr-panel").exists() and made.is_symlink() is linked
+
+
+def test_its_own_is_made_anew_with_uv_where_that_is_installed(checkout, tmp_path):
+    made = environment(checkout, works=False)
+    (made / "made-by-run").touch()
+    (made / "old").touch()
+    calls = tmp_path / "calls"
+    script(tmp_path / "tools" / "uv", UV)
+    variables = {"UV_CALLS": str(calls), "PANEL_SCRIPT": str(script(tmp_path / "panel", PANEL))}
+    for _ in range(2):
+        done = run(checkout / "run", checkout, tmp_path / "tools", **variables)
+        assert done.stdout.endswith(": doctor --json\n"), done.stderr
+    assert (made / "made-by-run").exists() and not (made / "old").exists()
+    venv, lock, itself = calls.read_text().splitlines()
+    assert venv.startswith("venv ") and f"--require-hashes -r {checkout}/requirements/run.txt" in lock
+    assert itself.endswith(f"-e {checkout}") and "--no-deps" in itself
+
+
+def test_what_cannot_be_made_leaves_nothing_behind(checkout, tmp_path):
+    python = script(tmp_path / "python", f'#!/bin/sh\n[ "$1" != -m ] && exec {sys.executable} "$@"\nexit 1\n')
+    done = run(checkout / "run", checkout, PYTHON=str(python))
+    assert done.returncode == 1 and "cannot make environments" in done.stderr
+    assert not (checkout / ".venv").exists() and "Traceback" not in done.stderr
