@@ -4,8 +4,21 @@ from typing import Any
 
 from panel.adapters import OperationAdapter
 from panel.backend import polling
-from panel.backend.http import HTTPClient
-from panel.backend.ktrdr import Ktrdr
+from panel.backend.blocking import SyncCLIClient
+from panel.backend.http import ClientConfig, HTTPClient
+from panel.backend.polling import MAX_UNEXPECTED_STATUSES
+from panel.backend.retrying import calculate_backoff, enhance_with_ib_diagnostics, parse_response, should_retry
+
+__all__ = [
+    "MAX_UNEXPECTED_STATUSES",
+    "AsyncCLIClient",
+    "ClientConfig",
+    "SyncCLIClient",
+    "calculate_backoff",
+    "enhance_with_ib_diagnostics",
+    "parse_response",
+    "should_retry",
+]
 
 
 class AsyncCLIClient(HTTPClient):
@@ -15,4 +28,4 @@ class AsyncCLIClient(HTTPClient):
         self, adapter: OperationAdapter, on_progress: polling.OnProgress | None = None, poll_interval: float = 0.3
     ) -> dict[str, Any]:
         """See `panel.backend.polling.execute_operation`."""
-        return await polling.execute_operation(Ktrdr(self), adapter, on_progress, poll_interval)
+        return await polling.execute_operation(self, adapter, on_progress, poll_interval)

@@ -21,6 +21,9 @@ HEALTH = "/health"
 # The backend's server drops a connection that is idle for 5 s. Closing first means that a POST is not sent into a
 # connection which is just being closed: nobody could say whether it arrived.
 KEEP_ALIVE = 3.0
+LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=KEEP_ALIVE)
+# Not compressed: a body's size is then known while it arrives.
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 WHOLE = 2.0  # times the time-out that one exchange may take, from connecting to the last byte
 LONGEST_DELAY, LONGEST_RETRY_AFTER = 10.0, 30.0  # seconds before a repeat
 
@@ -32,9 +35,9 @@ class ClientConfig:
     """What a client was made with. Times are in seconds."""
 
     base_url: str
-    timeout: float
-    max_retries: int
-    retry_delay: float
+    timeout: float = 30.0
+    max_retries: int = 3
+    retry_delay: float = 1.0
 
 
 class HTTPClient:
@@ -59,12 +62,9 @@ class HTTPClient:
         address: str = "",
         on_request: OnRequest | None = None,
     ) -> None:
-        self.base_url = (base_url or os.environ.get(BASE_URL) or DEFAULT_BASE_URL).rstrip("/")
+        self.config = ClientConfig(resolved(base_url), timeout, max_retries, retry_delay)
+        self.base_url = self.config.base_url
         self.address = address or without_userinfo(self.base_url)
-        self.timeout = timeout
-        self.max_retries = max_retries
-        self.retry_delay = retry_delay
-        self.config = ClientConfig(self.base_url, timeout, max_retries, retry_delay)
         self.date = ""  # the backend's own time, from its latest answer
         self._on_request = on_request
         self._http = httpx.AsyncClient(
@@ -72,9 +72,8 @@ class HTTPClient:
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,  # no proxy from the environment, no ~/.netrc
-            limits=httpx.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=KEEP_ALIVE),
-            # Not compressed: a body's size is then known while it arrives.
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            limits=LIMITS,
+            headers=HEADERS,
         )
 
     async def __aenter__(self) -> Self:
@@ -91,7 +90,7 @@ class HTTPClient:
     async def health_check(self) -> bool:
         """Whether the backend answers; False on any failure, never raises."""
         try:
-            await self._send("GET", HEALTH, timeout=min(5.0, self.timeout))
+            await self._send("GET", HEALTH, timeout=min(5.0, self.config.timeout))
         except CLIClientError:
             return False
         return True
@@ -115,10 +114,8 @@ class HTTPClient:
                 return await self._observed(method, path, **options)
             except CLIClientError as exc:
                 attempt += 1
-                again = not exc.sent if method == "POST" else exc.retryable
-                if not again or attempt > self.max_retries:
+                if (delay := delay_before_repeat(method, exc, attempt, self.config)) is None:
                     raise
-                delay = max(retry_delay(attempt, self.retry_delay), min(exc.retry_after, LONGEST_RETRY_AFTER))
                 await asyncio.sleep(delay)
 
     async def _observed(self, method: str, path: str, **options: Any) -> Any:
@@ -135,7 +132,7 @@ class HTTPClient:
     async def _send(
         self, method: str, path: str, json: Any = None, params: Any = None, timeout: float | None = None
     ) -> Any:
-        wait = self.timeout if timeout is None else timeout
+        wait = self.config.timeout if timeout is None else timeout
         try:
             # The time-out starts anew with each byte: only a deadline ends an answer that trickles.
             async with (
@@ -145,25 +142,53 @@ class HTTPClient:
                 ) as response,
             ):
                 self.date = response.headers.get("date", "")
-                body = await _read_capped(response)
-        except httpx.ConnectError as exc:
-            message = f"Could not connect to API at {self.address}. Is the API server running?"
-            raise BackendConnectionError(message, retryable=True, sent=False) from exc
-        except TimeoutError as exc:
-            message = f"The backend at {self.address} did not finish its answer within {wait * WHOLE:g} s."
-            raise BackendTimeout(message, retryable=True) from exc
-        except httpx.TimeoutException as exc:
+                body = bytearray()
+                async for chunk in uncompressed(response).aiter_bytes():
+                    add_bounded(body, chunk, response)
+        except FAILURES as exc:
+            raise failure(exc, self.address, wait) from exc
+        return decoded(method, path, response, bytes(body))
+
+
+FAILURES = (TimeoutError, httpx.TransportError, httpx.InvalidURL, UnicodeError)
+
+
+def resolved(base_url: str | None) -> str:
+    return (base_url or os.environ.get(BASE_URL) or DEFAULT_BASE_URL).rstrip("/")
+
+
+def failure(exc: Exception, address: str, wait: float) -> CLIClientError:
+    """What an exception of FAILURES means; `wait` is the time-out in seconds."""
+    match exc:
+        case httpx.ConnectError():
+            message = f"Could not connect to API at {address}. Is the API server running?"
+            return BackendConnectionError(message, retryable=True, sent=False)
+        case TimeoutError():
+            message = f"The backend at {address} timed out: it did not finish its answer within {wait * WHOLE:g} s."
+            return BackendTimeout(message, retryable=True)
+        case httpx.TimeoutException():
             never_left = isinstance(exc, httpx.ConnectTimeout | httpx.PoolTimeout)
-            message = f"The backend at {self.address} timed out: no answer within {wait:g} s."
-            raise BackendTimeout(message, retryable=True, sent=not never_left) from exc
-        except httpx.TransportError as exc:
-            message = f"The connection to {self.address} broke before the answer was complete."
-            raise BackendConnectionError(message, retryable=True) from exc
-        except (httpx.InvalidURL, UnicodeError) as exc:
-            raise CLIClientError(f"{self.address} is not an address that can be asked.", sent=False) from exc
-        busy = response.status_code in (429, 503)
-        asked_for = retry_after(response.headers.get("retry-after", ""), time.time()) if busy else 0.0
-        return read_answer(method, path, response.status_code, body, retry_after=asked_for)
+            message = f"The backend at {address} timed out: no answer within {wait:g} s."
+            return BackendTimeout(message, retryable=True, sent=not never_left)
+        case httpx.TransportError():
+            message = f"The connection to {address} broke before the answer was complete."
+            return BackendConnectionError(message, retryable=True)
+    return CLIClientError(f"{address} is not an address that can be asked.", sent=False)
+
+
+def decoded(method: str, path: str, response: httpx.Response, body: bytes) -> Any:
+    busy = response.status_code in (429, 503)
+    asked_for = retry_after(response.headers.get("retry-after", ""), time.time()) if busy else 0.0
+    return read_answer(method, path, response.status_code, body, retry_after=asked_for)
+
+
+def delay_before_repeat(method: str, exc: CLIClientError, attempt: int, config: ClientConfig) -> float | None:
+    """Seconds before repeat number `attempt` (1, 2, …), None for none. A POST is never sent again once it may have
+    left."""
+    again = not exc.sent if method == "POST" else exc.retryable
+    if not again or attempt > config.max_retries:
+        return None
+    return max(retry_delay(attempt, config.retry_delay), min(exc.retry_after, LONGEST_RETRY_AFTER))
 
 
 def retry_delay(attempt: int, base: float) -> float:
@@ -182,15 +207,16 @@ def retry_after(header: str, now: float) -> float:
         return 0.0
 
 
-async def _read_capped(response: httpx.Response) -> bytes:
+def uncompressed(response: httpx.Response) -> httpx.Response:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         message = "The backend sent something unreadable: a compressed body that was not asked for."
         raise Unreadable(message, response.status_code)
-    chunks, size = [], 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > MAX_BODY:
-            limit = MAX_BODY // 2**20
-            raise Unreadable(f"The backend sent something unreadable: more than {limit} MB.", response.status_code)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    return response
+
+
+def add_bounded(body: bytearray, chunk: bytes, response: httpx.Response) -> None:
+    """Raises Unreadable for a body of more than MAX_BODY."""
+    body += chunk
+    if len(body) > MAX_BODY:
+        limit = MAX_BODY // 2**20
+        raise Unreadable(f"The backend sent something unreadable: more than {limit} MB.", response.status_code)

@@ -38,7 +38,8 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One attempt to read an operation: a snapshot with the bounded answer it came from, or the error."""
+    """One attempt to read an operation: a snapshot with the bounded answer it came from, or the error, with the answer
+    where there was one that says no status."""
 
     snapshot: Snapshot | None = None
     answer: dict[str, Any] | None = None
@@ -91,15 +92,19 @@ class Ktrdr:
 
     async def operation(self, named: str, timeout: float | None = None) -> Reading:
         """One reading; a failed one is returned, not raised."""
+        unreadable = APIError("The backend sent something unreadable.", 200, retryable=True)
+        if not operation_id(named):
+            return Reading(error=unreadable)
         try:
             answer = await self._client.get(_path(named), timeout=timeout)
-            # An answer that does not name the operation is about the one that was asked for.
-            told = {"operation_id": named} | mapping(mapping(answer).get("data"))
-            return Reading(entities.snapshot_of({"data": told}, time.time()), mapping(plain(told)))
         except CLIClientError as exc:
             return Reading(error=exc)
-        except ValueError:
-            return Reading(error=APIError("The backend sent something unreadable.", 200, retryable=True))
+        data = mapping(answer).get("data")
+        # An answer that does not name the operation is about the one that was asked for.
+        told = {"operation_id": named} | mapping(data)
+        if told["operation_id"] == named and isinstance(told.get("status"), str):
+            return Reading(entities.snapshot_of({"data": told}, time.time()), mapping(plain(told)))
+        return Reading(answer=mapping(plain(data)) if isinstance(data, dict) else None, error=unreadable)
 
     async def follow(
         self, named: str, pause: Callable[[], Awaitable[None]], timeout: float | None = None

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from panel.adapters import OperationAdapter
-from panel.backend.ktrdr import CancelOutcome, Ktrdr
-from panel.domain.snapshot import Snapshot
+from panel.backend.ktrdr import CancelOutcome, Client, Ktrdr, Reading
+from panel.domain.snapshot import Snapshot, Status
 from panel.errors import APIError, CLIClientError, Unreadable
 
 PATIENCE = 120.0  # seconds an unreachable backend is waited for: it restarts in about four
 FORGOTTEN_AFTER = 3  # answers "not found" in a row
+MAX_UNEXPECTED_STATUSES = 10  # in a row; scripts import the name
+EXPECTED = ("starting", "pending_reconciliation")  # statuses that KTRDR's client waits for, besides Status
 
 OnProgress = Callable[[int, str], None]
 
 
 async def execute_operation(
-    ktrdr: Ktrdr, adapter: OperationAdapter, on_progress: OnProgress | None = None, poll_interval: float = 0.3
+    client: Client, adapter: OperationAdapter, on_progress: OnProgress | None = None, poll_interval: float = 0.3
 ) -> dict[str, Any]:
     """Start, follow, report; returns the operation as the backend last told it, with a `status` of
     completed, failed or cancelled.
@@ -25,7 +27,9 @@ async def execute_operation(
     Raises CLIClientError when the start fails, when the backend no longer knows the operation, or when it
     cannot be reached for PATIENCE seconds: the operation may then still be running.
     Cancelling the awaiting task sends one DELETE and returns `{"status": "cancelled", "operation_id": …}`.
+    After MAX_UNEXPECTED_STATUSES in a row the result is failed, with an `error`: its true end is not known.
     """
+    ktrdr = Ktrdr(client)
     starting = asyncio.ensure_future(ktrdr.start(adapter))
     try:
         operation_id = await asyncio.shield(starting)
@@ -34,18 +38,28 @@ async def execute_operation(
             raise
         return await _cancel(ktrdr, starting)
     try:
-        return await until_finished(ktrdr, operation_id, on_progress, poll_interval)
+        return await until_finished(ktrdr, operation_id, on_progress, poll_interval, MAX_UNEXPECTED_STATUSES)
     except asyncio.CancelledError:
         return await _cancel(ktrdr, starting)
 
 
 async def until_finished(
-    ktrdr: Ktrdr, operation_id: str, on_progress: OnProgress | None, poll_interval: float
+    ktrdr: Ktrdr,
+    operation_id: str,
+    on_progress: OnProgress | None,
+    poll_interval: float,
+    most_unexpected: int | None = None,
 ) -> dict[str, Any]:
-    """Follow what was started; what comes back, and what is raised, are `execute_operation`'s."""
-    not_found, silent_since = 0, None
+    """Follow what was started; what comes back, and what is raised, are `execute_operation`'s. It gives up after
+    `most_unexpected` unknown statuses in a row; None never does."""
+    not_found, unexpected, silent_since = 0, 0, None
     last, answer = None, None
     async for reading in ktrdr.follow(operation_id, lambda: asyncio.sleep(poll_interval)):
+        unexpected = unexpected + 1 if _unexpected(reading) else 0
+        if most_unexpected and unexpected >= most_unexpected:
+            said = (reading.answer or {}).get("status")
+            error = f"Polling failed: {unexpected} answers in a row with an unexpected status (last: {said!r})"
+            return (reading.answer or {}) | {"status": "failed", "operation_id": operation_id, "error": error}
         if reading.error is None:
             last, answer, not_found, silent_since = reading.snapshot, reading.answer, 0, None
             if on_progress and last is not None:
@@ -67,6 +81,13 @@ async def until_finished(
     if last is not None and last.succeeded and last.said != "completed":
         result |= {"status": "completed", "backend_status": last.said}
     return result
+
+
+def _unexpected(reading: Reading) -> bool:
+    """It says no status, or one that is not known."""
+    if reading.snapshot is None:
+        return reading.answer is not None
+    return reading.snapshot.status is Status.UNKNOWN and reading.snapshot.said not in EXPECTED
 
 
 def progress_of(snapshot: Snapshot) -> tuple[int, str]:

@@ -131,14 +131,12 @@ async def test_execute_operation_on_the_embedded_backend(tmp_path):
     """Load, then train: the result and the progress as every script gets them."""
     told: list[tuple[int, str]] = []
     async with chosen("embedded", tmp_path) as client:
-        missing = await execute_operation(
-            Ktrdr(client), KINDS["training"].from_form(TYPED["training"]), poll_interval=0.05
-        )
+        missing = await execute_operation(client, KINDS["training"].from_form(TYPED["training"]), poll_interval=0.05)
         assert missing["status"] == "failed" and "No data found" in missing["error_message"]
         loading = KINDS["data_load"].from_form(TYPED["data_load"] | {"timeframe": "1h", "start_date": "2026-01-01"})
-        assert (await execute_operation(Ktrdr(client), loading, poll_interval=0.05))["status"] == "completed"
+        assert (await execute_operation(client, loading, poll_interval=0.05))["status"] == "completed"
         result = await execute_operation(
-            Ktrdr(client),
+            client,
             KINDS["training"].from_form(TYPED["training"]),
             on_progress=lambda percentage, message: told.append((percentage, message)),
             poll_interval=0.02,
@@ -150,7 +148,7 @@ async def test_execute_operation_on_the_embedded_backend(tmp_path):
 
 async def test_cancelling_the_awaiting_task_on_the_embedded_backend(tmp_path):
     async with chosen("embedded", tmp_path) as client:
-        work = asyncio.create_task(execute_operation(Ktrdr(client), DummyOperationAdapter(), poll_interval=0.05))
+        work = asyncio.create_task(execute_operation(client, DummyOperationAdapter(), poll_interval=0.05))
         await asyncio.sleep(0.5)
         work.cancel()
         result = await work

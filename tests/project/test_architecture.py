@@ -136,7 +136,7 @@ def test_only_the_http_client_speaks_http():
             for node in ast.walk(ast.parse((PANEL / Path(*module.split("."))).with_suffix(".py").read_text("utf-8")))
         )
     }
-    assert users == {"backend.http", "backend.connect"}
+    assert users == {"backend.http", "backend.blocking", "backend.connect"}
 
 
 def test_adapters_take_only_types_from_httpx():
