@@ -135,7 +135,8 @@ def test_a_start_sends_what_was_chosen_and_what_the_model_says(here, backend):
     assert answer.status_code == 303
     assert backend.bodies[-1] == (
         "POST /backtests/start",
-        {name: TYPED[name] for name in TYPED if name != "key"} | {"commission": 0.0, "slippage": 0.0002},
+        {name: TYPED[name] for name in TYPED if name != "key"}
+        | {"initial_capital": 100000.0, "commission": 0.0, "slippage": 0.0002},
     )
     again = here.get(f"/start/backtesting?again={answer.headers['location'].rpartition('/')[2]}").text
     assert 'name="slippage" type="text" value="0.02%"' in again
