@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from panel.domain.formatting import duration
 from panel.domain.history import ActionRecord, RecordedReading
 from panel.domain.snapshot import Snapshot
+from panel.domain.state import ENDS
 
 MILESTONES = (25, 50, 75)
 POINTS = 600  # readings that a page can go back to
@@ -66,6 +67,13 @@ def _changes(readings: Sequence[RecordedReading]) -> list[Moment]:
     passed, learning = (readings[0].percentage, readings[0].epochs > 0) if readings else (0.0, False)
     for reading in readings:
         now = (reading.state, reading.word)
+        turned = []
+        if now != before:
+            detail = reading.headline if reading.state != "running" else ""
+            turned = [Moment(reading.at, reading.word, detail, reading.state)]
+            before = now
+        ended = reading.state in ENDS
+        moments += [] if ended else turned
         if reading.epochs and not learning:
             learning = True
             moments.append(Moment(reading.at, "First epoch done"))
@@ -73,10 +81,7 @@ def _changes(readings: Sequence[RecordedReading]) -> list[Moment]:
             if passed < milestone <= reading.percentage < 100:
                 moments.append(Moment(reading.at, f"{milestone} %", reading.step))
         passed = max(passed, reading.percentage)
-        if now != before:  # last: what a reading brought was there before its state was
-            detail = reading.headline if reading.state != "running" else ""
-            moments.append(Moment(reading.at, reading.word, detail, reading.state))
-            before = now
+        moments += turned if ended else []  # what an end's reading brings was there before the end
     return moments
 
 

@@ -9,8 +9,9 @@ import logging
 import time
 
 from panel.backend.ktrdr import Ktrdr
+from panel.domain.models import Model
 from panel.domain.observation import Observation, unreported_end, unreported_progress
-from panel.domain.snapshot import Status
+from panel.domain.snapshot import Snapshot, Status
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 
@@ -55,10 +56,19 @@ class UnreportedRuns:
             return
         since = (known.checkpoint_at or 0.0) - SLACK
         for model in await self._ktrdr.models():
-            fits = model.symbol in ("", *known.snapshot.symbol.split(", "))
-            if fits and model.trained_at is not None and model.trained_at >= since:
+            if fits(model, known.snapshot) and model.trained_at is not None and model.trained_at >= since:
                 self._monitor.keep(known, unreported_end(known, model.trained_at))
                 return
+
+
+def fits(model: Model, snapshot: Snapshot) -> bool:
+    """Whether the training may have made it: nothing that is told of both speaks against it."""
+    pairs = (
+        (model.strategy, snapshot.strategy),
+        (model.symbol, snapshot.symbol),
+        (model.timeframe, snapshot.timeframe),
+    )
+    return all(not made or not asked or made in asked.split(", ") for made, asked in pairs)
 
 
 def concerns(observation: Observation) -> bool:

@@ -96,3 +96,17 @@ def test_a_report_says_it_all_in_plain_text():
         "Versions\n  ktrdr-panel 1\n",
     ):
         assert line in text, text
+
+
+def test_a_first_reading_that_brings_progress_begins_with_its_state_and_an_end_is_last():
+    first = reading(10, 0.0, "queued", "Queued")
+    assert told(snapshot(), [first, reading(12, 48.0, epochs=24), reading(14, 60.0, "completed", "Completed", 50)])[
+        1:
+    ] == [
+        "10 Queued",
+        "12 Running",
+        "12 First epoch done",
+        "12 25 %",
+        "14 50 %",
+        "14 Completed",
+    ]

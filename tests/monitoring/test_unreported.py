@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.support.pages import words
+from tests.support.pages import until, words
 from tests.support.scripted import operation, percent, stamp
 from tests.support.workers import worker
 
@@ -30,6 +30,10 @@ def test_its_progress_and_its_end_are_read_from_what_it_leaves(quick_looks, here
     backend.workers = [worker("w1", last_healthy_at=stamp())]
     backend.answers["GET /checkpoints/op_a"] = 404, {"detail": "No checkpoint"}
     model = {"model_id": "", "symbol": "EURUSD", "timeframe": "1h", "created_at": stamp(time.time() + 1)}
+    backend.answers["GET /models"] = 200, {"success": True, "models": [model | {"symbol": "GBPUSD"}]}
+    asked = backend.hits["GET /models"] + 2
+    until(lambda: backend.hits["GET /models"] >= asked)
+    assert "Completed: its model" not in words(here.get("/operations/op_a").text), "it is another training's"
     backend.answers["GET /models"] = 200, {"success": True, "models": [model]}
     page = here.until("/operations/op_a", lambda page: "Completed: its model was saved at" in words(page), 30)
     assert "The backend still calls it resuming" in words(page)
