@@ -149,7 +149,7 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
 
 
 async def _kept(run: Callable[[], Awaitable[None]]) -> None:
-    """Run until cancelled. What nobody expected is written to the log, and costs a second, not the panel."""
+    """Run until cancelled. An unexpected exception is logged, and the loop starts again after a second."""
     while True:
         try:
             await run()

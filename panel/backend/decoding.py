@@ -82,7 +82,7 @@ def operation_id(value: Any) -> str:
 
 
 def items(value: Any, most: int = MAX_LISTED) -> list[Any]:
-    """A list of at most so many entries; [] for anything else."""
+    """A list, cut to `most` entries; [] for anything else."""
     return value[:most] if isinstance(value, list) else []
 
 

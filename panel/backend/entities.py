@@ -211,7 +211,7 @@ def _live_epochs(metrics: Any) -> tuple[Epoch, ...]:
         if isinstance(item, dict):
             told = item.get("epoch")
             at = place if told is None else count(told, MAX_EPOCH)
-            if at is not None:  # an epoch that nobody can place is not drawn
+            if at is not None:  # an epoch without a number cannot be drawn
                 found.append(_epoch(at, item.get))
     return tuple(found)
 

@@ -19,7 +19,7 @@ from panel.settings import BASE_URL, DEFAULT_BASE_URL, without_userinfo
 
 HEALTH = "/health"
 # The backend's server drops a connection that is idle for 5 s. Closing first means that a POST is not sent into a
-# connection which is just being closed: nobody could say whether it arrived.
+# connection which is just being closed: it would be unknown whether it arrived.
 KEEP_ALIVE = 3.0
 LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=KEEP_ALIVE)
 # Not compressed: a body's size is then known while it arrives.

@@ -162,7 +162,7 @@ class _Run:
 
     async def _take_back(self) -> dict[str, Any]:
         """Ctrl-C: cancel what was started. A POST that is under way is waited for: what it starts would
-        otherwise run on, known to nobody."""
+        otherwise run on unnoticed."""
         nothing = {"status": "cancelled", "operation_id": None}
         if self.store.start(self.key) is None:
             return nothing | {"note": "Nothing was started."}

@@ -1,4 +1,4 @@
-"""Runs beside each other: what was asked for differently, what came of it, and which did best. Pure.
+"""Compares runs: different parameters, results, and which did best. Pure.
 
 Only what was read of an operation is compared. A strategy's file is not part of that: KTRDR tells the first
 hundred characters of it, so two runs that differ in nothing here may still differ in their strategy.

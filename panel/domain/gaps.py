@@ -1,6 +1,6 @@
 """Where stored bars have holes that a market's rest does not explain. Pure.
 
-Nobody tells the panel a market's calendar, so it is learned from the bars: a hole that comes back in most
+The market's calendar is not known, so it is learned from the bars: a hole that comes back in most
 weeks is a night or a weekend. A gap is a hole that is longer than the longest of those by more than a day
 and a half, so that a single holiday is none.
 """

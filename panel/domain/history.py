@@ -41,7 +41,7 @@ class RecordedReading:
 
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
-    """Something that was asked for through the panel: start, cancel, resume. `outcome`: what came of it."""
+    """Something that was asked for through the panel: start, cancel, resume. `outcome`: its result."""
 
     at: float
     what: str

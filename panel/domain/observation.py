@@ -29,7 +29,7 @@ class Observation:
     snapshot: Snapshot
     changed_at: float  # when anything in the snapshot last changed
     failing_since: float | None = None  # readings have come to nothing since then
-    timed_out: bool = False  # they did because no answer came in time, not because nobody was there
+    timed_out: bool = False  # they did because no answer came in time, not because there was no connection
     forgotten: bool = False  # the backend answers that it does not know it
     cancel: Cancel = Cancel.NONE
     cancel_at: float | None = None

@@ -8,7 +8,7 @@ OPEN = ("waiting", "starting", "running", "unconfirmed")  # states of loads and 
 @dataclass(frozen=True, slots=True)
 class Start:
     """One start asked for through a form or the command line. `state`: sending, started, refused (the backend
-    said no), unsent (it never left), unconfirmed (it left, and nobody can say yet what became of it) or
+    said no), unsent (it never left), unconfirmed (it left, and its outcome is unknown) or
     dismissed (a person does not want it looked for any more)."""
 
     key: str

@@ -62,7 +62,7 @@ def _point(reading: RecordedReading) -> list[float | int | str]:
 
 
 def _changes(readings: Sequence[RecordedReading]) -> list[Moment]:
-    """What had been passed when it was first seen is no moment: nobody knows when that was."""
+    """Milestones passed before the first reading are left out: their times are unknown."""
     moments, before = [], ("", "")
     passed, learning = (readings[0].percentage, readings[0].epochs > 0) if readings else (0.0, False)
     for reading in readings:

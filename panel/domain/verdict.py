@@ -14,7 +14,7 @@ from panel.domain.workers import Worker, WorkerList
 SILENT_AFTER = 4.0  # seconds of failed readings before it is worth a word
 FINAL_AFTER = 20.0  # seconds after which an acknowledged cancel should have ended the operation
 STALLED_AFTER = 45.0  # seconds without a change, at least
-STALLED_TIMES = 8.0  # … and so many times the operation's own rhythm
+STALLED_TIMES = 8.0  # … and this multiple of the operation's own rhythm
 UNKNOWN_RHYTHM = 300.0  # seconds without a change, while too few changes were seen to know a rhythm
 UNTAKEN_AFTER = 60.0  # seconds that a worker needs at most to take what is queued
 UNTRACKED_AFTER = 30.0  # seconds at 0 % while a worker is busy with it
@@ -171,7 +171,7 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
 
 
 def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
-    """Its worker is dead, or nobody works on it. The backend itself notices six minutes later."""
+    """Its worker is dead, or no worker has it. The backend itself notices six minutes later."""
     worker_id, still = observation.snapshot.worker_id, duration(now - observation.changed_at)
     frozen = f"Nothing has changed for {still}."
     advice = "The backend gives it up about six minutes after a worker's death. A checkpoint may allow a resume then."

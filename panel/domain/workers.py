@@ -2,7 +2,7 @@
 
 `GET /workers` tells what operations do not: that a worker is dead (27 s after its death; its operation says
 "running" for six minutes), that it trains on although its operation is called cancelled, and that it is busy
-with something nobody has asked for yet.
+with an operation that is in no list yet.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ CANNOT_TRAIN = "cannot_train"  # its file is valid, but no training comes of it 
 NOT_USED = "not_used"
 DIFFERS = "differs"  # used here, and not at a KTRDR
 
-_MOST = 20  # errors: more help nobody
+_MOST = 20  # errors: a longer list is of no use
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a network learns from: for each bar what came of the next ones."""
+"""Labels: for each bar, the outcome of the bars that follow."""
 
 from typing import Any
 

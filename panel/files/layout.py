@@ -73,7 +73,7 @@ def laid_out(text: bytes, *, quick: bool = False) -> Layout:
 
 
 def _alike(text: bytes, first: int, delimiter: str, width: int) -> bytes:
-    """The lines from `first` on, when their delimiters add up to so many fields a line; else nothing."""
+    """The lines from `first` on, if their delimiters give that number of fields a line; else nothing."""
     at = 0
     for _ in range(first - 1):
         at = text.find(b"\n", at) + 1

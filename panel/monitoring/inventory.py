@@ -108,7 +108,7 @@ class DataInventory:
         self._due.set()
 
     async def known(self) -> list[str]:
-        """Symbols that can be suggested; only asks for them when nobody has."""
+        """Symbols that can be suggested; asks the backend only if they are not known yet."""
         if not self._listed_at:
             with suppress(CLIClientError):
                 await self._list()

@@ -31,7 +31,7 @@ from panel.storage.store import Storage
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
 WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
-UNWATCHED = 5.0  # seconds, while nobody does: its end should still be known soon
+UNWATCHED = 5.0  # seconds, while no page watches: its end should still be known soon
 MAX_POLLERS = 50  # operations that are read by turns when there are more
 RETRY = 1.0  # seconds between attempts to write what could not be written
 KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
@@ -324,7 +324,7 @@ class Monitor:
 
     async def _pause(self, operation_id: str) -> None:
         """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do
-        not, and longer still when nobody looks. Being woken shortens it, though never below FASTEST."""
+        not, and longer still without viewers. Being woken shortens it, though never below FASTEST."""
         pace = self._paces[operation_id]
         observation = self._live.get(operation_id)
         if watched(self._audience, operation_id, observation.snapshot.kind if observation else ""):

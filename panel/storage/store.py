@@ -91,7 +91,7 @@ class Storage:
         return _start(row) if row else None
 
     def unsettled_starts(self) -> list[Start]:
-        """Starts of which nobody knows yet what became of them."""
+        """Starts whose outcome is unknown."""
         return [
             _start(row) for row in self._db.execute("SELECT * FROM starts WHERE state IN ('sending', 'unconfirmed')")
         ]
@@ -177,7 +177,7 @@ class Storage:
 
     def withdrawn_starts(self) -> list[tuple[str, Start]]:
         """Loads and plans that were cancelled while they were being started, with the start, once that is
-        known to have begun an operation: which nobody wants any more. As (key, start)."""
+        known to have begun an operation, which is no longer wanted. As (key, start)."""
         rows = self._db.execute(
             "SELECT loads.key, starts.* FROM loads JOIN starts ON starts.key = loads.key || '.' || loads.attempts "
             "WHERE loads.state = 'cancelled' AND loads.operation_id IS NULL AND starts.state = 'started' UNION ALL "

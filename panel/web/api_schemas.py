@@ -28,7 +28,7 @@ class Verdict(BaseModel):
 
 
 class Operation(BaseModel):
-    """One operation. Times are ISO 8601 in UTC; null where nobody knows."""
+    """One operation. Times are ISO 8601 in UTC; null where unknown."""
 
     id: str
     kind: str = Field(description="training, data_load, backtesting, dummy, or any other word of the backend's.")

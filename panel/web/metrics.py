@@ -17,7 +17,7 @@ from panel.live.hub import Hub
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks since when each label has been counted
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when each label was first counted is not of use
 
 ENDPOINTS = (
     *("health", "operations", "workers", "strategies", "symbols", "data", "trainings", "backtests", "models"),

@@ -40,7 +40,7 @@ async def _expected(request: Request, exc: HTTPException) -> Response:
 
 
 async def _gone(request: Request, exc: Exception) -> Response:
-    """The browser left before it had sent its form: nobody reads this answer."""
+    """The browser disconnected before it had sent its form."""
     return Response(status_code=400)
 
 

@@ -144,7 +144,7 @@ class LoadQueue:
                 try:
                     await self._stop_operation(start.operation_id)
                 except CLIClientError as exc:
-                    log.info("what nobody wants is not cancelled yet: %s", exc.message)
+                    log.info("a withdrawn start is not cancelled yet: %s", exc.message)
                 else:
                     self._store.mark_withdrawn(key, start.operation_id)
         queue = self._store.open_loads()
@@ -169,7 +169,7 @@ class LoadQueue:
         ]
 
     def _in_doubt(self) -> bool:
-        """A load may be about to begin, nobody knows: also one that a command line sent, or that was removed."""
+        """Whether a load may be about to begin, also one that a command line sent or that was removed."""
         return bool(self._store.possibly_running_loads(time.time()))
 
     async def _started_elsewhere(self) -> bool:

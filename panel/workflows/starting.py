@@ -2,7 +2,7 @@
 
 Every form carries a key of its own. The first submit with a key writes the intent to disk and sends the
 one POST; every other submit with that key (a double click, a refresh, a second tab, a panel that was
-restarted) is told what became of the first. When the POST's answer is lost, nobody knows whether it
+restarted) gets the outcome of the first. When the POST's answer is lost, it is unknown whether it
 started something: the operation is then looked for in what the backend knows, and never sent again.
 """
 
@@ -67,7 +67,7 @@ class StartWorkflow:
         return await asyncio.shield(task)
 
     async def check_again(self, key: str) -> Start | None:
-        """Look once more for a start that is not confirmed; None for a key nobody knows."""
+        """Look once more for a start that is not confirmed; None for an unknown key."""
         start = self._store.start(key)
         if start is None or start.state not in ("sending", "unconfirmed") or key in self._under_way:
             return start

@@ -1,4 +1,4 @@
-"""Password mode: the gate behind the guard that nobody passes unknown, and the page where one logs in.
+"""Authentication middleware and login page.
 
 A browser is known by a session cookie, a program by `Authorization: Bearer <password>`. Only what is in OPEN is
 answered without either.

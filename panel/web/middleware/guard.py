@@ -4,7 +4,7 @@ A page on the internet can make a browser on this machine send requests to the p
 that, on every route, static files and streams included, with no switch to turn them off:
 
 - the Host header must be one of ours, exactly (a rebound DNS name is not);
-- the request must come from our own pages, or from nobody's: `Sec-Fetch-Site` is `same-origin` or `none`; from
+- the request must come from our own pages, or from no page: `Sec-Fetch-Site` is `same-origin` or `none`; from
   a browser that does not send it, `Origin` equals the Host. A link on another page may open one of ours, which
   is a GET and changes nothing; other pages may not read, embed or frame anything.
 """
