@@ -88,7 +88,7 @@ def test_it_runs_from_anywhere_with_the_embedded_backend(installed, tmp_path):
     ):
         try:
             page = _first_page(browser, process, tmp_path / "log")
-            assert "Start a training" in page
+            assert "Start training" in page  # whether or not the backend has answered yet
             assert browser.get("/static/panel.css").status_code == 200
             started = browser.post("/start/dummy", data={"key": "k" * 22})
             assert started.status_code == 303
