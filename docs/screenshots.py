@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +25,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.support.panels import panel_process
 
 FOLDER = Path(__file__).parent / "images"
+STARTERS = Path(__file__).parents[1] / "panel" / "embedded" / "starters"
+EPOCHS = 400  # of a training that is photographed while it runs
 WIDE, PHONE = 1280, 390
 COLOURS = 256
 LARGEST = 120_000  # bytes
@@ -179,15 +181,24 @@ def several(camera: Camera, first: str) -> None:
     camera.look("compare", f"/operations/compare?id={first}&id={second}", highest=1200)
 
 
+def longer_starters(folder: Path) -> None:
+    """The starters, with enough epochs for `rsi_swing` to be photographed while it runs."""
+    folder.mkdir(parents=True)
+    for file in STARTERS.glob("*.yaml"):
+        (folder / file.name).write_text(file.read_text("utf-8").replace("epochs: 50", f"epochs: {EPOCHS}"), "utf-8")
+
+
 def main(folder: Path) -> None:
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with (
         tempfile.TemporaryDirectory() as data,
-        panel_process(Path(data)) as (here, _),
+        ExitStack() as opened,
         sync_playwright() as playwright,
     ):
+        longer_starters(Path(data) / "embedded" / "strategies")
+        here, _ = opened.enter_context(panel_process(Path(data)))
         camera = Camera(playwright.chromium.launch(executable_path=installed, args=FLAGS), here.address, folder)
         before_a_start(camera)
         first = a_training(camera)
