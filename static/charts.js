@@ -18,7 +18,7 @@ export const onTheme = (redraw) => {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 };
 
-export const onResize = (element, resize) => {
+const onResize = (element, resize) => {
   let pending = 0;
   new ResizeObserver(() => {
     cancelAnimationFrame(pending);
@@ -90,6 +90,7 @@ export class LineChart {
     this.ground.setAttribute("aria-label", `${plot.title}: ${plot.lines.map((line) => line.name).join(", ")}. Its values are in the table.`);
     home.append(element("figure", "", caption, this.ground));
     this.chart = new window.uPlot(this.options(), plot.data, this.ground);
+    onResize(this.ground, () => this.resize()); // also when the next chart takes half of its room
     this.tell(null);
   }
 
@@ -150,7 +151,7 @@ export class LineChart {
 
   markMoment(x) { this.moment = x; this.chart.redraw(); }
 
-  resize() { this.chart.setSize({ width: this.ground.clientWidth, height: HEIGHT }); }
+  resize() { if (this.ground.isConnected) this.chart.setSize({ width: this.ground.clientWidth, height: HEIGHT }); }
 
   destroy() { this.chart.destroy(); this.ground.parentElement.remove(); }
 }

@@ -1,6 +1,6 @@
 // Curves of several runs in one chart for each measure: each run has its colour, its dash and its letter at the end of
 // its line. Comes as {each, times, letters, x: [of each run], plots: [{title, unit, curves}]}; `data-took`: seconds.
-import { DASHES, LineChart, colour, dateTime, onResize, onTheme } from "./charts.js";
+import { DASHES, LineChart, colour, dateTime, onTheme } from "./charts.js";
 
 const home = document.getElementById("overlays");
 const curves = JSON.parse(home.dataset.curves);
@@ -69,5 +69,4 @@ across.closest("label").hidden = curves.times;
 across.querySelector("[value=time]").disabled = !took.every(Number);
 across.addEventListener("change", draw);
 onTheme(draw);
-onResize(home, () => { for (const each of drawn) each.resize(); });
 draw();

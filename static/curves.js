@@ -1,6 +1,6 @@
 // What an operation's kind draws (losses per epoch, an account over time), and as a table. The chart comes as
 // {title, each, x, times, best, plots: [{title, unit, curves: [{key, name, values}]}]}.
-import { LineChart, dateTime, element, onResize, onTheme, smoothed, written } from "./charts.js";
+import { LineChart, dateTime, element, onTheme, smoothed, written } from "./charts.js";
 
 const NOISY = 20; // points from which smoothing is offered
 const COLOURS = ["--train", "--validation"];
@@ -75,5 +75,4 @@ document.addEventListener("moment", (event) => {
 for (const box of [smooth, log]) box.addEventListener("change", redraw);
 points.addEventListener("toggle", table);
 onTheme(redraw);
-onResize(home, () => { for (const each of drawn) each.resize(); });
 update();

@@ -32,6 +32,21 @@ def test_after_the_end_one_can_go_back_with_the_keyboard(watched, remembering):
     assert watched.complaints == []
 
 
+def test_charts_that_are_drawn_anew_fit_their_places(watched, here, backend):
+    page = watched.page
+    running = {"created_at": stamp(time.time() - 30), "progress": percent(1, "Epoch 1/100", steps_total=100)}
+    backend.operations["op_a"] = operation("op_a", **running, metrics={"epochs": [epochs(12), 12]})
+    page.goto(f"{here.address}/operations/op_a")
+    charts, places = page.locator("#curves .uplot"), page.locator("#curves .plot")
+    expect(charts).to_have_count(2)
+    expect(page.get_by_label("Smooth")).to_be_hidden()
+    backend.operations["op_a"] = operation("op_a", **running, metrics={"epochs": [epochs(25), 25]})
+    expect(page.get_by_label("Smooth")).to_be_visible(timeout=20_000)  # offered from 20 epochs on: both drawn anew
+    for chart, place in zip(charts.all(), places.all(), strict=True):
+        expect(chart).to_have_css("width", f"{place.evaluate('place => place.clientWidth')}px")
+    assert watched.complaints == []
+
+
 def test_a_cancelled_run_is_resumed_from_its_page_without_leaving_it(watched, here, backend):
     page = watched.page
     began, learned = stamp(time.time() - 300), {"epochs": [epochs(12), 12]}
