@@ -146,7 +146,7 @@ class Kind(OperationAdapter):
 def percent(value: Any) -> str:
     """A fraction, 0–1, as per cent."""
     share = number(value)
-    return "–" if share is None else f"{share * 100:.1f} %"
+    return "–" if share is None else f"{share * 100:z.1f} %"
 
 
 def count(value: Any) -> str:

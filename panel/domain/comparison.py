@@ -151,7 +151,7 @@ def measured(measure: Measure, snapshot: Snapshot) -> float | None:
 
 def written(measure: Measure, value: float) -> str:
     if measure.unit == "%":
-        return f"{value * 100:.1f} %"
+        return f"{value * 100:z.1f} %"
     return f"{value:,.{measure.digits}f}{' s' if measure.unit == 's' else ''}"
 
 

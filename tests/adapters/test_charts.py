@@ -56,6 +56,19 @@ def test_a_return_is_measured_against_buying_and_holding(held, note):
     assert note in told["Return"] and "Buy and hold" in told
 
 
+@pytest.mark.parametrize(
+    ("config", "note"),
+    [
+        ({"confidence_threshold": 0.5}, "no signal led to a trade; the strategy asks for a threshold of 0.5"),
+        ({}, "no signal led to a trade"),
+    ],
+)
+def test_an_account_that_did_not_move_says_why(config, note):
+    told = figures(backtest(metrics={"max_drawdown_pct": -0.0, "total_trades": 0}, config=config))
+    assert told["Trades"] == f"0|{note}"
+    assert told["Max drawdown"].startswith("0.0 %"), "no negative zero"
+
+
 def test_an_account_over_time_is_a_chart():
     drawn = curves_of(backtest(metrics=METRICS, equity_curve=CURVE))
     assert (drawn["title"], drawn["each"], drawn["times"], list(drawn["x"])) == (
