@@ -93,12 +93,13 @@ class BacktestingOperationAdapter(Kind):
         if not metrics:
             return []
         held = number(metrics.get("buy_and_hold_return_pct"))
+        idle = _idle(metrics, named(snapshot.result, "config"))
         figures = [
             # Named …_pct, and fractions all the same: -0.0444 is -4.4 %.
             Figure("Return", percent(metrics.get("total_return_pct")), _against(metrics, held), lead=True),
             Figure("Max drawdown", percent(metrics.get("max_drawdown_pct")), "deepest fall from a high", lead=True),
             Figure("Sharpe ratio", decimal(metrics.get("sharpe_ratio"), 2), "return for the risk taken", lead=True),
-            Figure("Trades", count(metrics.get("total_trades")), _idle(snapshot.result, metrics), lead=True),
+            Figure("Trades", count(metrics.get("total_trades")), idle, lead=True),
             Figure("Buy and hold", percent(held), "return of the same stake, bought once and kept"),
             Figure("Win rate", percent(metrics.get("win_rate")), "trades that made money"),
             Figure("Profit factor", decimal(metrics.get("profit_factor"), 2), "money won for each unit lost"),
@@ -138,11 +139,10 @@ def _against(metrics: dict[str, Any], held: float | None) -> str:
     return f"{abs(points):.1f} points {'more' if points > 0 else 'less'} than buying and holding"
 
 
-def _idle(result: dict[str, Any], metrics: dict[str, Any]) -> str:
+def _idle(metrics: dict[str, Any], config: dict[str, Any]) -> str:
     """Why an account did not move, as far as the backend says it."""
     if number(metrics.get("total_trades")) != 0:
         return ""
-    config = named(result, "config")
     threshold = number(config.get("confidence_threshold", config.get("trade_threshold")))
     why = "no signal led to a trade"
     return why if threshold is None else f"{why}; the strategy asks for a threshold of {written(threshold)}"

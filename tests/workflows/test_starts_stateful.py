@@ -349,10 +349,7 @@ class Starts(RuleBasedStateMachine):
         """What a page that was open all the time shows is what one shows that is opened now."""
         if "home" in self._life.streams:
             FIGURES["open pages compared"] += 1
-            self.runner.run(asyncio.sleep(3.0))
-            shown = re.findall(r'id="(row-[^"]+|card-[^"]+)"', self._life.streams["home"]["lists"])
-            now = re.findall(r'id="(row-[^"]+|card-[^"]+)"', self._life.inside.get("/").text)
-            assert sorted(shown) == sorted(now)
+            self.until_none(self._home_differs, 10)
 
     # Ways to look
 
@@ -363,6 +360,13 @@ class Starts(RuleBasedStateMachine):
 
     def _press(self, intent: Intent, times: int, wait: float) -> None:
         self._life.post(f"/start/{intent.kind}", {"key": intent.key, **intent.form}, times, wait)
+
+    def _home_differs(self) -> list[list[str]]:
+        """The rows and cards of the open page and of one opened now; [] when they are the same."""
+        now = self._life.inside.get("/").text
+        open_page = self._life.streams["home"]["lists"]
+        pages = [sorted(re.findall(r'id="(row-[^"]+|card-[^"]+)"', text)) for text in (open_page, now)]
+        return [] if pages[0] == pages[1] else pages
 
     def until_none(self, lacking: Callable[[], list[Any]], patience: float) -> float:
         """Wait until nothing is lacking any more; returns how long that took."""
