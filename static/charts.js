@@ -69,6 +69,13 @@ const axes = (plot) => {
   ];
 };
 
+// uPlot's own range, but of values that are all the same: around a 0 it would go up to 100, which is 10,000 %.
+const rangeOf = (low, high, unit) => {
+  if (low === null || low !== high) return window.uPlot.rangeNum(low, high, 0.1, true);
+  const room = Math.abs(low) / 10 || (unit === "%" ? 0.01 : 1);
+  return [low - room, high + room];
+};
+
 // Of a run that has no value just here, the last one before: joined runs have their points at different places.
 const at = (values, index) => {
   let i = index;
@@ -97,11 +104,11 @@ export class LineChart {
   options() {
     const { plot } = this;
     return {
-      width: this.ground.clientWidth, height: HEIGHT, padding: plot.padding ?? [8, 10, 0, 0],
+      width: this.ground.clientWidth, height: HEIGHT, padding: plot.padding ?? [8, plot.times ? 34 : 10, 0, 0],
       tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: {
         x: plot.times ? {} : { time: false, range: (_, low, high) => (low === high ? [low - 0.5, high + 0.5] : [low, high]) },
-        y: plot.log ? { distr: 3 } : {},
+        y: plot.log ? { distr: 3 } : { range: (_, low, high) => rangeOf(low, high, plot.unit) },
       },
       axes: axes(plot),
       legend: { show: false },
