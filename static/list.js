@@ -74,3 +74,9 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 arrive();
+
+// What was typed while the page was loading has not been searched for yet.
+document.addEventListener("DOMContentLoaded", () => {
+  const search = document.getElementById("search");
+  if (search.value !== search.defaultValue) search.dispatchEvent(new Event("input", { bubbles: true }));
+});

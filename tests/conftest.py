@@ -1,3 +1,4 @@
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,6 +11,9 @@ from tests.support.browsers import Watched, chromium, watched_page
 from tests.support.panels import Panel, panel
 from tests.support.scripted import Backend, operation, served, stamp
 from tests.support.stories import AGO, remember
+
+# The suite has a process for each core already: more threads in each only wait for one another.
+os.environ |= {"POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture

@@ -93,6 +93,8 @@ def _lines(text: bytes) -> Iterator[bytes]:
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
+    if '"' not in line:
+        return line.split(delimiter)
     fields: list[str] = []
     inside, current = False, list[str]()
     for sign in line:

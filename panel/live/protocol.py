@@ -67,6 +67,12 @@ class Connection(HttpToolsProtocol):
             self._hold()
             self._box.open(self.transport.write)
 
+    def shutdown(self) -> None:
+        """The server stops: a stream ends now, any other answer when it is complete."""
+        if self._box is not None:
+            self._box.close()
+        super().shutdown()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._hold()
         self._dropped |= isinstance(exc, TimeoutError)

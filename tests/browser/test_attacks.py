@@ -23,8 +23,6 @@ from tests.support.passwords import HASH, WORD
 from tests.support.routes import asked
 from tests.support.scripted import Backend, operation, served
 
-expect.set_options(timeout=20_000)
-
 FETCHES = """async ([to, key]) => {
   const read = [];
   const tried = ["no-cors", "cors"].flatMap((mode) => [

@@ -14,8 +14,6 @@ from tests.support.wires import proxied
 
 STARTER = Path(__file__).parents[2] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
 
-expect.set_options(timeout=20_000)
-
 
 @pytest.fixture
 def page(watched) -> Page:

@@ -10,8 +10,6 @@ from tests.support.browsers import watched_page
 from tests.support.panels import panel
 from tests.support.scripted import RESULT, operation, percent, stamp
 
-expect.set_options(timeout=20_000)
-
 FOCUS = "document.activeElement.id || document.activeElement.tagName"
 
 

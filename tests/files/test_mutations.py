@@ -9,7 +9,7 @@ from panel.files.folder import Folder
 from panel.files.importing import Refused, read, store
 from tests.support.market_files import bars, ktrdr
 
-GOOD = ktrdr(bars()).encode()
+GOOD = ktrdr(bars(60)).encode()
 
 
 def mutated(seed: int) -> bytes:
