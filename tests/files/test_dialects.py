@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from panel.files.reading import read
@@ -46,6 +46,9 @@ def files(draw):
     lows = np.round(np.minimum(opens, closes) * 0.999, 5)
     volumes = draw(st.lists(st.integers(0, 10**9), min_size=len(places), max_size=len(places)))
     times = [start + place * step for place in places]
+
+    # Times that begin in the second of an hour that came twice read as those of the first: nothing in them tells.
+    assume(datetime.fromtimestamp(start, zone).fold == 0)
 
     # Within three years of 1970 a count may be of seconds or of milliseconds.
     how = draw(st.sampled_from([*TIMES, *COUNTED] if abs(start) > 110_000_000 else [*TIMES]))
@@ -92,7 +95,7 @@ def same(reading: Reading, rows) -> bool:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(files())
 def test_the_same_bars_come_back_or_the_right_question_is_asked(file):
     data, rows, answers, allowed = file
