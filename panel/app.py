@@ -40,6 +40,7 @@ from panel.web.panel import Panel, install
 from panel.web.routes import (
     actions,
     api,
+    api_starts,
     checkpoints,
     compare,
     data,
@@ -67,8 +68,8 @@ LOCK_PATIENCE = 0.05  # seconds that the event loop may wait for another program
 log = logging.getLogger(__name__)
 
 ROUTES = (
-    *(api, operations, compare, home, first, operation, start, actions, data, queue, workers, strategies, models),
-    *(checkpoints, stream, health, metrics),
+    *(api, api_starts, operations, compare, home, first, operation, start, actions, data, queue, workers, strategies),
+    *(models, checkpoints, stream, health, metrics),
 )
 
 

@@ -2,13 +2,14 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS
 from panel.domain.connection import Line as Known
 from panel.domain.observation import Cancel, Observation
+from panel.domain.requests import Load
 from panel.domain.state import State
 from panel.domain.state import Verdict as Judged
 from panel.domain.values import utc
@@ -102,6 +103,11 @@ class Line(BaseModel):
     workers: list[Worker]
 
 
+class FieldError(BaseModel):
+    field: str = Field(description="Empty for the request as a whole.")
+    message: str
+
+
 class Problem(BaseModel):
     """Why a request was not answered (RFC 9457)."""
 
@@ -109,6 +115,34 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+    errors: list[FieldError] | None = Field(default=None, description="What is wrong with each field.")
+    confirm: str | None = Field(default=None, description="The confirmation that a start needs.")
+
+
+class StartAnswer(BaseModel):
+    """What became of a start. `unconfirmed`: it was sent and not answered; the panel looks for it, and a repeat with
+    the same key tells what it found."""
+
+    state: Literal["started", "queued", "unconfirmed"]
+    operation_id: str | None = None
+    queue_key: str | None = Field(default=None, description="For /api/queue/{key}/cancel.")
+    message: str = ""
+
+
+class QueuedLoad(BaseModel):
+    """A data load in the queue."""
+
+    key: str
+    place: int = Field(description="1 is the next.")
+    state: str = Field(description="waiting, starting, running or unconfirmed.")
+    symbol: str
+    timeframe: str
+    operation_id: str | None = Field(description="Once it runs.")
+    asked_at: datetime
+
+
+class Queue(BaseModel):
+    loads: list[QueuedLoad]
 
 
 def operation(observation: Observation, verdict: Judged) -> Operation:
@@ -123,6 +157,18 @@ def details(observation: Observation, verdict: Judged, epochs: bool) -> Details:
         result=snapshot.result,
         epochs_done=len(snapshot.epochs),
         epochs=[Epoch(**asdict(epoch)) for epoch in snapshot.epochs] if epochs else None,
+    )
+
+
+def queued(load: Load, place: int) -> QueuedLoad:
+    return QueuedLoad(
+        key=load.key,
+        place=place,
+        state=load.state,
+        symbol=load.form.get("symbol", "").upper(),
+        timeframe=load.form.get("timeframe", ""),
+        operation_id=load.operation_id or None,
+        asked_at=utc(load.asked_at) or UNKNOWN,
     )
 
 

@@ -25,9 +25,8 @@ def install(app: FastAPI) -> None:
 
 
 async def _expected(request: Request, exc: HTTPException) -> Response:
-    message = (
-        exc.detail if exc.status_code in _TITLES and exc.detail != "Not Found" else "There is nothing at this address."
-    )
+    told = exc.status_code in (409, *_TITLES) and exc.detail != "Not Found"
+    message = exc.detail if told else "There is nothing at this address."
     if for_programs(request.url.path):
         return problem(exc.status_code, message, exc.headers)
     return page(
@@ -56,6 +55,9 @@ async def _unwritable(request: Request, exc: Exception) -> Response:
 async def _invalid(request: Request, exc: RequestValidationError) -> Response:
     """A parameter of an address. Forms are read and answered field by field, elsewhere."""
     wrong = [f"{error['loc'][-1]}: {error['msg']}." for error in exc.errors()]
+    if for_programs(request.url.path):
+        errors = {str(error["loc"][-1]): f"{error['msg']}." for error in exc.errors()}
+        return problem(422, " ".join(wrong), errors=errors)
     return await _expected(request, HTTPException(422, " ".join(wrong)))
 
 

@@ -30,9 +30,26 @@ def for_programs(path: str) -> bool:
     return path == "/api" or path.startswith("/api/")
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An error for a program (RFC 9457)."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def problem(
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    errors: Mapping[str, str] | None = None,
+    confirm: str = "",
+) -> Response:
+    """An error for a program (RFC 9457). `errors`: a sentence for each field at fault; `confirm`: the confirmation that
+    is missing."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        body["errors"] = [{"field": field, "message": message} for field, message in errors.items()]
+    if confirm:
+        body["confirm"] = confirm
     return JSONResponse(body, status, headers, "application/problem+json")
 
 
@@ -49,7 +66,8 @@ def go(request: Request, path: str) -> Response:
 
 def actor(request: Request) -> str:
     """Who asks, as it is written down: the panel knows addresses, not people."""
-    return f"a browser at {request.client.host}" if request.client else "a browser"
+    who = "a program" if for_programs(request.url.path) else "a browser"
+    return f"{who} at {request.client.host}" if request.client else who
 
 
 async def typed(request: Request) -> dict[str, str]:

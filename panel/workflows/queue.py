@@ -65,6 +65,10 @@ class LoadQueue:
     def load(self, key: str) -> Load | None:
         return self._store.load(key)
 
+    def open_loads(self) -> list[Load]:
+        """What waits or runs, in the order of its start."""
+        return self._store.open_loads()
+
     async def decided(self, load: Load) -> Load:
         """The load once it has begun, was refused or has to wait for another; as it is after DECIDED_WITHIN."""
         with suppress(asyncio.TimeoutError):

@@ -22,7 +22,7 @@ def test_the_schema_is_the_one_that_was_promised():
     assert now == promised
 
 
-def test_it_only_reads():
+def test_what_reads_changes_nothing():
     assert {method for route in router.routes for method in route.methods} == {"GET"}
 
 

@@ -1,4 +1,4 @@
-"""The JSON face, for scripts and agents: what the pages show, behind the same guard. Nothing here changes anything."""
+"""The part of the JSON API that reads: what the pages show, for scripts and agents, behind the same guard."""
 
 import math
 import re
@@ -20,6 +20,7 @@ from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
 from panel.web import api_schemas as shapes
 from panel.web.panel import Panel, PanelDep
+from panel.web.routes import api_starts
 from panel.web.routes.operation import find
 
 _AS_PROBLEM = "application/problem+json"
@@ -120,10 +121,11 @@ async def openapi() -> dict[str, Any]:
 
 def schema() -> dict[str, Any]:
     """This face, described as OpenAPI."""
-    about = "What ktrdr-panel knows of operations, for scripts and agents. It only reads."
-    described = get_openapi(title="ktrdr-panel", version=__version__, description=about, routes=router.routes)
-    for path in described["paths"].values():
-        for answer in path["get"]["responses"].values():
+    about = "Everything that ktrdr-panel knows and does, for scripts and agents."
+    routes = [*router.routes, *api_starts.router.routes]
+    described = get_openapi(title="ktrdr-panel", version=__version__, description=about, routes=routes)
+    for answers in [way["responses"] for path in described["paths"].values() for way in path.values()]:
+        for answer in answers.values():
             if _AS_PROBLEM in (content := answer.get("content", {})):  # a model is put under the usual answer's type
                 (usual,) = content.keys() - {_AS_PROBLEM}
                 content[_AS_PROBLEM] = content.pop(usual)

@@ -1,0 +1,93 @@
+"""What the JSON API takes: the body of a start, made from what its kind asks for, and the key of a request."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import Header
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from panel.adapters import Kind
+from panel.adapters.fields import Field as Asked
+from panel.adapters.fields import as_typed
+from panel.workflows.submit import INSIST, REPLACE
+
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        min_length=8,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="A key of your own, new for each start. The same key never starts twice: a repeat gets the answer"
+        " of the first.",
+        examples=["0b7f9f0e-5d0a-4c0f-9a43-5f8f6c1d2a10"],
+    ),
+]
+
+_TYPES: dict[str, Any] = {
+    "symbols": list[str],
+    "timeframes": list[str],
+    "switch": bool,
+    "number": float,
+    "percent": float,
+}
+_EXAMPLES = {
+    "strategy_name": "trend_momentum",
+    "symbols": ["EURUSD"],
+    "symbol": "EURUSD",
+    "timeframes": ["1h"],
+    "timeframe": "1h",
+    "start_date": "2024-01-01",
+    "end_date": "2024-12-31",
+    "model_path": "models/trend_momentum/1h_v1",
+    "initial_capital": 100_000,
+}
+
+
+class StartBody(BaseModel):
+    """What a start of any kind takes beside the fields of its kind."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    confirm: list[Literal["insist", "replace"]] = Field(
+        default=[],
+        description=f"What a refusal with status 409 asked for: `{INSIST}` starts what would fail, `{REPLACE}` lets"
+        " stored data be replaced.",
+    )
+
+
+def body_of(kind: type[Kind]) -> type[StartBody]:
+    """The model of a start's body: the names are the adapter's arguments, and so are the units."""
+    fields: dict[str, Any] = {field.name: (_type_of(field), _about(field)) for field in kind.fields}
+    return create_model(f"Start{kind.__name__.removesuffix('OperationAdapter')}", __base__=StartBody, **fields)
+
+
+def as_form(kind: type[Kind], body: StartBody) -> dict[str, str]:
+    """The body's fields as a person would type them; what is left out is not in it."""
+    given = {field: getattr(body, field.name) for field in kind.fields}
+    return {field.name: as_typed(field, value) for field, value in given.items() if value is not None}
+
+
+def start_key(key: str) -> str:
+    """The start's own key, of a length and an alphabet that suit the panel's addresses."""
+    return f"api-{hashlib.sha256(key.encode()).hexdigest()[:40]}"
+
+
+def same_request(stored: Mapping[str, str], values: Mapping[str, str], given: Mapping[str, str]) -> bool:
+    """Whether a repeated key asks for the same again. Fields that follow from a chosen model are not compared."""
+    compared = given if values.get("model_path") else values
+    return all(stored.get(name, "") == value for name, value in compared.items())
+
+
+def _type_of(field: Asked) -> Any:
+    known = Literal[tuple(value for value, _ in field.choices)] if field.choices else _TYPES.get(field.type, str)
+    return known if field.required else known | None
+
+
+def _about(field: Asked) -> Any:
+    unit = "A fraction: 0.001 is 0.1 %." if field.type == "percent" else ""
+    # Labels name the unit of the form's field, which is not the one here.
+    words = [field.label.removesuffix(" in %"), "" if field.type == "percent" else field.help, unit]
+    examples = [_EXAMPLES[field.name]] if field.name in _EXAMPLES else None
+    default: Any = ... if field.required else None
+    return Field(default, description=". ".join(filter(None, words)), examples=examples)

@@ -1,0 +1,154 @@
+"""The part of the JSON API that acts: one start for each key, refusals with the field at fault, cancel and queue."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.scripted import operation, percent, stamp
+
+DOCS = Path(__file__).parents[2] / "docs" / "api.md"
+TRAINING = {"strategy_name": "swing", "symbols": ["EURUSD"], "timeframes": ["1h"], "confirm": ["insist"]}
+COSTS = {"commission": 0.002, "slippage": 0.0005}
+
+
+def post(here, path, body=None, key="a-key-of-mine", **headers):
+    return httpx.post(
+        here.address + "/api" + path,
+        json={} if body is None else body,
+        headers={"Idempotency-Key": key} | headers,
+        timeout=30,
+    )
+
+
+def starts(backend) -> list[dict]:
+    return [body for hit, body in backend.bodies if hit.startswith("POST") and hit.endswith("/start")]
+
+
+def test_a_key_starts_once_and_a_repeat_gets_the_first_answer(here, backend):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: post(here, "/start/training", TRAINING), range(8)))
+    assert {answer.status_code for answer in answers} == {201}
+    (told,) = {answer.text for answer in answers}
+    operation_id = json.loads(told)["operation_id"]
+    assert answers[0].headers["location"] == f"/api/operations/{operation_id}"
+    (sent,) = starts(backend)
+    assert (sent["symbols"], sent["timeframes"], sent["task_id"]) == (["EURUSD"], ["1h"], operation_id)
+
+    other = post(here, "/start/training", TRAINING | {"symbols": ["AAPL"]})
+    assert other.status_code == 422 and "sent before" in other.json()["detail"]
+    assert post(here, "/start/training", TRAINING, "another-key").json()["operation_id"] != operation_id
+    assert len(starts(backend)) == 2
+
+
+def test_a_share_is_a_fraction_here_as_it_is_for_the_backend(here, backend):
+    body = {
+        "strategy_name": "swing",
+        "model_path": "models/swing/1h_v1",
+        "start_date": "2024-01-01",
+        "end_date": "2024-06-01",
+    }
+    assert post(here, "/start/backtesting", body | COSTS).status_code == 201
+    (sent,) = starts(backend)
+    assert {name: sent[name] for name in COSTS} == COSTS
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "strategy_name"),
+        ({"strategy_name": "swing", "start_date": "soon"}, "start_date"),
+        ({"strategy_name": "swing", "symbols": "EURUSD"}, "symbols"),
+        ({"strategy_name": "swing", "symbols": ["EUR USD!"]}, "symbols"),
+        ({"strategy_name": "swing", "epochs": 3}, "epochs"),
+        ({"strategy_name": "x" * 300}, "strategy_name"),
+    ],
+)
+def test_a_refusal_names_the_field_at_fault(here, backend, body, field):
+    answer = post(here, "/start/training", body)
+    assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json"
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert starts(backend) == []
+
+
+def test_what_the_backend_refuses_and_what_never_left(here, backend):
+    backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: swing"})
+    refused = post(here, "/start/training", TRAINING)
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [{"field": "strategy_name", "message": "Strategy file not found: swing"}]
+    assert post(here, "/start/training", TRAINING).json() == refused.json() and len(starts(backend)) == 1
+
+
+def test_what_would_fail_needs_a_confirmation(here, backend):
+    backend.bars = {("AAPL", "1d"): [1_700_000_000.0]}
+    answer = post(here, "/start/training", {name: TRAINING[name] for name in TRAINING if name != "confirm"})
+    assert answer.status_code == 409 and answer.json()["confirm"] == "insist" and "EURUSD" in answer.json()["detail"]
+    assert starts(backend) == []
+    assert post(here, "/start/training", TRAINING).status_code == 201
+
+
+def test_no_key_no_start_and_no_page_on_the_internet_acts(here, backend):
+    url = f"{here.address}/api/start/training"
+    assert httpx.post(url, json=TRAINING).status_code == 403
+    own = {"Sec-Fetch-Site": "same-origin"}
+    missing = httpx.post(url, json=TRAINING, headers=own)
+    assert missing.status_code == 422 and missing.json()["errors"][0]["field"] == "idempotency-key"
+    for strange in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        assert post(here, "/start/training", TRAINING, **strange).status_code == 403
+    assert post(here, "/start/training", TRAINING, "short").status_code == 422
+    assert starts(backend) == []
+
+
+def test_loads_wait_in_the_queue_and_leave_it(here, backend):
+    backend.operations["op_other"] = operation("op_other", "data_load", progress=percent(10))
+    here.get("/operations/op_other")
+    body = {"symbol": "eurusd", "timeframe": "1h", "mode": "tail"}
+    first = post(here, "/start/data_load", body, "load-number-1")
+    assert first.status_code == 202 and first.json()["state"] == "queued"
+    assert post(here, "/start/data_load", body, "load-number-1").json() == first.json()
+    second = post(here, "/start/data_load", body | {"symbol": "AAPL"}, "load-number-2").json()
+    loads = httpx.get(f"{here.address}/api/queue").json()["loads"]
+    assert [(load["place"], load["symbol"]) for load in loads] == [(1, "EURUSD"), (2, "AAPL")]
+    assert post(here, f"/queue/{second['queue_key']}/cancel").status_code == 204
+    assert [load["key"] for load in httpx.get(f"{here.address}/api/queue").json()["loads"]] == [
+        first.json()["queue_key"]
+    ]
+    assert post(here, "/queue/unknown/cancel").status_code == 404
+
+
+def test_cancel_and_resume(here, backend):
+    backend.operations["op_a"] = operation("op_a", progress=percent(10))
+    backend.operations["op_b"] = operation("op_b", "training", "completed", completed_at=stamp())
+    answer = post(here, "/operations/op_a/cancel")
+    assert answer.status_code == 202 and answer.json()["cancel"] and backend.operations["op_a"]["status"] == "cancelled"
+    assert post(here, "/operations/op_b/cancel").status_code == 409
+    assert post(here, "/operations/op_none/cancel").status_code == 404
+    refused = post(here, "/operations/op_b/resume")
+    assert refused.status_code == 409 and "this is completed" in refused.json()["detail"]
+
+
+def test_the_program_in_the_docs_runs_as_it_stands(here, backend, capsys):
+    """What it starts ends while it watches."""
+    code = DOCS.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    assert 5 < len(code.splitlines()) <= 22
+    seen = threading.Event()
+
+    def end() -> None:
+        seen.wait(30)
+        for name, running in list(backend.operations.items()):
+            backend.operations[name] = running | {"status": "completed", "completed_at": stamp()}
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    shown: list[str] = []
+
+    def show(*words: str) -> None:
+        shown.append(" ".join(words))
+        seen.set()
+
+    exec(compile(code.replace("http://localhost:8321", here.address), "docs/api.md", "exec"), {"print": show})
+    ending.join()
+    assert "Completed" in shown[-1]
