@@ -49,6 +49,7 @@ from panel.web.routes import (
     home,
     metrics,
     models,
+    notifications,
     operation,
     operations,
     queue,
@@ -57,6 +58,7 @@ from panel.web.routes import (
     stream,
     workers,
 )
+from panel.workflows.notifications import Notifications
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
 from panel.workflows.resuming import ResumeWorkflow
@@ -69,7 +71,7 @@ log = logging.getLogger(__name__)
 
 ROUTES = (
     *(api, api_starts, operations, compare, home, first, operation, start, actions, data, queue, workers, strategies),
-    *(models, checkpoints, stream, health, metrics),
+    *(models, checkpoints, notifications, stream, health, metrics),
 )
 
 
@@ -136,6 +138,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         resume=resume,
         sources=sources,
         submit=SubmitWorkflow(starts, sources, loads),
+        notifications=Notifications(storage, monitor, events, settings.notify, settings.address),
         hub=hub,
         reader=reader,
         publisher=Publisher(hub, reader, events),
@@ -146,7 +149,8 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
 def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs until the panel stops."""
     loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
-    return *loops, panel.starts.run, panel.publisher.beat, partial(panel.storage.keep, panel.settings.keep_days)
+    more = (panel.starts.run, panel.publisher.beat, panel.notifications.run)
+    return *loops, *more, partial(panel.storage.keep, panel.settings.keep_days)
 
 
 async def _kept(run: Callable[[], Awaitable[None]]) -> None:

@@ -68,6 +68,9 @@ class Settings:
     dangerously_no_auth: bool = _setting(
         False, DANGEROUS, "1 lets the panel listen beyond this machine although it has no password."
     )
+    notify: tuple[str, ...] = _setting(
+        (), "KTRDR_PANEL_NOTIFY", "Notification channels, as Apprise writes them, separated by spaces.", secret=True
+    )
     log_level: str = _setting("info", "KTRDR_PANEL_LOG_LEVEL", "debug, info, warning or error.")
     log_format: str = _setting("text", "KTRDR_PANEL_LOG_FORMAT", "text, or json for one object in each line.")
 
@@ -123,6 +126,12 @@ class Settings:
         """Others than this machine's users could reach the panel. A container's published port decides that
         outside of it; a further host name always means that the panel is meant to be reached from elsewhere."""
         return (not is_loopback(self.host) and not self.in_container) or not all(map(is_loopback, self.allowed_hosts))
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds the panel."""
+        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def unprotected(self) -> bool:
@@ -199,6 +208,8 @@ def _read(name: str, variable: str, given: str) -> Any:
             return int(given)
         case "data_folder" | "strategies_folder" | "password_file":
             return Path(given).expanduser()
+        case "notify":
+            return tuple(given.split())
         case "allowed_hosts":
             return tuple(host.strip().lower() for host in given.split(",") if host.strip())
         case "in_container" | "dangerously_no_auth":

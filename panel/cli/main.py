@@ -57,8 +57,7 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
             "KTRDR_PANEL_DATA_DIR names another folder."
         ) from exc
     logs.install(settings.log_level, settings.log_format)
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{shown}:{settings.port}"
+    address = settings.address
     if settings.log_format == "json":
         logging.getLogger(__name__).info("ktrdr-panel %s", __version__, extra={"address": address})
     else:

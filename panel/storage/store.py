@@ -21,6 +21,7 @@ from panel.domain.requests import OPEN, Load, Plan, Start
 from panel.storage.estimates import EstimateStore
 from panel.storage.migrations import migrate
 from panel.storage.operations import OperationStore
+from panel.storage.outbox import Outbox
 
 ON_ITS_WAY = 60.0  # seconds in which a start that was not answered may still reach the backend
 
@@ -43,6 +44,7 @@ class Storage:
         self._db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
         self.memory = OperationStore(self._db)
         self.paces = EstimateStore(self._db)
+        self.outbox = Outbox(self._db)
 
     def close(self) -> None:
         self._db.close()

@@ -17,6 +17,7 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings
 from panel.storage.store import Storage
 from panel.web.metrics import Metrics
+from panel.workflows.notifications import Notifications
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
 from panel.workflows.resuming import ResumeWorkflow
@@ -41,6 +42,7 @@ class Panel:
     resume: ResumeWorkflow
     sources: Sources
     submit: SubmitWorkflow
+    notifications: Notifications
     hub: Hub
     reader: Reader
     publisher: Publisher

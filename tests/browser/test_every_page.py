@@ -34,6 +34,7 @@ PAGES = (
     "/strategies",
     "/models",
     "/checkpoints",
+    "/notifications",
     "/operations",
     "/operations?state=failed&q=nothing",
     "/operations/compare?id=op_a&id=op_b",

@@ -149,6 +149,8 @@ def test_the_program_in_the_docs_runs_as_it_stands(here, backend, capsys):
         shown.append(" ".join(words))
         seen.set()
 
-    exec(compile(code.replace("http://localhost:8321", here.address), "docs/api.md", "exec"), {"print": show})
+    names = {"print": show}
+    exec(compile(code.replace("http://localhost:8321", here.address), "docs/api.md", "exec"), names)
+    names["panel"].close()
     ending.join()
     assert "Completed" in shown[-1]

@@ -1,0 +1,69 @@
+"""The notifications page: channels, rules, and what was sent."""
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+
+from panel.web.panel import Panel, PanelDep
+from panel.web.respond import go, page, typed
+from panel.workflows.channels import BadChannel
+from panel.workflows.notifications import RULES
+
+router = APIRouter(prefix="/notifications")
+
+
+@router.get("")
+async def notifications(request: Request, panel: PanelDep) -> Response:
+    return _page(request, panel)
+
+
+@router.post("/channels")
+async def add_channel(request: Request, panel: PanelDep) -> Response:
+    url = (await typed(request)).get("url", "")
+    try:
+        panel.notifications.add_channel(url)
+    except BadChannel as exc:
+        return _page(request, panel, url, str(exc), 422)
+    return go(request, "/notifications")
+
+
+@router.post("/channels/{channel}/remove")
+async def remove_channel(request: Request, panel: PanelDep, channel: str) -> Response:
+    _known(panel, channel)
+    panel.notifications.remove_channel(channel)
+    return go(request, "/notifications")
+
+
+@router.post("/channels/{channel}/test")
+async def test_channel(request: Request, panel: PanelDep, channel: str) -> Response:
+    _known(panel, channel)
+    panel.notifications.test(channel)
+    return go(request, "/notifications#sent")
+
+
+@router.post("/rules")
+async def set_rules(request: Request, panel: PanelDep) -> Response:
+    form = await request.form(max_files=0, max_fields=50)
+    panel.notifications.set_rules(str(rule) for rule in form.getlist("rule"))
+    return go(request, "/notifications")
+
+
+def _known(panel: Panel, channel: str) -> None:
+    if channel not in [each.id for each in panel.notifications.channels()]:
+        raise HTTPException(404, "There is no such channel.")
+
+
+def _page(request: Request, panel: Panel, url: str = "", error: str = "", status: int = 200) -> Response:
+    channels = panel.notifications.channels()
+    return page(
+        request,
+        "notifications.html",
+        status=status,
+        channels=channels,
+        problems=panel.notifications.problems,
+        rules=RULES,
+        on=panel.notifications.rules(),
+        messages=panel.notifications.recent(),
+        names={channel.id: channel.service for channel in channels},
+        url=url,
+        error=error,
+    )
