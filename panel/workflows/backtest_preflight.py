@@ -35,9 +35,10 @@ async def known_models(sources: Sources) -> list[Model]:
         listed = await sources.catalogue.models()
     except CLIClientError:
         listed = []
+    starts = sources.storage.starts_of([observation.snapshot.id for observation in trained])
     remembered = []
     for observation in trained:
-        start = sources.storage.start_of(observation.snapshot.id)
+        start = starts.get(observation.snapshot.id)
         name = start.form.get("strategy_name", "") if start is not None else ""
         remembered.append(Model.from_training(observation.snapshot, name))
     return gathered(remembered, listed)[:OFFERED]
