@@ -30,7 +30,7 @@ OFFERED = 100
 
 async def known_models(sources: Sources) -> list[Model]:
     """Of the trainings that the panel remembers, and those that the backend lists."""
-    trained, _ = sources.storage.memory.find(OperationQuery(kind="training", states=(State.COMPLETED,), limit=OFFERED))
+    trained = sources.storage.memory.page(OperationQuery(kind="training", states=(State.COMPLETED,), limit=OFFERED))
     try:
         listed = await sources.catalogue.models()
     except CLIClientError:
