@@ -1,4 +1,4 @@
-"""Server time of every page, with 10,000 operations in the panel's memory.
+"""Server time of every page, with 100,000 operations in the panel's memory.
 
     python -m bench.pages [--quick]
 
@@ -23,17 +23,17 @@ from tests.support.inside import inside
 from tests.support.scripted import RESULT, Backend, operation, percent, served, stamp
 
 WANTED = 25.0  # milliseconds
-REMEMBERED = 10_000
+REMEMBERED = 100_000
 PATHS = (
     "/",
     "/operations",
-    "/operations?page=100",
+    "/operations?page=1000",
     "/operations?state=failed&kind=training&sort=took",
     "/operations?q=nosuch",
-    "/operations/op_09999",
+    "/operations/op_99999",
     "/operations/op_run",
     "/operations/op_run/cancel",
-    "/operations/compare?id=op_09999&id=op_09998",
+    "/operations/compare?id=op_99999&id=op_99998",
     "/start/training",
     "/start/data_load",
     "/start/backtesting",
@@ -44,7 +44,7 @@ PATHS = (
     "/checkpoints",
     "/api/operations",
     "/api/operations?limit=200",
-    "/api/operations/op_09999?epochs=1",
+    "/api/operations/op_99999?epochs=1",
     "/metrics",
     "/readyz",
 )
@@ -52,11 +52,11 @@ PATHS = (
 
 def remembered(n: int, now: float) -> dict[str, Any]:
     """One of many operations of the last two years: trainings and loads, most of them good."""
-    at, kind = stamp(now - (REMEMBERED - n) * 6000), "data_load" if n % 4 == 0 else "training"
+    at, kind = stamp(now - (REMEMBERED - n) * 600), "data_load" if n % 4 == 0 else "training"
     more: dict[str, Any] = {
         "created_at": at,
         "started_at": at,
-        "completed_at": stamp(now - (REMEMBERED - n) * 6000 + 900),
+        "completed_at": stamp(now - (REMEMBERED - n) * 600 + 900),
     }
     if n % 10 == 3:
         return operation(f"op_{n:05d}", kind, "failed", error_message="No data found in cache for EURUSD 1h", **more)
@@ -67,9 +67,11 @@ def remembered(n: int, now: float) -> dict[str, Any]:
 def fill(folder: Path, address: str) -> None:
     store = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))
     now = time.time()
+    store._db.execute("BEGIN")
     for n in range(REMEMBERED):
         observation = observed(None, snapshot_of(remembered(n, now), now))
         store.memory.remember(observation, judge(observation, now), now)
+    store._db.execute("COMMIT")
     store.close()
 
 

@@ -10,9 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
-from starlette.responses import Response
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from panel import __version__
 from panel.backend.catalogue import Catalogue
@@ -30,10 +28,11 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings, without_userinfo
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
-from panel.views.templating import ASSETS
+from panel.views.templating import ASSETS, STATIC_VERSION
 from panel.web import problems
 from panel.web.auth import login
 from panel.web.metrics import Metrics, PanelCollector
+from panel.web.middleware.compression import CompressionMiddleware
 from panel.web.middleware.guard import GuardMiddleware
 from panel.web.middleware.request_context import RequestContextMiddleware
 from panel.web.panel import Panel, install
@@ -58,6 +57,7 @@ from panel.web.routes import (
     stream,
     workers,
 )
+from panel.web.static_files import StaticFiles
 from panel.workflows.notifications import Notifications
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
@@ -103,7 +103,8 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     for area in ROUTES:
         app.include_router(area.router)
-    app.mount("/static", Static(directory=ASSETS / "static"))
+    app.mount("/static", StaticFiles(ASSETS / "static", STATIC_VERSION))
+    app.add_middleware(CompressionMiddleware)
     problems.install(app)
     if not settings.password:
         return RequestContextMiddleware(GuardMiddleware(app, settings.hosts))
@@ -164,17 +165,6 @@ async def _kept(run: Callable[[], Awaitable[None]]) -> None:
             if task is not None and task.cancelling():  # it broke while it was being stopped
                 return
         await asyncio.sleep(1.0)
-
-
-class Static(StaticFiles):
-    """Files of one version of the panel. A browser may keep those whose address carries a version, and asks for the
-    others again."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        versioned = scope["query_string"] or path.startswith("vendor/")  # not a module that another one imports
-        response.headers["cache-control"] = "public, max-age=3600" if versioned else "no-cache"
-        return response
 
 
 def memory_of(settings: Settings) -> Path:

@@ -133,6 +133,10 @@ class Ktrdr:
         answer = await self._client.post(adapter.get_start_endpoint(), json=adapter.get_start_payload())
         return adapter.parse_start_response(mapping(answer))
 
+    async def prepare(self) -> None:
+        """Keep a process ready for the next start. Only the embedded backend knows this."""
+        await self._client.post("/workers/prepare")
+
     async def cancel(self, named: str, reason: str, timeout: float | None = None) -> CancelOutcome:
         try:
             answer = await self._client.delete(_path(named), json={"reason": reason}, timeout=timeout)

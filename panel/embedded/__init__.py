@@ -7,14 +7,15 @@ libraries of the `embedded` extra.
 import asyncio
 from pathlib import Path
 
-from panel.embedded.api import create_api
-from panel.embedded.backend import Backend
-
 
 class EmbeddedBackend:
     """`app` is its ASGI app, with KTRDR's paths below /api/v1. Several may work in one `folder` at once."""
 
     def __init__(self, folder: Path, strategies_folder: Path | None = None) -> None:
+        # Only here: the processes of operations import this package too, and begin in half the time without.
+        from panel.embedded.api import create_api
+        from panel.embedded.backend import Backend
+
         self._backend = Backend(folder, strategies_folder)
         self.app = create_api(self._backend)
 

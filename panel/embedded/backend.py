@@ -10,21 +10,18 @@ import fcntl
 import os
 import re
 import secrets
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from panel.embedded import strategy
 from panel.embedded.ledger import ACTIVE, Ledger, Row, stamp
+from panel.embedded.processes import Processes
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 KINDS = ("training", "data_load", "backtesting", "dummy")
 SLOT_WAIT = 2.0  # seconds in which a process that has just ended leaves its slot
 CANCEL_WAIT = 3.0  # seconds for the process to answer a cancel
-STOP_WAIT = 3.5  # seconds for processes to put their work down when the panel stops
-_ROOT = Path(__file__).resolve().parents[2]  # where the worker finds this package
 
 
 class Busy(Exception):
@@ -45,7 +42,7 @@ class Backend:
         self.strategy_folders = [*own, strategy.STARTERS]
         self.ledger = Ledger(self.folder / "operations.db")
         self.began = time.monotonic()
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes = Processes(self.folder)
 
     def open(self) -> None:
         for name in ("data", "strategies", "models", "checkpoints", "logs", "slots"):
@@ -55,16 +52,7 @@ class Backend:
             self.sweep(kind)
 
     def close(self) -> None:
-        end = time.monotonic() + STOP_WAIT
-        for child in self._children.values():
-            child.stdin.close()  # type: ignore[union-attr]
-        for child in self._children.values():
-            try:
-                child.wait(max(end - time.monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-        self._children.clear()
+        self.processes.close()
         for kind in KINDS:
             self.sweep(kind)
 
@@ -75,7 +63,7 @@ class Backend:
         try:
             if not self.ledger.add(operation_id, kind, metadata, request):
                 raise Taken
-            self._spawn(operation_id, slot)
+            self.processes.start(operation_id, slot)
         finally:
             os.close(slot)
         return operation_id
@@ -86,7 +74,7 @@ class Backend:
         try:
             if not self.ledger.update(operation_id, ("failed", "cancelled"), status="resuming", cancel=None, step=None):
                 raise Taken
-            self._spawn(operation_id, slot)
+            self.processes.start(operation_id, slot)
         finally:
             os.close(slot)
 
@@ -144,22 +132,3 @@ class Backend:
             os.close(slot)
             return None
         return slot
-
-    def _spawn(self, operation_id: str, slot: int) -> None:
-        """The process inherits the slot. It lives in a session of its own, so that Ctrl-C reaches only the
-        panel, which then decides."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "panel.embedded.worker", str(self.folder), operation_id]
-        for ended in [name for name, child in self._children.items() if child.poll() is not None]:
-            self._children.pop(ended).stdin.close()  # type: ignore[union-attr]
-        with (self.folder / "logs" / f"{operation_id}.log").open("ab") as log:
-            self._children[operation_id] = subprocess.Popen(  # noqa: S603
-                command,
-                cwd=_ROOT,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                pass_fds=[slot],
-                start_new_session=True,
-            )

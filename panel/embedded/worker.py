@@ -1,10 +1,12 @@
 """The process in which one operation runs: `python -m panel.embedded.worker <folder> <operation id>`.
 
 It tells the ledger how far it is, looks there whether it shall stop, and ends when the pipe on its
-standard input does: that is the panel's end.
+standard input does: that is the panel's end. Without an id it loads its libraries and waits for one on its standard
+input, which then is a socket.
 """
 
 import os
+import socket
 import sys
 import threading
 import time
@@ -16,6 +18,7 @@ from panel.embedded.job import Failed, Job, Stopped
 from panel.embedded.ledger import Ledger, Row, stamp
 
 GRACE = 15.0  # seconds after the panel's end in which the work has to have been put down
+IDLE = 600.0  # seconds that a process is kept ready
 
 
 def _work(kind: str) -> Callable[[Job], Row]:
@@ -54,6 +57,8 @@ def run(folder: Path, operation_id: str, orphaned: threading.Event) -> None:
     job = Job(folder, operation, orphaned)
     end: Row
     try:
+        job.runs()
+        job.report(0, "Loading libraries", now=True)
         end = {"status": "completed", "percentage": 100.0, "step": None, "result": _work(operation["type"])(job)}
     except Stopped as exc:
         end = {"status": exc.status, "error": str(exc)}
@@ -65,8 +70,36 @@ def run(folder: Path, operation_id: str, orphaned: threading.Event) -> None:
     job.ledger.update(operation_id, completed_at=stamp(), **end)
 
 
+def wait_for_work(line: socket.socket) -> str | None:
+    """The id of an operation; None when the panel ends or needs nobody for IDLE seconds. The id comes with two open
+    files: the operation's slot, which is held as long as this process lives, and its log."""
+    line.settimeout(IDLE)
+    try:
+        message, files, _, _ = socket.recv_fds(line, 1024, 2)
+    except TimeoutError:
+        line.shutdown(socket.SHUT_RD)  # from here on the panel cannot send; what it has sent is still done
+        line.setblocking(False)
+        try:
+            message, files, _, _ = socket.recv_fds(line, 1024, 2)
+        except BlockingIOError:
+            return None
+    if not message:
+        return None
+    line.setblocking(True)
+    for output in (1, 2):
+        os.dup2(files[1], output)
+    return message.decode()
+
+
 def main() -> None:
-    folder, operation_id = Path(sys.argv[1]), sys.argv[2]
+    os.nice(5)  # the panel and the person's own work come first
+    folder, operation_id = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None
+    if operation_id is None:
+        for kind in ("training", "data_load", "backtesting"):
+            _work(kind)
+        operation_id = wait_for_work(socket.socket(fileno=os.dup(0)))
+        if operation_id is None:
+            return
     orphaned = threading.Event()
 
     def watch() -> None:
@@ -76,7 +109,6 @@ def main() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    os.nice(5)  # the panel and the person's own work come first
     run(folder, operation_id, orphaned)
     sys.stderr.flush()
     os._exit(0)  # at once: the slot is free for the next operation

@@ -154,7 +154,7 @@ class Reader:
             return None
         began = snapshot.created_at or observation.changed_at
         wanted = OperationQuery(snapshot.kind, (State.COMPLETED,), snapshot.strategy, until=began, limit=1)
-        found, _ = self.storage.memory.find(wanted)
+        found = self.storage.memory.page(wanted)
         return changes(adapter.measures, found[0].snapshot, snapshot) if found else None
 
     def _running_loads(self) -> list[Snapshot]:

@@ -80,7 +80,7 @@ class DataInventory:
         """The data loads that ended last and say something about the data source, the latest end first."""
         if self._latest_loads is None:
             wanted = OperationQuery(kind="data_load", states=TELLING, sort="ended", limit=10)
-            self._latest_loads, _ = self._store.memory.find(wanted)
+            self._latest_loads = self._store.memory.page(wanted)
         return self._latest_loads
 
     def _operation_changed(self, event: OperationChanged) -> None:

@@ -90,6 +90,10 @@ class OperationStore:
 
     def find(self, wanted: OperationQuery) -> tuple[list[Observation], int]:
         """One page of what is wanted, without epochs, and how many there are in all."""
+        return self.page(wanted), self.count(wanted)
+
+    def page(self, wanted: OperationQuery) -> list[Observation]:
+        """One page of what is wanted, without epochs. The newest are found without reading the rest."""
         tests, values = _tests(wanted)
         where = f"WHERE {' AND '.join(tests)}" if tests else ""
         direction = "ASC" if wanted.ascending else "DESC"
@@ -101,7 +105,7 @@ class OperationStore:
             f"SELECT evidence FROM ({page}) CROSS JOIN operations ON operations.rowid = found",
             (*values, wanted.limit, wanted.offset),
         ).fetchall()
-        return [_evidence(row[0]) for row in rows], self.count(wanted)
+        return [_evidence(row[0]) for row in rows]
 
     def count(self, wanted: OperationQuery) -> int:
         """How many there are of what is wanted, on all pages."""

@@ -115,6 +115,12 @@ class Storage:
         rows = self._db.execute(f"SELECT * FROM starts WHERE {unmet}", (since,))
         return [_start(row) for row in rows]
 
+    def starts_of(self, operation_ids: list[str]) -> dict[str, Start]:
+        """The starts that asked for these operations, by operation: one statement, however many there are."""
+        among = "operation_id IN (SELECT value FROM json_each(?))"
+        rows = self._db.execute(f"SELECT * FROM starts WHERE {among}", (msgspec.json.encode(operation_ids).decode(),))
+        return {start.operation_id: start for start in map(_start, rows) if start.operation_id}
+
     def start_of(self, operation_id: str) -> Start | None:
         """The start that asked for this operation, through the panel."""
         row = self._db.execute("SELECT * FROM starts WHERE operation_id = ?", (operation_id,)).fetchone()

@@ -25,6 +25,20 @@ _ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
 ASSETS = _INSTALLED if _INSTALLED.is_dir() else _ROOT  # in a wheel, or in a checkout
 
+
+def _version(folder: Path) -> str:
+    """A hash of every file's name and content. In the addresses of static files: a changed file has a new address, and
+    modules that import each other by relative paths stay together."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+STATIC_VERSION = _version(ASSETS / "static")
+STATIC = f"/static/{STATIC_VERSION}"  # the folder of static files in pages
+
 _SALT = secrets.token_hex(8)  # of this run of the panel
 
 environment = Environment(
@@ -114,4 +128,4 @@ environment.filters |= {
     "as_json": lambda value: json.dumps(value, separators=(",", ":")),
     "last_part": lambda path: path.rstrip("/").rpartition("/")[2],
 }
-environment.globals |= {"KINDS": KINDS, "version": __version__}
+environment.globals |= {"KINDS": KINDS, "version": __version__, "static": STATIC}

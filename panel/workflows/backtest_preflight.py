@@ -30,14 +30,15 @@ OFFERED = 100
 
 async def known_models(sources: Sources) -> list[Model]:
     """Of the trainings that the panel remembers, and those that the backend lists."""
-    trained, _ = sources.storage.memory.find(OperationQuery(kind="training", states=(State.COMPLETED,), limit=OFFERED))
+    trained = sources.storage.memory.page(OperationQuery(kind="training", states=(State.COMPLETED,), limit=OFFERED))
     try:
         listed = await sources.catalogue.models()
     except CLIClientError:
         listed = []
+    starts = sources.storage.starts_of([observation.snapshot.id for observation in trained])
     remembered = []
     for observation in trained:
-        start = sources.storage.start_of(observation.snapshot.id)
+        start = starts.get(observation.snapshot.id)
         name = start.form.get("strategy_name", "") if start is not None else ""
         remembered.append(Model.from_training(observation.snapshot, name))
     return gathered(remembered, listed)[:OFFERED]

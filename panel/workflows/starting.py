@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from panel.adapters import Kind
@@ -65,6 +66,10 @@ class StartWorkflow:
         self._under_way[key] = task
         task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
+
+    async def prepare(self) -> None:
+        with suppress(CLIClientError):  # then the start takes a little longer
+            await self._ktrdr.prepare()
 
     async def check_again(self, key: str) -> Start | None:
         """Look once more for a start that is not confirmed; None for an unknown key."""

@@ -83,6 +83,11 @@ class SubmitWorkflow:
         self._sources = sources
         self._queue = queue
 
+    async def prepare(self) -> None:
+        """Somebody looks at a form: have the embedded backend load its libraries meanwhile."""
+        if self._sources is not None and self._sources.embedded:
+            await self._starts.prepare()
+
     async def values(self, adapter: type[Kind], given: Mapping[str, str]) -> dict[str, str]:
         """The form's fields as they were typed, and what follows from the chosen model."""
         values = {field.name: given.get(field.name, "") for field in adapter.fields}

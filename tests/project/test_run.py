@@ -23,7 +23,7 @@ esac
 def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "a checkout"
     (folder / "requirements").mkdir(parents=True)
-    for name in ("run", "pyproject.toml", "requirements/run.txt"):
+    for name in ("run", "pyproject.toml", "requirements/run.txt", "requirements/panel.txt"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
@@ -46,10 +46,16 @@ def environment(folder: Path, *, works: bool = True) -> Path:
     return folder / ".venv"
 
 
-def run(called: Path, folder: Path, tools: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    called: Path,
+    folder: Path,
+    tools: Path | None = None,
+    words: tuple[str, ...] = ("doctor", "--json"),
+    **variables: str,
+) -> subprocess.CompletedProcess[str]:
     path = f"{tools}:/usr/bin:/bin" if tools else "/usr/bin:/bin"
     return subprocess.run(
-        [called, "doctor", "--json"],
+        [called, *words],
         cwd=folder,
         env={"PATH": path, "HOME": str(folder), "PYTHON": sys.executable, **variables},
         capture_output=True,
@@ -113,3 +119,28 @@ def test_what_cannot_be_made_leaves_nothing_behind(checkout, tmp_path):
     done = run(checkout / "run", checkout, PYTHON=str(python))
     assert done.returncode == 1 and "cannot make environments" in done.stderr
     assert not (checkout / ".venv").exists() and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("named", ["option", "variable"])
+def test_with_a_backend_only_what_the_panel_needs_is_installed(checkout, tmp_path, named):
+    made = environment(checkout)
+    (made / "installed-run.txt").unlink()
+    (checkout / "panel").mkdir()
+    (checkout / "panel" / "__init__.py").touch()
+    (checkout / "panel" / "__main__.py").write_text("import sys; print('the panel:', *sys.argv[1:])")
+    calls = tmp_path / "calls"
+    script(tmp_path / "tools" / "uv", UV)
+    variables = {"UV_CALLS": str(calls), "PANEL_SCRIPT": str(script(tmp_path / "panel", PANEL))}
+    words: tuple[str, ...] = ("doctor", "--backend=http://127.0.0.1:8000/api/v1")
+    if named == "variable":
+        words, variables["KTRDR_API_CLIENT_BASE_URL"] = words[:1], "http://127.0.0.1:8000/api/v1"
+    for _ in range(2):
+        done = run(checkout / "run", checkout, tmp_path / "tools", words, **variables)
+        assert done.stdout == f"the panel: {' '.join(words)}\n", done.stderr
+    (installed,) = calls.read_text().splitlines()
+    assert installed.endswith(f"--require-hashes -r {checkout}/requirements/panel.txt")
+    for words in (("doctor",), ("import", "--backend", "x")):
+        variables.pop("KTRDR_API_CLIENT_BASE_URL", None)
+        done = run(checkout / "run", checkout, tmp_path / "tools", words, **variables)
+        assert done.stdout.endswith(f": {' '.join(words)}\n"), done.stderr
+    assert f"-r {checkout}/requirements/run.txt" in calls.read_text()

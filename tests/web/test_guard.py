@@ -269,8 +269,7 @@ def proper(answer: Answer, path: str) -> bool:
     """Carries what every answer has to carry, once."""
     sent = {name: answer.header(name) for name in HEADERS}
     kept = path.startswith("/static/") and answer.status in (200, 304)
-    lasting = "public, max-age=3600" if "/vendor/" in path or "?" in path else "no-cache"
-    return sent == HEADERS and answer.header("cache-control") == (lasting if kept else "no-store")
+    return sent == HEADERS and answer.header("cache-control") == ("no-cache" if kept else "no-store")
 
 
 def test_the_headers_are_the_strict_ones():

@@ -125,6 +125,12 @@ def routes(home: Backend) -> APIRouter:
         found = [_worker(home, kind) for kind in ("training", "backtesting") if worker_type in (None, kind)]
         return [worker for worker in found if status in (None, worker["status"])]
 
+    @api.post("/workers/prepare")
+    def prepare() -> Row:
+        """Not of KTRDR: somebody may be about to start something."""
+        home.processes.prepare()
+        return good({})
+
     @api.post("/dummy/start")
     def dummy() -> Row:
         try:

@@ -22,14 +22,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from panel import password
 from panel.domain.formatting import duration
 from panel.settings import Settings
-from panel.views.templating import draw
+from panel.views.templating import STATIC, draw
 from panel.web.auth.sessions import LASTS, AttemptLimiter, Session, Sessions, TooManyAttempts
 from panel.web.respond import by_htmx, for_programs, problem
 
 router = APIRouter()
 
-_PAGE = ("/login", "/static/panel.css", "/static/theme.js", "/static/icon.svg")
-OPEN = {("POST", "/login"), ("GET", "/healthz"), *(("GET", path) for path in _PAGE)}
+_FILES = [f"{folder}/{name}" for folder in ("/static", STATIC) for name in ("panel.css", "theme.js", "icon.svg")]
+OPEN = {("POST", "/login"), *(("GET", path) for path in ("/healthz", "/login", *_FILES))}
 
 # One slash, then anything printable; browsers read `//`, `/\` and `/<tab>/` as the beginning of another host.
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}")

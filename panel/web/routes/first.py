@@ -50,6 +50,7 @@ async def first(request: Request, panel: PanelDep) -> HTMLResponse:
     nothing here changes anything."""
     if panel.storage.memory.count(OperationQuery("training", (State.COMPLETED,))):
         return fragment("fragments/first.html", show=False)
+    await panel.submit.prepare()
     pairs: list[PairRow] = []
     listed: list[Strategy] = []
     loading, problem = panel.reader.loading(), ""

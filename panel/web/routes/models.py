@@ -39,4 +39,4 @@ async def listed(ask: Callable[[], Awaitable[list[T]]]) -> tuple[list[T], str]:
 def trainings(panel: Panel) -> list[Observation]:
     """Those that left a model, the latest first."""
     wanted = OperationQuery(kind="training", sort="ended", limit=REMEMBERED)
-    return [observation for observation in panel.storage.memory.find(wanted)[0] if model_path(observation)]
+    return [observation for observation in panel.storage.memory.page(wanted) if model_path(observation)]

@@ -24,6 +24,7 @@ router = APIRouter()
 async def form(request: Request, panel: PanelDep, kind: str) -> Response:
     """An empty form, or one filled in from an earlier operation (`?again=<id>`) or from `?<field>=`."""
     adapter = _adapter(kind)
+    await panel.submit.prepare()
     values = {field.name: field.default for field in adapter.fields}
     again = request.query_params.get("again", "")
     if ID.fullmatch(again):

@@ -30,6 +30,6 @@ def _last_runs(panel: Panel, strategy: Strategy) -> list[OperationView]:
     """A training that others started carries the name inside the file, not the file's."""
     names = dict.fromkeys(name for name in (strategy.name, strategy.title) if name)
     queries = [OperationQuery(strategy=name, limit=3) for name in names]
-    found = [observation for query in queries for observation in panel.storage.memory.find(query)[0]]
+    found = [observation for query in queries for observation in panel.storage.memory.page(query)]
     found.sort(key=lambda observation: -(observation.snapshot.created_at or observation.changed_at))
     return [panel.reader.operation(observation) for observation in found[:3]]

@@ -1,0 +1,34 @@
+"""How many SQL statements a page takes: as many with a hundred trainings as with one."""
+
+import time
+
+import pytest
+
+from panel.backend.entities import snapshot_of
+from panel.domain.verdict import judge, observed
+from tests.support.inside import inside
+from tests.support.parts import panel_of
+from tests.support.scripted import RESULT, Backend, operation, percent, served
+
+
+@pytest.mark.parametrize("trainings", [1, 100])
+def test_the_form_of_a_backtest_takes_few_statements(tmp_path, trainings):
+    backend, now = Backend(), time.time()
+    with served(backend.app) as address, inside(tmp_path, address + "/api/v1") as here:
+        storage = panel_of(here.app).storage
+        for n in range(trainings):
+            result = RESULT | {"model_path": f"models/swing/1h_v{n}"}
+            done = operation(f"op_{n}", status="completed", progress=percent(100), result_summary=result)
+            observation = observed(None, snapshot_of(done, now))
+            storage.memory.remember(observation, judge(observation, now), now)
+            key = f"0123456789abcdef{n}"
+            storage.claim(key, "training", {"strategy_name": f"swing_{n}"}, None)
+            storage.settle(key, "started", operation_id=f"op_{n}")
+        here.get("/start/backtesting")  # templates, and what is asked for the first time
+        statements: list[str] = []
+        storage._db.set_trace_callback(statements.append)
+        page = here.get("/start/backtesting").text
+        marks = ("kind = 'training'", "operation_id IN (SELECT value", "operation_id = 'op_")  # not those of loops
+        about = [text for text in statements if any(mark in text for mark in marks)]
+        assert 2 <= len(about) <= 4, about
+        assert all(f"models/swing/1h_v{n}" in page and f"swing_{n}" in page for n in range(trainings))
