@@ -55,6 +55,7 @@ from panel.web.routes import (
     start,
     strategies,
     stream,
+    trades,
     workers,
 )
 from panel.workflows.preflight import Sources
@@ -68,8 +69,23 @@ LOCK_PATIENCE = 0.05  # seconds that the event loop may wait for another program
 log = logging.getLogger(__name__)
 
 ROUTES = (
-    *(api, api_starts, operations, compare, home, first, operation, start, actions, data, queue, workers, strategies),
-    *(models, checkpoints, stream, health, metrics),
+    *(
+        api,
+        api_starts,
+        operations,
+        compare,
+        home,
+        first,
+        operation,
+        trades,
+        start,
+        actions,
+        data,
+        queue,
+        workers,
+        strategies,
+    ),
+    *(strategies, models, checkpoints, stream, health, metrics),
 )
 
 
