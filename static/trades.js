@@ -30,9 +30,9 @@ const paint = () => {
   if (shown) draw();
 };
 
-const line = (name, values, pane, place) => {
+const line = (name, values, pane, place, dash = place) => {
   const series = chart.addSeries(LineSeries, {
-    color: colour(COLOURS[place % COLOURS.length]), lineStyle: DASHES[place % DASHES.length], lineWidth: 2, priceLineVisible: false, lastValueVisible: false,
+    color: colour(COLOURS[place % COLOURS.length]), lineStyle: DASHES[dash % DASHES.length], lineWidth: 2, priceLineVisible: false, lastValueVisible: false,
     crosshairMarkerVisible: false, ...(pane === 0 ? {} : { priceFormat: { type: "price", precision: 2, minMove: 0.01 } }),
   }, pane);
   series.setData(shown.bars.map(([time], i) => (values[i] === null ? { time } : { time, value: values[i] })));
@@ -45,7 +45,7 @@ const drawInput = () => {
   while (chart.panes().length > 1) chart.removePane(1);
   const input = shown.inputs[choice.selectedIndex];
   if (!input) return;
-  line(input.indicator, input.values, input.on_prices ? 0 : 1, 3);
+  line(input.indicator, input.values, input.on_prices ? 0 : 1, COLOURS.length - 1, 0);
   const pane = chart.panes().length;
   input.memberships.forEach(([name, values], i) => line(name, values, pane, i));
   chart.panes().forEach((each, i) => each.setStretchFactor(i ? 1 : 3));

@@ -18,7 +18,8 @@ _SHARES = (
 
 def backtest_tables(result: dict[str, Any]) -> list[ResultTable]:
     """Those for which the result has the numbers; KTRDR's has none of them."""
-    found = (_beside(result), _monthly(result), _by_return(result))
+    traded = number(named(result, "metrics").get("total_trades")) != 0
+    found = (_monthly(result), _beside(result), _by_return(result)) if traded else ()
     return [table for table in found if table]
 
 
@@ -31,7 +32,9 @@ def _beside(result: dict[str, Any]) -> ResultTable | None:
     stake = number(named(result, "config").get("stake"))
     size = "the same stake" if stake is None else f"the same {stake * 100:.0f} % of the account"
     sentence = f"Buying with {size} at the first open and selling at the last close, with the same costs."
-    return ResultTable("Beside buying and holding", sentence, ("", "This model", "Buy and hold"), tuple(rows))
+    return ResultTable(
+        "Beside buying and holding", sentence, ("", "This model", "Buy and hold"), tuple(rows), folded=True
+    )
 
 
 def _monthly(result: dict[str, Any]) -> ResultTable | None:
@@ -55,9 +58,7 @@ def _monthly(result: dict[str, Any]) -> ResultTable | None:
             whole *= 1 + share
         rows.append((year, *(_signed(months.get(month)) for month in range(1, 13)), _signed(whole - 1)))
     positive = sum(share > 0 for months in years.values() for share in months.values())
-    sentence = (
-        f"{positive} of {total} months made money, {better} were better than buying and holding. In %."
-    )
+    sentence = f"{positive} of {total} months made money, {better} were better than buying and holding. In %."
     return ResultTable("Monthly returns", sentence, ("", *_MONTHS, "Year"), tuple(rows))
 
 
@@ -79,7 +80,7 @@ def _by_return(result: dict[str, Any]) -> ResultTable | None:
     ends += [f"the worst lost {-loss:,.2f}"] if loss is not None else []
     sentence = "Trades by their return after costs" + (f"; {', '.join(ends)}." if ends else ".")
     bars = tuple(count / most for _, _, count in bins)
-    return ResultTable("Trades by return", sentence, ("Return", "Trades"), rows, bars)
+    return ResultTable("Trades by return", sentence, ("Return", "Trades"), rows, bars, folded=True)
 
 
 def _entries(given: Any) -> list[dict[str, Any]]:
@@ -87,7 +88,10 @@ def _entries(given: Any) -> list[dict[str, Any]]:
 
 
 def _signed(share: float | None) -> str:
-    return "" if share is None else f"{share * 100:+.1f}"
+    if share is None:
+        return ""
+    shown = f"{share * 100:z.1f}"
+    return shown if shown == "0.0" or share < 0 else f"+{shown}"
 
 
 def _edge(share: float) -> str:
