@@ -49,8 +49,8 @@ def test_the_page_lists_them_and_the_csv_has_them_all(here, backend):
     finished(backend, trades={"trades": TRADES, "total": 2})
     read = words(here.get("/operations/op_b/trades").text)
     assert "2 trades on EURUSD 1h" in read and "All together: +38.50 after 1.50 of costs" in read
-    assert "▲ long 2025-01-01 01:00 100 2025-01-01 03:00 120 2 +20.00 % 1.50 +48.50 BUY: 71 % sure" in read
-    assert "▼ short 2025-01-01 03:00 120 2025-01-01 04:00 130 – – – -10.00" in read
+    assert "▲ long 2025-01-01 01:00 100.00 2025-01-01 03:00 120.00 2 +20.00 % 1.50 +48.50 BUY: 71 % sure" in read
+    assert "▼ short 2025-01-01 03:00 120.00 2025-01-01 04:00 130.00 – – – -10.00" in read
     answer = here.get("/operations/op_b/trades.csv")
     assert answer.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
