@@ -149,9 +149,12 @@ def a_backtest(camera: Camera) -> None:
     with camera.page("/") as page:
         dates = {"start_date": f"{TODAY - timedelta(days=365)}", "end_date": f"{TODAY - timedelta(days=1)}"}
         model = {"strategy_name": "rsi_swing", "model_path": "models/rsi_swing/1h_v1"}
-        start(page, "backtesting", "Start backtest", **model, **dates)
+        operation = start(page, "backtesting", "Start backtest", **model, **dates)
         ended(page, "Completed")
         camera.shot(page, "backtest", 1200)
+        page.goto(f"/operations/{operation}/trades")
+        expect(page.locator("#drawn")).to_contain_text("Bars", timeout=PATIENCE)
+        camera.shot(page, "trades", 1200)
 
 
 def stored_data(camera: Camera) -> None:
@@ -182,10 +185,14 @@ def several(camera: Camera, first: str) -> None:
 
 
 def longer_starters(folder: Path) -> None:
-    """The starters, with enough epochs for `rsi_swing` to be photographed while it runs."""
+    """The starters, with enough epochs for `rsi_swing` to be photographed while it runs, and a threshold at which it
+    trades."""
     folder.mkdir(parents=True)
     for file in STARTERS.glob("*.yaml"):
-        (folder / file.name).write_text(file.read_text("utf-8").replace("epochs: 50", f"epochs: {EPOCHS}"), "utf-8")
+        text = file.read_text("utf-8").replace("epochs: 50", f"epochs: {EPOCHS}")
+        (folder / file.name).write_text(
+            text.replace("confidence_threshold: 0.5", "confidence_threshold: 0.44"), "utf-8"
+        )
 
 
 def main(folder: Path) -> None:

@@ -55,6 +55,7 @@ from panel.web.routes import (
     start,
     strategies,
     stream,
+    trades,
     workers,
 )
 from panel.web.static_files import StaticFiles
@@ -69,9 +70,27 @@ LOCK_PATIENCE = 0.05  # seconds that the event loop may wait for another program
 
 log = logging.getLogger(__name__)
 
-ROUTES = (
-    *(api, api_starts, operations, compare, home, first, operation, start, actions, data, queue, workers, strategies),
-    *(models, checkpoints, notifications, stream, health, metrics),
+ROUTES = (  # fmt: skip
+    api,
+    api_starts,
+    operations,
+    compare,
+    home,
+    first,
+    operation,
+    trades,
+    start,
+    actions,
+    data,
+    queue,
+    workers,
+    strategies,
+    models,
+    checkpoints,
+    notifications,
+    stream,
+    health,
+    metrics,
 )
 
 

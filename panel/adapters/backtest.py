@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from panel.adapters.backtest_tables import backtest_tables
 from panel.adapters.base import Kind, chosen, count, decimal, named, percent
 from panel.adapters.fields import asked, written
 from panel.domain.chart import Chart, Curve, Plot
-from panel.domain.results import Figure, Measure
+from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import Snapshot
-from panel.domain.values import number
+from panel.domain.values import mapping, number
 
 MAX_POINTS = 5000  # of an equity curve that are drawn
 
@@ -101,6 +102,9 @@ class BacktestingOperationAdapter(Kind):
             Figure("Sharpe ratio", decimal(metrics.get("sharpe_ratio"), 2), "return for the risk taken", lead=True),
             Figure("Trades", count(metrics.get("total_trades")), idle, lead=True),
             Figure("Buy and hold", percent(held), "return of the same stake, bought once and kept"),
+            Figure("Sortino ratio", decimal(metrics.get("sortino_ratio"), 2), "return for the risk of losses"),
+            Figure("Calmar ratio", decimal(metrics.get("calmar_ratio"), 2), "yearly return for the deepest fall"),
+            Figure("Exposure", percent(metrics.get("exposure")), "of the bars with an open position"),
             Figure("Win rate", percent(metrics.get("win_rate")), "trades that made money"),
             Figure("Profit factor", decimal(metrics.get("profit_factor"), 2), "money won for each unit lost"),
             Figure("Average win", decimal(metrics.get("avg_win"), 2), "money, after costs"),
@@ -109,6 +113,10 @@ class BacktestingOperationAdapter(Kind):
             Figure("Slippage paid", decimal(metrics.get("total_slippage"), 2)),
         ]
         return [figure for figure in figures if figure.lead or figure.value != "–"]
+
+    @classmethod
+    def tables(cls, snapshot: Snapshot) -> list[ResultTable]:
+        return backtest_tables(mapping(snapshot.result))
 
     @classmethod
     def chart(cls, snapshot: Snapshot) -> Chart | None:

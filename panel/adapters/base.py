@@ -17,7 +17,7 @@ from rich.text import Text
 from panel.adapters.fields import Field, as_typed, per_cent, read_form, written
 from panel.adapters.interface import OperationAdapter
 from panel.domain.chart import Chart
-from panel.domain.results import Figure, Measure
+from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import ID, Snapshot, Status
 from panel.domain.values import mapping, number, text
 from panel.errors import InvalidForm, NoOperation
@@ -135,6 +135,11 @@ class Kind(OperationAdapter):
     @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:
         """The result in a trader's words; [] when there is none yet."""
+        return []
+
+    @classmethod
+    def tables(cls, snapshot: Snapshot) -> list[ResultTable]:
+        """What the result has beyond its figures; nothing is listed that it does not have."""
         return []
 
     @classmethod

@@ -8,10 +8,11 @@ from httpx import AsyncClient
 
 from panel.adapters.base import Kind, chosen, count, decimal, named, percent
 from panel.adapters.fields import asked
+from panel.adapters.training_tables import training_tables
 from panel.domain.chart import Chart, Curve, Plot
-from panel.domain.results import Figure, Measure
+from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import Snapshot
-from panel.domain.values import number, text
+from panel.domain.values import mapping, number, text
 
 
 @dataclass
@@ -58,7 +59,7 @@ class TrainingOperationAdapter(Kind):
             "Detailed analytics",
             "switch",
             option="--detailed-analytics",
-            help="Records more: which inputs mattered, and what was confused with what",
+            help="Records more of every epoch",
         ),
     )
     task_id: str | None = None
@@ -124,6 +125,10 @@ class TrainingOperationAdapter(Kind):
             Figure("Samples", count(used.get("total_samples")), f"of {count(used.get('feature_count'))} features each"),
         ]
         return [figure for figure in figures if not figure.value.startswith("–")]
+
+    @classmethod
+    def tables(cls, snapshot: Snapshot) -> list[ResultTable]:
+        return training_tables(mapping(snapshot.result))
 
     @classmethod
     def chart(cls, snapshot: Snapshot) -> Chart | None:

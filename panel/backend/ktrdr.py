@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from panel.adapters import OperationAdapter
-from panel.backend import entities, strategies
+from panel.backend import entities, strategies, trades
 from panel.backend.decoding import count, each, line, operation_id, plain
 from panel.backend.http import HEALTH
 from panel.domain.checkpoints import Checkpoint
@@ -20,6 +20,7 @@ from panel.domain.gaps import Candle, Range
 from panel.domain.models import Model
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Check, Strategy
+from panel.domain.trades import SeenBars, TradeList
 from panel.domain.values import mapping
 from panel.domain.workers import Worker
 from panel.errors import APIError, CLIClientError
@@ -154,6 +155,18 @@ class Ktrdr:
     async def resume(self, named: str) -> None:
         """Go on from its checkpoint."""
         await self._client.post(f"{_path(named)}/resume", timeout=30.0)
+
+    # A backtest's trades: of the embedded backend. KTRDR keeps them to itself.
+
+    async def trades(self, named: str) -> TradeList:
+        answer = await self._client.get(f"{_path(named)}/trades", timeout=BARS_TIMEOUT)
+        return trades.trades_of(mapping(answer).get("data"))
+
+    async def seen_bars(self, named: str, around: float | None, count: int) -> SeenBars:
+        """The bars of a backtest around a time, or the newest, with what its model saw at each."""
+        asked = {"count": count} | ({} if around is None else {"around": around})
+        answer = await self._client.get(f"{_path(named)}/bars", params=asked, timeout=BARS_TIMEOUT)
+        return trades.seen_bars_of(mapping(answer).get("data"))
 
     # Workers and artifacts
 

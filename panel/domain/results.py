@@ -24,3 +24,16 @@ class Measure:
     unit: Literal["", "%", "s"] = ""
     digits: int = 0
     better: Literal["high", "low", "small", ""] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTable:
+    """A part of a result as a table below its figures: one plain sentence, then the cells as they are shown. The first
+    column names the rows; the others hold numbers. `bars`: for each row a share from 0 to 1, drawn as a bar."""
+
+    title: str
+    sentence: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    bars: tuple[float, ...] = ()
+    folded: bool = False  # opened by who wants it

@@ -16,15 +16,15 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from panel.embedded import features
+from panel.embedded import features, record
 from panel.embedded.bars import Bars
 from panel.embedded.computing import Array
 from panel.embedded.features import Unusable
 from panel.embedded.job import Failed, Job
-from panel.embedded.labels import BUY, SELL
+from panel.embedded.labels import BUY, CLASSES, SELL
 from panel.embedded.ledger import Row
 from panel.embedded.network import Network, Unreadable
-from panel.embedded.performance import Trade, curve, metrics
+from panel.embedded.performance import COMPARED, Trade, curve, distribution, exposure, metrics, monthly
 from panel.embedded.plan import Plan
 from panel.embedded.strategy import read
 from panel.embedded.timeframes import DAY, closing
@@ -58,7 +58,8 @@ class Model:
 
 
 def backtest(job: Job) -> Row:
-    """Decide, trade, measure; returns the result in KTRDR's shape, with the equity curve."""
+    """Decide, trade, measure; returns the result in KTRDR's shape, with the equity curve. All trades and the bars with
+    what the model saw go to a file of their own: see `record`."""
     job.runs()
     began, wanted = time.monotonic(), job.request
     symbol, timeframe = wanted["symbol"], wanted["timeframe"]
@@ -67,10 +68,10 @@ def backtest(job: Job) -> Row:
     stored, sources = _stored(job, model, symbol, timeframe)
     job.report(3, f"Asking the model about {symbol} {timeframe}", now=True)
     try:
-        signals = decide(model.network, model.plan, stored, timeframe)
+        said = answers(model.network, model.plan, stored, timeframe)
     except Unusable as exc:
         raise Failed(str(exc)) from exc
-    bars, signals = _in_period(stored[timeframe], signals, wanted)
+    bars, signals = _in_period(stored[timeframe], signals_of(said, model.plan), wanted)
 
     def tell(share: float, at: pd.Timestamp) -> None:
         job.place = f"at {at:%Y-%m-%d}"
@@ -78,8 +79,12 @@ def backtest(job: Job) -> Row:
 
     capital, costs = wanted["initial_capital"], Costs(wanted["commission"], wanted["slippage"])
     equity, trades = trade(bars, signals, timeframe, capital, costs, tell)
-    held, _ = trade(bars, np.ones(len(bars)), timeframe, capital, costs, lambda share, at: None)
+    held, once = trade(bars, np.ones(len(bars)), timeframe, capital, costs, lambda share, at: None)
     job.report(97, "Measuring", now=True)
+    first = int(stored[timeframe].index.get_loc(bars.index[0]))
+    listed = record.explained(trades, said[first : first + len(bars)], model.plan)
+    record.save(record.file(job.folder, job.id), listed, record.series(model.plan, stored, timeframe, bars.index))
+    idle = metrics(held, once, capital)
     used = {"symbols": [symbol], "timeframes": [timeframe], "bars": len(bars)}
     used |= {"start_date": f"{bars.index[0]:%Y-%m-%d}", "end_date": f"{bars.index[-1]:%Y-%m-%d}"}
     sources |= {model.about["data_summary"].get("source", "own")}
@@ -100,9 +105,14 @@ def backtest(job: Job) -> Row:
         "start_time": bars.index[0].isoformat(),
         "end_time": bars.index[-1].isoformat(),
         "data_summary": used | {"source": sources.pop() if len(sources) == 1 else "mixed"},
-        "metrics": metrics(equity, trades, capital) | {"buy_and_hold_return_pct": float(held.iloc[-1] / capital - 1)},
+        "metrics": metrics(equity, trades, capital)
+        | {"buy_and_hold_return_pct": idle["total_return_pct"], "exposure": exposure(trades, len(bars))},
+        "buy_and_hold": {name: idle[name] for name in COMPARED},
+        "monthly_returns": monthly(equity, held),
+        "trade_distribution": distribution(trades),
         "trade_count": len(trades),
-        "trades": [trade.told() for trade in trades[-20:]],
+        "trades_recorded": len(trades),
+        "trades": listed[-20:],
         "equity_curve": curve(equity, held),
         "equity_curve_length": len(equity) - 1,
         "execution_time_seconds": round(time.monotonic() - began, 3),
@@ -171,20 +181,33 @@ def _stored(job: Job, model: Model, symbol: str, timeframe: str) -> tuple[dict[s
 def decide(network: Decides, plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:
     """For each bar of `base` what the model says at its close: 1 for BUY, -1 for SELL, 0 for HOLD. NaN where
     it could not be asked, because too little came before."""
+    return signals_of(answers(network, plan, stored, base), plan)
+
+
+def answers(network: Decides, plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:
+    """The network's outputs at each bar's close: a probability for each class (bars × classes), or one expected return
+    (bars × 1). NaN where it could not be asked."""
     inputs = features.network_inputs(plan, stored, base)
     known = np.isfinite(inputs).all(axis=1)
-    said = np.full(len(inputs), np.nan)
-    if not known.any():
-        return said
-    outputs = network.outputs(inputs[known])
+    said = np.full((len(inputs), 1 if plan.regression else len(CLASSES)), np.nan)
+    if known.any():
+        said[known] = network.outputs(inputs[known]).reshape(int(known.sum()), -1)
+    return said
+
+
+def signals_of(said: Array, plan: Plan) -> Array:
+    """1, -1, 0 or NaN for each row of `answers`."""
+    known = np.isfinite(said).all(axis=1)
+    signals, outputs = np.full(len(said), np.nan), said[known]
     if plan.regression:
-        said[known] = np.where(np.abs(outputs) > plan.decisions.trade_threshold, np.sign(outputs), 0.0)
-    else:
-        signs = np.zeros(outputs.shape[1])
+        expected = outputs[:, 0]
+        signals[known] = np.where(np.abs(expected) > plan.decisions.trade_threshold, np.sign(expected), 0.0)
+    elif known.any():
+        signs = np.zeros(len(CLASSES))
         signs[BUY], signs[SELL] = 1.0, -1.0
         sure = outputs.max(axis=1) >= plan.decisions.confidence_threshold
-        said[known] = np.where(sure, signs[outputs.argmax(axis=1)], 0.0)
-    return said
+        signals[known] = np.where(sure, signs[outputs.argmax(axis=1)], 0.0)
+    return signals
 
 
 def _in_period(bars: pd.DataFrame, signals: Array, wanted: Row) -> tuple[pd.DataFrame, Array]:
@@ -236,14 +259,16 @@ def trade(
             price = float(prices.iat[row, 0])
             if quantity:
                 account.transact(-quantity, _SECURITY)
-                trades[-1].close(bars.index[place], price, costs.commission, costs.slippage)
+                trades[-1].close(bars.index[place], price, costs.commission, costs.slippage, place)
             quantity, side = wish * STAKE * account.value / price, wish
             account.transact(quantity, _SECURITY)
-            trades.append(Trade(bars.index[place], price, quantity))
+            trades.append(Trade(bars.index[place], price, quantity, place))
         account.update(prices.index[row + 1], inow=row + 1)
         if place == len(bars) - 1 and quantity:
             account.transact(-quantity, _SECURITY)
-            trades[-1].close(closes_at[place], float(prices.iat[row + 1, 0]), costs.commission, costs.slippage)
+            price = float(prices.iat[row + 1, 0])
+            trades[-1].close(closes_at[place], price, costs.commission, costs.slippage, place + 1)
+            trades[-1].at_end = True
         worth.append(account.value)
         if account.bankrupt:
             raise Failed(f"At {bars.index[place]} the account owed more than it had; there is no result.")

@@ -109,10 +109,10 @@ def network_inputs(plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Ar
     bars = stored[base]
     known = closing(np.asarray(bars.index.as_unit("s").asi8), base)
     columns = [
-        _as_known(column, stored[timeframe], timeframe, known)
+        as_known(column, stored[timeframe], timeframe, known)
         for item in plan.inputs
         for timeframe in item.used(list(stored))
-        for column in _columns(plan, item, stored[timeframe])
+        for column in columns_of(plan, item, stored[timeframe])
     ]
     if not columns:
         raise Unusable("With these timeframes the strategy's network has no inputs.")
@@ -121,7 +121,7 @@ def network_inputs(plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Ar
     return inputs
 
 
-def _as_known(values: Array, bars: pd.DataFrame, timeframe: str, moments: Array) -> Array:
+def as_known(values: Array, bars: pd.DataFrame, timeframe: str, moments: Array) -> Array:
     """The values at `moments`, each taken from the last bar that had closed by then; NaN when that bar is
     too old to say anything (more than two bars and a long weekend)."""
     closed = closing(np.asarray(bars.index.as_unit("s").asi8), timeframe)
@@ -131,16 +131,16 @@ def _as_known(values: Array, bars: pd.DataFrame, timeframe: str, moments: Array)
     return np.where(age <= 2 * seconds(timeframe) + 4 * DAY, found, np.nan)
 
 
-def _columns(plan: Plan, item: Input, bars: pd.DataFrame) -> list[Array]:
+def columns_of(plan: Plan, item: Input, bars: pd.DataFrame) -> list[Array]:
     """An input's values on one timeframe: one column for each label, or the indicator's own values."""
     if item.raw:
-        return [_indicator(plan, reference(item.raw), bars)]
+        return [indicator_of(plan, reference(item.raw), bars)]
     fuzzy = plan.fuzzy_sets[item.fuzzy_set]
-    values = _indicator(plan, fuzzy.indicator, bars)
+    values = indicator_of(plan, fuzzy.indicator, bars)
     return [membership(label.shape, values, *label.parameters) for label in fuzzy.labels.values()]
 
 
-def _indicator(plan: Plan, source: Reference, bars: pd.DataFrame) -> Array:
+def indicator_of(plan: Plan, source: Reference, bars: pd.DataFrame) -> Array:
     used = plan.indicators[source.indicator]
     return indicator(used.kind, used.parameters, source.output, bars)
 

@@ -16,6 +16,9 @@ from panel.embedded.perceptron import Perceptron
 from panel.embedded.plan import Learning, Plan
 from panel.embedded.timeframes import DAY
 
+IMPORTANCE_ROWS = 2000  # test rows on which inputs are tried, so that many inputs cost seconds at most
+MAX_INPUTS = 300
+
 
 def measure(perceptron: Perceptron, part: Samples, plan: Plan) -> tuple[float, float]:
     """Loss and accuracy. A regression's accuracy is how often it has the direction right, as at KTRDR."""
@@ -57,22 +60,43 @@ def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
     return found | {"baseline_accuracy": share, "baseline_class": CLASSES[commonest]}
 
 
-def analytics(perceptron: Perceptron, parts: Split, plan: Plan, timeframes: list[str]) -> Row:
-    """What each input is worth on the validation part, and which classes are taken for which."""
+def analytics(perceptron: Perceptron, test: Samples, plan: Plan, timeframes: list[str]) -> Row:
+    """Of the test part: what each input is worth, which classes are taken for which, and how often the network is right
+    when it is so sure."""
+    artifacts: Row = {}
     ids = [feature["feature_id"] for feature in plan.features(timeframes)]
-    found = permutation_importance(
-        perceptron.estimator,
-        parts.validation.inputs,
-        parts.validation.labels,
-        n_repeats=5,
-        random_state=plan.learning.random_seed,
-    )
-    artifacts: Row = {"feature_importance": dict(zip(ids, found.importances_mean.tolist(), strict=True))}
+    if len(ids) <= MAX_INPUTS:
+        found = permutation_importance(
+            perceptron.estimator,
+            test.inputs,
+            test.labels,
+            n_repeats=3,
+            max_samples=min(len(test.labels), IMPORTANCE_ROWS),
+            random_state=plan.learning.random_seed,
+        )
+        artifacts["feature_importance"] = dict(zip(ids, found.importances_mean.tolist(), strict=True))
     if not plan.regression:
-        said = perceptron.outputs(parts.test.inputs).argmax(axis=1)
-        confusion = confusion_matrix(parts.test.labels, said, labels=range(len(CLASSES)))
-        artifacts["confusion_matrix"] = confusion.tolist()
+        outputs = perceptron.outputs(test.inputs)
+        confusion = confusion_matrix(test.labels, outputs.argmax(axis=1), labels=range(len(CLASSES)))
+        artifacts |= {"classes": list(CLASSES), "confusion_matrix": confusion.tolist()}
+        artifacts["calibration"] = calibration(outputs, test.labels)
     return artifacts
+
+
+def calibration(outputs: Array, labels: Array) -> list[Row]:
+    """For each tenth of sureness: how many answers, how sure on average, and the share that was right."""
+    sure, right = outputs.max(axis=1), outputs.argmax(axis=1) == labels
+    tenths = np.minimum((sure * 10).astype(int), 9)
+    return [
+        {
+            "from": round(tenth / 10, 1),
+            "to": round((tenth + 1) / 10, 1),
+            "count": int((tenths == tenth).sum()),
+            "sure": round(float(sure[tenths == tenth].mean()), 6),
+            "right": round(float(right[tenths == tenth].mean()), 6),
+        }
+        for tenth in np.unique(tenths).tolist()
+    ]
 
 
 def model_info(perceptron: Perceptron, plan: Plan) -> Row:

@@ -11,24 +11,38 @@ import pandas as pd
 from panel.embedded.ledger import Row
 
 POINTS = 500  # of the equity curve that is told
+MONTHS = 600  # that are told
+COMPARED = (  # what buying and holding is measured by too
+    "total_return_pct",
+    "annualized_return",
+    "volatility",
+    "sharpe_ratio",
+    "sortino_ratio",
+    "max_drawdown_pct",
+    "calmar_ratio",
+)
 _YEAR = 365.25 * 86_400
 
 
 @dataclass(slots=True)
 class Trade:
-    """From one fill to the one that ends it. `quantity` is below zero for a short one."""
+    """From one fill to the one that ends it. `quantity` is below zero for a short one. Bars are counted from the first
+    that is traded; `exit_bar` is the first without the position."""
 
     entry_time: pd.Timestamp
     entry_price: float
     quantity: float
+    entry_bar: int = 0
+    exit_bar: int = 0
+    at_end: bool = False  # closed because the period ended
     exit_time: pd.Timestamp | None = None
     exit_price: float = math.nan
     commission: float = 0.0
     slippage: float = 0.0
 
-    def close(self, at: pd.Timestamp, price: float, commission: float, slippage: float) -> None:
+    def close(self, at: pd.Timestamp, price: float, commission: float, slippage: float, bar: int) -> None:
         """Both fills cost their shares of what they moved."""
-        self.exit_time, self.exit_price = at, price
+        self.exit_time, self.exit_price, self.exit_bar = at, price, bar
         moved = abs(self.quantity) * (self.entry_price + price)
         self.commission, self.slippage = moved * commission, moved * slippage
 
@@ -36,6 +50,11 @@ class Trade:
     def gain(self) -> float:
         """Money, after costs."""
         return self.quantity * (self.exit_price - self.entry_price) - self.commission - self.slippage
+
+    @property
+    def share(self) -> float:
+        """The gain as a fraction of what was put in."""
+        return self.gain / (abs(self.quantity) * self.entry_price)
 
     @property
     def hours(self) -> float:
@@ -48,6 +67,7 @@ class Trade:
         prices = {"entry_price": self.entry_price, "exit_price": self.exit_price, "quantity": abs(self.quantity)}
         money = {"commission": self.commission, "slippage": self.slippage, "net_pnl": self.gain}
         side = {"side": "LONG" if self.quantity > 0 else "SHORT", "holding_period_hours": self.hours}
+        side |= {"bars": self.exit_bar - self.entry_bar, "return_pct": round(self.share, 8)}
         return side | times | prices | {name: round(value, 6) for name, value in money.items()}
 
 
@@ -111,6 +131,37 @@ def curve(equity: pd.Series, held: pd.Series) -> Row:
         "buy_and_hold": held.to_numpy()[places].round(2).tolist(),
         "drawdown": falls[places].round(6).tolist(),
     }
+
+
+def exposure(trades: list[Trade], bars: int) -> float:
+    """The share of the bars in which a position was held."""
+    return sum(trade.exit_bar - trade.entry_bar for trade in trades) / bars
+
+
+def monthly(equity: pd.Series, held: pd.Series) -> list[Row]:
+    """The return of each calendar month (UTC), of the account and of buying and holding: fractions. The newest
+    MONTHS of them. The first and the last month may be parts of one."""
+    both = pd.DataFrame({"return": equity, "buy_and_hold": held})
+    # A close at midnight belongs to the month that it ends.
+    months = (both.index - pd.Timedelta(milliseconds=1)).strftime("%Y-%m").to_numpy(copy=True)
+    months[0] = both.index[0].strftime("%Y-%m")
+    ends = both.groupby(months).last()
+    returns = ends / ends.shift(1).fillna(both.iloc[0]) - 1
+    return [{"month": month, **row} for month, row in returns.round(8).tail(MONTHS).to_dict("index").items()]
+
+
+def distribution(trades: list[Trade]) -> list[Row]:
+    """How many trades returned how much, in at most 13 steps of one round width: fractions."""
+    shares = np.array([trade.share for trade in trades])
+    if not len(shares):
+        return []
+    widths = (digit * 10.0**power for power in range(-6, 6) for digit in (1, 2, 5))
+    width = next(width for width in widths if (shares.max() - shares.min()) / width <= 12)
+    places = np.floor(shares / width).astype(int)
+    return [
+        {"from": round(step * width, 8), "to": round((step + 1) * width, 8), "count": int((places == step).sum())}
+        for step in range(places.min(), places.max() + 1)
+    ]
 
 
 def _falls(equity: pd.Series) -> pd.Series:

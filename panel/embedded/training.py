@@ -218,9 +218,8 @@ def _end_epoch(plan: Plan, run: Run, parts: Split, seconds: float, detailed: boo
 
 def _result(job: Job, plan: Plan, run: Run, parts: Split, used: UsedBars) -> Row:
     timeframes = job.request["timeframes"]
-    detailed = bool(job.request.get("detailed_analytics"))
     return {
-        "artifacts": measures.analytics(run.perceptron, parts, plan, timeframes) if detailed else {},
+        "artifacts": measures.analytics(run.perceptron, parts.test, plan, timeframes),
         "model_info": measures.model_info(run.perceptron, plan),
         "data_summary": measures.data_summary(job.request, plan, parts, used.source) | {"bars": used.rows},
         "session_info": {"operation_id": job.id},

@@ -15,7 +15,7 @@ from panel.domain.history import ActionRecord, RecordedReading
 from panel.domain.observation import Observation
 from panel.domain.report import report
 from panel.domain.requests import Start
-from panel.domain.results import Figure
+from panel.domain.results import Figure, ResultTable
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
 from panel.domain.timeline import Moment, points
@@ -36,6 +36,7 @@ class OperationView:
     title: str
     kind: str
     figures: Sequence[Figure]
+    tables: Sequence[ResultTable]
     started: float | None
     ended: float | None
     took: float | None
@@ -94,6 +95,7 @@ def operation_view(
         title=adapter.name(snapshot) if adapter else snapshot.kind,
         kind=adapter.title if adapter else snapshot.kind,
         figures=adapter.figures(snapshot) if adapter else [],
+        tables=adapter.tables(snapshot) if adapter else [],
         started=started,
         ended=ended,
         took=ended - started if ended and started and ended > started else None,

@@ -101,18 +101,36 @@ def test_what_is_checked_can_fail(browser, everything):
         assert [line.partition(":")[0] for line in page.evaluate(FOUND, EVERY_RULE)] == ["image-alt"]
 
 
+SYSTEM_COLOURS = """() => Object.fromEntries(["Highlight", "Canvas"].map((name) => {
+  const pen = document.createElement("canvas").getContext("2d");
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.setProperty("forced-color-adjust", "none");
+  for (const drawn of ["Canvas", name]) { // the reader's colour may let the ground through
+    probe.style.color = drawn;
+    pen.fillStyle = getComputedStyle(probe).color;
+    pen.fillRect(0, 0, 1, 1);
+  }
+  probe.remove();
+  return [name, [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3)];
+}))"""
+
+
 def test_states_are_seen_in_the_readers_own_colours(browser, everything):
-    """Forced colours take backgrounds away: a bar keeps a filled part that differs from its ground, and an edge."""
+    """Forced colours take backgrounds away: a bar is drawn in the reader's own colours for what is chosen and for the
+    ground, and keeps an edge."""
     with watched_page(browser) as watched:
         page = watched.page
         page.emulate_media(forced_colors="active", reduced_motion="reduce")
         page.goto(everything.address + "/workers")
         bars = "<progress max=100 value=0></progress><progress max=100 value=80></progress>"
         page.evaluate("(bars) => { document.getElementById('main').innerHTML = bars; }", bars)
+        own = page.evaluate(SYSTEM_COLOURS)
+        assert own["Highlight"] != own["Canvas"]
         empty, filled = (Image.open(BytesIO(page.locator("main progress").nth(n).screenshot())) for n in (0, 1))
         middle = filled.height // 2
         full, rest = (filled.getpixel((filled.width * part // 100, middle)) for part in (40, 95))
-        assert full != rest and rest == empty.getpixel((empty.width // 2, middle))
+        assert list(full[:3]) == own["Highlight"]
+        assert list(rest[:3]) == own["Canvas"] and rest == empty.getpixel((empty.width // 2, middle))
         assert len({empty.getpixel((empty.width // 2, row)) for row in range(empty.height)}) > 1
 
 

@@ -2,16 +2,20 @@
 
 import math
 from datetime import date
+from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field, field_validator
 
-from panel.embedded import strategy
-from panel.embedded.api.answers import all_busy
+from panel.embedded import record, strategy
+from panel.embedded.api.answers import all_busy, good
 from panel.embedded.backend import Backend, Busy
 from panel.embedded.bars import SYMBOL
 from panel.embedded.ledger import Row
 from panel.embedded.timeframes import TIMEFRAMES
+
+NO_RECORD = "No record of this backtest's trades is kept."
 
 
 class Backtest(BaseModel):
@@ -49,9 +53,9 @@ class Backtest(BaseModel):
 
 
 def routes(home: Backend) -> APIRouter:
-    api = APIRouter(prefix="/backtests")
+    api = APIRouter()
 
-    @api.post("/start")
+    @api.post("/backtests/start")
     def start(body: Backtest) -> Row:
         found = strategy.find(body.strategy_name, home.strategy_folders)
         data = found.plan.data if found and found.plan else None
@@ -80,5 +84,29 @@ def routes(home: Backend) -> APIRouter:
         told = {"success": True, "operation_id": operation_id, "status": "started", "symbol": symbol}
         message = f"Backtest started for {symbol} {timeframe}"
         return told | {"message": message, "timeframe": timeframe, "mode": "embedded"}
+
+    def kept(operation_id: str) -> Path:
+        if home.ledger.operation(operation_id) is None:
+            raise HTTPException(404, f"Operation not found: {operation_id}")
+        return record.file(home.folder, operation_id)
+
+    @api.get("/operations/{operation_id}/trades")
+    def trades(operation_id: str) -> Row:
+        try:
+            return good(record.trades(kept(operation_id)))
+        except record.NotRecorded:
+            raise HTTPException(404, NO_RECORD) from None
+
+    @api.get("/operations/{operation_id}/bars")
+    def bars(
+        operation_id: str,
+        around: Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)] = None,
+        count: Annotated[int, Query(ge=1, le=record.BARS)] = 500,
+    ) -> Row:
+        """`around`: Unix seconds; without it the newest bars."""
+        try:
+            return good(record.bars(kept(operation_id), around, count))
+        except record.NotRecorded:
+            raise HTTPException(404, NO_RECORD) from None
 
     return api
