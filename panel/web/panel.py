@@ -21,6 +21,7 @@ from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
+from panel.workflows.strategy_library import StrategyLibrary
 from panel.workflows.submit import SubmitWorkflow
 
 
@@ -32,6 +33,7 @@ class Panel:
     ktrdr: Ktrdr
     storage: Storage
     catalogue: Catalogue
+    library: StrategyLibrary
     monitor: Monitor
     discovery: Discovery
     unreported: UnreportedRuns
