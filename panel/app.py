@@ -54,6 +54,7 @@ from panel.web.routes import (
     queue,
     start,
     strategies,
+    strategy_editing,
     stream,
     trades,
     workers,
@@ -64,13 +65,14 @@ from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
+from panel.workflows.strategy_library import StrategyLibrary
 from panel.workflows.submit import SubmitWorkflow
 
 LOCK_PATIENCE = 0.05  # seconds that the event loop may wait for another program's lock on the memory
 
 log = logging.getLogger(__name__)
 
-ROUTES = (  # fmt: skip
+ROUTES = (
     api,
     api_starts,
     operations,
@@ -85,6 +87,7 @@ ROUTES = (  # fmt: skip
     queue,
     workers,
     strategies,
+    strategy_editing,
     models,
     checkpoints,
     notifications,
@@ -138,7 +141,9 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
     catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
     monitor = Monitor(ktrdr, storage, events, hub, client.address)
     inventory = DataInventory(ktrdr, catalogue, storage, events)
-    starts = StartWorkflow(ktrdr, storage, events)
+    strategies_folder = settings.data_folder / "embedded" / "strategies" if embedded else settings.strategies_folder
+    library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
+    starts = StartWorkflow(ktrdr, storage, events, library.keep)
     loads = LoadQueue(ktrdr, storage, starts, monitor, catalogue, ProcessLock(memory), events)
     resume = ResumeWorkflow(ktrdr, monitor, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
@@ -149,6 +154,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         ktrdr=ktrdr,
         storage=storage,
         catalogue=catalogue,
+        library=library,
         monitor=monitor,
         discovery=Discovery(ktrdr, monitor, storage.memory),
         unreported=UnreportedRuns(ktrdr, monitor),

@@ -72,6 +72,13 @@ class Catalogue:
         for key in [key for key in self._kept if key.startswith("range ")]:
             del self._kept[key]
 
+    def strategies_changed(self) -> None:
+        """A strategy's file was written or deleted."""
+        self._version += 1
+        for kept in (self._kept, self._asking):
+            for key in [key for key in kept if key == "strategies" or key.startswith("check ")]:
+                del kept[key]
+
     async def _keep(self, key: str, ask: Callable[[], Awaitable[T]]) -> T:
         at, kept = self._kept.get(key, (0.0, None))
         if time.monotonic() - at < FRESH and at:

@@ -19,11 +19,12 @@ from panel.domain.checkpoints import Checkpoint
 from panel.domain.gaps import Candle, Range
 from panel.domain.models import Model
 from panel.domain.snapshot import Snapshot
-from panel.domain.strategies import Check, Strategy
+from panel.domain.strategies import Check, Issue, Strategy
 from panel.domain.trades import SeenBars, TradeList
 from panel.domain.values import mapping
 from panel.domain.workers import Worker
 from panel.errors import APIError, CLIClientError
+from panel.files.strategy_yaml import is_plain_name
 
 SETTLE = 60.0  # seconds without any change after which even a doubtful "failed" is believed
 LIST_TIMEOUT = 15.0  # seconds for what the backend reads from its disk
@@ -206,7 +207,7 @@ class Ktrdr:
 
     async def check(self, name: str) -> Check:
         """Whether the backend would train it; what it refuses is a Check that is not valid."""
-        if not strategies.is_plain_name(name):
+        if not is_plain_name(name):
             return Check(False, ("A strategy is called by its file's name, without a folder.",))
         try:
             answer = await self._client.post(f"/strategies/validate/{quote(name, safe='')}", timeout=LIST_TIMEOUT)
@@ -217,6 +218,32 @@ class Ktrdr:
             raise
         found = strategies.check_of(answer)
         return replace(found, features=await self._features(name)) if found.valid else found
+
+    async def strategy_text(self, name: str) -> str | None:
+        """The file of a strategy, from the embedded backend; None when there is none. A KTRDR shows no files."""
+        try:
+            answer = await self._client.get(f"/strategies/{quote(name, safe='')}/file", timeout=LIST_TIMEOUT)
+        except APIError as exc:
+            if exc.status_code == 404:
+                return None
+            raise
+        found = mapping(answer).get("text")
+        return found if isinstance(found, str) else None
+
+    async def issues_in_text(self, text: str) -> list[Issue]:
+        """The embedded backend's remarks on a text that is not saved."""
+        answer = await self._client.post("/strategies/check", json={"text": text}, timeout=LIST_TIMEOUT)
+        return strategies.issues_of(answer)
+
+    async def issues_in_file(self, stem: str) -> list[Issue]:
+        """A KTRDR's remarks on a file of its folder. Raises APIError with 404 when it has no such file."""
+        try:
+            answer = await self._client.post(f"/strategies/validate/{quote(stem, safe='')}", timeout=LIST_TIMEOUT)
+        except APIError as exc:
+            if exc.status_code in (200, 400, 422):
+                return [Issue(exc.message)]
+            raise
+        return strategies.issues_of(answer)
 
     async def _features(self, name: str) -> int | None:
         try:

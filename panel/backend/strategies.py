@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from panel.backend.decoding import count, each, items, line, text
-from panel.domain.strategies import Check, Strategy
+from panel.domain.strategies import Check, Issue, Strategy
 from panel.domain.values import mapping
-from panel.files.strategy_yaml import Refused, parse, read_text
+from panel.files.strategy_yaml import Refused, is_plain_name, parse, read_text
 
 MAX_FILES = 1000  # of a strategies folder
 
@@ -80,9 +80,17 @@ def check_of(answer: Any) -> Check:
     return Check(False, errors or (line(said.get("message")) or "The backend finds it invalid.",), warnings)
 
 
-def is_plain_name(name: str) -> bool:
-    """A file's name that cannot lead elsewhere."""
-    return 0 < len(name) <= 200 and name.isprintable() and "/" not in name and "\\" not in name and name[0] != "."
+def issues_of(answer: Any) -> list[Issue]:
+    """From the same answer, with the places that they are about."""
+    found = []
+    for issue in items(mapping(answer).get("issues"), 50):
+        details = mapping(mapping(issue).get("details"))
+        message, place = line(mapping(issue).get("message")), line(details.get("location") or details.get("field"))
+        if message:
+            found.append(Issue(message, place, mapping(issue).get("severity") == "error"))
+    if mapping(answer).get("valid") is not True and not any(issue.error for issue in found):
+        found.append(Issue(line(mapping(answer).get("message")) or "The backend finds it invalid."))
+    return found
 
 
 def _listing(value: Any, many: str, one: str) -> tuple[str, ...]:

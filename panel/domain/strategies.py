@@ -28,3 +28,12 @@ class Check:
     warnings: tuple[str, ...] = ()
     features: int | None = None
     trainable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What the backend finds in a text. `place`: the keys down to it, joined by dots, or ""."""
+
+    message: str
+    place: str = ""
+    error: bool = True

@@ -101,8 +101,18 @@ def _read(file: Path) -> Strategy:
         return Strategy(stem, "", None, findings.all())
     try:
         text = read_text(file)
-        content = parse(text)
     except Refused as exc:
         findings.error("", f"{file.name} cannot be read: {exc}.")
         return Strategy(stem, "", None, findings.all())
+    return of_text(stem, text, f"{file.name} cannot be read")
+
+
+def of_text(stem: str, text: str, unread: str = "It cannot be read") -> Strategy:
+    """Also of a text that is in no file."""
+    findings = Findings()
+    try:
+        content = parse(text)
+    except Refused as exc:
+        findings.error("", f"{unread}: {exc}.")
+        return Strategy(stem, text, None, findings.all())
     return Strategy(stem, text, read_plan(content, findings), findings.all())

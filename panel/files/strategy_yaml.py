@@ -20,6 +20,11 @@ class Refused(ValueError):
     """The file is not read. The text is a clause that follows its name: "it is larger than 256 kB"."""
 
 
+def is_plain_name(name: str) -> bool:
+    """A file's name that cannot lead elsewhere."""
+    return 0 < len(name) <= 200 and name.isprintable() and "/" not in name and "\\" not in name and name[0] != "."
+
+
 def read_text(file: Path) -> str:
     """The text of a regular file. Raises Refused for everything else, without waiting for a pipe or a device."""
     if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(file.parent)):
@@ -48,8 +53,8 @@ def _regular(mode: int) -> None:
 def parse(text: str) -> Any:
     """What the YAML says: dicts, lists, strings, numbers, dates. Raises Refused."""
     try:
-        _check_expansion(yaml.parse(text, Loader=_Loader))
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  _Loader is a SafeLoader
+        _check_expansion(yaml.parse(text, Loader=Loader))
+        return yaml.load(text, Loader=Loader)  # noqa: S506  Loader is a SafeLoader
     except Refused:
         raise
     except yaml.MarkedYAMLError as exc:
@@ -97,7 +102,7 @@ def _check_expansion(events: Iterator[yaml.Event]) -> None:
             open_[-1] = (parent, before, max(deepest, depth))
 
 
-class _Loader(_BASE):  # type: ignore[misc]
+class Loader(_BASE):  # type: ignore[misc]
     """PyYAML's safe loader, with a limit on the length of numbers."""
 
 
@@ -110,5 +115,5 @@ def _limited(build: Any) -> Any:
     return construct
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _limited(_BASE.construct_yaml_int))
-_Loader.add_constructor("tag:yaml.org,2002:float", _limited(_BASE.construct_yaml_float))
+Loader.add_constructor("tag:yaml.org,2002:int", _limited(_BASE.construct_yaml_int))
+Loader.add_constructor("tag:yaml.org,2002:float", _limited(_BASE.construct_yaml_float))

@@ -22,6 +22,7 @@ from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
+from panel.workflows.strategy_library import StrategyLibrary
 from panel.workflows.submit import SubmitWorkflow
 
 
@@ -33,6 +34,7 @@ class Panel:
     ktrdr: Ktrdr
     storage: Storage
     catalogue: Catalogue
+    library: StrategyLibrary
     monitor: Monitor
     discovery: Discovery
     unreported: UnreportedRuns

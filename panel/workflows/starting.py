@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -46,8 +46,12 @@ class StartWorkflow:
     """The one way in which anything is started. Publishes what becomes of starts, whichever process of this memory
     file sent them."""
 
-    def __init__(self, ktrdr: Ktrdr, store: Storage, events: EventBus) -> None:
+    def __init__(
+        self, ktrdr: Ktrdr, store: Storage, events: EventBus, keep: Callable[[Start], Awaitable[None]] | None = None
+    ) -> None:
+        """`keep` is awaited before each start is sent."""
         self._ktrdr = ktrdr
+        self._keep = keep
         self._store = store
         self._events = events
         self._under_way: dict[str, asyncio.Task[Start]] = {}
@@ -136,6 +140,8 @@ class StartWorkflow:
     async def _send(self, start: Start, adapter: Kind) -> Start:
         if start.operation_id:
             adapter.task_id = start.operation_id  # it has one: `takes_id`
+        if self._keep:
+            await self._keep(start)
         try:
             operation_id = await self._ktrdr.start(adapter)
         except CLIClientError as exc:

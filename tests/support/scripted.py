@@ -130,6 +130,10 @@ class Backend:
         every = ["GET", "POST", "PUT", "DELETE", "PATCH"]
         self.app = Starlette(routes=[Route("/api/v1/{path:path}", self._answer, methods=every)])
 
+    def judge(self, name: str) -> dict[str, Any]:
+        """The answer to the check of a strategy's file."""
+        return {"success": True, "valid": True, "strategy_name": name, "issues": []}
+
     def detail(self, operation_id: str) -> dict[str, Any] | None:
         known = self.operations.get(operation_id)
         if callable(known):
@@ -170,7 +174,7 @@ class Backend:
             case "GET", ["strategies", ""]:
                 return JSONResponse({"success": True, "strategies": self.strategies})
             case "POST", ["strategies", "validate", name]:
-                return JSONResponse({"success": True, "valid": True, "strategy_name": name, "issues": []})
+                return JSONResponse(self.judge(name))
             case "GET", ["strategies", name, "features"]:
                 return JSONResponse({"success": True, "strategy_name": name, "features": [], "count": 3})
             case "GET", ["symbols"]:

@@ -84,14 +84,14 @@ def test_strategies_with_their_last_runs_and_their_best_model(here, backend):
     for name in backend.operations:
         here.get(f"/operations/{name}")
     page = here.get("/strategies").text
-    swing = page.partition("<h2>swing</h2>")[2]
+    swing = page.partition('<h2><a href="/strategies/swing">swing</a></h2>')[2]
     read = words(swing)
     assert read.startswith("Buys oversold, sells overbought. EURUSD 1h · rsi Training completed · Test accuracy 55.0 %")
     assert read.index("55.0 %") < read.index("72.0 %") < read.index("61.0 %")
     assert "/start/backtesting?strategy_name=swing&amp;model_path=models%2Fswing%2F1h_v2" in swing
     form = here.get("/start/backtesting?strategy_name=swing&model_path=models/swing/1h_v2").text
     assert 'value="models/swing/1h_v2"' in form
-    old = page.partition("<h2>old_one</h2>")[2].partition("</article>")[0]
+    old = page.partition('<h2><a href="/strategies/old_one">old_one</a></h2>')[2].partition("</article>")[0]
     assert "This is a v2 strategy." in old and "Train<" not in old
 
 

@@ -1,11 +1,14 @@
 """Strategies: listed, described, checked."""
 
-from fastapi import APIRouter, HTTPException
+from typing import Annotated
+
+from fastapi import APIRouter, Body, HTTPException
 
 from panel.embedded import strategy
 from panel.embedded.backend import Backend
 from panel.embedded.indicators import INDICATORS
 from panel.embedded.ledger import Row
+from panel.files.strategy_yaml import MAX_BYTES
 
 
 def routes(home: Backend) -> APIRouter:
@@ -45,6 +48,16 @@ def routes(home: Backend) -> APIRouter:
             "available_indicators": sorted(INDICATORS),
             "message": message,
         }
+
+    @api.get("/{name}/file")
+    def file(name: str) -> Row:
+        return {"success": True, "strategy_name": name, "text": by_file(name).text}
+
+    @api.post("/check")
+    def check(text: Annotated[str, Body(embed=True, max_length=MAX_BYTES)]) -> Row:
+        """What `validate` would say of a file with this text."""
+        found = strategy.of_text("", text)
+        return {"success": True, "valid": found.valid, "issues": [issue.as_dict() for issue in found.issues]}
 
     @api.get("/{name}/features")
     def features(name: str) -> Row:

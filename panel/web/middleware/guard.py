@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from panel.web.respond import for_programs, problem
 
 MAX_FORM = 64 * 1024  # bytes of a request's body
+MAX_STRATEGY = 1024 * 1024  # of one that carries a strategy's text: every byte of it may be written as three
 
 HEADERS = {
     "content-security-policy": (
@@ -84,7 +85,11 @@ class GuardMiddleware:
             own = reads or (for_programs(scope["path"]) and "idempotency-key" in sent)
         if not own:
             return 403, "Refused: this request did not come from the panel's own pages."
-        length = sent.get("content-length", ["0"])
-        if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal() or int(length[0]) > MAX_FORM:
+        length, most = sent.get("content-length", ["0"]), _most(scope["path"])
+        if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal() or int(length[0]) > most:
             return 413, "Refused: this is more than any form of the panel sends."
         return None
+
+
+def _most(path: str) -> int:
+    return MAX_STRATEGY if path.startswith("/strategies") else MAX_FORM

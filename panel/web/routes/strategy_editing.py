@@ -1,0 +1,173 @@
+"""Changing strategy files: edit, duplicate, upload, delete, restore. Nothing that was typed is lost."""
+
+import asyncio
+import re
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import UploadFile
+
+from panel.errors import CLIClientError
+from panel.files.strategy_folder import NEW_NAME, Changed, digest
+from panel.files.strategy_yaml import MAX_BYTES, Refused
+from panel.views.strategies import DiffLine, difference
+from panel.web.panel import Panel, PanelDep
+from panel.web.respond import fragment, go, page
+from panel.web.routes.strategies import attachment
+
+router = APIRouter()
+
+_NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
+
+
+@router.get("/strategies/{name}/edit")
+async def edit(request: Request, panel: PanelDep, name: str, copy: str = "") -> HTMLResponse:
+    """`copy`: for a new file that begins as this one does."""
+    try:
+        found = await panel.library.find(name)
+    except (Refused, CLIClientError) as exc:
+        raise HTTPException(422, f"The file cannot be read: {exc}.") from exc
+    if found is None:
+        raise HTTPException(404, "There is no file of this strategy at hand.")
+    if not copy:
+        return await _editor(request, panel, name, found.text, digest(found.text) if found.own else "", name)
+    new = f"{name}_copy"
+    text = _NAME_LINE.sub(f"name: {new}", found.text, count=1) if NEW_NAME.fullmatch(new) else found.text
+    return await _editor(request, panel, new, text, "", name)
+
+
+@router.post("/strategies-check")
+async def check(request: Request, panel: PanelDep) -> HTMLResponse:
+    """The remarks on what is typed. A POST, because a text does not fit into an address; nothing is changed."""
+    typed = await _form(request)
+    text = _lines(typed.get("text", ""))
+    review = await panel.library.review(typed.get("name", "").strip(), text)
+    return fragment("fragments/remarks.html", review=review, source=text.split("\n"))
+
+
+@router.post("/strategies/{name}/edit")
+async def save(request: Request, panel: PanelDep, name: str) -> Response:
+    typed = await _form(request)
+    target, text, opened = typed.get("name", name).strip(), _lines(typed.get("text", "")), typed.get("opened", "")
+    if typed.get("opened_name", target) != target:
+        opened = ""  # another file than the one that was read
+    try:
+        review = await panel.library.save(target, text, opened)
+    except Changed as exc:
+        return await _editor(request, panel, target, text, opened, name, conflict=exc)
+    except Refused as exc:
+        return await _editor(request, panel, target, text, opened, name, refused=f"Not saved: {exc}.")
+    if not review.valid:
+        refused = "Not saved: it would not be a valid strategy."
+        return await _editor(request, panel, target, text, opened, name, refused=refused)
+    return go(request, f"/strategies/{quote(target, safe='')}")
+
+
+@router.post("/strategies")
+async def upload(request: Request, panel: PanelDep) -> HTMLResponse:
+    """A file that was chosen, in the editor: it is saved from there."""
+    async with request.form(max_files=1, max_fields=5, max_part_size=2 * MAX_BYTES) as form:
+        chosen = form.get("file")
+        if not isinstance(chosen, UploadFile) or not chosen.filename:
+            raise HTTPException(422, "No file was chosen.")
+        content = await chosen.read(MAX_BYTES + 1)
+        stem = re.sub(r"\.ya?ml$", "", chosen.filename.replace("\\", "/").rpartition("/")[2], flags=re.IGNORECASE)
+    if len(content) > MAX_BYTES:
+        raise HTTPException(422, "This file is larger than 256 kB.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise HTTPException(422, "This file is not UTF-8 text.") from exc
+    return await _editor(request, panel, stem[:100], _lines(text), "", stem[:100])
+
+
+@router.post("/strategies/{name}/delete")
+async def delete(request: Request, panel: PanelDep, name: str) -> Response:
+    """It can be brought back: the version that is kept of it is in the address of the page that follows."""
+    try:
+        version = await panel.library.delete(name, (await _form(request)).get("opened", ""))
+    except Changed as exc:
+        raise HTTPException(409, "This file has changed since its page was opened. Nothing was deleted.") from exc
+    except Refused as exc:
+        raise HTTPException(409, f"Not deleted: {exc}.") from exc
+    return go(request, "/strategies?" + urlencode({"deleted": name, "version": version}))
+
+
+@router.post("/strategies/{name}/undelete")
+async def undelete(request: Request, panel: PanelDep, name: str) -> Response:
+    try:
+        await panel.library.undelete(name, (await _form(request)).get("version", ""))
+    except Changed as exc:
+        raise HTTPException(409, "There is a new file of this name. Nothing was changed.") from exc
+    except Refused as exc:
+        raise HTTPException(409, f"Not restored: {exc}.") from exc
+    return go(request, f"/strategies/{quote(name, safe='')}")
+
+
+@router.post("/strategies-text")
+async def typed_text(request: Request) -> Response:
+    """What is typed, as a file: for a folder that cannot be written to."""
+    typed = await _form(request)
+    return attachment(typed.get("name", "strategy").strip(), _lines(typed.get("text", "")))
+
+
+@router.get("/strategies/{name}/restore")
+async def restore(request: Request, panel: PanelDep, name: str, version: str) -> HTMLResponse:
+    """An earlier version in the editor, to be saved over the file of today."""
+    folder = panel.library.folder
+    text = await asyncio.to_thread(folder.version, name, version) if folder else None
+    if folder is None or text is None:
+        raise HTTPException(404, "This version is not kept any more.")
+    try:
+        now = await asyncio.to_thread(folder.text, name)
+    except Refused as exc:
+        raise HTTPException(422, f"The file of today cannot be read: {exc}.") from exc
+    return await _editor(request, panel, name, text, "" if now is None else digest(now), name)
+
+
+async def _editor(
+    request: Request,
+    panel: Panel,
+    name: str,
+    text: str,
+    opened: str,
+    back: str,
+    *,
+    conflict: Changed | None = None,
+    refused: str = "",
+) -> HTMLResponse:
+    """`back`: the strategy that it was opened from. After a conflict the form holds the digest of what is there now, so
+    that saving again means to replace it."""
+    review = await panel.library.review(name, text)
+    lines: list[DiffLine] | None = []
+    if conflict is not None:
+        opened = "" if conflict.now is None else digest(conflict.now)
+        lines = await asyncio.to_thread(difference, conflict.now or "", text)
+    read_only = await asyncio.to_thread(panel.library.trouble)
+    return page(
+        request,
+        "strategy-edit.html",
+        status=409 if conflict else 422 if refused else 200,
+        name=name,
+        text=text,
+        opened=opened,
+        back=back,
+        conflict=conflict,
+        lines=lines,
+        refused=refused,
+        read_only=read_only,
+        review=review,
+        source=text.split("\n"),
+    )
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """As `respond.typed`, for longer texts."""
+    async with request.form(max_files=0, max_fields=10, max_part_size=2 * MAX_BYTES) as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _lines(text: str) -> str:
+    """Browsers send every end of a line as CR LF."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")

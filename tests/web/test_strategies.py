@@ -1,0 +1,144 @@
+"""Strategies looked at, changed and kept, as a browser without scripts does it."""
+
+import html
+import os
+import re
+from pathlib import Path
+
+import httpx
+
+from panel.domain.strategy_content import FuzzySet, Membership
+from panel.views import strategies as views
+from tests.support.pages import KEY, words
+from tests.support.panels import panel
+from tests.support.scripted import served
+
+STARTER = Path(__file__).parents[2] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
+
+
+def typed(page: str) -> dict[str, str]:
+    """The editor's form as it stands on the page."""
+    fields = dict(re.findall(r'name="(opened|opened_name|name)" value="([^"]*)"', page))
+    area = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
+    assert area
+    return {**fields, "text": html.unescape(area[1])}
+
+
+def test_from_a_starter_to_a_changed_file_and_back(tmp_path):
+    with panel(tmp_path) as here:
+        seen = here.get("/strategies/rsi_swing").text
+        read = words(seen)
+        assert "rsi, period 14" in read and "Batch size 32" in read and "oversold trapezoidal 0, 0, 25, 40" in read
+        assert seen.count('<path class="run-') >= 3 and '<span class="y-nt">name</span>' in seen
+        assert "Delete this file" not in read, "a starter is not theirs"
+
+        copy = typed(here.get("/strategies/rsi_swing/edit?copy=1").text)
+        assert copy["name"] == "rsi_swing_copy" and "name: rsi_swing_copy\n" in copy["text"]
+        broken = copy | {"text": copy["text"].replace("period: 14", "period: x")}
+        remarks = here.post("/strategies-check", broken).text
+        assert 'data-line="12"' in remarks and "Not valid yet." in remarks
+        refused = here.post("/strategies/rsi_swing/edit", broken)
+        assert refused.status_code == 422 and typed(refused.text)["text"] == broken["text"]
+        assert here.get("/strategies/rsi_swing_copy").status_code == 404
+
+        saved = here.post("/strategies/rsi_swing/edit", copy | {"text": copy["text"].replace("\n", "\r\n")})
+        assert saved.headers["location"] == "/strategies/rsi_swing_copy"
+        file = tmp_path / "embedded" / "strategies" / "rsi_swing_copy.yaml"
+        assert file.read_text() == copy["text"], "with the line ends of a file"
+
+        first = typed(here.get("/strategies/rsi_swing_copy/edit").text)
+        second = dict(first)
+        first["text"] = first["text"].replace("period: 14", "period: 21")
+        second["text"] = second["text"].replace("epochs: 50", "epochs: 20")
+        assert here.post("/strategies/rsi_swing_copy/edit", first).status_code == 303
+        conflict = here.post("/strategies/rsi_swing_copy/edit", second)
+        again = typed(conflict.text)
+        assert conflict.status_code == 409 and again["text"] == second["text"] and "period: 21" in words(conflict.text)
+        assert "period: 21" in file.read_text()
+        assert here.post("/strategies/rsi_swing_copy/edit", again).status_code == 303
+        assert "epochs: 20" in file.read_text()
+
+        seen = here.get("/strategies/rsi_swing_copy").text
+        versions = re.findall(r'href="([^"]*/restore\?version=[^"]*)"', seen)
+        assert len(versions) == 2 and "period: 21" in typed(here.get(versions[0]).text)["text"]
+        changes = re.findall(r'href="(/strategies-compare[^"]*)"', seen)
+        assert "period: 21" in words(here.get(html.unescape(changes[0])).text)
+        loaded = here.get("/strategies/rsi_swing_copy/download")
+        assert loaded.text == file.read_text() and "rsi_swing_copy.yaml" in loaded.headers["content-disposition"]
+
+        opened = re.search(r'/delete"><input type="hidden" name="opened" value="([0-9a-f]{64})"', seen)
+        assert opened and here.post("/strategies/rsi_swing_copy/delete", {"opened": "0"}).status_code == 409
+        gone = here.post("/strategies/rsi_swing_copy/delete", {"opened": opened[1]})
+        assert not file.exists()
+        listed = here.get(gone.headers["location"]).text
+        version = re.search(r'name="version" value="([^"]*)"', listed)
+        assert version and here.post("/strategies/rsi_swing_copy/undelete", {"version": version[1]}).status_code == 303
+        assert "epochs: 20" in file.read_text()
+
+
+def test_an_uploaded_file_is_seen_before_it_is_saved(tmp_path):
+    with panel(tmp_path) as here:
+
+        def upload(name, content):
+            sent = {"file": (name, content)}
+            return httpx.post(f"{here.address}/strategies", files=sent, headers={"sec-fetch-site": "same-origin"})
+
+        long = STARTER.read_bytes() + b"# " + b"x" * 200_000
+        seen = upload("..\\..\\big.yaml", long)
+        assert seen.status_code == 200 and typed(seen.text)["name"] == "big"
+        assert here.post("/strategies/big/edit", typed(seen.text)).status_code == 303
+        assert upload("a.yaml", b"\xff\xfe").status_code == 422
+        assert upload("a.yaml", b"x" * 300_000).status_code == 422
+        assert "&lt;script&gt;" in upload("a.yaml", b"<script>").text
+
+
+def test_the_strategy_of_a_start_is_kept_as_it_was(backend, tmp_path):
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    (folder / "swing.yaml").write_text(STARTER.read_text().replace("name: rsi_swing", "name: swing"))
+    with served(backend.app) as address, panel(tmp_path, address + "/api/v1", strategies_folder=folder) as here:
+        sent = {"strategy_name": "swing", "symbols": "EURUSD", "timeframes": "1h", "insist": "1", "key": KEY}
+        run = here.post("/start/training", sent).headers["location"]
+        (folder / "swing.yaml").write_text((folder / "swing.yaml").read_text().replace("period: 14", "period: 99"))
+        read = words(here.get(f"{run}/strategy").text)
+        assert "swing as it was" in read and "Changes since then" in read and "period: 99" in read
+        assert f"{run}/strategy" in here.get(run).text
+        spec = f"old=run:{run.rpartition('/')[2]}&new=file:swing"
+        assert "period: 99" in words(here.get(f"/strategies-compare?{spec}").text)
+
+
+def test_a_ktrdr_checks_a_draft_in_its_folder_and_says_what_is_wrong(backend, tmp_path):
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    text = STARTER.read_text()
+    seen = []
+
+    def judge(name):
+        seen.append((folder / f"{name}.yaml").read_text())
+        issue = {"severity": "error", "category": "x", "message": "No.", "details": {"location": "model.type"}}
+        return {"success": True, "valid": False, "issues": [issue]}
+
+    backend.judge = judge
+    with served(backend.app) as address, panel(tmp_path, address + "/api/v1", strategies_folder=folder) as here:
+        read = here.post("/strategies-check", {"name": "a", "text": text}).text
+        assert 'data-line="25"' in read and "No." in read, read
+        assert seen == [text] and os.listdir(folder) == []
+
+
+def test_without_a_folder_the_page_says_so_and_offers_the_file(backend, here, tmp_path):
+    read = words(here.get("/strategies/swing").text)
+    assert "Its file is not at hand" in read and "KTRDR_STRATEGIES_DIR" in read
+    assert here.get("/strategies/swing/edit").status_code == 404
+    offered = here.post("/strategies-text", {"name": "a/../b", "text": "x: 1\n"})
+    assert offered.text == "x: 1\n" and 'filename="a_.._b.yaml"' in offered.headers["content-disposition"]
+    refused = here.post("/strategies/swing/edit", {"name": "swing", "text": STARTER.read_text(), "opened": ""})
+    assert refused.status_code == 422 and "Nothing can be saved here" in words(refused.text)
+
+
+def test_drawings_of_odd_memberships():
+    odd = [("triangular", (0, 0, 0)), ("gaussian", (0, 0)), ("trapezoidal", (-1e300, 0, 0, 1e300)), ("other", (1,))]
+    for shape, parameters in odd:
+        assert views.drawing(FuzzySet("a", "b", (Membership("c", shape, parameters),))).low == ""
+    found = views.drawing(FuzzySet("a", "b", (Membership("c", "triangular", (0, 0, 10)),)))
+    assert found.curves[0].path == "M0.0 76.0L0.0 4.0L300.0 76.0", "it jumps up at its left end"
+    assert views.difference("x\n" * 7000, "y\n") is None
