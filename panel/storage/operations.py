@@ -60,7 +60,11 @@ class OperationStore:
             " ".join(about).lower(),
             msgspec.json.encode(replace(observation, snapshot=replace(snapshot, epochs=()))).decode(),
         )
-        self._db.execute(f"INSERT OR REPLACE INTO operations VALUES ({', '.join('?' * len(row))})", row)
+        self._db.execute(
+            "INSERT OR REPLACE INTO operations (id, kind, live, state, strategy, symbol, timeframe, created_at,"
+            " ended_at, seconds, words, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
         self._keep_epochs(snapshot.id, snapshot.epochs, snapshot.read_at)
         self._keep_reading(observation, verdict, at)
 
@@ -140,7 +144,8 @@ class OperationStore:
     def asked(self, operation_id: str, what: str, by_whom: str, outcome: str = "") -> int:
         """Write down that somebody asked for something; returns what `answered` wants."""
         row = (operation_id, time.time(), what, by_whom, outcome)
-        return self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?)", row).lastrowid or 0
+        insert = "INSERT INTO requests (operation_id, at, what, by_whom, outcome) VALUES (?, ?, ?, ?, ?)"
+        return self._db.execute(insert, row).lastrowid or 0
 
     def answered(self, request: int, outcome: str) -> None:
         """What came of it."""
@@ -173,7 +178,11 @@ class OperationStore:
             if written.get(e.number) != e
         ]
         if new:
-            self._db.executemany("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)", new)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO epochs (operation_id, number, train_loss, val_loss, train_accuracy,"
+                " val_accuracy, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                new,
+            )
         self._written[operation_id] = epochs
         while len(self._written) > KNOWN_EPOCHS:
             del self._written[next(iter(self._written))]
@@ -189,7 +198,11 @@ class OperationStore:
         if last == said:
             return
         row = (snapshot.id, at, *said[:2], verdict.headline, *said[2:])
-        self._db.execute("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._db.execute(
+            "INSERT OR REPLACE INTO readings (operation_id, at, state, word, headline, percentage, step, epochs)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
         self._unthinned[snapshot.id] += 1
         if verdict.state in ENDS or self._unthinned[snapshot.id] > KEPT_READINGS:
             self._thin(snapshot.id)

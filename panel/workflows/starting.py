@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from panel.adapters import Kind
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationFound, StartConfirmed, StartsChanged
-from panel.domain.requests import Start
+from panel.domain.requests import Start, StartState
 from panel.domain.verdict import Observation
 from panel.errors import CLIClientError
 from panel.storage.store import Storage
@@ -52,12 +52,21 @@ class StartWorkflow:
         self._under_way: dict[str, asyncio.Task[Start]] = {}
         self._looked: dict[str, float] = {}  # key -> when it was last looked for, monotonic
 
-    async def submit(self, key: str, adapter: Kind, form: Mapping[str, str], by_whom: str = "the panel") -> Start:
-        """Start it, unless this key has started something already; returns what became of it."""
+    async def submit(
+        self,
+        key: str,
+        adapter: Kind,
+        form: Mapping[str, str],
+        by_whom: str = "the panel",
+        owner: str = "",
+        attempt: int = 0,
+    ) -> Start:
+        """Start it, unless this key, or this attempt of its owner, has started something already; returns what became
+        of it."""
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
         operation_id = new_id(adapter.kind) if adapter.takes_id else None
-        start, fresh = self._store.claim(key, adapter.kind, dict(form), operation_id, by_whom)
+        start, fresh = self._store.claim(key, adapter.kind, dict(form), operation_id, by_whom, owner, attempt)
         if not fresh:
             return start
         # A task of its own: a browser that goes away must not cut a start in half.
@@ -69,27 +78,27 @@ class StartWorkflow:
     async def check_again(self, key: str) -> Start | None:
         """Look once more for a start that is not confirmed; None for an unknown key."""
         start = self._store.start(key)
-        if start is None or start.state not in ("sending", "unconfirmed") or key in self._under_way:
+        if start is None or not start.unsettled or key in self._under_way:
             return start
         return await self._look(start)
 
     def dismiss(self, key: str) -> Start | None:
         """A person says that it did not begin, or does not matter. It is looked for no more."""
         start = self._store.start(key)
-        if start is None or start.state != "unconfirmed":
+        if start is None or not start.unsettled or key in self._under_way:
             return start
-        return self._settle(start, "dismissed", start.message)
+        return self._settle(start, StartState.DISMISSED, start.message)
 
     def choose(self, key: str, operation_id: str) -> Start | None:
         """A person says which of the candidates it is."""
         start = self._store.start(key)
         if start is None or operation_id not in [observation.snapshot.id for observation in self.might_be(start)]:
             return start
-        return self._settle(start, "started", operation_id=operation_id)
+        return self._settle(start, StartState.STARTED, operation_id=operation_id)
 
     def might_be(self, start: Start) -> list[Observation]:
         """Operations that this start may have begun, as far as the panel has heard of any."""
-        if start.state not in ("sending", "unconfirmed") or start.operation_id:
+        if not start.unsettled or start.operation_id:
             return []
         known = [
             observation
@@ -136,19 +145,19 @@ class StartWorkflow:
         except CLIClientError as exc:
             return await self._failed(start, exc)
         log.debug("start answered", extra={"operation": operation_id, "kind": start.kind})
-        return self._settle(start, "started", operation_id=operation_id)
+        return self._settle(start, StartState.STARTED, operation_id=operation_id)
 
     async def _failed(self, start: Start, exc: CLIClientError) -> Start:
         log.warning("start of %s failed status=%s sent=%s: %s", start.kind, exc.status_code, exc.sent, exc.message)
         if not exc.sent:
-            return self._settle(start, "unsent", exc.message)
+            return self._settle(start, StartState.UNSENT, exc.message)
         if exc.refused:
-            return self._settle(start, "refused", exc.message)
-        start = self._settle(start, "sending", exc.message)
+            return self._settle(start, StartState.REFUSED, exc.message)
+        start = self._settle(start, StartState.SENDING, exc.message)
         for pause in CHECKS:
             await asyncio.sleep(pause)
             start = await self._look(start, give_up=pause == CHECKS[-1])
-            if start.state == "started":
+            if start.state is StartState.STARTED:
                 break
         return start
 
@@ -163,9 +172,9 @@ class StartWorkflow:
             found = None
         if found is not None:
             log.info("found what was started %s operation=%s", start.kind, found)
-            return self._settle(start, "started", operation_id=found)
+            return self._settle(start, StartState.STARTED, operation_id=found)
         if give_up if give_up is not None else time.time() - start.asked_at > ANSWERED_BY:
-            return self._settle(start, "unconfirmed", start.message)
+            return self._settle(start, StartState.UNCONFIRMED, start.message)
         return self._store.start(start.key) or start
 
     async def _search(self, start: Start) -> str | None:
@@ -194,9 +203,9 @@ class StartWorkflow:
         observation = self._store.memory.recall(operation_id)
         return self._store.start_of(operation_id) is not None or (observation is not None and observation.snapshot.full)
 
-    def _settle(self, start: Start, state: str, message: str = "", operation_id: str | None = None) -> Start:
+    def _settle(self, start: Start, state: StartState, message: str = "", operation_id: str | None = None) -> Start:
         settled = self._store.settle(start.key, state, message, operation_id)
-        if settled.state == "started":
+        if settled.state is StartState.STARTED:
             self._events.publish(StartConfirmed(settled))
         self._events.publish(StartsChanged())
         return settled
