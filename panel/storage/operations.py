@@ -157,12 +157,12 @@ class OperationStore:
         )
         return [ActionRecord(*row) for row in rows]
 
-    def forget(self, before: float) -> int:
-        """Drop what ended before then; returns how many operations that were."""
-        old = "SELECT id FROM operations WHERE live = 0 AND ended_at < ?"
+    def forget(self, before: float, limit: int = -1) -> int:
+        """Drop what ended before then, the oldest first; returns how many operations that were."""
+        old = "SELECT id FROM operations WHERE live = 0 AND ended_at < ? ORDER BY ended_at LIMIT ?"
         for table in ("epochs", "readings", "requests", "starts", "promises"):
-            self._db.execute(f"DELETE FROM {table} WHERE operation_id IN ({old})", (before,))
-        return self._db.execute(f"DELETE FROM operations WHERE id IN ({old})", (before,)).rowcount
+            self._db.execute(f"DELETE FROM {table} WHERE operation_id IN ({old})", (before, limit))
+        return self._db.execute(f"DELETE FROM operations WHERE id IN ({old})", (before, limit)).rowcount
 
     def _whole(self, observation: Observation) -> Observation:
         return replace(observation, snapshot=replace(observation.snapshot, epochs=self.epochs(observation.snapshot.id)))

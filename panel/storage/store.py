@@ -9,14 +9,15 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from panel.domain.gaps import Gap, Range
+from panel.domain.observation import Observation
 from panel.domain.requests import (
     OPEN_LOADS,
     OPEN_PLANS,
@@ -28,9 +29,11 @@ from panel.domain.requests import (
     Start,
     StartState,
 )
+from panel.domain.state import Verdict
 from panel.storage.estimates import EstimateStore
 from panel.storage.operations import OperationStore
 from panel.storage.schema import migrate
+from panel.storage.writer import Writer
 
 ON_ITS_WAY = 60.0  # seconds in which a start that was not answered may still reach the backend
 
@@ -41,15 +44,24 @@ _START = (
 _LOAD = "SELECT key, form, state, operation_id, message, attempts, plan, asked_at FROM loads"
 _PLAN = "SELECT key, form, state, operation_id, message, asked_at FROM plans"
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 
+WRITE_PATIENCE = 2.0  # seconds that a write on the writer's thread waits for another program's lock
+BATCH = 200  # operations that are dropped in one transaction
+
+
 class Storage:
-    """One file, one connection, used from one thread; `memory` is its part about operations. The panel and
-    command lines may share the file. Raises sqlite3.Error or OSError when the folder is not writable."""
+    """One file; `memory` is its part about operations. Every method is synchronous, over one connection and from one
+    thread; in WAL mode a reader waits for no writer. `write` runs one of them on the writer's thread, over a
+    connection of its own. The panel and command lines may share the file. Raises sqlite3.Error or OSError when the
+    folder is not writable."""
 
     def __init__(self, path: Path, patience: float = 10.0) -> None:
         """`patience`: seconds that a later statement waits for a lock which another program holds."""
+        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
@@ -60,16 +72,36 @@ class Storage:
         self._db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
         self.memory = OperationStore(self._db)
         self.paces = EstimateStore(self._db)
+        self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)
 
     def close(self) -> None:
+        self._writer.close()
         self._db.close()
+
+    async def write(self, action: Callable[["Storage"], T]) -> T:
+        """What the action returns, committed and on disk as far as the action promises. Raises sqlite3.Error."""
+        return await self._writer.write(action)
+
+    def remember(self, entries: Sequence[tuple[Observation, Verdict, float]]) -> None:
+        """All of these observations, in one transaction."""
+        with self._at_once():
+            for entry in entries:
+                self.memory.remember(*entry)
 
     async def keep(self, days: int) -> None:
         """Drop what ended longer ago than so many days, now and every hour; runs until cancelled."""
         while True:
-            if days and (dropped := self.memory.forget(time.time() - days * 86_400)):
+            before, dropped = time.time() - days * 86_400, 0
+            while days and (batch := await self.write(lambda store, before=before: store.drop(before))):  # type: ignore[misc]
+                dropped += batch
+            if dropped:
                 log.info("forgot %d operations that ended more than %d days ago", dropped, days)
             await asyncio.sleep(3600)
+
+    def drop(self, before: float) -> int:
+        """Forget some operations that ended before then; returns how many."""
+        with self._at_once():
+            return self.memory.forget(before, BATCH)
 
     def write_problem(self) -> str:
         """Why nothing can be written down now; "" when it can, which was tried."""

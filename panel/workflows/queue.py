@@ -99,7 +99,7 @@ class LoadQueue:
         self._store.settle_load(key, LoadState.CANCELLED, operation_id=load.operation_id)
         start = self._store.start_for(key, load.attempts)
         if load.state is LoadState.UNCONFIRMED and start is not None:  # the person knows that, and decides
-            self._starting.dismiss(start.key)
+            await self._starting.dismiss(start.key)
         self.wake()
 
     async def cancel_plan(self, key: str) -> None:
@@ -109,7 +109,7 @@ class LoadQueue:
         self._store.settle_plan(key, PlanState.CANCELLED)
         start = self._store.start_for(key)
         if plan.state is PlanState.UNCONFIRMED and start is not None:
-            self._starting.dismiss(start.key)
+            await self._starting.dismiss(start.key)
         failed: CLIClientError | None = None
         for load in self._store.loads_of(key):
             try:

@@ -6,6 +6,7 @@ the run before it. So it is offered when everything speaks for it, and looked at
 """
 
 import asyncio
+import sqlite3
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,6 +156,8 @@ class ResumeWorkflow:
                 attempt.message = self._unheard(operation_id)
         except CLIClientError as exc:
             attempt.message = exc.message
+        except sqlite3.Error as exc:
+            attempt.message = f"The panel cannot write its memory ({exc}). Nothing was sent."
         attempt.state = ResumeState.REFUSED if attempt.message else ResumeState.TAKEN
 
     async def _free(self, operation_id: str) -> str:

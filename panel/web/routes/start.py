@@ -131,13 +131,13 @@ async def check_again(request: Request, panel: PanelDep, key: str) -> Response:
 async def choose(request: Request, panel: PanelDep, key: str) -> Response:
     """A person knows which operation it is."""
     operation_id = (await typed(request)).get("operation_id", "")
-    return _after(request, panel.starts.choose(key, operation_id))
+    return _after(request, await panel.starts.choose(key, operation_id))
 
 
 @router.post("/starts/{key}/dismiss")
 async def dismiss(request: Request, panel: PanelDep, key: str) -> Response:
     """A person knows that it did not begin."""
-    return _after(request, panel.starts.dismiss(key))
+    return _after(request, await panel.starts.dismiss(key))
 
 
 def _after(request: Request, start: Start | None) -> Response:
