@@ -23,6 +23,7 @@ from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.polling import cancelled, until_finished
 from panel.domain.events import EventBus, StartsChanged
+from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
 from panel.errors import CLIClientError
 from panel.settings import Settings
@@ -179,7 +180,7 @@ class _Run:
 
     def _say_when_lost(self) -> None:
         start = self.store.start(self.key)
-        if start is not None and start.state == "sending" and start.message:
+        if start is not None and start.state is StartState.SENDING and start.message:
             self._tell("Sent; the answer was lost. Looking for it at the backend …")
 
     def _tell(self, words: str) -> None:

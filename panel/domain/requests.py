@@ -1,49 +1,100 @@
-"""What was asked for through the panel: starts, loads in the queue, and plans that load and then train."""
+"""What was asked for through the panel: starts, loads in the queue, plans that load and then train, and resumes."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-OPEN = ("waiting", "starting", "running", "unconfirmed")  # states of loads and plans that may still change
+
+class StartState(StrEnum):
+    SENDING = "sending"
+    STARTED = "started"
+    REFUSED = "refused"  # the backend said no before it did anything
+    UNSENT = "unsent"  # it never left
+    UNCONFIRMED = "unconfirmed"  # it left, and its outcome is unknown
+    DISMISSED = "dismissed"  # a person does not want it looked for any more
+
+
+class LoadState(StrEnum):
+    WAITING = "waiting"
+    STARTING = "starting"
+    RUNNING = "running"
+    UNCONFIRMED = "unconfirmed"  # it may have begun, nobody knows
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+class PlanState(StrEnum):
+    WAITING = "waiting"  # for its loads
+    STARTING = "starting"
+    UNCONFIRMED = "unconfirmed"
+    STARTED = "started"
+    STOPPED = "stopped"  # a load came back short, or the start was refused
+    CANCELLED = "cancelled"
+
+
+class ResumeState(StrEnum):
+    WAITING = "waiting"  # for a worker
+    SENDING = "sending"
+    TAKEN = "taken"
+    REFUSED = "refused"
+
+
+UNSETTLED = (StartState.SENDING, StartState.UNCONFIRMED)
+OPEN_LOADS = (LoadState.WAITING, LoadState.STARTING, LoadState.RUNNING, LoadState.UNCONFIRMED)
+OPEN_PLANS = (PlanState.WAITING, PlanState.STARTING, PlanState.UNCONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One start asked for through a form or the command line. `state`: sending, started, refused (the backend
-    said no), unsent (it never left), unconfirmed (it left, and its outcome is unknown) or
-    dismissed (a person does not want it looked for any more)."""
+    """One start asked for through a form or the command line. `owner`: the key of the load or plan that it was made
+    for, or "", and `attempt` says which of that one's starts it is."""
 
     key: str
     kind: str
     form: dict[str, str]
-    state: str
+    state: StartState
     operation_id: str | None
     message: str
     asked_at: float
     by_whom: str
+    owner: str = ""
+    attempt: int = 0
+
+    @property
+    def unsettled(self) -> bool:
+        return self.state in UNSETTLED
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One data load in the queue. `state`: waiting, starting, running, unconfirmed (it may have begun, nobody
-    knows), done (its operation ended, however), refused or cancelled."""
+    """One data load in the queue."""
 
     key: str
     form: dict[str, str]
-    state: str
+    state: LoadState
     operation_id: str | None
     message: str
     attempts: int  # starts that the backend refused because it was busy
     plan: str  # the plan that it is part of, or ""
     asked_at: float
 
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN_LOADS
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Loads, then the training of `form`. `state`: waiting (for its loads), starting, unconfirmed, started,
-    stopped (a load came back short, or the start was refused) or cancelled."""
+    """Loads, then the training of `form`."""
 
     key: str
     form: dict[str, str]
-    state: str
+    state: PlanState
     operation_id: str | None
     message: str
     asked_at: float
+
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN_PLANS

@@ -41,6 +41,7 @@ class Publisher:
         self._ends: list[dict[str, Any]] = []
         hub.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
         bus.subscribe(events.OperationChanged, self._operation_changed)
+        bus.subscribe(events.VerdictRecorded, self._written)
         bus.subscribe(events.OperationEnded, self._operation_ended)
         bus.subscribe(events.OperationsListed, lambda _: self._listed())
         bus.subscribe(events.CheckpointChecked, lambda event: self._operation(event.observation))
@@ -107,6 +108,13 @@ class Publisher:
         self._operation(observation)
         if not verdict.live:
             self._forget(f"op:{snapshot.id}")
+
+    def _written(self, event: events.VerdictRecorded) -> None:
+        """Lists and timelines are read from the memory: an end is drawn again once it stands there."""
+        if not event.verdict.live:
+            self._operation(event.observation)
+            self._forget(f"op:{event.observation.snapshot.id}")
+            self._listed()
 
     def _operation_ended(self, event: events.OperationEnded) -> None:
         """Announce it to every page. The latest few stay, for browsers that were not there just then."""

@@ -9,6 +9,7 @@ from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
+from panel.domain.requests import LoadState
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
 from panel.domain.system_health import memory_link
@@ -105,12 +106,14 @@ class Reader:
         own = self.storage.open_loads()
         uncertain = bool(self.storage.possibly_running_loads(time.time()))
         operations = self._snapshots(load.operation_id for load in own)
-        return queue_view(own, self._running_loads(), operations, uncertain=uncertain)
+        asked = (self.storage.start_for(load.key, load.attempts) for load in own if load.state is LoadState.UNCONFIRMED)
+        starts = {start.owner: start for start in asked if start is not None}
+        return queue_view(own, self._running_loads(), operations, starts, uncertain=uncertain)
 
     def plan(self, key: str) -> PlanView | None:
         plan, loads = self.storage.plan(key), self.storage.loads_of(key)
         operations = self._snapshots(load.operation_id for load in loads)
-        return plan_view(plan, loads, operations, time.time()) if plan else None
+        return plan_view(plan, loads, operations, self.storage.start_for(key), time.time()) if plan else None
 
     def operation(self, observation: Observation, *, estimated: bool = False) -> OperationView:
         """One operation on a list; how much longer it takes is only worked out for somebody who looks."""

@@ -28,14 +28,16 @@ class Estimates:
         """First estimates of earlier runs of the same thing, with the time these then took."""
         return self._store.promises(snapshot)
 
-    def record_first(self, observation: Observation, verdict: Verdict, now: float) -> None:
+    def first(self, observation: Observation, verdict: Verdict, now: float) -> Estimate | None:
+        """The first estimate of a run, while that is not stored."""
         operation_id = observation.snapshot.id
         if not verdict.live:
             self._recorded.discard(operation_id)
         elif operation_id not in self._recorded:
             if not self._store.promised(operation_id):
-                found = self.current(observation, verdict, now)
-                if found is None:
-                    return
-                self._store.promise(operation_id, now, found.low, found.high)
+                return self.current(observation, verdict, now)
             self._recorded.add(operation_id)
+        return None
+
+    def recorded(self, operation_id: str) -> None:
+        self._recorded.add(operation_id)

@@ -16,6 +16,7 @@ from typing import Any
 from panel.backend.ktrdr import CancelOutcome, Ktrdr, Reading
 from panel.domain import events
 from panel.domain.connection import Line
+from panel.domain.estimate import Estimate
 from panel.domain.events import EventBus
 from panel.domain.observation import Cancel, Observation, differs, forgotten, observed, unread
 from panel.domain.requests import Start
@@ -68,6 +69,7 @@ class Monitor:
         self._queued: dict[str, None] = {}  # operations that wait for a poller, the one that waits longest first
         self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
+        self._promises: set[asyncio.Task[None]] = set()
         self._stopping = False  # what is heard of now is read after the next start
         self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
         bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
@@ -85,13 +87,14 @@ class Monitor:
                 self.recorder.retry()
                 if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
                     signed = time.monotonic()
-                    self.recorder.attempt(lambda: self._store.paces.awake(began, time.time()))
+                    await self.recorder.attempt(lambda store: store.paces.awake(began, time.time()))
                 await asyncio.sleep(RETRY)
         finally:
             self._stopping = True
             for poller in self._pollers.values():
                 poller.cancel()
             await asyncio.gather(*self._pollers.values(), return_exceptions=True)
+            await self.recorder.flush()
 
     # What is known
 
@@ -167,19 +170,23 @@ class Monitor:
             if outcome is CancelOutcome.FINISHED:
                 raise APIError("The operation has already ended: it cannot be cancelled.", 400)
         except CLIClientError as exc:
-            self._store.memory.asked(operation_id, "cancel", by_whom, exc.message)
+            await self._note_cancel(operation_id, by_whom, exc.message)
             observation = self.known(operation_id) or observation
             self.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
             raise
         finally:
             self.wake(operation_id)
         lost = outcome is CancelOutcome.UNDELIVERED
-        self._store.memory.asked(operation_id, "cancel", by_whom, "not delivered to the worker" if lost else "taken")
+        await self._note_cancel(operation_id, by_whom, "not delivered to the worker" if lost else "taken")
         observation = self.known(operation_id) or observation
         self.keep(
             observation, replace(observation, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now)
         )
         log.info("cancel not delivered" if lost else "cancel taken", extra={"operation": operation_id})
+
+    async def _note_cancel(self, operation_id: str, by_whom: str, outcome: str) -> None:
+        """For the timeline. A memory that cannot be written keeps nobody from cancelling."""
+        await self.recorder.attempt(lambda store: store.memory.asked(operation_id, "cancel", by_whom, outcome))
 
     async def resume(self, operation_id: str, by_whom: str = "the panel") -> None:
         """Ask the backend to go on from the operation's checkpoint, once for each end that it came to; raises
@@ -189,15 +196,19 @@ class Monitor:
         if self._resumed.get(operation_id, ()) == (end,):
             return
         self._resumed[operation_id] = (end,)
-        request = self._store.memory.asked(operation_id, "resume", by_whom)  # on disk before it leaves
+        try:  # on disk before it leaves
+            request = await self._store.write(lambda store: store.memory.asked(operation_id, "resume", by_whom))
+        except BaseException:
+            del self._resumed[operation_id]
+            raise
         try:
             await self._ktrdr.resume(operation_id)
         except CLIClientError as exc:
-            self._store.memory.answered(request, exc.message)
+            await self._note_answer(request, exc.message)
             if exc.refused or not exc.sent:
                 del self._resumed[operation_id]
             raise
-        self._store.memory.answered(request, "taken")
+        await self._note_answer(request, "taken")
         log.info("resumed", extra={"operation": operation_id})
         observation = self.known(operation_id)
         if observation is not None:
@@ -205,6 +216,9 @@ class Monitor:
         reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             self.observe(reading)
+
+    async def _note_answer(self, request: int, outcome: str) -> None:
+        await self.recorder.attempt(lambda store: store.memory.answered(request, outcome))
 
     def wake(self, operation_id: str | None = None) -> None:
         """Somebody came to watch, or did something: read soon (never faster than FASTEST)."""
@@ -233,11 +247,13 @@ class Monitor:
         told = (verdict.state, verdict.word)
         if before is None or differs(before, observation) or self._told.get(operation_id) != told:
             self.recorder.remember(observation, verdict, time.time())
-            self._bus.publish(events.VerdictRecorded(observation, verdict))
         self._told[operation_id] = told
         if not verdict.live:
             self._told.pop(operation_id)
-        self.recorder.attempt(lambda: self.estimates.record_first(observation, verdict, time.time()))
+        if (found := self.estimates.first(observation, verdict, time.time())) is not None:
+            promise = asyncio.get_running_loop().create_task(self._promise(operation_id, found), context=Context())
+            self._promises.add(promise)
+            promise.add_done_callback(self._promises.discard)
         self._bus.publish(events.OperationChanged(observation, verdict))
         if was_listed != verdict.live or before is None:
             self._bus.publish(events.OperationsListed())
@@ -245,6 +261,12 @@ class Monitor:
             self._bus.publish(events.OperationEnded(observation, verdict))
         if was_listed != verdict.live:
             self._log(observation, verdict, before)
+
+    async def _promise(self, operation_id: str, found: Estimate) -> None:
+        """Keep the first estimate of a run."""
+        now = time.time()
+        if await self.recorder.attempt(lambda store: store.paces.promise(operation_id, now, found.low, found.high)):
+            self.estimates.recorded(operation_id)
 
     def _log(self, observation: Observation, verdict: Verdict, before: Observation | None) -> None:
         """One line when an operation begins, or goes on after an end, and one when it ends."""

@@ -1,68 +1,98 @@
 """Writes observations to the memory, and keeps those that it does not take until it does."""
 
-import functools
+import asyncio
 import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from contextvars import Context
 
-from panel.domain.events import ConnectionChanged, EventBus
+from panel.domain.events import ConnectionChanged, EventBus, VerdictRecorded
 from panel.domain.observation import Observation
 from panel.domain.state import Verdict
 from panel.storage.store import Storage
+
+KEPT = 100  # unwritten readings of one operation; changes of state among them are kept before others
+
+Entry = tuple[Observation, Verdict, float]
 
 log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """A full disk, or a lock that another program holds, costs no operation its poller, and no end is lost."""
+    """A poll does not wait for its reading to be written. A full disk, or a lock that another program holds, costs no
+    operation its poller, and no end is lost."""
 
     def __init__(self, store: Storage, bus: EventBus) -> None:
         self._store = store
         self._bus = bus
-        self._unwritten: dict[str, tuple[Observation, Verdict, float]] = {}  # what the memory has not taken yet
+        self._unwritten: dict[str, list[Entry]] = {}  # what the memory has not taken yet, the oldest first
+        self._task: asyncio.Task[None] | None = None
         self.failing_since: float | None = None  # the memory takes nothing since then (Unix seconds)
         self.reason = ""
 
     def remember(self, observation: Observation, verdict: Verdict, at: float) -> None:
-        """Write it now, or as soon as that is possible."""
-        operation_id = observation.snapshot.id
-        self._unwritten[operation_id] = (observation, verdict, at)
-        self._write(operation_id)
+        """Write it soon, or as soon as that is possible."""
+        waiting = self._unwritten.setdefault(observation.snapshot.id, [])
+        if len(waiting) > 1 and _same_state(waiting[-1], waiting[-2]) and _same_state(waiting[-1], (0, verdict, 0)):
+            waiting.pop()  # neither end of a state, so the next reading replaces it
+        del waiting[: max(len(waiting) + 1 - KEPT, 0)]
+        waiting.append((observation, verdict, at))
+        if self.failing_since is None:
+            self.retry()
 
     def recall(self, operation_id: str) -> Observation | None:
         unwritten = self._unwritten.get(operation_id)
-        return unwritten[0] if unwritten else self._store.memory.recall(operation_id)
+        return unwritten[-1][0] if unwritten else self._store.memory.recall(operation_id)
 
     def unwritten_ends(self) -> list[Observation]:
         """Operations whose end could not be written yet, the latest end first."""
-        ended = [observation for observation, verdict, _ in self._unwritten.values() if not verdict.live]
+        latest = [waiting[-1] for waiting in self._unwritten.values()]
+        ended = [observation for observation, verdict, _ in latest if not verdict.live]
         return sorted(ended, key=lambda each: -(each.snapshot.completed_at or each.changed_at))
 
     def retry(self) -> None:
         """Write what the memory has not taken yet, until it refuses."""
-        for operation_id in list(self._unwritten):
-            if not self._write(operation_id):
+        if self._unwritten and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._write_all(), context=Context())
+
+    async def flush(self) -> None:
+        """Try once to write everything, at a stop."""
+        while self._unwritten:
+            self.retry()
+            assert self._task is not None  # noqa: S101
+            await self._task
+            if self.failing_since is not None:
                 return
 
-    def attempt(self, write: Callable[[], object]) -> bool:
+    async def attempt(self, write: Callable[[Storage], object]) -> bool:
         """Whether the memory took it; what does not have to be kept is simply left out when it did not."""
         try:
-            write()
+            await self._store.write(write)
         except sqlite3.Error as exc:
             if self.failing_since is None:
                 log.warning("the memory cannot be written: %s", exc)
                 self.failing_since, self.reason = time.time(), str(exc)
                 self._bus.publish(ConnectionChanged())
             return False
-        if self.failing_since is not None and not self._store.write_problem():
+        if self.failing_since is not None and not await self._store.write(Storage.write_problem):
             log.info("the memory can be written again")
             self.failing_since = None
             self._bus.publish(ConnectionChanged())
         return True
 
-    def _write(self, operation_id: str) -> bool:
-        if not self.attempt(functools.partial(self._store.memory.remember, *self._unwritten[operation_id])):
-            return False
-        del self._unwritten[operation_id]
-        return True
+    async def _write_all(self) -> None:
+        while self._unwritten:
+            operation_id = next(iter(self._unwritten))
+            entries = tuple(self._unwritten[operation_id])
+            if not await self.attempt(lambda store, entries=entries: store.remember(entries)):  # type: ignore[misc]
+                return
+            left = [entry for entry in self._unwritten.pop(operation_id) if entry not in entries]
+            if left:  # came meanwhile
+                self._unwritten[operation_id] = left
+            for observation, verdict, _ in entries:
+                self._bus.publish(VerdictRecorded(observation, verdict))
+
+
+def _same_state(one: tuple[object, Verdict, float], other: tuple[object, Verdict, float]) -> bool:
+    return (one[1].state, one[1].word) == (other[1].state, other[1].word)

@@ -48,7 +48,10 @@ class EstimateStore:
 
     def promise(self, operation_id: str, at: float, low: float, high: float) -> None:
         """Write down the first estimate of a run; later ones are not kept."""
-        self._db.execute("INSERT OR IGNORE INTO promises VALUES (?, ?, ?, ?)", (operation_id, at, low, high))
+        self._db.execute(
+            "INSERT OR IGNORE INTO promises (operation_id, at, low, high) VALUES (?, ?, ?, ?)",
+            (operation_id, at, low, high),
+        )
 
     def promised(self, operation_id: str) -> bool:
         return bool(self._db.execute("SELECT 1 FROM promises WHERE operation_id = ?", (operation_id,)).fetchone())
@@ -64,7 +67,7 @@ class EstimateStore:
 
     def awake(self, since: float, now: float) -> None:
         """The panel that began at `since` still watches."""
-        self._db.execute("INSERT OR REPLACE INTO watches VALUES (?, ?)", (since, now))
+        self._db.execute("INSERT OR REPLACE INTO watches (since, until) VALUES (?, ?)", (since, now))
         self._db.execute("DELETE FROM watches WHERE until < ?", (now - KEPT_WATCHES,))
 
     def absences(self, since: float, until: float) -> list[tuple[float, float]]:

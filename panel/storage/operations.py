@@ -60,7 +60,11 @@ class OperationStore:
             " ".join(about).lower(),
             msgspec.json.encode(replace(observation, snapshot=replace(snapshot, epochs=()))).decode(),
         )
-        self._db.execute(f"INSERT OR REPLACE INTO operations VALUES ({', '.join('?' * len(row))})", row)
+        self._db.execute(
+            "INSERT OR REPLACE INTO operations (id, kind, live, state, strategy, symbol, timeframe, created_at,"
+            " ended_at, seconds, words, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
         self._keep_epochs(snapshot.id, snapshot.epochs, snapshot.read_at)
         self._keep_reading(observation, verdict, at)
 
@@ -144,7 +148,8 @@ class OperationStore:
     def asked(self, operation_id: str, what: str, by_whom: str, outcome: str = "") -> int:
         """Write down that somebody asked for something; returns what `answered` wants."""
         row = (operation_id, time.time(), what, by_whom, outcome)
-        return self._db.execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?)", row).lastrowid or 0
+        insert = "INSERT INTO requests (operation_id, at, what, by_whom, outcome) VALUES (?, ?, ?, ?, ?)"
+        return self._db.execute(insert, row).lastrowid or 0
 
     def answered(self, request: int, outcome: str) -> None:
         """What came of it."""
@@ -156,12 +161,12 @@ class OperationStore:
         )
         return [ActionRecord(*row) for row in rows]
 
-    def forget(self, before: float) -> int:
-        """Drop what ended before then; returns how many operations that were."""
-        old = "SELECT id FROM operations WHERE live = 0 AND ended_at < ?"
+    def forget(self, before: float, limit: int = -1) -> int:
+        """Drop what ended before then, the oldest first; returns how many operations that were."""
+        old = "SELECT id FROM operations WHERE live = 0 AND ended_at < ? ORDER BY ended_at LIMIT ?"
         for table in ("epochs", "readings", "requests", "starts", "promises"):
-            self._db.execute(f"DELETE FROM {table} WHERE operation_id IN ({old})", (before,))
-        return self._db.execute(f"DELETE FROM operations WHERE id IN ({old})", (before,)).rowcount
+            self._db.execute(f"DELETE FROM {table} WHERE operation_id IN ({old})", (before, limit))
+        return self._db.execute(f"DELETE FROM operations WHERE id IN ({old})", (before, limit)).rowcount
 
     def _whole(self, observation: Observation) -> Observation:
         return replace(observation, snapshot=replace(observation.snapshot, epochs=self.epochs(observation.snapshot.id)))
@@ -177,7 +182,11 @@ class OperationStore:
             if written.get(e.number) != e
         ]
         if new:
-            self._db.executemany("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)", new)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO epochs (operation_id, number, train_loss, val_loss, train_accuracy,"
+                " val_accuracy, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                new,
+            )
         self._written[operation_id] = epochs
         while len(self._written) > KNOWN_EPOCHS:
             del self._written[next(iter(self._written))]
@@ -193,7 +202,11 @@ class OperationStore:
         if last == said:
             return
         row = (snapshot.id, at, *said[:2], verdict.headline, *said[2:])
-        self._db.execute("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._db.execute(
+            "INSERT OR REPLACE INTO readings (operation_id, at, state, word, headline, percentage, step, epochs)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
         self._unthinned[snapshot.id] += 1
         if verdict.state in ENDS or self._unthinned[snapshot.id] > KEPT_READINGS:
             self._thin(snapshot.id)

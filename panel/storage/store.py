@@ -9,31 +9,60 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from panel.domain.gaps import Gap, Range
-from panel.domain.requests import OPEN, Load, Plan, Start
+from panel.domain.observation import Observation
+from panel.domain.requests import (
+    OPEN_LOADS,
+    OPEN_PLANS,
+    UNSETTLED,
+    Load,
+    LoadState,
+    Plan,
+    PlanState,
+    Start,
+    StartState,
+)
+from panel.domain.state import Verdict
 from panel.storage.estimates import EstimateStore
-from panel.storage.migrations import migrate
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
+from panel.storage.schema import migrate
+from panel.storage.writer import Writer
 
 ON_ITS_WAY = 60.0  # seconds in which a start that was not answered may still reach the backend
+
+_START = (
+    "SELECT starts.key, starts.kind, starts.form, starts.state, starts.operation_id, starts.message, starts.asked_at,"
+    " starts.by_whom, starts.owner, starts.attempt FROM starts"
+)
+_LOAD = "SELECT key, form, state, operation_id, message, attempts, plan, asked_at FROM loads"
+_PLAN = "SELECT key, form, state, operation_id, message, asked_at FROM plans"
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
+WRITE_PATIENCE = 2.0  # seconds that a write on the writer's thread waits for another program's lock
+BATCH = 200  # operations that are dropped in one transaction
+
+
 class Storage:
-    """One file, one connection, used from one thread; `memory` is its part about operations. The panel and
-    command lines may share the file. Raises sqlite3.Error or OSError when the folder is not writable."""
+    """One file; `memory` is its part about operations. Every method is synchronous, over one connection and from one
+    thread; in WAL mode a reader waits for no writer. `write` runs one of them on the writer's thread, over a
+    connection of its own. The panel and command lines may share the file. Raises sqlite3.Error or OSError when the
+    folder is not writable."""
 
     def __init__(self, path: Path, patience: float = 10.0) -> None:
         """`patience`: seconds that a later statement waits for a lock which another program holds."""
+        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
@@ -45,16 +74,36 @@ class Storage:
         self.memory = OperationStore(self._db)
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
+        self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)
 
     def close(self) -> None:
+        self._writer.close()
         self._db.close()
+
+    async def write(self, action: Callable[["Storage"], T]) -> T:
+        """What the action returns, committed and on disk as far as the action promises. Raises sqlite3.Error."""
+        return await self._writer.write(action)
+
+    def remember(self, entries: Sequence[tuple[Observation, Verdict, float]]) -> None:
+        """All of these observations, in one transaction."""
+        with self._at_once():
+            for entry in entries:
+                self.memory.remember(*entry)
 
     async def keep(self, days: int) -> None:
         """Drop what ended longer ago than so many days, now and every hour; runs until cancelled."""
         while True:
-            if days and (dropped := self.memory.forget(time.time() - days * 86_400)):
+            before, dropped = time.time() - days * 86_400, 0
+            while days and (batch := await self.write(lambda store, before=before: store.drop(before))):  # type: ignore[misc]
+                dropped += batch
+            if dropped:
                 log.info("forgot %d operations that ended more than %d days ago", dropped, days)
             await asyncio.sleep(3600)
+
+    def drop(self, before: float) -> int:
+        """Forget some operations that ended before then; returns how many."""
+        with self._at_once():
+            return self.memory.forget(before, BATCH)
 
     def write_problem(self) -> str:
         """Why nothing can be written down now; "" when it can, which was tried."""
@@ -66,43 +115,62 @@ class Storage:
         return ""
 
     def claim(
-        self, key: str, kind: str, form: dict[str, str], operation_id: str | None, by_whom: str = "the panel"
+        self,
+        key: str,
+        kind: str,
+        form: dict[str, str],
+        operation_id: str | None,
+        by_whom: str = "the panel",
+        owner: str = "",
+        attempt: int = 0,
     ) -> tuple[Start, bool]:
-        """The start with this key, and whether it is this call that made it: on disk, power cuts included."""
-        row = (key, kind, msgspec.json.encode(form).decode(), "sending", operation_id, "", time.time(), by_whom)
+        """The start with this key, or of this attempt of its owner, and whether it is this call that made it: on
+        disk, power cuts included."""
+        encoded = msgspec.json.encode(form).decode()
+        row = (key, kind, encoded, StartState.SENDING, operation_id, "", time.time(), by_whom, owner, attempt)
         with self._durably():
-            done = self._db.execute("INSERT OR IGNORE INTO starts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        start = self.start(key)
+            done = self._db.execute(
+                "INSERT OR IGNORE INTO starts (key, kind, form, state, operation_id, message, asked_at, by_whom, owner,"
+                " attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+        start = self.start_for(owner, attempt) if owner else self.start(key)
         assert start is not None  # noqa: S101  it was just written, or was there before
         return start, done.rowcount == 1
 
-    def settle(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> Start:
+    def settle(self, key: str, state: StartState, message: str = "", operation_id: str | None = None) -> Start:
         """Write down what became of a start, unless that is known: two may look for it at once, and the one
         that has not found it must not win."""
         self._db.execute(
             "UPDATE starts SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
-            "WHERE key = ? AND state IN ('sending', 'unconfirmed')",
-            (state, message, operation_id, key),
+            f"WHERE key = ? AND state IN ({_marks(UNSETTLED)})",
+            (state, message, operation_id, key, *UNSETTLED),
         )
         start = self.start(key)
         assert start is not None  # noqa: S101
         return start
 
     def start(self, key: str) -> Start | None:
-        row = self._db.execute("SELECT * FROM starts WHERE key = ?", (key,)).fetchone()
+        row = self._db.execute(f"{_START} WHERE key = ?", (key,)).fetchone()
+        return _start(row) if row else None
+
+    def start_for(self, owner: str, attempt: int = 0) -> Start | None:
+        """The start that was made for a load or plan."""
+        row = self._db.execute(f"{_START} WHERE owner = ? AND attempt = ? AND owner != ''", (owner, attempt)).fetchone()
         return _start(row) if row else None
 
     def unsettled_starts(self) -> list[Start]:
         """Starts whose outcome is unknown."""
-        return [
-            _start(row) for row in self._db.execute("SELECT * FROM starts WHERE state IN ('sending', 'unconfirmed')")
-        ]
+        return self._starts_in(*UNSETTLED)
+
+    def _starts_in(self, *states: StartState) -> list[Start]:
+        rows = self._db.execute(f"{_START} WHERE state IN ({_marks(states)})", states)
+        return [_start(row) for row in rows]
 
     def unanswered_starts(self) -> list[Start]:
         """Starts that may yet begin something, or have: open ones, and those that a person put aside. What was
         sent is on its way, whether anybody wants it or not."""
-        states = "state IN ('sending', 'unconfirmed', 'dismissed')"
-        return [_start(row) for row in self._db.execute(f"SELECT * FROM starts WHERE {states}")]
+        return self._starts_in(*UNSETTLED, StartState.DISMISSED)
 
     def possibly_running_loads(self, now: float) -> list[Start]:
         """Of these, data loads that may be about to run. One that was sent long ago is in the backend's list."""
@@ -111,26 +179,28 @@ class Storage:
 
     def starts_without_operation(self, since: float) -> list[Start]:
         """Starts that have begun an operation of which nothing is written down yet."""
-        unmet = "state = 'started' AND asked_at > ? AND operation_id NOT IN (SELECT id FROM operations)"
-        rows = self._db.execute(f"SELECT * FROM starts WHERE {unmet}", (since,))
+        missing = "operation_id NOT IN (SELECT id FROM operations)"
+        rows = self._db.execute(f"{_START} WHERE state = ? AND asked_at > ? AND {missing}", (StartState.STARTED, since))
         return [_start(row) for row in rows]
 
     def starts_of(self, operation_ids: list[str]) -> dict[str, Start]:
         """The starts that asked for these operations, by operation: one statement, however many there are."""
         among = "operation_id IN (SELECT value FROM json_each(?))"
-        rows = self._db.execute(f"SELECT * FROM starts WHERE {among}", (msgspec.json.encode(operation_ids).decode(),))
+        rows = self._db.execute(f"{_START} WHERE {among}", (msgspec.json.encode(operation_ids).decode(),))
         return {start.operation_id: start for start in map(_start, rows) if start.operation_id}
 
     def start_of(self, operation_id: str) -> Start | None:
         """The start that asked for this operation, through the panel."""
-        row = self._db.execute("SELECT * FROM starts WHERE operation_id = ?", (operation_id,)).fetchone()
+        row = self._db.execute(f"{_START} WHERE operation_id = ?", (operation_id,)).fetchone()
         return _start(row) if row else None
 
     def keep_row(self, stored: Range, gaps: tuple[Gap, ...] | None, asked_at: float | None) -> None:
         """What was told of one symbol's stored bars, and the gaps that were found in them."""
         found = None if gaps is None else msgspec.json.encode(gaps).decode()
         row = (stored.symbol, stored.timeframe, msgspec.json.encode(stored).decode(), found, asked_at)
-        self._db.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?)", row)
+        self._db.execute(
+            "INSERT OR REPLACE INTO ranges (symbol, timeframe, range, gaps, asked_at) VALUES (?, ?, ?, ?, ?)", row
+        )
 
     def rows(self) -> list[tuple[Range, tuple[Gap, ...] | None, float | None]]:
         decode = msgspec.json.decode
@@ -148,63 +218,69 @@ class Storage:
         return found
 
     def _insert_load(self, key: str, form: dict[str, str], plan: str) -> None:
-        row = (key, msgspec.json.encode(form).decode(), "waiting", None, "", 0, plan, time.time())
-        self._db.execute("INSERT OR IGNORE INTO loads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        row = (key, msgspec.json.encode(form).decode(), LoadState.WAITING, None, "", 0, plan, time.time())
+        self._db.execute(
+            "INSERT OR IGNORE INTO loads (key, form, state, operation_id, message, attempts, plan, asked_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
 
     def load(self, key: str) -> Load | None:
-        row = self._db.execute("SELECT * FROM loads WHERE key = ?", (key,)).fetchone()
+        row = self._db.execute(f"{_LOAD} WHERE key = ?", (key,)).fetchone()
         return _load(row) if row else None
 
     def open_loads(self) -> list[Load]:
         """The queue, its first first."""
-        marks = ", ".join("?" * len(OPEN))
-        rows = self._db.execute(f"SELECT * FROM loads WHERE state IN ({marks}) ORDER BY asked_at", OPEN)
+        rows = self._db.execute(f"{_LOAD} WHERE state IN ({_marks(OPEN_LOADS)}) ORDER BY asked_at", OPEN_LOADS)
         return [_load(row) for row in rows]
 
     def loads_of(self, plan: str) -> list[Load]:
-        return [_load(row) for row in self._db.execute("SELECT * FROM loads WHERE plan = ? ORDER BY asked_at", (plan,))]
+        return [_load(row) for row in self._db.execute(f"{_LOAD} WHERE plan = ? ORDER BY asked_at", (plan,))]
 
-    def settle_load(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> bool:
+    def settle_load(self, key: str, state: LoadState, message: str = "", operation_id: str | None = None) -> bool:
         """Write down how far it is, unless it has ended, or was removed, in between: then False."""
-        return self._settle("loads", key, state, message, operation_id)
+        return self._settle("loads", OPEN_LOADS, key, state, message, operation_id)
 
-    def _settle(self, table: str, key: str, state: str, message: str, operation_id: str | None) -> bool:
-        marks = ", ".join("?" * len(OPEN))
+    def _settle(
+        self, table: str, unfinished: Sequence[str], key: str, state: str, message: str, operation_id: str | None
+    ) -> bool:
         done = self._db.execute(
             f"UPDATE {table} SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
-            f"WHERE key = ? AND state IN ({marks})",
-            (state, message, operation_id, key, *OPEN),
+            f"WHERE key = ? AND state IN ({_marks(unfinished)})",
+            (state, message, operation_id, key, *unfinished),
         )
         return done.rowcount == 1
 
     def next_attempt(self, key: str) -> None:
         self._db.execute(
-            "UPDATE loads SET attempts = attempts + 1, state = 'waiting' WHERE key = ? AND state = 'starting'",
-            (key,),
+            "UPDATE loads SET attempts = attempts + 1, state = ? WHERE key = ? AND state = ?",
+            (LoadState.WAITING, key, LoadState.STARTING),
         )
 
-    def withdrawn_starts(self) -> list[tuple[str, Start]]:
-        """Loads and plans that were cancelled while they were being started, with the start, once that is
-        known to have begun an operation, which is no longer wanted. As (key, start)."""
+    def withdrawn_starts(self) -> list[Start]:
+        """Starts of loads and plans that were cancelled meanwhile, once they are known to have begun an operation,
+        which is no longer wanted."""
+        unwanted = "state = ? AND operation_id IS NULL"
         rows = self._db.execute(
-            "SELECT loads.key, starts.* FROM loads JOIN starts ON starts.key = loads.key || '.' || loads.attempts "
-            "WHERE loads.state = 'cancelled' AND loads.operation_id IS NULL AND starts.state = 'started' UNION ALL "
-            "SELECT plans.key, starts.* FROM plans JOIN starts ON starts.key = plans.key || '.train' "
-            "WHERE plans.state = 'cancelled' AND plans.operation_id IS NULL AND starts.state = 'started'"
+            f"{_START} JOIN (SELECT key, attempts FROM loads WHERE {unwanted} UNION ALL"
+            f" SELECT key, 0 FROM plans WHERE {unwanted}) AS owners"
+            " ON starts.owner = owners.key AND starts.attempt = owners.attempts AND owner != '' WHERE starts.state = ?",
+            (LoadState.CANCELLED, PlanState.CANCELLED, StartState.STARTED),
         )
-        return [(row[0], _start(row[1:])) for row in rows]
+        return [_start(row) for row in rows]
 
     def mark_withdrawn(self, key: str, operation_id: str) -> None:
-        for table in ("loads", "plans"):
+        for table, cancelled in (("loads", LoadState.CANCELLED), ("plans", PlanState.CANCELLED)):
             self._db.execute(
-                f"UPDATE {table} SET operation_id = ? WHERE key = ? AND state = 'cancelled'", (operation_id, key)
+                f"UPDATE {table} SET operation_id = ? WHERE key = ? AND state = ?", (operation_id, key, cancelled)
             )
 
     def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
         """A plan with its loads, once for each key."""
-        row = (key, msgspec.json.encode(form).decode(), "waiting", None, "", time.time())
+        row = (key, msgspec.json.encode(form).decode(), PlanState.WAITING, None, "", time.time())
         with self._durably(), self._at_once():
-            if self._db.execute("INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
+            columns = "key, form, state, operation_id, message, asked_at"
+            if self._db.execute(f"INSERT OR IGNORE INTO plans ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
                 for number, load in enumerate(loads):
                     self._insert_load(f"{key}-load-{number}", load, key)
         found = self.plan(key)
@@ -212,24 +288,25 @@ class Storage:
         return found
 
     def plan(self, key: str) -> Plan | None:
-        row = self._db.execute("SELECT * FROM plans WHERE key = ?", (key,)).fetchone()
+        row = self._db.execute(f"{_PLAN} WHERE key = ?", (key,)).fetchone()
         return _plan(row) if row else None
 
     def open_plans(self) -> list[Plan]:
-        marks = ", ".join("?" * len(OPEN))
-        rows = self._db.execute(f"SELECT * FROM plans WHERE state IN ({marks}) ORDER BY asked_at", OPEN)
+        rows = self._db.execute(f"{_PLAN} WHERE state IN ({_marks(OPEN_PLANS)}) ORDER BY asked_at", OPEN_PLANS)
         return [_plan(row) for row in rows]
 
     def told_plans(self, since: float) -> list[Plan]:
         """Plans that are under way, and those that stopped since then: the newest first."""
-        marks = ", ".join("?" * len(OPEN))
-        told = f"state IN ({marks}) OR (state = 'stopped' AND asked_at > ?)"
-        rows = self._db.execute(f"SELECT * FROM plans WHERE {told} ORDER BY asked_at DESC LIMIT 20", (*OPEN, since))
+        rows = self._db.execute(
+            f"{_PLAN} WHERE state IN ({_marks(OPEN_PLANS)}) OR (state = ? AND asked_at > ?)"
+            " ORDER BY asked_at DESC LIMIT 20",
+            (*OPEN_PLANS, PlanState.STOPPED, since),
+        )
         return [_plan(row) for row in rows]
 
-    def settle_plan(self, key: str, state: str, message: str = "", operation_id: str | None = None) -> bool:
+    def settle_plan(self, key: str, state: PlanState, message: str = "", operation_id: str | None = None) -> bool:
         """As `settle_load`."""
-        return self._settle("plans", key, state, message, operation_id)
+        return self._settle("plans", OPEN_PLANS, key, state, message, operation_id)
 
     @contextmanager
     def _durably(self) -> Iterator[None]:
@@ -266,15 +343,19 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 
 
 def _start(row: tuple[Any, ...]) -> Start:
-    key, kind, form, *rest = row
-    return Start(key, kind, msgspec.json.decode(form), *rest)
+    key, kind, form, state, *rest = row
+    return Start(key, kind, msgspec.json.decode(form), StartState(state), *rest)
 
 
 def _load(row: tuple[Any, ...]) -> Load:
-    key, form, *rest = row
-    return Load(key, msgspec.json.decode(form), *rest)
+    key, form, state, *rest = row
+    return Load(key, msgspec.json.decode(form), LoadState(state), *rest)
 
 
 def _plan(row: tuple[Any, ...]) -> Plan:
-    key, form, *rest = row
-    return Plan(key, msgspec.json.decode(form), *rest)
+    key, form, state, *rest = row
+    return Plan(key, msgspec.json.decode(form), PlanState(state), *rest)
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from panel.domain.connection import Line
 from panel.domain.gaps import Row
-from panel.domain.requests import OPEN, Load, Plan
+from panel.domain.requests import Load, LoadState, Plan, Start
 from panel.domain.snapshot import Snapshot
 from panel.views.charts import RowView, Span, row_view, span_of
-from panel.workflows.queue import start_key
 
 Pair = tuple[str, str]  # symbol, timeframe
 
@@ -27,11 +26,12 @@ class StoredView:
 
 @dataclass(frozen=True, slots=True)
 class QueuedLoad:
-    """One load, the panel's own or (without `load`) somebody else's. `start`: the key of its present start."""
+    """One load, the panel's own or (without `load`) somebody else's. `start`: its present one, while that is not
+    confirmed."""
 
     load: Load | None
     snapshot: Snapshot | None
-    start: str | None
+    start: Start | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class PlanView:
     share: int
     now: float
     open: bool
+    start: Start | None
 
 
 def stored_view(
@@ -70,21 +71,28 @@ def stored_view(
 
 
 def queue_view(
-    own: Sequence[Load], running: Sequence[Snapshot], operations: Mapping[str, Snapshot], *, uncertain: bool
+    own: Sequence[Load],
+    running: Sequence[Snapshot],
+    operations: Mapping[str, Snapshot],
+    starts: Mapping[str, Start],
+    *,
+    uncertain: bool,
 ) -> QueueView:
-    """`running`: every load that runs; `operations`: those of the panel's own loads, by id; `uncertain`: some load
-    may be about to begin."""
+    """`running`: every load that runs; `operations`: those of the panel's own loads, by id; `starts`: the
+    present starts of the unconfirmed ones, by the load's key; `uncertain`: some load may be about to begin."""
     others = [QueuedLoad(None, snapshot, None) for snapshot in running if snapshot.id not in operations]
-    ours = [QueuedLoad(load, operations.get(load.operation_id or ""), start_key(load)) for load in own]
+    ours = [QueuedLoad(load, operations.get(load.operation_id or ""), starts.get(load.key)) for load in own]
     # One that is not confirmed holds the queue until a person decides.
-    return QueueView(others + ours, bool(own) and all(load.state == "waiting" for load in own) and uncertain)
+    return QueueView(others + ours, bool(own) and all(load.state is LoadState.WAITING for load in own) and uncertain)
 
 
-def plan_view(plan: Plan, loads: Sequence[Load], operations: Mapping[str, Snapshot], now: float) -> PlanView:
-    """`operations`: those of the loads that have begun, by id."""
+def plan_view(
+    plan: Plan, loads: Sequence[Load], operations: Mapping[str, Snapshot], start: Start | None, now: float
+) -> PlanView:
+    """`operations`: those of the loads that have begun, by id; `start`: that of the training."""
     steps = []
     for load in loads:
         snapshot = operations.get(load.operation_id or "")
-        at = 100.0 if load.state == "done" else min(snapshot.percentage, 99.0) if snapshot else 0.0
+        at = 100.0 if load.state is LoadState.DONE else min(snapshot.percentage, 99.0) if snapshot else 0.0
         steps.append(PlanStep(load, snapshot, at))
-    return PlanView(plan, steps, int(sum(step.at for step in steps) / (len(steps) + 1)), now, plan.state in OPEN)
+    return PlanView(plan, steps, int(sum(step.at for step in steps) / (len(steps) + 1)), now, plan.open, start)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from panel.domain.attention import WANTING
 from panel.domain.connection import Line
 from panel.domain.observation import Observation
-from panel.domain.requests import Load, Plan, Start
+from panel.domain.requests import Load, LoadState, Plan, Start
 from panel.domain.system_health import Link, chain, trouble
 from panel.domain.workers import Worker, WorkerList
 from panel.views.operation import OperationView
@@ -79,7 +79,7 @@ def home_view(
         silent=line.failing_since is not None,
         asking=line.answered_at is None,
         now=now,
-        waiting=[load for load in loads if load.state == "waiting"],
+        waiting=[load for load in loads if load.state is LoadState.WAITING],
         plans=plans,
     )
 

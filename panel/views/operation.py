@@ -14,7 +14,7 @@ from panel.domain.gaps import Row
 from panel.domain.history import ActionRecord, RecordedReading
 from panel.domain.observation import Observation
 from panel.domain.report import report
-from panel.domain.requests import Start
+from panel.domain.requests import Start, StartState
 from panel.domain.results import Figure, ResultTable
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
@@ -133,7 +133,7 @@ def with_start(actions: Sequence[ActionRecord], start: Start | None) -> list[Act
     """What was asked for through the panel, its start included."""
     if start is None or any(action.what == "start" for action in actions):
         return list(actions)
-    outcome = "taken" if start.state == "started" else start.message
+    outcome = "taken" if start.state is StartState.STARTED else start.message
     return [*actions, ActionRecord(start.asked_at, "start", start.by_whom, outcome)]
 
 

@@ -15,14 +15,14 @@ from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationsListed, QueueChanged, StartsChanged
 from panel.domain.gaps import DAY
-from panel.domain.requests import OPEN, Load, Plan, Start
+from panel.domain.requests import Load, LoadState, Plan, PlanState, Start, StartState
 from panel.domain.values import moment
 from panel.domain.verdict import State
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
-from panel.workflows.starting import StartWorkflow
+from panel.workflows.starting import StartWorkflow, new_key
 
 ROUND = 1.0  # seconds between looks at what the first load has come to
 DECIDED_WITHIN = 3.0  # seconds that a submit waits to learn whether its load begins at once
@@ -73,7 +73,7 @@ class LoadQueue:
         """The load once it has begun, was refused or has to wait for another; as it is after DECIDED_WITHIN."""
         with suppress(asyncio.TimeoutError):
             async with asyncio.timeout(DECIDED_WITHIN):
-                while load.state == "starting" or (load.state == "waiting" and not self.others()):
+                while load.state is LoadState.STARTING or (load.state is LoadState.WAITING and not self.others()):
                     await self._news.wait()
                     load = self._store.load(load.key) or load
         return load
@@ -92,22 +92,24 @@ class LoadQueue:
         """Take a load out of the queue, or cancel it when it runs; one that is just being started is cancelled
         as soon as it is known what it began. Raises CLIClientError."""
         load = self._store.load(key)
-        if load is None or load.state not in OPEN:
+        if load is None or not load.open:
             return
         if load.operation_id:
             await self._stop_operation(load.operation_id)
-        self._store.settle_load(key, "cancelled", operation_id=load.operation_id)
-        if load.state == "unconfirmed":  # the person knows that, and decides
-            self._starting.dismiss(start_key(load))
+        self._store.settle_load(key, LoadState.CANCELLED, operation_id=load.operation_id)
+        start = self._store.start_for(key, load.attempts)
+        if load.state is LoadState.UNCONFIRMED and start is not None:  # the person knows that, and decides
+            await self._starting.dismiss(start.key)
         self.wake()
 
     async def cancel_plan(self, key: str) -> None:
         plan = self._store.plan(key)
-        if plan is None or plan.state not in OPEN:
+        if plan is None or not plan.open:
             return
-        self._store.settle_plan(key, "cancelled")
-        if plan.state == "unconfirmed":
-            self._starting.dismiss(f"{key}.train")
+        self._store.settle_plan(key, PlanState.CANCELLED)
+        start = self._store.start_for(key)
+        if plan.state is PlanState.UNCONFIRMED and start is not None:
+            await self._starting.dismiss(start.key)
         failed: CLIClientError | None = None
         for load in self._store.loads_of(key):
             try:
@@ -143,20 +145,20 @@ class LoadQueue:
         self._events.publish(QueueChanged())
 
     async def _round(self) -> None:
-        for key, start in self._store.withdrawn_starts():
+        for start in self._store.withdrawn_starts():
             if start.operation_id:
                 try:
                     await self._stop_operation(start.operation_id)
                 except CLIClientError as exc:
                     log.info("a withdrawn start is not cancelled yet: %s", exc.message)
                 else:
-                    self._store.mark_withdrawn(key, start.operation_id)
+                    self._store.mark_withdrawn(start.owner, start.operation_id)
         queue = self._store.open_loads()
         for load in queue:
-            if load.state != "waiting":
+            if load.state is not LoadState.WAITING:
                 await self._follow(load)
         queue = self._store.open_loads()
-        waiting = [load for load in queue if load.state == "waiting"]
+        waiting = [load for load in queue if load.state is LoadState.WAITING]
         for operation_id in self.others() if waiting else []:
             self._relay.wake(operation_id)  # somebody waits for its end
         if waiting and len(waiting) == len(queue) and not self.others() and not self._in_doubt():
@@ -183,29 +185,29 @@ class LoadQueue:
         return bool(self.others())
 
     async def _start(self, load: Load) -> None:
-        if not self._store.settle_load(load.key, "starting"):
+        if not self._store.settle_load(load.key, LoadState.STARTING):
             return  # it was removed while the backend was asked
         adapter = KINDS["data_load"].from_form(load.form)
-        start = await self._starting.submit(start_key(load), adapter, load.form)
+        start = await self._starting.submit(new_key(), adapter, load.form, owner=load.key, attempt=load.attempts)
         self._started(load, start)
-        if start.state == "started" and start.operation_id:
+        if start.state is StartState.STARTED and start.operation_id:
             await self._relay.look(start.operation_id)
-        elif start.state in ("unsent", "refused"):
+        elif start.state in (StartState.UNSENT, StartState.REFUSED):
             await asyncio.sleep(ROUND)
 
     def _started(self, load: Load, start: Start) -> None:
         """What has become of the start, written down for its load."""
-        busy = start.state == "refused" and any(word in start.message for word in BUSY_WORDS)
-        if start.state == "started":
-            self._store.settle_load(load.key, "running", operation_id=start.operation_id)
-        elif start.state == "unsent" or busy:
+        busy = start.state is StartState.REFUSED and any(word in start.message for word in BUSY_WORDS)
+        if start.state is StartState.STARTED:
+            self._store.settle_load(load.key, LoadState.RUNNING, operation_id=start.operation_id)
+        elif start.state is StartState.UNSENT or busy:
             self._store.next_attempt(load.key)  # nothing began: later
-        elif start.state == "refused":
-            self._store.settle_load(load.key, "refused", start.message)
-        elif start.state == "dismissed":
-            self._store.settle_load(load.key, "cancelled", start.message)
-        elif start.state == "unconfirmed" != load.state:
-            self._store.settle_load(load.key, "unconfirmed", start.message)
+        elif start.state is StartState.REFUSED:
+            self._store.settle_load(load.key, LoadState.REFUSED, start.message)
+        elif start.state is StartState.DISMISSED:
+            self._store.settle_load(load.key, LoadState.CANCELLED, start.message)
+        elif start.state is StartState.UNCONFIRMED and load.state is not LoadState.UNCONFIRMED:
+            self._store.settle_load(load.key, LoadState.UNCONFIRMED, start.message)
         else:
             return
         self._changed()
@@ -213,32 +215,34 @@ class LoadQueue:
     async def _follow(self, load: Load) -> None:
         if load.operation_id is None:
             # The panel stopped in mid-start, or the answer was lost: the start's own record knows more.
-            start = self._store.start(start_key(load))
+            start = self._store.start_for(load.key, load.attempts)
             if start is not None:
                 self._started(load, start)
             else:
-                self._store.settle_load(load.key, "waiting")
+                self._store.settle_load(load.key, LoadState.WAITING)
                 self._changed()
             return
         observation = await self._relay.look(load.operation_id)
         if observation is None:
-            self._store.settle_load(load.key, "failed", "The backend no longer knows this load.")
+            self._store.settle_load(load.key, LoadState.FAILED, "The backend no longer knows this load.")
             self._changed()
         elif not (verdict := self._relay.verdict(observation)).live:
             good = verdict.state is State.COMPLETED
-            self._store.settle_load(load.key, "done" if good else "failed", "" if good else verdict.headline)
+            self._store.settle_load(
+                load.key, LoadState.DONE if good else LoadState.FAILED, "" if good else verdict.headline
+            )
             self._changed()
 
     async def _advance(self, plan: Plan) -> None:
         """Start the plan's training once its loads are through and the bars are really there."""
         loads = self._store.loads_of(plan.key)
-        if plan.state == "waiting":
-            bad = next((load for load in loads if load.state in ("failed", "refused", "cancelled")), None)
+        if plan.state is PlanState.WAITING:
+            bad = next((load for load in loads if not load.open and load.state is not LoadState.DONE), None)
             if bad is not None:
                 what = f"{bad.form.get('symbol')} {bad.form.get('timeframe')}"
                 self._stop(plan, f"The load of {what} did not succeed, so the training was not started. {bad.message}")
                 return
-            if any(load.state in OPEN for load in loads):
+            if any(load.open for load in loads):
                 return
             for load in loads:
                 symbol, timeframe = load.form["symbol"].upper(), load.form["timeframe"]
@@ -251,23 +255,24 @@ class LoadQueue:
                     short = "came back short: no stored bar lies in the training's period."
                     self._stop(plan, f"{symbol} {timeframe} {short}")
                     return
-            if not self._store.settle_plan(plan.key, "starting"):
+            if not self._store.settle_plan(plan.key, PlanState.STARTING):
                 return  # it was cancelled while the backend was asked
-            start = await self._starting.submit(f"{plan.key}.train", KINDS["training"].from_form(plan.form), plan.form)
+            training = KINDS["training"].from_form(plan.form)
+            start = await self._starting.submit(new_key(), training, plan.form, owner=plan.key)
         else:
-            found = self._store.start(f"{plan.key}.train")
+            found = self._store.start_for(plan.key)
             if found is None:  # the panel stopped before the intent was written: nothing was sent
-                self._store.settle_plan(plan.key, "waiting")
+                self._store.settle_plan(plan.key, PlanState.WAITING)
                 return
             start = found
-        if start.state == "sending":
+        if start.state is StartState.SENDING:
             return
-        if start.state == "started":
-            self._store.settle_plan(plan.key, "started", operation_id=start.operation_id)
-        elif start.state in ("refused", "unsent", "dismissed"):
+        if start.state is StartState.STARTED:
+            self._store.settle_plan(plan.key, PlanState.STARTED, operation_id=start.operation_id)
+        elif start.state in (StartState.REFUSED, StartState.UNSENT, StartState.DISMISSED):
             self._stop(plan, start.message)
-        elif plan.state != "unconfirmed":
-            self._store.settle_plan(plan.key, "unconfirmed", start.message)
+        elif plan.state is not PlanState.UNCONFIRMED:
+            self._store.settle_plan(plan.key, PlanState.UNCONFIRMED, start.message)
         else:
             return
         self._changed()
@@ -283,10 +288,5 @@ class LoadQueue:
                     raise
 
     def _stop(self, plan: Plan, message: str) -> None:
-        self._store.settle_plan(plan.key, "stopped", message)
+        self._store.settle_plan(plan.key, PlanState.STOPPED, message)
         self._changed()
-
-
-def start_key(load: Load) -> str:
-    """The key of the start that is this load's present attempt."""
-    return f"{load.key}.{load.attempts}"

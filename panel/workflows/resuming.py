@@ -6,6 +6,7 @@ the run before it. So it is offered when everything speaks for it, and looked at
 """
 
 import asyncio
+import sqlite3
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from panel.backend.ktrdr import Ktrdr
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.events import CheckpointChecked, EventBus, OperationChanged
 from panel.domain.observation import Observation
+from panel.domain.requests import ResumeState
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
@@ -30,9 +32,9 @@ KEPT = 100  # operations whose checkpoint or attempt is kept in mind
 
 @dataclass(slots=True)
 class Attempt:
-    """One pressing of the button. `state`: waiting (for a worker), sending, taken or refused."""
+    """One pressing of the button."""
 
-    state: str = "waiting"
+    state: ResumeState = ResumeState.WAITING
     message: str = ""
     since: float = field(default_factory=time.time)
     task: "asyncio.Task[None] | None" = None
@@ -149,12 +151,14 @@ class ResumeWorkflow:
         try:
             attempt.message = await self._free(operation_id) or await self._harmful(operation_id)
             if not attempt.message:
-                attempt.state = "sending"
+                attempt.state = ResumeState.SENDING
                 await self._relay.resume(operation_id, by_whom)
                 attempt.message = self._unheard(operation_id)
         except CLIClientError as exc:
             attempt.message = exc.message
-        attempt.state = "refused" if attempt.message else "taken"
+        except sqlite3.Error as exc:
+            attempt.message = f"The panel cannot write its memory ({exc}). Nothing was sent."
+        attempt.state = ResumeState.REFUSED if attempt.message else ResumeState.TAKEN
 
     async def _free(self, operation_id: str) -> str:
         """Wait for a training worker that has nothing to do; "" once there is one. After a cancel the backend calls

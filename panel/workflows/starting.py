@@ -9,15 +9,17 @@ started something: the operation is then looked for in what the backend knows, a
 import asyncio
 import logging
 import secrets
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from panel.adapters import Kind
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationFound, StartConfirmed, StartsChanged
-from panel.domain.requests import Start
+from panel.domain.requests import Start, StartState
 from panel.domain.verdict import Observation
 from panel.errors import CLIClientError
 from panel.storage.store import Storage
@@ -55,18 +57,24 @@ class StartWorkflow:
         self._store = store
         self._events = events
         self._under_way: dict[str, asyncio.Task[Start]] = {}
+        self._unwritten: dict[str, Start] = {}  # outcomes that the memory has not taken yet
         self._looked: dict[str, float] = {}  # key -> when it was last looked for, monotonic
 
-    async def submit(self, key: str, adapter: Kind, form: Mapping[str, str], by_whom: str = "the panel") -> Start:
-        """Start it, unless this key has started something already; returns what became of it."""
+    async def submit(
+        self,
+        key: str,
+        adapter: Kind,
+        form: Mapping[str, str],
+        by_whom: str = "the panel",
+        owner: str = "",
+        attempt: int = 0,
+    ) -> Start:
+        """Start it, unless this key, or this attempt of its owner, has started something already; returns what became
+        of it."""
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
-        operation_id = new_id(adapter.kind) if adapter.takes_id else None
-        start, fresh = self._store.claim(key, adapter.kind, dict(form), operation_id, by_whom)
-        if not fresh:
-            return start
         # A task of its own: a browser that goes away must not cut a start in half.
-        task = asyncio.create_task(self._send(start, adapter))
+        task = asyncio.create_task(self._claim_and_send(key, adapter, dict(form), by_whom, owner, attempt))
         self._under_way[key] = task
         task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
@@ -78,27 +86,27 @@ class StartWorkflow:
     async def check_again(self, key: str) -> Start | None:
         """Look once more for a start that is not confirmed; None for an unknown key."""
         start = self._store.start(key)
-        if start is None or start.state not in ("sending", "unconfirmed") or key in self._under_way:
+        if start is None or not start.unsettled or key in self._under_way or key in self._unwritten:
             return start
         return await self._look(start)
 
-    def dismiss(self, key: str) -> Start | None:
+    async def dismiss(self, key: str) -> Start | None:
         """A person says that it did not begin, or does not matter. It is looked for no more."""
         start = self._store.start(key)
-        if start is None or start.state != "unconfirmed":
+        if start is None or not start.unsettled or key in self._under_way or key in self._unwritten:
             return start
-        return self._settle(start, "dismissed", start.message)
+        return await self._settle(start, StartState.DISMISSED, start.message)
 
-    def choose(self, key: str, operation_id: str) -> Start | None:
+    async def choose(self, key: str, operation_id: str) -> Start | None:
         """A person says which of the candidates it is."""
         start = self._store.start(key)
         if start is None or operation_id not in [observation.snapshot.id for observation in self.might_be(start)]:
             return start
-        return self._settle(start, "started", operation_id=operation_id)
+        return await self._settle(start, StartState.STARTED, operation_id=operation_id)
 
     def might_be(self, start: Start) -> list[Observation]:
         """Operations that this start may have begun, as far as the panel has heard of any."""
-        if start.state not in ("sending", "unconfirmed") or start.operation_id:
+        if not start.unsettled or start.operation_id:
             return []
         known = [
             observation
@@ -111,6 +119,8 @@ class StartWorkflow:
         """Until cancelled: look for what is open, also what an earlier panel or a command line left behind."""
         before: list[Start] = []
         while True:
+            for start in list(self._unwritten.values()):
+                await self._settle(start, start.state, start.message, start.operation_id)
             for start in self._store.starts_without_operation(time.time() - _DAY):
                 self._events.publish(StartConfirmed(start))
             opened = self._store.unsettled_starts()
@@ -120,7 +130,7 @@ class StartWorkflow:
                 if self._due(start):
                     await self.check_again(start.key)
             before = self._store.unsettled_starts()
-            self._looked = {start.key: self._looked.get(start.key, 0.0) for start in before}
+            self._looked = {start.key: self._looked[start.key] for start in before if start.key in self._looked}
             await asyncio.sleep(ROUND)
 
     async def close(self) -> None:
@@ -133,9 +143,21 @@ class StartWorkflow:
         await asyncio.gather(*left, return_exceptions=True)
 
     def _due(self, start: Start) -> bool:
+        if start.key not in self._looked:  # once after every start-up, however old it is
+            return True
         age = time.time() - start.asked_at
         pace = next((pace for until, pace in _PACES if age < until), None)
-        return pace is not None and time.monotonic() - self._looked.get(start.key, 0.0) > pace
+        return pace is not None and time.monotonic() - self._looked[start.key] > pace
+
+    async def _claim_and_send(
+        self, key: str, adapter: Kind, form: dict[str, str], by_whom: str, owner: str, attempt: int
+    ) -> Start:
+        """Raises sqlite3.Error, and sends nothing, when the intent cannot be written."""
+        operation_id = new_id(adapter.kind) if adapter.takes_id else None
+        start, fresh = await self._store.write(
+            lambda store: store.claim(key, adapter.kind, form, operation_id, by_whom, owner, attempt)
+        )
+        return await self._send(start, adapter) if fresh else start
 
     async def _send(self, start: Start, adapter: Kind) -> Start:
         if start.operation_id:
@@ -147,19 +169,19 @@ class StartWorkflow:
         except CLIClientError as exc:
             return await self._failed(start, exc)
         log.debug("start answered", extra={"operation": operation_id, "kind": start.kind})
-        return self._settle(start, "started", operation_id=operation_id)
+        return await self._settle(start, StartState.STARTED, operation_id=operation_id)
 
     async def _failed(self, start: Start, exc: CLIClientError) -> Start:
         log.warning("start of %s failed status=%s sent=%s: %s", start.kind, exc.status_code, exc.sent, exc.message)
         if not exc.sent:
-            return self._settle(start, "unsent", exc.message)
+            return await self._settle(start, StartState.UNSENT, exc.message)
         if exc.refused:
-            return self._settle(start, "refused", exc.message)
-        start = self._settle(start, "sending", exc.message)
+            return await self._settle(start, StartState.REFUSED, exc.message)
+        start = await self._settle(start, StartState.SENDING, exc.message)
         for pause in CHECKS:
             await asyncio.sleep(pause)
             start = await self._look(start, give_up=pause == CHECKS[-1])
-            if start.state == "started":
+            if start.state is StartState.STARTED:
                 break
         return start
 
@@ -174,9 +196,9 @@ class StartWorkflow:
             found = None
         if found is not None:
             log.info("found what was started %s operation=%s", start.kind, found)
-            return self._settle(start, "started", operation_id=found)
+            return await self._settle(start, StartState.STARTED, operation_id=found)
         if give_up if give_up is not None else time.time() - start.asked_at > ANSWERED_BY:
-            return self._settle(start, "unconfirmed", start.message)
+            return await self._settle(start, StartState.UNCONFIRMED, start.message)
         return self._store.start(start.key) or start
 
     async def _search(self, start: Start) -> str | None:
@@ -205,9 +227,19 @@ class StartWorkflow:
         observation = self._store.memory.recall(operation_id)
         return self._store.start_of(operation_id) is not None or (observation is not None and observation.snapshot.full)
 
-    def _settle(self, start: Start, state: str, message: str = "", operation_id: str | None = None) -> Start:
-        settled = self._store.settle(start.key, state, message, operation_id)
-        if settled.state == "started":
+    async def _settle(
+        self, start: Start, state: StartState, message: str = "", operation_id: str | None = None
+    ) -> Start:
+        try:
+            settled = await self._store.write(lambda store: store.settle(start.key, state, message, operation_id))
+        except sqlite3.Error as exc:
+            # What was sent is sent: the caller hears what came of it, and it is written when that is possible.
+            log.warning("the outcome of a start cannot be written yet: %s", exc)
+            settled = replace(start, state=state, message=message, operation_id=operation_id or start.operation_id)
+            self._unwritten[start.key] = settled
+        else:
+            self._unwritten.pop(start.key, None)
+        if settled.state is StartState.STARTED:
             self._events.publish(StartConfirmed(settled))
         self._events.publish(StartsChanged())
         return settled

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from panel.adapters import KINDS, Kind
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY
-from panel.domain.requests import Load, Start
+from panel.domain.requests import Load, LoadState, Start, StartState
 from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
 from panel.workflows.backtest_preflight import completed, known_models
@@ -68,7 +68,7 @@ class Unconfirmed:
 
     @property
     def open(self) -> bool:
-        return self.start.state != "dismissed"
+        return self.start.state is not StartState.DISMISSED
 
 
 SubmitResult = Started | Queued | Invalid | Refused | NeedsConfirmation | NotSent | Unconfirmed
@@ -122,10 +122,14 @@ class SubmitWorkflow:
         return result_of(await self._starts.submit(key, made, values, actor))
 
     async def _enqueue(self, queue: LoadQueue, values: dict[str, str], key: str, *, repeatable: bool) -> SubmitResult:
-        if repeatable and (before := queue.load(key)) is not None and before.state in ("refused", "cancelled"):
+        if (
+            repeatable
+            and (before := queue.load(key)) is not None
+            and before.state in (LoadState.REFUSED, LoadState.CANCELLED)
+        ):
             key = new_key()
         load = await queue.decided(queue.add(key, values))
-        if load.state == "refused":
+        if load.state is LoadState.REFUSED:
             return Refused(load.message, _blame("data_load", load.message))
         return Started(load.operation_id) if load.operation_id else Queued(load)
 
@@ -163,11 +167,11 @@ async def _would_replace(sources: Sources, values: dict[str, str]) -> str:
 def result_of(start: Start) -> SubmitResult:
     """What became of a start."""
     match start.state:
-        case "started":
+        case StartState.STARTED:
             return Started(start.operation_id or "")
-        case "refused":
+        case StartState.REFUSED:
             return Refused(start.message, _blame(start.kind, start.message))
-        case "unsent":
+        case StartState.UNSENT:
             return NotSent(start.message)
     return Unconfirmed(start)
 

@@ -200,6 +200,7 @@ async def test_quirk_15_a_cancelled_training_that_is_still_worked_on_is_told_fro
         )
         backend.workers = []
         await until(lambda: relay.verdict(relay.known("op_a")).word == "Cancelled")
+        await relay.recorder.flush()
         states = [reading.state for reading in relay._store.memory.readings("op_a")]
         assert states[-2:] == ["stray", "cancelled"]
 

@@ -53,6 +53,7 @@ def test_it_carries_all_that_the_panel_reads(wheel):
         names = set(archive.namelist())
     wanted = {f"panel/{file.relative_to(ROOT / 'panel')}" for file in (ROOT / "panel").rglob("*.py")}
     wanted |= {f"panel/{file.relative_to(ROOT / 'panel')}" for file in (ROOT / "panel").rglob("*.yaml")}
+    wanted |= {f"panel/{file.relative_to(ROOT / 'panel')}" for file in (ROOT / "panel").rglob("*.sql")}
     for folder in ("templates", "static"):
         files = [file for file in (ROOT / folder).rglob("*") if file.is_file()]
         wanted |= {f"panel/_assets/{file.relative_to(ROOT)}" for file in files}

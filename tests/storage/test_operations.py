@@ -1,18 +1,15 @@
 """What the panel remembers of operations, and how it is found again."""
 
-import sqlite3
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from panel.backend.entities import snapshot_of
 from panel.domain.history import OperationQuery
-from panel.domain.observation import Cancel, Observation, observed
+from panel.domain.observation import observed
 from panel.domain.state import State
 from panel.domain.verdict import judge
-from panel.storage.migrations import migrate
 from panel.storage.operations import KEPT_READINGS, OperationStore
 from panel.storage.store import Storage
 from tests.support.scripted import RESULT, corrupt, epochs, operation, percent, stamp
@@ -159,52 +156,3 @@ def test_what_ended_long_ago_is_dropped_and_nothing_that_runs(memory):
     assert memory.recall("op_old") is None and not memory.epochs("op_old")
     assert not memory.readings("op_old") and not memory.requests("op_old")
     assert memory.recall("op_lives") and memory.recall("op_new")
-
-
-def test_a_memory_of_an_earlier_version_is_taken_over(tmp_path):
-    db = sqlite3.connect(tmp_path / "panel.db", isolation_level=None)
-    db.executescript("""
-        CREATE TABLE operations (
-            id TEXT PRIMARY KEY, kind TEXT NOT NULL, finished INTEGER NOT NULL, forgotten INTEGER NOT NULL,
-            created_at REAL NOT NULL, changed_at REAL NOT NULL, cancel TEXT NOT NULL, cancel_at REAL,
-            snapshot TEXT NOT NULL
-        ) STRICT;
-        CREATE INDEX operations_by_age ON operations (created_at DESC);
-        CREATE INDEX operations_unfinished ON operations (finished) WHERE finished = 0;
-        CREATE TABLE starts (
-            key TEXT PRIMARY KEY, kind TEXT NOT NULL, form TEXT NOT NULL, state TEXT NOT NULL,
-            operation_id TEXT, message TEXT NOT NULL, asked_at REAL NOT NULL
-        ) STRICT;
-        PRAGMA user_version = 2;
-    """)
-    done = snapshot_of(operation("op_a", status="completed", result_summary=RESULT), NOW)
-    runs = snapshot_of(operation("op_b", metrics={"epochs": corrupt(3)}), NOW)
-    for snapshot, finished in ((done, 1), (runs, 0)):
-        row = (snapshot.id, "training", finished, 0, NOW, NOW + 1, "undelivered", NOW + 2)
-        db.execute(
-            "INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, msgspec.json.encode(snapshot).decode())
-        )
-    migrate(db)
-    memory = OperationStore(db)
-    assert memory.recall("op_a") == Observation(done, NOW + 1, cancel=Cancel.UNDELIVERED, cancel_at=NOW + 2)
-    assert [observation.snapshot for observation in memory.unfinished()] == [runs]
-    assert len(memory.epochs("op_b")) == 3
-    migrate(db)  # nothing is left to do
-
-
-def test_a_step_that_fails_leaves_the_memory_as_it_was(tmp_path):
-    db = sqlite3.connect(tmp_path / "panel.db", isolation_level=None)
-    db.execute("CREATE TABLE operations (id TEXT) STRICT")  # a file that is no memory of ours
-    with pytest.raises(sqlite3.Error):
-        migrate(db)
-    assert [row[0] for row in db.execute("SELECT name FROM sqlite_master")] == ["operations"]
-    assert db.execute("PRAGMA user_version").fetchone() == (0,)
-
-
-def test_a_memory_of_a_later_version_is_refused_and_stays_as_it_is(tmp_path):
-    db = sqlite3.connect(tmp_path / "panel.db", isolation_level=None)
-    migrate(db)
-    db.execute("PRAGMA user_version = 999")
-    with pytest.raises(sqlite3.DatabaseError, match="newer version"):
-        migrate(db)
-    assert db.execute("PRAGMA user_version").fetchone() == (999,)

@@ -28,8 +28,11 @@ class _Leaping(selectors.DefaultSelector):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
+        self.threads = 0  # calls that run in threads now
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self.threads:  # what they do takes real time, and none of this one
+            return super().select(0.01 if timeout else timeout)
         ready = super().select(0.0 if timeout is not None else None)
         if not ready and timeout:
             self._clock.elapsed += timeout
@@ -38,11 +41,21 @@ class _Leaping(selectors.DefaultSelector):
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self, clock: Clock) -> None:
-        super().__init__(_Leaping(clock))
+        self._leaping = _Leaping(clock)
+        super().__init__(self._leaping)
         self._virtual = clock
 
     def time(self) -> float:
         return self._virtual.elapsed
+
+    def run_in_executor(self, *args):
+        self._leaping.threads += 1
+        call = super().run_in_executor(*args)
+        call.add_done_callback(self._ended)
+        return call
+
+    def _ended(self, _) -> None:
+        self._leaping.threads -= 1
 
 
 @contextmanager

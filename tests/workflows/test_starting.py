@@ -204,7 +204,7 @@ async def test_what_was_put_aside_may_still_have_begun_what_is_found(client, sto
     starting = starts_of(client, store)
     first, second = new_key(), new_key()
     assert (await starting.submit(first, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
-    starting.dismiss(first)
+    await starting.dismiss(first)
     lists(backend, listed(backend, "op_a"))
     assert (await starting.submit(second, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
 
@@ -222,12 +222,12 @@ async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, st
         while {observation.snapshot.id for observation in starting.might_be(store.start(key))} != {"op_a", "op_b"}:
             await starting.check_again(key)  # on a busy machine a look may get no answer in time
     for senseless in ("op_other_symbol", "op_unheard_of", ""):
-        assert starting.choose(key, senseless).state == "unconfirmed"
-    assert starting.choose(new_key(), "op_a") is None and began == []
-    assert starting.choose(key, "op_b").operation_id == "op_b" and [start.key for start in began] == [key]
+        assert (await starting.choose(key, senseless)).state == "unconfirmed"
+    assert await starting.choose(new_key(), "op_a") is None and began == []
+    assert (await starting.choose(key, "op_b")).operation_id == "op_b" and [start.key for start in began] == [key]
     # It is no question any more.
     assert starting.might_be(store.start(key)) == []
-    for settled in (starting.choose(key, "op_a"), starting.dismiss(key), await starting.check_again(key)):
+    for settled in (await starting.choose(key, "op_a"), await starting.dismiss(key), await starting.check_again(key)):
         assert (settled.state, settled.operation_id) == ("started", "op_b")
 
 
@@ -236,11 +236,11 @@ async def test_what_is_put_aside_is_looked_for_no_more(client, store, backend):
     starting = starts_of(client, store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert starting.might_be(start) == [], "it has an id of its own"
-    assert starting.dismiss(start.key).state == "dismissed"
+    assert (await starting.dismiss(start.key)).state == "dismissed"
     backend.operations[start.operation_id] = operation(start.operation_id)
     asked = backend.hits.total()
     assert (await starting.check_again(start.key)).state == "dismissed" and backend.hits.total() == asked
-    for nobodys in (starting.dismiss(new_key()), await starting.check_again(new_key())):
+    for nobodys in (await starting.dismiss(new_key()), await starting.check_again(new_key())):
         assert nobodys is None
 
 

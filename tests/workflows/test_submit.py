@@ -57,7 +57,7 @@ async def test_each_fate_of_a_start_is_a_result_of_its_own(client, store, backen
     refuses(backend, 500, "lost")
     unconfirmed = await training()
     assert isinstance(unconfirmed, submitted.Unconfirmed) and unconfirmed.open
-    starts_of(client, store).dismiss(unconfirmed.start.key)
+    await starts_of(client, store).dismiss(unconfirmed.start.key)
     assert not submitted.result_of(store.start(unconfirmed.start.key)).open
 
 

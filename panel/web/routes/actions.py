@@ -5,6 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from panel.domain.requests import ResumeState
 from panel.errors import CLIClientError
 from panel.web.panel import PanelDep
 from panel.web.respond import actor, by_htmx, fragment, go, page
@@ -66,10 +67,10 @@ async def resumed(request: Request, panel: PanelDep, operation_id: str) -> Respo
 
 
 def _resumed(request: Request, operation_id: str, attempt: Attempt | None) -> Response:
-    if attempt is not None and attempt.state == "refused":
+    if attempt is not None and attempt.state is ResumeState.REFUSED:
         return _trouble(request, "It was not resumed", attempt.message)
     if by_htmx(request):
-        waiting = attempt is not None and attempt.state in ("waiting", "sending")
+        waiting = attempt is not None and attempt.state in (ResumeState.WAITING, ResumeState.SENDING)
         return fragment("fragments/resuming.html", id=operation_id, attempt=attempt if waiting else None)
     return go(request, f"/operations/{operation_id}")
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from panel.adapters import KINDS, Kind
+from panel.domain.requests import ResumeState
 from panel.errors import CLIClientError
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
@@ -156,7 +157,7 @@ async def resume(
     attempt = panel.resume.begin(operation_id, actor(request))
     if attempt.task is not None:
         await asyncio.wait([attempt.task], timeout=2 * BUSY)
-    if attempt.state == "refused":
+    if attempt.state is ResumeState.REFUSED:
         raise HTTPException(409, attempt.message)
     observation = panel.monitor.known(operation_id) or observation
     return schemas.operation(observation, panel.monitor.verdict(observation))

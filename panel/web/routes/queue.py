@@ -4,6 +4,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from panel.adapters import KINDS
+from panel.domain.requests import PlanState
 from panel.errors import CLIClientError, InvalidForm
 from panel.web.panel import PanelDep
 from panel.web.respond import by_htmx, fragment, go, page, typed
@@ -49,7 +50,7 @@ async def plan(request: Request, panel: PanelDep, key: str) -> Response:
     view = panel.reader.plan(key)
     if view is None:
         raise HTTPException(404, "There is no such plan.")
-    if view.plan.state == "started":
+    if view.plan.state is PlanState.STARTED:
         return go(request, f"/operations/{view.plan.operation_id}")
     return page(request, "plan.html", view, stream=f"plan-{key}")
 

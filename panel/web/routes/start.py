@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from panel.adapters import KINDS, Kind
 from panel.adapters.fields import TIMEFRAMES
-from panel.domain.requests import Start
+from panel.domain.requests import Start, StartState
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
 from panel.errors import CLIClientError
@@ -117,7 +117,7 @@ async def unconfirmed(request: Request, panel: PanelDep, key: str) -> Response:
     start = panel.storage.start(key)
     if start is None:
         raise HTTPException(404, "Nothing was started with this key.")
-    if start.state == "started":
+    if start.state is StartState.STARTED:
         return go(request, f"/operations/{start.operation_id}")
     might_be = [panel.reader.operation(observation) for observation in panel.starts.might_be(start)]
     return page(request, "unconfirmed.html", start=start, kind=KINDS[start.kind].title, might_be=might_be)
@@ -132,21 +132,23 @@ async def check_again(request: Request, panel: PanelDep, key: str) -> Response:
 async def choose(request: Request, panel: PanelDep, key: str) -> Response:
     """A person knows which operation it is."""
     operation_id = (await typed(request)).get("operation_id", "")
-    return _after(request, panel.starts.choose(key, operation_id))
+    return _after(request, await panel.starts.choose(key, operation_id))
 
 
 @router.post("/starts/{key}/dismiss")
 async def dismiss(request: Request, panel: PanelDep, key: str) -> Response:
     """A person knows that it did not begin."""
-    return _after(request, panel.starts.dismiss(key))
+    return _after(request, await panel.starts.dismiss(key))
 
 
 def _after(request: Request, start: Start | None) -> Response:
     if start is None:
         raise HTTPException(404, "Nothing was started with this key.")
-    if start.state == "dismissed":
+    if start.state is StartState.DISMISSED:
         return go(request, "/")
-    return go(request, f"/operations/{start.operation_id}" if start.state == "started" else f"/starts/{start.key}")
+    return go(
+        request, f"/operations/{start.operation_id}" if start.state is StartState.STARTED else f"/starts/{start.key}"
+    )
 
 
 async def _form(
