@@ -49,7 +49,7 @@ async def bars(
         found = await panel.ktrdr.seen_bars(operation_id, around, BARS)
         known = await panel.ktrdr.trades(operation_id)
     except CLIClientError as exc:
-        return JSONResponse({"message": exc.message}, 502)
+        return JSONResponse({"message": exc.message}, 404 if exc.unknown else 502)
     return JSONResponse(asdict(found) | {"marks": marks(known.trades, found.bars)})
 
 
