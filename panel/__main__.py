@@ -1,5 +1,5 @@
 """`python -m panel` is `ktrdr-panel`."""
 
-from panel.cli.main import main
+from panel.cli.entry import main
 
-main(prog_name="ktrdr-panel")
+main()

@@ -1,4 +1,5 @@
-"""What is right and what is wrong with a panel's surroundings, each with the way to mend it. Changes nothing."""
+"""What is right and what is wrong with a panel's surroundings, each with the way to mend it. Changes nothing but
+the cache of what market data files hold."""
 
 import platform
 import shutil
@@ -12,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from panel.backend.connect import embedded_missing
+from panel.backend.decoding import line
 from panel.backend.http import HTTPClient
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.strategies import in_folder
@@ -45,7 +47,14 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Everything, in the order in which it is worth mending."""
     found = await _ktrdr(settings) if settings.backend else [_embedded()]
-    return [*found, *_strategies(settings), *_memory(settings), *_reach(settings), await _port(settings)]
+    return [
+        *found,
+        *_strategies(settings),
+        *_data(settings),
+        *_memory(settings),
+        *_reach(settings),
+        await _port(settings),
+    ]
 
 
 def _embedded() -> Finding:
@@ -105,11 +114,15 @@ def _workers(workers: Sequence[Worker]) -> Finding:
 
 def _strategies(settings: Settings) -> Iterator[Finding]:
     folder = settings.strategies_folder
-    if folder is None:
-        if settings.backend:
-            said = "No folder is named; KTRDR lists none of its own v3 strategies."
-            yield Finding("strategies", Grade.WARN, said, "Name KTRDR's folder: KTRDR_STRATEGIES_DIR=/…/strategies")
+    if folder is None and settings.backend:
+        said = "No folder is named; KTRDR lists none of its own v3 strategies."
+        yield Finding("strategies", Grade.WARN, said, "Name KTRDR's folder: KTRDR_STRATEGIES_DIR=/…/strategies")
         return
+    if folder is None:
+        folder = settings.data_folder / "embedded" / "strategies"
+        if not folder.exists():
+            yield Finding("strategies", Grade.OK, f"None yet; they go into {folder}.")
+            return
     try:
         next(folder.iterdir(), None)
     except OSError as exc:
@@ -123,6 +136,29 @@ def _strategies(settings: Settings) -> Iterator[Finding]:
     said = f"{folder}: {good} v3, {old} v2{f', {broken} unreadable' if broken else ''}."
     mend = "" if good else "KTRDR trains v3 files; put some there, or name another folder in KTRDR_STRATEGIES_DIR."
     yield Finding("strategies", Grade.OK if good else Grade.WARN, said, mend)
+
+
+def _data(settings: Settings) -> Iterator[Finding]:
+    """The embedded backend's market data: which files cannot be used, and why."""
+    if settings.backend or embedded_missing():
+        return
+    from panel.files.folder import Folder
+
+    folder = settings.data_folder / "embedded" / "data"
+    try:
+        entries = Folder(folder).entries()
+    except OSError as exc:
+        reason = (exc.strerror or "unreadable").lower()
+        yield Finding("data", Grade.FAIL, f"{folder}: {reason}.", "Let this user read it.")
+        return
+    bad = [f"{line(entry.file)}: {line(str(entry.problem))}" for entry in entries if entry.problem]
+    if not entries:
+        yield Finding("data", Grade.OK, f"None yet; market data goes into {folder}.")
+    elif not bad:
+        yield Finding("data", Grade.OK, f"{folder}: every one of {len(entries)} can be used.")
+    else:
+        said = f"{folder}: {len(bad)} of {len(entries)} cannot be used. {' '.join(bad[:5])}"
+        yield Finding("data", Grade.WARN, said, "Mend or remove them; ktrdr-panel import reads other programs' files.")
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:

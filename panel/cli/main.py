@@ -3,7 +3,11 @@
 import asyncio
 import json
 import logging
+import os
+import socket
 import sqlite3
+import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,8 +30,27 @@ from panel.password import SHORTEST, hashed
 from panel.settings import Settings
 from panel.storage.store import Storage
 
+FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for given in args:
+            try:
+                given.encode()
+            except UnicodeEncodeError as exc:
+                shown = given.encode(errors="backslashreplace").decode()
+                raise click.UsageError(f"An argument is not valid UTF-8: {shown}", ctx) from exc
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # before a command had its own way to end
+            raise SystemExit(command.INTERRUPTED) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ktrdr-panel")
 def main() -> None:
     """A face for KTRDR: trainings and data loads in the browser, or from here."""
@@ -56,13 +79,15 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
             f"The panel's memory in {settings.data_folder} cannot be used: {exc}. "
             "KTRDR_PANEL_DATA_DIR names another folder."
         ) from exc
+    listener = _listener(settings)
+    _raise_file_limit()
     logs.install(settings.log_level, settings.log_format)
     address = settings.address
     if settings.log_format == "json":
         logging.getLogger(__name__).info("ktrdr-panel %s", __version__, extra={"address": address})
     else:
         Console(stderr=True).print(f"ktrdr-panel {__version__} on [bold]{address}[/bold]", highlight=False)
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
@@ -76,6 +101,36 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
         lifespan="on",
         timeout_graceful_shutdown=3,
     )
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):  # raised again by the server once it has stopped
+        server.run(sockets=[listener])
+    if not server.started:
+        raise SystemExit(1)
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Opened before anything is printed: a port in use is one sentence."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as exc:
+        known = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror  # a name's look-up is below 0
+        reason = (known or "it cannot be listened on").lower()
+        raise click.ClickException(
+            f"{settings.host}:{settings.port}: {reason}. --port or KTRDR_PANEL_PORT chooses another one; "
+            "ktrdr-panel doctor says whether a panel runs there."
+        ) from exc
+
+
+def _raise_file_limit() -> None:
+    """Many systems allow 1,024 open files, fewer than the connections that may be open."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = FILES_NEEDED if hard == resource.RLIM_INFINITY else min(FILES_NEEDED, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @main.command()

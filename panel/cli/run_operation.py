@@ -5,6 +5,7 @@ lost, or this process is killed, the panel knows what to look for, and shows it.
 """
 
 import asyncio
+import os
 import signal
 import sqlite3
 import time
@@ -45,7 +46,13 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
     console, title = Console(), made.title
     work = asyncio.current_task()
     assert work is not None  # noqa: S101
-    interrupted = _on_interrupt(work.cancel)
+
+    def cancel(signum: int) -> None:
+        if signum == getattr(signal, "SIGHUP", None):  # the terminal is gone, and writing to it fails
+            console.file = open(os.devnull, "w")  # noqa: SIM115  open until the process ends
+        work.cancel()
+
+    interrupted = _on_interrupt(cancel)
     try:
         async with connect(settings) as client:
             if not await client.health_check():
@@ -145,6 +152,9 @@ class _Run:
         raise CLIClientError(message_of(sent))
 
     async def _follow(self, operation_id: str) -> dict[str, Any]:
+        if not self.console.is_terminal:
+            lines = _ProgressLines(self.console, self.made.title)
+            return await until_finished(self.ktrdr, operation_id, lines.show, poll_interval=0.5)
         bar = Progress(
             TextColumn("[bold]{task.fields[title]}"),
             BarColumn(),
@@ -189,12 +199,30 @@ class _Run:
             self.console.print(words, style="dim", highlight=False)
 
 
-def _on_interrupt(act: Callable[[], Any]) -> Callable[[], Any]:
-    """Call `act` at the first Ctrl-C or TERM; returns what undoes that."""
+class _ProgressLines:
+    """For a file or a pipe: a line for each change, at most one a second."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._shown = ""
+        self._at = -1.0
+
+    def show(self, percentage: int, message: str) -> None:
+        text, now = f"{self._title}: {percentage} %  {message}", time.monotonic()
+        if text != self._shown and (now - self._at >= 1.0 or not self._shown):
+            self._shown, self._at = text, now
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _on_interrupt(act: Callable[[int], Any]) -> Callable[[], Any]:
+    """Call `act` at the first Ctrl-C, TERM or, unless `nohup` turned it off, HUP; returns what undoes that."""
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
     for each in signals:
-        loop.add_signal_handler(each, act)
+        loop.add_signal_handler(each, act, each)
     return lambda: [loop.remove_signal_handler(each) for each in signals]
 
 

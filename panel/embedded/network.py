@@ -76,9 +76,12 @@ class Network:
 def save_arrays(file: Path, about: dict[str, Any], arrays: dict[str, Array]) -> None:
     """Complete when it appears."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
-    with draft.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **{_ABOUT: _bytes(about), **arrays})
-    draft.replace(file)
+    try:
+        with draft.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **{_ABOUT: _bytes(about), **arrays})
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _bytes(about: dict[str, Any]) -> Any:

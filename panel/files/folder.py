@@ -271,6 +271,9 @@ def _none() -> Bars:
 
 def _replace(file: Path, fill: Any) -> None:
     draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    with draft.open("wb") as out:
-        fill(out)
-    os.replace(draft, file)
+    try:
+        with draft.open("wb") as out:
+            fill(out)
+        os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)

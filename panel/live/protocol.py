@@ -1,4 +1,7 @@
-"""The server's end of a connection, where a stream's frames go past everything that answers are made of.
+"""The server's end of a connection: its limits, and the way of a stream's frames past ASGI.
+
+Limits hold before the app sees anything: the size of a request's head, the time that head and body may take, the
+number of connections. A stop ends whatever is still under way.
 
 sse-starlette keeps the stream: it sends the headers and the first frames, notices when the browser leaves and
 ends everything at a stop. What comes in between is written to the socket by the fan-out, in chunks that are
@@ -9,8 +12,10 @@ protocol, streams take their frames out of their mailboxes, and cost several tim
 import asyncio
 import socket
 import struct
+from functools import partial
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from panel.live.hub import Mailbox
 
@@ -18,18 +23,161 @@ EXTENSION = "ktrdr_panel"
 ROOM = 65_536  # bytes the system may hold for a stream; a slow reader should skip readings, not get them late
 
 
+class TooLarge(Exception):
+    """Raised in the parser's callbacks, which make a refusal of it."""
+
+
 class Connection(HttpToolsProtocol):
     """For uvicorn's `http=`."""
+
+    most = 2000  # connections; newer ones are refused
+    head_bytes = 65_536  # of the request line and all headers
+    head_seconds = 10.0  # from the connection, or a request's first byte, to the end of its headers
+    body_pause = 10.0  # seconds without one byte of a body that has not ended
+    body_seconds = 60.0  # for a whole body
+    read_seconds = 30.0  # in which a reader has to take something
+    stop_seconds = 2.0  # that an answer under way at a stop may still take
 
     _box: Mailbox | None = None
     _patience = 0.0
     _end: asyncio.TimerHandle | None = None
     _dropped = False
+    _head = 0  # bytes of the head that is being read
+    _reads = ""  # "head", "body", or "" between two requests
+    _limit: asyncio.TimerHandle | None = None  # of what is being read
+    _began = _moved = 0.0  # loop's times of the body's beginning and of its last bytes
+    _task: asyncio.Task[Any] | None = None  # that answers
+    _stopping = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        end: socket.socket = transport.get_extra_info("socket")
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that vanished acknowledges nothing
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.read_seconds * 1000))
+        if len(self.connections) > self.most:
+            self._refuse(503, "Too many connections.")
+            return
+        self._limit = self.loop.call_later(self.head_seconds, self._late)  # an idle one may not stay either
+
+    # What comes in
+
+    def data_received(self, data: bytes) -> None:
+        if not self._reads:
+            self._reads, self._head = "head", 0
+            if self._limit is None:
+                self._limit = self.loop.call_later(self.head_seconds, self._late)
+        self._moved = self.loop.time()
+        super().data_received(data)
+        if self._reads == "head" and not self.transport.is_closing():
+            self._head += len(data)  # a header is handed on when it is whole: until then it is only counted here
+            if self._head > self.head_bytes:
+                self._refuse(431, "The request's headers are too large.")
 
     def on_message_begin(self) -> None:
+        self._reads, self._head = "head", 0
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: {"connection": self}}
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._reads != "head":
+            return  # a trailer, which nothing here reads
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._head_size() > self.head_bytes:
+            raise TooLarge
+        self._unlimit()
+        self._reads, self._began = "body", self.loop.time()
+        self._limit = self.loop.call_later(self.body_pause, self._body_late)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._unlimit()
+        self._reads = ""
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._reads == "head" and self._head_size() > self.head_bytes:
+            self._refuse(431, "The request's headers are too large.")
+        else:
+            self._refuse(400, msg)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._reads == "body":  # refused for what its headers said: the rest is not waited for
+            self.loop.call_later(1.0, self.transport.close)
+
+    def _head_size(self) -> int:
+        return len(self.url or b"") + sum(len(name) + len(value) + 4 for name, value in self.headers or ())
+
+    def _late(self) -> None:
+        self._limit = None
+        if self.flow.read_paused:  # pipelined: it waits for the answers before it
+            self._limit = self.loop.call_later(self.head_seconds, self._late)
+        elif self._reads:
+            self._refuse(408, "The request took too long.")
+        else:
+            self.transport.close()
+
+    def _body_late(self) -> None:
+        now = self.loop.time()
+        if not self.flow.read_paused and self._moved + self.body_pause <= now or self._began + self.body_seconds <= now:
+            self._refuse(408, "The request took too long.")
+        else:
+            self._limit = self.loop.call_later(self._moved + self.body_pause - now, self._body_late)
+
+    def _unlimit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer, unless an answer has begun, and close. The app is told that the client is gone."""
+        self._unlimit()
+        between = self._reads != "body" and (self.cycle is None or self.cycle.response_complete)
+        if between or (self.cycle is not None and not self.cycle.response_started):
+            body = f"{reason}\n".encode()
+            head = (
+                f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(STATUS_LINE[status] + head.encode() + body)
+        self.transport.close()
+
+    # A stop
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, partial(self._serve, cycle, app))
+
+    async def _serve(self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Any) -> None:
+        self._task = asyncio.current_task()
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            cycle.disconnected = True  # or the server would report that nothing was answered
+            self.transport.abort()
+        finally:
+            self._task = None
+
+    def shutdown(self) -> None:
+        """The server stops: a stream ends now, a request that is not complete too, any other answer when it is
+        complete, and after `stop_seconds` in any case."""
+        self._stopping = True
+        if self._box is not None:
+            self._box.close()
+        if self._reads == "body":
+            self.transport.close()
+        super().shutdown()
+        self.loop.call_later(self.stop_seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    # A stream
     def attach(self, box: Mailbox, patience: float) -> bool:
         """Empty this mailbox from now on, whenever the socket takes something. The answer must have begun;
         False when it is not one that can be written to. A reader that takes nothing for `patience` seconds is
@@ -45,6 +193,8 @@ class Connection(HttpToolsProtocol):
             self.pause_writing()
         else:
             box.open(self.transport.write)
+        if self._stopping:
+            box.close()
         return True
 
     def detach(self) -> bool:
@@ -57,24 +207,18 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self._box is not None:
-            self._hold()
-            self._end = self.loop.call_later(self._patience, self._drop)
+        self._hold()
+        self._end = self.loop.call_later(self.read_seconds if self._box is None else self._patience, self._drop)
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._hold()
         if self._box is not None:
-            self._hold()
             self._box.open(self.transport.write)
-
-    def shutdown(self) -> None:
-        """The server stops: a stream ends now, any other answer when it is complete."""
-        if self._box is not None:
-            self._box.close()
-        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._hold()
+        self._unlimit()
         self._dropped |= isinstance(exc, TimeoutError)
         super().connection_lost(exc)
 

@@ -132,7 +132,7 @@ async def test_who_may_reach_it(tmp_path, address):
 
 async def test_the_embedded_backend(tmp_path):
     found = await look(tmp_path)
-    assert found["backend"][0] is Grade.OK and not {"clock", "workers", "strategies"} & found.keys()
+    assert found["backend"][0] is Grade.OK and not {"clock", "workers"} & found.keys()
 
 
 def test_the_command(tmp_path, address, backend: Backend):
@@ -154,3 +154,16 @@ def test_settings_that_are_refused_are_a_finding(tmp_path, address):
     assert done.returncode == 1
     assert [(each["what"], each["grade"]) for each in told["checks"]] == [("settings", "fail")]
     assert "has no password" in told["checks"][0]["said"]
+
+
+async def test_the_embedded_backends_own_folders(tmp_path):
+    found = await look(tmp_path)
+    assert found["strategies"][1].startswith("None yet") and found["data"][1].startswith("None yet")
+    home = tmp_path / "embedded"
+    for name in ("strategies", "data"):
+        (home / name).mkdir(parents=True)
+    (home / "strategies" / "old.yaml").write_text("name: old\nindicators: [{name: rsi}]\n")
+    (home / "data" / "EURUSD_1h.csv").write_text("this is\nno market data\n")
+    found = await look(tmp_path)
+    assert found["strategies"][0] is Grade.WARN and "0 v3, 1 v2" in found["strategies"][1]
+    assert found["data"][0] is Grade.WARN and "1 of 1 cannot be used. EURUSD_1h.csv: " in found["data"][1]

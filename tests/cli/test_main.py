@@ -1,7 +1,9 @@
 """The command line, in a process of its own: what it prints and how it exits."""
 
 import signal
+import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -131,6 +133,55 @@ def test_ctrl_c_cancels_and_exits_130(tmp_path, address, backend):
         out, _ = process.communicate(timeout=20)
     assert process.returncode == 130 and "cancelled" in out
     assert backend.hits["DELETE /operations/op_t"] == 1
+
+
+def test_a_hang_up_cancels_too_and_changes_come_as_lines(tmp_path, address, backend):
+    backend.operations["op_t"] = operation("op_t", progress=percent(12, "Epoch 1/9"))
+    backend.answers["POST /trainings/start"] = (200, {"success": True, "task_id": "op_t"})
+    process = subprocess.Popen(
+        [*COMMAND, "train", "swing"], env=environment(tmp_path, address), stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert "Training: 12 %  Epoch 1/9" in process.stdout.readline(), "long before its end"
+        backend.operations["op_t"] = operation("op_t", progress=percent(60, "Epoch 5/9"))
+        assert "Training: 60 %  Epoch 5/9" in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130 and out == "", "nobody is there to read it"
+    assert backend.hits["DELETE /operations/op_t"] == 1
+
+
+def test_an_argument_that_is_no_utf_8_is_one_sentence(tmp_path):
+    done = run(tmp_path, "train", b"sw\xffing")
+    assert done.returncode == 2 and "An argument is not valid UTF-8: sw\\udcffing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_while_it_begins_exits_130_without_a_traceback(tmp_path):
+    """In the middle of its imports, and once they are done."""
+    for module in ("asyncio", "panel.app", "panel.cli.doctor"):
+        code = f"""
+import signal, sys
+from panel.cli.entry import main
+class Interrupt:
+    def find_spec(self, name, *more):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["ktrdr-panel", "--help"]
+main()
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(tmp_path))
+        assert (done.returncode, done.stderr, done.stdout) == (130, "", ""), module
+
+
+def test_a_port_in_use_is_one_sentence_and_no_address(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(tmp_path, "serve", "--port", str(port))
+    assert done.returncode == 1 and "on http" not in done.stderr
+    assert done.stderr.startswith(f"Error: 127.0.0.1:{port}: address already in use. --port")
 
 
 def test_help_names_every_option():

@@ -1,5 +1,7 @@
 """The embedded backend's answers have the real backend's statuses and shapes."""
 
+import sqlite3
+
 import pytest
 
 pytestmark = pytest.mark.anyio
@@ -158,3 +160,11 @@ async def test_a_file_beside_the_models_hides_none_of_them(wire, folder):
         (folder / "models" / "x" / name).mkdir(parents=True)
         (folder / "models" / "x" / name / "model.json").write_text(text)
     assert (await wire.get("/models"))["models"] == []
+
+
+async def test_a_folder_that_cannot_be_used_is_called_what_it_is(wire, folder):
+    with sqlite3.connect(folder / "operations.db") as db:
+        db.execute("DROP TABLE checkpoints")
+    status, body = await wire.ask("GET", "/checkpoints")
+    assert status == 500
+    assert body["error"]["message"] == "The embedded backend's folder cannot be used: no such table: checkpoints."

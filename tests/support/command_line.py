@@ -17,7 +17,7 @@ def environment(folder: Path, backend: str = "") -> dict[str, str]:
     }
 
 
-def run(folder: Path, *arguments: str, backend: str = "") -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str | bytes, backend: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments],
         env=environment(folder, backend),

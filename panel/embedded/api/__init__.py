@@ -4,6 +4,8 @@ Answers are the real backend's in form. Where it has fields for it, data says th
 fields are added (a strategy's file, symbols and timeframes; a range's source), none is left out.
 """
 
+import sqlite3
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -26,6 +28,14 @@ def create_api(home: Backend) -> FastAPI:
             for found in exc.errors()
         ]
         return JSONResponse(error("VALIDATION_ERROR", "Request validation failed", details), 422)
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(sqlite3.OperationalError)
+    def unwritable(request: Request, exc: Exception) -> JSONResponse:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        return JSONResponse(
+            error("STORAGE_ERROR", f"The embedded backend's folder cannot be used: {reason}.", None), 500
+        )
 
     return app
 

@@ -7,9 +7,11 @@ import logging
 import os
 import secrets
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,10 @@ log = logging.getLogger(__name__)
 LASTS = 7 * 86400.0  # seconds from a login to its end, whatever happens in between
 MOST = 1000  # sessions; the oldest ones end first
 
-WINDOW = 300.0  # seconds in which wrong passwords are counted
-EACH, ALL = 10, 60  # that many from one address, and from everywhere
+FREE = 5  # wrong passwords from one address before it has to wait
+LONGEST = 60.0  # seconds between two tries
+WINDOW = 900.0  # seconds after the last wrong one in which an address is forgotten
+ADDRESSES = 10_000
 
 
 @dataclass(eq=False, slots=True)
@@ -97,6 +101,15 @@ class Sessions:
         return kept if isinstance(kept, dict) else {}
 
     def _write(self) -> None:
+        """On a full disk sessions still work, and end with this process."""
+        try:
+            self._store()
+        except OSError as exc:
+            log.warning("the file of sessions cannot be written: %s", exc.strerror)
+            with suppress(OSError):
+                self._file.with_suffix(".new").unlink(missing_ok=True)
+
+    def _store(self) -> None:
         kept = {"password": self.password, "sessions": {k: session.expires for k, session in self._known.items()}}
         self._file.parent.mkdir(parents=True, exist_ok=True)
         new = self._file.with_suffix(".new")
@@ -115,29 +128,47 @@ class TooManyAttempts(Exception):
 
 
 class AttemptLimiter:
-    """Wrong passwords of the last minutes. Never holds more than ALL of them, whoever sends how many."""
+    """Wrong passwords of the last minutes, by address: what others guess keeps nobody out. After FREE of them each
+    further try has to wait, twice as long every time. Remembers at most ADDRESSES, those that guessed last."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._made: deque[tuple[float, str]] = deque()
+        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()  # how many, and when the last one
 
     def check(self, address: str) -> None:
-        """Raises TooOften while this address, or everybody together, has to wait."""
-        now = self._clock()
-        while self._made and self._made[0][0] <= now - WINDOW:
-            self._made.popleft()
-        own = [at for at, of in self._made if of == address]
-        if len(own) >= EACH:
-            raise TooManyAttempts(own[0] + WINDOW - now)
-        if len(self._made) >= ALL:
-            raise TooManyAttempts(self._made[0][0] + WINDOW - now)
+        """Raises TooManyAttempts while this address has to wait."""
+        wrong, last = self._of(address)
+        if wrong >= FREE:
+            pause = min(2.0 ** (wrong - FREE), LONGEST)
+            if (left := last + pause - self._clock()) > 0:
+                raise TooManyAttempts(left)
 
     def count(self, address: str) -> None:
-        self._made.append((self._clock(), address))
+        wrong, _ = self._of(address)
+        self._wrong[_network(address)] = wrong + 1, self._clock()
+        self._wrong.move_to_end(_network(address))
+        if len(self._wrong) > ADDRESSES:
+            self._wrong.popitem(last=False)
 
     def forgive(self, address: str) -> None:
         """The password was right: this address begins anew."""
-        self._made = deque(each for each in self._made if each[1] != address)
+        self._wrong.pop(_network(address), None)
+
+    def _of(self, address: str) -> tuple[int, float]:
+        wrong, last = self._wrong.get(_network(address), (0, 0.0))
+        return (wrong, last) if last > self._clock() - WINDOW else (0, 0.0)
+
+
+def _network(address: str) -> str:
+    """One IPv6 customer has a whole /64 of addresses."""
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if known.version == 4:
+        return address
+    mapped = known.ipv4_mapped
+    return str(mapped) if mapped else str(ip_network((int(known), 64), strict=False))
 
 
 def _name(token: str) -> str:
