@@ -16,6 +16,7 @@ class Writer(Generic[S]):
         self._open, self._close = open_store, close_store
         self._thread = ThreadPoolExecutor(1, "storage")
         self._store: S | None = None
+        self._closed = False
 
     async def write(self, action: Callable[[S], T]) -> T:
         """What the action returns, once it is committed. A write that was handed over is carried out, whether its
@@ -23,9 +24,11 @@ class Writer(Generic[S]):
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, action)
 
     def close(self) -> None:
-        """Waits for the writes that were handed over."""
-        self._thread.submit(self._end).result()
-        self._thread.shutdown()
+        """Waits for the writes that were handed over. A second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._thread.submit(self._end).result()
+            self._thread.shutdown()
 
     def _run(self, action: Callable[[S], T]) -> T:
         if self._store is None:

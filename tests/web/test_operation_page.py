@@ -9,7 +9,7 @@ from contextlib import closing
 from panel.app import memory_of
 from panel.storage.store import Storage
 from panel.views.operation import EstimateView
-from tests.support.pages import words
+from tests.support.pages import until, words
 from tests.support.panels import stream
 from tests.support.scripted import RESULT, epochs, operation, percent, stamp
 from tests.support.stories import steady
@@ -45,7 +45,7 @@ def test_an_estimate_is_a_range_with_its_reasons_and_is_written_down(remembering
     assert re.search(r"Estimate (under |about )?[\d–]+ (s|min) left", read), read
     assert "The estimate is from this run’s pace." in read
     store = Storage(memory_of(here.settings))
-    assert store.paces.promised("op_a")
+    until(lambda: store.paces.promised("op_a"))  # written a moment later
     store.close()
 
 

@@ -389,7 +389,8 @@ class Starts(RuleBasedStateMachine):
 
     def key_of(self, intent: Intent) -> str:
         attempts = self.one("SELECT attempts FROM loads WHERE key = ?", intent.key)
-        return intent.key if attempts is None else f"{intent.key}.{attempts}"
+        made = "SELECT key FROM starts WHERE owner = ? AND attempt = ?"
+        return intent.key if attempts is None else self.one(made, intent.key, attempts) or ""
 
     def state_of(self, intent: Intent) -> str | None:
         return self.one("SELECT state FROM starts WHERE key = ?", self.key_of(intent))
