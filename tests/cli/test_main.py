@@ -139,7 +139,11 @@ def test_a_hang_up_cancels_too_and_changes_come_as_lines(tmp_path, address, back
     backend.operations["op_t"] = operation("op_t", progress=percent(12, "Epoch 1/9"))
     backend.answers["POST /trainings/start"] = (200, {"success": True, "task_id": "op_t"})
     process = subprocess.Popen(
-        [*COMMAND, "train", "swing"], env=environment(tmp_path, address), stdout=subprocess.PIPE, text=True
+        [*COMMAND, "train", "swing"],
+        env=environment(tmp_path, address),
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # also where nohup runs the tests
     )
     with process:
         assert process.stdout is not None

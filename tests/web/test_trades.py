@@ -82,5 +82,5 @@ def test_a_backend_that_keeps_no_trades(here, backend):
     answer = here.get("/operations/op_b/trades")
     assert answer.status_code == 404 and "keeps no list" in words(answer.text)
     assert here.get("/operations/op_b/trades.csv").status_code == 404
-    assert here.get("/operations/op_b/trades/bars").status_code == 502
+    assert here.get("/operations/op_b/trades/bars").status_code == 404
     assert here.get("/operations/op_b/trades/bars?around=nan").status_code == 422
