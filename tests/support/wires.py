@@ -192,6 +192,9 @@ class Proxy:
 
     async def _close(self) -> None:
         if self._server is not None:
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            await asyncio.sleep(0.01)  # asyncio never closes what it is just accepting when its server closes
             self._server.close()
             self._server = None
         await self._cut()
