@@ -1,5 +1,5 @@
 // Candles with volume. What is in view is fetched; when many bars share a candle, the page says how many.
-import { colour, dateTime, onTheme } from "./charts.js";
+import { colour, dateTime, moveByKeys, onTheme } from "./charts.js";
 
 const { createChart, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
 const home = document.getElementById("candles");
@@ -111,13 +111,7 @@ ranges.addEventListener("change", async () => {
   chart.timeScale().fitContent();
 });
 
-home.addEventListener("keydown", (event) => {
-  const range = chart.timeScale().getVisibleLogicalRange();
-  if (!range || event.ctrlKey || event.metaKey || event.altKey) return;
-  const width = range.to - range.from;
-  const by = { ArrowLeft: [-0.2, -0.2], ArrowRight: [0.2, 0.2], "+": [0.2, -0.2], "=": [0.2, -0.2], "-": [-0.3, 0.3] }[event.key];
-  if (!by) return;
-  chart.timeScale().setVisibleLogicalRange({ from: range.from + by[0] * width, to: range.to + by[1] * width });
+moveByKeys(home, chart);
   event.preventDefault();
 });
 

@@ -37,6 +37,17 @@ export const written = (value, unit, fine = false) => {
 
 export const dateTime = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 
+// Arrow keys move through a candle chart, + and - zoom.
+export const moveByKeys = (home, chart) => home.addEventListener("keydown", (event) => {
+  const range = chart.timeScale().getVisibleLogicalRange();
+  if (!range || event.ctrlKey || event.metaKey || event.altKey) return;
+  const width = range.to - range.from;
+  const by = { ArrowLeft: [-0.2, -0.2], ArrowRight: [0.2, 0.2], "+": [0.2, -0.2], "=": [0.2, -0.2], "-": [-0.3, 0.3] }[event.key];
+  if (!by) return;
+  chart.timeScale().setVisibleLogicalRange({ from: range.from + by[0] * width, to: range.to + by[1] * width });
+  event.preventDefault();
+});
+
 export const element = (tag, name = "", ...content) => {
   const made = document.createElement(tag);
   if (name) made.className = name;

@@ -1,6 +1,6 @@
 // A backtest's candles with its trades as markers and, below, one input of the model: the indicator and how far it
 // belongs to each label of its fuzzy set. A time in the list of trades leads to its bars.
-import { colour, dateTime, onTheme } from "./charts.js";
+import { colour, dateTime, moveByKeys, onTheme } from "./charts.js";
 
 const { createChart, createSeriesMarkers, CandlestickSeries, LineSeries } = window.LightweightCharts;
 const home = document.getElementById("trade-chart");
@@ -113,13 +113,7 @@ const tell = (time) => {
 };
 chart.subscribeCrosshairMove((moved) => { if (shown) tell(moved.time); });
 
-home.addEventListener("keydown", (event) => {
-  const range = chart.timeScale().getVisibleLogicalRange();
-  if (!range || event.ctrlKey || event.metaKey || event.altKey) return;
-  const width = range.to - range.from;
-  const by = { ArrowLeft: [-0.2, -0.2], ArrowRight: [0.2, 0.2], "+": [0.2, -0.2], "=": [0.2, -0.2], "-": [-0.3, 0.3] }[event.key];
-  if (!by) return;
-  chart.timeScale().setVisibleLogicalRange({ from: range.from + by[0] * width, to: range.to + by[1] * width });
+moveByKeys(home, chart);
   event.preventDefault();
 });
 

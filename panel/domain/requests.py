@@ -17,7 +17,7 @@ class LoadState(StrEnum):
     WAITING = "waiting"
     STARTING = "starting"
     RUNNING = "running"
-    UNCONFIRMED = "unconfirmed"  # it may have begun, nobody knows
+    UNCONFIRMED = "unconfirmed"  # it was sent, and its outcome is unknown
     DONE = "done"
     FAILED = "failed"
     REFUSED = "refused"

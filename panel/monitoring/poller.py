@@ -160,7 +160,7 @@ class Monitor:
         """Ask the backend to cancel; raises CLIClientError with the backend's reason."""
         observation = self.known(operation_id)
         if observation is None:
-            raise APIError("Nobody knows this operation.", 404)
+            raise APIError("Neither the panel nor the backend knows this operation.", 404)
         now = time.time()
         self.keep(observation, replace(observation, cancel=Cancel.ASKED, cancel_at=now))
         try:

@@ -14,7 +14,7 @@ import msgspec
 
 from panel.domain.history import ActionRecord, OperationQuery, RecordedReading, Sort
 from panel.domain.observation import Observation
-from panel.domain.snapshot import Epoch
+from panel.domain.snapshot import Epoch, Snapshot
 from panel.domain.state import ENDS, State, Verdict
 
 KEPT_READINGS = 1500  # of one operation: its changes of state, and of the others about so many, thinned evenly
@@ -76,6 +76,16 @@ class OperationStore:
         """The newest first; without their epochs."""
         rows = self._db.execute(f"{_SELECT} ORDER BY created_at DESC LIMIT ?", (limit,))
         return [_evidence(row[0]) for row in rows]
+
+    def best_before(self, snapshot: Snapshot, path: str) -> tuple[float | None, int]:
+        """The highest number at this path in the results of other completed runs of its kind and strategy, and how many
+        have one."""
+        found = self._db.execute(
+            "SELECT max(reached), count(reached) FROM (SELECT json_extract(evidence, ?) AS reached FROM operations"
+            " WHERE kind = ? AND state = ? AND strategy = ? AND id != ?) WHERE typeof(reached) IN ('real', 'integer')",
+            (f"$.snapshot.result.{path}", snapshot.kind, State.COMPLETED, snapshot.strategy, snapshot.id),
+        ).fetchone()
+        return found[0], found[1]
 
     def ended(self, limit: int, since: float = 0.0) -> list[Observation]:
         """Those that ended, the latest end first; without their epochs."""

@@ -96,8 +96,10 @@ class Outbox:
         """What was switched on or off on the page."""
         return {rule: bool(on) for rule, on in self._db.execute("SELECT rule, is_on FROM notification_rules")}
 
-    def set_rule(self, rule: str, is_on: bool) -> None:
-        self._db.execute("INSERT OR REPLACE INTO notification_rules (rule, is_on) VALUES (?, ?)", (rule, is_on))
+    def set_rules(self, rules: dict[str, bool]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO notification_rules (rule, is_on) VALUES (?, ?)", list(rules.items())
+        )
 
 
 def _message(row: tuple[str, str, str, str, str, int, float, float, str]) -> Message:

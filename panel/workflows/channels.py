@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from panel.storage.outbox import MessageState
@@ -25,6 +26,7 @@ class Channel:
     url: str
 
 
+@lru_cache(64)  # the addresses are looked at every few seconds
 def channel_of(url: str, *, fixed: bool = False) -> Channel:
     """Raises BadChannel."""
     url = url.strip()

@@ -8,19 +8,18 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from panel.adapters import KINDS
+from panel.domain.comparison import measured
 from panel.domain.events import EventBus, OperationEnded, WorkersChanged
-from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
-from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
-from panel.domain.values import number
 from panel.monitoring.poller import Monitor
-from panel.storage.outbox import Message, MessageState
+from panel.storage.outbox import Message, MessageState, Outbox
 from panel.storage.store import Storage
 from panel.workflows.channels import BadChannel, Channel, channel_of, send
 
@@ -30,7 +29,7 @@ GIVE_UP = 86_400.0  # seconds after which a message that was refused is given up
 SILENT = 60.0  # seconds that the backend, or a worker, may be silent before somebody is told
 MAX_CHANNELS = 10
 MAX_BODY = 500  # characters
-BEST_OF = 500  # earlier runs that a result is compared with
+MAX_DRAFTS = 200  # messages that are kept while the memory cannot be written
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class Rule:
 
 RULES = (
     Rule("failures", "A run fails, is lost, or ends with problems", True),
-    Rule("better", "A training is better than every earlier one of its strategy", True),
+    Rule("better", "A run is better than every earlier one of its kind and strategy", True),
     Rule("ends", "Any other run ends", False),
     Rule("workers", "A worker that was there is gone for a minute", True),
     Rule("backend", "The backend does not answer for a minute, and when it does again", True),
@@ -61,6 +60,7 @@ class Notifications:
     def __init__(
         self, storage: Storage, monitor: Monitor, events: EventBus, fixed: Iterable[str], address: str
     ) -> None:
+        self._storage = storage
         self._outbox = storage.outbox
         self._memory = storage.memory
         self._monitor = monitor
@@ -74,77 +74,102 @@ class Notifications:
                 log.error("%s", self.problems[-1])
         self._address = address
         self._workers_since: dict[str, float | None] = {}  # worker id -> since when it is gone; None: it is there
+        self._begun = False  # what was being sent when the last panel stopped is marked
+        self._drafts: list[_Draft] = []
+        self._outcomes: list[Callable[[Storage], None]] = []  # of what was sent, to be written down
         self._silent_since: float | None = None  # somebody was told that the backend is silent
         self._unwritable_since: float | None = None  # … that the memory cannot be written
         events.subscribe(OperationEnded, lambda event: self._ended(event.observation, event.verdict))
         events.subscribe(WorkersChanged, lambda _: self._workers())
 
     def channels(self) -> list[Channel]:
-        added = [channel_of(url) for _, url in self._outbox.channels()]
-        fixed = {channel.id for channel in self._fixed}
-        return [*self._fixed, *(channel for channel in added if channel.id not in fixed)]
+        known = {channel.id: channel for channel in self._fixed}
+        for _, url in self._outbox.channels():
+            with suppress(BadChannel):  # a service that Apprise has given up since
+                known.setdefault(channel_of(url).id, channel_of(url))
+        return list(known.values())
 
-    def add_channel(self, url: str) -> Channel:
-        """Raises BadChannel."""
+    async def add_channel(self, url: str) -> None:
+        """Raises BadChannel, and sqlite3.Error when it cannot be kept."""
         channel, known = channel_of(url), self.channels()
         if any(each.id == channel.id for each in known):
             raise BadChannel("This channel is there already.")
         if len(known) >= MAX_CHANNELS:
             raise BadChannel(f"There are {MAX_CHANNELS} channels already: remove one first.")
-        self._outbox.add_channel(channel.id, channel.url, time.time())
-        return channel
+        now = time.time()
+        await self._storage.write(lambda store: store.outbox.add_channel(channel.id, channel.url, now))
 
-    def remove_channel(self, channel_id: str) -> None:
-        self._outbox.remove_channel(channel_id)
+    async def remove_channel(self, channel_id: str) -> None:
+        await self._storage.write(lambda store: store.outbox.remove_channel(channel_id))
 
     def rules(self) -> dict[str, bool]:
         """Rule -> whether it is on."""
         return {rule.key: rule.default for rule in RULES} | self._outbox.rules()
 
-    def set_rules(self, chosen: Iterable[str]) -> None:
+    async def set_rules(self, chosen: Iterable[str]) -> None:
         wanted = set(chosen)
-        for rule in RULES:
-            self._outbox.set_rule(rule.key, rule.key in wanted)
+        await self._storage.write(
+            lambda store: store.outbox.set_rules({rule.key: rule.key in wanted for rule in RULES})
+        )
 
     def recent(self) -> list[Message]:
         return self._outbox.recent(50)
 
-    def test(self, channel_id: str) -> None:
+    async def test(self, channel_id: str) -> None:
         """Send a message to one channel, by the way that all take."""
-        self._outbox.add(
-            f"test:{time.time()}", [channel_id], "KTRDR panel: a test", "Messages arrive here.", time.time()
-        )
+        now = time.time()
+        draft = _Draft(f"test:{now}", "KTRDR panel: a test", "Messages arrive here.", now)
+        await self._storage.write(lambda store: draft.add(store.outbox, [channel_id]))
 
     async def run(self) -> None:
-        """Until cancelled: send what is due, and look what has gone wrong for long enough."""
-        self._outbox.interrupted()
+        """Until cancelled: send what is due, and look what has gone wrong for long enough. What the memory does not
+        take now is tried again with the next round."""
         while True:
             self._gone_workers()
             self._connection()
             await self._memory_lost()
-            addresses = {channel.id: channel.url for channel in self.channels()}
-            due = self._outbox.due(time.time())
-            for message in due:
-                if message.channel not in addresses:  # it was removed from the environment
-                    self._outbox.drop_waiting(message.channel)
-            await asyncio.gather(
-                *(self._send(each, addresses[each.channel]) for each in due if each.channel in addresses)
-            )
-            await asyncio.sleep(0.0 if due else ROUND)
+            busy = False
+            try:
+                await self._write_down()
+                busy = await self._send_due()
+            except sqlite3.Error as exc:
+                log.warning("notifications wait for the memory: %s", exc)
+            await asyncio.sleep(0.0 if busy else ROUND)
+
+    async def _write_down(self) -> None:
+        if not self._begun:
+            await self._storage.write(lambda store: store.outbox.interrupted())
+            self._begun = True
+        while self._outcomes:
+            await self._storage.write(self._outcomes[0])
+            del self._outcomes[0]
+        while self._drafts:
+            draft, channels = self._drafts[0], [channel.id for channel in self.channels()]
+            await self._storage.write(lambda store, draft=draft, to=channels: draft.add(store.outbox, to))  # type: ignore[misc]
+            del self._drafts[0]
+
+    async def _send_due(self) -> bool:
+        """Whether there was anything."""
+        addresses = {channel.id: channel.url for channel in self.channels()}
+        due = self._outbox.due(time.time())
+        for channel in {message.channel for message in due} - addresses.keys():  # removed from the environment
+            await self._storage.write(lambda store, channel=channel: store.outbox.drop_waiting(channel))  # type: ignore[misc]
+        sends = [self._send(each, addresses[each.channel]) for each in due if each.channel in addresses]
+        for failed in await asyncio.gather(*sends, return_exceptions=True):
+            if failed is not None:
+                raise failed
+        return bool(due)
 
     async def _send(self, message: Message, url: str) -> None:
-        self._outbox.settle(message, MessageState.SENDING)
+        """Raises sqlite3.Error, and sends nothing, when it cannot be written that it is being sent."""
+        await self._storage.write(lambda store: store.outbox.settle(message, MessageState.SENDING))
         state, problem = await asyncio.to_thread(send, url, message.title, message.body)
-        now = time.time()
-        if state is not MessageState.FAILED:
-            self._outbox.settle(message, state, problem)
-        elif now - message.made_at > GIVE_UP:
-            self._outbox.settle(message, MessageState.FAILED, problem)
-        else:
-            pause = RETRIES[min(message.attempts, len(RETRIES) - 1)]
-            self._outbox.settle(message, MessageState.WAITING, problem, now + pause)
+        due_at, now = 0.0, time.time()
         if state is not MessageState.SENT:
             log.warning("a notification was not sent: %s", problem)
+        if state is MessageState.FAILED and now - message.made_at < GIVE_UP:
+            state, due_at = MessageState.WAITING, now + RETRIES[min(message.attempts, len(RETRIES) - 1)]
+        self._outcomes.append(lambda store: store.outbox.settle(message, state, problem, due_at))
 
     def _ended(self, observation: Observation, verdict: Verdict) -> None:
         snapshot, on = observation.snapshot, self.rules()
@@ -165,14 +190,14 @@ class Notifications:
             self._add(f"end:{snapshot.id}:{end}", title, lines, f"/operations/{snapshot.id}")
 
     def _best_so_far(self, observation: Observation, verdict: Verdict) -> str:
-        """In words, if this training's first figure is better than that of each earlier one of the strategy."""
-        snapshot = observation.snapshot
-        if verdict.state is not State.COMPLETED or not snapshot.strategy or (reached := _reached(snapshot)) is None:
+        """In words, if its first figure is higher than that of each earlier run of its kind and strategy."""
+        snapshot, adapter = observation.snapshot, KINDS.get(observation.snapshot.kind)
+        measure = next((each for each in adapter.measures if each.better == "high"), None) if adapter else None
+        if measure is None or verdict.state is not State.COMPLETED or not snapshot.strategy:
             return ""
-        wanted = OperationQuery(snapshot.kind, (State.COMPLETED,), snapshot.strategy, limit=BEST_OF)
-        others = [_reached(each.snapshot) for each in self._memory.find(wanted)[0] if each.snapshot.id != snapshot.id]
-        known = [other for other in others if other is not None]
-        return f"best so far of {len(known) + 1}" if known and reached > max(known) else ""
+        reached = measured(measure, snapshot)
+        best, runs = self._memory.best_before(snapshot, measure.path)
+        return f"best so far of {runs + 1}" if reached is not None and best is not None and reached > best else ""
 
     def _workers(self) -> None:
         """A worker that the backend lists again soon, as after its own restart, was not gone."""
@@ -213,23 +238,20 @@ class Notifications:
         self._unwritable_since = since
 
     def _add(self, message_id: str, title: str, lines: list[str], path: str) -> None:
-        channels = [channel.id for channel in self.channels()]
-        if not channels:
-            return
-        body = "\n".join([*filter(None, lines)])[:MAX_BODY]
-        try:
-            self._outbox.add(message_id, channels, title[:200], f"{body}\n{self._address}{path}".strip(), time.time())
-        except sqlite3.Error as exc:
-            log.warning("a notification could not be written down: %s", exc)
+        """Written down with the next round: nothing here waits for the memory, and nothing is lost while it is full."""
+        body = "\n".join(filter(None, lines))[:MAX_BODY]
+        draft = _Draft(message_id, title[:200], f"{body}\n{self._address}{path}".strip(), time.time())
+        self._drafts = [*self._drafts, draft][-MAX_DRAFTS:]
 
 
-def _reached(snapshot: Snapshot) -> float | None:
-    """The figure that runs of this kind are compared by first."""
-    adapter = KINDS.get(snapshot.kind)
-    measure = next((each for each in adapter.measures if each.better == "high"), None) if adapter else None
-    if measure is None or snapshot.kind != "training":
-        return None
-    value: object = snapshot.result
-    for name in measure.path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return number(value)
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A message that is not in the outbox yet."""
+
+    id: str
+    title: str
+    body: str
+    made_at: float
+
+    def add(self, outbox: Outbox, channels: list[str]) -> None:
+        outbox.add(self.id, channels, self.title, self.body, self.made_at)

@@ -152,6 +152,22 @@ def test_what_was_being_sent_when_the_panel_stopped_is_not_sent_again(address, t
     assert service.titles() == ["KTRDR panel: a test"]
 
 
+def test_an_end_while_the_memory_is_locked_is_told_once_it_is_not(backend, address, tmp_path):
+    service = Service()
+    backend.operations["op_a"] = operation("op_a", progress=percent(10))
+    with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:
+        here.get("/operations/op_a")
+        (file,) = (tmp_path / "panel").glob("*.db")
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            fail(backend)
+            soon(here, "/operations/op_a", lambda page: "Out of memory" in page)
+            assert service.told == []
+            other.execute("ROLLBACK")
+        sent(here, arrived)
+    assert service.titles() == ["Training swing: failed"]
+
+
 def test_channels_are_added_and_removed_on_the_page(here):
     service = Service()
     with channel(service) as url:

@@ -31,7 +31,7 @@ _STARTED: dict[int | str, dict[str, Any]] = {
     502: _PROBLEM | {"description": "The backend could not be asked. Nothing was started: use a new key to try again."},
 }
 _ACTED: dict[int | str, dict[str, Any]] = {
-    404: _PROBLEM | {"description": "Nobody knows it."},
+    404: _PROBLEM | {"description": "Neither the panel nor the backend knows it."},
     409: _PROBLEM | {"description": "It cannot be done now; `detail` says why."},
     502: _PROBLEM | {"description": "The backend could not be asked."},
 }
@@ -45,7 +45,8 @@ def _add_start(kind: type[Kind]) -> None:
     async def start(request: Request, panel: PanelDep, asked: StartBody, idempotency_key: IdempotencyKey) -> Response:
         given = as_form(kind, asked)
         values, key = await panel.submit.values(kind, given), start_key(idempotency_key)
-        if (stored := _stored(panel, kind, key)) is not None and not same_request(stored, values, given):
+        before = _sent_before(panel, key)
+        if before is not None and not (before[0] == kind.kind and same_request(before[1], values, given)):
             return problem(422, "This Idempotency-Key was sent before with another start.")
         return _answer(await panel.submit.submit(kind.kind, values, key, actor(request), confirmations=asked.confirm))
 
@@ -65,15 +66,12 @@ for _kind in KINDS.values():
     _add_start(_kind)
 
 
-def _stored(panel: Panel, kind: type[Kind], key: str) -> dict[str, str] | None:
-    """What this key was sent with before."""
-    load = panel.queue.load(key)
-    if load is not None:
-        return load.form if kind.kind == "data_load" else {"": "a data load"}
+def _sent_before(panel: Panel, key: str) -> tuple[str, dict[str, str]] | None:
+    """The kind and form that this key was sent with."""
+    if (load := panel.queue.load(key)) is not None:
+        return "data_load", load.form
     start = panel.storage.start(key)
-    if start is not None:
-        return start.form if kind.kind == start.kind else {"": start.kind}
-    return None
+    return (start.kind, start.form) if start is not None else None
 
 
 def _answer(result: submitted.SubmitResult) -> Response:

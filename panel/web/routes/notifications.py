@@ -20,7 +20,7 @@ async def notifications(request: Request, panel: PanelDep) -> Response:
 async def add_channel(request: Request, panel: PanelDep) -> Response:
     url = (await typed(request)).get("url", "")
     try:
-        panel.notifications.add_channel(url)
+        await panel.notifications.add_channel(url)
     except BadChannel as exc:
         return _page(request, panel, url, str(exc), 422)
     return go(request, "/notifications")
@@ -29,21 +29,21 @@ async def add_channel(request: Request, panel: PanelDep) -> Response:
 @router.post("/channels/{channel}/remove")
 async def remove_channel(request: Request, panel: PanelDep, channel: str) -> Response:
     _known(panel, channel)
-    panel.notifications.remove_channel(channel)
+    await panel.notifications.remove_channel(channel)
     return go(request, "/notifications")
 
 
 @router.post("/channels/{channel}/test")
 async def test_channel(request: Request, panel: PanelDep, channel: str) -> Response:
     _known(panel, channel)
-    panel.notifications.test(channel)
+    await panel.notifications.test(channel)
     return go(request, "/notifications#sent")
 
 
 @router.post("/rules")
 async def set_rules(request: Request, panel: PanelDep) -> Response:
     form = await request.form(max_files=0, max_fields=50)
-    panel.notifications.set_rules(str(rule) for rule in form.getlist("rule"))
+    await panel.notifications.set_rules(str(rule) for rule in form.getlist("rule"))
     return go(request, "/notifications")
 
 
