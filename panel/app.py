@@ -60,6 +60,7 @@ from panel.web.routes import (
     workers,
 )
 from panel.web.static_files import StaticFiles
+from panel.workflows.commands import Commands
 from panel.workflows.notifications import Notifications
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
@@ -144,8 +145,9 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
     strategies_folder = settings.data_folder / "embedded" / "strategies" if embedded else settings.strategies_folder
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)
-    loads = LoadQueue(ktrdr, storage, starts, monitor, catalogue, ProcessLock(memory), events)
-    resume = ResumeWorkflow(ktrdr, monitor, events, hub)
+    commands = Commands(ktrdr, storage, monitor)
+    loads = LoadQueue(ktrdr, storage, starts, monitor, commands, catalogue, ProcessLock(memory), events)
+    resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     reader = Reader(storage, monitor, inventory, resume, embedded)
     measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
@@ -160,6 +162,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         unreported=UnreportedRuns(ktrdr, monitor),
         inventory=inventory,
         starts=starts,
+        commands=commands,
         queue=loads,
         resume=resume,
         sources=sources,

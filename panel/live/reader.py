@@ -87,8 +87,8 @@ class Reader:
             [self.operation(each) for each, _ in others[:RECENT]],
             monitor.line,
             self.storage.unsettled_starts(),
-            self.storage.open_loads(),
-            self.storage.told_plans(now - 86_400),
+            self.storage.queue.open_loads(),
+            self.storage.queue.told_plans(now - 86_400),
             now,
         )
 
@@ -103,7 +103,7 @@ class Reader:
         return {(load.symbol, load.timeframe): load for load in self._running_loads()}
 
     def queue(self) -> QueueView:
-        own = self.storage.open_loads()
+        own = self.storage.queue.open_loads()
         uncertain = bool(self.storage.possibly_running_loads(time.time()))
         operations = self._snapshots(load.operation_id for load in own)
         asked = (self.storage.start_for(load.key, load.attempts) for load in own if load.state is LoadState.UNCONFIRMED)
@@ -111,7 +111,7 @@ class Reader:
         return queue_view(own, self._running_loads(), operations, starts, uncertain=uncertain)
 
     def plan(self, key: str) -> PlanView | None:
-        plan, loads = self.storage.plan(key), self.storage.loads_of(key)
+        plan, loads = self.storage.queue.plan(key), self.storage.queue.loads_of(key)
         operations = self._snapshots(load.operation_id for load in loads)
         return plan_view(plan, loads, operations, self.storage.start_for(key), time.time()) if plan else None
 

@@ -5,49 +5,37 @@ One poller for each operation that is not finished, and one state of the connect
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Sequence
 from contextvars import Context
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from panel.backend.ktrdr import CancelOutcome, Ktrdr, Reading
+from panel.backend.ktrdr import Ktrdr, Reading
 from panel.domain import events
 from panel.domain.connection import Line
 from panel.domain.estimate import Estimate
 from panel.domain.events import EventBus
-from panel.domain.observation import Cancel, Observation, differs, forgotten, observed, unread
+from panel.domain.observation import Observation, differs, forgotten, observed, unread
 from panel.domain.requests import Start
 from panel.domain.snapshot import Snapshot
 from panel.domain.verdict import State, Verdict, judge
 from panel.domain.workers import Worker, WorkerList
-from panel.errors import APIError, BackendTimeout, CLIClientError
+from panel.errors import BackendTimeout, CLIClientError
 from panel.monitoring.audience import Audience, watched
 from panel.monitoring.estimates import Estimates
+from panel.monitoring.pace import Pace
 from panel.monitoring.recorder import Recorder
 from panel.storage.store import Storage
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
-FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
-WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
-UNWATCHED = 5.0  # seconds, while no page watches: its end should still be known soon
 MAX_POLLERS = 50  # operations that are read by turns when there are more
 RETRY = 1.0  # seconds between attempts to write what could not be written
 KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
 SIGN_OF_LIFE = 10.0  # seconds between notes in the memory that a panel watches
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Pace:
-    """When one operation is read again."""
-
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    asked_at: float = 0.0  # monotonic
-    unchanged: int = 0  # readings in a row that said nothing new
 
 
 class Monitor:
@@ -64,11 +52,10 @@ class Monitor:
         self._live: dict[str, Observation] = {}
         self._answers: dict[str, dict[str, Any]] = {}
         self._pollers: dict[str, asyncio.Task[None]] = {}
-        self._paces: dict[str, _Pace] = {}
+        self._paces: dict[str, Pace] = {}
         self.recorder = Recorder(store, bus)
         self._queued: dict[str, None] = {}  # operations that wait for a poller, the one that waits longest first
         self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
-        self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
         self._promises: set[asyncio.Task[None]] = set()
         self._stopping = False  # what is heard of now is read after the next start
         self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
@@ -156,70 +143,6 @@ class Monitor:
         self.keep(before, observation)
         return observation
 
-    async def cancel(self, operation_id: str, by_whom: str = "the panel") -> None:
-        """Ask the backend to cancel; raises CLIClientError with the backend's reason."""
-        observation = self.known(operation_id)
-        if observation is None:
-            raise APIError("Neither the panel nor the backend knows this operation.", 404)
-        now = time.time()
-        self.keep(observation, replace(observation, cancel=Cancel.ASKED, cancel_at=now))
-        try:
-            outcome = await self._ktrdr.cancel(operation_id, "Cancelled from the panel", READ_TIMEOUT)
-            if outcome is CancelOutcome.UNKNOWN:
-                raise APIError("The backend does not know this operation.", 404)
-            if outcome is CancelOutcome.FINISHED:
-                raise APIError("The operation has already ended: it cannot be cancelled.", 400)
-        except CLIClientError as exc:
-            await self._note_cancel(operation_id, by_whom, exc.message)
-            observation = self.known(operation_id) or observation
-            self.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
-            raise
-        finally:
-            self.wake(operation_id)
-        lost = outcome is CancelOutcome.UNDELIVERED
-        await self._note_cancel(operation_id, by_whom, "not delivered to the worker" if lost else "taken")
-        observation = self.known(operation_id) or observation
-        self.keep(
-            observation, replace(observation, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now)
-        )
-        log.info("cancel not delivered" if lost else "cancel taken", extra={"operation": operation_id})
-
-    async def _note_cancel(self, operation_id: str, by_whom: str, outcome: str) -> None:
-        """For the timeline. A memory that cannot be written keeps nobody from cancelling."""
-        await self.recorder.attempt(lambda store: store.memory.asked(operation_id, "cancel", by_whom, outcome))
-
-    async def resume(self, operation_id: str, by_whom: str = "the panel") -> None:
-        """Ask the backend to go on from the operation's checkpoint, once for each end that it came to; raises
-        CLIClientError."""
-        observation = self.known(operation_id)
-        end = observation.snapshot.completed_at if observation is not None else None
-        if self._resumed.get(operation_id, ()) == (end,):
-            return
-        self._resumed[operation_id] = (end,)
-        try:  # on disk before it leaves
-            request = await self._store.write(lambda store: store.memory.asked(operation_id, "resume", by_whom))
-        except BaseException:
-            del self._resumed[operation_id]
-            raise
-        try:
-            await self._ktrdr.resume(operation_id)
-        except CLIClientError as exc:
-            await self._note_answer(request, exc.message)
-            if exc.refused or not exc.sent:
-                del self._resumed[operation_id]
-            raise
-        await self._note_answer(request, "taken")
-        log.info("resumed", extra={"operation": operation_id})
-        observation = self.known(operation_id)
-        if observation is not None:
-            self.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
-        reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
-        if reading.snapshot is not None:
-            self.observe(reading)
-
-    async def _note_answer(self, request: int, outcome: str) -> None:
-        await self.recorder.attempt(lambda store: store.memory.answered(request, outcome))
-
     def wake(self, operation_id: str | None = None) -> None:
         """Somebody came to watch, or did something: read soon (never faster than FASTEST)."""
         for each in [operation_id] if operation_id else list(self._paces):
@@ -287,7 +210,7 @@ class Monitor:
             self._queued[operation_id] = None
         else:
             self._queued.pop(operation_id, None)
-            self._paces[operation_id] = _Pace()
+            self._paces[operation_id] = Pace()
             # In no request's context: it outlives the one that made it known.
             self._pollers[operation_id] = asyncio.create_task(self._poll(operation_id), context=Context())
 
@@ -345,22 +268,9 @@ class Monitor:
         return True
 
     async def _pause(self, operation_id: str) -> None:
-        """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do
-        not, and longer still without viewers. Being woken shortens it, though never below FASTEST."""
-        pace = self._paces[operation_id]
         observation = self._live.get(operation_id)
-        if watched(self._audience, operation_id, observation.snapshot.kind if observation else ""):
-            wait = min(FASTEST * (1 + pace.unchanged * 0.25), WATCHED)
-        else:
-            wait = UNWATCHED
-        pace.wake.clear()
-        with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; ours is a request's
-            async with asyncio.timeout(wait):  # not `wait_for`: Python 3.11's may swallow a cancel
-                await pace.wake.wait()
-        rest = pace.asked_at + FASTEST - time.monotonic()
-        if rest > 0:
-            await asyncio.sleep(rest)
-        pace.asked_at = time.monotonic()
+        kind = observation.snapshot.kind if observation else ""
+        await self._paces[operation_id].pause(watched(self._audience, operation_id, kind))
 
     # The line
 

@@ -1,4 +1,4 @@
-"""The panel's memory in one SQLite file: operations (`memory`), and here starts, loads, plans and ranges.
+"""The panel's memory in one SQLite file: operations (`memory`), the queue (`queue`), and here starts and ranges.
 
 The backend forgets operations when it restarts, and some as soon as they finish; the panel does not. A
 start's intent is on disk before its POST leaves, so that a panel that dies in between knows afterwards
@@ -9,8 +9,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,12 +18,8 @@ import msgspec
 from panel.domain.gaps import Gap, Range
 from panel.domain.observation import Observation
 from panel.domain.requests import (
-    OPEN_LOADS,
-    OPEN_PLANS,
     UNSETTLED,
-    Load,
     LoadState,
-    Plan,
     PlanState,
     Start,
     StartState,
@@ -33,7 +28,9 @@ from panel.domain.state import Verdict
 from panel.storage.estimates import EstimateStore
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
+from panel.storage.queue import QueueStore
 from panel.storage.schema import migrate
+from panel.storage.transactions import at_once, durably, marks
 from panel.storage.writer import Writer
 
 ON_ITS_WAY = 60.0  # seconds in which a start that was not answered may still reach the backend
@@ -42,8 +39,6 @@ _START = (
     "SELECT starts.key, starts.kind, starts.form, starts.state, starts.operation_id, starts.message, starts.asked_at,"
     " starts.by_whom, starts.owner, starts.attempt FROM starts"
 )
-_LOAD = "SELECT key, form, state, operation_id, message, attempts, plan, asked_at FROM loads"
-_PLAN = "SELECT key, form, state, operation_id, message, asked_at FROM plans"
 
 T = TypeVar("T")
 
@@ -74,6 +69,7 @@ class Storage:
         self.memory = OperationStore(self._db)
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
+        self.queue = QueueStore(self._db)
         self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)
 
     def close(self) -> None:
@@ -86,7 +82,7 @@ class Storage:
 
     def remember(self, entries: Sequence[tuple[Observation, Verdict, float]]) -> None:
         """All of these observations, in one transaction."""
-        with self._at_once():
+        with at_once(self._db):
             for entry in entries:
                 self.memory.remember(*entry)
 
@@ -102,7 +98,7 @@ class Storage:
 
     def drop(self, before: float) -> int:
         """Forget some operations that ended before then; returns how many."""
-        with self._at_once():
+        with at_once(self._db):
             return self.memory.forget(before, BATCH)
 
     def write_problem(self) -> str:
@@ -128,7 +124,7 @@ class Storage:
         disk, power cuts included."""
         encoded = msgspec.json.encode(form).decode()
         row = (key, kind, encoded, StartState.SENDING, operation_id, "", time.time(), by_whom, owner, attempt)
-        with self._durably():
+        with durably(self._db):
             done = self._db.execute(
                 "INSERT OR IGNORE INTO starts (key, kind, form, state, operation_id, message, asked_at, by_whom, owner,"
                 " attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -143,7 +139,7 @@ class Storage:
         that has not found it must not win."""
         self._db.execute(
             "UPDATE starts SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
-            f"WHERE key = ? AND state IN ({_marks(UNSETTLED)})",
+            f"WHERE key = ? AND state IN ({marks(UNSETTLED)})",
             (state, message, operation_id, key, *UNSETTLED),
         )
         start = self.start(key)
@@ -164,7 +160,7 @@ class Storage:
         return self._starts_in(*UNSETTLED)
 
     def _starts_in(self, *states: StartState) -> list[Start]:
-        rows = self._db.execute(f"{_START} WHERE state IN ({_marks(states)})", states)
+        rows = self._db.execute(f"{_START} WHERE state IN ({marks(states)})", states)
         return [_start(row) for row in rows]
 
     def unanswered_starts(self) -> list[Start]:
@@ -209,54 +205,6 @@ class Storage:
             for stored, found, asked_at in self._db.execute("SELECT range, gaps, asked_at FROM ranges")
         ]
 
-    def add_load(self, key: str, form: dict[str, str], plan: str = "") -> Load:
-        """A load at the end of the queue, once for each key: on disk, power cuts included."""
-        with self._durably():
-            self._insert_load(key, form, plan)
-        found = self.load(key)
-        assert found is not None  # noqa: S101  it was just written, or was there before
-        return found
-
-    def _insert_load(self, key: str, form: dict[str, str], plan: str) -> None:
-        row = (key, msgspec.json.encode(form).decode(), LoadState.WAITING, None, "", 0, plan, time.time())
-        self._db.execute(
-            "INSERT OR IGNORE INTO loads (key, form, state, operation_id, message, attempts, plan, asked_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
-        )
-
-    def load(self, key: str) -> Load | None:
-        row = self._db.execute(f"{_LOAD} WHERE key = ?", (key,)).fetchone()
-        return _load(row) if row else None
-
-    def open_loads(self) -> list[Load]:
-        """The queue, its first first."""
-        rows = self._db.execute(f"{_LOAD} WHERE state IN ({_marks(OPEN_LOADS)}) ORDER BY asked_at", OPEN_LOADS)
-        return [_load(row) for row in rows]
-
-    def loads_of(self, plan: str) -> list[Load]:
-        return [_load(row) for row in self._db.execute(f"{_LOAD} WHERE plan = ? ORDER BY asked_at", (plan,))]
-
-    def settle_load(self, key: str, state: LoadState, message: str = "", operation_id: str | None = None) -> bool:
-        """Write down how far it is, unless it has ended, or was removed, in between: then False."""
-        return self._settle("loads", OPEN_LOADS, key, state, message, operation_id)
-
-    def _settle(
-        self, table: str, unfinished: Sequence[str], key: str, state: str, message: str, operation_id: str | None
-    ) -> bool:
-        done = self._db.execute(
-            f"UPDATE {table} SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
-            f"WHERE key = ? AND state IN ({_marks(unfinished)})",
-            (state, message, operation_id, key, *unfinished),
-        )
-        return done.rowcount == 1
-
-    def next_attempt(self, key: str) -> None:
-        self._db.execute(
-            "UPDATE loads SET attempts = attempts + 1, state = ? WHERE key = ? AND state = ?",
-            (LoadState.WAITING, key, LoadState.STARTING),
-        )
-
     def withdrawn_starts(self) -> list[Start]:
         """Starts of loads and plans that were cancelled meanwhile, once they are known to have begun an operation,
         which is no longer wanted."""
@@ -268,64 +216,6 @@ class Storage:
             (LoadState.CANCELLED, PlanState.CANCELLED, StartState.STARTED),
         )
         return [_start(row) for row in rows]
-
-    def mark_withdrawn(self, key: str, operation_id: str) -> None:
-        for table, cancelled in (("loads", LoadState.CANCELLED), ("plans", PlanState.CANCELLED)):
-            self._db.execute(
-                f"UPDATE {table} SET operation_id = ? WHERE key = ? AND state = ?", (operation_id, key, cancelled)
-            )
-
-    def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
-        """A plan with its loads, once for each key."""
-        row = (key, msgspec.json.encode(form).decode(), PlanState.WAITING, None, "", time.time())
-        with self._durably(), self._at_once():
-            columns = "key, form, state, operation_id, message, asked_at"
-            if self._db.execute(f"INSERT OR IGNORE INTO plans ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
-                for number, load in enumerate(loads):
-                    self._insert_load(f"{key}-load-{number}", load, key)
-        found = self.plan(key)
-        assert found is not None  # noqa: S101
-        return found
-
-    def plan(self, key: str) -> Plan | None:
-        row = self._db.execute(f"{_PLAN} WHERE key = ?", (key,)).fetchone()
-        return _plan(row) if row else None
-
-    def open_plans(self) -> list[Plan]:
-        rows = self._db.execute(f"{_PLAN} WHERE state IN ({_marks(OPEN_PLANS)}) ORDER BY asked_at", OPEN_PLANS)
-        return [_plan(row) for row in rows]
-
-    def told_plans(self, since: float) -> list[Plan]:
-        """Plans that are under way, and those that stopped since then: the newest first."""
-        rows = self._db.execute(
-            f"{_PLAN} WHERE state IN ({_marks(OPEN_PLANS)}) OR (state = ? AND asked_at > ?)"
-            " ORDER BY asked_at DESC LIMIT 20",
-            (*OPEN_PLANS, PlanState.STOPPED, since),
-        )
-        return [_plan(row) for row in rows]
-
-    def settle_plan(self, key: str, state: PlanState, message: str = "", operation_id: str | None = None) -> bool:
-        """As `settle_load`."""
-        return self._settle("plans", OPEN_PLANS, key, state, message, operation_id)
-
-    @contextmanager
-    def _durably(self) -> Iterator[None]:
-        self._db.execute("PRAGMA synchronous = FULL")
-        try:
-            yield
-        finally:
-            self._db.execute("PRAGMA synchronous = NORMAL")
-
-    @contextmanager
-    def _at_once(self) -> Iterator[None]:
-        """All of it or nothing, also when the process is killed in between."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:
@@ -345,17 +235,3 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 def _start(row: tuple[Any, ...]) -> Start:
     key, kind, form, state, *rest = row
     return Start(key, kind, msgspec.json.decode(form), StartState(state), *rest)
-
-
-def _load(row: tuple[Any, ...]) -> Load:
-    key, form, state, *rest = row
-    return Load(key, msgspec.json.decode(form), LoadState(state), *rest)
-
-
-def _plan(row: tuple[Any, ...]) -> Plan:
-    key, form, state, *rest = row
-    return Plan(key, msgspec.json.decode(form), PlanState(state), *rest)
-
-
-def _marks(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))

@@ -104,7 +104,9 @@ class PanelCollector(Collector):
         yield CounterMetricFamily(
             "ktrdr_panel_readers_dropped", "Streams whose reader took nothing for too long.", hub.dropped
         )
-        yield GaugeMetricFamily("ktrdr_panel_queue", "Data loads that wait or run.", len(self.storage.open_loads()))
+        yield GaugeMetricFamily(
+            "ktrdr_panel_queue", "Data loads that wait or run.", len(self.storage.queue.open_loads())
+        )
         yield GaugeMetricFamily("ktrdr_panel_memory_bytes", "Size of the panel's memory on disk.", self._size())
 
     def _size(self) -> int:

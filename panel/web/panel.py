@@ -17,6 +17,7 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings
 from panel.storage.store import Storage
 from panel.web.metrics import Metrics
+from panel.workflows.commands import Commands
 from panel.workflows.notifications import Notifications
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
@@ -40,6 +41,7 @@ class Panel:
     unreported: UnreportedRuns
     inventory: DataInventory
     starts: StartWorkflow
+    commands: Commands
     queue: LoadQueue
     resume: ResumeWorkflow
     sources: Sources

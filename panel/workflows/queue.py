@@ -22,6 +22,7 @@ from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
+from panel.workflows.commands import Commands
 from panel.workflows.starting import StartWorkflow, new_key
 
 ROUND = 1.0  # seconds between looks at what the first load has come to
@@ -40,6 +41,7 @@ class LoadQueue:
         store: Storage,
         starting: StartWorkflow,
         relay: Monitor,
+        commands: Commands,
         catalogue: Catalogue,
         turn: ProcessLock,
         events: EventBus,
@@ -48,6 +50,7 @@ class LoadQueue:
         self._store = store
         self._starting = starting
         self._relay = relay
+        self._commands = commands
         self._catalogue = catalogue
         self._turn = turn
         self._events = events
@@ -58,16 +61,16 @@ class LoadQueue:
 
     def add(self, key: str, form: dict[str, str]) -> Load:
         """Queue a load, once for each key."""
-        load = self._store.add_load(key, form)
+        load = self._store.queue.add_load(key, form)
         self.wake()
         return load
 
     def load(self, key: str) -> Load | None:
-        return self._store.load(key)
+        return self._store.queue.load(key)
 
     def open_loads(self) -> list[Load]:
         """What waits or runs, in the order of its start."""
-        return self._store.open_loads()
+        return self._store.queue.open_loads()
 
     async def decided(self, load: Load) -> Load:
         """The load once it has begun, was refused or has to wait for another; as it is after DECIDED_WITHIN."""
@@ -75,7 +78,7 @@ class LoadQueue:
             async with asyncio.timeout(DECIDED_WITHIN):
                 while load.state is LoadState.STARTING or (load.state is LoadState.WAITING and not self.others()):
                     await self._news.wait()
-                    load = self._store.load(load.key) or load
+                    load = self._store.queue.load(load.key) or load
         return load
 
     def _notify(self) -> None:
@@ -84,34 +87,34 @@ class LoadQueue:
 
     def plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
         """Load these, then train."""
-        plan = self._store.add_plan(key, form, loads)
+        plan = self._store.queue.add_plan(key, form, loads)
         self.wake()
         return plan
 
     async def cancel(self, key: str) -> None:
         """Take a load out of the queue, or cancel it when it runs; one that is just being started is cancelled
         as soon as it is known what it began. Raises CLIClientError."""
-        load = self._store.load(key)
+        load = self._store.queue.load(key)
         if load is None or not load.open:
             return
         if load.operation_id:
             await self._stop_operation(load.operation_id)
-        self._store.settle_load(key, LoadState.CANCELLED, operation_id=load.operation_id)
+        self._store.queue.settle_load(key, LoadState.CANCELLED, operation_id=load.operation_id)
         start = self._store.start_for(key, load.attempts)
         if load.state is LoadState.UNCONFIRMED and start is not None:  # the person knows that, and decides
             await self._starting.dismiss(start.key)
         self.wake()
 
     async def cancel_plan(self, key: str) -> None:
-        plan = self._store.plan(key)
+        plan = self._store.queue.plan(key)
         if plan is None or not plan.open:
             return
-        self._store.settle_plan(key, PlanState.CANCELLED)
+        self._store.queue.settle_plan(key, PlanState.CANCELLED)
         start = self._store.start_for(key)
         if plan.state is PlanState.UNCONFIRMED and start is not None:
             await self._starting.dismiss(start.key)
         failed: CLIClientError | None = None
-        for load in self._store.loads_of(key):
+        for load in self._store.queue.loads_of(key):
             try:
                 await self.cancel(load.key)
             except CLIClientError as exc:
@@ -128,7 +131,11 @@ class LoadQueue:
                 await self._round()
             except CLIClientError as exc:
                 log.info("queue waits: %s", exc.message)
-            idle = not self._store.open_loads() and not self._store.open_plans() and not self._store.withdrawn_starts()
+            idle = (
+                not self._store.queue.open_loads()
+                and not self._store.queue.open_plans()
+                and not self._store.withdrawn_starts()
+            )
             with suppress(asyncio.TimeoutError):
                 async with asyncio.timeout(
                     None if idle else ROUND
@@ -152,12 +159,12 @@ class LoadQueue:
                 except CLIClientError as exc:
                     log.info("a withdrawn start is not cancelled yet: %s", exc.message)
                 else:
-                    self._store.mark_withdrawn(start.owner, start.operation_id)
-        queue = self._store.open_loads()
+                    self._store.queue.mark_withdrawn(start.owner, start.operation_id)
+        queue = self._store.queue.open_loads()
         for load in queue:
             if load.state is not LoadState.WAITING:
                 await self._follow(load)
-        queue = self._store.open_loads()
+        queue = self._store.queue.open_loads()
         waiting = [load for load in queue if load.state is LoadState.WAITING]
         for operation_id in self.others() if waiting else []:
             self._relay.wake(operation_id)  # somebody waits for its end
@@ -165,7 +172,7 @@ class LoadQueue:
             with self._turn.taken() as ours:  # a command line may be about to start one
                 if ours and not self._in_doubt() and not await self._started_elsewhere():
                     await self._start(waiting[0])
-        for plan in self._store.open_plans():
+        for plan in self._store.queue.open_plans():
             await self._advance(plan)
 
     def others(self) -> list[str]:
@@ -185,7 +192,7 @@ class LoadQueue:
         return bool(self.others())
 
     async def _start(self, load: Load) -> None:
-        if not self._store.settle_load(load.key, LoadState.STARTING):
+        if not self._store.queue.settle_load(load.key, LoadState.STARTING):
             return  # it was removed while the backend was asked
         adapter = KINDS["data_load"].from_form(load.form)
         start = await self._starting.submit(new_key(), adapter, load.form, owner=load.key, attempt=load.attempts)
@@ -199,15 +206,15 @@ class LoadQueue:
         """What has become of the start, written down for its load."""
         busy = start.state is StartState.REFUSED and any(word in start.message for word in BUSY_WORDS)
         if start.state is StartState.STARTED:
-            self._store.settle_load(load.key, LoadState.RUNNING, operation_id=start.operation_id)
+            self._store.queue.settle_load(load.key, LoadState.RUNNING, operation_id=start.operation_id)
         elif start.state is StartState.UNSENT or busy:
-            self._store.next_attempt(load.key)  # nothing began: later
+            self._store.queue.next_attempt(load.key)  # nothing began: later
         elif start.state is StartState.REFUSED:
-            self._store.settle_load(load.key, LoadState.REFUSED, start.message)
+            self._store.queue.settle_load(load.key, LoadState.REFUSED, start.message)
         elif start.state is StartState.DISMISSED:
-            self._store.settle_load(load.key, LoadState.CANCELLED, start.message)
+            self._store.queue.settle_load(load.key, LoadState.CANCELLED, start.message)
         elif start.state is StartState.UNCONFIRMED and load.state is not LoadState.UNCONFIRMED:
-            self._store.settle_load(load.key, LoadState.UNCONFIRMED, start.message)
+            self._store.queue.settle_load(load.key, LoadState.UNCONFIRMED, start.message)
         else:
             return
         self._changed()
@@ -219,23 +226,23 @@ class LoadQueue:
             if start is not None:
                 self._started(load, start)
             else:
-                self._store.settle_load(load.key, LoadState.WAITING)
+                self._store.queue.settle_load(load.key, LoadState.WAITING)
                 self._changed()
             return
         observation = await self._relay.look(load.operation_id)
         if observation is None:
-            self._store.settle_load(load.key, LoadState.FAILED, "The backend no longer knows this load.")
+            self._store.queue.settle_load(load.key, LoadState.FAILED, "The backend no longer knows this load.")
             self._changed()
         elif not (verdict := self._relay.verdict(observation)).live:
             good = verdict.state is State.COMPLETED
-            self._store.settle_load(
+            self._store.queue.settle_load(
                 load.key, LoadState.DONE if good else LoadState.FAILED, "" if good else verdict.headline
             )
             self._changed()
 
     async def _advance(self, plan: Plan) -> None:
         """Start the plan's training once its loads are through and the bars are really there."""
-        loads = self._store.loads_of(plan.key)
+        loads = self._store.queue.loads_of(plan.key)
         if plan.state is PlanState.WAITING:
             bad = next((load for load in loads if not load.open and load.state is not LoadState.DONE), None)
             if bad is not None:
@@ -255,24 +262,24 @@ class LoadQueue:
                     short = "came back short: no stored bar lies in the training's period."
                     self._stop(plan, f"{symbol} {timeframe} {short}")
                     return
-            if not self._store.settle_plan(plan.key, PlanState.STARTING):
+            if not self._store.queue.settle_plan(plan.key, PlanState.STARTING):
                 return  # it was cancelled while the backend was asked
             training = KINDS["training"].from_form(plan.form)
             start = await self._starting.submit(new_key(), training, plan.form, owner=plan.key)
         else:
             found = self._store.start_for(plan.key)
             if found is None:  # the panel stopped before the intent was written: nothing was sent
-                self._store.settle_plan(plan.key, PlanState.WAITING)
+                self._store.queue.settle_plan(plan.key, PlanState.WAITING)
                 return
             start = found
         if start.state is StartState.SENDING:
             return
         if start.state is StartState.STARTED:
-            self._store.settle_plan(plan.key, PlanState.STARTED, operation_id=start.operation_id)
+            self._store.queue.settle_plan(plan.key, PlanState.STARTED, operation_id=start.operation_id)
         elif start.state in (StartState.REFUSED, StartState.UNSENT, StartState.DISMISSED):
             self._stop(plan, start.message)
         elif plan.state is not PlanState.UNCONFIRMED:
-            self._store.settle_plan(plan.key, PlanState.UNCONFIRMED, start.message)
+            self._store.queue.settle_plan(plan.key, PlanState.UNCONFIRMED, start.message)
         else:
             return
         self._changed()
@@ -282,11 +289,11 @@ class LoadQueue:
         observation = await self._relay.look(operation_id)
         if observation is not None and self._relay.verdict(observation).live:
             try:
-                await self._relay.cancel(operation_id)
+                await self._commands.cancel(operation_id)
             except CLIClientError as exc:
                 if exc.status_code != 400 and not exc.unknown:
                     raise
 
     def _stop(self, plan: Plan, message: str) -> None:
-        self._store.settle_plan(plan.key, PlanState.STOPPED, message)
+        self._store.queue.settle_plan(plan.key, PlanState.STOPPED, message)
         self._changed()

@@ -22,6 +22,7 @@ from panel.domain.workers import Worker, WorkerList
 from panel.errors import CLIClientError
 from panel.monitoring.audience import Audience
 from panel.monitoring.poller import Monitor
+from panel.workflows.commands import Commands
 
 LOOK_TIMEOUT = 3.0  # seconds for a checkpoint; the page waits for it
 BUSY = 30.0  # seconds that a worker may stay busy after a cancel: its backend hears of it every ten
@@ -79,9 +80,10 @@ def own(checkpoint: Checkpoint | None, observation: Observation) -> Checkpoint |
 class ResumeWorkflow:
     """What could be resumed, and what is being resumed."""
 
-    def __init__(self, ktrdr: Ktrdr, relay: Monitor, events: EventBus, audience: Audience) -> None:
+    def __init__(self, ktrdr: Ktrdr, relay: Monitor, commands: Commands, events: EventBus, audience: Audience) -> None:
         self._ktrdr = ktrdr
         self._relay = relay
+        self._commands = commands
         self._events = events
         self._audience = audience
         self._looking: set[asyncio.Task[None]] = set()
@@ -152,7 +154,7 @@ class ResumeWorkflow:
             attempt.message = await self._free(operation_id) or await self._harmful(operation_id)
             if not attempt.message:
                 attempt.state = ResumeState.SENDING
-                await self._relay.resume(operation_id, by_whom)
+                await self._commands.resume(operation_id, by_whom)
                 attempt.message = self._unheard(operation_id)
         except CLIClientError as exc:
             attempt.message = exc.message

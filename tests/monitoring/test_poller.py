@@ -233,8 +233,8 @@ async def test_sixty_short_runs_between_two_rounds_are_all_known(backend, wire, 
 
 async def test_more_operations_than_pollers_are_read_by_turns(backend, wire, tmp_path, monkeypatch):
     monkeypatch.setattr("panel.monitoring.poller.MAX_POLLERS", 2)
-    monkeypatch.setattr("panel.monitoring.poller.FASTEST", 0.01)
-    monkeypatch.setattr("panel.monitoring.poller.WATCHED", 0.01)
+    monkeypatch.setattr("panel.monitoring.pace.FASTEST", 0.01)
+    monkeypatch.setattr("panel.monitoring.pace.WATCHED", 0.01)
     names = [f"op_{number}" for number in range(6)]
     for name in names:
         backend.operations[name] = operation(name)

@@ -34,7 +34,7 @@ def test_a_file_of_version_8_keeps_everything(old):
         assert observation is not None and len(observation.snapshot.epochs) == 2
         assert len(store.memory.readings("op_a")) == len(store.memory.requests("op_a")) == 1
         assert store.paces.promised("op_a") and store.rows()[0][0].symbol == "EURUSD"
-        assert [load.state for load in store.open_loads()] == ["unconfirmed", "waiting"]
+        assert [load.state for load in store.queue.open_loads()] == ["unconfirmed", "waiting"]
         made = store.start_of("op_a")
         assert made is not None and (made.owner, made.state) == ("", "started")
 

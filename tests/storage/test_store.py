@@ -96,15 +96,15 @@ def test_what_is_known_of_a_start_is_not_unlearned(path):
 
 def test_a_load_that_was_removed_cannot_be_started(path):
     store = Storage(path)
-    store.add_load("k" * 20, {"symbol": "EURUSD"})
-    assert store.settle_load("k" * 20, "cancelled")
-    assert not store.settle_load("k" * 20, "starting")
-    load = store.load("k" * 20)
+    store.queue.add_load("k" * 20, {"symbol": "EURUSD"})
+    assert store.queue.settle_load("k" * 20, "cancelled")
+    assert not store.queue.settle_load("k" * 20, "starting")
+    load = store.queue.load("k" * 20)
     assert load is not None and load.state == "cancelled"
 
 
 def test_a_plan_is_there_with_all_its_loads_or_not_at_all(path):
     store = Storage(path)
     with pytest.raises(TypeError):
-        store.add_plan("k" * 20, {}, [{"symbol": "EURUSD"}, {"symbol": object()}])  # type: ignore[dict-item]
-    assert store.plan("k" * 20) is None and store.loads_of("k" * 20) == []
+        store.queue.add_plan("k" * 20, {}, [{"symbol": "EURUSD"}, {"symbol": object()}])  # type: ignore[dict-item]
+    assert store.queue.plan("k" * 20) is None and store.queue.loads_of("k" * 20) == []

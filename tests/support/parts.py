@@ -10,6 +10,7 @@ from panel.domain.events import EventBus
 from panel.monitoring.poller import Monitor
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
+from panel.workflows.commands import Commands
 from panel.workflows.queue import LoadQueue
 from panel.workflows.starting import StartWorkflow
 
@@ -32,8 +33,9 @@ def starts_of(client: AsyncCLIClient, store: Storage, events: EventBus | None = 
 def queue_of(client: AsyncCLIClient, store: Storage) -> tuple[EventBus, LoadQueue]:
     """A queue that does not run, and the bus that it listens to."""
     bus = EventBus()
-    parts = (starts_of(client, store, bus), monitor_of(client, store, bus), Catalogue(Ktrdr(client), None))
-    return bus, LoadQueue(Ktrdr(client), store, *parts, ProcessLock(Path("never")), bus)
+    ktrdr, monitor = Ktrdr(client), monitor_of(client, store, bus)
+    parts = (starts_of(client, store, bus), monitor, Commands(ktrdr, store, monitor), Catalogue(ktrdr, None))
+    return bus, LoadQueue(ktrdr, store, *parts, ProcessLock(Path("never")), bus)
 
 
 def panel_of(app: Any) -> Any:

@@ -7,7 +7,6 @@ from contextlib import closing, contextmanager
 import pytest
 
 from panel.adapters import TrainingOperationAdapter
-from panel.client import AsyncCLIClient
 from panel.storage.store import Storage
 from panel.workflows.starting import new_key
 from tests.support.parts import starts_of
@@ -23,18 +22,6 @@ def hurry(monkeypatch):
     monkeypatch.setattr("panel.workflows.starting.CHECKS", (0.01, 0.01))
     monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 0.0)
     monkeypatch.setattr("panel.workflows.starting.ROUND", 0.05)
-
-
-@pytest.fixture
-async def client(address):
-    async with AsyncCLIClient(address, timeout=0.5, max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-def store(tmp_path):
-    with closing(Storage(tmp_path / "panel.db")) as store:
-        yield store
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.events import EventBus, StartConfirmed
 from panel.storage.store import Storage
+from panel.workflows.commands import Commands
 from panel.workflows.starting import new_key
 from tests.support.panels import panel
 from tests.support.parts import monitor_of, starts_of
@@ -25,19 +26,6 @@ LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
 def hurry(monkeypatch):
     monkeypatch.setattr("panel.workflows.starting.CHECKS", (0.01, 0.01))
     monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 0.0)
-
-
-@pytest.fixture
-async def client(address):
-    async with AsyncCLIClient(address, timeout=0.5, max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Storage(tmp_path / "panel.db")
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -352,12 +340,13 @@ async def test_two_clicks_on_resume_are_one(client, store, backend):
     backend.answers["POST /operations/op_r/resume"] = (200, {"success": True, "data": {"status": "resuming"}})
     relay = monitor_of(client, store)
     await relay.look("op_r")
-    await asyncio.gather(relay.resume("op_r"), relay.resume("op_r"))
-    await relay.resume("op_r")  # and later, from a page that has not heard yet
+    commands = Commands(Ktrdr(client), store, relay)
+    await asyncio.gather(commands.resume("op_r"), commands.resume("op_r"))
+    await commands.resume("op_r")  # and later, from a page that has not heard yet
     assert posts(backend, "/operations/op_r/resume") == 1
     backend.operations["op_r"] = operation("op_r", status="failed", completed_at=stamp(1_900_000_000))
     relay.observe(await Ktrdr(client).operation("op_r"))
-    await relay.resume("op_r")  # it ended again
+    await commands.resume("op_r")  # it ended again
     assert posts(backend, "/operations/op_r/resume") == 2
 
 

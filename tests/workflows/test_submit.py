@@ -76,8 +76,8 @@ async def test_a_submit_waits_for_its_load_until_it_is_decided(client, store):
     await asyncio.sleep(0)
     bus.publish(StartsChanged())
     await asyncio.sleep(0)
-    assert not asked.done() and store.load(KEY).state == "waiting"
-    store.settle_load(KEY, "running", operation_id="op_a")
+    assert not asked.done() and store.queue.load(KEY).state == "waiting"
+    store.queue.settle_load(KEY, "running", operation_id="op_a")
     bus.publish(StartsChanged())
     assert await asked == submitted.Started("op_a")
 
@@ -86,11 +86,11 @@ async def test_a_button_that_keeps_its_key_tries_again_after_a_refusal(client, s
     _, queue = queue_of(client, store)
     submit = SubmitWorkflow(starts_of(client, store), queue=queue)
     queue.add(KEY, LOAD)
-    store.settle_load(KEY, "refused", "The symbol is not known.")
+    store.queue.settle_load(KEY, "refused", "The symbol is not known.")
     again = await submit.submit("data_load", LOAD, KEY, "")
     assert again == submitted.Refused("The symbol is not known.", {"symbol": "The symbol is not known."})
     asked = asyncio.create_task(submit.submit("data_load", LOAD, KEY, "", repeatable=True))
     await asyncio.sleep(0)
-    assert [load.state for load in store.open_loads()] == ["waiting"]
+    assert [load.state for load in store.queue.open_loads()] == ["waiting"]
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)

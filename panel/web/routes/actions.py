@@ -35,7 +35,7 @@ async def cancel(request: Request, panel: PanelDep, operation_id: str) -> Respon
     finished = not panel.monitor.verdict(observation).live
     if not finished:
         try:
-            await panel.monitor.cancel(operation_id, actor(request))
+            await panel.commands.cancel(operation_id, actor(request))
         except CLIClientError as exc:
             # 400: it finished first; 404: it is no longer known. The operation's page shows both.
             if exc.status_code != 400 and not exc.unknown:

@@ -131,7 +131,7 @@ async def cancel(
     if not panel.monitor.verdict(observation).live:
         raise HTTPException(409, "It has already ended.")
     try:
-        await panel.monitor.cancel(operation_id, actor(request))
+        await panel.commands.cancel(operation_id, actor(request))
     except CLIClientError as exc:
         raise HTTPException(409 if exc.status_code is not None else 502, exc.message) from exc
     observation = panel.monitor.known(operation_id) or observation

@@ -1,0 +1,86 @@
+"""What people ask of an operation that exists: to cancel it, or to go on from its checkpoint. Each request is noted
+with who made it and what came of it."""
+
+import logging
+import time
+from dataclasses import replace
+
+from panel.backend.ktrdr import CancelOutcome, Ktrdr
+from panel.domain.observation import Cancel
+from panel.errors import APIError, CLIClientError
+from panel.monitoring.poller import READ_TIMEOUT, Monitor
+from panel.storage.store import Storage
+
+log = logging.getLogger(__name__)
+
+
+class Commands:
+    def __init__(self, ktrdr: Ktrdr, store: Storage, monitor: Monitor) -> None:
+        self._ktrdr = ktrdr
+        self._store = store
+        self._monitor = monitor
+        self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
+
+    async def cancel(self, operation_id: str, by_whom: str = "the panel") -> None:
+        """Ask the backend to cancel; raises CLIClientError with the backend's reason."""
+        observation = self._monitor.known(operation_id)
+        if observation is None:
+            raise APIError("Neither the panel nor the backend knows this operation.", 404)
+        now = time.time()
+        self._monitor.keep(observation, replace(observation, cancel=Cancel.ASKED, cancel_at=now))
+        try:
+            outcome = await self._ktrdr.cancel(operation_id, "Cancelled from the panel", READ_TIMEOUT)
+            if outcome is CancelOutcome.UNKNOWN:
+                raise APIError("The backend does not know this operation.", 404)
+            if outcome is CancelOutcome.FINISHED:
+                raise APIError("The operation has already ended: it cannot be cancelled.", 400)
+        except CLIClientError as exc:
+            await self._note_cancel(operation_id, by_whom, exc.message)
+            observation = self._monitor.known(operation_id) or observation
+            self._monitor.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
+            raise
+        finally:
+            self._monitor.wake(operation_id)
+        lost = outcome is CancelOutcome.UNDELIVERED
+        await self._note_cancel(operation_id, by_whom, "not delivered to the worker" if lost else "taken")
+        observation = self._monitor.known(operation_id) or observation
+        self._monitor.keep(
+            observation, replace(observation, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now)
+        )
+        log.info("cancel not delivered" if lost else "cancel taken", extra={"operation": operation_id})
+
+    async def _note_cancel(self, operation_id: str, by_whom: str, outcome: str) -> None:
+        """For the timeline. A memory that cannot be written keeps nobody from cancelling."""
+        await self._monitor.recorder.attempt(lambda store: store.memory.asked(operation_id, "cancel", by_whom, outcome))
+
+    async def resume(self, operation_id: str, by_whom: str = "the panel") -> None:
+        """Ask the backend to go on from the operation's checkpoint, once for each end that it came to; raises
+        CLIClientError."""
+        observation = self._monitor.known(operation_id)
+        end = observation.snapshot.completed_at if observation is not None else None
+        if self._resumed.get(operation_id, ()) == (end,):
+            return
+        self._resumed[operation_id] = (end,)
+        try:  # on disk before it leaves
+            request = await self._store.write(lambda store: store.memory.asked(operation_id, "resume", by_whom))
+        except BaseException:
+            del self._resumed[operation_id]
+            raise
+        try:
+            await self._ktrdr.resume(operation_id)
+        except CLIClientError as exc:
+            await self._note_answer(request, exc.message)
+            if exc.refused or not exc.sent:
+                del self._resumed[operation_id]
+            raise
+        await self._note_answer(request, "taken")
+        log.info("resumed", extra={"operation": operation_id})
+        observation = self._monitor.known(operation_id)
+        if observation is not None:
+            self._monitor.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
+        reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            self._monitor.observe(reading)
+
+    async def _note_answer(self, request: int, outcome: str) -> None:
+        await self._monitor.recorder.attempt(lambda store: store.memory.answered(request, outcome))
