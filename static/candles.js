@@ -112,8 +112,6 @@ ranges.addEventListener("change", async () => {
 });
 
 moveByKeys(home, chart);
-  event.preventDefault();
-});
 
 // The values of the bar under the crosshair, or of the newest.
 const tell = (time) => {

@@ -114,8 +114,6 @@ const tell = (time) => {
 chart.subscribeCrosshairMove((moved) => { if (shown) tell(moved.time); });
 
 moveByKeys(home, chart);
-  event.preventDefault();
-});
 
 paint();
 onTheme(paint);

@@ -149,6 +149,10 @@ def test_from_a_trained_model_to_its_backtest(watched, tmp_path):
         page.get_by_text("Every point as a table").click()
         first = page.locator("#points tbody tr").first
         expect(first).to_contain_text(re.compile(r"2025-11-03 00:00\s*100,000.00\s*100,000.00\s*0.0 %"))
+        page.get_by_role("link", name=re.compile("signals$")).click()
+        expect(page.locator("#drawn")).to_contain_text(re.compile(r"Bars [\d,]+ to [\d,]+ of"))
+        page.locator("#trade-chart").press("ArrowLeft")
+        page.go_back()
         page.get_by_role("link", name="Run again with changes").click()
         expect(page.get_by_label("Commission in %")).to_have_value("0.02")
     assert watched.complaints == []

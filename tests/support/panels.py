@@ -83,7 +83,7 @@ class Panel:
     def post(self, path: str, data: dict[str, str] | None = None, **more: Any) -> httpx.Response:
         return httpx.post(self.address + path, data=data or {}, headers=OWN_PAGE | more, timeout=30)
 
-    def until(self, path: str, reached: Callable[[str], bool], patience: float = 15) -> str:
+    def until(self, path: str, reached: Callable[[str], bool], patience: float = 60) -> str:
         """The page as soon as it is as wished."""
         end = time.monotonic() + patience
         while not reached(text := self.get(path).text):
@@ -140,7 +140,7 @@ class Stream:
         self.events: list[tuple[str, str]] = []
         self.observation: list[str] = []
 
-    def until(self, reached: Callable[["Stream"], bool], patience: float = 20) -> "Stream":
+    def until(self, reached: Callable[["Stream"], bool], patience: float = 60) -> "Stream":
         """Read on until it is as wished."""
         end = time.monotonic() + patience
         while not reached(self):
@@ -172,7 +172,7 @@ class Stream:
 
 
 @contextmanager
-def stream(panel: Panel, page: str, timeout: float = 15) -> Iterator[Stream]:
+def stream(panel: Panel, page: str, timeout: float = 60) -> Iterator[Stream]:
     with httpx.Client(timeout=timeout) as client, client.stream("GET", f"{panel.address}/stream/{page}") as response:
         assert response.status_code == 200
         yield Stream(response)
