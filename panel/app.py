@@ -28,12 +28,14 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings, without_userinfo
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
+from panel.views.addresses import live_below
 from panel.views.templating import ASSETS, STATIC_VERSION
 from panel.web import problems
 from panel.web.auth import login
 from panel.web.metrics import Metrics, PanelCollector
 from panel.web.middleware.compression import CompressionMiddleware
 from panel.web.middleware.guard import GuardMiddleware
+from panel.web.middleware.proxy import ProxyMiddleware
 from panel.web.middleware.request_context import RequestContextMiddleware
 from panel.web.panel import Panel, install
 from panel.web.routes import (
@@ -129,10 +131,21 @@ def create_app(settings: Settings) -> ASGIApp:
     app.mount("/static", StaticFiles(ASSETS / "static", STATIC_VERSION))
     app.add_middleware(CompressionMiddleware)
     problems.install(app)
-    if not settings.password:
-        return RequestContextMiddleware(GuardMiddleware(app, settings.hosts))
-    app.include_router(login.router)
-    return RequestContextMiddleware(GuardMiddleware(login.AuthenticationMiddleware(app, settings), settings.hosts))
+    inner: ASGIApp = app
+    if settings.password:
+        app.include_router(login.router)
+        inner = login.AuthenticationMiddleware(app, settings)
+    return _in_front(settings, RequestContextMiddleware(GuardMiddleware(inner, settings.hosts)))
+
+
+def _in_front(settings: Settings, app: ASGIApp) -> ASGIApp:
+    """With what a reverse proxy needs, where one is."""
+    if settings.proxies or settings.root_path:
+        paths = [str(getattr(route, "path", "")) for area in (*ROUTES, login) for route in area.router.routes]
+        segments = {"static", *(path.split("/")[1] for path in paths if path)}
+        app = ProxyMiddleware(app, settings.proxies, settings.root_path, segments)
+    live_below(settings.root_path)
+    return app
 
 
 def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: Metrics) -> Panel:
@@ -167,7 +180,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         resume=resume,
         sources=sources,
         submit=SubmitWorkflow(starts, sources, loads),
-        notifications=Notifications(storage, monitor, events, settings.notify, settings.address),
+        notifications=Notifications(storage, monitor, events, settings.notify, settings.public_address),
         hub=hub,
         reader=reader,
         publisher=Publisher(hub, reader, events),

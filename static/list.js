@@ -1,5 +1,7 @@
 // The list of runs: its stream follows the rows that are shown, its address follows the filters, and rows can
 // be walked and chosen by keyboard. Without this everything works by links and buttons.
+import { placed } from "./address.js";
+
 const MOST = 6;
 const stream = document.getElementById("stream");
 const found = () => document.getElementById("found");
@@ -10,7 +12,7 @@ let connection = null;
 
 const wanted = () => {
   const ids = new URLSearchParams(rows().map((row) => ["id", row.id.slice("row-".length)]));
-  return `/stream/operations${ids.size ? `?${ids}` : ""}`;
+  return placed(`/stream/operations${ids.size ? `?${ids}` : ""}`);
 };
 stream.addEventListener("htmx:config:request", (event) => {
   ({ request } = event.detail.ctx);
@@ -53,7 +55,7 @@ document.addEventListener("change", (event) => {
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("#choice")) return; // its own `id` is hidden by the boxes of that name
   event.preventDefault();
-  location.href = `/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`;
+  location.href = placed(`/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`);
 });
 
 document.addEventListener("keydown", (event) => {
