@@ -41,6 +41,7 @@ from panel.web.panel import Panel, install
 from panel.web.routes import (
     actions,
     api,
+    api_events,
     api_starts,
     checkpoints,
     compare,
@@ -77,6 +78,7 @@ log = logging.getLogger(__name__)
 
 ROUTES = (
     api,
+    api_events,
     api_starts,
     operations,
     compare,

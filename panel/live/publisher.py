@@ -111,6 +111,7 @@ class Publisher:
 
     def _written(self, event: events.VerdictRecorded) -> None:
         """Lists and timelines are read from the memory: an end is drawn again once it stands there."""
+        self._hub.publish("api:changes", "changed", b"!", keep=False)  # programs read there what changed
         if not event.verdict.live:
             self._operation(event.observation)
             self._forget(f"op:{event.observation.snapshot.id}")
