@@ -27,6 +27,7 @@ RUN python -m venv --without-pip /opt/hatch \
     && pip --python /opt/hatch/bin/python install --no-cache-dir --only-binary :all: --require-hashes \
         -r /build/wheel.txt
 COPY pyproject.toml README.md LICENSE /build/
+COPY requirements/sbom.cdx.json /build/requirements/
 COPY templates /build/templates
 COPY static /build/static
 COPY panel /build/panel

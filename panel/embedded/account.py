@@ -48,18 +48,16 @@ def trade(
     worth, trades, cash, quantity = np.full(len(bars), float(capital)), list[Trade](), float(capital), 0.0
     places, sides = _fills(signals)
     for place, until, side in zip(places, [*places, len(bars)][1:], sides, strict=True):
-        price, value = float(opens[place]), cash + quantity * float(opens[place])
+        price = float(opens[place])
         if quantity:
             cash -= costs.paid(-quantity, price)
             trades[-1].close(bars.index[place], price, costs.commission, costs.slippage, place)
-        if value < 0 or cash < 0:
-            raise _owes(bars, place)
         quantity = side * STAKE * cash / price
         cash -= costs.paid(quantity, price)
         trades.append(Trade(bars.index[place], price, quantity, place))
         worth[place:until] = cash + quantity * closes[place:until]
         lowest = np.minimum(worth[place:until], cash + quantity * opens[place:until])
-        lowest[0] = worth[place]  # its open is that of the fill, which was looked at
+        lowest[0] = worth[place]  # who owes at the open of the fill still does at that bar's close
         if (lowest < 0).any():
             raise _owes(bars, place + int((lowest < 0).argmax()))
         tell(until / len(bars), bars.index[until - 1])
