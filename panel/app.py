@@ -63,8 +63,9 @@ from panel.web.routes import (
 from panel.web.static_files import StaticFiles
 from panel.workflows.commands import Commands
 from panel.workflows.notifications import Notifications
+from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
-from panel.workflows.queue import LoadQueue
+from panel.workflows.queue import Queue
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
@@ -148,7 +149,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)
     commands = Commands(ktrdr, storage, monitor)
-    loads = LoadQueue(ktrdr, storage, starts, monitor, commands, catalogue, ProcessLock(memory), events)
+    queue_ = Queue(ktrdr, storage, starts, monitor, commands, ProcessLock(memory), events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     reader = Reader(storage, monitor, inventory, resume, embedded)
@@ -165,10 +166,11 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         inventory=inventory,
         starts=starts,
         commands=commands,
-        queue=loads,
+        queue=queue_,
+        plans=Plans(storage, queue_, catalogue, events),
         resume=resume,
         sources=sources,
-        submit=SubmitWorkflow(starts, sources, loads),
+        submit=SubmitWorkflow(starts, sources, queue_),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.address),
         hub=hub,
         reader=reader,
@@ -180,7 +182,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
 def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs until the panel stops."""
     loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
-    more = (panel.starts.run, panel.publisher.beat, panel.notifications.run)
+    more = (panel.plans.run, panel.starts.run, panel.publisher.beat, panel.notifications.run)
     return *loops, *more, partial(panel.storage.keep, panel.settings.keep_days)
 
 

@@ -1,8 +1,8 @@
 """Turns domain events into fragments: each is rendered once, and its bytes go to every open page.
 
-Topics are what pages are about: `line` (every page), `home`, `workers`, `stored`, `plans` with `plan:<key>`, `op:<id>`,
-`api:<id>` for scripts, and for the list of operations `listing` and the `row:<id>` of each that is on it. Each
-fragment has the same template on the page and in the stream.
+Topics are what pages are about: `line` (every page), `home`, `workers`, `queue`, `stored`, `plans` with `plan:<key>`,
+`op:<id>`, `api:<id>` for scripts, and for the list of operations `listing` and the `row:<id>` of each that is on it.
+Each fragment has the same template on the page and in the stream.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ class Publisher:
         self._monitor = reader.monitor
         self._lists_due = True
         self._stored_due = False
+        self._queue_due = False
         self._map: object = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
         self._silent = False  # the backend, when home was last drawn because of it
@@ -69,6 +70,8 @@ class Publisher:
             self._connection()
         elif topic == "workers":
             self._workers()
+        elif topic == "queue":
+            self._queue()
         elif topic == "stored" or topic.startswith("plan:"):
             self._stored(topic)
         elif observation is not None and topic.startswith("row:"):
@@ -138,6 +141,9 @@ class Publisher:
             asyncio.get_running_loop().call_later(0.3, self._stored)
 
     def _queue_changed(self) -> None:
+        if self._hub.readers("queue") and not self._queue_due:
+            self._queue_due = True
+            asyncio.get_running_loop().call_later(0.2, self._queue)
         self._stored_changed()
         self._listed()
 
@@ -161,6 +167,11 @@ class Publisher:
             if self._silent != (view.line.failing_since is not None):
                 self._silent = not self._silent
                 self._listed()
+
+    def _queue(self) -> None:
+        """Its first page: who looks at another one sees it as it was opened."""
+        self._queue_due = False
+        self._put("queue", "entries", draw("fragments/entries.html", self._reader.entries()))
 
     def _workers(self) -> None:
         self._put("workers", "workers", draw("fragments/workers.html", self._reader.workers()))
