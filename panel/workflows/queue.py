@@ -179,9 +179,9 @@ class Queue:
         if not waiting:
             return
         kinds = {entry.kind for entry in waiting}
-        if kinds & set(_ALONE):
-            for operation_id in self.others():
-                self._relay.wake(operation_id)  # somebody waits for its end
+        for each in self._relay.running():
+            if each.snapshot.kind in kinds:
+                self._relay.wake(each.snapshot.id)  # something waits for its end
         await self._ask_for_workers(kinds)
         blocked = _ALONE if self.others() or self._in_doubt() else ()
         now = time.monotonic()
