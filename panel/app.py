@@ -41,6 +41,7 @@ from panel.web.routes import (
     api,
     api_events,
     api_starts,
+    batches,
     checkpoints,
     compare,
     data,
@@ -61,6 +62,7 @@ from panel.web.routes import (
     workers,
 )
 from panel.web.static_files import StaticFiles
+from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
@@ -79,6 +81,7 @@ ROUTES = (
     api,
     api_events,
     api_starts,
+    batches,
     operations,
     compare,
     home,
@@ -171,6 +174,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         resume=resume,
         sources=sources,
         submit=SubmitWorkflow(starts, sources, queue_),
+        batches=BatchWorkflow(storage, queue_, monitor, library, events),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.address),
         hub=hub,
         reader=reader,
@@ -182,7 +186,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
 def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs until the panel stops."""
     loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
-    more = (panel.plans.run, panel.starts.run, panel.publisher.beat, panel.notifications.run)
+    more = (panel.plans.run, panel.batches.run, panel.starts.run, panel.publisher.beat, panel.notifications.run)
     return *loops, *more, partial(panel.storage.keep, panel.settings.keep_days)
 
 

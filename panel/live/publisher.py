@@ -49,6 +49,7 @@ class Publisher:
         bus.subscribe(events.ConnectionChanged, lambda _: self._connection())
         bus.subscribe(events.WorkersChanged, lambda _: self._workers_changed())
         bus.subscribe(events.QueueChanged, lambda _: self._queue_changed())
+        bus.subscribe(events.BatchChanged, lambda event: self._board_changed(event.key))
         bus.subscribe(events.StoredDataChanged, lambda _: self._stored_changed())
 
     async def beat(self) -> None:
@@ -146,6 +147,11 @@ class Publisher:
             asyncio.get_running_loop().call_later(0.2, self._queue)
         self._stored_changed()
         self._listed()
+
+    def _board_changed(self, key: str) -> None:
+        """Its page asks for itself again: it is sorted as its reader wants it."""
+        if self._hub.readers(f"batch:{key}"):
+            self._hub.publish(f"batch:{key}", "board", BOARD, keep=False)
 
     def _workers_changed(self) -> None:
         self._connection()
@@ -249,6 +255,7 @@ class Publisher:
             del self._drawn[key]
 
 
+BOARD = frame("1", "board")
 LISTED = frame("1", "listed")  # something came or went: a list that stands still may say so
 
 

@@ -25,6 +25,7 @@ from panel.domain.requests import (
     StartState,
 )
 from panel.domain.state import Verdict
+from panel.storage.batches import BatchStore
 from panel.storage.estimates import EstimateStore
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
@@ -72,6 +73,7 @@ class Storage:
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
         self.queue = QueueStore(self._db)
+        self.batches = BatchStore(self._db)
         self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)
 
     def close(self) -> None:

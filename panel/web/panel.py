@@ -17,6 +17,7 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings
 from panel.storage.store import Storage
 from panel.web.metrics import Metrics
+from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
@@ -48,6 +49,7 @@ class Panel:
     resume: ResumeWorkflow
     sources: Sources
     submit: SubmitWorkflow
+    batches: BatchWorkflow
     notifications: Notifications
     hub: Hub
     reader: Reader
