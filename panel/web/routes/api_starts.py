@@ -13,6 +13,7 @@ from panel.errors import CLIClientError
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note_start
 from panel.web.respond import actor, problem
 from panel.web.routes.operation import find
 from panel.workflows import submit as submitted
@@ -48,7 +49,9 @@ def _add_start(kind: type[Kind]) -> None:
         before = _sent_before(panel, key)
         if before is not None and not (before[0] == kind.kind and same_request(before[1], values, given)):
             return problem(422, "This Idempotency-Key was sent before with another start.")
-        return _answer(await panel.submit.submit(kind.kind, values, key, actor(request), confirmations=asked.confirm))
+        result = await panel.submit.submit(kind.kind, values, key, actor(request), confirmations=asked.confirm)
+        note_start(request, kind.kind, values, result)
+        return _answer(result)
 
     start.__annotations__["asked"] = body
     router.post(

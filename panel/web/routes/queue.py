@@ -4,9 +4,11 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from panel.adapters import KINDS
+from panel.domain.audit import Outcome
 from panel.domain.requests import PlanState
 from panel.errors import CLIClientError, InvalidForm
 from panel.web.panel import PanelDep
+from panel.web.recording import note
 from panel.web.respond import by_htmx, fragment, go, page, typed
 
 router = APIRouter()
@@ -19,6 +21,7 @@ async def cancel_load(request: Request, panel: PanelDep, key: str) -> Response:
     try:
         await panel.queue.cancel(key)
     except CLIClientError as exc:
+        note(request, Outcome.REFUSED, detail=exc.message)
         if by_htmx(request):
             return fragment("fragments/trouble.html", what="The cancel was not accepted", message=exc.message)
     return Response(status_code=204) if by_htmx(request) else go(request, "/data")
@@ -41,6 +44,7 @@ async def make_plan(request: Request, panel: PanelDep) -> Response:
             KINDS["data_load"].from_form(load)
     except InvalidForm as exc:
         return _trouble(request, " ".join(exc.errors.values()))
+    note(request, subject=values["strategy_name"], detail=f"after {len(loads)} loads")
     panel.queue.plan(key, values, loads)
     return go(request, f"/plans/{key}")
 
@@ -65,6 +69,7 @@ async def cancel_plan(request: Request, panel: PanelDep, key: str) -> Response:
 
 
 def _trouble(request: Request, message: str) -> Response:
+    note(request, Outcome.REFUSED, detail=message)
     if by_htmx(request):
         return fragment("fragments/trouble.html", what="No plan was made", message=message)
     raise HTTPException(422, message)

@@ -5,12 +5,14 @@ from fastapi.responses import Response
 
 from panel.adapters import KINDS, Kind
 from panel.adapters.fields import TIMEFRAMES
+from panel.domain.audit import Outcome
 from panel.domain.requests import Start, StartState
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
 from panel.errors import CLIClientError
 from panel.views.operation import commands_for
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note, note_start
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 from panel.workflows import submit as submitted
 from panel.workflows.backtest_preflight import check_backtest, known_models, today, with_model
@@ -45,12 +47,14 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     values, key = await panel.submit.values(adapter, given), given.get("key", "")
     if not 16 <= len(key) <= 64:
         errors = {"": "This form was out of date. Start again from here."}
+        note(request, Outcome.REFUSED, kind, errors[""])
         return await _form(request, panel, adapter, values, errors, new_key())
     inline = bool(given.get("inline")) and by_htmx(request)
     confirmed = [name for name in (submitted.INSIST, submitted.REPLACE) if given.get(name)]
     result = await panel.submit.submit(
         kind, values, key, actor(request), confirmations=confirmed, repeatable=inline and kind == "data_load"
     )
+    note_start(request, kind, values, result)
     if inline and kind == "data_load":
         return _in_place(result)
     match result:
