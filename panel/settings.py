@@ -79,8 +79,9 @@ class Settings:
     log_format: str = _setting("text", "KTRDR_PANEL_LOG_FORMAT", "text, or json for one object in each line.")
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
-        """Settings from variables, `overrides` (of the command line) on top; raises UnsafeSettings."""
+    def from_environ(cls, environ: Mapping[str, str] | None = None, *, serves: bool = True, **overrides: Any) -> Self:
+        """Settings from variables, `overrides` (of the command line) on top; raises UnsafeSettings. `serves`: False for
+        a command that opens no port, so that the first user can be added before others may reach the panel."""
         environ = os.environ if environ is None else environ
         read: dict[str, Any] = {}
         for setting in fields(cls):
@@ -93,10 +94,10 @@ class Settings:
         if read.get("password_file"):
             read["password"] = _word_in(read["password_file"], read.get("password", ""))
         settings = replace(cls(), **read)
-        settings.check()
+        settings.check(serves=serves)
         return settings
 
-    def check(self) -> None:
+    def check(self, *, serves: bool = True) -> None:
         if self.backend and (not self.backend.startswith(("http://", "https://")) or _path_of(self.backend) is None):
             shown = without_userinfo(self.backend)
             raise UnsafeSettings(
@@ -117,7 +118,7 @@ class Settings:
                 raise UnsafeSettings("The password looks like a hash, but is none that `hash-password` prints.")
         elif 0 < len(self.password) < password.SHORTEST:
             raise UnsafeSettings(f"The password is too short: it needs {password.SHORTEST} characters.")
-        if self.exposed and not self.password and not self.dangerously_no_auth and not self._has_users():
+        if serves and self.exposed and not self.password and not self.dangerously_no_auth and not self._has_users():
             raise UnsafeSettings(
                 "The panel has no password, and like this others than you could reach it: "
                 f"host {self.host}, allowed hosts {', '.join(self.allowed_hosts) or 'none'}. "

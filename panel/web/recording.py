@@ -9,7 +9,8 @@ from fastapi import Request
 from panel.domain.audit import AuditEntry, Outcome, plain
 from panel.observability import trace
 from panel.web.auth.identity import address_of, identity_of
-from panel.workflows import submit as submitted
+from panel.workflows.audit import start_outcome
+from panel.workflows.submit import SubmitResult
 
 
 @dataclass(slots=True)
@@ -29,22 +30,9 @@ def note(request: Request, outcome: Outcome | None = None, subject: str = "", de
     known.detail = detail or known.detail
 
 
-def note_start(request: Request, kind: str, values: Mapping[str, str], result: submitted.SubmitResult) -> None:
-    named = [values.get(field, "") for field in ("strategy_name", "symbol", "timeframe", "model_path")]
-    note(request, subject=" ".join([kind, *filter(None, named)]))
-    match result:
-        case submitted.Started(operation_id):
-            note(request, Outcome.DONE, detail=operation_id)
-        case submitted.Queued():
-            note(request, Outcome.DONE, detail="queued")
-        case submitted.Unconfirmed():
-            note(request, Outcome.UNCONFIRMED)
-        case submitted.NotSent(message):
-            note(request, Outcome.FAILED, detail=message)
-        case submitted.NeedsConfirmation(_, why):
-            note(request, Outcome.REFUSED, detail=f"It needs a confirmation. {why}")
-        case _:
-            note(request, Outcome.REFUSED, detail=submitted.message_of(result))
+def note_start(request: Request, kind: str, values: Mapping[str, str], result: SubmitResult) -> None:
+    subject, outcome, detail = start_outcome(kind, values, result)
+    note(request, outcome, subject, detail)
 
 
 def entry(

@@ -6,9 +6,11 @@ import logging
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Mapping
 
-from panel.domain.audit import AuditEntry, AuditQuery
+from panel.domain.audit import AuditEntry, AuditQuery, Outcome
 from panel.storage.store import Storage
+from panel.workflows import submit as submitted
 
 WAITING = 10_000  # entries that wait while the memory cannot be written; further ones are lost
 AGAIN = 5.0  # seconds until a write that failed is tried again
@@ -105,3 +107,22 @@ class AuditTrail:
                 pass
         except (sqlite3.Error, OSError) as exc:
             log.warning("old entries of the audit trail cannot be dropped now: %s", exc)
+
+
+def start_outcome(kind: str, values: Mapping[str, str], result: submitted.SubmitResult) -> tuple[str, Outcome, str]:
+    """Subject, outcome and detail of a start."""
+    named = [values.get(field, "") for field in ("strategy_name", "symbol", "timeframe", "model_path")]
+    subject = " ".join([kind, *filter(None, named)])
+    match result:
+        case submitted.Started(operation_id):
+            return subject, Outcome.DONE, operation_id
+        case submitted.Queued():
+            return subject, Outcome.DONE, "queued"
+        case submitted.Unconfirmed():
+            return subject, Outcome.UNCONFIRMED, ""
+        case submitted.NotSent(message):
+            return subject, Outcome.FAILED, message
+        case submitted.NeedsConfirmation(_, why):
+            return subject, Outcome.REFUSED, f"It needs a confirmation. {why}"
+        case _:
+            return subject, Outcome.REFUSED, submitted.message_of(result)
