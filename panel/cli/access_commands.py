@@ -1,4 +1,4 @@
-"""Users, tokens and the audit trail from the command line. A running panel takes over each change within two seconds."""
+"""Users, tokens and the audit trail on the command line. A running panel takes each change over within two seconds."""
 
 import json
 import sqlite3
