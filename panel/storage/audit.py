@@ -59,15 +59,14 @@ class AuditStore:
     def trim(self, before: float) -> int:
         """Drop some entries that are older than that (Unix seconds), or too many; returns how many."""
         with at_once(self._db):
-            done = 0
             for what, most in (("what = 'login'", MOST_LOGINS), ("1", MOST)):
-                done += self._db.execute(
-                    f"DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE {what} AND number <="
-                    f" (SELECT number FROM audit WHERE {what} ORDER BY number DESC LIMIT 1 OFFSET ?) LIMIT ?)",
-                    (most, TRIM),
-                ).rowcount
+                beyond = f"SELECT number FROM audit WHERE {what} ORDER BY number DESC LIMIT 1 OFFSET ?"
+                chosen = f"SELECT number FROM audit WHERE {what} AND number <= ({beyond}) ORDER BY number LIMIT ?"
+                done = self._db.execute(f"DELETE FROM audit WHERE number IN ({chosen})", (most, TRIM)).rowcount
+                if done:
+                    return done
             old = "SELECT number FROM audit WHERE at < ? ORDER BY number LIMIT ?"
-            return done + self._db.execute(f"DELETE FROM audit WHERE number IN ({old})", (before, TRIM)).rowcount
+            return self._db.execute(f"DELETE FROM audit WHERE number IN ({old})", (before, TRIM)).rowcount
 
     def token_uses(self) -> dict[str, tuple[float, str]]:
         """When each token was last used, and from where, by its digest."""

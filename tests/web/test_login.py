@@ -247,11 +247,7 @@ def test_the_cookie_is_kept_from_everybody_else(here):
 def test_logged_in_until_logged_out(here):
     cookie = log_in(here)
     home = here.get("/", cookie)
-    assert (
-        home.status == 200
-        and 'action="/logout">' in home.text
-        and "has no password" not in home.text
-    )
+    assert home.status == 200 and 'action="/logout">' in home.text and "has no password" not in home.text
     already = here.get("/login?next=/data", cookie)
     assert (already.status, already.header("location")) == (303, "/data")
     assert here.get("/static/theme.js", cookie).status == 200
