@@ -111,7 +111,7 @@ class AuditTrail:
 
 def start_outcome(kind: str, values: Mapping[str, str], result: submitted.SubmitResult) -> tuple[str, Outcome, str]:
     """Subject, outcome and detail of a start."""
-    named = [values.get(field, "") for field in ("strategy_name", "symbol", "timeframe", "model_path")]
+    named = [values.get(field, "") for field in ("strategy_name", "symbol", "symbols", "timeframe", "timeframes", "model_path")]
     subject = " ".join([kind, *filter(None, named)])
     match result:
         case submitted.Started(operation_id):
