@@ -40,6 +40,7 @@ from panel.web.middleware.roles import RolesMiddleware
 from panel.web.panel import Panel, install
 from panel.web.routes import (
     access,
+    account,
     actions,
     api,
     api_events,
@@ -82,6 +83,7 @@ log = logging.getLogger(__name__)
 ROUTES = (
     login,
     access,
+    account,
     audit,
     api,
     api_events,

@@ -21,6 +21,7 @@ def page(
         "unprotected": panel.settings.exposed and not panel.access.protected,
         "who": identity.name if panel.access.protected else "",
         "operates": identity.operates,
+        "named": identity.name in panel.access.accounts.users and identity.session != "",
     }
     frame = {"stream": stream, "path": request.url.path, **who}
     return HTMLResponse(draw(template, panel.reader.connection(), *views, **frame | values), status)

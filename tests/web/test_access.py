@@ -64,7 +64,7 @@ def test_users_log_in_by_name_with_their_own_password(here):
     page = here.get("/login").text
     assert 'name="user"' in page and "panel's own password" not in page, "there is no password without a name"
     anna, vic = log_in(here, "anna", ANNA), log_in(here, " Vic ", VIC)
-    assert ">anna</span>" in here.get("/", anna).text and "vic · viewer" in here.get("/", vic).text
+    assert ">anna</a>" in here.get("/", anna).text and "vic · viewer" in here.get("/", vic).text
     for name, word in (("anna", VIC), ("nobody", ANNA), ("anna", "x" * 30)):
         answer = here.post("/login", {"user": name, "password": word}, address=f"10.0.0.{len(name + word)}")
         assert answer.status == 403 and "not the password of a user with this name" in answer.text
@@ -89,6 +89,16 @@ def test_guesses_at_a_name_slow_down_their_address(here):
     told = here.post("/login", {"user": "anna", "password": ANNA}, address="10.0.1.1")
     assert told.status == 429 and "Too many wrong passwords" in told.text
     log_in(here, "anna", ANNA)
+
+
+def test_a_user_cannot_forgive_own_guesses_at_another_one(here):
+    """Who may log in could guess on for ever otherwise, with a login of their own after every few."""
+    panel_of(here.app).access.tries._clock = lambda: 1000.0
+    for _ in range(FREE - 1):
+        assert here.post("/login", {"user": "anna", "password": "guess"}).status == 403
+        log_in(here, "vic", VIC)
+    assert here.post("/login", {"user": "anna", "password": "guess"}).status == 403
+    assert here.post("/login", {"user": "vic", "password": VIC}).status == 429
 
 
 def test_a_changed_or_removed_user_is_out_at_once(here):
@@ -241,3 +251,32 @@ def test_sessions_are_listed_and_ended(here, tmp_path):
 )
 def test_browsers_are_called_as_their_users_call_them(agent, name):
     assert browser_name(agent) == name
+
+
+def test_users_change_their_own_password_and_end_their_own_sessions(here):
+    vic, other, anna = log_in(here, "vic", VIC), log_in(here, "vic", VIC), log_in(here, "anna", ANNA)
+    page = here.get("/account", vic).text
+    assert "Present password" in page and page.count("/end") == 2 and ">anna<" not in page
+    for form, why in (({"password": "wrong", "new": "another word"}, "not your password"), ({"new": "x"}, "too short")):
+        told = here.post("/account/password", form, vic)
+        assert told.status == 422 and why in told.text
+    of_anna = re.findall(r"/sessions/(\w+)/end", here.get("/account", anna).text)[0]
+    assert here.post(f"/account/sessions/{of_anna}/end", {}, vic).status == 404
+    changed = here.post("/account/password", {"password": VIC, "new": "another word"}, vic)
+    again = ("cookie", f"ktrdr_panel_8321={changed.cookie('ktrdr_panel_8321')}")
+    assert here.get(changed.header("location"), again).status == 200
+    assert here.get("/", vic).status == here.get("/", other).status == 401
+    log_in(here, "vic", "another word")
+    left = re.findall(r"/sessions/(\w+)/end", here.get("/account", again).text)
+    for each in left:
+        assert here.post(f"/account/sessions/{each}/end", {}, again).status in (303, 401)
+    assert here.get("/", again).status == 401 and here.get("/", anna).status == 200
+
+
+def test_who_has_no_name_has_no_account(address, tmp_path):
+    two_users(tmp_path)
+    program = a_token(tmp_path, "vic", Role.OPERATOR)
+    with inside(tmp_path, address, password=HASH) as here:
+        for who in (log_in(here, "", WORD), program):
+            assert here.get("/account", who).status == 404
+            assert here.post("/account/password", {"password": WORD, "new": "another word"}, who).status == 404

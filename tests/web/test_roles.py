@@ -7,6 +7,7 @@ import pytest
 
 from panel.adapters import KINDS
 from panel.app import ASSETS, create_app
+from panel.domain.audit import GROUPS
 from panel.settings import Settings
 from panel.web.auth.roles import TABLE, Needs, rule_of
 from tests.support.accounts import ANNA, VIC, log_in, two_users
@@ -51,12 +52,18 @@ def test_what_changes_something_is_for_operators():
         "POST /logout",
         "POST /first",
         "POST /look-now",
+        "POST /account/password",
+        "POST /account/sessions/{session}/end",
         "POST /start/{kind}/look",
         "POST /start/{kind}/command",
         "POST /data/look",
         "POST /strategies-check",
         "POST /strategies-text",
-    }, "each of these asks or shows, and changes nothing"
+    }, "each of these asks or shows, or concerns only who asks"
+
+
+def test_the_audit_trail_can_be_filtered_by_every_row():
+    assert {rule.what.split()[0] for rule in TABLE.values() if rule.what} | {"login", "logout"} == set(GROUPS)
 
 
 def test_of_two_rows_the_stricter_one_counts():
@@ -137,7 +144,11 @@ class Actions(HTMLParser):
 
 def test_every_button_for_operators_is_marked_as_such():
     """Streams send the same fragments to everybody, so the page's style sheet hides what carries `data-operator`."""
-    served_by_role = {"kinds/start.html", "strategy-edit.html"}  # the button itself is left out or disabled
+    served_by_role = {
+        "kinds/start.html",  # the button itself is disabled
+        "strategy-edit.html",  # the button itself is left out
+        "fragments/sessions.html",  # on the page of all sessions, which is for operators, and on one's own
+    }
     unmarked = {}
     for file in (ASSETS / "templates").rglob("*.html"):
         parser = Actions()

@@ -138,5 +138,5 @@ class Access:
             right = await asyncio.to_thread(password.matches, word, user.password if user else _NOBODYS)
         if user is None or not right or self.accounts.users.get(name) != user:
             return None
-        self.tries.forgive(address)
+        self.tries.uncount(address)
         return user

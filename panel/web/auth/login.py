@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from panel.accounts import Role
+from panel.accounts import Role, User
 from panel.domain.audit import Outcome
 from panel.domain.formatting import duration
 from panel.views.templating import STATIC, draw
@@ -149,14 +149,21 @@ async def enter(request: Request, panel: PanelDep) -> Response:
         answer = _page(access, wanted, _too_often(exc), 429, name)
         answer.headers["Retry-After"] = str(ceil(exc.seconds))
         return answer
-    access.sessions.end(token_of(request, access))
-    agent = browser_name(request.headers.get("user-agent", ""))
-    token = access.sessions.begin(user.name if user else "", user.mark if user else "", address, agent)
-    panel.audit.record(entry(request, "login", Outcome.DONE, "", agent, user.name if user else SHARED))
     entered = RedirectResponse(own_path(wanted), 303)
-    secure = _by_https(request)
-    entered.set_cookie(access.cookie, token, int(LASTS), httponly=True, samesite="strict", secure=secure)
+    agent = enter_as(request, entered, access, user)
+    panel.audit.record(entry(request, "login", Outcome.DONE, "", agent, user.name if user else SHARED))
     return entered
+
+
+def enter_as(request: Request, answer: Response, access: Access, user: User | None) -> str:
+    """Begin a session in the place of the browser's last one; None for the password without a name. Returns what the
+    browser is called."""
+    access.sessions.end(token_of(request, access))
+    agent, who = browser_name(request.headers.get("user-agent", "")), (user.name, user.mark) if user else ("", "")
+    token = access.sessions.begin(*who, address_of(request), agent)
+    secure = _by_https(request)
+    answer.set_cookie(access.cookie, token, int(LASTS), httponly=True, samesite="strict", secure=secure)
+    return agent
 
 
 @router.post("/logout")

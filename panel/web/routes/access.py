@@ -1,7 +1,7 @@
 """Who may use the panel: users, tokens for programs, and sessions. For operators."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
@@ -11,6 +11,7 @@ from panel.accounts import Accounts, Refused, Role, Unreadable, check_password, 
 from panel.domain.audit import Outcome
 from panel.views.access import SessionRow, access_view
 from panel.web.auth.identity import SHARED, identity_of
+from panel.web.auth.sessions import Session
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
 from panel.web.respond import go, page, typed
@@ -117,23 +118,11 @@ async def _page(
 ) -> Response:
     """`errors`: a sentence by the place that it belongs to; `created`: a new token's name and the token itself."""
     accounts: Accounts = panel.access.accounts
-    own = identity_of(request)
-    sessions = [
-        SessionRow(
-            each.id,
-            each.user or SHARED,
-            each.since or None,
-            each.seen or None,
-            each.address,
-            each.browser,
-            each.id == own.session,
-        )
-        for each in panel.access.sessions.listed()
-    ]
+    own = identity_of(request).session
     return page(
         request,
         "access.html",
-        access_view(accounts, await panel.audit.uses(panel.storage), sessions),
+        access_view(accounts, await panel.audit.uses(panel.storage), session_rows(panel.access.sessions.listed(), own)),
         status=status,
         errors=errors or {},
         values=values or {},
@@ -149,3 +138,19 @@ def _role(form: dict[str, str]) -> Role:
         return Role(form.get("role", ""))
     except ValueError as exc:
         raise Refused("The role is viewer or operator.") from exc
+
+
+def session_rows(sessions: Iterable[Session], own: str) -> list[SessionRow]:
+    """`own`: the id of the session that asks."""
+    return [
+        SessionRow(
+            id=each.id,
+            who=each.user or SHARED,
+            since=each.since or None,
+            seen=each.seen or None,
+            address=each.address,
+            browser=each.browser,
+            own=each.id == own,
+        )
+        for each in sessions
+    ]
