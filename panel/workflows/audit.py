@@ -16,7 +16,7 @@ WAITING = 10_000  # entries that wait while the memory cannot be written; furthe
 AGAIN = 5.0  # seconds until a write that failed is tried again
 USES_EVERY = 60.0  # seconds between two written uses of one token
 TRIM_EVERY = 3600.0  # seconds
-NAMING = ("strategy_name", "symbol", "symbols", "timeframe", "timeframes", "model_path")  # fields that say what it is about
+NAMING = ("strategy_name", "symbol", "symbols", "timeframe", "timeframes", "model_path")  # what it is about
 
 log = logging.getLogger(__name__)
 
