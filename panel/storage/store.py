@@ -1,4 +1,5 @@
-"""The panel's memory in one SQLite file: operations (`memory`), the queue (`queue`), and here starts and ranges.
+"""The panel's memory in one SQLite file: operations (`memory`), the queue (`queue`), the audit trail (`audit`), and
+here starts and ranges.
 
 The backend forgets operations when it restarts, and some as soon as they finish; the panel does not. A
 start's intent is on disk before its POST leaves, so that a panel that dies in between knows afterwards
@@ -25,6 +26,7 @@ from panel.domain.requests import (
     StartState,
 )
 from panel.domain.state import Verdict
+from panel.storage.audit import AuditStore
 from panel.storage.batches import BatchStore
 from panel.storage.estimates import EstimateStore
 from panel.storage.operations import OperationStore
@@ -72,6 +74,7 @@ class Storage:
         self.memory = OperationStore(self._db)
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
+        self.audit = AuditStore(self._db)
         self.queue = QueueStore(self._db)
         self.batches = BatchStore(self._db)
         self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)

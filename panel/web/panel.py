@@ -16,7 +16,9 @@ from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings
 from panel.storage.store import Storage
+from panel.web.auth.access import Access
 from panel.web.metrics import Metrics
+from panel.workflows.audit import AuditTrail
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.notifications import Notifications
@@ -34,6 +36,8 @@ class Panel:
     """Built completely in `panel.app` before anything starts."""
 
     settings: Settings
+    access: Access
+    audit: AuditTrail
     ktrdr: Ktrdr
     storage: Storage
     catalogue: Catalogue

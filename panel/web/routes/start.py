@@ -5,13 +5,16 @@ from fastapi.responses import Response
 
 from panel.adapters import KINDS, Kind
 from panel.adapters.fields import TIMEFRAMES
+from panel.domain.audit import Outcome
 from panel.domain.queueing import means_later
 from panel.domain.requests import Start, StartState
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
 from panel.errors import CLIClientError
 from panel.views.operation import commands_for
+from panel.web.auth.identity import identity_of
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note, note_start
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 from panel.workflows import submit as submitted
 from panel.workflows.backtest_preflight import check_backtest, known_models, today, with_model
@@ -46,6 +49,7 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     values, key = await panel.submit.values(adapter, given), given.get("key", "")
     if not 16 <= len(key) <= 64:
         errors = {"": "This form was out of date. Start again from here."}
+        note(request, Outcome.REFUSED, kind, errors[""])
         return await _form(request, panel, adapter, values, errors, new_key())
     inline = bool(given.get("inline")) and by_htmx(request)
     confirmed = [name for name in (submitted.INSIST, submitted.REPLACE) if given.get(name)]
@@ -54,6 +58,7 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     result = await panel.submit.submit(
         kind, values, key, actor(request), confirmations=confirmed, repeatable=inline, wait=wait
     )
+    note_start(request, kind, values, result)
     if inline:
         return _in_place(result)
     match result:
@@ -107,6 +112,7 @@ async def look(request: Request, panel: PanelDep, kind: str) -> Response:
         key=new_key,
         action=_adapter(kind).action,
         wait=found.waits,
+        operates=identity_of(request).operates,
     )
 
 
