@@ -26,6 +26,7 @@ from panel.domain.requests import (
 )
 from panel.domain.state import Verdict
 from panel.storage.estimates import EstimateStore
+from panel.storage.labels import LabelStore
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
 from panel.storage.queue import QueueStore
@@ -67,6 +68,7 @@ class Storage:
         migrate(self._db)
         self._db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
         self.memory = OperationStore(self._db)
+        self.labels = LabelStore(self._db)
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
         self.queue = QueueStore(self._db)
@@ -87,8 +89,11 @@ class Storage:
                 self.memory.remember(*entry)
 
     async def keep(self, days: int) -> None:
-        """Drop what ended longer ago than so many days, now and every hour; runs until cancelled."""
+        """Drop what was deleted, and what ended longer ago than so many days, now and every hour; runs until
+        cancelled."""
         while True:
+            while await self.write(lambda store: store.purge(time.time())):
+                pass
             before, dropped = time.time() - days * 86_400, 0
             while days and (batch := await self.write(lambda store, before=before: store.drop(before))):  # type: ignore[misc]
                 dropped += batch
@@ -100,6 +105,11 @@ class Storage:
         """Forget some operations that ended before then; returns how many."""
         with at_once(self._db):
             return self.memory.forget(before, BATCH)
+
+    def purge(self, now: float) -> int:
+        """Drop some of what was deleted and cannot be brought back any more; returns how many operations."""
+        with at_once(self._db):
+            return self.memory.drop(self.labels.ripe(now, BATCH))
 
     def write_problem(self) -> str:
         """Why nothing can be written down now; "" when it can, which was tried."""
@@ -175,7 +185,7 @@ class Storage:
 
     def starts_without_operation(self, since: float) -> list[Start]:
         """Starts that have begun an operation of which nothing is written down yet."""
-        missing = "operation_id NOT IN (SELECT id FROM operations)"
+        missing = "operation_id NOT IN (SELECT id FROM operations UNION ALL SELECT operation_id FROM labels)"
         rows = self._db.execute(f"{_START} WHERE state = ? AND asked_at > ? AND {missing}", (StartState.STARTED, since))
         return [_start(row) for row in rows]
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from panel.adapters import KINDS
 from panel.domain.gaps import DAY
-from panel.domain.history import OperationQuery, Sort
+from panel.domain.history import SORTS, OperationQuery
 from panel.domain.state import ALONE_WORDS, GROUP_WORDS, GROUPS, State
 from panel.domain.values import moment
 from panel.views.templating import words
@@ -21,7 +21,7 @@ from panel.web.respond import by_htmx, fragment, page
 router = APIRouter(prefix="/operations")
 
 PAGE = 50  # rows
-COLUMNS: tuple[tuple[Sort | None, str, bool], ...] = (  # what it sorts by, its heading, whether it holds numbers
+COLUMNS: tuple[tuple[str | None, str, bool], ...] = (  # what it sorts by, its heading, whether it holds numbers
     ("state", "State", False),
     ("name", "Operation", False),
     (None, "Result", False),
@@ -49,7 +49,7 @@ class Asked:
         query = urlencode({name: value for name, value in now.items() if value})
         return f"/operations?{query}" if query else "/operations"
 
-    def sorted_by(self, sort: Sort) -> str:
+    def sorted_by(self, sort: str) -> str:
         """The list by this column, as a click on its heading gives it: the other way round at the second."""
         same = sort == self.wanted.sort
         up = not self.wanted.ascending if same else sort in ("name", "state")
@@ -73,7 +73,7 @@ def asked(given: Mapping[str, str]) -> Asked:
             ignored.append(f"“{typed.pop(name)}” is not a date")
     if state and not states:
         ignored.append(f"“{typed.pop('state')}” is not a state")
-    sort: Sort = next((column for column in get_args(Sort) if column == given.get("sort")), "created")
+    sort = next((column for column in SORTS if column == given.get("sort")), "created")
     number = given.get("page", "")
     at = max(int(number), 1) if number.isascii() and number.isdigit() and len(number) < 8 else 1
     until = days["to"]
