@@ -40,13 +40,16 @@ from panel.web.routes import (
     actions,
     api,
     api_starts,
+    bulk,
     checkpoints,
     compare,
     data,
     first,
     health,
     home,
+    labels,
     metrics,
+    model_labels,
     models,
     notifications,
     operation,
@@ -61,6 +64,7 @@ from panel.web.routes import (
 )
 from panel.web.static_files import StaticFiles
 from panel.workflows.commands import Commands
+from panel.workflows.labels import Labels
 from panel.workflows.notifications import Notifications
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
@@ -77,6 +81,8 @@ ROUTES = (
     api,
     api_starts,
     operations,
+    bulk,
+    labels,
     compare,
     home,
     first,
@@ -90,6 +96,7 @@ ROUTES = (
     strategies,
     strategy_editing,
     models,
+    model_labels,
     checkpoints,
     notifications,
     stream,
@@ -163,6 +170,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         inventory=inventory,
         starts=starts,
         commands=commands,
+        labels=Labels(storage, events),
         queue=loads,
         resume=resume,
         sources=sources,

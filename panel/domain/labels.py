@@ -34,6 +34,17 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelLabel:
+    """`retired`: it is not offered in forms."""
+
+    note: str = ""
+    retired: bool = False
+    version: int = 0
+    changed_at: float = 0.0
+    by_whom: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LabelChange:
     """What is changed in many labels at once; None and () leave a thing as it is."""
 

@@ -2,12 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from panel.domain.labels import Label, LabelChange, Shelf, spaced
+from panel.domain.labels import Label, LabelChange, ModelLabel, Shelf, spaced
 from panel.storage.facets import Facets
 
 UNDO = 60.0  # seconds for which a change can be undone
@@ -16,17 +16,6 @@ MOST_VIEWS = 100
 
 _COLUMNS = "version, name, note, tags, star, shelf, changed_at, by_whom"
 _ONE, _SEVERAL = "operation_id = ?", "operation_id IN (SELECT value FROM json_each(?))"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelLabel:
-    """`retired`: it is not offered in forms."""
-
-    note: str = ""
-    retired: bool = False
-    version: int = 0
-    changed_at: float = 0.0
-    by_whom: str = ""
 
 
 class LabelStore:

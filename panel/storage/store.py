@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from panel.domain.gaps import Gap, Range
+from panel.domain.labels import Label, LabelChange
 from panel.domain.observation import Observation
 from panel.domain.requests import (
     UNSETTLED,
@@ -110,6 +111,20 @@ class Storage:
         """Drop some of what was deleted and cannot be brought back any more; returns how many operations."""
         with at_once(self._db):
             return self.memory.drop(self.labels.ripe(now, BATCH))
+
+    def edit_label(self, operation_id: str, wanted: Label, by_whom: str, at: float) -> tuple[Label, bool]:
+        with at_once(self._db):
+            return self.labels.edit(operation_id, wanted, by_whom, at)
+
+    def change_labels(
+        self, ids: Sequence[str], change: LabelChange, by_whom: str, at: float, *, undo: str, what: str
+    ) -> list[str]:
+        with at_once(self._db):
+            return self.labels.change(ids, change, by_whom, at, undo, what)
+
+    def undo_labels(self, key: str, by_whom: str, at: float) -> list[str] | None:
+        with at_once(self._db):
+            return self.labels.undo(key, by_whom, at)
 
     def write_problem(self) -> str:
         """Why nothing can be written down now; "" when it can, which was tried."""

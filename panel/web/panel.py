@@ -18,6 +18,7 @@ from panel.settings import Settings
 from panel.storage.store import Storage
 from panel.web.metrics import Metrics
 from panel.workflows.commands import Commands
+from panel.workflows.labels import Labels
 from panel.workflows.notifications import Notifications
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
@@ -42,6 +43,7 @@ class Panel:
     inventory: DataInventory
     starts: StartWorkflow
     commands: Commands
+    labels: Labels
     queue: LoadQueue
     resume: ResumeWorkflow
     sources: Sources

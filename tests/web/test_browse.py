@@ -50,10 +50,10 @@ def test_models_say_what_they_are_and_which_training_made_them(here, backend):
     other = {"symbol": "GBPUSD", "model_path": "models/other/4h_v1", "test_accuracy": None}
     backend.answers["GET /models"] = (200, {"success": True, "models": [LISTED | other, LISTED, "x", {}]})
     page = here.get("/models").text
-    assert "EURUSD 1h 87.2 % 2026-11-20 10:00 UTC its training Backtest" in row(page, "swing/1h_v4")
+    assert "EURUSD 1h 87.2 % none 2026-11-20 10:00 UTC by its training Backtest" in row(page, "swing/1h_v4")
     assert 'href="/operations/op_a"' in page
     assert "model_path=%2Fapp%2Fmodels%2Fswing%2F1h_v4" in page and "strategy_name=swing" in page
-    assert "GBPUSD 1h – 2026-11-20 10:00 UTC not known Backtest" in row(page, "other/4h_v1")
+    assert "GBPUSD 1h – none 2026-11-20 10:00 UTC its training is not known Backtest" in row(page, "other/4h_v1")
     assert "no path given" in words(page)
 
 
