@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from panel.domain.checkpoints import Checkpoint
+from panel.domain.comparison import on_sample
 from panel.domain.labels import ModelLabel
 from panel.domain.models import Model
 from panel.domain.observation import Observation
+from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
 from panel.domain.values import mapping, number, text
 from panel.views.operation import OperationView
@@ -62,6 +64,11 @@ class ModelRow:
         return f"{abs(points):.1f} points {'above' if points > 0 else 'below'} the baseline"
 
     @property
+    def sample(self) -> bool:
+        """Whether it learned from generated bars, wholly or partly."""
+        return self.maker is not None and on_sample(self.maker.snapshot)
+
+    @property
     def best(self) -> OperationView | None:
         """The backtest with the highest return."""
         returns = [(number(view.snapshot.measured.get("total_return_pct")), view) for view in self.backtests]
@@ -86,9 +93,8 @@ def model_path(observation: Observation) -> str:
     return text((observation.snapshot.result or {}).get("model_path"))
 
 
-def tried_model(observation: Observation, form: Mapping[str, str]) -> str:
+def tried_model(snapshot: Snapshot, form: Mapping[str, str]) -> str:
     """The path of the model that a backtest tried: as its result or its parameters tell it, or as it was asked for."""
-    snapshot = observation.snapshot
     config = mapping((snapshot.result or {}).get("config"))
     told = text(snapshot.parameters.get("model_path")) or text(config.get("model_path"))
     return told or form.get("model_path", "")

@@ -60,6 +60,7 @@ async def operations(
         strategy=strategy,
         symbol=symbol,
         since=None if since is None else _seconds(since),
+        archived=None,
     )
     total = panel.storage.memory.count(wanted)
     until, passed = _place(cursor)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import anyio
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from panel.domain.labels import ModelLabel, typed_note
+from panel.domain.models import NAMED
 from panel.files.archive import packed
 from panel.files.values import Refused
 from panel.views.artifacts import ModelRow
@@ -41,7 +41,7 @@ async def note(request: Request, panel: PanelDep, strategy: str, version: str) -
 
     label, done = await _edit(request, panel, row.model.key, change)
     if done:
-        return go(request, address(row.model.key))
+        return go(request, row.model.address)
     return _page(request, panel, replace(row, label=label), text, conflict=True)
 
 
@@ -50,7 +50,7 @@ async def retire(request: Request, panel: PanelDep, strategy: str, version: str)
     """It is not offered in forms any more, or with `back` it is again. No file is touched."""
     row, back = await _find(panel, f"{strategy}/{version}"), bool((await typed(request)).get("back"))
     await _edit(request, panel, row.model.key, lambda label: replace(label, retired=not back))
-    return go(request, address(row.model.key))
+    return go(request, row.model.address)
 
 
 @router.get("/download")
@@ -68,17 +68,14 @@ async def download(panel: PanelDep, strategy: str, version: str) -> Response:
     return Response(data, media_type="application/zip", headers=headers)
 
 
-def address(key: str) -> str:
-    return f"/models/{quote(key)}"
-
-
 async def _find(panel: Panel, key: str) -> ModelRow:
+    if not NAMED.fullmatch(key):
+        raise HTTPException(404, "There is no model with such a name.")
     rows, problem = await model_rows(panel)
     row = next((row for row in rows if row.model.path and row.model.key == key), None)
-    if row is None and problem:
-        raise HTTPException(502, f"The backend's models are not known now. {problem}")
     if row is None:
-        raise HTTPException(404, "The backend lists no such model.")
+        why = f"The backend's models are not known now. {problem}" if problem else "The backend lists no such model."
+        raise HTTPException(404, why)
     return row
 
 

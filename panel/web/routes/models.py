@@ -65,8 +65,8 @@ def _backtests(panel: Panel) -> dict[str, list[OperationView]]:
     observations = panel.storage.memory.page(wanted)
     starts = panel.storage.starts_of([observation.snapshot.id for observation in observations])
     found: defaultdict[str, list[OperationView]] = defaultdict(list)
-    for observation in observations:
-        start = starts.get(observation.snapshot.id)
-        if path := tried_model(observation, start.form if start else {}):
-            found[model_key(path)].append(panel.reader.operation(observation))
+    for view in panel.reader.operations(observations):
+        start = starts.get(view.snapshot.id)
+        if path := tried_model(view.snapshot, start.form if start else {}):
+            found[model_key(path)].append(view)
     return found
