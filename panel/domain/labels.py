@@ -75,7 +75,7 @@ def typed_note(text: str) -> str:
 
 def typed_tags(text: str) -> tuple[str, ...]:
     """Words parted by spaces or commas, in small letters; each once."""
-    words = (_clean(word).lstrip("#")[:LONGEST_TAG] for word in text.replace(",", " ").lower().split())
+    words = (word.lstrip("#")[:LONGEST_TAG] for word in _clean(text).replace(",", " ").lower().split())
     return tuple(dict.fromkeys(word for word in words if word))[:MOST_TAGS]
 
 

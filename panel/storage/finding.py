@@ -55,6 +55,8 @@ class Finder:
         limit = max(min(wanted.limit, count - wanted.offset), 0)
         if wanted.sort not in ("name", "state"):
             return self._ordered(facets, others, wanted, limit, wanted.offset), count
+        if others:
+            return self._by_facet(facets, others, wanted, limit), count
         ranked = sorted(facets, key=lambda facet: facet.key, reverse=not wanted.ascending)
         found: list[int] = []
         offset = wanted.offset
@@ -64,7 +66,7 @@ class Finder:
             if offset < runs and len(found) < limit:
                 found += self._ordered(block, (), wanted, min(limit - len(found), runs - offset), offset)
             offset = max(offset - runs, 0)
-        return found + list(others)[offset : offset + limit - len(found)], count
+        return found, count
 
     def names(self) -> tuple[list[str], list[str], list[str]]:
         """The kinds, strategies and symbols that there are to filter by, in order."""
@@ -151,6 +153,20 @@ class Finder:
         )
         found = [row[0] for row in rows]
         return found[::-1] if backwards else found
+
+    def _by_facet(
+        self, facets: Collection[_Facet], others: Collection[int], wanted: OperationQuery, limit: int
+    ) -> list[int]:
+        """By name or state, all of them sorted; for few."""
+        period, bounds = _period(wanted)
+        among, values = _among(facets, others)
+        key = {"name": _NAMES, "state": _RANKS}[wanted.sort]
+        rows = self._db.execute(
+            f"SELECT number FROM listing JOIN facets ON facets.id = facet WHERE {among} AND {period}"
+            f" ORDER BY {key} {'ASC' if wanted.ascending else 'DESC'}, created_at DESC, number DESC LIMIT ? OFFSET ?",
+            (*values, *bounds, limit, wanted.offset),
+        )
+        return [row[0] for row in rows]
 
     def _by_result(
         self, facets: Collection[_Facet], others: Collection[int], wanted: OperationQuery, limit: int, offset: int
