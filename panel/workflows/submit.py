@@ -171,7 +171,9 @@ def asked_before(adapter: type[Kind], start: Start | None, observation: Observat
         return dict(start.form)
     if observation is None:
         return {}
-    return adapter.typed(observation.snapshot.parameters | {"strategy_name": observation.snapshot.strategy})
+    snapshot = observation.snapshot
+    about = {"symbol": snapshot.symbol, "timeframe": snapshot.timeframe}
+    return adapter.typed(about | snapshot.parameters | {"strategy_name": snapshot.strategy})
 
 
 def result_of(start: Start) -> SubmitResult:
