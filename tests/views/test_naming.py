@@ -21,7 +21,8 @@ def test_runs_are_told_apart_by_what_differs_and_by_nothing_else():
 
 
 def test_what_lists_show_anyway_and_what_is_the_same_is_not_said():
-    runs = [run("op_a"), run("op_b", symbols=["AAPL"]), run("op_c", timeframes=["4h"], worker_id="w-1")]
+    same = {"start_date": "2024-01-01"}
+    runs = [run("op_a", **same), run("op_b", symbols=["AAPL"], **same), run("op_c", worker_id="w-1", **same)]
     assert set(differences(runs).values()) == {""}
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import time
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
@@ -163,10 +164,19 @@ def test_deleting_asks_and_the_backend_cannot_bring_it_back(here, backend):
     }
     backend.answers["GET /operations"] = (200, {"success": True, "data": [told], "total_count": 1, "active_count": 0})
     backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT)
-    here.runner.run(panel_of(here.app).discovery._ask(0))
+    panel = panel_of(here.app)
+    here.runner.run(panel.discovery._ask(0))
     assert "op_a" not in shown(here, "?archived=all") and here.get("/operations/op_a").status == 404
     here.post("/operations/undo", {"key": KEY})
     assert "op_a" in shown(here)
+    # For good: it is not even read again.
+    bulk(here, "delete", ["op_a"], OTHER, sure="1")
+    here.runner.run(panel.storage.write(lambda store: store.purge(time.time() + 3600)))
+    read = backend.hits["GET /operations/op_a"]
+    for turn in (0, 1, 2):
+        here.runner.run(panel.discovery._ask(turn))
+        here.runner.run(panel.discovery._complete_one())
+    assert backend.hits["GET /operations/op_a"] == read and panel.monitor.known("op_a") is None
 
 
 def test_tags_are_added_and_taken_off_many(here):

@@ -33,7 +33,9 @@ async def form(request: Request, panel: PanelDep, kind: str) -> Response:
         values |= asked_before(adapter, panel.storage.start_of(again), panel.monitor.known(again))
     values |= {k: v for k, v in request.query_params.items() if k in values}
     if "model_path" in values:
-        values = with_model(values, await known_models(panel.sources))
+        # One that is asked for by its path is known, also when it is retired.
+        models = await known_models(panel.sources) if values["model_path"] else await _offered(panel)
+        values = with_model(values, models)
     return await _form(request, panel, adapter, values, {}, new_key())
 
 
