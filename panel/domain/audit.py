@@ -20,6 +20,8 @@ GROUPS = (  # the first word of what is done
     "resume",
     "queue",
     "batch",
+    "runs",
+    "model",
     "plan",
     "strategy",
     "notification",
