@@ -28,7 +28,8 @@ class Access:
     lost opens nothing."""
 
     def __init__(self, settings: Settings) -> None:
-        self.cookie = f"ktrdr_panel_{settings.port}"  # cookies are shared by all ports of a host
+        # Cookies are shared by all ports of a host, and one of its root is sent to every path too: the names differ.
+        self.cookie = f"ktrdr_panel_{settings.port}{settings.root_path.replace('/', '_')}"
         self.file = settings.account_file
         self.shared = bool(settings.password)
         self.sessions = Sessions(self.file.path.with_name(f"sessions-{settings.port}.json"), settings.password)
