@@ -154,6 +154,7 @@ class QueueEntry(BaseModel):
     by_whom: str
     operation_id: str | None = Field(description="Once it runs.")
     asked_at: datetime
+    begins_at: datetime | None = Field(description="An estimate by earlier runs, while it waits.")
 
 
 class Queue(BaseModel):
@@ -188,7 +189,7 @@ def queued(load: Entry, place: int) -> QueuedLoad:
     )
 
 
-def entry(queued: Entry, place: int) -> QueueEntry:
+def entry(queued: Entry, place: int, begins: float | None) -> QueueEntry:
     return QueueEntry(
         key=queued.key,
         place=place,
@@ -200,6 +201,7 @@ def entry(queued: Entry, place: int) -> QueueEntry:
         by_whom=queued.by_whom,
         operation_id=queued.operation_id or None,
         asked_at=utc(queued.asked_at) or UNKNOWN,
+        begins_at=utc(begins),
     )
 
 

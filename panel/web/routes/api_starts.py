@@ -102,10 +102,11 @@ def _answer(result: submitted.SubmitResult) -> Response:
 async def queue(panel: PanelDep) -> schemas.Queue:
     """In the order in which they start, as far as they need the same thing: the first first."""
     entries = panel.queue.open()
+    begins = panel.reader.begins(entries)
     loads = [entry for entry in entries if entry.kind == "data_load"]
     return schemas.Queue(
         loads=[schemas.queued(load, place) for place, load in enumerate(loads, 1)],
-        entries=[schemas.entry(entry, place) for place, entry in enumerate(entries, 1)],
+        entries=[schemas.entry(entry, place, begins.get(entry.key)) for place, entry in enumerate(entries, 1)],
     )
 
 
@@ -118,7 +119,7 @@ class Move(BaseModel):
 )
 async def move(panel: PanelDep, key: str, asked: Move, idempotency_key: IdempotencyKey) -> Response:
     _known(panel, key)
-    await panel.queue.move(key, asked.where)
+    await panel.queue.move(key, asked.where, start_key(idempotency_key))
     return Response(status_code=204)
 
 

@@ -19,7 +19,8 @@ MAX_CHOSEN = 1000  # entries of one request
 
 @router.get("/queue")
 async def queue(request: Request, panel: PanelDep, part: int = 1) -> HTMLResponse:
-    return page(request, "queue.html", panel.reader.entries(part), stream="queue")
+    view = panel.reader.entries(part)
+    return page(request, "queue.html", view, stream="queue" if view.page == 1 else "line")
 
 
 @router.post("/queue/{key}/cancel")
