@@ -9,7 +9,7 @@ from panel.adapters import KINDS
 from panel.app import ASSETS, create_app
 from panel.domain.audit import GROUPS
 from panel.settings import Settings
-from panel.web.auth.roles import TABLE, Needs, rule_of
+from panel.web.auth.roles import TABLE, Needs, Rule, compiled, rule_of
 from tests.support.accounts import ANNA, VIC, log_in, two_users
 from tests.support.inside import inside
 from tests.support.routes import asked, routes, templates
@@ -67,6 +67,10 @@ def test_the_audit_trail_can_be_filtered_by_every_row():
 
 
 def test_of_two_rows_the_stricter_one_counts():
+    rows = {"POST /a/{x}": Rule(Needs.OPERATOR), "POST /{x}/b": Rule(Needs.VIEWER)}
+    for order in (rows, dict(reversed(rows.items()))):
+        found = rule_of("POST", "/a/b", compiled(order))
+        assert found is not None and found[0].needs is Needs.OPERATOR
     found = rule_of("POST", "/start/training/look")
     assert found is not None and found[0].needs is Needs.VIEWER and found[1] == ("training",)
     found = rule_of("HEAD", "/audit")
