@@ -46,6 +46,7 @@ from panel.web.routes import (
     api_events,
     api_starts,
     audit,
+    batches,
     checkpoints,
     compare,
     data,
@@ -67,10 +68,12 @@ from panel.web.routes import (
 )
 from panel.web.static_files import StaticFiles
 from panel.workflows.audit import AuditTrail
+from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.notifications import Notifications
+from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
-from panel.workflows.queue import LoadQueue
+from panel.workflows.queue import Queue
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
@@ -88,6 +91,7 @@ ROUTES = (
     api,
     api_events,
     api_starts,
+    batches,
     operations,
     compare,
     home,
@@ -164,7 +168,7 @@ def compose(
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)
     commands = Commands(ktrdr, storage, monitor)
-    loads = LoadQueue(ktrdr, storage, starts, monitor, commands, catalogue, ProcessLock(memory), events)
+    queue_ = Queue(ktrdr, storage, starts, monitor, commands, ProcessLock(memory), events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     reader = Reader(storage, monitor, inventory, resume, embedded)
@@ -183,10 +187,12 @@ def compose(
         inventory=inventory,
         starts=starts,
         commands=commands,
-        queue=loads,
+        queue=queue_,
+        plans=Plans(storage, queue_, catalogue, events),
         resume=resume,
         sources=sources,
-        submit=SubmitWorkflow(starts, sources, loads),
+        submit=SubmitWorkflow(starts, sources, queue_),
+        batches=BatchWorkflow(storage, queue_, monitor, library, events),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.address),
         hub=hub,
         reader=reader,
@@ -198,7 +204,7 @@ def compose(
 def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs until the panel stops."""
     loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
-    more = (panel.starts.run, panel.publisher.beat, panel.notifications.run)
+    more = (panel.plans.run, panel.batches.run, panel.starts.run, panel.publisher.beat, panel.notifications.run)
     audited = partial(panel.audit.run, panel.storage, panel.settings.audit_days)
     return *loops, *more, panel.access.run, audited, partial(panel.storage.keep, panel.settings.keep_days)
 

@@ -57,6 +57,7 @@ def test_what_changes_something_is_for_operators():
         "POST /start/{kind}/look",
         "POST /start/{kind}/command",
         "POST /data/look",
+        "POST /batches/look",
         "POST /strategies-check",
         "POST /strategies-text",
     }, "each of these asks or shows, or concerns only who asks"
@@ -116,13 +117,14 @@ def test_a_viewer_is_told_why_nothing_can_be_started(here, vic):
         page = here.get(path, vic).text
         assert 'data-role="viewer"' in page and "You are logged in as a viewer" in page, path
     form = here.get("/start/training", vic).text
-    assert re.search(r'<button id="start-button"[^>]* disabled>', form)
+    assert "data-operator" in form.partition('id="start-button"')[0].rpartition("<button")[2]
     home = here.get("/", vic).text
     assert "vic · viewer" in home and 'hx-post="/first"' not in home
 
 
 class Actions(HTMLParser):
-    """What in a template asks for something that only an operator may do, without a mark that hides it from viewers."""
+    """What in a template asks for something that only an operator may do, without a mark that hides it from viewers; or
+    has the mark without need."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,9 +137,10 @@ class Actions(HTMLParser):
         if tag in ("form", "details", "p", "span", "div"):
             self.open.append((tag, hidden))
         action = given.get("hx-post") or (given.get("action") if given.get("method") == "post" else None)
-        if action and not hidden:
-            rule = rule_of("POST", re.sub(r"{{.*?}}", "x", re.sub(r"^{{ address }}", "/strategies/x", action)))
-            if rule is None or rule[0].needs is Needs.OPERATOR:
+        if action:
+            path = action.replace("{{ address }}", "/strategies/x").replace("{{ prefix }}", "/account")
+            rule = rule_of("POST", re.sub(r"{{.*?}}", "x", path))
+            if hidden is (rule is not None and rule[0].needs is not Needs.OPERATOR):
                 self.found.append(action)
 
     def handle_endtag(self, tag: str) -> None:
@@ -149,9 +152,9 @@ class Actions(HTMLParser):
 def test_every_button_for_operators_is_marked_as_such():
     """Streams send the same fragments to everybody, so the page's style sheet hides what carries `data-operator`."""
     served_by_role = {
-        "kinds/start.html",  # the button itself is disabled
+        "kinds/start.html",  # the button itself is marked
+        "batch-new.html",  # likewise
         "strategy-edit.html",  # the button itself is left out
-        "fragments/sessions.html",  # on the page of all sessions, which is for operators, and on one's own
     }
     unmarked = {}
     for file in (ASSETS / "templates").rglob("*.html"):

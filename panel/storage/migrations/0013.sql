@@ -1,9 +1,14 @@
--- The audit trail, and when each token was last used (by the hash of the token).
+-- Batches: what was asked for once, and the runs that it consists of. A run is started through the queue under its own key.
 
-CREATE TABLE audit (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, who TEXT NOT NULL, via TEXT NOT NULL, address TEXT NOT NULL,
-    what TEXT NOT NULL, subject TEXT NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, request TEXT NOT NULL
-) STRICT;
-CREATE INDEX audit_by_who ON audit (who, number);
-CREATE INDEX audit_by_what ON audit (what, number);
-CREATE TABLE token_uses (digest TEXT PRIMARY KEY, used_at REAL NOT NULL, address TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE batches (
+    key TEXT PRIMARY KEY, title TEXT NOT NULL, form TEXT NOT NULL, made_at REAL NOT NULL, by_whom TEXT NOT NULL,
+    stopped INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX batches_made ON batches (made_at);
+CREATE TABLE batch_runs (
+    key TEXT PRIMARY KEY, batch TEXT NOT NULL, number INTEGER NOT NULL, role TEXT NOT NULL, kind TEXT NOT NULL,
+    form TEXT NOT NULL, settings TEXT NOT NULL, waits_for TEXT NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL,
+    operation_id TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX batch_runs_of ON batch_runs (batch, number);
+CREATE INDEX batch_runs_open ON batch_runs (state) WHERE state IN ('waiting', 'queued');
