@@ -29,11 +29,14 @@ class Measure:
 @dataclass(frozen=True, slots=True)
 class ResultTable:
     """A part of a result as a table below its figures: one plain sentence, then the cells as they are shown. The first
-    column names the rows; the others hold numbers. `bars`: for each row a share from 0 to 1, drawn as a bar."""
+    column names the rows; the others hold numbers. `bars`: for each row a share from 0 to 1, drawn as a bar.
+    `tones`: for each number how far it is from 0, from -3 to 3, drawn as its ground; such a table has a column for each
+    month, which a phone sets below each other."""
 
     title: str
     sentence: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     bars: tuple[float, ...] = ()
+    tones: tuple[tuple[int, ...], ...] = ()
     folded: bool = False  # opened by who wants it
