@@ -3,6 +3,7 @@
 
 export const DASHES = [[], [8, 4], [2, 3], [11, 3, 2, 3], [16, 5], [5, 2, 2, 2, 2, 2]];
 export const HEIGHT = 240;
+export const NOISY = 20; // points from which smoothing is offered
 const FONT = "12px system-ui";
 
 export const colour = (name) => {

@@ -1,8 +1,7 @@
 // What an operation's kind draws (losses per epoch, an account over time), and as a table. The chart comes as
 // {title, each, x, times, best, plots: [{title, unit, curves: [{key, name, values}]}]}.
-import { LineChart, dateTime, element, onTheme, smoothed, written } from "./charts.js";
+import { LineChart, NOISY, dateTime, element, onTheme, smoothed, written } from "./charts.js";
 
-const NOISY = 20; // points from which smoothing is offered
 const TALL = 280, LOW = 150; // pixels of plots over time: the first, and what belongs below it
 const COLOURS = ["--train", "--validation"];
 

@@ -17,13 +17,15 @@ class Figure:
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One number of a result that runs are compared by. `path` leads to it inside the result; with the unit % it is a
-    fraction. `better`: the higher, the lower or the one nearer to nothing; "" when none is."""
+    fraction, and with the unit points too. `over` leads to a number that is taken off it. `better`: the higher, the
+    lower or the one nearer to nothing; "" when none is."""
 
     label: str
     path: str
-    unit: Literal["", "%", "s"] = ""
+    unit: Literal["", "%", "s", "points"] = ""
     digits: int = 0
     better: Literal["high", "low", "small", ""] = ""
+    over: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from panel.domain import comparison
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
+from panel.domain.strategy_content import Content, FuzzySet, Indicator, Input, Membership
 from tests.support.history import DAY, ended, seed
 from tests.support.pages import words
 from tests.support.panels import Panel, panel
@@ -131,6 +132,21 @@ def test_curves_of_one_name_are_laid_over_each_other():
     ]
 
 
+def test_the_strategies_that_runs_used_are_compared_setting_by_setting():
+    def content(epochs: str, period: str, *labels: Membership) -> Content:
+        rsi = Indicator("rsi_14", "rsi", (("Period", period),))
+        fuzzy = FuzzySet("momentum", "rsi_14", labels)
+        return Content((rsi,), (fuzzy,), (Input("momentum", False, "all"),), training=(("Epochs", epochs),))
+
+    low, lower = Membership("low", "triangular", (0, 20, 45)), Membership("low", "triangular", (0, 10, 45))
+    found = comparison.settings([content("50", "14", low), content("50", "7", lower)])
+    assert [(row.name, row.values) for row in found] == [
+        ("Indicator rsi_14", ("rsi, period 14", "rsi, period 7")),
+        ("momentum low", ("triangular 0 20 45", "triangular 0 10 45")),
+    ]
+    assert comparison.settings([content("50", "14", low)] * 2) == []
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_measure_of_a_kind_has_its_own_name(kind):
     labels = [measure.label for measure in KINDS[kind].measures]
@@ -182,7 +198,8 @@ def test_trainings_beside_each_other(compared: Panel):
     assert "Test accuracy 87.2 % 90.0 % best 87.2 %" in read and "Took 8 min 20 s 1 min 40 s 1 min" in read
     assert "3 the same" in read and "Strategy swing swing swing" in read
     assert "C ran on sample data, wholly or partly" in read and "Data: source – – Sample data" in read
-    assert "Its file may have changed between these runs" in read
+    assert "not kept the strategy of each of these runs" in read
+    assert "Over the baseline +30.1 points +32.9 points best +30.1 points" in read
     assert "Validation loss" in page.text and 'class="stroke run-3"' in page.text
 
 
