@@ -132,6 +132,14 @@ def test_curves_of_one_name_are_laid_over_each_other():
     ]
 
 
+def test_a_measure_can_be_over_another():
+    over = Measure("Over", "a.accuracy", "points", better="high", over="a.baseline")
+    said = ({"accuracy": 0.447, "baseline": 0.412}, {"accuracy": 0.9, "baseline": 0.91}, {"accuracy": 0.5})
+    runs = [run(result_summary={"a": each}) for each in said]
+    (row,) = comparison.results([over], runs)
+    assert row.values == ("+3.5 points", "-1.0 points", "") and row.best == {0}
+
+
 def test_the_strategies_that_runs_used_are_compared_setting_by_setting():
     def content(epochs: str, period: str, *labels: Membership) -> Content:
         rsi = Indicator("rsi_14", "rsi", (("Period", period),))
@@ -199,7 +207,6 @@ def test_trainings_beside_each_other(compared: Panel):
     assert "3 the same" in read and "Strategy swing swing swing" in read
     assert "C ran on sample data, wholly or partly" in read and "Data: source – – Sample data" in read
     assert "not kept the strategy of each of these runs" in read
-    assert "Over the baseline +30.1 points +32.9 points best +30.1 points" in read
     assert "Validation loss" in page.text and 'class="stroke run-3"' in page.text
 
 
