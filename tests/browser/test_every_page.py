@@ -146,7 +146,7 @@ def test_the_login_and_a_refused_form_too(browser, here, backend, address, tmp_p
         assert [line.partition(":")[0] for line in page.evaluate(FOUND, EVERY_RULE)] == ["image-alt"]
 
 
-SYSTEM_COLOURS = """() => Object.fromEntries(["Highlight", "Canvas"].map((name) => {
+SYSTEM_COLOURS = """() => Object.fromEntries(["Highlight", "Canvas", "CanvasText"].map((name) => {
   const pen = document.createElement("canvas").getContext("2d");
   const probe = document.body.appendChild(document.createElement("i"));
   probe.style.setProperty("forced-color-adjust", "none");
@@ -160,9 +160,10 @@ SYSTEM_COLOURS = """() => Object.fromEntries(["Highlight", "Canvas"].map((name) 
 }))"""
 
 
-def test_states_are_seen_in_the_readers_own_colours(browser, here):
+def test_bars_and_candles_are_seen_in_the_readers_own_colours(browser, here, backend):
     """Forced colours take backgrounds away: a bar is drawn in the reader's own colours for what is chosen and for the
-    ground, and keeps an edge."""
+    ground, and keeps an edge. Candles are drawn in the colour of text on that ground."""
+    backend.bars = {("EURUSD", "1h"): hours(60)}
     with watched_page(browser) as watched:
         page = watched.page
         page.emulate_media(forced_colors="active", reduced_motion="reduce")
@@ -177,6 +178,12 @@ def test_states_are_seen_in_the_readers_own_colours(browser, here):
         assert list(full[:3]) == own["Highlight"]
         assert list(rest[:3]) == own["Canvas"] and rest == empty.getpixel((empty.width // 2, middle))
         assert len({empty.getpixel((empty.width // 2, row)) for row in range(empty.height)}) > 1
+        page.goto(f"{here.address}/data/EURUSD/1h")
+        expect(page.locator("#bar")).to_contain_text("Close")
+        drawn = Image.open(BytesIO(page.locator("#candles").screenshot())).convert("RGB")
+        counts = {colour: count for count, colour in drawn.getcolors(1 << 20) or []}
+        assert max(counts, key=lambda colour: counts[colour]) == tuple(own["Canvas"])
+        assert counts[tuple(own["CanvasText"])] > 1000
 
 
 def test_without_scripts_a_form_is_checked_and_data_has_a_table(browser, here, backend):
