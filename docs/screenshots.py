@@ -66,7 +66,7 @@ class Camera:
         picture = (
             Image.open(BytesIO(raw))
             .convert("RGB")
-            .quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            .quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         )
         file = self._folder / f"{name}.png"
         picture.save(file, optimize=True)

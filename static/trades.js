@@ -114,7 +114,8 @@ document.addEventListener("click", ({ target }) => {
   const link = target.closest?.("[data-at]");
   if (!link) return;
   const row = link.closest("tr");
-  for (const each of row.parentElement.children) each.toggleAttribute("aria-current", each === row);
+  row.parentElement.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  row.setAttribute("aria-current", "true");
   chosen = [...row.querySelectorAll("[data-at]")].map(({ dataset }) => [Number(dataset.at), Number(dataset.price)]);
   look(Number(link.dataset.at), true); // and the link itself leads up to the chart
 });
@@ -124,8 +125,8 @@ const tell = (time) => {
   const at = time === undefined ? shown.bars.length - 1 : shown.bars.findIndex((each) => each[0] === time);
   if (at < 0) return;
   const [opens, ...prices] = shown.bars[at];
-  const texts = [dateTime(opens), ...prices.slice(0, 4).map((price) => price.toFixed(digits))];
-  bar.querySelectorAll("output").forEach((output, i) => { if (i < texts.length) output.textContent = texts[i]; });
+  const texts = [dateTime(opens), ...prices.slice(0, 4).map((price) => price.toFixed(digits)), prices[4]?.toLocaleString("en") ?? "–"];
+  bar.querySelectorAll("output").forEach((output, i) => { output.textContent = texts[i]; });
   document.getElementById("seen-values").replaceChildren(...lines.map(({ name, values, place, dash }) => element("span", `key seen-${place % COLOURS.length} dash-${dash % DASHES.length}`,
     name, " ", element("output", "", values[at] === null ? "–" : String(+values[at].toPrecision(4))))));
   bar.hidden = false;

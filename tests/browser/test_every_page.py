@@ -22,7 +22,7 @@ EVERY_RULE: dict[str, object] = {}
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 STARTER = Path(__file__).parents[2] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
 LONG = "a_very_long_strategy_name_" * 4
-KEYS = {"unconfirmed": "k" * 32, "plan": "p" * 32, "kept": "s" * 32}
+KEYS = {"unconfirmed": "k" * 32, "plan": "p" * 32, "kept": "s" * 32, "batch": "b" * 32}
 PAGES = (
     "/operations/op_a",
     "/operations/op_b",
@@ -38,6 +38,10 @@ PAGES = (
     "/start/dummy",
     f"/starts/{KEYS['unconfirmed']}",
     f"/plans/{KEYS['plan']}",
+    "/queue",
+    "/batches",
+    "/batches/new",
+    f"/batches/{KEYS['batch']}",
     "/data",
     "/data/EURUSD/1h",
     "/operations/op_a/cancel",
@@ -87,6 +91,8 @@ def everything(backend, address, tmp_path, monkeypatch):
         backend.answers["POST /trainings/start"] = lambda _: Response("<html>bad gateway", 502)
         here.post("/start/training", sent | {"key": KEYS["unconfirmed"]})
         here.post("/plans", sent | {"key": KEYS["plan"], "load": "EURUSD 1h tail"})
+        batch = {"way": "grid", "strategy_name": "swing", "symbols": "EURUSD GBPUSD", "key": KEYS["batch"]}
+        assert here.post("/batches", batch).status_code == 303
         (folder / "swing.yaml").write_text((folder / "swing.yaml").read_text().replace("period: 14", "period: 99"))
         here.post("/data/look")
         here.until("/data", lambda text: "looking…" not in text and text.count('class="there"') == 3)

@@ -1,11 +1,13 @@
-"""The main flow in a real Firefox: home, a start, live progress, the end; not one message in its console."""
+"""The main flow in a real Firefox: home, a start, live progress, the end, trades; not one message in its console."""
 
 import re
 
 import pytest
 
 from tests.support.firefox import firefox
+from tests.support.results import BACKTEST, BARS, TRADES
 from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
+from tests.support.workers import worker
 
 pytestmark = pytest.mark.usefixtures("quick_rounds")
 
@@ -23,6 +25,12 @@ BAR = """
 
 
 def test_from_home_over_a_start_to_its_end(here, backend, tmp_path):
+    backend.operations["op_e"] = operation(
+        "op_e", "backtesting", "completed", result_summary=BACKTEST, completed_at=stamp()
+    )
+    for name, told in (("trades", TRADES), ("bars", BARS)):
+        backend.answers[f"GET /operations/op_e/{name}"] = (200, {"success": True, "data": told})
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
     with firefox(tmp_path) as browser:
         browser.go(here.address)
         browser.until("return document.body.dataset.contact === 'live'")
@@ -55,6 +63,12 @@ def test_from_home_over_a_start_to_its_end(here, backend, tmp_path):
         browser.until_text("#lists", "Finished lately")
         browser.click("header a[href='/operations']")
         browser.until_text("#found", "87.2 %")
+
+        # Candles, and a trade of the list drawn on them.
+        browser.go(f"{here.address}/operations/op_e/trades")
+        browser.until_text("#drawn", "Bars 1 to 60 of 60")
+        browser.click("[data-at]")
+        browser.until("return document.querySelector('tr[aria-current]')?.innerText.includes('short')")
         assert browser.complaints(here.address) == []
         browser.run("console.error('seen'); document.body.setAttribute('style', 'color: red');")
         policy, said = browser.complaints(here.address)  # so what is checked can fail
