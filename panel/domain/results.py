@@ -27,6 +27,11 @@ class Measure:
     better: Literal["high", "low", "small", ""] = ""
     over: str = ""
 
+    @property
+    def key(self) -> str:
+        """What it is called in addresses, and where results are stored: one for all kinds."""
+        return self.path.rpartition(".")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class ResultTable:
