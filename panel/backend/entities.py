@@ -24,6 +24,7 @@ from panel.backend.decoding import (
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.gaps import LENGTHS, SYMBOL, Candle, Range
 from panel.domain.models import Model
+from panel.domain.results import averaged
 from panel.domain.snapshot import Epoch, Snapshot, Status
 from panel.domain.values import mapping, moment
 from panel.domain.workers import Worker
@@ -33,6 +34,7 @@ MAX_WORKERS = 200
 MAX_BARS = 100_000
 SMALL = 2000  # values in parameters or context
 
+_EPOCH = re.compile(r"Epoch (\d{1,9})/(\d{1,9})( · Batch )?")
 _STATUSES = {status.value: status for status in Status}
 
 
@@ -92,7 +94,9 @@ def model_of(item: Any) -> Model | None:
     about = {"data_summary": data.get("data_summary"), "test_metrics": data}
     found = Model.from_result(path, strategy, about, moment(data.get("created_at")))
     symbol, timeframe = found.symbol or line(data.get("symbol"), 100), line(data.get("timeframe"), 100)
-    return replace(found, symbol=symbol, timeframe=found.timeframe or timeframe)
+    # A list that names no model gives 0.0 for every accuracy: that is not one.
+    accuracy = found.accuracy if path or found.accuracy else None
+    return replace(found, symbol=symbol, timeframe=found.timeframe or timeframe, accuracy=accuracy)
 
 
 def checkpoint_of(item: Any) -> Checkpoint | None:
@@ -160,18 +164,19 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
     progress, metadata = mapping(data.get("progress")), mapping(data.get("metadata"))
     parameters = mapping(metadata.get("parameters"))
     said = line(data.get("status"), 100)
-    result = data.get("result_summary") if isinstance(data.get("result_summary"), dict) else None
+    told = data.get("result_summary")
+    result = _honest(told) if isinstance(told, dict) else None
     status = _STATUSES.get(said, Status.UNKNOWN)
     percentage = bounded(progress.get("percentage")) or 0.0
     epochs = _final_epochs(result) or _live_epochs(data.get("metrics"))
-    completed, total = _steps(progress, epochs)
+    completed, total, reached = _steps(progress, epochs)
     return Snapshot(
         id=named,
         kind=line(data.get("operation_type"), 100) or "unknown",
         status=status,
         said=said,
         read_at=read_at,
-        percentage=100.0 if status is Status.COMPLETED else min(max(percentage, 0.0), 100.0),
+        percentage=100.0 if status is Status.COMPLETED else min(max(percentage, reached, 0.0), 100.0),
         step=_unadorned(line(progress.get("current_step"))),
         steps_completed=completed,
         steps_total=total,
@@ -189,13 +194,28 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
     )
 
 
-def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | None, int | None]:
-    """(completed, total). The history counts what is done: the backend's own count of a training's steps runs ahead
-    of it for some strategies. A count beyond its total is none."""
+def _honest(result: dict[str, Any]) -> dict[str, Any]:
+    """Without a recall that is the accuracy under another name."""
+    test = mapping(result.get("test_metrics"))
+    if not averaged(test) or "recall" not in test:
+        return result
+    return result | {"test_metrics": {name: value for name, value in test.items() if name != "recall"}}
+
+
+def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | None, int | None, float]:
+    """(completed, total, per cent that the step tells). The history counts what is done: the backend's own count of a
+    training's steps runs ahead of it for some strategies. After a resume its count, percentage and history begin anew
+    or stand still, and only the step ("Epoch 712/3000 · Batch 30/68") goes on from the checkpoint. A count beyond its
+    total is none."""
     completed, total = count(progress.get("steps_completed")), count(progress.get("steps_total")) or None
+    current = _EPOCH.match(line(progress.get("current_step")))
+    told, of = (int(current[1]) - bool(current[3]), int(current[2])) if current else (0, 0)
+    if completed is not None and completed < told <= of and of == total:
+        return told, total, 100.0 * told / of
     if epochs and total:
         completed = len(epochs)
-    return (None, None) if completed is not None and total is not None and completed > total else (completed, total)
+    beyond = completed is not None and total is not None and completed > total
+    return (None, None, 0.0) if beyond else (completed, total, 0.0)
 
 
 def _unadorned(step: str) -> str:

@@ -43,6 +43,7 @@ class Observation:
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
     model_at: float | None = None  # when such a run's model appeared: its end
+    sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
 
 
 def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
@@ -101,8 +102,9 @@ def differs(before: Observation, observation: Observation) -> bool:
 
 def unreported_progress(observation: Observation, epochs: int, written_at: float) -> Observation:
     """After a look at the checkpoint of a run whose progress the backend does not pass on."""
-    known = replace(observation, checkpoint_epoch=epochs, checkpoint_at=written_at)
-    snapshot = replace(known.snapshot, percentage=_by_checkpoint(known) or known.snapshot.percentage)
+    known = replace(observation, checkpoint_epoch=epochs, checkpoint_at=written_at, sought_at=None)
+    percentage = _by_checkpoint(known) or known.snapshot.percentage
+    snapshot = replace(known.snapshot, percentage=percentage, steps_completed=epochs)
     moved = written_at if written_at != observation.checkpoint_at else observation.moved_at
     return replace(known, snapshot=snapshot, moved_at=moved)
 
@@ -121,7 +123,11 @@ def _by_checkpoint(observation: Observation) -> float | None:
 def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
     if snapshot.status is Status.RESUMING or untracked:
         return _by_checkpoint(before) or (before.snapshot.percentage if untracked else snapshot.percentage)
-    return before.snapshot.percentage if _ended_short(snapshot) else snapshot.percentage
+    if not _ended_short(snapshot):
+        return snapshot.percentage
+    epochs, total = _joined(before.snapshot.epochs, snapshot.epochs), before.snapshot.steps_total
+    by_history = min(100.0 * len(epochs) / total, 99.0) if epochs and total else 0.0
+    return max(before.snapshot.percentage, by_history)  # the last history is newer than the last percentage
 
 
 def _content(snapshot: Snapshot) -> Snapshot:

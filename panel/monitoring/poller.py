@@ -72,6 +72,8 @@ class Monitor:
             signed = 0.0
             while True:
                 self.recorder.retry()
+                for ended in [each for each in self._live.values() if each.snapshot.finished]:
+                    self.keep(ended, ended)  # a load whose stored bars could not be looked through in time
                 if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
                     signed = time.monotonic()
                     await self.recorder.attempt(lambda store: store.paces.awake(began, time.time()))

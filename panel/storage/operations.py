@@ -43,7 +43,8 @@ class OperationStore:
         reading did not."""
         snapshot = observation.snapshot
         started = snapshot.started_at or snapshot.created_at
-        ended = None if verdict.live else snapshot.completed_at or observation.changed_at
+        moved = max(observation.changed_at, observation.moved_at or 0.0)
+        ended = None if verdict.live else snapshot.completed_at or moved
         seconds = ended - started if ended and started and ended > started else None  # equal: the end is not known
         about = (snapshot.id, snapshot.kind, snapshot.strategy, snapshot.symbol, snapshot.timeframe, snapshot.error)
         row = (

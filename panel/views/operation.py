@@ -87,7 +87,7 @@ def operation_view(
     snapshot = observation.snapshot
     adapter = KINDS.get(snapshot.kind)
     started = snapshot.started_at or snapshot.created_at
-    ended = (snapshot.completed_at or observation.changed_at) if not verdict.live else None
+    ended = None if verdict.live else snapshot.completed_at or max(observation.changed_at, observation.moved_at or 0.0)
     return OperationView(
         seen=observation,
         snapshot=snapshot,

@@ -234,7 +234,7 @@ class LoadQueue:
             self._store.queue.settle_load(load.key, LoadState.FAILED, "The backend no longer knows this load.")
             self._changed()
         elif not (verdict := self._relay.verdict(observation)).live:
-            good = verdict.state is State.COMPLETED
+            good = verdict.state is State.COMPLETED or bool(observation.gaps_left)  # its bars came
             self._store.queue.settle_load(
                 load.key, LoadState.DONE if good else LoadState.FAILED, "" if good else verdict.headline
             )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from panel.domain.history import OperationQuery
-from panel.domain.models import model_key
+from panel.domain.models import with_makers
 from panel.domain.observation import Observation
 from panel.errors import CLIClientError
 from panel.views.artifacts import ModelRow, model_path
@@ -23,8 +23,7 @@ REMEMBERED = 300  # trainings among which a model's is looked for
 @router.get("/models")
 async def all_models(request: Request, panel: PanelDep) -> HTMLResponse:
     models, problem = await listed(panel.ktrdr.models)
-    makers = {model_key(model_path(observation)): observation for observation in reversed(trainings(panel))}
-    rows = [ModelRow(model, makers.get(model.key)) for model in models]
+    rows = [ModelRow(model, maker) for model, maker in with_makers(models, trainings(panel))]
     return page(request, "models.html", rows=rows, problem=problem)
 
 
@@ -37,6 +36,7 @@ async def listed(ask: Callable[[], Awaitable[list[T]]]) -> tuple[list[T], str]:
 
 
 def trainings(panel: Panel) -> list[Observation]:
-    """Those that left a model, the latest first."""
+    """Those that left a model, the latest first. Of one that the backend lost track of only that model's time is
+    known."""
     wanted = OperationQuery(kind="training", sort="ended", limit=REMEMBERED)
-    return [observation for observation in panel.storage.memory.page(wanted) if model_path(observation)]
+    return [each for each in panel.storage.memory.page(wanted) if model_path(each) or each.model_at]
