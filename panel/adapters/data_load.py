@@ -7,6 +7,7 @@ from panel.adapters.base import Kind, chosen, count
 from panel.adapters.fields import TIMEFRAMES, asked
 from panel.domain.results import Figure, Measure
 from panel.domain.snapshot import Snapshot
+from panel.domain.strategies import Strategy
 from panel.domain.values import number, text
 
 
@@ -52,7 +53,7 @@ class DataLoadOperationAdapter(Kind):
     def get_start_payload(self) -> dict[str, Any]:
         return chosen(**vars(self))
 
-    def ktrdr_argv(self) -> list[str]:
+    def ktrdr_argv(self, own: Strategy | None = None) -> list[str]:
         words = ["ktrdr", "data", "load", self.symbol, "--timeframe", self.timeframe, "--mode", self.mode]
         words += ["--start", self.start_date] if self.start_date else []
         return words + (["--end", self.end_date] if self.end_date else [])

@@ -12,6 +12,7 @@ from panel.adapters.training_tables import training_tables
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.results import Figure, Measure, ResultTable, averaged
 from panel.domain.snapshot import Snapshot
+from panel.domain.strategies import Strategy
 from panel.domain.values import mapping, number, text
 
 
@@ -77,7 +78,7 @@ class TrainingOperationAdapter(Kind):
             task_id=self.task_id,
         ) | {"detailed_analytics": self.detailed_analytics}
 
-    def ktrdr_argv(self) -> list[str]:
+    def ktrdr_argv(self, own: Strategy | None = None) -> list[str]:
         """KTRDR's command line asks for both dates."""
         if not self.start_date or not self.end_date or self.strategy_name.startswith("-"):
             return []

@@ -34,6 +34,7 @@ MAX_WORKERS = 200
 MAX_BARS = 100_000
 SMALL = 2000  # values in parameters or context
 
+ASKED = ("start_date", "end_date", "model_path", "initial_capital", "commission", "slippage")  # of a backtest
 _EPOCH = re.compile(r"Epoch (\d{1,9})/(\d{1,9})( · Batch )?")
 _STATUSES = {status.value: status for status in Status}
 
@@ -186,7 +187,7 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         symbol=_joined(parameters.get("symbols")) or line(metadata.get("symbol")),
         timeframe=_joined(parameters.get("timeframes")) or line(metadata.get("timeframe")),
         strategy=line(parameters.get("strategy_name")) or _name_in_yaml(parameters.get("strategy_yaml")),
-        parameters=_parameters(metadata, parameters),
+        parameters=_parameters(metadata, parameters, result),
         context=mapping(plain(mapping(progress.get("context")), SMALL)),
         error=text(data.get("error_message")),
         result=result,
@@ -252,11 +253,12 @@ def _epoch(place: int, get: Callable[[str], Any]) -> Epoch:
     return Epoch(place, *(bounded(get(name)) for name in names))
 
 
-def _parameters(metadata: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+def _parameters(metadata: dict[str, Any], parameters: dict[str, Any], result: dict[str, Any] | None) -> dict[str, Any]:
+    """A backtest's period and costs are in its result too."""
     kept = {name: value for name, value in list(parameters.items())[:100] if value not in (None, "", [])}
-    for name in ("mode", "start_date", "end_date"):
-        if metadata.get(name) and name not in kept:
-            kept[name] = metadata[name]
+    config = mapping((result or {}).get("config"))
+    for place, names in ((metadata, ("mode", "start_date", "end_date")), (config, ASKED)):
+        kept |= {name: place[name] for name in names if place.get(name) not in (None, "", []) and name not in kept}
     return mapping(plain(kept, SMALL))
 
 

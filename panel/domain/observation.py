@@ -8,8 +8,10 @@ whether it had ended before.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
 
+SENT = ("model_path", "start_date", "end_date")  # what was asked for, and the backend may not tell
 READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about an operation's rhythm
 
 
@@ -46,6 +48,11 @@ class Observation:
     sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
 
 
+def promised(start: Start, operation_id: str) -> Observation:
+    """What is known of an operation that was started here, before its first reading."""
+    return Observation(Snapshot.promised(operation_id, start.kind, start.form, start.asked_at), start.asked_at)
+
+
 def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     """A new reading on top of what was known. A cancelled or failed run's epochs are gone from the
     backend's answer, and so is the progress of one that it lost track of; the panel keeps what it has seen."""
@@ -58,6 +65,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         snapshot,
         epochs=_joined(old.epochs, snapshot.epochs),
         strategy=snapshot.strategy or old.strategy,
+        parameters={name: old.parameters[name] for name in SENT if name in old.parameters} | snapshot.parameters,
         percentage=_reached(before, snapshot, untracked),
         completed_at=snapshot.completed_at or (None if snapshot.status.finished else before.model_at),
         step=snapshot.step or (old.step if snapshot.finished else ""),

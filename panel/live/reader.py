@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from panel.adapters import KINDS
+from panel.backend.catalogue import Catalogue
 from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
@@ -52,6 +53,7 @@ class Reader:
     monitor: Monitor
     inventory: DataInventory
     resume: ResumeWorkflow
+    catalogue: Catalogue
     embedded: bool
 
     @property
@@ -125,7 +127,8 @@ class Reader:
     def details(self, view: OperationView) -> DetailsView:
         observation, verdict, estimates = view.seen, view.verdict, self.monitor.estimates
         estimate = estimates.current(observation, verdict, view.now)
-        commands = commands_of(view.snapshot, self.storage.start_of(view.snapshot.id), self.address)
+        start, strategy = self.storage.start_of(view.snapshot.id), self.catalogue.kept_strategy(view.snapshot.strategy)
+        commands = commands_of(view.snapshot, start, self.address, strategy)
         report = ""
         if verdict.state in REPORTED:
             report = report_of(view, self.moments(observation, view.now), commands, self.address)

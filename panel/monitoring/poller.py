@@ -17,9 +17,8 @@ from panel.domain import events
 from panel.domain.connection import Line
 from panel.domain.estimate import Estimate
 from panel.domain.events import EventBus
-from panel.domain.observation import Observation, differs, forgotten, observed, unread
+from panel.domain.observation import Observation, differs, forgotten, observed, promised, unread
 from panel.domain.requests import Start
-from panel.domain.snapshot import Snapshot
 from panel.domain.verdict import State, Verdict, judge
 from panel.domain.workers import Worker, WorkerList
 from panel.errors import BackendTimeout, CLIClientError
@@ -128,15 +127,15 @@ class Monitor:
     def expect(self, start: Start) -> None:
         """Something was started: it is shown, and read, from now on."""
         if start.operation_id and self.known(start.operation_id) is None:
-            promised = Snapshot.promised(start.operation_id, start.kind, start.form, start.asked_at)
-            self.keep(None, Observation(promised, start.asked_at))
+            self.keep(None, promised(start, start.operation_id))
 
     def observe(self, reading: Reading) -> Observation:
         """Take in a good reading, from whichever side it came; starts a poller when it is not finished."""
         snapshot = reading.snapshot
         assert snapshot is not None  # noqa: S101
         before = self.known(snapshot.id)
-        observation = observed(before, snapshot)
+        start = self._store.start_of(snapshot.id) if before is None else None
+        observation = observed(promised(start, snapshot.id) if start else before, snapshot)
         if reading.answer is not None:
             self._answers.pop(snapshot.id, None)
             self._answers[snapshot.id] = reading.answer

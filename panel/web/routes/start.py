@@ -109,7 +109,7 @@ async def command(request: Request, panel: PanelDep, kind: str) -> Response:
     """The form as a command line, as it is filled in now. A POST, because what is typed is no address."""
     adapter = _adapter(kind)
     values = await panel.submit.values(adapter, await typed(request))
-    return fragment("fragments/commands.html", commands=commands_for(adapter, values, panel.reader.address))
+    return fragment("fragments/commands.html", commands=_commands(panel, adapter, values))
 
 
 @router.get("/starts/{key}")
@@ -176,7 +176,7 @@ async def _form(
         adapter=adapter,
         fields={field.name: field for field in adapter.fields},
         values=values,
-        commands=commands_for(adapter, values, panel.reader.address),
+        commands=_commands(panel, adapter, values),
         errors=errors,
         key=key,
         strategies=strategies,
@@ -188,6 +188,11 @@ async def _form(
         new_key=new_key,
         known=await panel.inventory.known() if adapter.kind == "data_load" and not silent else [],
     )
+
+
+def _commands(panel: Panel, adapter: type[Kind], values: dict[str, str]) -> list[str]:
+    strategy = panel.catalogue.kept_strategy(values.get("strategy_name", ""))
+    return commands_for(adapter, values, panel.reader.address, strategy)
 
 
 def _adapter(kind: str) -> type[Kind]:
