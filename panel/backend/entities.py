@@ -186,7 +186,9 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         completed_at=moment(data.get("completed_at")),
         symbol=_joined(parameters.get("symbols")) or line(metadata.get("symbol")),
         timeframe=_joined(parameters.get("timeframes")) or line(metadata.get("timeframe")),
-        strategy=line(parameters.get("strategy_name")) or _name_in_yaml(parameters.get("strategy_yaml")),
+        strategy=line(parameters.get("strategy_name"))
+        or _name_in_yaml(parameters.get("strategy_yaml"))
+        or _name_in_path(mapping(result).get("model_path")),
         parameters=_parameters(metadata, parameters, result),
         context=mapping(plain(mapping(progress.get("context")), SMALL)),
         error=text(data.get("error_message")),
@@ -266,6 +268,12 @@ def _name_in_yaml(yaml: Any) -> str:
     """A training does not carry its strategy's name, but the beginning of its YAML."""
     match = re.search(r"^name:\s*['\"]?([^'\"\n#]+)", yaml, re.MULTILINE) if isinstance(yaml, str) else None
     return match[1].strip()[:200] if match else ""
+
+
+def _name_in_path(path: Any) -> str:
+    """A model lies at models/<strategy>/<timeframe>_v<n>; its YAML may begin with comments that fill what is told."""
+    folders = path.rstrip("/").split("/") if isinstance(path, str) else []
+    return line(folders[-2], 200) if len(folders) > 2 and folders[-3] == "models" else ""
 
 
 def _joined(value: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
+from panel.domain.agents import RESEARCH, parts
 from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
@@ -32,6 +33,7 @@ from panel.views.home import (
 from panel.views.operation import (
     REPORTED,
     DetailsView,
+    FamilyView,
     OperationView,
     TimelineView,
     commands_of,
@@ -139,6 +141,21 @@ class Reader:
             commands=commands,
             report=report,
         )
+
+    def family(self, observation: Observation) -> FamilyView:
+        """What belongs together, as far as the panel knows it."""
+        snapshot = observation.snapshot
+        known = (self.monitor.known(operation_id) for operation_id in parts(snapshot))
+        research = None if snapshot.kind == RESEARCH else self._research_with(snapshot.id)
+        return FamilyView(
+            self.operation(research) if research else None, [self.operation(each) for each in known if each]
+        )
+
+    def _research_with(self, operation_id: str) -> Observation | None:
+        """The latest researches are few: each takes hours."""
+        wanted = OperationQuery(kind=RESEARCH, limit=LOOKED_THROUGH)
+        found = (each for each in self.storage.memory.page(wanted) if operation_id in parts(each.snapshot))
+        return next(found, None)
 
     def timeline(self, view: OperationView) -> TimelineView:
         readings = self.storage.memory.readings(view.snapshot.id)

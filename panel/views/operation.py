@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from panel import __version__
 from panel.adapters import KINDS, Kind
+from panel.domain.agents import kind_words
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.diagnostics import Note, notes
 from panel.domain.estimate import Estimate, Promise, left, record
@@ -93,8 +94,8 @@ def operation_view(
         seen=observation,
         snapshot=snapshot,
         verdict=verdict,
-        title=adapter.name(snapshot) if adapter else snapshot.kind,
-        kind=adapter.title if adapter else snapshot.kind,
+        title=adapter.name(snapshot) if adapter else snapshot.strategy or kind_words(snapshot.kind),
+        kind=adapter.title if adapter else kind_words(snapshot.kind),
         figures=adapter.figures(snapshot) if adapter else [],
         tables=adapter.tables(snapshot) if adapter else [],
         started=started,
@@ -105,6 +106,14 @@ def operation_view(
         now=now,
         embedded=embedded,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyView:
+    """The research that an operation is part of, and the operations that are parts of a research."""
+
+    research: OperationView | None
+    parts: list[OperationView]
 
 
 def estimate_view(found: Estimate | None, promises: Sequence[Promise]) -> EstimateView | None:

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from panel.adapters import KINDS
+from panel.domain.agents import kind_words
 from panel.domain.gaps import DAY
 from panel.domain.history import OperationQuery, Sort
 from panel.domain.state import ALONE_WORDS, GROUP_WORDS, GROUPS, State
 from panel.domain.values import moment
-from panel.views.templating import words
 from panel.web.panel import PanelDep
 from panel.web.respond import by_htmx, fragment, page
 
@@ -162,4 +162,4 @@ def said(given: Mapping[str, str]) -> str:
 
 
 def name_of_kind(kind: str) -> str:
-    return KINDS[kind].title if kind in KINDS else words(kind)
+    return KINDS[kind].title if kind in KINDS else kind_words(kind)

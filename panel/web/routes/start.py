@@ -123,6 +123,16 @@ async def unconfirmed(request: Request, panel: PanelDep, key: str) -> Response:
     return page(request, "unconfirmed.html", start=start, kind=KINDS[start.kind].title, might_be=might_be)
 
 
+@router.get("/starts/{key}/fate")
+async def fate(panel: PanelDep, key: str) -> Response:
+    """For a form whose answer was lost: the panel stopped, or the connection broke."""
+    start = panel.storage.start(key)
+    settled = start is None or not start.unsettled
+    body = fragment("fragments/start-fate.html", start=start)
+    body.headers["X-Settled"] = "1" if settled else "0"
+    return body
+
+
 @router.post("/starts/{key}/check")
 async def check_again(request: Request, panel: PanelDep, key: str) -> Response:
     return _after(request, await panel.starts.check_again(key))
