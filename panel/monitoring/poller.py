@@ -113,8 +113,9 @@ class Monitor:
         """What is known of an operation, asked from the backend when that is little; None when neither
         the panel nor the backend knows it. Raises CLIClientError when nothing can be said."""
         observation = self.known(operation_id)
-        if observation is not None and (observation.snapshot.full or observation.forgotten):
-            return observation
+        untold = observation is not None and observation.model_at is not None and not observation.snapshot.finished
+        if observation is not None and (observation.snapshot.full or observation.forgotten) and not untold:
+            return observation  # of an end that was only concluded, the backend may tell the result by now
         reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             return self.observe(reading)
