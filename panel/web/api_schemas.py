@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS
+from panel.domain.agents import kind_words
 from panel.domain.connection import Line as Known
 from panel.domain.observation import Cancel, Observation
 from panel.domain.requests import Entry
@@ -238,7 +239,7 @@ def _common(observation: Observation, verdict: Judged) -> dict[str, Any]:
     return {
         "id": snapshot.id,
         "kind": snapshot.kind,
-        "name": adapter.name(snapshot) if adapter else snapshot.kind,
+        "name": adapter.name(snapshot) if adapter else snapshot.strategy or kind_words(snapshot.kind),
         "strategy": snapshot.strategy,
         "symbol": snapshot.symbol,
         "timeframe": snapshot.timeframe,
