@@ -62,6 +62,7 @@ class OperationStore:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'null', ?, ?)",
             (*row, number, packed),
         )
+        self._db.execute("INSERT OR REPLACE INTO changes (operation_id) VALUES (?)", (snapshot.id,))
         self._keep_results(number, snapshot)
         self._keep_epochs(snapshot.id, snapshot.epochs, snapshot.read_at)
         self._keep_reading(observation, verdict, at)
@@ -111,6 +112,21 @@ class OperationStore:
     def page(self, wanted: OperationQuery) -> list[Observation]:
         """One page of what is wanted, without epochs."""
         return self._numbered(self._finder.page(wanted))
+
+    def changed_since(self, seq: int, limit: int) -> list[tuple[int, Observation]]:
+        """Operations that changed after the change of this number, in the order of their last changes, each with the
+        number of its last one; without their epochs."""
+        rows = self._db.execute(
+            "SELECT seq, packed, evidence FROM changes JOIN operations ON id = operation_id WHERE seq > ?"
+            " ORDER BY seq LIMIT ?",
+            (seq, limit),
+        )
+        return [(seq, unpack(packed, evidence)) for seq, packed, evidence in rows]
+
+    def last_change(self) -> int:
+        """The highest number that was ever given."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
+        return row[0] if row else 0
 
     def count(self, wanted: OperationQuery) -> int:
         """How many there are of what is wanted, on all pages."""
@@ -179,7 +195,7 @@ class OperationStore:
         some = msgspec.json.encode(list(ids)).decode()
         among = "(SELECT value FROM json_each(?))"
         numbers = f"(SELECT number FROM operations WHERE id IN {among})"
-        for table in ("epochs", "readings", "requests", "promises"):
+        for table in ("epochs", "readings", "requests", "promises", "changes"):
             self._db.execute(f"DELETE FROM {table} WHERE operation_id IN {among}", (some,))
         for table in ("results", "listing"):
             self._db.execute(f"DELETE FROM {table} WHERE number IN {numbers}", (some,))
