@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -74,6 +75,14 @@ def test_a_name_stands_wherever_the_run_does(here):
     for path in ("/", "/operations", "/operations?q=best+tag:may", "/operations/compare?id=op_a&id=op_b"):
         assert "Best of May" in words(here.get(path).text), path
     assert shown(here, "?q=tag:ma") == []
+    [told] = json.loads(here.get("/api/operations?q=tag:may").text)["operations"]
+    assert (told["name"], told["tags"], told["starred"], told["archived"]) == (
+        "Best of May",
+        ["good", "may"],
+        False,
+        False,
+    )
+    assert json.loads(here.get("/api/operations/op_a").text)["note"] == "one\ntwo"
 
 
 def test_runs_that_differ_in_a_setting_say_so(here):
