@@ -182,7 +182,7 @@ async def cancel(
     except CLIClientError as exc:
         raise HTTPException(409 if exc.status_code is not None else 502, exc.message) from exc
     observation = panel.monitor.known(operation_id) or observation
-    return schemas.operation(observation, panel.monitor.verdict(observation))
+    return schemas.operation(observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id))
 
 
 @router.post(
@@ -205,7 +205,7 @@ async def resume(
     if attempt.state is ResumeState.REFUSED:
         raise HTTPException(409, attempt.message)
     observation = panel.monitor.known(operation_id) or observation
-    return schemas.operation(observation, panel.monitor.verdict(observation))
+    return schemas.operation(observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id))
 
 
 def _known(panel: Panel, key: str) -> Entry:
