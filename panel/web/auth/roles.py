@@ -65,6 +65,7 @@ TABLE: dict[str, Rule] = {
     "POST /start/{kind}/look": _SEES,
     "POST /start/{kind}/command": _SEES,
     "GET /starts/{key}": _SEES,
+    "GET /starts/{key}/fate": _SEES,
     "GET /plans/{key}": _SEES,
     "GET /operations/list.csv": _SEES,
     "GET /operations/{operation_id}/label": _SEES,
