@@ -47,13 +47,16 @@ from panel.web.routes import (
     api_starts,
     audit,
     batches,
+    bulk,
     checkpoints,
     compare,
     data,
     first,
     health,
     home,
+    labels,
     metrics,
+    model_labels,
     models,
     notifications,
     operation,
@@ -70,6 +73,7 @@ from panel.web.static_files import StaticFiles
 from panel.workflows.audit import AuditTrail
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
+from panel.workflows.labels import Labels
 from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
@@ -93,6 +97,8 @@ ROUTES = (
     api_starts,
     batches,
     operations,
+    bulk,
+    labels,
     compare,
     home,
     first,
@@ -106,6 +112,7 @@ ROUTES = (
     strategies,
     strategy_editing,
     models,
+    model_labels,
     checkpoints,
     notifications,
     stream,
@@ -187,6 +194,7 @@ def compose(
         inventory=inventory,
         starts=starts,
         commands=commands,
+        labels=Labels(storage, events),
         queue=queue_,
         plans=Plans(storage, queue_, catalogue, events),
         resume=resume,

@@ -21,6 +21,7 @@ from panel.web.metrics import Metrics
 from panel.workflows.audit import AuditTrail
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
+from panel.workflows.labels import Labels
 from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
@@ -48,6 +49,7 @@ class Panel:
     inventory: DataInventory
     starts: StartWorkflow
     commands: Commands
+    labels: Labels
     queue: Queue
     plans: Plans
     resume: ResumeWorkflow

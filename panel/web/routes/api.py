@@ -61,6 +61,7 @@ async def operations(
         strategy=strategy,
         symbol=symbol,
         since=None if since is None else unix(since),
+        archived=None,
     )
     total = panel.storage.memory.count(wanted)
     until, passed = _place(cursor)
