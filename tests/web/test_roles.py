@@ -122,6 +122,9 @@ def test_a_viewer_is_told_why_nothing_can_be_started(here, vic):
     assert "vic · viewer" in home and 'hx-post="/first"' not in home
 
 
+LEADS = re.compile(r"^/start/|^/batches/new|/(?:cancel|label|delete)$")  # pages that only ask for something
+
+
 class Actions(HTMLParser):
     """What in a template asks for something that only an operator may do, without a mark that hides it from viewers; or
     has the mark without need."""
@@ -136,6 +139,9 @@ class Actions(HTMLParser):
         hidden = "data-operator" in given or any(inside for _, inside in self.open)
         if tag in ("form", "details", "p", "span", "div"):
             self.open.append((tag, hidden))
+        classes = (given.get("class") or "").split()
+        if tag == "a" and {"button", "plain"} & set(classes) and LEADS.search(given.get("href") or "") and not hidden:
+            self.found.append(given["href"])
         action = given.get("hx-post") or (given.get("action") if given.get("method") == "post" else None)
         if action:
             path = action.replace("{{ address }}", "/strategies/x").replace("{{ prefix }}", "/account")
