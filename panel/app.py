@@ -190,7 +190,7 @@ def compose(
     queue_ = Queue(ktrdr, storage, starts, monitor, commands, ProcessLock(memory), events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
-    reader = Reader(storage, monitor, inventory, resume, embedded)
+    reader = Reader(storage, monitor, inventory, resume, catalogue, embedded)
     measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
     return Panel(
         settings=settings,

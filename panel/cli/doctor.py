@@ -227,13 +227,19 @@ async def _port(settings: Settings) -> Finding:
             reason = (exc.strerror or "it cannot be listened on").lower()
         else:
             return Finding("port", Grade.OK, f"{where} is free.")
+    version = await running_panel(settings)
+    if version is not None:
+        return Finding("port", Grade.OK, f"A panel, version {version}, runs on {where} already.")
+    return Finding("port", Grade.FAIL, f"{where}: {reason}.", "Choose another one: KTRDR_PANEL_PORT.")
+
+
+async def running_panel(settings: Settings) -> str | None:
+    """The version of the panel that answers on this machine's port, or None."""
     address = f"{'https' if settings.tls_cert else 'http'}://127.0.0.1:{settings.port}"
     # Its certificate may be for another name; nothing secret is sent.
     async with HTTPClient(address, timeout=3.0, max_retries=0, verify=False) as client:
         try:
             health = await client.get("/healthz")
         except CLIClientError:
-            health = None
-    if isinstance(health, dict) and health.get("name") == "ktrdr-panel":
-        return Finding("port", Grade.OK, f"A panel, version {health.get('version')}, runs on {where} already.")
-    return Finding("port", Grade.FAIL, f"{where}: {reason}.", "Choose another one: KTRDR_PANEL_PORT.")
+            return None
+    return str(health.get("version")) if isinstance(health, dict) and health.get("name") == "ktrdr-panel" else None

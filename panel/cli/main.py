@@ -26,6 +26,7 @@ from panel.cli import tls
 from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
+from panel.cli.queue_command import add, queue_command
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
 from panel.observability import logs
@@ -186,19 +187,23 @@ def hash_password(password: str) -> None:
 def _command(adapter: type[Kind]) -> click.Command:
     """The sub-command of one kind, made from its fields."""
 
-    def run(backend: str | None, **given: Any) -> None:
+    def run(backend: str | None, queue: bool = False, **given: Any) -> None:
         settings = settings_or_exit(backend=backend)
         typed = {name: _as_typed(value) for name, value in given.items()}
         try:
             made = adapter.from_form(typed)
         except InvalidForm as exc:
             raise click.UsageError(" ".join(exc.errors.values())) from exc
+        if queue:
+            raise SystemExit(add(settings, made, typed))
         raise SystemExit(asyncio.run(command.run(settings, made, typed)))
 
     parameters: list[click.Parameter] = [_parameter(field) for field in adapter.fields]
     parameters.append(
         click.Option(["--backend"], help="Address of KTRDR's REST API; without one the embedded backend works.")
     )
+    if adapter.need.worker or adapter.need.alone:
+        parameters.append(click.Option(["--queue"], is_flag=True, help="Leave it to the panel's queue, and return."))
     return click.Command(adapter.command, params=parameters, callback=run, help=adapter.summary)
 
 
@@ -232,5 +237,5 @@ def _market_data() -> Path:
 
 
 main.add_command(import_command(_market_data))
-for _each in (user, token, audit):
+for _each in (user, token, audit, queue_command(settings_or_exit)):
     main.add_command(_each)
