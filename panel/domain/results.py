@@ -1,7 +1,12 @@
 """How a result is shown and compared: figures, and the measures that runs are compared by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from panel.domain.values import number
+
+SAME = 1e-6  # between a recall in double and an accuracy in single precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +52,12 @@ class ResultTable:
     bars: tuple[float, ...] = ()
     tones: tuple[tuple[int, ...], ...] = ()
     folded: bool = False  # opened by who wants it
+
+
+def averaged(test: Mapping[str, Any]) -> bool:
+    """Whether precision and recall are KTRDR's averages over all answers, Hold included: such a recall always equals
+    the accuracy. `test`: a training's test metrics."""
+    recall, accuracy = number(test.get("recall")), number(test.get("test_accuracy"))
+    if accuracy is None or "baseline_accuracy" in test:
+        return False
+    return recall is None or abs(recall - accuracy) < SAME

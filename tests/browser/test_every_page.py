@@ -53,6 +53,8 @@ PAGES = (
     "/models",
     "/checkpoints",
     "/notifications",
+    "/access",
+    "/audit",
     "/operations",
     "/operations?state=failed&q=nothing",
     "/operations/compare?id=op_a&id=op_b",

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from panel.embedded import EmbeddedBackend, record
-from panel.embedded.backtest import Costs, backtest, trade
+from panel.embedded.account import Costs, trade
+from panel.embedded.backtest import backtest
 from panel.embedded.performance import distribution, exposure, monthly
 from tests.embedded.conftest import job, seed
 
