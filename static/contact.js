@@ -82,6 +82,14 @@ const part = () => {
   clearTimeout(attempt);
   attempt = setTimeout(stay, STAYS);
 };
+// Firefox also fails other requests that are under way then, and htmx would call each an error.
+const parted = (error) => {
+  if (leaving) return new Promise(() => {});
+  throw error;
+};
+document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+  ctx.fetch ??= (...given) => fetch(...given).catch(parted);
+});
 const stay = () => { leaving = false; if (!connection) open(); };
 window.addEventListener("beforeunload", part);
 window.addEventListener("pagehide", () => { part(); leave(); });

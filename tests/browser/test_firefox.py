@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.support.firefox import firefox
+from tests.support.pages import until
 from tests.support.results import BACKTEST, BARS, TRADES
 from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
 from tests.support.workers import worker
@@ -71,5 +72,6 @@ def test_from_home_over_a_start_to_its_end(here, backend, tmp_path):
         browser.until("return document.querySelector('tr[aria-current]')?.innerText.includes('short')")
         assert browser.complaints(here.address) == []
         browser.run("console.error('seen'); document.body.setAttribute('style', 'color: red');")
-        policy, said = browser.complaints(here.address)  # so what is checked can fail
+        until(lambda: len(browser.complaints(here.address)) == 2)  # so what is checked can fail
+        policy, said = browser.complaints(here.address)
         assert policy.startswith("Content-Security-Policy") and "seen" in said
