@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS
+from panel.domain.agents import kind_words
 from panel.domain.connection import Line as Known
 from panel.domain.labels import Label, Shelf
 from panel.domain.observation import Cancel, Observation
@@ -159,6 +160,7 @@ class QueueEntry(BaseModel):
     by_whom: str
     operation_id: str | None = Field(description="Once it runs.")
     asked_at: datetime
+    begins_at: datetime | None = Field(description="An estimate by earlier runs, while it waits.")
 
 
 class Queue(BaseModel):
@@ -194,7 +196,7 @@ def queued(load: Entry, place: int) -> QueuedLoad:
     )
 
 
-def entry(queued: Entry, place: int) -> QueueEntry:
+def entry(queued: Entry, place: int, begins: float | None) -> QueueEntry:
     return QueueEntry(
         key=queued.key,
         place=place,
@@ -206,6 +208,7 @@ def entry(queued: Entry, place: int) -> QueueEntry:
         by_whom=queued.by_whom,
         operation_id=queued.operation_id or None,
         asked_at=utc(queued.asked_at) or UNKNOWN,
+        begins_at=utc(begins),
     )
 
 
@@ -242,7 +245,7 @@ def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str
     return {
         "id": snapshot.id,
         "kind": snapshot.kind,
-        "name": label.name or (adapter.name(snapshot) if adapter else snapshot.kind),
+        "name": label.name or (adapter.name(snapshot) if adapter else snapshot.strategy or kind_words(snapshot.kind)),
         "tags": list(label.tags),
         "starred": label.star,
         "archived": label.shelf is Shelf.ARCHIVED,

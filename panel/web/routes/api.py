@@ -18,6 +18,7 @@ from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
+from panel.views.addresses import root
 from panel.web import api_schemas as shapes
 from panel.web.api_requests import unix
 from panel.web.panel import Panel, PanelDep
@@ -122,7 +123,7 @@ async def line(panel: PanelDep) -> shapes.Line:
 
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi() -> dict[str, Any]:
-    return schema()
+    return schema() | ({"servers": [{"url": below}]} if (below := root()) else {})
 
 
 def schema() -> dict[str, Any]:
