@@ -29,6 +29,14 @@ class BacktestingOperationAdapter(Kind):
     measures = (
         Measure("Return", "metrics.total_return_pct", "%", better="high"),
         Measure("Buy and hold", "metrics.buy_and_hold_return_pct", "%"),
+        Measure(
+            "Over buying and holding",
+            "metrics.total_return_pct",
+            "points",
+            0,
+            "high",
+            "metrics.buy_and_hold_return_pct",
+        ),
         Measure("Max drawdown", "metrics.max_drawdown_pct", "%", better="small"),
         Measure("Sharpe ratio", "metrics.sharpe_ratio", digits=2, better="high"),
         Measure("Trades", "metrics.total_trades"),

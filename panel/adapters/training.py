@@ -31,6 +31,9 @@ class TrainingOperationAdapter(Kind):
     measures = (
         Measure("Test accuracy", "test_metrics.test_accuracy", "%", better="high"),
         Measure("Baseline", "test_metrics.baseline_accuracy", "%"),
+        Measure(
+            "Over the baseline", "test_metrics.test_accuracy", "points", 0, "high", "test_metrics.baseline_accuracy"
+        ),
         Measure("Test loss", "test_metrics.test_loss", digits=3, better="low"),
         Measure("Precision", "test_metrics.precision", "%", better="high"),
         Measure("Recall", "test_metrics.recall", "%", better="high"),

@@ -22,13 +22,15 @@ class Figure:
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One number of a result that runs are compared by. `path` leads to it inside the result; with the unit % it is a
-    fraction. `better`: the higher, the lower or the one nearer to nothing; "" when none is."""
+    fraction, and with the unit points too. `over` leads to a number that is taken off it. `better`: the higher, the
+    lower or the one nearer to nothing; "" when none is."""
 
     label: str
     path: str
-    unit: Literal["", "%", "s"] = ""
+    unit: Literal["", "%", "s", "points"] = ""
     digits: int = 0
     better: Literal["high", "low", "small", ""] = ""
+    over: str = ""
 
     @property
     def key(self) -> str:
@@ -39,13 +41,16 @@ class Measure:
 @dataclass(frozen=True, slots=True)
 class ResultTable:
     """A part of a result as a table below its figures: one plain sentence, then the cells as they are shown. The first
-    column names the rows; the others hold numbers. `bars`: for each row a share from 0 to 1, drawn as a bar."""
+    column names the rows; the others hold numbers. `bars`: for each row a share from 0 to 1, drawn as a bar.
+    `tones`: for each number how far it is from 0, from -3 to 3, drawn as its ground; such a table has a column for each
+    month, which a phone sets below each other."""
 
     title: str
     sentence: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     bars: tuple[float, ...] = ()
+    tones: tuple[tuple[int, ...], ...] = ()
     folded: bool = False  # opened by who wants it
 
 

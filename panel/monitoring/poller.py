@@ -272,7 +272,8 @@ class Monitor:
     async def _pause(self, operation_id: str) -> None:
         observation = self._live.get(operation_id)
         kind = observation.snapshot.kind if observation else ""
-        await self._paces[operation_id].pause(watched(self._audience, operation_id, kind))
+        new = observation is not None and not observation.snapshot.percentage
+        await self._paces[operation_id].pause(watched(self._audience, operation_id, kind), new)
 
     # The line
 
