@@ -103,7 +103,7 @@ const askFate = async (sent) => {
   clearTimeout(asking);
   fate.hidden = false;
   try {
-    const answer = await fetch(`/starts/${encodeURIComponent(sent)}/fate`);
+    const answer = await fetch(`${fate.dataset.address}${encodeURIComponent(sent)}/fate`);
     if (!answer.ok) throw new Error(answer.statusText);
     fate.innerHTML = await answer.text(); // the panel's own fragment, escaped there
     if (answer.headers.get("X-Settled") === "1") { forgetSent(); return; }
