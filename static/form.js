@@ -101,7 +101,10 @@ const submitted = `sent:${form().dataset.draft}`;
 let asking = 0;
 const askFate = async (sent) => {
   clearTimeout(asking);
-  fate.hidden = false;
+  if (fate.hidden) {
+    fate.hidden = false;
+    fate.scrollIntoView({ block: "center" });
+  }
   try {
     const answer = await fetch(`${fate.dataset.address}${encodeURIComponent(sent)}/fate`);
     if (!answer.ok) throw new Error(answer.statusText);
