@@ -23,7 +23,6 @@ GROUPS = (  # the first word of what is done
     "runs",
     "model",
     "plan",
-    "batch",
     "strategy",
     "notification",
     "user",
