@@ -1,6 +1,5 @@
 // What was typed survives a reload, in its own window. Another window offers what was left unfinished, and fills in
 // nothing by itself.
-import { placed } from "./address.js";
 
 const OLD = 7 * 86400e3; // milliseconds after which an unfinished form is forgotten
 
@@ -103,9 +102,12 @@ const submitted = `sent:${form().dataset.draft}`;
 let asking = 0;
 const askFate = async (sent) => {
   clearTimeout(asking);
-  fate.hidden = false;
+  if (fate.hidden) {
+    fate.hidden = false;
+    fate.scrollIntoView({ block: "center" });
+  }
   try {
-    const answer = await fetch(placed(`/starts/${encodeURIComponent(sent)}/fate`));
+    const answer = await fetch(`${fate.dataset.address}${encodeURIComponent(sent)}/fate`);
     if (!answer.ok) throw new Error(answer.statusText);
     fate.innerHTML = await answer.text(); // the panel's own fragment, escaped there
     if (answer.headers.get("X-Settled") === "1") { forgetSent(); return; }

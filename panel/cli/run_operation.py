@@ -161,6 +161,8 @@ class _Run:
 
     async def _note_stored(self) -> None:
         """How far the stored bars reach: a load of new bars is to fill what comes after."""
+        if self.form.get("mode", "tail") != "tail":
+            return
         with suppress(CLIClientError):
             stored = await self.ktrdr.stored_range(self.form["symbol"].upper(), self.form["timeframe"])
             self.stored_until = stored.end

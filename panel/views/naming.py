@@ -12,6 +12,7 @@ from panel.domain.values import number
 SHOWN = 3  # settings of one run
 # What every list shows of a run anyway.
 _SHOWN_ANYWAY = frozenset({"symbol", "symbols", "timeframe", "timeframes", "strategy_name", "mode"})
+_SHOWN_OF_BACKTESTS = frozenset({"model_path", "start_date", "end_date"})
 
 
 def differences(snapshots: Iterable[Snapshot]) -> dict[str, str]:
@@ -26,8 +27,9 @@ def differences(snapshots: Iterable[Snapshot]) -> dict[str, str]:
 def _among(group: Sequence[Snapshot]) -> Iterable[tuple[str, str]]:
     if len(group) < 2:
         return [(snapshot.id, "") for snapshot in group]
+    shown = _SHOWN_ANYWAY | (_SHOWN_OF_BACKTESTS if group[0].kind == "backtesting" else frozenset())
     differing = [
-        row for row in comparison.parameters(group) if row.differs and row.name not in _SHOWN_ANYWAY and any(row.values)
+        row for row in comparison.parameters(group) if row.differs and row.name not in shown and any(row.values)
     ]
     epochs = [_epochs(snapshot) for snapshot in group]
     told: list[list[str]] = [[] for _ in group]

@@ -116,7 +116,7 @@ def test_every_page_tells_of_a_lost_worker_and_only_when_something_changes(here,
         assert time.time() - answered < 15 and time.time() - listed < 25
         backend.workers = [worker("w1", "temporarily_unavailable", last_healthy_at=stamp(time.time() - 40))]
         reader.until(lambda stream: "w1 does not answer." in stream.places["line"])
-    assert "The backend drops a worker five minutes after" in words(here.get("/data").text)
+    assert "After five minutes without an answer the backend drops it" in words(here.get("/data").text)
 
 
 def test_the_workers_page(here, backend):

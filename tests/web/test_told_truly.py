@@ -31,7 +31,7 @@ def test_a_backtest_tells_its_period_and_model_on_its_page_and_in_lists(here, ba
     assert here.post("/start/backtesting", {"key": KEY, **typed, "insist": "1"}).status_code == 303
     told = "2025-07-01 to 2025-09-30 · model 1h_v4"
     for path in ("/operations/op_b", "/operations"):
-        here.until(path, lambda page: told in words(page))
+        here.until(path, lambda page: told in words(page) and "Running" in words(page))  # the backend was asked
     config = {"start_date": "2024-01-01T00:00:00", "end_date": "2024-03-01T00:00:00", "commission": 0.002}
     result = {"config": config, "metrics": {"total_trades": 3}}
     backend.operations["op_c"] = operation(
