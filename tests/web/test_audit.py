@@ -152,4 +152,4 @@ def test_many_runs_at_once_are_written_down_one_by_one(here, backend):
         )
         assert answer.status == 200
     told = [(each["what"], each["subject"]) for each in trail(here, anna)[1:]]
-    assert sorted(told) == [("cancel", "op_a"), ("cancel", "op_b"), ("runs bulk", "cancel op_a, op_b")]
+    assert sorted(told) == [("cancel", "op_a"), ("cancel", "op_b"), ("runs bulk", "cancel: 2 runs")]

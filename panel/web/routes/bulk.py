@@ -67,7 +67,6 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
     fit = [each for each in map(panel.monitor.known, remembered) if each and _fits(panel, what, each)]
     if not fit:
         return _refused(request, f"None of the chosen runs can be {_DONE[what]}.")
-    note(request, subject=f"{what} {', '.join(each.snapshot.id for each in fit)}")
     if what in ASKED and not given.get("sure"):
         only_asked(request)
         views = panel.reader.operations(fit)
