@@ -72,8 +72,11 @@ class Unusable(Refused):
 
 
 class Folder:
-    def __init__(self, folder: Path) -> None:
+    """`cached`: what is known of large files is kept in the folder; not in one that belongs to another program."""
+
+    def __init__(self, folder: Path, *, cached: bool = True) -> None:
         self.folder = folder
+        self._cached = cached
         self._cache = folder / ".cache"
         self._known: dict[str, tuple[Stamp, Entry]] = {}
         self._small: dict[str, tuple[Stamp, Bars]] = {}
@@ -152,7 +155,7 @@ class Folder:
             return
         self._known[name] = (now, entry)
         self._small.pop(name, None)
-        if now.size < CACHED_FROM:
+        if now.size < CACHED_FROM or not self._cached:
             return
         try:
             self._cache.mkdir(exist_ok=True)
