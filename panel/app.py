@@ -46,6 +46,7 @@ from panel.web.routes import (
     first,
     health,
     home,
+    imports,
     metrics,
     models,
     notifications,
@@ -61,6 +62,7 @@ from panel.web.routes import (
 )
 from panel.web.static_files import StaticFiles
 from panel.workflows.commands import Commands
+from panel.workflows.imports import Imports
 from panel.workflows.notifications import Notifications
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
@@ -84,6 +86,7 @@ ROUTES = (
     trades,
     start,
     actions,
+    imports,
     data,
     queue,
     workers,
@@ -119,6 +122,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 await panel.starts.close()
                 await panel.resume.close()
                 await panel.catalogue.close()
+                await panel.imports.close()
                 panel.storage.close()
 
     app = FastAPI(
@@ -157,6 +161,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         storage=storage,
         catalogue=catalogue,
         library=library,
+        imports=Imports(memory.with_suffix(".imports"), settings.market_data, inventory.imported, own=embedded),
         monitor=monitor,
         discovery=Discovery(ktrdr, monitor, storage.memory),
         unreported=UnreportedRuns(ktrdr, monitor),

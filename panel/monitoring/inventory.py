@@ -107,6 +107,12 @@ class DataInventory:
             self._first, self._listed_at = list(self._rows), 0.0
         self._due.set()
 
+    def imported(self, symbol: str, timeframe: str) -> None:
+        """A file of this symbol and timeframe was stored."""
+        self._catalogue.data_changed()
+        self._listed_at = 0.0
+        self.look(symbol, timeframe)
+
     async def known(self) -> list[str]:
         """Symbols that can be suggested; asks the backend only if they are not known yet."""
         if not self._listed_at:

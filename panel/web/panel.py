@@ -18,6 +18,7 @@ from panel.settings import Settings
 from panel.storage.store import Storage
 from panel.web.metrics import Metrics
 from panel.workflows.commands import Commands
+from panel.workflows.imports import Imports
 from panel.workflows.notifications import Notifications
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import LoadQueue
@@ -36,6 +37,7 @@ class Panel:
     storage: Storage
     catalogue: Catalogue
     library: StrategyLibrary
+    imports: Imports
     monitor: Monitor
     discovery: Discovery
     unreported: UnreportedRuns
