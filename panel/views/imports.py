@@ -100,7 +100,7 @@ def upload_view(upload: Upload, *, target: bool, embedded: bool) -> UploadView:
     asked = {q.key: q for file in upload.files if file.summary and not file.stored for q in file.summary.questions}
     ready = sum(file.ready for file in upload.files)
     return UploadView(
-        upload, files, list(asked.values()), ready, any(file.busy for file in upload.files), target
+        upload, files, list(asked.values()), ready, upload.busy, target
     )  # fmt: skip
 
 

@@ -84,6 +84,7 @@ class Imports:
                 file = ImportedFile(printable(member)[-120:] or "file.csv", place, place.stat().st_size)
                 upload.files.append(file)
                 self._start([file], self._look(file))
+        upload.arriving = False
         await wait(upload.files)
 
     async def from_folder(self, name: str) -> Upload:
@@ -205,7 +206,7 @@ class Imports:
 
     async def _tidy(self) -> None:
         """Remove what is old, and the oldest when there are too many; also what an earlier run of the panel left."""
-        now, idle = time.time(), [u for u in self._uploads.values() if not any(file.busy for file in u.files)]
+        now, idle = time.time(), [u for u in self._uploads.values() if not u.busy]
         surplus = idle[: max(len(self._uploads) - MOST_KEPT + 1, 0)]
         for upload in [*(u for u in idle if now - u.at > KEPT), *surplus]:
             await self._end(upload)

@@ -81,5 +81,10 @@ class Upload:
     id: str
     folder: Path
     at: float
+    arriving: bool = True  # its files are not all there yet
     files: list[ImportedFile] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)  # archives, and why
+
+    @property
+    def busy(self) -> bool:
+        return self.arriving or any(file.busy for file in self.files)
