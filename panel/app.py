@@ -145,7 +145,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
     storage = Storage(memory, LOCK_PATIENCE)
     catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
     monitor = Monitor(ktrdr, storage, events, hub, client.address)
-    inventory = DataInventory(ktrdr, catalogue, storage, events)
+    inventory = DataInventory(ktrdr, catalogue, storage, events, embedded=embedded)
     strategies_folder = settings.data_folder / "embedded" / "strategies" if embedded else settings.strategies_folder
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)

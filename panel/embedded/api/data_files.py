@@ -42,7 +42,7 @@ def routes(home: Backend, bars: Bars) -> APIRouter:
 def entry_row(bars: Bars, entry: Entry) -> Row:
     """One file as it is answered; times in seconds since 1970."""
     row: Row = msgspec.to_builtins(entry)
-    faults = {count.kind: {"count": count.count, "lines": list(count.lines)} for count in entry.faults}
+    faults = {c.kind: {"count": c.count, "lines": list(c.lines), "reason": c.reason} for c in entry.faults}
     left = {c.kind: {"count": c.count, "lines": list(c.lines), "reason": c.reason} for c in entry.left_out}
     return row | {"faults": None, "bad_bars": faults, "left_out": left, "source": bars.source(entry)}
 
