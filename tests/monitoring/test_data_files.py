@@ -9,7 +9,7 @@ import pytest
 from panel.backend.catalogue import Catalogue
 from panel.backend.http import HTTPClient
 from panel.backend.ktrdr import Ktrdr
-from panel.domain.events import EventBus
+from panel.domain.events import EventBus, StoredDataChanged
 from panel.monitoring.inventory import DataInventory
 from panel.storage.store import Storage
 from tests.support.kinds import KINDS
@@ -95,12 +95,15 @@ async def test_one_pair_that_the_backend_cannot_answer_for_hides_no_other(tmp_pa
     store = Storage(tmp_path / "memory.db", 0.05)
     async with HTTPClient("http://backend.test/api/v1", transport=httpx.MockTransport(play), max_retries=0) as client:
         ktrdr = Ktrdr(client)
-        inventory = DataInventory(ktrdr, Catalogue(ktrdr, None), store, EventBus())
+        events, changed = EventBus(), asyncio.Event()
+        events.subscribe(StoredDataChanged, lambda _: changed.set())
+        inventory = DataInventory(ktrdr, Catalogue(ktrdr, None), store, events)
         loop = asyncio.create_task(inventory.run())
         inventory.look()
         async with asyncio.timeout(30):
             while inventory.row("ZZZ", "1h").gaps is None:
-                await asyncio.sleep(0.01)
+                await changed.wait()
+                changed.clear()
         loop.cancel()
         await asyncio.gather(loop, return_exceptions=True)
     store.close()
