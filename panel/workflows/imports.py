@@ -156,6 +156,11 @@ class Imports:
         if ready:
             self._start(ready, keep())
 
+    def place(self, name: str) -> Path:
+        """For a file that is sent and then removed."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self._folder / name
+
     async def export(self, symbol: str, timeframe: str, start: int, end: int, kind: Any, into: Path) -> Outcome:
         """Stored bars as a file; `exported` is 0 when there are none in the period."""
         assert self.target is not None  # noqa: S101  the caller has asked

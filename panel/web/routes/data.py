@@ -14,6 +14,7 @@ from panel.errors import CLIClientError, InvalidForm
 from panel.views.charts import MOST, thin
 from panel.web.panel import PanelDep
 from panel.web.respond import by_htmx, go, page, typed
+from panel.workflows.import_jobs import missing
 
 router = APIRouter()
 
@@ -39,14 +40,22 @@ async def look(request: Request, panel: PanelDep) -> Response:
 
 @router.get("/data/{symbol}/{timeframe}")
 async def chart(request: Request, panel: PanelDep, symbol: str, timeframe: str) -> Response:
-    row = panel.inventory.row(*_pair(symbol, timeframe))
+    row = panel.inventory.row(*pair(symbol, timeframe))
     bars, bad, problem = list[Candle](), dict[float, str](), ""
     try:
         bars, bad = await panel.ktrdr.marked_bars(symbol, timeframe, limit=200)
     except CLIClientError as exc:
         problem = exc.message
     return page(
-        request, "chart.html", symbol=symbol, timeframe=timeframe, row=row, bars=bars[::-1], bad=bad, problem=problem
+        request,
+        "chart.html",
+        symbol=symbol,
+        timeframe=timeframe,
+        row=row,
+        bars=bars[::-1],
+        bad=bad,
+        problem=problem,
+        parquet=panel.imports.target is not None and not missing(),
     )
 
 
@@ -55,7 +64,7 @@ async def bars(panel: PanelDep, symbol: str, timeframe: str, start: Moment = 0.0
     """Candles between two times (Unix seconds), or the newest. `each`: how many bars one stands for; `gaps`:
     the holes among them, as pairs of times; `start`: from when on, later than asked when there are too many; `bad`:
     bars that cannot be true, as pairs of time and reason."""
-    row = panel.inventory.row(*_pair(symbol, timeframe))
+    row = panel.inventory.row(*pair(symbol, timeframe))
     try:
         if start and end > start:
             length = LENGTHS[timeframe]
@@ -91,7 +100,7 @@ async def _between(
     return found, bad
 
 
-def _pair(symbol: str, timeframe: str) -> tuple[str, str]:
+def pair(symbol: str, timeframe: str) -> tuple[str, str]:
     try:
         KINDS["data_load"].from_form({"symbol": symbol, "timeframe": timeframe, "mode": "tail"})
     except InvalidForm as exc:
