@@ -39,7 +39,9 @@ from panel.web.panel import Panel, install
 from panel.web.routes import (
     actions,
     api,
+    api_events,
     api_starts,
+    batches,
     checkpoints,
     compare,
     data,
@@ -62,11 +64,13 @@ from panel.web.routes import (
     workers,
 )
 from panel.web.static_files import StaticFiles
+from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.imports import Imports
 from panel.workflows.notifications import Notifications
+from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
-from panel.workflows.queue import LoadQueue
+from panel.workflows.queue import Queue
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
@@ -78,7 +82,9 @@ log = logging.getLogger(__name__)
 
 ROUTES = (
     api,
+    api_events,
     api_starts,
+    batches,
     operations,
     compare,
     home,
@@ -152,7 +158,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)
     commands = Commands(ktrdr, storage, monitor)
-    loads = LoadQueue(ktrdr, storage, starts, monitor, commands, catalogue, ProcessLock(memory), events)
+    queue_ = Queue(ktrdr, storage, starts, monitor, commands, ProcessLock(memory), events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     reader = Reader(storage, monitor, inventory, resume, embedded)
@@ -170,10 +176,12 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         inventory=inventory,
         starts=starts,
         commands=commands,
-        queue=loads,
+        queue=queue_,
+        plans=Plans(storage, queue_, catalogue, events),
         resume=resume,
         sources=sources,
-        submit=SubmitWorkflow(starts, sources, loads),
+        submit=SubmitWorkflow(starts, sources, queue_),
+        batches=BatchWorkflow(storage, queue_, monitor, library, events),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.address),
         hub=hub,
         reader=reader,
@@ -185,7 +193,7 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
 def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs until the panel stops."""
     loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
-    more = (panel.starts.run, panel.publisher.beat, panel.notifications.run)
+    more = (panel.plans.run, panel.batches.run, panel.starts.run, panel.publisher.beat, panel.notifications.run)
     return *loops, *more, partial(panel.storage.keep, panel.settings.keep_days)
 
 

@@ -91,6 +91,13 @@ class QueueChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchChanged:
+    """A run of a batch was handed over, or ended."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedBarsChecked:
     """The stored bars were looked through after a load ended; `gaps_left`: those that it was to fill."""
 

@@ -1,8 +1,8 @@
 """Turns domain events into fragments: each is rendered once, and its bytes go to every open page.
 
-Topics are what pages are about: `line` (every page), `home`, `workers`, `stored`, `plans` with `plan:<key>`, `op:<id>`,
-`api:<id>` for scripts, and for the list of operations `listing` and the `row:<id>` of each that is on it. Each
-fragment has the same template on the page and in the stream.
+Topics are what pages are about: `line` (every page), `home`, `workers`, `queue`, `stored`, `plans` with `plan:<key>`,
+`op:<id>`, `api:<id>` for scripts, and for the list of operations `listing` and the `row:<id>` of each that is on it.
+Each fragment has the same template on the page and in the stream.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ class Publisher:
         self._monitor = reader.monitor
         self._lists_due = True
         self._stored_due = False
+        self._queue_due = False
         self._map: object = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
         self._silent = False  # the backend, when home was last drawn because of it
@@ -48,6 +49,7 @@ class Publisher:
         bus.subscribe(events.ConnectionChanged, lambda _: self._connection())
         bus.subscribe(events.WorkersChanged, lambda _: self._workers_changed())
         bus.subscribe(events.QueueChanged, lambda _: self._queue_changed())
+        bus.subscribe(events.BatchChanged, lambda event: self._board_changed(event.key))
         bus.subscribe(events.StoredDataChanged, lambda _: self._stored_changed())
 
     async def beat(self) -> None:
@@ -69,6 +71,8 @@ class Publisher:
             self._connection()
         elif topic == "workers":
             self._workers()
+        elif topic == "queue":
+            self._queue()
         elif topic == "stored" or topic.startswith("plan:"):
             self._stored(topic)
         elif observation is not None and topic.startswith("row:"):
@@ -111,6 +115,7 @@ class Publisher:
 
     def _written(self, event: events.VerdictRecorded) -> None:
         """Lists and timelines are read from the memory: an end is drawn again once it stands there."""
+        self._hub.publish("api:changes", "changed", b"!", keep=False)  # programs read there what changed
         if not event.verdict.live:
             self._operation(event.observation)
             self._forget(f"op:{event.observation.snapshot.id}")
@@ -137,8 +142,16 @@ class Publisher:
             asyncio.get_running_loop().call_later(0.3, self._stored)
 
     def _queue_changed(self) -> None:
+        if self._hub.readers("queue") and not self._queue_due:
+            self._queue_due = True
+            asyncio.get_running_loop().call_later(0.2, self._queue)
         self._stored_changed()
         self._listed()
+
+    def _board_changed(self, key: str) -> None:
+        """Its page asks for itself again: it is sorted as its reader wants it."""
+        if self._hub.readers(f"batch:{key}"):
+            self._hub.publish(f"batch:{key}", "board", BOARD, keep=False)
 
     def _workers_changed(self) -> None:
         self._connection()
@@ -160,6 +173,11 @@ class Publisher:
             if self._silent != (view.line.failing_since is not None):
                 self._silent = not self._silent
                 self._listed()
+
+    def _queue(self) -> None:
+        """Its first page: who looks at another one sees it as it was opened."""
+        self._queue_due = False
+        self._put("queue", "entries", draw("fragments/entries.html", self._reader.entries()))
 
     def _workers(self) -> None:
         self._put("workers", "workers", draw("fragments/workers.html", self._reader.workers()))
@@ -238,6 +256,7 @@ class Publisher:
             del self._drawn[key]
 
 
+BOARD = frame("1", "board")
 LISTED = frame("1", "listed")  # something came or went: a list that stands still may say so
 
 

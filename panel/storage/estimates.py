@@ -1,6 +1,7 @@
 """How runs went over time: their pace, what was promised of them, and when a panel watched at all."""
 
 import sqlite3
+from statistics import median
 
 from panel.domain.estimate import Earlier, Promise
 from panel.domain.snapshot import Snapshot
@@ -45,6 +46,15 @@ class EstimateStore:
             Earlier(seconds, min((number(done) or 0) / total, 1.0) if number(done) and total else 1.0)
             for seconds, done, total in rows
         ]
+
+    def typical(self, kind: str, strategy: str) -> float | None:
+        """Seconds that a run of this kind and strategy takes, by the last ones that completed; None without any."""
+        rows = self._db.execute(
+            "SELECT seconds FROM operations WHERE state = 'completed' AND seconds > 0 AND kind = ? AND strategy = ?"
+            " ORDER BY created_at DESC LIMIT 10",
+            (kind, strategy),
+        ).fetchall()
+        return median(row[0] for row in rows) if rows else None
 
     def promise(self, operation_id: str, at: float, low: float, high: float) -> None:
         """Write down the first estimate of a run; later ones are not kept."""

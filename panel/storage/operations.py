@@ -65,6 +65,7 @@ class OperationStore:
             " ended_at, seconds, words, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             row,
         )
+        self._db.execute("INSERT OR REPLACE INTO changes (operation_id) VALUES (?)", (snapshot.id,))
         self._keep_epochs(snapshot.id, snapshot.epochs, snapshot.read_at)
         self._keep_reading(observation, verdict, at)
 
@@ -121,6 +122,20 @@ class OperationStore:
         ).fetchall()
         return [_evidence(row[0]) for row in rows]
 
+    def changed_since(self, seq: int, limit: int) -> list[tuple[int, Observation]]:
+        """Operations that changed after the change of this number, in the order of their last changes, each with the
+        number of its last one; without their epochs."""
+        rows = self._db.execute(
+            "SELECT seq, evidence FROM changes JOIN operations ON id = operation_id WHERE seq > ? ORDER BY seq LIMIT ?",
+            (seq, limit),
+        )
+        return [(row[0], _evidence(row[1])) for row in rows]
+
+    def last_change(self) -> int:
+        """The highest number that was ever given."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
+        return row[0] if row else 0
+
     def count(self, wanted: OperationQuery) -> int:
         """How many there are of what is wanted, on all pages."""
         tests, values = _tests(wanted)
@@ -174,7 +189,7 @@ class OperationStore:
     def forget(self, before: float, limit: int = -1) -> int:
         """Drop what ended before then, the oldest first; returns how many operations that were."""
         old = "SELECT id FROM operations WHERE live = 0 AND ended_at < ? ORDER BY ended_at LIMIT ?"
-        for table in ("epochs", "readings", "requests", "starts", "promises"):
+        for table in ("epochs", "readings", "requests", "starts", "promises", "changes"):
             self._db.execute(f"DELETE FROM {table} WHERE operation_id IN ({old})", (before, limit))
         return self._db.execute(f"DELETE FROM operations WHERE id IN ({old})", (before, limit)).rowcount
 

@@ -17,14 +17,15 @@ import msgspec
 
 from panel.domain.gaps import Gap, Range
 from panel.domain.observation import Observation
+from panel.domain.queueing import SETTLED
 from panel.domain.requests import (
     UNSETTLED,
-    LoadState,
-    PlanState,
+    EntryState,
     Start,
     StartState,
 )
 from panel.domain.state import Verdict
+from panel.storage.batches import BatchStore
 from panel.storage.estimates import EstimateStore
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
@@ -39,6 +40,8 @@ _START = (
     "SELECT starts.key, starts.kind, starts.form, starts.state, starts.operation_id, starts.message, starts.asked_at,"
     " starts.by_whom, starts.owner, starts.attempt FROM starts"
 )
+
+_NOTHING = (StartState.REFUSED, StartState.UNSENT)  # states of starts that have begun nothing, and will not
 
 T = TypeVar("T")
 
@@ -70,6 +73,7 @@ class Storage:
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
         self.queue = QueueStore(self._db)
+        self.batches = BatchStore(self._db)
         self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)
 
     def close(self) -> None:
@@ -151,7 +155,7 @@ class Storage:
         return _start(row) if row else None
 
     def start_for(self, owner: str, attempt: int = 0) -> Start | None:
-        """The start that was made for a load or plan."""
+        """The start that was made for an entry of the queue."""
         row = self._db.execute(f"{_START} WHERE owner = ? AND attempt = ? AND owner != ''", (owner, attempt)).fetchone()
         return _start(row) if row else None
 
@@ -172,6 +176,16 @@ class Storage:
         """Of these, data loads that may be about to run. One that was sent long ago is in the backend's list."""
         loads = [start for start in self.unanswered_starts() if start.kind == "data_load"]
         return [start for start in loads if now - start.asked_at < ON_ITS_WAY]
+
+    def sent_since(self, kind: str, heard_at: float) -> int:
+        """How many starts of this kind were sent that a list of workers from `heard_at` (Unix seconds) may not show:
+        sent after it or just before, or a while ago without an answer."""
+        found = self._db.execute(
+            f"SELECT count(*) FROM starts WHERE kind = ? AND asked_at > ? AND state NOT IN ({marks(_NOTHING)})"
+            " AND (asked_at > ? OR state != ?)",
+            (kind, heard_at - ON_ITS_WAY, *_NOTHING, heard_at - SETTLED, StartState.STARTED),
+        )
+        return int(found.fetchone()[0])
 
     def starts_without_operation(self, since: float) -> list[Start]:
         """Starts that have begun an operation of which nothing is written down yet."""
@@ -206,14 +220,12 @@ class Storage:
         ]
 
     def withdrawn_starts(self) -> list[Start]:
-        """Starts of loads and plans that were cancelled meanwhile, once they are known to have begun an operation,
+        """Starts of the queue's entries that were cancelled meanwhile, once they are known to have begun an operation,
         which is no longer wanted."""
-        unwanted = "state = ? AND operation_id IS NULL"
         rows = self._db.execute(
-            f"{_START} JOIN (SELECT key, attempts FROM loads WHERE {unwanted} UNION ALL"
-            f" SELECT key, 0 FROM plans WHERE {unwanted}) AS owners"
-            " ON starts.owner = owners.key AND starts.attempt = owners.attempts AND owner != '' WHERE starts.state = ?",
-            (LoadState.CANCELLED, PlanState.CANCELLED, StartState.STARTED),
+            f"{_START} JOIN queue ON starts.owner = queue.key AND starts.attempt = queue.attempts AND owner != ''"
+            " WHERE queue.state = ? AND queue.operation_id IS NULL AND starts.state = ?",
+            (EntryState.CANCELLED, StartState.STARTED),
         )
         return [_start(row) for row in rows]
 

@@ -54,6 +54,10 @@ class StartBody(BaseModel):
         description=f"What a refusal with status 409 asked for: `{INSIST}` starts what would fail, `{REPLACE}` lets"
         " stored data be replaced.",
     )
+    queue: bool = Field(
+        default=False,
+        description="Wait in the queue if it cannot start now, as for a worker. Data loads always do.",
+    )
 
 
 def body_of(kind: type[Kind]) -> type[StartBody]:

@@ -17,11 +17,13 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings
 from panel.storage.store import Storage
 from panel.web.metrics import Metrics
+from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.imports import Imports
 from panel.workflows.notifications import Notifications
+from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
-from panel.workflows.queue import LoadQueue
+from panel.workflows.queue import Queue
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
@@ -44,10 +46,12 @@ class Panel:
     inventory: DataInventory
     starts: StartWorkflow
     commands: Commands
-    queue: LoadQueue
+    queue: Queue
+    plans: Plans
     resume: ResumeWorkflow
     sources: Sources
     submit: SubmitWorkflow
+    batches: BatchWorkflow
     notifications: Notifications
     hub: Hub
     reader: Reader

@@ -5,6 +5,7 @@ from fastapi.responses import Response
 
 from panel.adapters import KINDS, Kind
 from panel.adapters.fields import TIMEFRAMES
+from panel.domain.queueing import means_later
 from panel.domain.requests import Start, StartState
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
@@ -48,24 +49,27 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
         return await _form(request, panel, adapter, values, errors, new_key())
     inline = bool(given.get("inline")) and by_htmx(request)
     confirmed = [name for name in (submitted.INSIST, submitted.REPLACE) if given.get(name)]
+    wait = bool(given.get("wait"))
+    inline = inline and adapter.need.alone
     result = await panel.submit.submit(
-        kind, values, key, actor(request), confirmations=confirmed, repeatable=inline and kind == "data_load"
+        kind, values, key, actor(request), confirmations=confirmed, repeatable=inline, wait=wait
     )
-    if inline and kind == "data_load":
+    if inline:
         return _in_place(result)
     match result:
         case submitted.Started(operation_id):
             return go(request, f"/operations/{operation_id}")
         case submitted.Queued():
-            return go(request, "/data")
+            return go(request, "/data" if adapter.need.alone else "/queue")
         case submitted.Unconfirmed(start):
             return go(request, f"/starts/{start.key}")
         case submitted.Invalid(errors):
             return await _form(request, panel, adapter, values, errors, key)
         case submitted.NeedsConfirmation(which, why):
             return await _form(request, panel, adapter, values, {which: why}, key)
-        case submitted.Refused(_, errors):
-            return await _form(request, panel, adapter, values, errors, new_key())
+        case submitted.Refused(message, errors):
+            later = not wait and means_later(message)
+            return await _form(request, panel, adapter, values, errors, new_key(), wait=later)
         case submitted.NotSent(message):
             errors = {"": f"{message} Nothing was started; what you typed is still here."}
             return await _form(request, panel, adapter, values, errors, new_key(), status=502)
@@ -101,6 +105,8 @@ async def look(request: Request, panel: PanelDep, kind: str) -> Response:
         can_plan=found.can_plan,
         embedded=panel.reader.embedded,
         key=new_key,
+        action=_adapter(kind).action,
+        wait=found.waits,
     )
 
 
@@ -160,6 +166,7 @@ async def _form(
     key: str,
     status: int = 0,
     checked: Preflight | None = None,
+    wait: bool = False,
 ) -> Response:
     strategies: list[Strategy] = []
     silent = ""
@@ -179,6 +186,7 @@ async def _form(
         commands=commands_for(adapter, values, panel.reader.address),
         errors=errors,
         key=key,
+        wait=wait or bool(checked and checked.waits),
         strategies=strategies,
         silent=silent,
         models=await known_models(panel.sources) if "model_path" in values and not silent else [],
@@ -186,7 +194,7 @@ async def _form(
         timeframes=TIMEFRAMES,
         checked=checked,
         new_key=new_key,
-        known=await panel.inventory.known() if adapter.kind == "data_load" and not silent else [],
+        known=await panel.inventory.known() if adapter.need.alone and not silent else [],
     )
 
 

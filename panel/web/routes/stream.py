@@ -35,14 +35,16 @@ async def rows(request: Request, panel: PanelDep) -> EventSourceResponse:
 @router.get("/stream")
 @router.get("/stream/{page}")
 async def stream(request: Request, panel: PanelDep, page: str = "line") -> EventSourceResponse:
-    """`/stream` for any page, or for `home`, `stored`, `workers`, an operation's id or `plan-<key>`. It never says
-    503: while the backend is silent, that is what the stream tells."""
+    """`/stream` for any page, or for `home`, `stored`, `workers`, `queue`, an operation's id, `plan-<key>` or
+    `batch-<key>`. It never says 503: while the backend is silent, that is what the stream tells."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
-    if page in ("line", "home", "stored", "workers"):
+    if page in ("line", "home", "stored", "workers", "queue"):
         return follow(request, panel, *dict.fromkeys(("line", page)))
     if page.startswith("plan-"):
         return follow(request, panel, "line", "plans", f"plan:{page[5:]}")
+    if page.startswith("batch-"):
+        return follow(request, panel, "line", f"batch:{page[6:]}")
     return follow(request, panel, "line", f"op:{page}")
 
 

@@ -1,0 +1,86 @@
+"""Everything that changes, as one stream that a program can take up again where it was."""
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Annotated, Any, cast
+
+import anyio
+from fastapi import APIRouter, Header, HTTPException, Query
+from sse_starlette import EventSourceResponse
+
+from panel.domain.observation import Observation
+from panel.domain.state import Verdict
+from panel.live.hub import Mailbox, frame
+from panel.web import api_schemas as schemas
+from panel.web.panel import Panel, PanelDep
+
+PART = 50  # changes that are read at once; the event loop has its turn between two parts
+
+router = APIRouter(prefix="/api")
+
+_DESCRIBED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "Events `operation`, the data of each an Operation, its id the cursor after it; and one `ready`"
+        " when everything until now was told.",
+    }
+}
+
+
+@router.get(
+    "/events",
+    operation_id="watchAll",
+    response_class=EventSourceResponse,
+    responses=_DESCRIBED,
+    summary="Every operation, as it changes",
+)
+async def events(
+    panel: PanelDep,
+    cursor: Annotated[
+        int | None,
+        Query(ge=0, lt=2**62, description="The id of the last event that was read; 0 for all from the start."),
+    ] = None,
+    last_event_id: Annotated[str, Header(description="The same, as browsers send it.")] = "",
+) -> EventSourceResponse:
+    """Without a cursor it begins now. An operation that changed several times meanwhile is told once, as it is now: no
+    end is missed, however long a program was away."""
+    if last_event_id:
+        if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):
+            raise HTTPException(422, "This Last-Event-ID is none that came from here.")
+        cursor = int(last_event_id)
+    box = Mailbox()
+    return EventSourceResponse(
+        _events(panel, cursor, box),
+        ping=15,
+        send_timeout=30,
+        shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
+        shutdown_grace_period=2,
+    )
+
+
+async def _events(panel: Panel, cursor: int | None, box: Mailbox) -> AsyncIterator[bytes]:
+    memory = panel.storage.memory
+    with panel.hub.open(box, "api:changes"):
+        told = memory.last_change() if cursor is None else min(cursor, memory.last_change())
+        ready = False
+        while True:
+            while changed := memory.changed_since(told, PART):
+                for told, observation in changed:
+                    yield _frame(told, schemas.operation(*_latest(panel, observation)).model_dump_json(), "operation")
+            if not ready:
+                ready = True
+                yield _frame(told, "{}", "ready")
+            if not await box.take():
+                return
+
+
+def _latest(panel: Panel, observation: Observation) -> tuple[Observation, Verdict]:
+    """As it stands in the memory, unless that is older than what is known."""
+    verdict = panel.monitor.verdict(observation)
+    if verdict.live and (latest := panel.monitor.known(observation.snapshot.id)) is not None:
+        return latest, panel.monitor.verdict(latest)
+    return observation, verdict
+
+
+def _frame(number: int, data: str, event: str) -> bytes:
+    return b"id: %d\n" % number + frame(data, event)
