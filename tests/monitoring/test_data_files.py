@@ -101,7 +101,7 @@ async def test_one_pair_that_the_backend_cannot_answer_for_hides_no_other(tmp_pa
         loop = asyncio.create_task(inventory.run())
         inventory.look()
         async with asyncio.timeout(30):
-            while inventory.row("ZZZ", "1h").gaps is None:
+            while inventory.row("ZZZ", "1h").gaps is None or inventory.row("AAA", "1h").asked_at is None:
                 await changed.wait()
                 changed.clear()
         loop.cancel()
