@@ -29,6 +29,16 @@ class Listed:
     market: Market
 
 
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Candles, how many bars each stands for, of how many in all, and what cannot be true of some, by opening."""
+
+    candles: list[Candle]
+    each: int
+    bars: int
+    bad: dict[float, str]
+
+
 class MarketData:
     """A part of the gateway."""
 
@@ -68,6 +78,17 @@ class MarketData:
         """As `bars`, and what cannot be true about some of them, by their openings: of the embedded backend."""
         data = await self._bars(symbol, timeframe, bounds)
         return candles_of(data), faults_of(data)
+
+    async def candles(self, symbol: str, timeframe: str, start: float, end: float, most: int) -> Candles:
+        """All bars between two times (Unix seconds), thinned by the embedded backend."""
+        asked = {"start": int(start), "end": int(end), "most": most}
+        answer = await self._client.get(f"/data/candles/{symbol}/{timeframe}", params=asked, timeout=BARS_TIMEOUT)
+        data = mapping(mapping(answer).get("data"))
+        rows = [[bounded(value) for value in items(row, 6)] for row in items(data.get("candles"), MAX_BARS)]
+        found = [[value or 0.0 for value in row] for row in rows if len(row) == 6 and None not in row]
+        pairs = [items(pair, 2) for pair in items(data.get("bad"), MAX_FAULTS)]
+        bad = {at: line(pair[1], 200) for pair in pairs if len(pair) == 2 and (at := bounded(pair[0])) is not None}
+        return Candles(found, count(data.get("each")) or 1, count(data.get("bars")) or 0, bad)
 
     async def openings(self, symbol: str, timeframe: str, **bounds: Any) -> list[float]:
         """When bars open (Unix seconds), in order; `bounds` as in `bars`."""

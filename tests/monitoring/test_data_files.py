@@ -52,6 +52,8 @@ def test_bars_that_cannot_be_true_are_on_the_candles(embedded):
         "the high is below the low",
         "a price that is infinite",
     ]
+    period = here.get("/data/EURUSD/1h/bars?start=1704067200&end=1704499200").json()
+    assert [at for at, _ in period["bad"]] == [at for at, _ in shown["bad"]] and period["bars"] == 120
     assert "The bar above cannot be true: the high is below the low." in words(here.get("/data/EURUSD/1h").text)
 
 

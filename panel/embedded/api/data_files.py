@@ -3,10 +3,11 @@
 KTRDR has none of these paths; a panel asks for them only of this backend.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, HTTPException
+import numpy as np
+from fastapi import APIRouter, HTTPException, Query
 
 from panel.embedded import market
 from panel.embedded.api.answers import good
@@ -14,8 +15,11 @@ from panel.embedded.backend import Backend
 from panel.embedded.bars import SYMBOL, Bars, Unusable
 from panel.embedded.ledger import Row
 from panel.embedded.timeframes import TIMEFRAMES
-from panel.files import calendars
+from panel.files import calendars, faults
 from panel.files.folder import Entry
+from panel.files.thinning import thinned
+
+MOST_BAD = 1000  # bars that are named in one answer
 
 
 def routes(home: Backend, bars: Bars) -> APIRouter:
@@ -35,6 +39,20 @@ def routes(home: Backend, bars: Bars) -> APIRouter:
         found = calendars.gaps(held.times, timeframe, symbol, kind=kind)
         rule = calendars.calendar_of(symbol, kind=kind)
         return good({"calendar": rule, "gaps": [[gap.start, gap.end] for gap in found], "bars": len(held)}, error=None)
+
+    @api.get("/data/candles/{symbol}/{timeframe}")
+    def candles(
+        symbol: str, timeframe: str, start: int, end: int, most: Annotated[int, Query(ge=1, le=10_000)] = 3000
+    ) -> Any:
+        """`start` and `end`: seconds since 1970, of openings, both included. `bad`: bars that cannot be true."""
+        held = _held(bars, symbol, timeframe, start, end)
+        if held is None:
+            raise HTTPException(404, f"Data not found for {symbol[:40]} ({timeframe[:10]})")
+        rows, each = thinned(held, most)
+        which = np.flatnonzero(held.fault)[-MOST_BAD:]
+        bad = [[int(held.times[at]), faults.KINDS[int(held.fault[at])][1]] for at in which]
+        told = {"candles": rows[np.isfinite(rows).all(axis=1)].tolist(), "each": each, "bars": len(held), "bad": bad}
+        return good(told, error=None)
 
     return api
 

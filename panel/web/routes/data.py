@@ -7,12 +7,13 @@ from fastapi.responses import JSONResponse, Response
 
 from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
+from panel.backend.market_data import Candles
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, Candle
+from panel.domain.gaps import DAY, LENGTHS, Candle, Row
 from panel.domain.values import utc
 from panel.errors import CLIClientError, InvalidForm
 from panel.views.charts import MOST, thin
-from panel.web.panel import PanelDep
+from panel.web.panel import Panel, PanelDep
 from panel.web.respond import by_htmx, go, page, typed
 from panel.workflows.import_jobs import missing
 
@@ -67,23 +68,31 @@ async def bars(panel: PanelDep, symbol: str, timeframe: str, start: Moment = 0.0
     row = panel.inventory.row(*pair(symbol, timeframe))
     try:
         if start and end > start:
-            length = LENGTHS[timeframe]
-            whole = (row.range.end or 0.0) - (row.range.start or 0.0)
-            each_takes = max(whole / row.range.bars, length) if row.range.bars else length  # nights and weekends too
-            start = max(start, end - READ_IN_ALL * each_takes)
-            found, bad = await _between(panel.ktrdr, symbol, timeframe, start, end, READ_AT_ONCE * each_takes)
+            start, shown = await _drawn(panel, row, start, end)
         else:
             found, bad = await panel.ktrdr.marked_bars(symbol, timeframe, limit=NEWEST)
+            shown = Candles(found, 1, len(found), bad)
     except CLIClientError as exc:
         return JSONResponse({"message": exc.message}, 502)
-    if len(found) > MOST:  # a candle that stands for many bars is made of those that can be true
-        found = [candle for candle in found if candle[0] not in bad] or found
-    drawn, each = thin(found)
-    first, last = (found[0][0], found[-1][0]) if found else (0.0, 0.0)
+    first, last = (shown.candles[0][0], shown.candles[-1][0]) if shown.candles else (0.0, 0.0)
     holes = [[gap.start, gap.end] for gap in row.gaps or () if first < gap.end <= last]
-    told = {"candles": drawn, "each": each, "bars": len(found), "length": LENGTHS[timeframe], "gaps": holes}
-    told["bad"] = [[at, reason] for at, reason in sorted(bad.items())[-MOST_BAD:]]
+    told = {"candles": shown.candles, "each": shown.each, "bars": shown.bars, "length": LENGTHS[timeframe]}
+    told |= {"gaps": holes, "bad": [[at, reason] for at, reason in sorted(shown.bad.items())[-MOST_BAD:]]}
     return JSONResponse(told | {"start": start})
+
+
+async def _drawn(panel: Panel, row: Row, start: float, end: float) -> tuple[float, Candles]:
+    """From when on there are candles, and the candles. The embedded backend thins any number of bars by itself."""
+    symbol, timeframe = row.pair
+    if not panel.settings.backend:
+        return start, await panel.ktrdr.candles(symbol, timeframe, start, end, MOST)
+    length = LENGTHS[timeframe]
+    whole = (row.range.end or 0.0) - (row.range.start or 0.0)
+    each_takes = max(whole / row.range.bars, length) if row.range.bars else length  # nights and weekends too
+    start = max(start, end - READ_IN_ALL * each_takes)
+    found, bad = await _between(panel.ktrdr, symbol, timeframe, start, end, READ_AT_ONCE * each_takes)
+    drawn, each = thin(found)
+    return start, Candles(drawn, each, len(found), bad)
 
 
 async def _between(
