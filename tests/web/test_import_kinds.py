@@ -9,6 +9,7 @@ from panel.cli.import_command import import_command
 from panel.files.folder import Folder
 from tests.support.imports import drop, importing, looked, send
 from tests.support.kinds import KINDS
+from tests.support.mutations import COUNT, mutated
 from tests.support.pages import words
 
 
@@ -86,3 +87,19 @@ def test_from_the_data_folder(tmp_path, kind):
 def test_the_file_is_still_there_for_another_look(here):
     place, _ = drop(here, ("EURUSD_1h.csv", KINDS["good"].content))
     assert "120 bars of EURUSD 1h" in looked(here, place)
+
+
+def test_a_damaged_file_is_shown_or_refused_and_stored_only_with_answers(here):
+    """KTRDR_PANEL_TEST_MUTATIONS sets how many."""
+    folder = here.settings.ktrdr_data_folder
+    for seed in range(-(-COUNT // 4)):
+        emptied(folder)
+        place, page = drop(here, ("EURUSD_1h.csv", mutated(seed)))
+        if "cannot be used" in page:
+            assert "Line " in words(page), seed
+            continue
+        form = {"act": "look", "zone": "UTC", "symbol": "EURUSD", "timeframe": "1h"}
+        send(here, place, form)
+        page = send(here, place, form | {"act": "store", "leave_out": "1", "bad_bars": "leave"})
+        assert "Stored." in page or "Not stored" in page or "left to decide" in page, (seed, words(page))
+        assert ("Stored." in page) == bool(stored(folder)), seed
