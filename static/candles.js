@@ -55,7 +55,7 @@ const draw = () => {
   const bad = new Set(shown.bad.map(([at]) => at));
   let before = shown.candles.find(([time]) => !bad.has(time))?.[1];
   const points = shown.candles.map(([time, open, high, low, close]) => {
-    if (shown.each === 1 && bad.has(time)) return { time, open: before, high: before, low: before, close: before }; // its own prices would bend the scale
+    if (shown.each === 1 && bad.has(time)) return { time, open: before, high: before, low: before, close: before }; // its own would bend the scale
     before = close;
     return { time, open, high, low, close };
   });
@@ -68,8 +68,8 @@ const draw = () => {
   volume.setData(shown.candles.map(([time, , , , , value]) => ({ time, value })));
   const cut = shown.asked && shown.start > shown.asked ? " Older ones are too many to draw at once: choose a period." : "";
   tell();
-  const bad = shown.bad.length ? ` ${shown.bad.length.toLocaleString()} marked with ✕ cannot be true.` : "";
-  note.textContent = `${shown.bars.toLocaleString()} bars drawn${shown.each > 1 ? `. Each candle stands for ${shown.each} bars; zoom in to see them` : ""}.${bad}${cut}`;
+  const marked = shown.bad.length ? ` ${shown.bad.length.toLocaleString()} marked with ✕ cannot be true.` : "";
+  note.textContent = `${shown.bars.toLocaleString()} bars drawn${shown.each > 1 ? `. Each candle stands for ${shown.each} bars; zoom in to see them` : ""}.${marked}${cut}`;
 };
 
 // `keep`: {time, beyond, width} of what was in view: its last bar, the empty places after it, its width in bars' seconds.
