@@ -106,6 +106,13 @@ class LoadedBarsChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelsChanged:
+    """People named, noted, tagged, starred, archived or deleted these operations, or took that back."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDataChanged:
     """What is known of the stored market data changed."""
 

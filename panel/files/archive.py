@@ -1,4 +1,4 @@
-"""Files out of a zip archive, in bounds: an archive can claim to hold more than any disk."""
+"""Files out of a zip archive and into one, in bounds: an archive can claim to hold more than any disk."""
 
 import io
 import zipfile
@@ -35,8 +35,8 @@ def unpacked(data: bytes, name: str) -> list[tuple[str, bytes]]:
 def extracted(file: Path, folder: Path) -> list[tuple[str, Path]]:
     """The names of a zip archive's text files, and where each now lies in `folder`. Raises Refused."""
     found: list[tuple[str, Path]] = []
-    with ExitStack() as stack, file.open("rb") as packed:
-        for member, piece in _pieces(packed):
+    with ExitStack() as stack, file.open("rb") as opened:
+        for member, piece in _pieces(opened):
             if piece is None:
                 stack.close()
                 found.append((member, folder / f"{file.name}-{len(found)}"))
@@ -46,10 +46,10 @@ def extracted(file: Path, folder: Path) -> list[tuple[str, Path]]:
     return found
 
 
-def _pieces(packed: IO[bytes]) -> Iterator[tuple[str, bytes | None]]:
+def _pieces(file: IO[bytes]) -> Iterator[tuple[str, bytes | None]]:
     """The text files one after another: each one's name with None, then with its content in pieces."""
     try:
-        with zipfile.ZipFile(packed) as archive:
+        with zipfile.ZipFile(file) as archive:
             total = 0
             for member in _members(archive):
                 name, length = member.filename.replace("\\", "/").rpartition("/")[2], 0
@@ -64,6 +64,27 @@ def _pieces(packed: IO[bytes]) -> Iterator[tuple[str, bytes | None]]:
         if isinstance(exc, Refused):
             raise
         raise Refused("The archive is damaged, or packed in a way that is not known here.") from exc
+
+
+def packed(folder: Path, inner: Path) -> bytes:
+    """The regular files directly in `folder / inner` as a zip archive. Raises Refused for a place outside of `folder`,
+    and for more than an archive is meant for."""
+    place = folder / inner
+    try:
+        if not place.resolve(strict=True).is_relative_to(folder.resolve()) or not place.is_dir():
+            raise Refused("There are no such files.")
+        files = sorted(each for each in place.iterdir() if each.is_file() and not each.is_symlink())
+        if len(files) > MAX_FILES or sum(each.stat().st_size for each in files) > MAX_BYTES:
+            raise Refused("These files are too large for an archive. Copy them from their folder.")
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for each in files:
+                archive.write(each, f"{place.name}/{each.name}")
+    except (OSError, ValueError) as exc:
+        if isinstance(exc, Refused):
+            raise
+        raise Refused("These files cannot be read.") from exc
+    return out.getvalue()
 
 
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
