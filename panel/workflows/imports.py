@@ -5,6 +5,7 @@ kept in memory: after a restart the file has to be chosen again.
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import shutil
@@ -32,6 +33,8 @@ WAIT = 1.5  # seconds that an answer waits for a job to end, before it shows a p
 
 RELOOKED = "What you changed changes what is read. Look at it again, then store it."
 UNDECIDED = "Not stored yet: something is left to decide."
+
+log = logging.getLogger(__name__)
 
 Stored = Callable[[str, str], None]  # told symbol and timeframe
 
@@ -178,7 +181,11 @@ class Imports:
                 file.share, file.step = share, step
 
         self._jobs = self._jobs or ImportJobs()  # a semaphore belongs to the running loop
-        return await self._jobs.run(job, size, tell)
+        try:
+            return await self._jobs.run(job, size, tell)
+        except Exception:  # of the panel's own making: the page says so, instead of showing nothing
+            log.exception("an import broke off")
+            return Outcome(refused="An error of the panel kept it from being read. The panel's log says more.")
 
     async def _look(self, file: ImportedFile) -> None:
         chosen = replace(file.decisions)

@@ -63,6 +63,7 @@ def test_without_the_folder_it_is_asked_for_in_pieces(tmp_path, monkeypatch):
         here.post("/data/look", {})
         until(lambda: here.get("/data/EURUSD/1h/export").status == 200)
         answer = here.get("/data/EURUSD/1h/export")
+        assert len(answer.text.splitlines()) == len(hours(2)) + 1, "each bar once"
         found = read(answer.body, "EURUSD_1h.csv").bars
         assert found.times.tolist() == hours(2) and set(found.close.tolist()) == {1.1}
         assert backend.hits["GET /data/EURUSD/1h"] > 3
