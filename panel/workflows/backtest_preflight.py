@@ -22,6 +22,7 @@ from panel.workflows.preflight import (
     Sources,
     dates_of,
     form_lines,
+    queue_lines,
     worker_lines,
 )
 
@@ -95,6 +96,7 @@ async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
     lines += [sources.range_line(found, dates, "backtest") for found in ranges]
     lines += await sources.fault_lines(ranges, given, "backtest")
     lines += worker_lines(sources.monitor.worker_list, "backtesting", time.time())
+    lines += queue_lines(sources.storage, "backtesting")
     return Preflight("backtesting", ask, path, lines=tuple(lines))
 
 
