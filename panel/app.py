@@ -53,9 +53,11 @@ from panel.web.routes import (
     checkpoints,
     compare,
     data,
+    export,
     first,
     health,
     home,
+    imports,
     labels,
     metrics,
     model_labels,
@@ -75,6 +77,7 @@ from panel.web.static_files import StaticFiles
 from panel.workflows.audit import AuditTrail
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
+from panel.workflows.imports import Imports
 from panel.workflows.labels import Labels
 from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
@@ -108,7 +111,9 @@ ROUTES = (
     trades,
     start,
     actions,
+    imports,
     data,
+    export,
     queue,
     workers,
     strategies,
@@ -146,6 +151,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 await panel.starts.close()
                 await panel.resume.close()
                 await panel.catalogue.close()
+                await panel.imports.close()
                 await trail.close(panel.storage)
                 entrance.sessions.save()
                 panel.storage.close()
@@ -182,7 +188,7 @@ def compose(
     storage = Storage(memory, LOCK_PATIENCE)
     catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
     monitor = Monitor(ktrdr, storage, events, hub, client.address)
-    inventory = DataInventory(ktrdr, catalogue, storage, events)
+    inventory = DataInventory(ktrdr, catalogue, storage, events, embedded=embedded)
     strategies_folder = settings.data_folder / "embedded" / "strategies" if embedded else settings.strategies_folder
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)
@@ -200,6 +206,7 @@ def compose(
         storage=storage,
         catalogue=catalogue,
         library=library,
+        imports=Imports(memory.with_suffix(".imports"), settings.market_data, inventory.imported, own=embedded),
         monitor=monitor,
         discovery=Discovery(ktrdr, monitor, storage.memory),
         unreported=UnreportedRuns(ktrdr, monitor),

@@ -51,6 +51,9 @@ class Settings:
     strategies_folder: Path | None = _setting(
         None, "KTRDR_STRATEGIES_DIR", "KTRDR's folder of strategy files, read for names the backend does not list."
     )
+    ktrdr_data_folder: Path | None = _setting(
+        None, "KTRDR_DATA_DIR", "KTRDR's folder of market data, where it can be reached: imported files are put there."
+    )
     keep_days: int = _setting(
         730, "KTRDR_PANEL_KEEP_DAYS", "Days after its end that an operation is remembered; 0 keeps all of them."
     )
@@ -151,6 +154,11 @@ class Settings:
                 "Listen on 127.0.0.1, set KTRDR_PANEL_PASSWORD, or add a user with `ktrdr-panel user add`; "
                 f"{DANGEROUS}=1 if everyone who can reach it may use it."
             )
+
+    @property
+    def market_data(self) -> Path | None:
+        """The folder of stored market data; None when the backend's cannot be reached."""
+        return self.ktrdr_data_folder if self.backend else self.data_folder / "embedded" / "data"
 
     @property
     def account_file(self) -> AccountFile:
@@ -273,7 +281,7 @@ def _read(name: str, variable: str, given: str) -> Any:
             if not given.isdecimal():
                 raise UnsafeSettings(f"{variable} has to be a number, not “{given}”.")
             return int(given)
-        case "data_folder" | "strategies_folder" | "password_file" | "tls_cert" | "tls_key":
+        case "data_folder" | "strategies_folder" | "ktrdr_data_folder" | "password_file" | "tls_cert" | "tls_key":
             return Path(given).expanduser()
         case "notify":
             return tuple(given.split())

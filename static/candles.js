@@ -1,27 +1,43 @@
 // Candles with volume. What is in view is fetched; when many bars share a candle, the page says how many.
 import { colour, dateTime, moveByKeys, onTheme, paintCandles } from "./charts.js";
 
-const { createChart, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
+const { createChart, createSeriesMarkers, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
 const home = document.getElementById("candles");
 const bar = document.getElementById("bar");
 home.hidden = false;
 const note = document.getElementById("drawn");
 const stored = { start: Number(home.dataset.start), end: Number(home.dataset.end) };
-let shown = { candles: [], each: 1, length: 3600, gaps: [] };
+let shown = { candles: [], each: 1, length: 3600, gaps: [], bad: [] };
 let drawn = [];
 let asked = 0;
 let settling = 0;
 let last = "";
 let digits = 5; // of a price
 
+// What cannot be true about the bar of a time.
+const faultOf = (time) => shown.bad.find(([at]) => at >= time && at < time + shown.length * shown.each)?.[1] ?? "";
+
 const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2, rightOffset: 3 }, rightPriceScale: { minimumWidth: 60 } });
 const candles = chart.addSeries(CandlestickSeries, { priceFormat: { type: "price", precision: 5, minMove: 0.00001 } });
 const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false });
+const marks = createSeriesMarkers(candles, []);
 chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
 
 const paint = () => {
   paintCandles(chart, candles);
   volume.applyOptions({ color: colour("--hair") });
+  mark();
+};
+
+// Bars that cannot be true, each at the candle that stands for it.
+const mark = () => {
+  const places = new Map();
+  for (const [at] of shown.bad) {
+    const candle = drawn.findLast((point) => point.time <= at) ?? drawn[0];
+    if (candle) places.set(candle.time, (places.get(candle.time) ?? 0) + 1);
+  }
+  marks.setMarkers([...places].sort((a, b) => a[0] - b[0]).map(([time, count]) => (
+    { time, position: "aboveBar", shape: "square", color: colour("--failed"), text: count > 1 ? `${count} ✕` : "✕" })));
 };
 
 // Places without a bar, so that a gap looks like one: as wide as it is long, within reason.
@@ -31,16 +47,24 @@ const holes = (gaps, step) => gaps.flatMap(([start, end]) => {
 });
 
 const draw = () => {
-  const points = shown.candles.map(([time, open, high, low, close]) => ({ time, open, high, low, close }));
+  const bad = new Set(shown.bad.map(([at]) => at));
+  let before = shown.candles.find(([time]) => !bad.has(time))?.[1];
+  const points = shown.candles.map(([time, open, high, low, close]) => {
+    if (shown.each === 1 && bad.has(time)) return { time, open: before, high: before, low: before, close: before }; // its own would bend the scale
+    before = close;
+    return { time, open, high, low, close };
+  });
   digits = points.length && points[points.length - 1].close < 20 ? 5 : 2;
   candles.applyOptions({ priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
   const all = [...points, ...holes(shown.gaps, shown.length * shown.each)].sort((a, b) => a.time - b.time);
   drawn = all.filter((point, i) => !i || point.time > all[i - 1].time);
   candles.setData(drawn);
+  mark();
   volume.setData(shown.candles.map(([time, , , , , value]) => ({ time, value })));
   const cut = shown.asked && shown.start > shown.asked ? " Older ones are too many to draw at once: choose a period." : "";
   tell();
-  note.textContent = `${shown.bars.toLocaleString()} bars drawn${shown.each > 1 ? `. Each candle stands for ${shown.each} bars; zoom in to see them` : ""}.${cut}`;
+  const marked = shown.bad.length ? ` ${shown.bad.length.toLocaleString()} marked with ✕ cannot be true.` : "";
+  note.textContent = `${shown.bars.toLocaleString()} bars drawn${shown.each > 1 ? `. Each candle stands for ${shown.each} bars; zoom in to see them` : ""}.${marked}${cut}`;
 };
 
 // `keep`: {time, beyond, width} of what was in view: its last bar, the empty places after it, its width in bars' seconds.
@@ -129,7 +153,8 @@ const tell = (time) => {
   const [opens, ...prices] = shown.candles[at];
   const volumes = prices.pop();
   const texts = [dateTime(opens), ...prices.map((price) => price.toFixed(digits)), volumes.toLocaleString("en")];
-  bar.querySelectorAll("output").forEach((output, i) => { output.textContent = texts[i]; });
+  bar.querySelectorAll("output:not(#fault)").forEach((output, i) => { output.textContent = texts[i]; });
+  document.getElementById("fault").textContent = faultOf(opens);
   bar.hidden = false;
 };
 chart.subscribeCrosshairMove((moved) => tell(moved.time));

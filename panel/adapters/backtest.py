@@ -5,7 +5,7 @@ from typing import Any
 
 from panel.adapters.backtest_tables import backtest_tables
 from panel.adapters.base import Kind, chosen, count, decimal, named, percent
-from panel.adapters.fields import asked, written
+from panel.adapters.fields import LEAVE_OUT, asked, written
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.queueing import Need
 from panel.domain.results import Figure, Measure, ResultTable
@@ -73,6 +73,7 @@ class BacktestingOperationAdapter(Kind):
         default=None,
         metadata=asked("Model", option="--model", required=True, help="Like models/my_strategy/1h_v1"),
     )
+    leave_out_bad_bars: bool = field(default=False, metadata=LEAVE_OUT)
 
     def get_start_endpoint(self) -> str:
         return "/backtests/start"

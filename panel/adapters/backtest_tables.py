@@ -3,6 +3,7 @@
 from typing import Any
 
 from panel.adapters.base import decimal, named, percent
+from panel.adapters.training_tables import bars_used
 from panel.domain.results import ResultTable
 from panel.domain.values import number, text
 
@@ -20,7 +21,8 @@ def backtest_tables(result: dict[str, Any]) -> list[ResultTable]:
     """Those for which the result has the numbers; KTRDR's has none of them."""
     traded = number(named(result, "metrics").get("total_trades")) != 0
     found = (_monthly(result), _beside(result), _by_return(result)) if traded else ()
-    return [table for table in found if table]
+    read = bars_used(named(result, "data_summary").get("read"), "What was read, with what comes before the period.")
+    return [table for table in (*found, read) if table]
 
 
 def _beside(result: dict[str, Any]) -> ResultTable | None:

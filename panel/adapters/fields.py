@@ -43,6 +43,12 @@ def asked(
     return {"form": Field("", label, type, help, option, required, choices)}
 
 
+LEAVE_OUT = asked(
+    "Leave out bars that cannot be true", "switch", option="--leave-out-bad-bars",
+    help="Of the embedded backend's data: a high below the low, a price of zero, and the like",
+)  # fmt: skip
+
+
 def read_form(fields: tuple[Field, ...], values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """(what was typed, what is wrong with it), both by the field's name; an empty field is in neither."""
     read: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from typing import Any
 from httpx import AsyncClient
 
 from panel.adapters.base import Kind, chosen, count, decimal, named, percent
-from panel.adapters.fields import asked
+from panel.adapters.fields import LEAVE_OUT, asked
 from panel.adapters.training_tables import training_tables
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.queueing import Need
@@ -69,6 +69,7 @@ class TrainingOperationAdapter(Kind):
         ),
     )
     task_id: str | None = None
+    leave_out_bad_bars: bool = field(default=False, metadata=LEAVE_OUT)
 
     def get_start_endpoint(self) -> str:
         return "/trainings/start"
@@ -81,6 +82,7 @@ class TrainingOperationAdapter(Kind):
             start_date=self.start_date,
             end_date=self.end_date,
             task_id=self.task_id,
+            leave_out_bad_bars=self.leave_out_bad_bars,
         ) | {"detailed_analytics": self.detailed_analytics}
 
     def ktrdr_argv(self, own: Strategy | None = None) -> list[str]:

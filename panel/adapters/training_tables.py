@@ -88,7 +88,16 @@ def _calibration(result: dict[str, Any]) -> ResultTable | None:
 def _bars(result: dict[str, Any]) -> ResultTable | None:
     used = named(result, "data_summary")
     samples = named(used, "samples")
-    read, rows = used.get("bars"), []
+    parts = [f"{number(samples.get(name)) or 0:,.0f} to {what}" for name, what in _PARTS if samples.get(name)]
+    sentence = f"Each sample is one bar: {', '.join(parts)}." if parts else "What was read."
+    if first := text(used.get("test_start_date")):
+        sentence += f" From {first[:10]} on the model has seen nothing."
+    return bars_used(used.get("bars"), sentence)
+
+
+def bars_used(read: Any, sentence: str) -> ResultTable | None:
+    """Of each symbol and timeframe how many bars were read, left out, and used although they cannot be true."""
+    rows = []
     for entry in read[:50] if isinstance(read, list) else []:
         told = mapping(entry)
         name = f"{text(told.get('symbol'))[:50]} {text(told.get('timeframe'))[:10]}"
@@ -97,14 +106,8 @@ def _bars(result: dict[str, Any]) -> ResultTable | None:
         rows.append(
             (name, "–" if bars is None else f"{bars:,.0f}", *(f"{count:,}" if count else "none" for count in counts))
         )
-    if not rows:
-        return None
-    parts = [f"{number(samples.get(name)) or 0:,.0f} to {what}" for name, what in _PARTS if samples.get(name)]
-    sentence = f"Each sample is one bar: {', '.join(parts)}." if parts else "What was read."
-    if first := text(used.get("test_start_date")):
-        sentence += f" From {first[:10]} on the model has seen nothing."
     columns = ("", "Bars read", "Left out", "Impossible, used")
-    return ResultTable("Bars used", sentence, columns, tuple(rows), folded=True)
+    return ResultTable("Bars used", sentence, columns, tuple(rows), folded=True) if rows else None
 
 
 _PARTS = (("train", "learn from"), ("validation", "choose the best epoch"), ("test", "measure"))

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.strategies import in_folder
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, Range
+from panel.domain.gaps import DAY, DataFile, Range
 from panel.domain.models import Model
 from panel.domain.strategies import Check, Strategy
 from panel.errors import CLIClientError
@@ -61,6 +61,10 @@ class Catalogue:
     async def range(self, symbol: str, timeframe: str) -> Range:
         """What is stored. Raises CLIClientError when the backend cannot be asked."""
         return await self._keep(f"range {symbol} {timeframe}", lambda: self._ktrdr.stored_range(symbol, timeframe))
+
+    async def data_files(self) -> list[DataFile]:
+        """Of the embedded backend's data folder. Raises CLIClientError when it cannot be asked."""
+        return await self._keep("range files", self._ktrdr.data_files)
 
     async def bars_between(self, stored: Range, start: float, end: float) -> int:
         """How many bars are stored from `start` on and before `end` (Unix seconds)."""

@@ -22,7 +22,6 @@ from panel.backend.decoding import (
     text,
 )
 from panel.domain.checkpoints import Checkpoint
-from panel.domain.gaps import LENGTHS, SYMBOL, Candle, Range
 from panel.domain.models import Model
 from panel.domain.results import averaged
 from panel.domain.snapshot import Epoch, Snapshot, Status
@@ -31,7 +30,6 @@ from panel.domain.workers import Worker
 
 MAX_EPOCHS = 5000
 MAX_WORKERS = 200
-MAX_BARS = 100_000
 SMALL = 2000  # values in parameters or context
 
 ASKED = ("start_date", "end_date", "model_path", "initial_capital", "commission", "slippage")  # of a backtest
@@ -116,49 +114,6 @@ def checkpoint_of(item: Any) -> Checkpoint | None:
         bounded(state.get("val_loss")),
         count(data.get("artifacts_size_bytes")),
     )
-
-
-def symbol_of(item: Any) -> tuple[str, tuple[str, ...]] | None:
-    """(symbol, timeframes of it that are stored), from an entry of `GET /symbols`."""
-    data = mapping(item)
-    symbol = data.get("symbol")
-    if not isinstance(symbol, str) or not SYMBOL.fullmatch(symbol):
-        return None
-    stored = items(data.get("available_timeframes"), 100)
-    return symbol, tuple(found for found in stored if isinstance(found, str) and found in LENGTHS)
-
-
-def range_of(symbol: str, timeframe: str, data: Any) -> Range:
-    """From the data of `POST /data/range`; bars that lie nowhere are none."""
-    told = mapping(data)
-    start, end = moment(told.get("start_date")), moment(told.get("end_date"))
-    bars = count(told.get("point_count")) or 0
-    if start is None or end is None or start > end or bars < 1:
-        return Range(symbol, timeframe)
-    return Range(symbol, timeframe, start, end, bars, line(told.get("source"), 100))
-
-
-def openings_of(data: Any) -> list[float]:
-    """When bars open, in order, from the data of `GET /data/{symbol}/{timeframe}`."""
-    found: list[float] = []
-    for date in items(mapping(data).get("dates"), MAX_BARS):
-        at = moment(date)
-        if at is not None and (not found or at > found[-1]):
-            found.append(at)
-    return found
-
-
-def candles_of(data: Any) -> list[Candle]:
-    """Bars in order of time; one that lacks a price is left out."""
-    told = mapping(data)
-    found: list[Candle] = []
-    for date, values in zip(items(told.get("dates"), MAX_BARS), items(told.get("ohlcv"), MAX_BARS), strict=False):
-        at, row = moment(date), [bounded(value) for value in items(values, 5)]
-        if at is None or len(row) != 5 or None in row[:4]:
-            continue
-        if not found or at > found[-1][0]:
-            found.append([at, *(value or 0.0 for value in row)])
-    return found
 
 
 def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:

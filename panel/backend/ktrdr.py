@@ -8,15 +8,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from panel.adapters import OperationAdapter
 from panel.backend import entities, strategies, trades
 from panel.backend.decoding import count, each, line, operation_id, plain
 from panel.backend.http import HEALTH
+from panel.backend.market_data import BARS_TIMEOUT, LIST_TIMEOUT, Client, MarketData
 from panel.domain.checkpoints import Checkpoint
-from panel.domain.gaps import Candle, Range
 from panel.domain.models import Model
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Check, Issue, Strategy
@@ -27,15 +27,7 @@ from panel.errors import APIError, CLIClientError
 from panel.files.strategy_yaml import is_plain_name
 
 SETTLE = 60.0  # seconds without any change after which even a doubtful "failed" is believed
-LIST_TIMEOUT = 15.0  # seconds for what the backend reads from its disk
-BARS_TIMEOUT = 30.0
 NEWEST = 500  # models and checkpoints that are kept, of each list
-
-
-class Client(Protocol):
-    async def get(self, path: str, params: Any = None, timeout: float | None = None) -> Any: ...
-    async def post(self, path: str, json: Any = None, params: Any = None, timeout: float | None = None) -> Any: ...
-    async def delete(self, path: str, json: Any = None, params: Any = None, timeout: float | None = None) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ class CancelOutcome(Enum):
     UNKNOWN = "not known to the backend"
 
 
-class Ktrdr:
+class Ktrdr(MarketData):
     """The typed gateway; keeps no state."""
 
     def __init__(self, client: Client) -> None:
@@ -251,36 +243,6 @@ class Ktrdr:
         except CLIClientError:
             return None
         return count(mapping(answer).get("count"))
-
-    # Market data
-
-    async def symbols(self) -> dict[str, tuple[str, ...]]:
-        """Symbol -> its stored timeframes. It takes the backend half a second."""
-        answer = await self._client.get("/symbols", timeout=20.0)
-        return dict(each(entities.symbol_of, mapping(answer).get("data")))
-
-    async def stored_range(self, symbol: str, timeframe: str) -> Range:
-        """An empty range when nothing is stored, or the backend knows no such data."""
-        try:
-            body = {"symbol": symbol, "timeframe": timeframe}
-            answer = await self._client.post("/data/range", json=body, timeout=LIST_TIMEOUT)
-        except APIError as exc:
-            if exc.status_code in (400, 404, 422):
-                return Range(symbol, timeframe)
-            raise
-        return entities.range_of(symbol, timeframe, mapping(answer).get("data"))
-
-    async def bars(self, symbol: str, timeframe: str, **bounds: Any) -> list[Candle]:
-        """In order of time; `bounds`: `start_date` and `end_date` (days), or `limit` for the newest."""
-        return entities.candles_of(await self._bars(symbol, timeframe, bounds))
-
-    async def openings(self, symbol: str, timeframe: str, **bounds: Any) -> list[float]:
-        """When bars open (Unix seconds), in order; `bounds` as in `bars`."""
-        return entities.openings_of(await self._bars(symbol, timeframe, bounds))
-
-    async def _bars(self, symbol: str, timeframe: str, bounds: dict[str, Any]) -> Any:
-        answer = await self._client.get(f"/data/{symbol}/{timeframe}", params=bounds, timeout=BARS_TIMEOUT)
-        return mapping(answer).get("data")
 
 
 def _path(named: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from panel.adapters import OperationAdapter
-from panel.backend.ktrdr import CancelOutcome, Client, Ktrdr, Reading
+from panel.backend.ktrdr import CancelOutcome, Ktrdr, Reading
+from panel.backend.market_data import Client
 from panel.domain.snapshot import Snapshot, Status
 from panel.errors import APIError, CLIClientError, Unreadable
 

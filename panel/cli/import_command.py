@@ -60,8 +60,8 @@ def import_command(folder_of: Callable[[], Path]) -> click.Command:
         overwritten without --existing; the old file is kept beside the new one.
         """
         try:
-            from panel.files.folder import regular
             from panel.files.importing import Answers, unpacked
+            from panel.files.regular import regular
             from panel.files.values import Refused
         except ImportError as exc:
             raise click.ClickException(f"This needs the libraries of ktrdr-panel[embedded]: {exc.name}.") from exc

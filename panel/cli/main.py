@@ -229,11 +229,12 @@ for _adapter in KINDS.values():
 
 def _market_data() -> Path:
     settings = settings_or_exit()
-    if settings.backend:
+    if settings.market_data is None:
         raise click.ClickException(
-            "KTRDR takes data only from its own source. Where its data folder can be reached, name it: --into FOLDER."
+            "KTRDR takes data only from its own source. Where its data folder can be reached, name it: --into FOLDER, "
+            "or KTRDR_DATA_DIR."
         )
-    return settings.data_folder / "embedded" / "data"
+    return settings.market_data
 
 
 main.add_command(import_command(_market_data))

@@ -20,6 +20,7 @@ GROUPS = (  # the first word of what is done
     "resume",
     "queue",
     "batch",
+    "data",
     "runs",
     "model",
     "plan",

@@ -1,8 +1,9 @@
 """Where stored bars have holes that a market's rest does not explain. Pure.
 
-The market's calendar is not known, so it is learned from the bars: a hole that comes back in most
-weeks is a night or a weekend. A gap is a hole that is longer than the longest of those by more than a day
-and a half, so that a single holiday is none.
+Where the market's calendar is known by the symbol (or what the backend says of it), it decides: an exchange's sessions
+and holidays, the week of currencies, no rest at all for crypto. Else, and where the libraries for that are not
+installed, the usual rest is learned from the bars: a hole that comes back in most weeks is a night or a weekend, and a
+gap is a hole that is longer than the longest of those by more than a day and a half, so that a single holiday is none.
 """
 
 import re
@@ -51,13 +52,39 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Market:
+    """Where a symbol is traded, in the backend's words, as far as it says so."""
+
+    exchange: str = ""
+    kind: str = ""  # stock, forex, crypto
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One file of the backend's data folder. `reason`: why it cannot be used, "" when it can; `line`: that it is
+    about, 0 for none. `bad`: bars that cannot be true, `left_out`: lines that hold no bar, both as (count, reason)."""
+
+    file: str
+    symbol: str
+    timeframe: str
+    reason: str = ""
+    line: int = 0
+    bars: int = 0
+    start: float | None = None
+    end: float | None = None
+    bad: tuple[tuple[int, str], ...] = ()
+    left_out: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One symbol and timeframe of the data inventory. `asked_at` is None until the backend was asked; `gaps` is None
-    until the openings were looked through."""
+    until the openings were looked through; `problem`: why the backend could not say what is stored."""
 
     range: Range
     gaps: tuple[Gap, ...] | None = None
     asked_at: float | None = None
+    problem: str = ""
     wanted_by: tuple[str, ...] = field(default=(), compare=False)  # strategies that name it
 
     @property
@@ -79,8 +106,19 @@ def left_by(
     return inside + short
 
 
-def gaps(openings: Sequence[float], timeframe: str) -> list[Gap]:
-    """The gaps between bars that open at these times, in order."""
+def gaps(openings: Sequence[float], timeframe: str, symbol: str = "", market: Market | None = None) -> list[Gap]:
+    """The gaps between bars that open at these times, in order. An exchange's calendar takes a second at first."""
+    try:
+        from panel.files import calendars
+    except ImportError:
+        return learned_gaps(openings, timeframe)
+    where = market or Market()
+    found = calendars.gaps(openings, timeframe, symbol, where.exchange, where.kind)
+    return [Gap(float(gap.start), float(gap.end)) for gap in found]
+
+
+def learned_gaps(openings: Sequence[float], timeframe: str) -> list[Gap]:
+    """By the usual rest alone."""
     length = LENGTHS[timeframe]
     holes = [(a + length, b) for a, b in zip(openings, openings[1:], strict=False) if b - a > 1.5 * length]
     limit = max(_usual_rest(openings, holes), length) + max(TOLERANCE, 2 * length)

@@ -26,6 +26,7 @@ from panel.embedded.performance import COMPARED, curve, distribution, exposure, 
 from panel.embedded.plan import Plan
 from panel.embedded.strategy import read
 from panel.embedded.timeframes import DAY
+from panel.embedded.used_bars import UsedBars
 
 
 class Decides(Protocol):
@@ -52,7 +53,7 @@ def backtest(job: Job) -> Row:
     symbol, timeframe = wanted["symbol"], wanted["timeframe"]
     job.report(0, "Reading the model", now=True)
     model = saved(job.folder, wanted["model_path"], wanted["strategy_name"])
-    stored, sources = _stored(job, model, symbol, timeframe)
+    stored, read = _stored(job, model, symbol, timeframe)
     job.report(3, f"Asking the model about {symbol} {timeframe}", now=True)
     try:
         said = answers(model.network, model.plan, stored, timeframe)
@@ -72,9 +73,9 @@ def backtest(job: Job) -> Row:
     listed = record.explained(trades, said[first : first + len(bars)], model.plan)
     record.save(record.file(job.folder, job.id), listed, record.series(model.plan, stored, timeframe, bars.index))
     idle = metrics(held, once, capital)
-    used = {"symbols": [symbol], "timeframes": [timeframe], "bars": len(bars)}
+    used = {"symbols": [symbol], "timeframes": [timeframe], "bars": len(bars), "read": read.rows}
     used |= {"start_date": f"{bars.index[0]:%Y-%m-%d}", "end_date": f"{bars.index[-1]:%Y-%m-%d}"}
-    sources |= {model.about["data_summary"].get("source", "own")}
+    sources = read.sources | {model.about["data_summary"].get("source", "own")}
     return {
         "config": {
             "start_date": f"{wanted['start_date']}T00:00:00",
@@ -145,24 +146,20 @@ def saved(folder: Path, path: str | None, strategy_name: str) -> Model:
     return Model(place.relative_to(folder.resolve()).as_posix(), strategy.plan, about, found)
 
 
-def _stored(job: Job, model: Model, symbol: str, timeframe: str) -> tuple[dict[str, pd.DataFrame], set[str]]:
-    """The bars of each timeframe that the model looks at, and where they come from."""
+def _stored(job: Job, model: Model, symbol: str, timeframe: str) -> tuple[dict[str, pd.DataFrame], UsedBars]:
+    """The bars of each timeframe that the model looks at, and what is to be said about them."""
     looks_at: list[str] = model.about["data_summary"]["timeframes"]
     base = model.plan.base(looks_at)
     if timeframe != base:
         raise Failed(f"This model decides on {base} bars; it cannot be tried on {timeframe}.")
-    bars, found, sources = Bars(job.folder / "data"), {}, set()
+    used, found = UsedBars(Bars(job.folder / "data"), bool(job.request.get("leave_out_bad_bars"))), {}
     for each in looks_at:
         job.report(1, f"Reading {symbol} {each}", now=True)
-        try:
-            told, frame = bars.stored(symbol, each), bars.read(symbol, each)
-        except ValueError as exc:
-            raise Failed(str(exc)) from exc
-        if told is None or frame is None:
+        frame = used.load(symbol, each)
+        if frame is None:
             raise Failed(f"No data found in cache for {symbol} {each}. Load it first, then start the backtest again.")
         found[each] = frame
-        sources.add(told.source)
-    return found, sources
+    return found, used
 
 
 def decide(network: Decides, plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:

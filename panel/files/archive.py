@@ -2,11 +2,16 @@
 
 import io
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 from panel.files.text import MAX_BYTES
 from panel.files.values import Refused
 
+MARK = b"PK\x03\x04"  # how a zip archive begins
 ENDINGS = (".csv", ".txt", ".tsv", ".prn")
 MAX_FILES = 200
 MAX_RATIO = 300  # of unpacked to packed bytes; real prices reach 10
@@ -16,12 +21,46 @@ _TURN = 1 << 20
 
 def unpacked(data: bytes, name: str) -> list[tuple[str, bytes]]:
     """Names and contents: of a zip archive's text files, or of the one file that it is. Raises Refused."""
-    if not data.startswith(b"PK\x03\x04"):
+    if not data.startswith(MARK):
         return [(name, data)]
+    found: list[tuple[str, bytearray]] = []
+    for member, piece in _pieces(io.BytesIO(data)):
+        if piece is None:
+            found.append((member, bytearray()))
+        else:
+            found[-1][1].extend(piece)
+    return [(member, bytes(content)) for member, content in found]
+
+
+def extracted(file: Path, folder: Path) -> list[tuple[str, Path]]:
+    """The names of a zip archive's text files, and where each now lies in `folder`. Raises Refused."""
+    found: list[tuple[str, Path]] = []
+    with ExitStack() as stack, file.open("rb") as opened:
+        for member, piece in _pieces(opened):
+            if piece is None:
+                stack.close()
+                found.append((member, folder / f"{file.name}-{len(found)}"))
+                out = stack.enter_context(found[-1][1].open("xb"))
+            else:
+                out.write(piece)
+    return found
+
+
+def _pieces(file: IO[bytes]) -> Iterator[tuple[str, bytes | None]]:
+    """The text files one after another: each one's name with None, then with its content in pieces."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _members(archive)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, RuntimeError) as exc:
+        with zipfile.ZipFile(file) as archive:
+            total = 0
+            for member in _members(archive):
+                name, length = member.filename.replace("\\", "/").rpartition("/")[2], 0
+                yield name, None
+                with archive.open(member) as content:
+                    while piece := content.read(_TURN):
+                        length, total = length + len(piece), total + len(piece)
+                        if length > max(MAX_RATIO * member.compress_size, _UNCHECKED) or total > MAX_BYTES:
+                            raise Refused("The archive unpacks to far more than market data would. It is not read.")
+                        yield name, piece
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError, RuntimeError) as exc:
         if isinstance(exc, Refused):
             raise
         raise Refused("The archive is damaged, or packed in a way that is not known here.") from exc
@@ -48,7 +87,7 @@ def packed(folder: Path, inner: Path) -> bytes:
     return out.getvalue()
 
 
-def _members(archive: zipfile.ZipFile) -> list[tuple[str, bytes]]:
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     if any(member.filename == "[Content_Types].xml" for member in archive.infolist()):
         raise Refused("This is a spreadsheet. Save it as CSV, then import that.")
     members = [member for member in archive.infolist() if member.filename.lower().endswith(ENDINGS)]
@@ -57,17 +96,6 @@ def _members(archive: zipfile.ZipFile) -> list[tuple[str, bytes]]:
         raise Refused("There is no CSV file in the archive.")
     if len(members) > MAX_FILES:
         raise Refused(f"There are {len(members):,} files in the archive; {MAX_FILES} can be imported at once.")
-    found, total = [], 0
-    for member in members:
-        if member.flag_bits & 1:
-            raise Refused("The archive has a password.")
-        content = bytearray()
-        with archive.open(member) as packed:
-            while turn := packed.read(_TURN):
-                content += turn
-                total += len(turn)
-                allowed = max(MAX_RATIO * member.compress_size, _UNCHECKED)
-                if len(content) > allowed or total > MAX_BYTES:
-                    raise Refused("The archive unpacks to far more than market data would. It is not read.")
-        found.append((member.filename.replace("\\", "/").rpartition("/")[2], bytes(content)))
-    return found
+    if any(member.flag_bits & 1 for member in members):
+        raise Refused("The archive has a password.")
+    return members

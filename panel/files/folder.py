@@ -5,7 +5,6 @@ bars as one array that is mapped into memory, so that a few of two million are t
 """
 
 import os
-import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from panel.files.names import LENGTHS, Named, canonical, named
 from panel.files.reading import read
+from panel.files.regular import regular
 from panel.files.storing import Stamp, stamp
 from panel.files.values import Array, Bars, Count, Reading, Refused
 
@@ -72,8 +72,11 @@ class Unusable(Refused):
 
 
 class Folder:
-    def __init__(self, folder: Path) -> None:
+    """`cached`: what is known of large files is kept in the folder; not in one that belongs to another program."""
+
+    def __init__(self, folder: Path, *, cached: bool = True) -> None:
         self.folder = folder
+        self._cached = cached
         self._cache = folder / ".cache"
         self._known: dict[str, tuple[Stamp, Entry]] = {}
         self._small: dict[str, tuple[Stamp, Bars]] = {}
@@ -152,7 +155,7 @@ class Folder:
             return
         self._known[name] = (now, entry)
         self._small.pop(name, None)
-        if now.size < CACHED_FROM:
+        if now.size < CACHED_FROM or not self._cached:
             return
         try:
             self._cache.mkdir(exist_ok=True)
@@ -235,21 +238,6 @@ def _problem(reading: Reading, symbol: str, timeframe: str) -> Problem | None:
     if not timeframe:
         return Problem(reading.first_line, "Neither the name nor the bars say a timeframe that KTRDR has.")
     return None
-
-
-def regular(file: Path) -> bytes:
-    """The bytes of a regular file. Raises Refused for links, pipes and the like, without waiting for one."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    try:
-        handle = os.open(file, flags)
-    except OSError as exc:
-        if file.is_symlink():
-            raise Refused("This is a link; only regular files are read.") from exc
-        raise Refused(f"The file cannot be opened: {exc.strerror}.") from exc
-    with os.fdopen(handle, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Refused("This is not a regular file.")
-        return opened.read()
 
 
 def _save(out: Any, bars: Bars) -> None:

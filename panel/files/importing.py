@@ -8,19 +8,19 @@ for name, data in unpacked(data, name):
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 
 from panel.files import faults
 from panel.files.archive import unpacked
 from panel.files.folder import Entry, Folder, entry_of
 from panel.files.names import LENGTHS, spoken
-from panel.files.reading import Progress, read
+from panel.files.reading import read
 from panel.files.roles import PRICES
-from panel.files.storing import Overlap, keep, merged, overlap, stamp, target, write
-from panel.files.values import Answers, Bars, Reading, Refused
+from panel.files.storing import keep, merged, overlap, stamp, target, write
+from panel.files.summary import Held, Imported, Summary
+from panel.files.values import Answers, Bars, Overlap, Progress, Reading, Refused
 
 CHART_POINTS = 200
 Existing = Literal["refuse", "merge", "replace"]
@@ -45,22 +45,11 @@ class Preview:
     overlap: Overlap | None
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What was stored: the file, its bars, how many of them are new, and where the old file is kept."""
-
-    file: Path
-    bars: int
-    added: int
-    left_out: int
-    kept: Path | None
-
-
 def preview(
     data: bytes, name: str, answers: Answers | None = None, folder: Path | None = None,
-    symbol: str = "", timeframe: str = "", progress: Progress | None = None,
+    symbol: str = "", timeframe: str = "", progress: Progress | None = None, cached: bool = True,
 ) -> Preview:  # fmt: skip
-    """Read a file and change nothing. Raises Refused when it cannot be used at all."""
+    """Read a file and change nothing. Raises Refused when it cannot be used at all. `cached`: as Folder's."""
     reading = read(data, name, answers, progress=progress)
     symbol, timeframe = symbol or reading.symbol, timeframe or reading.timeframe
     good = reading.bars.good()
@@ -68,7 +57,7 @@ def preview(
     chart = tuple((int(good.times[place]), float(good.close[place])) for place in places)
     stored, both = None, None
     if folder and symbol and timeframe in LENGTHS:
-        held = Folder(folder)
+        held = Folder(folder, cached=cached)
         name = held.name_of(symbol, timeframe)
         stored = held.entry(name) if stamp(folder / name) else None
         old = held.bars(symbol, timeframe) if stored and not stored.problem else None
@@ -78,12 +67,13 @@ def preview(
 
 def store(
     reading: Reading, folder: Path, symbol: str, timeframe: str, *,
-    leave_out: bool = False, keep_bad: bool = False, existing: Existing = "refuse", progress: Progress | None = None,
+    leave_out: bool = False, keep_bad: bool = False, existing: Existing = "refuse",
+    progress: Progress | None = None, cached: bool = True,
 ) -> Imported:  # fmt: skip
     """Store a reading as KTRDR's CSV. `leave_out`: yes to leaving out lines that cannot be read and bars that
     cannot be true; `keep_bad`: the latter are stored as they are. Raises Refused, and then nothing was changed."""
     bars = _chosen(reading, timeframe, leave_out, keep_bad)
-    file, held = target(folder, symbol, timeframe), Folder(folder)
+    file, held = target(folder, symbol, timeframe), Folder(folder, cached=cached)
     name = held.name_of(symbol, timeframe)  # perhaps another spelling of the name
     there, before = stamp(folder / name), stamp(file)
     if there is not None and existing == "refuse":
@@ -150,28 +140,33 @@ def _exists(held: Folder, name: str, symbol: str, timeframe: str, new: Bars) -> 
     )
 
 
-def as_dict(found: Preview) -> dict[str, Any]:
-    """As JSON; times in seconds since 1970."""
-    reading = found.reading
-    row: dict[str, Any] = {
-        name: msgspec.to_builtins(getattr(reading, name))
-        for name in (
-            "file",
-            "dialect",
-            "left_out",
-            "faults",
-            "questions",
-            "warnings",
-            "symbol",
-            "timeframe",
-            "conflict",
-        )
-    }
-    bars = reading.bars
-    row |= {"bars": len(bars), "start": int(bars.times[0]), "end": int(bars.times[-1]), "spacing": reading.spacing}
-    row |= {"first": rows_of(bars.take(slice(0, 5))), "last": rows_of(bars.take(slice(-5, None)))}
-    stored = msgspec.to_builtins(found.stored) if found.stored else None
-    return row | {"chart": found.chart, "stored": stored, "overlap": msgspec.to_builtins(found.overlap)}
+def summary(found: Preview) -> Summary:
+    """What a page shows of it, without the bars."""
+    reading, bars, entry = found.reading, found.reading.bars, found.stored
+    held = None
+    if entry is not None:
+        held = Held(entry.file, entry.bars, entry.start, entry.end, str(entry.problem) if entry.problem else "")
+    return Summary(
+        file=reading.file,
+        dialect=reading.dialect,
+        bars=len(bars),
+        start=int(bars.times[0]),
+        end=int(bars.times[-1]),
+        symbol=reading.symbol,
+        timeframe=reading.timeframe,
+        spacing=spoken(reading.spacing) if reading.spacing else "",
+        conflict=reading.conflict,
+        left_out=reading.left_out,
+        unread=sum(count.count for count in reading.unread),
+        faults=reading.faults,
+        questions=reading.questions,
+        warnings=reading.warnings,
+        first=tuple(rows_of(bars.take(slice(0, 5)))),
+        last=tuple(rows_of(bars.take(slice(max(len(bars) - 3, 5), None)))),
+        chart=found.chart,
+        held=held,
+        overlap=found.overlap,
+    )
 
 
 def rows_of(bars: Bars) -> list[tuple[str, ...]]:
@@ -187,5 +182,5 @@ def rows_of(bars: Bars) -> list[tuple[str, ...]]:
 
 __all__ = [
     "Answers", "Entry", "Exists", "Existing", "Folder", "Imported", "Overlap", "Preview", "Reading", "Refused",
-    "as_dict", "entry_of", "preview", "read", "rows_of", "store", "unpacked",
+    "entry_of", "preview", "read", "rows_of", "store", "summary", "unpacked",
 ]  # fmt: skip

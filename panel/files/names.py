@@ -34,6 +34,7 @@ _NOISE = {
     "dat", "ascii", "mt", "candlestick", "bid", "ask", "historical", "data", "history", "price", "intraday",
     "prices", "stock", "quote", "equity", "eq", "ohlcv", "ohlc", "us", "usa",
 }  # fmt: skip
+_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d[-_. ]?[01]\d(?:[-_. ]?[0-3]\d)?(?!\d)")  # its month is no timeframe
 _CURRENCIES = {
     "EUR", "USD", "GBP", "JPY", "CHF", "AUD", "NZD", "CAD", "SEK", "NOK", "XAU", "XAG", "BTC", "ETH", "USDT", "TRY",
     "MXN", "ZAR", "PLN", "CNH", "SGD", "HKD", "DKK", "HUF", "CZK",
@@ -74,7 +75,7 @@ def named(name: str) -> Named:
     symbol, _, timeframe = stem.rpartition("_")
     if timeframe in LENGTHS and SYMBOL.fullmatch(symbol):
         return Named(symbol, timeframe)
-    words = [word for word in re.split(r"[\s_,()\[\]-]+", stem) if word and word.lower() not in _NOISE]
+    words = [word for word in re.split(r"[\s_,()\[\]-]+", _DATE.sub(" ", stem)) if word and word.lower() not in _NOISE]
     for place in range(1, len(words)):
         two = timeframe_of(words[place] + words[place + 1]) if place + 1 < len(words) else ""
         found = two or timeframe_of(words[place])

@@ -1,7 +1,5 @@
 """A file of market data -> its bars, and everything that has to be said or asked about them. Pure."""
 
-from collections.abc import Callable
-
 import numpy as np
 import polars as pl
 
@@ -11,9 +9,20 @@ from panel.files.roles import PRICES, Columns
 from panel.files.table import Table
 from panel.files.text import decoded
 from panel.files.times import DAY_FIRST, MONTH_FIRST, Format
-from panel.files.values import SHOWN, Answers, Array, Bars, Count, Dialect, Option, Question, Reading, Refused
+from panel.files.values import (
+    SHOWN,
+    Answers,
+    Array,
+    Bars,
+    Count,
+    Dialect,
+    Option,
+    Progress,
+    Question,
+    Reading,
+    Refused,
+)
 
-Progress = Callable[[float, str], None]  # a share from 0 to 1, and what is being done
 LEAST_SHARE = 0.5  # of a file's lines that have to be bars
 ROWS_SHOWN = 5
 _SAMPLED = 500

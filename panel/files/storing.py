@@ -11,9 +11,8 @@ import numpy as np
 import polars as pl
 
 from panel.files.names import SYMBOL, canonical
-from panel.files.reading import Progress
 from panel.files.roles import PRICES
-from panel.files.values import Array, Bars, Refused
+from panel.files.values import Array, Bars, Overlap, Progress, Refused
 
 HEADER = b",open,high,low,close,volume\n"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -97,20 +96,6 @@ def target(folder: Path, symbol: str, timeframe: str) -> Path:
     return folder / canonical(symbol, timeframe)
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """What is stored beside what is new. Times are seconds since 1970; `differing` share a time, not prices."""
-
-    stored: int
-    stored_from: int
-    stored_to: int
-    new: int
-    new_from: int
-    new_to: int
-    common: int
-    differing: int
-
-
 def overlap(old: Bars, new: Bars) -> Overlap:
     _, mine, theirs = np.intersect1d(old.times, new.times, assume_unique=True, return_indices=True)
     differing = np.zeros(len(mine), bool)
@@ -136,14 +121,11 @@ def merged(old: Bars, new: Bars) -> Bars:
     )  # fmt: skip
 
 
-def exported(bars: Bars, kind: str) -> bytes:
-    """`kind` is "csv" (KTRDR's) or "parquet"."""
-    import io
-
-    out = io.BytesIO()
-    if kind == "parquet":
-        frame(bars).write_parquet(out)
-    else:
-        out.write(HEADER)
-        frame(bars).write_csv(out, include_header=False, datetime_format=TIME)
-    return out.getvalue()
+def export(bars: Bars, kind: str, into: Path) -> None:
+    """As a file; `kind` is "csv" (KTRDR's) or "parquet"."""
+    with into.open("wb") as out:
+        if kind == "parquet":
+            frame(bars).write_parquet(out)
+        else:
+            out.write(HEADER)
+            frame(bars).write_csv(out, include_header=False, datetime_format=TIME)

@@ -1,10 +1,11 @@
 """What reading a file of market data results in. Pure: values only."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 Array = Any  # a numpy array; not named as one, so that this module needs no library
+Progress = Callable[[float, str], None]  # a share from 0 to 1, and what is being done
 
 SHOWN = 10  # lines that are named of each kind
 
@@ -121,6 +122,20 @@ class Bars:
 
     def good(self) -> "Bars":
         return self.take(self.fault == 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What is stored beside what is new. Times are seconds since 1970; `differing` share a time, not prices."""
+
+    stored: int
+    stored_from: int
+    stored_to: int
+    new: int
+    new_from: int
+    new_to: int
+    common: int
+    differing: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ protocol, streams take their frames out of their mailboxes, and cost several tim
 import asyncio
 import socket
 import struct
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -34,7 +35,8 @@ class Connection(HttpToolsProtocol):
     head_bytes = 65_536  # of the request line and all headers
     head_seconds = 10.0  # from the connection, or a request's first byte, to the end of its headers
     body_pause = 10.0  # seconds without one byte of a body that has not ended
-    body_seconds = 60.0  # for a whole body
+    body_seconds = 60.0  # for a whole body, and for large ones:
+    body_pace = 131_072  # bytes of it a second, beside that
     read_seconds = 30.0  # in which a reader has to take something
     stop_seconds = 2.0  # that an answer under way at a stop may still take
 
@@ -46,6 +48,7 @@ class Connection(HttpToolsProtocol):
     _reads = ""  # "head", "body", or "" between two requests
     _limit: asyncio.TimerHandle | None = None  # of what is being read
     _began = _moved = 0.0  # loop's times of the body's beginning and of its last bytes
+    _allowed = body_seconds  # for this body
     _task: asyncio.Task[Any] | None = None  # that answers
     _stopping = False
 
@@ -88,6 +91,7 @@ class Connection(HttpToolsProtocol):
             raise TooLarge
         self._unlimit()
         self._reads, self._began = "body", self.loop.time()
+        self._allowed = self.time_for(self.headers or ())
         self._limit = self.loop.call_later(self.body_pause, self._body_late)
         super().on_headers_complete()
 
@@ -107,6 +111,14 @@ class Connection(HttpToolsProtocol):
         if self._reads == "body":  # refused for what its headers said: the rest is not waited for
             self.loop.call_later(1.0, self.transport.close)
 
+    @classmethod
+    def time_for(cls, headers: Iterable[tuple[bytes, bytes]]) -> float:
+        """Seconds for the body that these headers announce; how large one may be is not decided here."""
+        lengths = [
+            value for name, value in headers if name == b"content-length" and value.isdigit() and len(value) < 12
+        ]
+        return cls.body_seconds + (int(lengths[0]) / cls.body_pace if lengths else 0.0)
+
     def _head_size(self) -> int:
         return len(self.url or b"") + sum(len(name) + len(value) + 4 for name, value in self.headers or ())
 
@@ -121,7 +133,7 @@ class Connection(HttpToolsProtocol):
 
     def _body_late(self) -> None:
         now = self.loop.time()
-        if not self.flow.read_paused and self._moved + self.body_pause <= now or self._began + self.body_seconds <= now:
+        if not self.flow.read_paused and self._moved + self.body_pause <= now or self._began + self._allowed <= now:
             self._refuse(408, "The request took too long.")
         else:
             self._limit = self.loop.call_later(self._moved + self.body_pause - now, self._body_late)

@@ -246,7 +246,8 @@ class Publisher:
     def _coverage(self) -> None:
         """The map as a whole when a row is another; of a load that only goes on, its progress alone."""
         running = self._reader.loading()
-        drawn = (tuple(self._reader.inventory.rows(running)), frozenset(running))
+        inventory = self._reader.inventory
+        drawn = (tuple(inventory.rows(running)), tuple(inventory.files), frozenset(running))
         if drawn != self._map:
             self._map = drawn
             html = draw("fragments/coverage.html", self._reader.stored())

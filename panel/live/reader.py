@@ -106,8 +106,8 @@ class Reader:
     def stored(self) -> StoredView:
         loading = self.loading()
         rows = self.inventory.rows(loading)
-        line, symbols = self.monitor.line, self.inventory.symbols
-        return stored_view(rows, loading, symbols, line, time.time(), embedded=self.embedded)
+        line, known = self.monitor.line, self.inventory
+        return stored_view(rows, loading, known.symbols, known.files, line, time.time(), embedded=self.embedded)
 
     def loading(self) -> dict[Pair, Snapshot]:
         """The load of each symbol and timeframe that runs."""

@@ -16,14 +16,15 @@ from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.openings import stored_openings
 from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
-from panel.domain.gaps import LENGTHS, SYMBOL, Range, Row, gaps, left_by
+from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, gaps, left_by
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.system_health import TELLING
-from panel.errors import CLIClientError
+from panel.errors import APIError, CLIClientError
 from panel.storage.store import Storage
 
+FILES_OLD = 2.0  # seconds after which the embedded backend's folder is looked through again
 OLD = 600.0  # seconds after which a row is asked for again, while somebody looks
 PAUSE = 0.5  # seconds between two questions
 AFTER_SILENCE = 10.0  # seconds until a backend that did not answer is asked again
@@ -35,14 +36,19 @@ log = logging.getLogger(__name__)
 class DataInventory:
     """Start with `run` in a task."""
 
-    def __init__(self, ktrdr: Ktrdr, catalogue: Catalogue, store: Storage, events: EventBus) -> None:
+    def __init__(
+        self, ktrdr: Ktrdr, catalogue: Catalogue, store: Storage, events: EventBus, *, embedded: bool = False
+    ) -> None:
         self._ktrdr = ktrdr
+        self._embedded = embedded
         self._catalogue = catalogue
         self._events = events
         self._store = store
         self._rows = {(kept.symbol, kept.timeframe): Row(kept, holes, at) for kept, holes, at in store.rows()}
         self._wanted: dict[tuple[str, str], list[str]] = {}
         self.symbols: list[str] = []  # that the backend knows, stored or not
+        self.files: list[DataFile] = []  # of the embedded backend's data folder
+        self._markets: dict[str, Market] = {}
         self._listed_at = 0.0
         self._due: asyncio.Event = asyncio.Event()
         self._first: list[tuple[str, str]] = []
@@ -59,7 +65,7 @@ class DataInventory:
             replace(self._rows.get(pair, Row(Range(*pair))), wanted_by=tuple(self._wanted.get(pair, ())))
             for pair in pairs
         ]
-        shown = [row for row in found if row.range.bars or row.wanted_by or row.pair in also]
+        shown = [row for row in found if row.range.bars or row.problem or row.wanted_by or row.pair in also]
         order = list(LENGTHS)
         return sorted(shown, key=lambda row: (row.range.symbol, order.index(row.range.timeframe)))[:MAX_ROWS]
 
@@ -107,6 +113,12 @@ class DataInventory:
             self._first, self._listed_at = list(self._rows), 0.0
         self._due.set()
 
+    def imported(self, symbol: str, timeframe: str) -> None:
+        """A file of this symbol and timeframe was stored."""
+        self._catalogue.data_changed()
+        self._listed_at = 0.0
+        self.look(symbol, timeframe)
+
     async def known(self) -> list[str]:
         """Symbols that can be suggested; asks the backend only if they are not known yet."""
         if not self._listed_at:
@@ -122,7 +134,7 @@ class DataInventory:
             try:
                 await self._list()
                 while (pair := self._next()) is not None:
-                    await self._ask(*pair)
+                    await self._ask_one(*pair)
                     await asyncio.sleep(PAUSE)
             except CLIClientError as exc:
                 log.info("survey waits: %s", exc.message)
@@ -132,10 +144,13 @@ class DataInventory:
 
     async def _list(self) -> None:
         """The pairs there may be: what the backend stores, and what strategies name."""
-        if time.monotonic() - self._listed_at < OLD and self._listed_at:
+        old = FILES_OLD if self._embedded else OLD
+        if time.monotonic() - self._listed_at < old and self._listed_at:
             return
         symbols = await self._ktrdr.symbols()
-        stored = {(symbol, timeframe) for symbol, timeframes in symbols.items() for timeframe in timeframes}
+        stored = {(symbol, timeframe) for symbol, listed in symbols.items() for timeframe in listed.timeframes}
+        if self._embedded:
+            self._files_found(await self._ktrdr.data_files())
         wanted: dict[tuple[str, str], list[str]] = {}
         with suppress(CLIClientError):
             for strategy in await self._catalogue.strategies():
@@ -144,9 +159,23 @@ class DataInventory:
                         if _is_pair(symbol, timeframe):
                             wanted.setdefault((symbol, timeframe), []).append(strategy.name)
         self.symbols, self._wanted, self._listed_at = list(symbols), wanted, time.monotonic()
+        self._markets = {symbol: listed.market for symbol, listed in symbols.items()}
         for pair in stored | wanted.keys():
             self._rows.setdefault(pair, Row(Range(*pair)))
         self._events.publish(StoredDataChanged())
+
+    def _files_found(self, files: list[DataFile]) -> None:
+        """A row whose file is another one now is asked for again."""
+        before = {file.file: file for file in self.files}
+        for file in files:
+            if self.files and before.get(file.file) != file and _is_pair(file.symbol, file.timeframe):
+                self._first.append((file.symbol, file.timeframe))
+        gone = {(file.symbol, file.timeframe) for file in before.values()}
+        gone -= {(file.symbol, file.timeframe) for file in files}
+        self._first += [pair for pair in gone if pair in self._rows]
+        if self.files != files:
+            self._catalogue.data_changed()
+        self.files = files
 
     def _next(self) -> tuple[str, str] | None:
         """What is asked for now: what was just loaded, then what is oldest."""
@@ -157,6 +186,16 @@ class DataInventory:
             return None
         return oldest.pair
 
+    async def _ask_one(self, symbol: str, timeframe: str) -> None:
+        """One that the backend cannot answer for costs no other."""
+        try:
+            await self._ask(symbol, timeframe)
+        except APIError as exc:
+            if exc.status_code in (502, 503, 504, None):
+                raise  # it is not the pair's fault
+            log.info("nothing is known of %s %s: %s", symbol, timeframe, exc.message)
+            self._keep(Row(Range(symbol, timeframe), None, time.time(), exc.message))
+
     async def _ask(self, symbol: str, timeframe: str) -> None:
         before = self.row(symbol, timeframe)
         found = await self._catalogue.range(symbol, timeframe)
@@ -164,11 +203,18 @@ class DataInventory:
         row = Row(found, before.gaps if same else None, time.time())
         self._keep(row)
         if not same and found.bars:
-            row = replace(row, gaps=tuple(gaps(await stored_openings(self._ktrdr, found), timeframe)))
+            row = replace(row, gaps=tuple(await self._gaps(found)))
             self._keep(row)
         for load, stored_until in self._unchecked.pop(row.pair, ()):
             left = left_by(load.parameters, stored_until, row.gaps or (), row.range.end)
             self._events.publish(LoadedBarsChecked(load.id, left))
+
+    async def _gaps(self, stored: Range) -> list[Gap]:
+        symbol, timeframe = stored.symbol, stored.timeframe
+        if self._embedded:
+            return await self._ktrdr.gaps(symbol, timeframe)
+        openings = await stored_openings(self._ktrdr, stored)
+        return await asyncio.to_thread(gaps, openings, timeframe, symbol, self._markets.get(symbol))
 
     def _keep(self, row: Row) -> None:
         self._rows[row.pair] = row

@@ -21,6 +21,7 @@ from panel.web.metrics import Metrics
 from panel.workflows.audit import AuditTrail
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
+from panel.workflows.imports import Imports
 from panel.workflows.labels import Labels
 from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
@@ -43,6 +44,7 @@ class Panel:
     storage: Storage
     catalogue: Catalogue
     library: StrategyLibrary
+    imports: Imports
     monitor: Monitor
     discovery: Discovery
     unreported: UnreportedRuns

@@ -94,6 +94,7 @@ async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
     dates = dates_of(given)
     lines = [*_of_model(model, asked), *form_lines("backtesting", given | asked), *_of_overlap(model, asked, dates)]
     lines += [sources.range_line(found, dates, "backtest") for found in ranges]
+    lines += await sources.fault_lines(ranges, given, "backtest")
     lines += worker_lines(sources.monitor.worker_list, "backtesting", time.time())
     lines += queue_lines(sources.storage, "backtesting")
     return Preflight("backtesting", ask, path, lines=tuple(lines))

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
 from panel.domain.formatting import ago, day
-from panel.domain.gaps import DAY, LENGTHS, Range, Row
+from panel.domain.gaps import DAY, LENGTHS, DataFile, Range, Row
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Check, Strategy
 from panel.domain.values import moment
@@ -85,6 +85,19 @@ class Sources:
         row = self.inventory.row(found.symbol, found.timeframe)
         return range_line(found, row, running, dates, what, needed, inside)
 
+    async def fault_lines(self, ranges: Iterable[Range], given: Mapping[str, str], what: str) -> list[Line]:
+        """Bars that cannot be true, of which only the embedded backend knows."""
+        pairs = {(found.symbol, found.timeframe) for found in ranges if found.bars}
+        if not self.embedded or not pairs:
+            return []
+        try:
+            files = await self.catalogue.data_files()
+        except CLIClientError:
+            return []
+        left_out = given.get("leave_out_bad_bars", "").lower() not in ("", "0", "off", "false", "no")
+        bad = [file for file in files if file.bad and not file.reason and (file.symbol, file.timeframe) in pairs]
+        return [fault_line(file, left_out, what) for file in bad]
+
     async def bars_in(self, found: Range, dates: Period) -> int | None:
         """How many stored bars lie in the period, where it is short enough to matter; else None."""
         start, end = dates
@@ -124,6 +137,7 @@ async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
         sources.range_line(found, dates, "training", needed, inside)
         for found, inside in zip(ranges, counts, strict=True)
     ]
+    lines += await sources.fault_lines(ranges, given, "training")
     lines += worker_lines(sources.monitor.worker_list, "training", time.time())
     lines += queue_lines(sources.storage, "training")
     return Preflight("training", ask, name, lines=tuple(lines))
@@ -184,6 +198,21 @@ def range_line(
         word = "gap" if len(row.gaps) == 1 else "gaps"
         return Line(AMBER, subject, f"{stored} It has {len(row.gaps)} {word}.", found)
     return Line(OK, subject, stored, found)
+
+
+def fault_line(file: DataFile, left_out: bool, what: str) -> Line:
+    count, details = sum(n for n, _ in file.bad), tuple(f"{n:,} × {reason}" for n, reason in file.bad)
+    subject, bars = f"{file.symbol} {file.timeframe}", "1 bar" if count == 1 else f"{count:,} bars"
+    if left_out:
+        return Line(
+            OK, subject, f"{bars} that cannot be true {'is' if count == 1 else 'are'} left out.", details=details
+        )
+    if any("infinite" in reason for _, reason in file.bad):
+        text = f"has {bars} that cannot be true, one with an infinite price, so the {what} would fail. Leave them out."
+        return Line(RED, subject, text, details=details)
+    return Line(
+        AMBER, subject, f"has {bars} that cannot be true. They are used, unless you leave them out.", details=details
+    )
 
 
 def worker_lines(listed: WorkerList, kind: str, now: float) -> list[Line]:

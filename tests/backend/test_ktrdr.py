@@ -111,7 +111,7 @@ async def test_good_answers_become_domain_values():
     assert [(model.key, model.accuracy, model.timeframe) for model in found["models"]] == [("swing/1h_v4", 0.87, "1h")]
     assert found["checkpoints"][0].size == 14_423 and found["checkpoint"].epoch == 9
     assert found["strategies"][0].indicators == ("rsi",) and found["check"].features == 6
-    assert found["symbols"] == {"EURUSD": ("1h",)} and found["stored_range"].bars == 9
+    assert found["symbols"]["EURUSD"].timeframes == ("1h",) and found["stored_range"].bars == 9
     assert found["bars"] == [[1704067200.0, 1.0, 2.0, 0.5, 1.5, 9.0]] and found["openings"] == [1704067200.0]
 
 

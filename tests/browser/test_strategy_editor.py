@@ -1,25 +1,11 @@
 """The strategy editor in a real Chromium: one visit from a starter to a changed file, and what axe finds on the way."""
 
-from pathlib import Path
+from playwright.sync_api import expect
 
-from playwright.sync_api import Page, expect
-
+from tests.support.axe import sound
 from tests.support.panels import panel
 
-AXE = (Path(__file__).parents[1] / "support" / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
-FOUND = """async () => (await axe.run({resultTypes: ["violations"]})).violations
-  .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`))"""
 SELECTED = "(area) => area.value.slice(area.selectionStart, area.selectionEnd)"
-
-
-def sound(page: Page) -> None:
-    """No violation, and nothing wider than the screen, wide and narrow, light and dark."""
-    page.evaluate(AXE)
-    for width, scheme in ((1280, "light"), (320, "dark")):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        assert page.evaluate(FOUND) == [], (page.url, width)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
 
 
 def test_a_starter_is_copied_broken_mended_and_saved(watched, tmp_path):

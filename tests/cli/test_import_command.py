@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from panel.cli.import_command import import_command
-from tests.support.command_line import run as command_line
+from panel.cli.main import main
 from tests.support.market_files import bars, ktrdr, written
 
 ROOT = Path(__file__).parents[2]
@@ -77,20 +77,25 @@ def test_what_is_stored_is_merged_only_when_told_to(run, tmp_path):
     assert code == 0 and "Stored 60 bars, 10 of them new" in shown and "The old file is kept" in shown
 
 
-def test_it_belongs_to_the_command_line_and_goes_where_the_embedded_backend_reads(tmp_path):
-    file = tmp_path / "EURUSD_1h.csv"
+def test_it_belongs_to_the_command_line_and_goes_where_the_backend_reads(tmp_path):
+    file, theirs = tmp_path / "EURUSD_1h.csv", tmp_path / "theirs"
     file.write_text(ktrdr(bars()))
-    done = command_line(tmp_path / "home", "import", str(file))
-    assert done.returncode == 0, done.stderr
+    theirs.mkdir()
+
+    def imported(*options, **environ):
+        environ = {"KTRDR_PANEL_DATA_DIR": str(tmp_path / "home"), "KTRDR_API_CLIENT_BASE_URL": "", **environ}
+        return CliRunner().invoke(main, ["import", str(file), *options], env=environ)
+
+    assert imported().exit_code == 0
     stored = tmp_path / "home" / "embedded" / "data" / "EURUSD_1h.csv"
     assert len(stored.read_text().splitlines()) == 121
-    refused = command_line(tmp_path / "home", "import", str(file), backend="http://127.0.0.1:9/api/v1")
-    assert refused.returncode == 1 and "--into FOLDER" in refused.stderr
-    (tmp_path / "theirs").mkdir()
-    done = command_line(
-        tmp_path / "home", "import", str(file), "--into", str(tmp_path / "theirs"), backend="http://127.0.0.1:9/api/v1"
-    )
-    assert done.returncode == 0 and (tmp_path / "theirs" / "EURUSD_1h.csv").read_bytes() == stored.read_bytes()
+    ktrdrs = {"KTRDR_API_CLIENT_BASE_URL": "http://127.0.0.1:9/api/v1"}
+    refused = imported(**ktrdrs)
+    assert refused.exit_code == 1 and "--into FOLDER, or KTRDR_DATA_DIR" in refused.output
+    for options, more in ((["--into", str(theirs)], {}), ([], {"KTRDR_DATA_DIR": str(theirs)})):
+        assert imported(*options, **ktrdrs, **more).exit_code == 0
+        assert (theirs / "EURUSD_1h.csv").read_bytes() == stored.read_bytes()
+        (theirs / "EURUSD_1h.csv").unlink()
 
 
 def test_what_cannot_be_read_is_refused_in_a_sentence(run):

@@ -223,6 +223,19 @@ def test_half_a_year_more_changes_nothing_in_the_first_half(house):
     assert inside and inside == [trade for trade in short if trade["exit_time"] < "2025-09-30"][-len(inside) :]
 
 
+def test_bars_that_cannot_be_true_are_left_out_only_when_told_to(house, tmp_path):
+    shutil.copytree(house, tmp_path / "house")
+    file = tmp_path / "house" / "data" / "EURUSD_1h.csv"
+    lines = file.read_text().splitlines()
+    lines[-20] = lines[-20].partition(",")[0] + ",1.1,1.0,1.2,1.1,5"
+    file.write_text("\n".join(lines) + "\n")
+    asked = {"start_date": "2025-11-01"}
+    (used,) = backtest(ask(tmp_path / "house", **asked))["data_summary"]["read"]
+    assert used["bad_bars_used"] == {"high below low": 1} and not used["left_out"]
+    (used,) = backtest(ask(tmp_path / "house", **asked, leave_out_bad_bars=True))["data_summary"]["read"]
+    assert used["left_out"] == {"high below low": 1} and used["bars"] == len(lines) - 2
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

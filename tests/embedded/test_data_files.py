@@ -1,15 +1,12 @@
-"""Files of market data over the API: what is wrong with them, importing, exporting, gaps."""
+"""Files of market data over the API: what is wrong with them; gaps."""
 
-import io
-import json
-import zipfile
 from datetime import timedelta
 
 import pytest
 
 from panel.embedded.bars import Bars
 from tests.support.market_files import bars as rows_of
-from tests.support.market_files import ktrdr, written
+from tests.support.market_files import ktrdr
 
 pytestmark = pytest.mark.anyio
 
@@ -18,11 +15,6 @@ pytestmark = pytest.mark.anyio
 def bars(folder):
     (folder / "data").mkdir(exist_ok=True)
     return Bars(folder / "data")
-
-
-async def send(wire, path, text, **query):
-    answer = await wire.http.post(path, content=text if isinstance(text, bytes) else text.encode(), params=query)
-    return answer.status_code, answer.json()
 
 
 async def test_each_file_has_its_row_and_a_bad_one_hides_no_other(wire, bars):
@@ -59,72 +51,6 @@ async def test_bars_that_cannot_be_true_are_counted_and_marked(wire, bars):
         "2024-01-03T04:00:00": "a price that is infinite",
     }
     assert read["ohlcv"][52][:4] == [None, None, None, None] and read["ohlcv"][0][0] == rows_of()[0][1]
-
-
-async def test_a_file_is_looked_at_asked_about_and_stored(wire, bars):
-    text = written(rows_of(), "", lambda at: f"{at:%Y.%m.%d,%H:%M}")
-    status, body = await send(wire, "/data/import/preview", text, name="EURUSD60.csv")
-    (found,) = body["data"]
-    assert status == 200 and (found["symbol"], found["timeframe"], found["bars"]) == ("EURUSD", "1h", 120)
-    assert [question["key"] for question in found["questions"]] == ["zone"] and len(found["chart"]) == 120
-    where = {"name": "EURUSD60.csv", "symbol": "EURUSD", "timeframe": "1h"}
-    status, body = await send(wire, "/data/import", text, **where)
-    assert (
-        status == 422 and "has to be answered first" in body["error"]["message"] and list(bars.folder.iterdir()) == []
-    )
-    where["answers"] = json.dumps({"zone": "UTC"})
-    status, body = await send(wire, "/data/import", text, **where)
-    assert (status, body["data"]["bars"], body["data"]["added"]) == (200, 120, 120)
-    assert bars.stored("EURUSD", "1h").source == "own"
-    status, body = await send(wire, "/data/import", text, **where)
-    assert status == 409 and body["error"]["details"]["overlap"]["common"] == 120
-    assert (await send(wire, "/data/import", text, **where, existing="replace"))[1]["data"]["kept"].endswith(".bak")
-
-
-async def test_an_archive_is_looked_at_and_stored_file_by_file(wire, bars):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("EURUSD_1h.csv", ktrdr(rows_of()))
-        archive.writestr("BAD_1h.csv", "x\n")
-    status, body = await send(wire, "/data/import/preview", out.getvalue(), name="all.zip")
-    assert status == 200 and [("refused" in row, row["file"]) for row in body["data"]] == [
-        (False, "EURUSD_1h.csv"),
-        (True, "BAD_1h.csv"),
-    ]
-    where = {"name": "all.zip", "symbol": "EURUSD", "timeframe": "1h"}
-    assert (await send(wire, "/data/import", out.getvalue(), **where, member="EURUSD_1h.csv"))[1]["data"]["bars"] == 120
-    assert (await send(wire, "/data/import", out.getvalue(), **where, member="none.csv"))[0] == 422
-
-
-@pytest.mark.parametrize(
-    ("text", "query", "status"),
-    [
-        ("", {}, 422),
-        ("<html>", {}, 422),
-        (ktrdr(rows_of()), {"symbol": "../x"}, 422),
-        (ktrdr(rows_of()), {"timeframe": "7x"}, 422),
-        (ktrdr(rows_of()), {"answers": "{"}, 422),
-        (ktrdr(rows_of()), {"answers": '{"zone": "Mars/Olympus"}'}, 200),  # the file says its zone itself
-        (ktrdr(rows_of()).replace("Z,", ","), {"answers": '{"zone": "Mars/Olympus"}'}, 422),
-        (ktrdr(rows_of()), {"existing": "burn"}, 422),
-    ],
-)
-async def test_what_cannot_be_imported_is_refused(wire, bars, text, query, status):
-    where = {"name": "EURUSD_1h.csv", "symbol": "EURUSD", "timeframe": "1h"} | query
-    assert (await send(wire, "/data/import", text, **where))[0] == status
-    assert len(list(bars.folder.iterdir())) == (status == 200)
-
-
-async def test_a_range_is_exported(wire, bars):
-    bars.file("EURUSD", "1h").write_text(ktrdr(rows_of()))
-    start = int(rows_of()[10][0].timestamp())
-    answer = await wire.http.get("/data/export/EURUSD/1h", params={"start": start, "end": start + 3600})
-    assert answer.text.splitlines()[0] == ",open,high,low,close,volume" and len(answer.text.splitlines()) == 3
-    assert answer.headers["content-disposition"] == 'attachment; filename="EURUSD_1h.csv"'
-    parquet = await wire.http.get("/data/export/EURUSD/1h", params={"format": "parquet"})
-    assert parquet.content.startswith(b"PAR1")
-    assert (await wire.http.get("/data/export/NONE/1h")).status_code == 404
-    assert (await wire.http.get("/data/export/EURUSD/1h", params={"end": 0})).status_code == 404
 
 
 async def test_gaps_are_those_of_the_markets_calendar(wire, bars):

@@ -21,6 +21,9 @@ from panel.files.names import named, spoken, timeframe_of
         ("DAT_ASCII_EURUSD_M1_2023.csv", "EURUSD", "1m"),
         ("EURUSD_Candlestick_1_Hour_BID_01.01.2024-31.01.2024.csv", "EURUSD", "1h"),
         ("BTCUSDT-1h-2024-01.csv", "BTCUSDT", "1h"),
+        ("EURUSD60-2024-01.csv", "EURUSD", "1h"),
+        ("AAPL_2024-01-30.csv", "AAPL", ""),
+        ("EURUSD_5_20240105.csv", "EURUSD", "5m"),
         ("Binance_BTCUSDT_1h.csv", "Binance_BTCUSDT", "1h"),  # as KTRDR would read it
         ("FX_EURUSD, 60.csv", "EURUSD", "1h"),
         ("BATS_AAPL, 1D.csv", "AAPL", "1d"),

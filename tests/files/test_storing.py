@@ -1,6 +1,5 @@
 """What is stored is whole, in KTRDR's form, and never written over unasked."""
 
-import io
 import os
 from datetime import timedelta
 
@@ -11,7 +10,7 @@ import pytest
 from panel.files import importing
 from panel.files.folder import Folder
 from panel.files.importing import Answers, Exists, Refused, preview, read, store
-from panel.files.storing import exported, write
+from panel.files.storing import export, write
 from tests.support.market_files import bars, ktrdr, written
 
 
@@ -136,9 +135,9 @@ def test_a_file_that_changed_in_between_is_not_replaced(tmp_path):
 def test_a_preview_shows_what_is_there_and_changes_nothing(tmp_path):
     store(reading(bars(100)), tmp_path, "EURUSD", "1h")
     found = preview(ktrdr(bars(400)).encode(), "EURUSD_1h.csv", folder=tmp_path)
-    row = importing.as_dict(found)
-    assert row["bars"] == 400 and row["stored"]["bars"] == 100 and row["overlap"]["common"] == 100
-    assert len(row["chart"]) == 200 and row["first"][0][0] == "2024-01-01 00:00:00" and len(row["last"]) == 5
+    row = importing.summary(found)
+    assert row.bars == 400 and row.held.bars == 100 and row.overlap.common == 100
+    assert len(row.chart) == 200 and row.first[0][0] == "2024-01-01 00:00:00" and len(row.last) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["EURUSD_1h.csv"]
 
 
@@ -155,9 +154,11 @@ def test_a_range_is_exported_as_csv_and_parquet(tmp_path):
     store(reading(bars(100)), tmp_path, "EURUSD", "1h")
     start = int(bars(100)[10][0].timestamp())
     part = Folder(tmp_path).bars("EURUSD", "1h", start, start + 9 * 3600)
-    again = read(exported(part, "csv"), "EURUSD_1h.csv")
+    export(part, "csv", tmp_path / "part.csv")
+    again = read((tmp_path / "part.csv").read_bytes(), "EURUSD_1h.csv")
     assert len(part) == 10 and again.bars.times.tolist() == part.times.tolist() and again.whole
-    frame = pl.read_parquet(io.BytesIO(exported(part, "parquet")))
+    export(part, "parquet", tmp_path / "part.parquet")
+    frame = pl.read_parquet(tmp_path / "part.parquet")
     assert frame["close"].to_list() == part.close.tolist() and str(frame["time"][0]) == "2024-01-01 10:00:00+00:00"
 
 

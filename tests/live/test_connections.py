@@ -97,6 +97,19 @@ def test_a_body_that_stops_or_trickles_is_closed(port):
     assert got.startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ([], 0.9),
+        ([(b"content-length", b"131072")], 1.9),
+        ([(b"content-length", b"x")], 0.9),
+        ([(b"content-length", b"9" * 30)], 0.9),
+    ],
+)
+def test_a_large_body_may_take_longer(headers, seconds):
+    assert Hasty.time_for(headers) == seconds
+
+
 def test_one_too_many_is_refused_and_others_stay(port):
     held = [connected(port, b"GET / HTTP/1.1\r\n") for _ in range(Hasty.most)]
     assert answer(connected(port)).startswith(b"HTTP/1.1 503 ")

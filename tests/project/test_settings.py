@@ -40,6 +40,7 @@ def test_every_variable_is_read(tmp_path):
     given = {
         "KTRDR_PANEL_DATA_DIR": (str(tmp_path), tmp_path),
         "KTRDR_STRATEGIES_DIR": (str(tmp_path), tmp_path),
+        "KTRDR_DATA_DIR": (str(tmp_path), tmp_path),
         "KTRDR_PANEL_KEEP_DAYS": ("30", 30),
         "KTRDR_PANEL_LOG_LEVEL": ("warning", "warning"),
         "KTRDR_PANEL_LOG_FORMAT": ("json", "json"),

@@ -28,6 +28,7 @@ class Backtest(BaseModel):
     commission: float = Field(0.001, ge=0, lt=1)  # share of each fill's value
     slippage: float = Field(0.0005, ge=0, lt=1)
     model_path: str | None = None
+    leave_out_bad_bars: bool = False  # KTRDR ignores it
 
     @field_validator("strategy_name")
     @classmethod
@@ -73,6 +74,7 @@ def routes(home: Backend) -> APIRouter:
         costs = {"initial_capital": body.initial_capital, "commission": body.commission, "slippage": body.slippage}
         request = {"strategy_name": body.strategy_name, "symbol": symbol, "timeframe": timeframe, **costs}
         request |= {"start_date": body.start_date, "end_date": body.end_date, "model_path": body.model_path}
+        request |= {"leave_out_bad_bars": body.leave_out_bad_bars}
         metadata: Row = {"symbol": symbol, "timeframe": timeframe, "mode": "backtesting"}
         metadata |= {name: f"{request[name]}T00:00:00" for name in ("start_date", "end_date")}
         parameters = {"strategy_name": body.strategy_name, "model_path": body.model_path, **costs}

@@ -20,8 +20,6 @@ from panel.embedded.timeframes import TIMEFRAMES
 from panel.files import faults
 from panel.files.values import Bars as Arrays
 
-MOST_BAD = 1000  # bars that are named in one answer
-
 
 class Download(BaseModel):
     symbol: str = Field(pattern=f"^{SYMBOL.pattern}$")
@@ -155,7 +153,7 @@ def _bad(bars: Arrays | None) -> Row:
     """Opening -> what cannot be true about this bar, of the bars that are shown."""
     if bars is None:
         return {}
-    which = np.flatnonzero(bars.fault)[:MOST_BAD]
+    which = np.flatnonzero(bars.fault)[: data_files.MOST_BAD]
     return {str(bars.times[at].astype("datetime64[s]")): faults.KINDS[int(bars.fault[at])][1] for at in which}
 
 

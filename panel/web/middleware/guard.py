@@ -18,6 +18,7 @@ from panel.web.respond import for_programs, problem
 
 MAX_FORM = 64 * 1024  # bytes of a request's body
 MAX_STRATEGY = 1024 * 1024  # of one that carries a strategy's text: every byte of it may be written as three
+MAX_FILES = 513 * 1024 * 1024  # of market data, written to disk as they come; a little more than the page takes
 
 HEADERS = {
     "content-security-policy": (
@@ -92,4 +93,6 @@ class GuardMiddleware:
 
 
 def _most(path: str) -> int:
+    if path == "/data/import":
+        return MAX_FILES
     return MAX_STRATEGY if path.startswith("/strategies") else MAX_FORM

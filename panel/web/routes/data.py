@@ -7,13 +7,15 @@ from fastapi.responses import JSONResponse, Response
 
 from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
+from panel.backend.market_data import Candles
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, Candle
+from panel.domain.gaps import DAY, LENGTHS, Candle, Row
 from panel.domain.values import utc
 from panel.errors import CLIClientError, InvalidForm
-from panel.views.charts import thin
-from panel.web.panel import PanelDep
+from panel.views.charts import MOST, thin
+from panel.web.panel import Panel, PanelDep
 from panel.web.respond import by_htmx, go, page, typed
+from panel.workflows.import_jobs import missing
 
 router = APIRouter()
 
@@ -21,6 +23,7 @@ Moment = Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False)]  # Unix sec
 
 READ_AT_ONCE = 20_000  # bars of one question: under two megabytes
 READ_IN_ALL = 200_000  # bars of one drawing, about
+MOST_BAD = 1000  # bars that are marked in one drawing
 NEWEST = 1500  # bars that are drawn at first
 
 
@@ -38,50 +41,75 @@ async def look(request: Request, panel: PanelDep) -> Response:
 
 @router.get("/data/{symbol}/{timeframe}")
 async def chart(request: Request, panel: PanelDep, symbol: str, timeframe: str) -> Response:
-    row = panel.inventory.row(*_pair(symbol, timeframe))
-    bars, problem = list[Candle](), ""
+    row = panel.inventory.row(*pair(symbol, timeframe))
+    bars, bad, problem = list[Candle](), dict[float, str](), ""
     try:
-        bars = await panel.ktrdr.bars(symbol, timeframe, limit=200)
+        bars, bad = await panel.ktrdr.marked_bars(symbol, timeframe, limit=200)
     except CLIClientError as exc:
         problem = exc.message
-    return page(request, "chart.html", symbol=symbol, timeframe=timeframe, row=row, bars=bars[::-1], problem=problem)
+    return page(
+        request,
+        "chart.html",
+        symbol=symbol,
+        timeframe=timeframe,
+        row=row,
+        bars=bars[::-1],
+        bad=bad,
+        problem=problem,
+        parquet=panel.imports.target is not None and not missing(),
+    )
 
 
 @router.get("/data/{symbol}/{timeframe}/bars")
 async def bars(panel: PanelDep, symbol: str, timeframe: str, start: Moment = 0.0, end: Moment = 0.0) -> Response:
     """Candles between two times (Unix seconds), or the newest. `each`: how many bars one stands for; `gaps`:
-    the holes among them, as pairs of times; `start`: from when on, later than asked when there are too many."""
-    row = panel.inventory.row(*_pair(symbol, timeframe))
+    the holes among them, as pairs of times; `start`: from when on, later than asked when there are too many; `bad`:
+    bars that cannot be true, as pairs of time and reason."""
+    row = panel.inventory.row(*pair(symbol, timeframe))
     try:
         if start and end > start:
-            length = LENGTHS[timeframe]
-            whole = (row.range.end or 0.0) - (row.range.start or 0.0)
-            each_takes = max(whole / row.range.bars, length) if row.range.bars else length  # nights and weekends too
-            start = max(start, end - READ_IN_ALL * each_takes)
-            found = await _between(panel.ktrdr, symbol, timeframe, start, end, READ_AT_ONCE * each_takes)
+            start, shown = await _drawn(panel, row, start, end)
         else:
-            found = await panel.ktrdr.bars(symbol, timeframe, limit=NEWEST)
+            found, bad = await panel.ktrdr.marked_bars(symbol, timeframe, limit=NEWEST)
+            shown = Candles(found, 1, len(found), bad)
     except CLIClientError as exc:
         return JSONResponse({"message": exc.message}, 502)
-    drawn, each = thin(found)
-    first, last = (found[0][0], found[-1][0]) if found else (0.0, 0.0)
+    first, last = (shown.candles[0][0], shown.candles[-1][0]) if shown.candles else (0.0, 0.0)
     holes = [[gap.start, gap.end] for gap in row.gaps or () if first < gap.end <= last]
-    told = {"candles": drawn, "each": each, "bars": len(found), "length": LENGTHS[timeframe], "gaps": holes}
+    told = {"candles": shown.candles, "each": shown.each, "bars": shown.bars, "length": LENGTHS[timeframe]}
+    told |= {"gaps": holes, "bad": [[at, reason] for at, reason in sorted(shown.bad.items())[-MOST_BAD:]]}
     return JSONResponse(told | {"start": start})
 
 
-async def _between(ktrdr: Ktrdr, symbol: str, timeframe: str, start: float, end: float, piece: float) -> list[Candle]:
-    """The bars of the period, asked for in pieces of so many seconds."""
-    at, found = start, list[Candle]()
+async def _drawn(panel: Panel, row: Row, start: float, end: float) -> tuple[float, Candles]:
+    """From when on there are candles, and the candles. The embedded backend thins any number of bars by itself."""
+    symbol, timeframe = row.pair
+    if not panel.settings.backend:
+        return start, await panel.ktrdr.candles(symbol, timeframe, start, end, MOST)
+    length = LENGTHS[timeframe]
+    whole = (row.range.end or 0.0) - (row.range.start or 0.0)
+    each_takes = max(whole / row.range.bars, length) if row.range.bars else length  # nights and weekends too
+    start = max(start, end - READ_IN_ALL * each_takes)
+    found, bad = await _between(panel.ktrdr, symbol, timeframe, start, end, READ_AT_ONCE * each_takes)
+    drawn, each = thin(found)
+    return start, Candles(drawn, each, len(found), bad)
+
+
+async def _between(
+    ktrdr: Ktrdr, symbol: str, timeframe: str, start: float, end: float, piece: float
+) -> tuple[list[Candle], dict[float, str]]:
+    """The bars of the period, asked for in pieces of so many seconds, and what cannot be true of some."""
+    at, found, bad = start, list[Candle](), dict[float, str]()
     while at < end:
         until = min(at + piece, end)
-        part = await ktrdr.bars(symbol, timeframe, start_date=_day(at), end_date=_day(until + DAY))
+        part, faults = await ktrdr.marked_bars(symbol, timeframe, start_date=_day(at), end_date=_day(until + DAY))
         found += [candle for candle in part if not found or candle[0] > found[-1][0]]
+        bad |= faults
         at = until
-    return found
+    return found, bad
 
 
-def _pair(symbol: str, timeframe: str) -> tuple[str, str]:
+def pair(symbol: str, timeframe: str) -> tuple[str, str]:
     try:
         KINDS["data_load"].from_form({"symbol": symbol, "timeframe": timeframe, "mode": "tail"})
     except InvalidForm as exc:
