@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -111,7 +112,8 @@ def create_app(settings: Settings) -> ASGIApp:
         async with connect(settings, max_retries=0, on_request=measured.asked) as client:
             panel = compose(settings, client, events, measured)
             install(app, panel)
-            tasks = [asyncio.create_task(_kept(run)) for run in _loops(panel)]
+            refused = panel.monitor.recorder.failed
+            tasks = [asyncio.create_task(_kept(run, refused)) for run in _loops(panel)]
             try:
                 yield
             finally:
@@ -184,11 +186,14 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     return *loops, *more, partial(panel.storage.keep, panel.settings.keep_days)
 
 
-async def _kept(run: Callable[[], Awaitable[None]]) -> None:
-    """Run until cancelled. An unexpected exception is logged, and the loop starts again after a second."""
+async def _kept(run: Callable[[], Awaitable[None]], refused: Callable[[sqlite3.Error], None]) -> None:
+    """Run until cancelled. An unexpected exception is logged, and the loop starts again after a second. `refused` hears
+    of a memory that cannot be used."""
     while True:
         try:
             await run()
+        except sqlite3.Error as exc:
+            refused(exc)
         except Exception:
             log.exception("a part of the panel broke off and is started again")
             task = asyncio.current_task()

@@ -23,11 +23,13 @@ from panel.backend.connect import check
 from panel.cli import run_operation as command
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
+from panel.domain.memory import damaged, remedy
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
 from panel.observability import logs
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
+from panel.storage import integrity
 from panel.storage.store import Storage
 
 FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
@@ -72,13 +74,7 @@ def settings_or_exit(**overrides: Any) -> Settings:
 def serve(backend: str | None, host: str | None, port: int | None) -> None:
     """Open the panel for browsers."""
     settings = settings_or_exit(backend=backend, host=host, port=port)
-    try:
-        Storage(memory_of(settings)).close()  # opened again by the app, which could not say it in one sentence
-    except (sqlite3.Error, OSError) as exc:
-        raise click.ClickException(
-            f"The panel's memory in {settings.data_folder} cannot be used: {exc}. "
-            "KTRDR_PANEL_DATA_DIR names another folder."
-        ) from exc
+    _check_memory(memory_of(settings))
     listener = _listener(settings)
     _raise_file_limit()
     logs.install(settings.log_level, settings.log_format)
@@ -106,6 +102,20 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
         server.run(sockets=[listener])
     if not server.started:
         raise SystemExit(1)
+
+
+def _check_memory(file: Path) -> None:
+    """The app opens it again, which could not say it in one sentence."""
+    try:
+        # First, because opening it may write to it.
+        why = integrity.damage(file, integrity.AT_START) if file.exists() else ""
+        if not why:
+            Storage(file).close()
+    except (sqlite3.Error, OSError) as exc:
+        why = str(exc)
+    if why:
+        advice = remedy(why) if damaged(why) else "KTRDR_PANEL_DATA_DIR names another folder."
+        raise click.ClickException(f"The panel's memory {file} cannot be used: {why}. {advice}")
 
 
 def _listener(settings: Settings) -> socket.socket:

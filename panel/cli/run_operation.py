@@ -24,6 +24,7 @@ from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.polling import cancelled, until_finished
 from panel.domain.events import EventBus, StartsChanged
+from panel.domain.memory import damaged, remedy
 from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
 from panel.errors import CLIClientError
@@ -68,9 +69,9 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
         console.print(f"{title}: {escape(exc.message)}", style="red", highlight=False)
         return FAILED
     except (sqlite3.Error, OSError) as exc:
-        console.print(
-            f"The panel's memory in {settings.data_folder} cannot be written: {escape(str(exc))}", style="red"
-        )
+        advice = remedy(str(exc)) if damaged(str(exc)) else ""
+        said = f"The panel's memory {memory_of(settings)} cannot be used: {exc}. {advice}".strip()
+        console.print(escape(said), style="red", highlight=False)
         return FAILED
     finally:
         interrupted()

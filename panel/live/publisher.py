@@ -7,7 +7,9 @@ fragment has the same template on the page and in the stream.
 
 import asyncio
 import json
+import sqlite3
 import time
+from collections.abc import Callable
 from typing import Any
 
 from panel.domain import events
@@ -127,7 +129,7 @@ class Publisher:
     def _listed(self) -> None:
         if not self._lists_due:
             self._lists_due = True
-            asyncio.get_running_loop().call_soon(self._lists)
+            asyncio.get_running_loop().call_soon(self._drawn_later, self._lists)
         if self._hub.readers("listing"):
             self._hub.publish("listing", "listed", LISTED)
 
@@ -135,7 +137,13 @@ class Publisher:
         """Drawn soon, once for many changes."""
         if not self._stored_due and self._hub.topics:
             self._stored_due = True
-            asyncio.get_running_loop().call_later(0.3, self._stored)
+            asyncio.get_running_loop().call_later(0.3, self._drawn_later, self._stored)
+
+    def _drawn_later(self, drawing: Callable[[], None]) -> None:
+        try:
+            drawing()
+        except sqlite3.Error as exc:  # the line tells it
+            self._monitor.recorder.failed(exc)
 
     def _queue_changed(self) -> None:
         self._stored_changed()

@@ -6,8 +6,6 @@ from panel.domain.estimate import Earlier, Promise
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import number
 
-KEPT_WATCHES = 90 * 86_400.0  # seconds
-
 _SAME = "kind = ? AND strategy = ? AND symbol = ? AND timeframe = ?"
 
 
@@ -68,7 +66,6 @@ class EstimateStore:
     def awake(self, since: float, now: float) -> None:
         """The panel that began at `since` still watches."""
         self._db.execute("INSERT OR REPLACE INTO watches (since, until) VALUES (?, ?)", (since, now))
-        self._db.execute("DELETE FROM watches WHERE until < ?", (now - KEPT_WATCHES,))
 
     def absences(self, since: float, until: float) -> list[tuple[float, float]]:
         """The times in between in which no panel watched, as far as that is known."""

@@ -25,6 +25,8 @@ from panel.domain.requests import (
     StartState,
 )
 from panel.domain.state import Verdict
+from panel.files import private
+from panel.storage import identity, retention
 from panel.storage.estimates import EstimateStore
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
@@ -58,8 +60,7 @@ class Storage:
     def __init__(self, path: Path, patience: float = 10.0) -> None:
         """`patience`: seconds that a later statement waits for a lock which another program holds."""
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
+        private.make_file(path)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
         self._db.execute("PRAGMA busy_timeout = 10000")
         _write_ahead(self._db)
@@ -70,15 +71,28 @@ class Storage:
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
         self.queue = QueueStore(self._db)
-        self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)
+        self._opened = identity.identity(path)
+        self._writer = Writer(self._for_writing, Storage.close)
 
     def close(self) -> None:
         self._writer.close()
         self._db.close()
 
     async def write(self, action: Callable[["Storage"], T]) -> T:
-        """What the action returns, committed and on disk as far as the action promises. Raises sqlite3.Error."""
-        return await self._writer.write(action)
+        """What the action returns, committed and on disk as far as the action promises. Raises sqlite3.Error, and
+        FileGone when the file is not the one that was opened: before the action, or after it, which then counts for
+        nothing."""
+        return await self._writer.write(lambda store: self._in_place(store, action))
+
+    def _for_writing(self) -> "Storage":
+        identity.expect(self.path, self._opened)  # a missing file would be made anew
+        return Storage(self.path, WRITE_PATIENCE)
+
+    def _in_place(self, store: "Storage", action: Callable[["Storage"], T]) -> T:
+        identity.expect(self.path, self._opened)
+        done = action(store)
+        identity.expect(self.path, self._opened)
+        return done
 
     def remember(self, entries: Sequence[tuple[Observation, Verdict, float]]) -> None:
         """All of these observations, in one transaction."""
@@ -89,12 +103,27 @@ class Storage:
     async def keep(self, days: int) -> None:
         """Drop what ended longer ago than so many days, now and every hour; runs until cancelled."""
         while True:
-            before, dropped = time.time() - days * 86_400, 0
-            while days and (batch := await self.write(lambda store, before=before: store.drop(before))):  # type: ignore[misc]
-                dropped += batch
-            if dropped:
+            if dropped := await self.drop_old(days):
                 log.info("forgot %d operations that ended more than %d days ago", dropped, days)
             await asyncio.sleep(3600)
+
+    async def drop_old(self, days: int) -> int:
+        """How many operations were dropped: a bounded number, and none for one wrong reading of the clock."""
+        now, dropped = await self.write(lambda store: store.day_seen(time.time())), 0
+        if now is not None and days:
+            before = now - days * 86_400
+            while dropped < retention.MOST and (batch := await self.write(lambda store: store.drop(before))):
+                dropped += batch
+        return dropped
+
+    def day_seen(self, now: float) -> float | None:
+        """Note that the panel runs on this day; returns the time that retention may believe."""
+        with at_once(self._db):
+            retention.note_day(self._db, now)
+            believed = retention.believed_now(self._db)
+            if believed is not None:
+                retention.drop_watches(self._db, believed)
+            return believed
 
     def drop(self, before: float) -> int:
         """Forget some operations that ended before then; returns how many."""
