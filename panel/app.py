@@ -183,7 +183,7 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs until the panel stops."""
     loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
     more = (panel.starts.run, panel.publisher.beat, panel.notifications.run)
-    return *loops, *more, partial(panel.storage.keep, panel.settings.keep_days)
+    return *loops, *more, panel.metrics.stalls.run, partial(panel.storage.keep, panel.settings.keep_days)
 
 
 async def _kept(run: Callable[[], Awaitable[None]], refused: Callable[[sqlite3.Error], None]) -> None:
