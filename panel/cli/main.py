@@ -20,6 +20,7 @@ from panel import __version__
 from panel.adapters import KINDS, Field, Kind
 from panel.app import create_app, memory_of
 from panel.backend.connect import check
+from panel.cli import backup_command
 from panel.cli import run_operation as command
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
@@ -225,3 +226,5 @@ def _market_data() -> Path:
 
 
 main.add_command(import_command(_market_data))
+for _command_of_backups in backup_command.commands(lambda backend: settings_or_exit(backend=backend)):
+    main.add_command(_command_of_backups)

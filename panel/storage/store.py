@@ -26,7 +26,7 @@ from panel.domain.requests import (
 )
 from panel.domain.state import Verdict
 from panel.files import private
-from panel.storage import identity, retention
+from panel.storage import identity, presence, retention
 from panel.storage.estimates import EstimateStore
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
@@ -60,13 +60,12 @@ class Storage:
     def __init__(self, path: Path, patience: float = 10.0) -> None:
         """`patience`: seconds that a later statement waits for a lock which another program holds."""
         self.path = path
-        private.make_file(path)
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
-        self._db.execute("PRAGMA busy_timeout = 10000")
-        _write_ahead(self._db)
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        migrate(self._db)
-        self._db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+        self._presence = presence.enter(path)
+        try:
+            self._db = _opened(path, patience)
+        except BaseException:
+            self._presence.close()
+            raise
         self.memory = OperationStore(self._db)
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
@@ -77,6 +76,7 @@ class Storage:
     def close(self) -> None:
         self._writer.close()
         self._db.close()
+        self._presence.close()
 
     async def write(self, action: Callable[["Storage"], T]) -> T:
         """What the action returns, committed and on disk as far as the action promises. Raises sqlite3.Error, and
@@ -245,6 +245,21 @@ class Storage:
             (LoadState.CANCELLED, PlanState.CANCELLED, StartState.STARTED),
         )
         return [_start(row) for row in rows]
+
+
+def _opened(path: Path, patience: float) -> sqlite3.Connection:
+    private.make_file(path)
+    db = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
+        db.execute("PRAGMA busy_timeout = 10000")
+        _write_ahead(db)
+        db.execute("PRAGMA synchronous = NORMAL")
+        migrate(db)
+        db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:
