@@ -36,6 +36,7 @@ class Publisher:
         self._map: object = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
         self._silent = False  # the backend, when home was last drawn because of it
+        self._cards: set[str] = set()  # operations that home shows as running
         self._turned: set[str] = set()  # operations that home shows as wanting attention, for now
         self._links: list[tuple[object, ...]] = []  # what the system health was last drawn from
         self._drawn: dict[tuple[str, str], str] = {}
@@ -91,11 +92,11 @@ class Publisher:
 
     def _operation_changed(self, event: events.OperationChanged) -> None:
         observation, verdict, snapshot = event.observation, event.verdict, event.observation.snapshot
-        if verdict.live:
+        if verdict.live and snapshot.id in self._cards:
             view = self._reader.operation(observation, estimated=bool(self._hub.readers("home")))
             card = partial(f"card-{snapshot.id}", draw("fragments/card.html", view))
             self._hub.publish("home", f"card-{snapshot.id}", frame(card))
-        else:
+        elif not verdict.live:
             self._hub.drop("home", f"card-{snapshot.id}")
         if snapshot.kind == "data_load":
             self._stored_changed()
@@ -201,7 +202,9 @@ class Publisher:
 
     def _lists(self) -> None:
         self._lists_due = False
-        html = draw("fragments/lists.html", self._reader.home())
+        home = self._reader.home()
+        self._cards = {item.snapshot.id for item in (*home.running, *home.stuck)}
+        html = draw("fragments/lists.html", home)
         self._hub.drop("home")
         self._hub.publish("home", "lists", frame(partial("lists", html)))
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from panel.adapters import KINDS
 from panel.domain.attention import partition_by_attention
@@ -43,6 +43,7 @@ from panel.views.operation import (
 )
 from panel.workflows.resuming import ResumeWorkflow
 
+SHOWN_RUNNING = 50  # operations on home, the newest
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 
 
@@ -74,14 +75,15 @@ class Reader:
 
     def home(self) -> HomeView:
         """What wants attention, what runs, and what ended lately."""
-        now, monitor, running = time.time(), self.monitor, self.monitor.running()
-        listed = {observation.snapshot.id for observation in running}
+        now, monitor, every = time.time(), self.monitor, self.monitor.running()
+        running = every[:SHOWN_RUNNING]
+        listed = {observation.snapshot.id for observation in every}
         unwritten = self.monitor.recorder.unwritten_ends()
         listed |= {each.snapshot.id for each in unwritten}
         stored = self.storage.memory.ended(LOOKED_THROUGH)
         ended = [*unwritten, *(each for each in stored if each.snapshot.id not in listed)]
         wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
-        return home_view(
+        view = home_view(
             [self.operation(each, estimated=True) for each in running],
             [self.operation(each) for each, _ in wanting[:RECENT]],
             [self.operation(each) for each, _ in others[:RECENT]],
@@ -91,6 +93,7 @@ class Reader:
             self.storage.queue.told_plans(now - 86_400),
             now,
         )
+        return replace(view, more=len(every) - len(running))
 
     def stored(self) -> StoredView:
         loading = self.loading()

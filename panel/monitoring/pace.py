@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
 WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
+TURN = 2.0  # seconds that a turn lasts, of more operations than pollers: a crowd costs 25 requests a second
+WATCHED_TURN = 20  # readings that the turn of one lasts whose own page is open
 UNWATCHED = 5.0  # seconds, while no page watches: its end should still be known soon
 
 
@@ -17,6 +19,15 @@ class Pace:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     asked_at: float = 0.0  # monotonic
     unchanged: int = 0  # readings in a row that said nothing new
+    readings: int = 0  # of this turn
+
+    def turn_ends(self, readers: int) -> bool:
+        """After each reading while others wait for a poller; `readers` of the operation's own page."""
+        self.readings += 1
+        return not readers or self.readings >= WATCHED_TURN
+
+    async def wait_in_turn(self) -> None:
+        await asyncio.sleep(TURN)
 
     async def pause(self, watched: bool) -> None:
         """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do not, and longer

@@ -5,6 +5,7 @@ from collections import deque
 
 EVERY = 0.025  # seconds between looks; a stall is measured to within as much
 WINDOW = 60.0  # seconds
+COUNTED = (0.05, 0.25, 1.0)  # seconds; stalls longer than these are counted
 
 
 class StallMonitor:
@@ -12,6 +13,7 @@ class StallMonitor:
 
     def __init__(self) -> None:
         self.longest = 0.0  # seconds, since the start
+        self.counts = dict.fromkeys(COUNTED, 0)  # seconds -> stalls longer than that, since the start
         self._slots: deque[tuple[float, float]] = deque()  # (loop's time, seconds): of this minute, falling
 
     async def run(self) -> None:
@@ -27,6 +29,9 @@ class StallMonitor:
     def note(self, now: float, late: float) -> None:
         """The timer came so late. What is shorter than a later stall need not be kept."""
         self.longest = max(self.longest, late)
+        if late > COUNTED[0]:
+            for limit in COUNTED:
+                self.counts[limit] += late > limit
         while self._slots and self._slots[-1][1] <= late:
             self._slots.pop()
         self._slots.append((now, late))

@@ -142,3 +142,9 @@ class _StallCollector(Collector):
         family.add_metric(("minute",), self.stalls.of_last_minute())
         family.add_metric(("start",), self.stalls.longest)
         yield family
+        counted = CounterMetricFamily(
+            "ktrdr_panel_stalls", "Times that the event loop stood still for longer than this.", labels=("seconds",)
+        )
+        for limit, count in self.stalls.counts.items():
+            counted.add_metric((f"{limit:g}",), count)
+        yield counted

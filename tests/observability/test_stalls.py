@@ -14,6 +14,7 @@ def test_the_longest_of_the_last_minute_and_since_the_start():
         stalls.note(*seen[-1])
         assert stalls.of_last_minute() == max(late for at, late in seen if at >= now - WINDOW)
         assert stalls.longest == max(late for _, late in seen)
+    assert stalls.counts == {limit: sum(late > limit for _, late in seen) for limit in (0.05, 0.25, 1.0)}
     for step in range(10_000):
         stalls.note(seen[-1][0] + step * 0.025, 0.001)
     assert len(stalls._slots) < 20
