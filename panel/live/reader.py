@@ -43,7 +43,7 @@ from panel.views.operation import (
 )
 from panel.workflows.resuming import ResumeWorkflow
 
-SHOWN_RUNNING = 50  # operations on home, the newest
+SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 
 
@@ -77,14 +77,16 @@ class Reader:
         """What wants attention, what runs, and what ended lately."""
         now, monitor, every = time.time(), self.monitor, self.monitor.running()
         running = every[:SHOWN_RUNNING]
-        listed = {observation.snapshot.id for observation in every}
         unwritten = self.monitor.recorder.unwritten_ends()
-        listed |= {each.snapshot.id for each in unwritten}
+        listed = {each.snapshot.id for each in unwritten}
         stored = self.storage.memory.ended(LOOKED_THROUGH)
-        ended = [*unwritten, *(each for each in stored if each.snapshot.id not in listed)]
+        ended = [
+            *unwritten,
+            *(each for each in stored if not (each.snapshot.id in listed or monitor.polled(each.snapshot.id))),
+        ]
         wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
         view = home_view(
-            [self.operation(each, estimated=True) for each in running],
+            [self.operation(each, estimated=place < ESTIMATED) for place, each in enumerate(running)],
             [self.operation(each) for each, _ in wanting[:RECENT]],
             [self.operation(each) for each, _ in others[:RECENT]],
             monitor.line,

@@ -14,6 +14,7 @@ from panel.domain.observation import Observation, forgotten
 from panel.domain.snapshot import Snapshot
 from panel.domain.workers import Worker
 from panel.errors import BackendTimeout, CLIClientError
+from panel.monitoring.pace import LONGEST_QUIET
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.operations import OperationStore
 
@@ -33,6 +34,7 @@ class Discovery:
         self._relay = relay
         self._memory = memory
         self._every = EVERY if every is None else every
+        self._asked_for = 0.0  # seconds of quiet that the last answer asked for (Retry-After)
         self._sketchy: list[str] = []  # ended operations known from a list only, the latest last
 
     async def run(self) -> None:
@@ -43,10 +45,12 @@ class Discovery:
             await self._ask(turn)
             await self._complete_one()
             turn += 1
+            await asyncio.sleep(min(self._asked_for, LONGEST_QUIET))
             silent = self._relay.line.failing_since is not None and self._relay.anyone()
             await self._rest(min(RECOVERY, self._every) if silent else self._every)
 
     async def _ask(self, turn: int) -> None:
+        self._asked_for = 0.0
         try:
             if turn % 2 == 0:
                 await self._list(LATER if turn else FIRST)
@@ -55,6 +59,7 @@ class Discovery:
         except BackendTimeout as exc:
             await self._late(exc)
         except CLIClientError as exc:
+            self._asked_for = exc.retry_after
             self._relay.failed(exc)
         else:
             # Only the list waits for a worker that hangs: an answer about the workers says nothing of that.

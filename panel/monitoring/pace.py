@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
 WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
+LONGEST_QUIET = 30.0  # seconds for which a backend's Retry-After is heeded
 TURN = 2.0  # seconds that a turn lasts, of more operations than pollers: a crowd costs 25 requests a second
 WATCHED_TURN = 20  # readings that the turn of one lasts whose own page is open
 UNWATCHED = 5.0  # seconds, while no page watches: its end should still be known soon
@@ -20,6 +21,7 @@ class Pace:
     asked_at: float = 0.0  # monotonic
     unchanged: int = 0  # readings in a row that said nothing new
     readings: int = 0  # of this turn
+    asked_for: float = 0.0  # seconds of quiet that the backend's last answer asked for (Retry-After)
 
     def turn_ends(self, readers: int) -> bool:
         """After each reading while others wait for a poller; `readers` of the operation's own page."""
@@ -37,7 +39,8 @@ class Pace:
         with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; the backend client's is another
             async with asyncio.timeout(wait):  # not `wait_for`: Python 3.11's may swallow a cancel
                 await self.wake.wait()
-        rest = self.asked_at + FASTEST - time.monotonic()
+        quiet, self.asked_for = min(self.asked_for, LONGEST_QUIET), 0.0
+        rest = self.asked_at + max(FASTEST, quiet) - time.monotonic()
         if rest > 0:
             await asyncio.sleep(rest)
         self.asked_at = time.monotonic()

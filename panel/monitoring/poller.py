@@ -264,7 +264,7 @@ class Monitor:
         if error.unknown:
             self.keep(observation, forgotten(observation))
             return False
-        slow = isinstance(error, BackendTimeout)
+        slow, self._paces[operation_id].asked_for = isinstance(error, BackendTimeout), error.retry_after
         self.keep(observation, unread(observation, time.time(), timed_out=slow))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self.failed(error)

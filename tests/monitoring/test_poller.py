@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import Response
 
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
@@ -268,6 +269,28 @@ async def test_live_operations_are_in_order_although_sorted_rarely():
     for number in (2, 0, 1, 3):
         live[f"op_{number}"] = Observation(snapshot_of(operation(f"op_{number}", created_at=stamp(1e9 + number)), 0), 0)
         live.newest_first()
+    assert [each.snapshot.id for each in live.newest_first()] == ["op_3", "op_2", "op_1", "op_0"]
     live.pop("op_1")
     live.pop("op_1", None)
     assert [each.snapshot.id for each in live.newest_first()] == ["op_3", "op_2", "op_0"]
+
+
+async def test_a_backend_that_asks_for_quiet_gets_it(backend, wire, tmp_path, monkeypatch):
+    monkeypatch.setattr("panel.monitoring.pace.FASTEST", 0.01)
+    monkeypatch.setattr("panel.monitoring.pace.WATCHED", 0.01)
+    backend.operations["op_a"] = operation("op_a")
+    slept: list[float] = []
+    rest = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await rest(min(seconds, 0.01))
+
+    monkeypatch.setattr("panel.monitoring.discovery.LONGEST_QUIET", 7.0)
+    monkeypatch.setattr("panel.monitoring.pace.LONGEST_QUIET", 9.0)
+    monkeypatch.setattr("panel.monitoring.discovery.asyncio.sleep", sleep)  # everywhere
+    async with relaying(wire, tmp_path) as relay:
+        await relay.look("op_a")
+        busy = Response(status_code=503, content=b'{"detail": "busy"}', headers={"retry-after": "3600"})
+        backend.answers |= {"GET /operations": lambda _: busy, "GET /operations/op_a": lambda _: busy}
+        await until(lambda: 7.0 in slept and any(8.0 < each <= 9.0 for each in slept))
