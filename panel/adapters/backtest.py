@@ -7,6 +7,7 @@ from panel.adapters.backtest_tables import backtest_tables
 from panel.adapters.base import Kind, chosen, count, decimal, named, percent
 from panel.adapters.fields import asked, written
 from panel.domain.chart import Chart, Curve, Plot
+from panel.domain.queueing import Need
 from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import mapping, number
@@ -23,6 +24,7 @@ class BacktestingOperationAdapter(Kind):
     action = "Start backtest"
     command = "backtest"
     summary = "Try a trained model on past data it was not trained on."
+    need = Need(worker="backtesting")
     measures = (
         Measure("Return", "metrics.total_return_pct", "%", better="high"),
         Measure("Buy and hold", "metrics.buy_and_hold_return_pct", "%"),

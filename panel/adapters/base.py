@@ -17,6 +17,7 @@ from rich.text import Text
 from panel.adapters.fields import Field, as_typed, per_cent, read_form, written
 from panel.adapters.interface import OperationAdapter
 from panel.domain.chart import Chart
+from panel.domain.queueing import Need
 from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import ID, Snapshot, Status
 from panel.domain.values import mapping, number, text
@@ -34,6 +35,7 @@ class Kind(OperationAdapter):
     summary: ClassVar[str]  # one sentence for people
     fields: ClassVar[tuple[Field, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
+    need: ClassVar[Need] = Need()  # what a start waits for in the queue
     takes_id: ClassVar[bool] = False  # the start accepts an id of the caller's choice: `task_id`
     task_id: str | None = None
 

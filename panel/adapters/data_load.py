@@ -5,6 +5,7 @@ from typing import Any
 
 from panel.adapters.base import Kind, chosen, count
 from panel.adapters.fields import TIMEFRAMES, asked
+from panel.domain.queueing import Need
 from panel.domain.results import Figure, Measure
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import number, text
@@ -19,6 +20,7 @@ class DataLoadOperationAdapter(Kind):
     action = "Load data"
     command = "load"
     summary = "Fetch market data for one symbol and timeframe."
+    need = Need(alone=True)
     measures = (
         Measure("Bars fetched", "rows_downloaded"),
         Measure("Missing stretches loaded", "gaps_filled"),

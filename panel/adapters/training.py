@@ -10,6 +10,7 @@ from panel.adapters.base import Kind, chosen, count, decimal, named, percent
 from panel.adapters.fields import asked
 from panel.adapters.training_tables import training_tables
 from panel.domain.chart import Chart, Curve, Plot
+from panel.domain.queueing import Need
 from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import mapping, number, text
@@ -24,6 +25,7 @@ class TrainingOperationAdapter(Kind):
     action = "Start training"
     command = "train"
     summary = "Train a strategy's model on stored market data."
+    need = Need(worker="training")
     takes_id = True
     measures = (
         Measure("Test accuracy", "test_metrics.test_accuracy", "%", better="high"),

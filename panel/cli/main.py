@@ -17,11 +17,13 @@ import uvicorn
 from rich.console import Console
 
 from panel import __version__
+from panel.accounts import Unreadable
 from panel.adapters import KINDS, Field, Kind
 from panel.app import create_app, memory_of
 from panel.backend.connect import check
 from panel.cli import backup_command
 from panel.cli import run_operation as command
+from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.domain.memory import damaged, remedy
@@ -76,6 +78,10 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
     """Open the panel for browsers."""
     settings = settings_or_exit(backend=backend, host=host, port=port)
     _check_memory(memory_of(settings))
+    try:
+        settings.account_file.read()
+    except Unreadable as exc:
+        raise click.ClickException(str(exc)) from exc
     listener = _listener(settings)
     _raise_file_limit()
     logs.install(settings.log_level, settings.log_format)
@@ -228,3 +234,5 @@ def _market_data() -> Path:
 main.add_command(import_command(_market_data))
 for _command_of_backups in backup_command.commands(lambda backend: settings_or_exit(backend=backend)):
     main.add_command(_command_of_backups)
+for _each in (user, token, audit):
+    main.add_command(_each)

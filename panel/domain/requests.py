@@ -1,4 +1,4 @@
-"""What was asked for through the panel: starts, loads in the queue, plans that load and then train, and resumes."""
+"""What was asked for through the panel: starts, entries of the queue, plans that load and then train, and resumes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ class StartState(StrEnum):
     DISMISSED = "dismissed"  # a person does not want it looked for any more
 
 
-class LoadState(StrEnum):
+class EntryState(StrEnum):
     WAITING = "waiting"
     STARTING = "starting"
     RUNNING = "running"
@@ -26,7 +26,7 @@ class LoadState(StrEnum):
 
 class PlanState(StrEnum):
     WAITING = "waiting"  # for its loads
-    STARTING = "starting"
+    STARTING = "starting"  # its training is in the queue
     UNCONFIRMED = "unconfirmed"
     STARTED = "started"
     STOPPED = "stopped"  # a load came back short, or the start was refused
@@ -41,13 +41,13 @@ class ResumeState(StrEnum):
 
 
 UNSETTLED = (StartState.SENDING, StartState.UNCONFIRMED)
-OPEN_LOADS = (LoadState.WAITING, LoadState.STARTING, LoadState.RUNNING, LoadState.UNCONFIRMED)
+OPEN_ENTRIES = (EntryState.WAITING, EntryState.STARTING, EntryState.RUNNING, EntryState.UNCONFIRMED)
 OPEN_PLANS = (PlanState.WAITING, PlanState.STARTING, PlanState.UNCONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One start asked for through a form or the command line. `owner`: the key of the load or plan that it was made
+    """One start asked for through a form or the command line. `owner`: the key of the queue's entry that it was made
     for, or "", and `attempt` says which of that one's starts it is."""
 
     key: str
@@ -67,21 +67,30 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """One data load in the queue."""
+class Entry:
+    """One start in the queue, of any kind. `place`: entries start in its order, as far as they need the same thing;
+    `held`: not before a person lets it go."""
 
     key: str
+    kind: str
     form: dict[str, str]
-    state: LoadState
+    state: EntryState
     operation_id: str | None
     message: str
     attempts: int  # starts that the backend refused because it was busy
     plan: str  # the plan that it is part of, or ""
     asked_at: float
+    place: float = 0.0
+    held: bool = False
+    by_whom: str = "the panel"
 
     @property
     def open(self) -> bool:
-        return self.state in OPEN_LOADS
+        return self.state in OPEN_ENTRIES
+
+    @property
+    def waiting(self) -> bool:
+        return self.state is EntryState.WAITING
 
 
 @dataclass(frozen=True, slots=True)

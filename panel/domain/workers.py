@@ -29,6 +29,10 @@ class Worker:
     def trains(self) -> bool:
         return "training" in self.kind or self.kind == "gpu_host"
 
+    def does(self, kind: str) -> bool:
+        """Whether it takes operations of this kind."""
+        return kind in self.kind or (kind == "training" and self.trains)
+
     @property
     def reachable(self) -> bool:
         return self.status in ("available", "busy")

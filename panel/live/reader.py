@@ -1,15 +1,16 @@
 """Collects what a view shows from the components that know it. It only reads."""
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from panel.adapters import KINDS
+from panel.adapters import KINDS, NEEDS
 from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
-from panel.domain.requests import LoadState
+from panel.domain.queueing import starts_at
+from panel.domain.requests import Entry, EntryState
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
 from panel.domain.system_health import memory_link
@@ -28,6 +29,7 @@ from panel.views.home import (
     home_view,
     workers_view,
 )
+from panel.views.naming import differences
 from panel.views.operation import (
     REPORTED,
     DetailsView,
@@ -41,9 +43,13 @@ from panel.views.operation import (
     timeline_view,
     with_start,
 )
+from panel.views.queue import QueuePageView, queue_page
+from panel.workflows.queue import free_places
 from panel.workflows.resuming import ResumeWorkflow
 
 SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
+NEIGHBOURS = 12  # runs from which one is told apart on its own page
+KEPT_DIFFERENCES = 2000  # operations
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 
 
@@ -54,6 +60,7 @@ class Reader:
     inventory: DataInventory
     resume: ResumeWorkflow
     embedded: bool
+    _differs: dict[str, str] = field(default_factory=dict)  # by operation, as it was last drawn among its neighbours
 
     @property
     def address(self) -> str:
@@ -86,12 +93,12 @@ class Reader:
         ]
         wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
         view = home_view(
-            [self.operation(each, estimated=place < ESTIMATED) for place, each in enumerate(running)],
-            [self.operation(each) for each, _ in wanting[:RECENT]],
-            [self.operation(each) for each, _ in others[:RECENT]],
+            self.operations(running, estimated=ESTIMATED),
+            self.operations([each for each, _ in wanting[:RECENT]]),
+            self.operations([each for each, _ in others[:RECENT]]),
             monitor.line,
             self.storage.unsettled_starts(),
-            self.storage.queue.open_loads(),
+            self.storage.queue.open(),
             self.storage.queue.told_plans(now - 86_400),
             now,
         )
@@ -108,24 +115,99 @@ class Reader:
         return {(load.symbol, load.timeframe): load for load in self._running_loads()}
 
     def queue(self) -> QueueView:
-        own = self.storage.queue.open_loads()
+        own = self.storage.queue.open("data_load")
         uncertain = bool(self.storage.possibly_running_loads(time.time()))
         operations = self._snapshots(load.operation_id for load in own)
-        asked = (self.storage.start_for(load.key, load.attempts) for load in own if load.state is LoadState.UNCONFIRMED)
+        asked = (
+            self.storage.start_for(load.key, load.attempts) for load in own if load.state is EntryState.UNCONFIRMED
+        )
         starts = {start.owner: start for start in asked if start is not None}
         return queue_view(own, self._running_loads(), operations, starts, uncertain=uncertain)
 
+    def entries(self, page: int = 1) -> QueuePageView:
+        """The whole queue, a page of it."""
+        now, entries, workers = time.time(), self.storage.queue.open(), self.monitor.worker_list
+        found = [self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id]
+        views = {each.snapshot.id: self.operation(each, estimated=True) for each in found if each is not None}
+        asked = (
+            self.storage.start_for(each.key, each.attempts) for each in entries if each.state is EntryState.UNCONFIRMED
+        )
+        starts = {start.owner: start for start in asked if start is not None}
+        begins = starts_at(entries, NEEDS, self._busy(now), self._lasts(), now)
+        return queue_page(entries, page, views, starts, begins, free_places(self.storage, self.monitor), workers, now)
+
+    def _busy(self, now: float) -> dict[str, list[float | None]]:
+        """Kind -> seconds until each of its workers, or its one place, is free; None where that is not known."""
+        left = {}
+        for each in self.monitor.running():
+            found = self.monitor.estimates.current(each, self.monitor.verdict(each), now)
+            left[each.snapshot.id] = (found.low + found.high) / 2 if found else None
+        busy: dict[str, list[float | None]] = {}
+        for kind, need in NEEDS.items():
+            if need.alone:
+                busy[kind] = [left[each.id] for each in self._running_loads()[:1]] or [0.0]
+            elif need.worker and self.monitor.worker_list.fresh(now):
+                able = [each for each in self.monitor.worker_list.workers if each.reachable and each.does(need.worker)]
+                busy[kind] = [0.0 if each.status == "available" else left.get(each.operation_id) for each in able]
+        return busy
+
+    def _lasts(self) -> Callable[[Entry], float | None]:
+        """How long an entry takes, by earlier runs of its kind and strategy."""
+        known: dict[tuple[str, str], float | None] = {}
+
+        def lasts(entry: Entry) -> float | None:
+            what = entry.kind, entry.form.get("strategy_name", "")
+            if what not in known:
+                known[what] = self.storage.paces.typical(*what)
+            return known[what]
+
+        return lasts
+
     def plan(self, key: str) -> PlanView | None:
-        plan, loads = self.storage.queue.plan(key), self.storage.queue.loads_of(key)
-        operations = self._snapshots(load.operation_id for load in loads)
-        return plan_view(plan, loads, operations, self.storage.start_for(key), time.time()) if plan else None
+        plan, entries = self.storage.queue.plan(key), self.storage.queue.of_plan(key)
+        if plan is None:
+            return None
+        training = next((entry for entry in entries if entry.kind == "training"), None)
+        start = self.storage.start_for(training.key, training.attempts) if training else None
+        loads = [entry for entry in entries if entry is not training]
+        return plan_view(plan, loads, self._snapshots(load.operation_id for load in loads), start, time.time())
 
     def operation(self, observation: Observation, *, estimated: bool = False) -> OperationView:
         """One operation on a list; how much longer it takes is only worked out for somebody who looks."""
         now, verdict, snapshot = time.time(), self.monitor.verdict(observation), observation.snapshot
         estimate = self.monitor.estimates.current(observation, verdict, now) if estimated else None
         row = self.inventory.row_after(snapshot) if snapshot.kind == "data_load" and not verdict.live else None
-        return operation_view(observation, verdict, now, embedded=self.embedded, row=row, estimate=estimate)
+        return operation_view(
+            observation,
+            verdict,
+            now,
+            embedded=self.embedded,
+            row=row,
+            estimate=estimate,
+            label=self.storage.labels.of(snapshot.id),
+            differs=self._differs.get(snapshot.id, ""),
+        )
+
+    def operations(self, observations: Sequence[Observation], *, estimated: int = 0) -> list[OperationView]:
+        """Several on one page, which tells them apart; so many of them with the time that they still take."""
+        self._compare([each.snapshot for each in observations])
+        return [self.operation(each, estimated=place < estimated) for place, each in enumerate(observations)]
+
+    def among_neighbours(self, observation: Observation) -> OperationView:
+        """One on a page of its own, told apart from the latest others of its kind and strategy."""
+        snapshot = observation.snapshot
+        if snapshot.strategy:
+            wanted = OperationQuery(snapshot.kind, strategy=snapshot.strategy, archived=None, limit=NEIGHBOURS)
+            others = (each.snapshot for each in self.storage.memory.page(wanted) if each.snapshot.id != snapshot.id)
+            self._compare([snapshot, *others])
+        return self.operation(observation)
+
+    def _compare(self, snapshots: Sequence[Snapshot]) -> None:
+        for operation_id, text in differences(snapshots).items():
+            self._differs.pop(operation_id, None)
+            self._differs[operation_id] = text
+        while len(self._differs) > KEPT_DIFFERENCES:
+            del self._differs[next(iter(self._differs))]
 
     def details(self, view: OperationView) -> DetailsView:
         observation, verdict, estimates = view.seen, view.verdict, self.monitor.estimates

@@ -1,4 +1,4 @@
-"""The queue of data loads, and plans that load and then train."""
+"""The queue of starts, and plans that load and then train."""
 
 import sqlite3
 import time
@@ -7,50 +7,75 @@ from typing import Any
 
 import msgspec
 
-from panel.domain.requests import OPEN_LOADS, OPEN_PLANS, Load, LoadState, Plan, PlanState
+from panel.domain.queueing import MAX_ENTRIES
+from panel.domain.requests import OPEN_ENTRIES, OPEN_PLANS, Entry, EntryState, Plan, PlanState
 from panel.storage.transactions import at_once, durably, marks
 
-_LOAD = "SELECT key, form, state, operation_id, message, attempts, plan, asked_at FROM loads"
+_COLUMNS = "key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, by_whom"
+_ENTRY = f"SELECT {_COLUMNS} FROM queue"
 _PLAN = "SELECT key, form, state, operation_id, message, asked_at FROM plans"
 
 
 class QueueStore:
-    """The part of the store that is about loads and plans; over the store's own connection."""
+    """The part of the store that is about the queue and plans; over the store's own connection."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def add_load(self, key: str, form: dict[str, str], plan: str = "") -> Load:
-        """A load at the end of the queue, once for each key: on disk, power cuts included."""
-        with durably(self._db):
-            self._insert_load(key, form, plan)
-        found = self.load(key)
-        assert found is not None  # noqa: S101  it was just written, or was there before
-        return found
+    def add(self, key: str, kind: str, form: dict[str, str], by_whom: str = "the panel") -> Entry | None:
+        """An entry at the end of the queue, once for each key: on disk, power cuts included. None when MAX_ENTRIES are
+        open."""
+        with durably(self._db), at_once(self._db):
+            if self.entry(key) is None:
+                if self.count() >= MAX_ENTRIES:
+                    return None
+                self._insert(key, kind, form, by_whom)
+        return self.entry(key)
 
-    def _insert_load(self, key: str, form: dict[str, str], plan: str) -> None:
-        row = (key, msgspec.json.encode(form).decode(), LoadState.WAITING, None, "", 0, plan, time.time())
-        self._db.execute(
-            "INSERT OR IGNORE INTO loads (key, form, state, operation_id, message, attempts, plan, asked_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
-        )
+    def _insert(self, key: str, kind: str, form: dict[str, str], by_whom: str, plan: str = "") -> None:
+        now = time.time()
+        (last,) = self._db.execute("SELECT coalesce(max(place), 0.0) FROM queue").fetchone()
+        row = (key, kind, _json(form), EntryState.WAITING, None, "", 0, plan, now, max(now, last + 0.001), 0, by_whom)
+        self._db.execute(f"INSERT OR IGNORE INTO queue ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def load(self, key: str) -> Load | None:
-        row = self._db.execute(f"{_LOAD} WHERE key = ?", (key,)).fetchone()
-        return _load(row) if row else None
+    def entry(self, key: str) -> Entry | None:
+        row = self._db.execute(f"{_ENTRY} WHERE key = ?", (key,)).fetchone()
+        return _entry(row) if row else None
 
-    def open_loads(self) -> list[Load]:
-        """The queue, its first first."""
-        rows = self._db.execute(f"{_LOAD} WHERE state IN ({marks(OPEN_LOADS)}) ORDER BY asked_at", OPEN_LOADS)
-        return [_load(row) for row in rows]
+    def open(self, kind: str = "") -> list[Entry]:
+        """Entries that wait or run, the first first; of one kind, or of all."""
+        which = f"state IN ({marks(OPEN_ENTRIES)}) AND (? = '' OR kind = ?)"
+        rows = self._db.execute(f"{_ENTRY} WHERE {which} ORDER BY place", (*OPEN_ENTRIES, kind, kind))
+        return [_entry(row) for row in rows]
 
-    def loads_of(self, plan: str) -> list[Load]:
-        return [_load(row) for row in self._db.execute(f"{_LOAD} WHERE plan = ? ORDER BY asked_at", (plan,))]
+    def count(self) -> int:
+        """Open entries."""
+        counted = f"SELECT count(*) FROM queue WHERE state IN ({marks(OPEN_ENTRIES)})"
+        return int(self._db.execute(counted, OPEN_ENTRIES).fetchone()[0])
 
-    def settle_load(self, key: str, state: LoadState, message: str = "", operation_id: str | None = None) -> bool:
+    def of_plan(self, plan: str) -> list[Entry]:
+        return [_entry(row) for row in self._db.execute(f"{_ENTRY} WHERE plan = ? ORDER BY place", (plan,))]
+
+    def settle(self, key: str, state: EntryState, message: str = "", operation_id: str | None = None) -> bool:
         """Write down how far it is, unless it has ended, or was removed, in between: then False."""
-        return self._settle("loads", OPEN_LOADS, key, state, message, operation_id)
+        return self._settle("queue", OPEN_ENTRIES, key, state, message, operation_id)
+
+    def begin(self, key: str) -> bool:
+        """It is being started; False when it was removed, or held, in between."""
+        done = self._db.execute(
+            "UPDATE queue SET state = ? WHERE key = ? AND state = ? AND held = 0",
+            (EntryState.STARTING, key, EntryState.WAITING),
+        )
+        return done.rowcount == 1
+
+    def withdraw(self, key: str, operation_id: str | None) -> bool:
+        """It is cancelled, unless it has ended, or begun another operation than this one, in between: then False."""
+        done = self._db.execute(
+            f"UPDATE queue SET state = ?, message = '' WHERE key = ? AND state IN ({marks(OPEN_ENTRIES)})"
+            " AND operation_id IS ?",
+            (EntryState.CANCELLED, key, *OPEN_ENTRIES, operation_id),
+        )
+        return done.rowcount == 1
 
     def _settle(
         self, table: str, unfinished: Sequence[str], key: str, state: str, message: str, operation_id: str | None
@@ -62,29 +87,55 @@ class QueueStore:
         )
         return done.rowcount == 1
 
-    def next_attempt(self, key: str) -> None:
+    def next_attempt(self, key: str, message: str = "") -> None:
+        """The backend did not take it, and it goes on waiting. `message`: why."""
         self._db.execute(
-            "UPDATE loads SET attempts = attempts + 1, state = ? WHERE key = ? AND state = ?",
-            (LoadState.WAITING, key, LoadState.STARTING),
+            "UPDATE queue SET attempts = attempts + 1, state = ?, message = ? WHERE key = ? AND state = ?",
+            (EntryState.WAITING, message, key, EntryState.STARTING),
         )
 
-    def mark_withdrawn(self, key: str, operation_id: str) -> None:
-        for table, cancelled in (("loads", LoadState.CANCELLED), ("plans", PlanState.CANCELLED)):
-            self._db.execute(
-                f"UPDATE {table} SET operation_id = ? WHERE key = ? AND state = ?", (operation_id, key, cancelled)
-            )
+    def hold(self, key: str, held: bool) -> None:
+        self._db.execute("UPDATE queue SET held = ? WHERE key = ? AND state = ?", (int(held), key, EntryState.WAITING))
 
-    def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
-        """A plan with its loads, once for each key."""
-        row = (key, msgspec.json.encode(form).decode(), PlanState.WAITING, None, "", time.time())
+    def move(self, key: str, where: str) -> None:
+        """A waiting entry one place "up" or "down" among those that wait, or to the "top"."""
+        with at_once(self._db):
+            waiting = self._db.execute(
+                "SELECT key, place FROM queue WHERE state = ? ORDER BY place", (EntryState.WAITING,)
+            ).fetchall()
+            at = next((at for at, (other, _) in enumerate(waiting) if other == key), None)
+            if at is None:
+                return
+            to = {"up": at - 1, "down": at + 1, "top": 0}[where]
+            if where == "top" and at > 0:
+                self._db.execute("UPDATE queue SET place = ? WHERE key = ?", (waiting[0][1] - 1.0, key))
+            elif 0 <= to < len(waiting):
+                for moved, place in ((key, waiting[to][1]), (waiting[to][0], waiting[at][1])):
+                    self._db.execute("UPDATE queue SET place = ? WHERE key = ?", (place, moved))
+
+    def mark_withdrawn(self, key: str, operation_id: str) -> None:
+        self._db.execute(
+            "UPDATE queue SET operation_id = ? WHERE key = ? AND state = ?", (operation_id, key, EntryState.CANCELLED)
+        )
+
+    def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]], by_whom: str) -> Plan | None:
+        """A plan with its loads, once for each key. None when the queue is full."""
+        row = (key, _json(form), PlanState.WAITING, None, "", time.time())
         with durably(self._db), at_once(self._db):
-            columns = "key, form, state, operation_id, message, asked_at"
-            if self._db.execute(f"INSERT OR IGNORE INTO plans ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
+            if self.plan(key) is None:
+                if self.count() + len(loads) > MAX_ENTRIES:
+                    return None
+                columns = "key, form, state, operation_id, message, asked_at"
+                self._db.execute(f"INSERT INTO plans ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
                 for number, load in enumerate(loads):
-                    self._insert_load(f"{key}-load-{number}", load, key)
-        found = self.plan(key)
-        assert found is not None  # noqa: S101
-        return found
+                    self._insert(f"{key}-load-{number}", "data_load", load, by_whom, key)
+        return self.plan(key)
+
+    def train(self, plan: Plan) -> None:
+        """Put the plan's training into the queue, once, unless the plan was cancelled in between."""
+        with durably(self._db), at_once(self._db):
+            if self.settle_plan(plan.key, PlanState.STARTING):
+                self._insert(f"{plan.key}-train", "training", plan.form, "the panel", plan.key)
 
     def plan(self, key: str) -> Plan | None:
         row = self._db.execute(f"{_PLAN} WHERE key = ?", (key,)).fetchone()
@@ -104,13 +155,31 @@ class QueueStore:
         return [_plan(row) for row in rows]
 
     def settle_plan(self, key: str, state: PlanState, message: str = "", operation_id: str | None = None) -> bool:
-        """As `settle_load`."""
+        """As `settle`."""
         return self._settle("plans", OPEN_PLANS, key, state, message, operation_id)
 
 
-def _load(row: tuple[Any, ...]) -> Load:
-    key, form, state, *rest = row
-    return Load(key, msgspec.json.decode(form), LoadState(state), *rest)
+def _json(form: dict[str, str]) -> str:
+    return msgspec.json.encode(form).decode()
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, by_whom = row
+    shown = msgspec.json.decode(form, type=dict[str, str])
+    return Entry(
+        key,
+        kind,
+        shown,
+        EntryState(state),
+        operation_id,
+        message,
+        attempts,
+        plan,
+        asked_at,
+        place,
+        bool(held),
+        by_whom,
+    )
 
 
 def _plan(row: tuple[Any, ...]) -> Plan:

@@ -1,4 +1,5 @@
-"""The panel's memory in one SQLite file: operations (`memory`), the queue (`queue`), and here starts and ranges.
+"""The panel's memory in one SQLite file: operations (`memory`), the queue (`queue`), the audit trail (`audit`), and
+here starts and ranges.
 
 The backend forgets operations when it restarts, and some as soon as they finish; the panel does not. A
 start's intent is on disk before its POST leaves, so that a panel that dies in between knows afterwards
@@ -16,22 +17,25 @@ from typing import Any, TypeVar
 import msgspec
 
 from panel.domain.gaps import Gap, Range
+from panel.domain.labels import Label, LabelChange
 from panel.domain.observation import Observation
+from panel.domain.queueing import SETTLED
 from panel.domain.requests import (
     UNSETTLED,
-    LoadState,
-    PlanState,
+    EntryState,
     Start,
     StartState,
 )
 from panel.domain.state import Verdict
-from panel.files import private
 from panel.storage import identity, presence, retention
+from panel.storage.audit import AuditStore
+from panel.storage.batches import BatchStore
 from panel.storage.estimates import EstimateStore
+from panel.storage.labels import LabelStore
+from panel.storage.opening import open_database
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
 from panel.storage.queue import QueueStore
-from panel.storage.schema import migrate
 from panel.storage.transactions import at_once, durably, marks
 from panel.storage.writer import Writer
 
@@ -41,6 +45,8 @@ _START = (
     "SELECT starts.key, starts.kind, starts.form, starts.state, starts.operation_id, starts.message, starts.asked_at,"
     " starts.by_whom, starts.owner, starts.attempt FROM starts"
 )
+
+_NOTHING = (StartState.REFUSED, StartState.UNSENT)  # states of starts that have begun nothing, and will not
 
 T = TypeVar("T")
 
@@ -62,14 +68,17 @@ class Storage:
         self.path = path
         self._presence = presence.enter(path)
         try:
-            self._db = _opened(path, patience)
+            self._db = open_database(path, patience)
         except BaseException:
             self._presence.close()
             raise
         self.memory = OperationStore(self._db)
+        self.labels = LabelStore(self._db)
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
+        self.audit = AuditStore(self._db)
         self.queue = QueueStore(self._db)
+        self.batches = BatchStore(self._db)
         self._opened = identity.identity(path)
         self._writer = Writer(self._for_writing, Storage.close)
 
@@ -101,7 +110,8 @@ class Storage:
                 self.memory.remember(*entry)
 
     async def keep(self, days: int) -> None:
-        """Drop what ended longer ago than so many days, now and every hour; runs until cancelled."""
+        """Drop what was deleted, and what ended longer ago than so many days, now and every hour; runs until
+        cancelled."""
         while True:
             if dropped := await self.drop_old(days):
                 log.info("forgot %d operations that ended more than %d days ago", dropped, days)
@@ -110,6 +120,8 @@ class Storage:
     async def drop_old(self, days: int) -> int:
         """How many operations were dropped: a bounded number, and none for one wrong reading of the clock."""
         now, dropped = await self.write(lambda store: store.day_seen(time.time())), 0
+        while now is not None and await self.write(lambda store: store.purge(now)) > 0:
+            pass
         if now is not None and days:
             before = now - days * 86_400
             while dropped < retention.MOST and (batch := await self.write(lambda store: store.drop(before))):
@@ -129,6 +141,25 @@ class Storage:
         """Forget some operations that ended before then; returns how many."""
         with at_once(self._db):
             return self.memory.forget(before, BATCH)
+
+    def purge(self, now: float) -> int:
+        """Drop some of what was deleted and cannot be brought back any more; returns how many operations."""
+        with at_once(self._db):
+            return self.memory.drop(self.labels.ripe(now, BATCH))
+
+    def edit_label(self, operation_id: str, wanted: Label, by_whom: str, at: float) -> tuple[Label, bool]:
+        with at_once(self._db):
+            return self.labels.edit(operation_id, wanted, by_whom, at)
+
+    def change_labels(
+        self, ids: Sequence[str], change: LabelChange, by_whom: str, at: float, *, undo: str, what: str
+    ) -> list[str]:
+        with at_once(self._db):
+            return self.labels.change(ids, change, by_whom, at, undo, what)
+
+    def undo_labels(self, key: str, by_whom: str, at: float) -> list[str] | None:
+        with at_once(self._db):
+            return self.labels.undo(key, by_whom, at)
 
     def write_problem(self) -> str:
         """Why nothing can be written down now; "" when it can, which was tried."""
@@ -180,7 +211,7 @@ class Storage:
         return _start(row) if row else None
 
     def start_for(self, owner: str, attempt: int = 0) -> Start | None:
-        """The start that was made for a load or plan."""
+        """The start that was made for an entry of the queue."""
         row = self._db.execute(f"{_START} WHERE owner = ? AND attempt = ? AND owner != ''", (owner, attempt)).fetchone()
         return _start(row) if row else None
 
@@ -202,9 +233,19 @@ class Storage:
         loads = [start for start in self.unanswered_starts() if start.kind == "data_load"]
         return [start for start in loads if now - start.asked_at < ON_ITS_WAY]
 
+    def sent_since(self, kind: str, heard_at: float) -> int:
+        """How many starts of this kind were sent that a list of workers from `heard_at` (Unix seconds) may not show:
+        sent after it or just before, or a while ago without an answer."""
+        found = self._db.execute(
+            f"SELECT count(*) FROM starts WHERE kind = ? AND asked_at > ? AND state NOT IN ({marks(_NOTHING)})"
+            " AND (asked_at > ? OR state != ?)",
+            (kind, heard_at - ON_ITS_WAY, *_NOTHING, heard_at - SETTLED, StartState.STARTED),
+        )
+        return int(found.fetchone()[0])
+
     def starts_without_operation(self, since: float) -> list[Start]:
         """Starts that have begun an operation of which nothing is written down yet."""
-        missing = "operation_id NOT IN (SELECT id FROM operations)"
+        missing = "operation_id NOT IN (SELECT id FROM operations UNION ALL SELECT operation_id FROM labels)"
         rows = self._db.execute(f"{_START} WHERE state = ? AND asked_at > ? AND {missing}", (StartState.STARTED, since))
         return [_start(row) for row in rows]
 
@@ -235,45 +276,14 @@ class Storage:
         ]
 
     def withdrawn_starts(self) -> list[Start]:
-        """Starts of loads and plans that were cancelled meanwhile, once they are known to have begun an operation,
+        """Starts of the queue's entries that were cancelled meanwhile, once they are known to have begun an operation,
         which is no longer wanted."""
-        unwanted = "state = ? AND operation_id IS NULL"
         rows = self._db.execute(
-            f"{_START} JOIN (SELECT key, attempts FROM loads WHERE {unwanted} UNION ALL"
-            f" SELECT key, 0 FROM plans WHERE {unwanted}) AS owners"
-            " ON starts.owner = owners.key AND starts.attempt = owners.attempts AND owner != '' WHERE starts.state = ?",
-            (LoadState.CANCELLED, PlanState.CANCELLED, StartState.STARTED),
+            f"{_START} JOIN queue ON starts.owner = queue.key AND starts.attempt = queue.attempts AND owner != ''"
+            " WHERE queue.state = ? AND queue.operation_id IS NULL AND starts.state = ?",
+            (EntryState.CANCELLED, StartState.STARTED),
         )
         return [_start(row) for row in rows]
-
-
-def _opened(path: Path, patience: float) -> sqlite3.Connection:
-    private.make_file(path)
-    db = sqlite3.connect(path, isolation_level=None, timeout=10)
-    try:
-        db.execute("PRAGMA busy_timeout = 10000")
-        _write_ahead(db)
-        db.execute("PRAGMA synchronous = NORMAL")
-        migrate(db)
-        db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _write_ahead(db: sqlite3.Connection) -> None:
-    """SQLite does not wait for a lock here, as it does everywhere else: others may be opening the file too."""
-    for _ in range(100):
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as exc:
-            if "locked" not in str(exc):
-                raise
-            time.sleep(0.05)
-        else:
-            return
-    raise sqlite3.OperationalError("The panel's memory stays locked by another program.")
 
 
 def _start(row: tuple[Any, ...]) -> Start:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from panel.domain.connection import Line
 from panel.domain.gaps import Row
-from panel.domain.requests import Load, LoadState, Plan, Start
+from panel.domain.requests import Entry, EntryState, Plan, Start
 from panel.domain.snapshot import Snapshot
 from panel.views.charts import RowView, Span, row_view, span_of
 
@@ -29,7 +29,7 @@ class QueuedLoad:
     """One load, the panel's own or (without `load`) somebody else's. `start`: its present one, while that is not
     confirmed."""
 
-    load: Load | None
+    load: Entry | None
     snapshot: Snapshot | None
     start: Start | None
 
@@ -46,7 +46,7 @@ class QueueView:
 class PlanStep:
     """One load of a plan; `at`: its percentage."""
 
-    load: Load
+    load: Entry
     snapshot: Snapshot | None
     at: float
 
@@ -71,7 +71,7 @@ def stored_view(
 
 
 def queue_view(
-    own: Sequence[Load],
+    own: Sequence[Entry],
     running: Sequence[Snapshot],
     operations: Mapping[str, Snapshot],
     starts: Mapping[str, Start],
@@ -83,16 +83,16 @@ def queue_view(
     others = [QueuedLoad(None, snapshot, None) for snapshot in running if snapshot.id not in operations]
     ours = [QueuedLoad(load, operations.get(load.operation_id or ""), starts.get(load.key)) for load in own]
     # One that is not confirmed holds the queue until a person decides.
-    return QueueView(others + ours, bool(own) and all(load.state is LoadState.WAITING for load in own) and uncertain)
+    return QueueView(others + ours, bool(own) and all(load.state is EntryState.WAITING for load in own) and uncertain)
 
 
 def plan_view(
-    plan: Plan, loads: Sequence[Load], operations: Mapping[str, Snapshot], start: Start | None, now: float
+    plan: Plan, loads: Sequence[Entry], operations: Mapping[str, Snapshot], start: Start | None, now: float
 ) -> PlanView:
     """`operations`: those of the loads that have begun, by id; `start`: that of the training."""
     steps = []
     for load in loads:
         snapshot = operations.get(load.operation_id or "")
-        at = 100.0 if load.state is LoadState.DONE else min(snapshot.percentage, 99.0) if snapshot else 0.0
+        at = 100.0 if load.state is EntryState.DONE else min(snapshot.percentage, 99.0) if snapshot else 0.0
         steps.append(PlanStep(load, snapshot, at))
     return PlanView(plan, steps, int(sum(step.at for step in steps) / (len(steps) + 1)), now, plan.open, start)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from panel.domain.attention import WANTING
 from panel.domain.connection import Line
 from panel.domain.observation import Observation
-from panel.domain.requests import Load, LoadState, Plan, Start
+from panel.domain.requests import Entry, EntryState, Plan, Start
 from panel.domain.system_health import Link, chain, trouble
 from panel.domain.workers import Worker, WorkerList
 from panel.views.operation import OperationView
@@ -28,7 +28,7 @@ class HomeView:
     silent: bool
     asking: bool
     now: float
-    waiting: list[Load]
+    waiting: list[Entry]
     plans: list[Plan]
     more: int = 0  # that run and are not shown
 
@@ -67,7 +67,7 @@ def home_view(
     ended: list[OperationView],
     line: Line,
     starts: list[Start],
-    loads: Sequence[Load],
+    loads: Sequence[Entry],
     plans: list[Plan],
     now: float,
 ) -> HomeView:
@@ -80,7 +80,7 @@ def home_view(
         silent=line.failing_since is not None,
         asking=line.answered_at is None,
         now=now,
-        waiting=[load for load in loads if load.state is LoadState.WAITING],
+        waiting=[load for load in loads if load.state is EntryState.WAITING],
         plans=plans,
     )
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from panel.adapters import KINDS
 from panel.domain.connection import Line as Known
 from panel.domain.observation import Cancel, Observation
-from panel.domain.requests import Load
+from panel.domain.requests import Entry
 from panel.domain.state import State
 from panel.domain.state import Verdict as Judged
 from panel.domain.values import utc
@@ -141,8 +141,24 @@ class QueuedLoad(BaseModel):
     asked_at: datetime
 
 
+class QueueEntry(BaseModel):
+    """A start in the queue."""
+
+    key: str
+    place: int = Field(description="1 is the first of all that wait or run.")
+    kind: str
+    state: str = Field(description="waiting, starting, running or unconfirmed.")
+    held: bool = Field(description="It does not start before it is released.")
+    form: dict[str, str] = Field(description="What was asked for, as it is typed into a form.")
+    message: str
+    by_whom: str
+    operation_id: str | None = Field(description="Once it runs.")
+    asked_at: datetime
+
+
 class Queue(BaseModel):
-    loads: list[QueuedLoad]
+    loads: list[QueuedLoad] = Field(description="The data loads among the entries.")
+    entries: list[QueueEntry]
 
 
 def operation(observation: Observation, verdict: Judged) -> Operation:
@@ -160,7 +176,7 @@ def details(observation: Observation, verdict: Judged, epochs: bool) -> Details:
     )
 
 
-def queued(load: Load, place: int) -> QueuedLoad:
+def queued(load: Entry, place: int) -> QueuedLoad:
     return QueuedLoad(
         key=load.key,
         place=place,
@@ -169,6 +185,21 @@ def queued(load: Load, place: int) -> QueuedLoad:
         timeframe=load.form.get("timeframe", ""),
         operation_id=load.operation_id or None,
         asked_at=utc(load.asked_at) or UNKNOWN,
+    )
+
+
+def entry(queued: Entry, place: int) -> QueueEntry:
+    return QueueEntry(
+        key=queued.key,
+        place=place,
+        kind=queued.kind,
+        state=queued.state,
+        held=queued.held,
+        form={name: value for name, value in queued.form.items() if value},
+        message=queued.message,
+        by_whom=queued.by_whom,
+        operation_id=queued.operation_id or None,
+        asked_at=utc(queued.asked_at) or UNKNOWN,
     )
 
 

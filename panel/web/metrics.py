@@ -108,7 +108,7 @@ class PanelCollector(Collector):
             "ktrdr_panel_readers_dropped", "Streams whose reader took nothing for too long.", hub.dropped
         )
         yield GaugeMetricFamily(
-            "ktrdr_panel_queue", "Data loads that wait or run.", len(self.storage.queue.open_loads())
+            "ktrdr_panel_queue", "Starts in the queue that wait or run.", self.storage.queue.count()
         )
         yield GaugeMetricFamily("ktrdr_panel_memory_bytes", "Size of the panel's memory on disk.", self._size())
 

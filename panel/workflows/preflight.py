@@ -29,7 +29,8 @@ Period = tuple[float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was checked. RED: what is started would fail; AMBER: it starts, but."""
+    """One thing that was checked. RED: what is started would fail; AMBER: it starts, but. `waits`: it is about a
+    worker, and a start waits for one in the queue."""
 
     level: str
     subject: str
@@ -38,6 +39,7 @@ class Line:
     loading: Snapshot | None = None
     load: dict[str, str] | None = None  # the load that would mend it
     details: tuple[str, ...] = ()
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,13 @@ class Preflight:
     @property
     def can_plan(self) -> bool:
         """Whether loads alone would make it run."""
-        return self.kind == "training" and bool(self.missing) and all(x.load for x in self.lines if x.level == RED)
+        mended = all(line.load or line.waits for line in self.lines if line.level == RED)
+        return self.kind == "training" and bool(self.missing) and mended
+
+    @property
+    def waits(self) -> bool:
+        """Whether a start would wait in the queue."""
+        return any(line.waits for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +189,19 @@ def worker_lines(listed: WorkerList, kind: str, now: float) -> list[Line]:
     """Whether a worker would take it, by the list of some seconds ago; nothing while that is not known."""
     if not listed.fresh(now):
         return []
-    able = [worker for worker in listed.workers if kind in worker.kind or (kind == "training" and worker.trains)]
+    able = [worker for worker in listed.workers if worker.does(kind)]
     if any(worker.status == "available" for worker in able):
         return [Line(OK, "A worker", "is free.")]
     busy = next((worker for worker in able if worker.operation_id), None)
     if busy is not None:
-        return [
-            Line(AMBER, "No worker", f"is free: {busy.id} works on {busy.operation_id}. A start is refused until then.")
-        ]
+        text = f"is free: {busy.id} works on {busy.operation_id}. The start waits in the queue."
+        return [Line(AMBER, "No worker", text, waits=True)]
     if any(worker.status == "busy" for worker in able):
-        return [Line(AMBER, "No worker", "is free: a start is refused until one is.")]
+        return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]
     last = listed.last_trainer() if kind == "training" else None
     since = f" {last[0]} was listed last {ago(last[1], now)}." if last else ""
-    return [Line(RED, f"No {kind} worker", f"is registered with the backend, so the start would be refused.{since}")]
+    text = f"is registered with the backend.{since} The start waits in the queue for one."
+    return [Line(RED, f"No {kind} worker", text, waits=True)]
 
 
 def dates_of(given: dict[str, str]) -> Period:

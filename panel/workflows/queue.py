@@ -1,39 +1,53 @@
-"""Data loads one after another, and plans that load what is missing and then train.
+"""The queue of starts: each waits on disk until it can run, and is then started exactly once.
 
-Two loads at once collide at the backend: they share a connection and a place for their progress. So each
-load waits in a queue on disk until no other runs, also none that somebody else started, and is then started
-exactly once. A plan is a training that waits for loads of its own.
+A data load waits until no other runs, also none that somebody else started: two at once share a connection and a place
+for their progress at the backend. A training or backtest waits for a free worker. What is due is decided in
+`panel.domain.queueing`; how a start stays one start, in `panel.workflows.starting`.
 """
 
 import asyncio
 import logging
+import sqlite3
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import TypeVar
 
-from panel.adapters import KINDS
-from panel.backend.catalogue import Catalogue
+from panel.adapters import KINDS, NEEDS
 from panel.backend.ktrdr import Ktrdr
-from panel.domain.events import EventBus, OperationsListed, QueueChanged, StartsChanged
-from panel.domain.gaps import DAY
-from panel.domain.requests import Load, LoadState, Plan, PlanState, Start, StartState
-from panel.domain.values import moment
+from panel.domain.events import EventBus, OperationEnded, OperationsListed, QueueChanged, StartsChanged, WorkersChanged
+from panel.domain.queueing import MAX_ENTRIES, due, free_workers, means_later
+from panel.domain.requests import Entry, EntryState, Start, StartState
 from panel.domain.verdict import State
-from panel.errors import CLIClientError
-from panel.monitoring.poller import Monitor
+from panel.errors import CLIClientError, InvalidForm
+from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.workflows.commands import Commands
 from panel.workflows.starting import StartWorkflow, new_key
 
-ROUND = 1.0  # seconds between looks at what the first load has come to
-DECIDED_WITHIN = 3.0  # seconds that a submit waits to learn whether its load begins at once
-BUSY_WORDS = ("one at a time", "busy")  # of a refusal that only means: later
+ROUND = 1.0  # seconds between looks while anything waits or runs
+IDLE_ROUND = 5.0  # … while nothing does: a command line may have added something
+DECIDED_WITHIN = 3.0  # seconds that a submit waits to learn whether its start begins at once
+WORKERS_EVERY = 3.0  # seconds between questions about the workers while something waits for one that may be free
+REFUSED_PAUSE = 5.0  # seconds after a refusal that means "later"
+
+_ALONE = tuple(kind for kind, need in NEEDS.items() if need.alone)
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-class LoadQueue:
-    """The queue. Start with `run` in a task."""
+class QueueFull(CLIClientError):
+    """Nothing was added."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The queue is full: {MAX_ENTRIES:,} starts wait in it already.", sent=False)
+
+
+class Queue:
+    """Start with `run` in a task."""
 
     def __init__(
         self,
@@ -42,7 +56,6 @@ class LoadQueue:
         starting: StartWorkflow,
         relay: Monitor,
         commands: Commands,
-        catalogue: Catalogue,
         turn: ProcessLock,
         events: EventBus,
     ) -> None:
@@ -51,77 +64,63 @@ class LoadQueue:
         self._starting = starting
         self._relay = relay
         self._commands = commands
-        self._catalogue = catalogue
         self._turn = turn
         self._events = events
         self._due = asyncio.Event()
-        self._news = asyncio.Event()  # set, and replaced, whenever a load's fate may have been decided
+        self._news = asyncio.Event()  # set, and replaced, whenever an entry's fate may have been decided
+        self._not_before: dict[str, float] = {}  # kind -> monotonic: the backend has just said "later"
+        self._asked_at = -WORKERS_EVERY  # when the workers were asked for here, monotonic
         events.subscribe(StartsChanged, lambda _: self.wake())
         events.subscribe(OperationsListed, lambda _: self._notify())
+        events.subscribe(OperationEnded, lambda _: self._due.set())
+        events.subscribe(WorkersChanged, lambda _: self._due.set())
 
-    def add(self, key: str, form: dict[str, str]) -> Load:
-        """Queue a load, once for each key."""
-        load = self._store.queue.add_load(key, form)
-        self.wake()
-        return load
+    async def add(self, kind: str, key: str, form: Mapping[str, str], by_whom: str = "the panel") -> Entry:
+        """Queue a start, once for each key. Raises QueueFull."""
+        entry = await self._write(lambda store: store.queue.add(key, kind, dict(form), by_whom))
+        if entry is None:
+            raise QueueFull
+        return entry
 
-    def load(self, key: str) -> Load | None:
-        return self._store.queue.load(key)
+    def entry(self, key: str) -> Entry | None:
+        return self._store.queue.entry(key)
 
-    def open_loads(self) -> list[Load]:
-        """What waits or runs, in the order of its start."""
-        return self._store.queue.open_loads()
+    def open(self, kind: str = "") -> list[Entry]:
+        """What waits or runs, in the order of its start; of one kind, or of all."""
+        return self._store.queue.open(kind)
 
-    async def decided(self, load: Load) -> Load:
-        """The load once it has begun, was refused or has to wait for another; as it is after DECIDED_WITHIN."""
+    async def decided(self, entry: Entry) -> Entry:
+        """The entry once it has begun, was refused or has to wait; as it is after DECIDED_WITHIN."""
         with suppress(asyncio.TimeoutError):
             async with asyncio.timeout(DECIDED_WITHIN):
-                while load.state is LoadState.STARTING or (load.state is LoadState.WAITING and not self.others()):
-                    await self._news.wait()
-                    load = self._store.queue.load(load.key) or load
-        return load
-
-    def _notify(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
-
-    def plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]]) -> Plan:
-        """Load these, then train."""
-        plan = self._store.queue.add_plan(key, form, loads)
-        self.wake()
-        return plan
+                while True:
+                    news = self._news
+                    entry = self.entry(entry.key) or entry
+                    if entry.state is not EntryState.STARTING and not (entry.waiting and self._may_start(entry)):
+                        break
+                    await news.wait()
+        return entry
 
     async def cancel(self, key: str) -> None:
-        """Take a load out of the queue, or cancel it when it runs; one that is just being started is cancelled
-        as soon as it is known what it began. Raises CLIClientError."""
-        load = self._store.queue.load(key)
-        if load is None or not load.open:
-            return
-        if load.operation_id:
-            await self._stop_operation(load.operation_id)
-        self._store.queue.settle_load(key, LoadState.CANCELLED, operation_id=load.operation_id)
-        start = self._store.start_for(key, load.attempts)
-        if load.state is LoadState.UNCONFIRMED and start is not None:  # the person knows that, and decides
-            await self._starting.dismiss(start.key)
-        self.wake()
+        """Take an entry out of the queue, or cancel it when it runs; one that is just being started is cancelled as
+        soon as it is known what it began. Raises CLIClientError."""
+        while (entry := self.entry(key)) is not None and entry.open:
+            begun = entry.operation_id
+            if begun:
+                await self._stop_operation(begun)
+            if await self._write(lambda store, begun=begun: store.queue.withdraw(key, begun)):  # type: ignore[misc]
+                start = self._store.start_for(key, entry.attempts)
+                if entry.state is EntryState.UNCONFIRMED and start is not None:  # the person knows that, and decides
+                    await self._starting.dismiss(start.key)
+                return
 
-    async def cancel_plan(self, key: str) -> None:
-        plan = self._store.queue.plan(key)
-        if plan is None or not plan.open:
-            return
-        self._store.queue.settle_plan(key, PlanState.CANCELLED)
-        start = self._store.start_for(key)
-        if plan.state is PlanState.UNCONFIRMED and start is not None:
-            await self._starting.dismiss(start.key)
-        failed: CLIClientError | None = None
-        for load in self._store.queue.loads_of(key):
-            try:
-                await self.cancel(load.key)
-            except CLIClientError as exc:
-                failed = exc
-        self.wake()
-        if failed is not None:
-            raise failed
+    async def hold(self, key: str, held: bool) -> None:
+        """Keep a waiting entry back, or let it go again."""
+        await self._write(lambda store: store.queue.hold(key, held))
+
+    async def move(self, key: str, where: str) -> None:
+        """A waiting entry "up" or "down" by one, or to the "top"."""
+        await self._write(lambda store: store.queue.move(key, where))
 
     async def run(self) -> None:
         """Until cancelled. What was waiting when the panel stopped goes on."""
@@ -129,27 +128,39 @@ class LoadQueue:
             self._due.clear()
             try:
                 await self._round()
-            except CLIClientError as exc:
-                log.info("queue waits: %s", exc.message)
-            idle = (
-                not self._store.queue.open_loads()
-                and not self._store.queue.open_plans()
-                and not self._store.withdrawn_starts()
-            )
+            except (CLIClientError, sqlite3.Error) as exc:
+                log.info("queue waits: %s", exc)
+            idle = not self._store.queue.count() and not self._store.withdrawn_starts()
             with suppress(asyncio.TimeoutError):
-                async with asyncio.timeout(
-                    None if idle else ROUND
-                ):  # not `wait_for`: Python 3.11's may swallow a cancel
+                # Not `wait_for`: Python 3.11's may swallow a cancel.
+                async with asyncio.timeout(IDLE_ROUND if idle else ROUND):
                     await self._due.wait()
 
     def wake(self) -> None:
         """Something is another than it was: look at once."""
         self._due.set()
-        self._changed()
-
-    def _changed(self) -> None:
         self._notify()
         self._events.publish(QueueChanged())
+
+    def others(self) -> list[str]:
+        """Ids of data loads that run now, whoever started them."""
+        return [each.snapshot.id for each in self._relay.running() if each.snapshot.kind in _ALONE]
+
+    def _may_start(self, entry: Entry) -> bool:
+        due_now = due(self.open(), NEEDS, free_places(self._store, self._relay), _ALONE if self.others() else ())
+        return any(each.key == entry.key for each in due_now)
+
+    def _notify(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _write(self, action: Callable[[Storage], T]) -> T:
+        done = await self._store.write(action)
+        self.wake()
+        return done
+
+    async def _settle(self, entry: Entry, state: EntryState, message: str = "", begun: str | None = None) -> None:
+        await self._write(lambda store: store.queue.settle(entry.key, state, message, begun))
 
     async def _round(self) -> None:
         for start in self._store.withdrawn_starts():
@@ -159,27 +170,49 @@ class LoadQueue:
                 except CLIClientError as exc:
                     log.info("a withdrawn start is not cancelled yet: %s", exc.message)
                 else:
-                    self._store.queue.mark_withdrawn(start.owner, start.operation_id)
-        queue = self._store.queue.open_loads()
-        for load in queue:
-            if load.state is not LoadState.WAITING:
-                await self._follow(load)
-        queue = self._store.queue.open_loads()
-        waiting = [load for load in queue if load.state is LoadState.WAITING]
-        for operation_id in self.others() if waiting else []:
-            self._relay.wake(operation_id)  # somebody waits for its end
-        if waiting and len(waiting) == len(queue) and not self.others() and not self._in_doubt():
-            with self._turn.taken() as ours:  # a command line may be about to start one
-                if ours and not self._in_doubt() and not await self._started_elsewhere():
-                    await self._start(waiting[0])
-        for plan in self._store.queue.open_plans():
-            await self._advance(plan)
+                    owner, found = start.owner, start.operation_id
+                    await self._write(lambda store, owner=owner, found=found: store.queue.mark_withdrawn(owner, found))  # type: ignore[misc]
+        for entry in self.open():
+            if not entry.waiting:
+                await self._follow(entry)
+        waiting = [entry for entry in self.open() if entry.waiting and not entry.held]
+        if not waiting:
+            return
+        kinds = {entry.kind for entry in waiting}
+        for each in self._relay.running():
+            if each.snapshot.kind in kinds:
+                self._relay.wake(each.snapshot.id)  # something waits for its end
+        await self._ask_for_workers(kinds)
+        blocked = _ALONE if self.others() or self._in_doubt() else ()
+        now = time.monotonic()
+        for entry in due(self.open(), NEEDS, free_places(self._store, self._relay), blocked):
+            if self._not_before.get(entry.kind, now) > now:
+                continue
+            if NEEDS[entry.kind].alone:
+                await self._start_alone(entry)
+            else:
+                await self._start(entry)
 
-    def others(self) -> list[str]:
-        """Ids of data loads that run now, whoever started them."""
-        return [
-            observation.snapshot.id for observation in self._relay.running() if observation.snapshot.kind == "data_load"
-        ]
+    async def _ask_for_workers(self, kinds: set[str]) -> None:
+        """Discovery lists the workers every ten seconds. While one may be free and something waits for it, they are
+        asked for sooner."""
+        listed, now = self._relay.worker_list, time.monotonic()
+        running = [each.snapshot.kind for each in self._relay.running()]
+        for kind in kinds:
+            worker = NEEDS[kind].worker
+            there = sum(each.does(worker) for each in listed.workers) if worker else 0
+            if (
+                there > running.count(kind)
+                and now - self._asked_at >= WORKERS_EVERY
+                and not free_places(self._store, self._relay)[kind]
+            ):
+                self._asked_at = now
+                self._relay.heard_of_workers(await self._ktrdr.workers(READ_TIMEOUT))
+
+    async def _start_alone(self, entry: Entry) -> None:
+        with self._turn.taken() as ours:  # a command line may be about to start one
+            if ours and not self._in_doubt() and not await self._started_elsewhere():
+                await self._start(entry)
 
     def _in_doubt(self) -> bool:
         """Whether a load may be about to begin, also one that a command line sent or that was removed."""
@@ -191,98 +224,55 @@ class LoadQueue:
             await self._relay.look(load.id)
         return bool(self.others())
 
-    async def _start(self, load: Load) -> None:
-        if not self._store.queue.settle_load(load.key, LoadState.STARTING):
+    async def _start(self, entry: Entry) -> None:
+        try:
+            made = KINDS[entry.kind].from_form(entry.form)
+        except InvalidForm as exc:  # as a start's first day that no longer fits
+            await self._settle(entry, EntryState.REFUSED, " ".join(exc.errors.values()))
+            return
+        if not await self._write(lambda store: store.queue.begin(entry.key)):
             return  # it was removed while the backend was asked
-        adapter = KINDS["data_load"].from_form(load.form)
-        start = await self._starting.submit(new_key(), adapter, load.form, owner=load.key, attempt=load.attempts)
-        self._started(load, start)
+        start = await self._starting.submit(
+            new_key(), made, entry.form, entry.by_whom, owner=entry.key, attempt=entry.attempts
+        )
+        await self._started(entry, start)
         if start.state is StartState.STARTED and start.operation_id:
             await self._relay.look(start.operation_id)
         elif start.state in (StartState.UNSENT, StartState.REFUSED):
             await asyncio.sleep(ROUND)
 
-    def _started(self, load: Load, start: Start) -> None:
-        """What has become of the start, written down for its load."""
-        busy = start.state is StartState.REFUSED and any(word in start.message for word in BUSY_WORDS)
+    async def _started(self, entry: Entry, start: Start) -> None:
+        """What has become of the start, written down for its entry."""
+        later = start.state is StartState.REFUSED and means_later(start.message)
         if start.state is StartState.STARTED:
-            self._store.queue.settle_load(load.key, LoadState.RUNNING, operation_id=start.operation_id)
-        elif start.state is StartState.UNSENT or busy:
-            self._store.queue.next_attempt(load.key)  # nothing began: later
+            await self._settle(entry, EntryState.RUNNING, begun=start.operation_id)
+        elif start.state is StartState.UNSENT or later:
+            if later and NEEDS[entry.kind].worker:
+                self._not_before[entry.kind] = time.monotonic() + REFUSED_PAUSE
+            await self._write(lambda store: store.queue.next_attempt(entry.key))
         elif start.state is StartState.REFUSED:
-            self._store.queue.settle_load(load.key, LoadState.REFUSED, start.message)
+            await self._settle(entry, EntryState.REFUSED, start.message)
         elif start.state is StartState.DISMISSED:
-            self._store.queue.settle_load(load.key, LoadState.CANCELLED, start.message)
-        elif start.state is StartState.UNCONFIRMED and load.state is not LoadState.UNCONFIRMED:
-            self._store.queue.settle_load(load.key, LoadState.UNCONFIRMED, start.message)
-        else:
-            return
-        self._changed()
+            await self._settle(entry, EntryState.CANCELLED, start.message)
+        elif start.state is StartState.UNCONFIRMED and entry.state is not EntryState.UNCONFIRMED:
+            await self._settle(entry, EntryState.UNCONFIRMED, start.message)
 
-    async def _follow(self, load: Load) -> None:
-        if load.operation_id is None:
+    async def _follow(self, entry: Entry) -> None:
+        if entry.operation_id is None:
             # The panel stopped in mid-start, or the answer was lost: the start's own record knows more.
-            start = self._store.start_for(load.key, load.attempts)
+            start = self._store.start_for(entry.key, entry.attempts)
             if start is not None:
-                self._started(load, start)
+                await self._started(entry, start)
             else:
-                self._store.queue.settle_load(load.key, LoadState.WAITING)
-                self._changed()
+                await self._settle(entry, EntryState.WAITING)
             return
-        observation = await self._relay.look(load.operation_id)
+        observation = await self._relay.look(entry.operation_id)
         if observation is None:
-            self._store.queue.settle_load(load.key, LoadState.FAILED, "The backend no longer knows this load.")
-            self._changed()
+            await self._settle(entry, EntryState.FAILED, "The backend no longer knows this operation.")
         elif not (verdict := self._relay.verdict(observation)).live:
             good = verdict.state is State.COMPLETED
-            self._store.queue.settle_load(
-                load.key, LoadState.DONE if good else LoadState.FAILED, "" if good else verdict.headline
-            )
-            self._changed()
-
-    async def _advance(self, plan: Plan) -> None:
-        """Start the plan's training once its loads are through and the bars are really there."""
-        loads = self._store.queue.loads_of(plan.key)
-        if plan.state is PlanState.WAITING:
-            bad = next((load for load in loads if not load.open and load.state is not LoadState.DONE), None)
-            if bad is not None:
-                what = f"{bad.form.get('symbol')} {bad.form.get('timeframe')}"
-                self._stop(plan, f"The load of {what} did not succeed, so the training was not started. {bad.message}")
-                return
-            if any(load.open for load in loads):
-                return
-            for load in loads:
-                symbol, timeframe = load.form["symbol"].upper(), load.form["timeframe"]
-                stored = await self._catalogue.range(symbol, timeframe)
-                first, last = moment(plan.form.get("start_date")), moment(plan.form.get("end_date"))
-                if not stored.bars or stored.start is None or stored.end is None:
-                    self._stop(plan, f"The load of {symbol} {timeframe} ended, but no bars are stored.")
-                    return
-                if (first or 0.0) > stored.end or (last or stored.end) + DAY < stored.start:
-                    short = "came back short: no stored bar lies in the training's period."
-                    self._stop(plan, f"{symbol} {timeframe} {short}")
-                    return
-            if not self._store.queue.settle_plan(plan.key, PlanState.STARTING):
-                return  # it was cancelled while the backend was asked
-            training = KINDS["training"].from_form(plan.form)
-            start = await self._starting.submit(new_key(), training, plan.form, owner=plan.key)
-        else:
-            found = self._store.start_for(plan.key)
-            if found is None:  # the panel stopped before the intent was written: nothing was sent
-                self._store.queue.settle_plan(plan.key, PlanState.WAITING)
-                return
-            start = found
-        if start.state is StartState.SENDING:
-            return
-        if start.state is StartState.STARTED:
-            self._store.queue.settle_plan(plan.key, PlanState.STARTED, operation_id=start.operation_id)
-        elif start.state in (StartState.REFUSED, StartState.UNSENT, StartState.DISMISSED):
-            self._stop(plan, start.message)
-        elif plan.state is not PlanState.UNCONFIRMED:
-            self._store.queue.settle_plan(plan.key, PlanState.UNCONFIRMED, start.message)
-        else:
-            return
-        self._changed()
+            ended = EntryState.DONE if good else EntryState.FAILED
+            await self._settle(entry, ended, "" if good else verdict.headline)
 
     async def _stop_operation(self, operation_id: str) -> None:
         """Cancel it, unless it has ended: also in between."""
@@ -294,6 +284,12 @@ class LoadQueue:
                 if exc.status_code != 400 and not exc.unknown:
                     raise
 
-    def _stop(self, plan: Plan, message: str) -> None:
-        self._store.queue.settle_plan(plan.key, PlanState.STOPPED, message)
-        self._changed()
+
+def free_places(store: Storage, monitor: Monitor) -> dict[str, int]:
+    """Kind -> how many more of it may start now, for each kind that needs a worker."""
+    listed, now = monitor.worker_list, time.time()
+    return {
+        kind: free_workers(listed, need.worker, store.sent_since(kind, listed.heard_at or now), now)
+        for kind, need in NEEDS.items()
+        if need.worker
+    }

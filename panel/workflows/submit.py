@@ -1,5 +1,5 @@
 """The one entry for starting something, whether a form, a program or a command line asks: check, ask for confirmation
-where the start would fail or destroy data, then queue a load or start the rest."""
+where the start would fail or destroy data, then queue it or start it at once."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from panel.adapters import KINDS, Kind
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY
-from panel.domain.requests import Load, LoadState, Start, StartState
+from panel.domain.observation import Observation
+from panel.domain.requests import Entry, EntryState, Start, StartState
 from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
 from panel.workflows.backtest_preflight import completed, known_models
 from panel.workflows.preflight import RED, Sources, check_training
-from panel.workflows.queue import LoadQueue
+from panel.workflows.queue import Queue, QueueFull
 from panel.workflows.starting import StartWorkflow, new_key
 
 INSIST, REPLACE = "insist", "replace"  # confirmations: start what would fail; replace stored data
@@ -25,9 +26,9 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The load waits, or its start is not answered yet."""
+    """It waits, or its start is not answered yet."""
 
-    load: Load
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,10 @@ SubmitResult = Started | Queued | Invalid | Refused | NeedsConfirmation | NotSen
 
 
 class SubmitWorkflow:
-    """With `sources`, what would fail or destroy data needs a confirmation; with a queue, loads go there. A command
-    line has neither: it waits for its own turn."""
+    """With `sources`, what would fail or destroy data needs a confirmation; with a queue, loads go there, and so does
+    what is to wait for a worker. A command line has neither: it waits for its own turn."""
 
-    def __init__(self, starts: StartWorkflow, sources: Sources | None = None, queue: LoadQueue | None = None) -> None:
+    def __init__(self, starts: StartWorkflow, sources: Sources | None = None, queue: Queue | None = None) -> None:
         self._starts = starts
         self._sources = sources
         self._queue = queue
@@ -104,9 +105,10 @@ class SubmitWorkflow:
         *,
         confirmations: Collection[str] = (),
         repeatable: bool = False,
+        wait: bool = False,
     ) -> SubmitResult:
         """Start it once for each key. `repeatable`: the button keeps its key, and pressing it again means to try again
-        what was refused or cancelled."""
+        what was refused or cancelled. `wait`: in the queue, if it cannot start now."""
         adapter, values = KINDS[kind], dict(form)
         try:
             made = adapter.from_form(values)
@@ -117,21 +119,26 @@ class SubmitWorkflow:
             asks = _would_fail if which == INSIST else _would_replace
             if why := await asks(self._sources, values):
                 return NeedsConfirmation(which, why)
-        if self._queue is not None and kind == "data_load":
-            return await self._enqueue(self._queue, values, key, repeatable=repeatable)
+        if self._queue is not None and (wait or adapter.need.alone):
+            return await self._enqueue(self._queue, kind, values, key, actor, repeatable=repeatable)
         return result_of(await self._starts.submit(key, made, values, actor))
 
-    async def _enqueue(self, queue: LoadQueue, values: dict[str, str], key: str, *, repeatable: bool) -> SubmitResult:
+    async def _enqueue(
+        self, queue: Queue, kind: str, values: dict[str, str], key: str, actor: str, *, repeatable: bool
+    ) -> SubmitResult:
         if (
             repeatable
-            and (before := queue.load(key)) is not None
-            and before.state in (LoadState.REFUSED, LoadState.CANCELLED)
+            and (before := queue.entry(key)) is not None
+            and before.state in (EntryState.REFUSED, EntryState.CANCELLED)
         ):
             key = new_key()
-        load = await queue.decided(queue.add(key, values))
-        if load.state is LoadState.REFUSED:
-            return Refused(load.message, _blame("data_load", load.message))
-        return Started(load.operation_id) if load.operation_id else Queued(load)
+        try:
+            entry = await queue.decided(await queue.add(kind, key, values, actor))
+        except QueueFull as exc:
+            return NotSent(exc.message)
+        if entry.state is EntryState.REFUSED:
+            return Refused(entry.message, _blame(kind, entry.message))
+        return Started(entry.operation_id) if entry.operation_id else Queued(entry)
 
 
 async def _would_fail(sources: Sources, values: dict[str, str]) -> str:
@@ -162,6 +169,17 @@ async def _would_replace(sources: Sources, values: dict[str, str]) -> str:
         f"({day(stored.start)} to {day(stored.end)}) about {kept:,} would remain. "
         "Without dates nothing is replaced."
     )
+
+
+def asked_before(adapter: type[Kind], start: Start | None, observation: Observation | None) -> dict[str, str]:
+    """What an operation was started with, as somebody would type it; {} when that is not known."""
+    if start is not None:
+        return dict(start.form)
+    if observation is None:
+        return {}
+    snapshot = observation.snapshot
+    about = {"symbol": snapshot.symbol, "timeframe": snapshot.timeframe}
+    return adapter.typed(about | snapshot.parameters | {"strategy_name": snapshot.strategy})
 
 
 def result_of(start: Start) -> SubmitResult:

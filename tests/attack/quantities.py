@@ -154,22 +154,23 @@ def three_thousand_unknown() -> Result:
 
 
 def many_queued() -> Result:
-    """4,800 data loads that wait in the memory."""
+    """4,800 data loads that somebody queues, as far as the queue takes them."""
+    taken: list[int] = []
 
     def remembered(folder: Path, address: str) -> None:
         with closing(Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))) as store:
             form = {"symbol": "EURUSD", "timeframe": "1h", "start_date": "2024-01-01", "end_date": "2024-02-01"}
-            store.queue.add_plan("a" * 22, {"strategy_name": "swing"}, [form] * 4800)
+            taken.append(sum(store.queue.add(f"{n:022}", "data_load", form) is not None for n in range(4800)))
 
     backend = Backend()
     backend.answers["POST /data/acquire/download"] = (503, {"detail": "busy"})
     with world(backend, prepare=remembered) as w:
         w.until(lambda: w.status("/readyz")[0] == 200)
         before = w.stalls("0.05"), w.stalls()
-        slowest, pages = _sampled(w, 5, ("/", "/data", f"/plans/{'a' * 22}"))
+        slowest, pages = _sampled(w, 5, ("/", "/data", "/queue"))
         sizes = {page: len(w.here.get(page).content) for page in pages}
         return Result(
             all(code == 200 for code, _ in pages.values()) and max(sizes.values()) < 1_000_000,
-            f"largest page {max(sizes.values()) / 1e3:.0f} kB, slowest {max(t for _, t in pages.values()) * 1000:.0f} ms; "
+            f"{taken[0]} taken; largest page {max(sizes.values()) / 1e3:.0f} kB, slowest {max(t for _, t in pages.values()) * 1000:.0f} ms; "
             f"{_told(w, before)}",
         )

@@ -34,7 +34,7 @@ def test_a_file_of_version_8_keeps_everything(old):
         assert observation is not None and len(observation.snapshot.epochs) == 2
         assert len(store.memory.readings("op_a")) == len(store.memory.requests("op_a")) == 1
         assert store.paces.promised("op_a") and store.rows()[0][0].symbol == "EURUSD"
-        assert [load.state for load in store.queue.open_loads()] == ["unconfirmed", "waiting"]
+        assert [load.state for load in store.queue.open("data_load")] == ["unconfirmed", "waiting"]
         made = store.start_of("op_a")
         assert made is not None and (made.owner, made.state) == ("", "started")
 
@@ -44,7 +44,7 @@ def test_starts_of_version_8_learn_their_owner(old):
         first, second = (store.start_for("load-key-000000000000", attempt) for attempt in (0, 1))
         assert first is not None and (first.state, first.message) == ("refused", "busy")
         assert second is not None and (second.state, second.by_whom) == ("unconfirmed", "the command line")
-        training = store.start_for("plan-key-000000000000")
+        training = store.start_for("plan-key-000000000000-train")
         assert training is not None and training.operation_id == "op_b"
 
 

@@ -39,7 +39,7 @@ def test_the_800_kilobytes_do_not_go_in(path):
         history = {"epochs": [epochs(done)]}
         keep(store, Observation(snapshot_of(operation("op_a", metrics=history), 1000.0 + done), 1000.0 + done))
     store.close()
-    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 200_000
+    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 300_000
 
 
 def test_recent_and_unfinished(path):
@@ -96,15 +96,58 @@ def test_what_is_known_of_a_start_is_not_unlearned(path):
 
 def test_a_load_that_was_removed_cannot_be_started(path):
     store = Storage(path)
-    store.queue.add_load("k" * 20, {"symbol": "EURUSD"})
-    assert store.queue.settle_load("k" * 20, "cancelled")
-    assert not store.queue.settle_load("k" * 20, "starting")
-    load = store.queue.load("k" * 20)
+    store.queue.add("k" * 20, "data_load", {"symbol": "EURUSD"})
+    assert store.queue.settle("k" * 20, "cancelled")
+    assert not store.queue.begin("k" * 20) and not store.queue.settle("k" * 20, "starting")
+    load = store.queue.entry("k" * 20)
     assert load is not None and load.state == "cancelled"
 
 
 def test_a_plan_is_there_with_all_its_loads_or_not_at_all(path):
     store = Storage(path)
     with pytest.raises(TypeError):
-        store.queue.add_plan("k" * 20, {}, [{"symbol": "EURUSD"}, {"symbol": object()}])  # type: ignore[dict-item]
-    assert store.queue.plan("k" * 20) is None and store.queue.loads_of("k" * 20) == []
+        store.queue.add_plan("k" * 20, {}, [{"symbol": "EURUSD"}, {"symbol": object()}], "")  # type: ignore[dict-item]
+    assert store.queue.plan("k" * 20) is None and store.queue.of_plan("k" * 20) == []
+
+
+def waiting(store: Storage) -> list[str]:
+    return [entry.key for entry in store.queue.open()]
+
+
+def test_the_queue_keeps_its_order_and_can_be_given_another(path):
+    store = Storage(path)
+    for key in "abcd":
+        store.queue.add(key, "training", {})
+    assert waiting(store) == ["a", "b", "c", "d"]
+    store.queue.move("c", "up")
+    assert waiting(store) == ["a", "c", "b", "d"]
+    store.queue.move("d", "top")
+    assert waiting(store) == ["d", "a", "c", "b"]
+    store.queue.move("d", "down")
+    store.queue.move("b", "down")  # it is the last
+    store.queue.move("a", "up")  # it is the first
+    store.queue.move("nobody", "top")
+    assert waiting(store) == ["a", "d", "c", "b"]
+    store.queue.begin("a")
+    store.queue.move("d", "up")  # what runs is not passed
+    assert waiting(store) == ["a", "d", "c", "b"]
+    assert store.queue.add("e", "training", {}) and waiting(store)[-1] == "e"
+
+
+def test_what_is_held_cannot_be_started(path):
+    store = Storage(path)
+    store.queue.add("a", "training", {})
+    store.queue.hold("a", True)
+    assert not store.queue.begin("a")
+    store.queue.hold("a", False)
+    assert store.queue.begin("a") and not store.queue.begin("a")
+
+
+def test_a_full_queue_takes_nothing_more_and_forgets_nothing(path, monkeypatch):
+    monkeypatch.setattr("panel.storage.queue.MAX_ENTRIES", 3)
+    store = Storage(path)
+    assert all(store.queue.add(key, "training", {}) for key in "abc") and store.queue.add("d", "training", {}) is None
+    assert store.queue.add("a", "training", {}) is not None, "it is there already"
+    assert store.queue.add_plan("p", {}, [{"symbol": "EURUSD"}], "") is None and store.queue.plan("p") is None
+    store.queue.settle("b", "done")
+    assert store.queue.add("d", "training", {}) is not None and waiting(store) == ["a", "c", "d"]

@@ -132,8 +132,13 @@ class Lasting(Backend):
         seen_at = time.time() // 10 * 10
         if time.time() < self.served_since + 25 and self.rows:
             return []
+        spare = [
+            {"worker_id": f"spare-{kind}", "worker_type": kind, "status": "available", "current_operation_id": None}
+            | dict.fromkeys(("last_healthy_at", "last_health_check"), stamp(seen_at))
+            for kind in ("training", "backtesting")
+        ]
         busy = [name for name, row in self.rows.items() if row["kind"] not in OWN and self.active(row)]
-        return [
+        return spare + [
             {
                 "worker_id": f"worker-{name}",
                 "worker_type": self.rows[name]["kind"],

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.events import EventBus
@@ -11,7 +10,7 @@ from panel.monitoring.poller import Monitor
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.workflows.commands import Commands
-from panel.workflows.queue import LoadQueue
+from panel.workflows.queue import Queue
 from panel.workflows.starting import StartWorkflow
 
 
@@ -30,12 +29,12 @@ def starts_of(client: AsyncCLIClient, store: Storage, events: EventBus | None = 
     return StartWorkflow(Ktrdr(client), store, events or EventBus())
 
 
-def queue_of(client: AsyncCLIClient, store: Storage) -> tuple[EventBus, LoadQueue]:
+def queue_of(client: AsyncCLIClient, store: Storage) -> tuple[EventBus, Queue]:
     """A queue that does not run, and the bus that it listens to."""
     bus = EventBus()
     ktrdr, monitor = Ktrdr(client), monitor_of(client, store, bus)
-    parts = (starts_of(client, store, bus), monitor, Commands(ktrdr, store, monitor), Catalogue(ktrdr, None))
-    return bus, LoadQueue(ktrdr, store, *parts, ProcessLock(Path("never")), bus)
+    parts = (starts_of(client, store, bus), monitor, Commands(ktrdr, store, monitor))
+    return bus, Queue(ktrdr, store, *parts, ProcessLock(Path("never")), bus)
 
 
 def panel_of(app: Any) -> Any:

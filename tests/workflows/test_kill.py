@@ -132,9 +132,9 @@ def test_nothing_is_doubled_or_lost_when_something_is_killed(tmp_path: Path) -> 
             decide(here, file, memory)
         until(lambda: all_ended(file, memory), 60)
         decide(here, file, memory)
-        waiting = len(rows(memory, "SELECT 1 FROM loads WHERE state = 'waiting'"))
+        waiting = len(rows(memory, "SELECT 1 FROM queue WHERE state = 'waiting'"))
         until(
-            lambda: not rows(memory, "SELECT 1 FROM loads WHERE state IN ('waiting', 'starting', 'running')"),
+            lambda: not rows(memory, "SELECT 1 FROM queue WHERE state IN ('waiting', 'starting', 'running')"),
             60 + 10 * waiting,
         )
         assert set(counts(file).values()) <= {1}, counts(file)

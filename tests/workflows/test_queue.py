@@ -12,12 +12,14 @@ from tests.support.loads import LOAD, ends, load, started
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
 from tests.support.scripted import Backend, operation, percent
+from tests.support.workers import worker
 
 ROUNDS = 0.5  # seconds: several rounds of the queue, in which nothing more may happen
 
 
 @pytest.fixture(autouse=True)
-def quick_queue(monkeypatch):
+def quick_queue(monkeypatch, backend):
+    backend.workers = [worker("w1"), worker("w2", kind="backtesting")]
     monkeypatch.setattr("panel.workflows.queue.ROUND", 0.1)
 
 
@@ -221,7 +223,7 @@ def test_home_tells_of_plans_and_of_loads_that_wait(here, backend):
     load(here, "third" * 4, symbol="TSLA")
     until(lambda: len(started(backend)) == 1)
     read = words(here.get("/").text)
-    assert "Load, then train swing running" in read and "2 loads waiting EURUSD 4h, TSLA 1h" in read
+    assert "Load, then train swing running" in read and "2 in the queue EURUSD 4h, TSLA 1h" in read
     ends(backend, 1, "failed", error_message="Symbol EURUSD not found")
     read = words(here.until("/", lambda text: "did not succeed" in text))
     assert "Load, then train swing The load of EURUSD 1h did not succeed" in read

@@ -52,6 +52,10 @@ class Intent:
     removed: bool = False
     dismissed: bool = False
 
+    @property
+    def queued(self) -> bool:
+        return self.kind == "data_load" or bool(self.form.get("wait"))
+
     def made(self, kind: str, body: dict[str, Any]) -> bool:
         """Whether this start, which reached the backend, is this intent's. Trial runs carry nothing to tell."""
         return kind == self.kind and body.get("start_date") == self.form.get("start_date")
@@ -89,8 +93,11 @@ class Starts(RuleBasedStateMachine):
         times=st.sampled_from((1, 1, 2, 5, 50)),
         wait=st.sampled_from((0.0, 0.03, 0.1, 0.5, 4.0, 35.0)),
         fault=st.sampled_from(("", "", *FAULTS)),
+        queue=st.booleans(),
     )
-    def submit(self, kind: str, strategy: str, symbol: str, times: int, wait: float, fault: str) -> None:
+    def submit(
+        self, kind: str, strategy: str, symbol: str, times: int, wait: float, fault: str, queue: bool = False
+    ) -> None:
         number = len(self.intents)
         day = (date(1990, 1, 1) + timedelta(days=number)).isoformat()
         form = {
@@ -99,6 +106,8 @@ class Starts(RuleBasedStateMachine):
             "backtesting": {"strategy_name": strategy, "start_date": day, "end_date": "2024-01-01", "model_path": "m"},
             "dummy": {},
         }[kind]
+        if queue and kind != "dummy":
+            form["wait"] = "1"
         intent = Intent(f"key-{number:012}", kind, form)
         self.intents.append(intent)
         if fault:
@@ -124,15 +133,20 @@ class Starts(RuleBasedStateMachine):
         operation_id = ids[data.draw(st.integers(0, len(ids) - 1))]  # ids are made by chance
         self._life.post(f"/operations/{operation_id}/cancel", {}, times, wait)
 
-    @precondition(lambda self: self.life and any(intent.kind == "data_load" for intent in self.intents))
+    @precondition(lambda self: self.life and any(intent.queued for intent in self.intents))
     @rule(data=st.data(), wait=st.sampled_from((0.0, 0.1, 4.0)))
-    def remove_load(self, data: st.DataObject, wait: float) -> None:
-        loads = [intent for intent in self.intents if intent.kind == "data_load"]
-        intent = data.draw(st.sampled_from(loads))
-        state = self.one("SELECT state FROM loads WHERE key = ?", intent.key)
+    def remove_from_queue(self, data: st.DataObject, wait: float) -> None:
+        intent = data.draw(st.sampled_from([intent for intent in self.intents if intent.queued]))
+        state = self.one("SELECT state FROM queue WHERE key = ?", intent.key)
         intent.removed = True
         intent.dismissed |= state == "unconfirmed"
-        self._life.post(f"/loads/{intent.key}/cancel", {}, 1, wait)
+        self._life.post(f"/queue/{intent.key}/cancel", {}, 1, wait)
+
+    @precondition(lambda self: self.life and any(intent.queued for intent in self.intents))
+    @rule(data=st.data(), act=st.sampled_from(("hold", "release", "move")))
+    def rearrange(self, data: st.DataObject, act: str) -> None:
+        intent = data.draw(st.sampled_from([intent for intent in self.intents if intent.queued]))
+        self._life.post(f"/queue/{intent.key}/{act}", {"where": "top"}, 1, 0.1)
 
     @precondition(lambda self: self.life and self.intents)
     @rule(data=st.data(), wait=st.sampled_from((0.0, 4.0)))
@@ -248,16 +262,19 @@ class Starts(RuleBasedStateMachine):
         self.until_none(lambda: list(self.line.under_way), 60)  # nobody decides about what is still on its way
         self.until_none(lambda: [task for task in self._life.requests if not task.done()], 60)
         SLOWEST["start found"] = max(SLOWEST["start found"], self.until_none(self.unclear_starts, 130))
-        self.removed_loads_do_not_run()
+        self.removed_ones_do_not_run()
+        for (key,) in self.rows("SELECT key FROM queue WHERE held = 1 AND state = 'waiting'"):
+            self._life.post(f"/queue/{key}/release", {}, 1, 0.1)
         for number, row in enumerate(self.backend.rows.values()):  # no two at the same moment: lists are in order
             row["lasts"] = min(row["lasts"], time.time() - row["created"] - number / 1000)
         self.backend.lasts = dict.fromkeys(PATHS, 1.0)
         SLOWEST["end shown"] = max(SLOWEST["end shown"], self.until_none(self.unknown_ends, 60))
         self.a_person_decides()
-        self.until_none(lambda: self.rows("SELECT * FROM loads WHERE state IN ('waiting', 'starting', 'running')"), 200)
+        self.until_none(lambda: self.rows("SELECT * FROM queue WHERE state IN ('waiting', 'starting', 'running')"), 200)
         for intent in self.intents:
-            if intent.kind == "data_load" and not intent.removed and not intent.dismissed and self.was_taken(intent):
-                if self.state_of(intent) == "refused" and self.line.faults.happened["missing"]:
+            if intent.queued and not intent.removed and not intent.dismissed and self.was_taken(intent):
+                nowhere = intent.form.get("strategy_name") == "nope"
+                if self.state_of(intent) == "refused" and (nowhere or self.line.faults.happened["missing"]):
                     continue  # said at once, with the reason, and nothing was begun
                 assert self.arrived(intent) == 1, f"lost: {intent}, {self.state_of(intent)}"
         self.nothing_happens_twice()
@@ -295,7 +312,7 @@ class Starts(RuleBasedStateMachine):
         )
         return len(near) == 1 and not others and -5 <= row["created"] - asked_at <= 60
 
-    def removed_loads_do_not_run(self) -> None:
+    def removed_ones_do_not_run(self) -> None:
         def running() -> list[str]:
             ids = [
                 self.made_by(i) for i in self.intents if i.removed and not i.dismissed and self.state_of(i) == "started"
@@ -388,7 +405,7 @@ class Starts(RuleBasedStateMachine):
         return dict(self.rows("SELECT id, state FROM operations"))
 
     def key_of(self, intent: Intent) -> str:
-        attempts = self.one("SELECT attempts FROM loads WHERE key = ?", intent.key)
+        attempts = self.one("SELECT attempts FROM queue WHERE key = ?", intent.key)
         made = "SELECT key FROM starts WHERE owner = ? AND attempt = ?"
         return intent.key if attempts is None else self.one(made, intent.key, attempts) or ""
 
@@ -396,7 +413,7 @@ class Starts(RuleBasedStateMachine):
         return self.one("SELECT state FROM starts WHERE key = ?", self.key_of(intent))
 
     def was_taken(self, intent: Intent) -> bool:
-        return self.one("SELECT state FROM loads WHERE key = ?", intent.key) is not None
+        return self.one("SELECT state FROM queue WHERE key = ?", intent.key) is not None
 
     def arrived(self, intent: Intent) -> int:
         return sum(intent.made(kind, body) for kind, body in self.backend.arrived)

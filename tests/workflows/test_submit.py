@@ -36,6 +36,15 @@ def store(tmp_path):
     store.close()
 
 
+async def queued(store: Storage) -> None:
+    """It is written down by another thread."""
+    for _ in range(2000):
+        if store.queue.open():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("nothing was queued")
+
+
 def refuses(backend: Backend, status: int, detail: str) -> None:
     backend.answers["POST /trainings/start"] = (status, {"detail": detail})
 
@@ -73,11 +82,11 @@ async def test_a_submit_waits_for_its_load_until_it_is_decided(client, store):
     asked = asyncio.create_task(
         SubmitWorkflow(starts_of(client, store), queue=queue).submit("data_load", LOAD, KEY, "")
     )
-    await asyncio.sleep(0)
+    await queued(store)
     bus.publish(StartsChanged())
     await asyncio.sleep(0)
-    assert not asked.done() and store.queue.load(KEY).state == "waiting"
-    store.queue.settle_load(KEY, "running", operation_id="op_a")
+    assert not asked.done() and store.queue.entry(KEY).state == "waiting"
+    store.queue.settle(KEY, "running", operation_id="op_a")
     bus.publish(StartsChanged())
     assert await asked == submitted.Started("op_a")
 
@@ -85,12 +94,12 @@ async def test_a_submit_waits_for_its_load_until_it_is_decided(client, store):
 async def test_a_button_that_keeps_its_key_tries_again_after_a_refusal(client, store):
     _, queue = queue_of(client, store)
     submit = SubmitWorkflow(starts_of(client, store), queue=queue)
-    queue.add(KEY, LOAD)
-    store.queue.settle_load(KEY, "refused", "The symbol is not known.")
+    await queue.add("data_load", KEY, LOAD)
+    store.queue.settle(KEY, "refused", "The symbol is not known.")
     again = await submit.submit("data_load", LOAD, KEY, "")
     assert again == submitted.Refused("The symbol is not known.", {"symbol": "The symbol is not known."})
     asked = asyncio.create_task(submit.submit("data_load", LOAD, KEY, "", repeatable=True))
-    await asyncio.sleep(0)
-    assert [load.state for load in store.queue.open_loads()] == ["waiting"]
+    await queued(store)
+    assert [load.state for load in store.queue.open()] == ["waiting"]
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)

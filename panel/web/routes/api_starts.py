@@ -2,10 +2,11 @@
 `Idempotency-Key`, which no page on the internet can make a browser send."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS, Kind
 from panel.domain.requests import ResumeState
@@ -13,6 +14,7 @@ from panel.errors import CLIClientError
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note_start
 from panel.web.respond import actor, problem
 from panel.web.routes.operation import find
 from panel.workflows import submit as submitted
@@ -48,7 +50,11 @@ def _add_start(kind: type[Kind]) -> None:
         before = _sent_before(panel, key)
         if before is not None and not (before[0] == kind.kind and same_request(before[1], values, given)):
             return problem(422, "This Idempotency-Key was sent before with another start.")
-        return _answer(await panel.submit.submit(kind.kind, values, key, actor(request), confirmations=asked.confirm))
+        result = await panel.submit.submit(
+            kind.kind, values, key, actor(request), confirmations=asked.confirm, wait=asked.queue
+        )
+        note_start(request, kind.kind, values, result)
+        return _answer(result)
 
     start.__annotations__["asked"] = body
     router.post(
@@ -68,8 +74,8 @@ for _kind in KINDS.values():
 
 def _sent_before(panel: Panel, key: str) -> tuple[str, dict[str, str]] | None:
     """The kind and form that this key was sent with."""
-    if (load := panel.queue.load(key)) is not None:
-        return "data_load", load.form
+    if (entry := panel.queue.entry(key)) is not None:
+        return entry.kind, entry.form
     start = panel.storage.start(key)
     return (start.kind, start.form) if start is not None else None
 
@@ -79,8 +85,9 @@ def _answer(result: submitted.SubmitResult) -> Response:
         case submitted.Started(operation_id):
             answer = schemas.StartAnswer(state="started", operation_id=operation_id)
             return _told(answer, 201, {"Location": f"/api/operations/{operation_id}"})
-        case submitted.Queued(load):
-            return _told(schemas.StartAnswer(state="queued", queue_key=load.key, message="It waits in the queue."), 202)
+        case submitted.Queued(entry):
+            told = schemas.StartAnswer(state="queued", queue_key=entry.key, message="It waits in the queue.")
+            return _told(told, 202)
         case submitted.Unconfirmed(start):
             return _told(schemas.StartAnswer(state="unconfirmed", message=start.message), 202)
         case submitted.NeedsConfirmation(which, why):
@@ -93,9 +100,49 @@ def _answer(result: submitted.SubmitResult) -> Response:
 
 @router.get("/queue", operation_id="listQueue", summary="What waits or is being started")
 async def queue(panel: PanelDep) -> schemas.Queue:
-    """Data loads in the order in which they start, the first first."""
-    waiting = panel.queue.open_loads()
-    return schemas.Queue(loads=[schemas.queued(load, place) for place, load in enumerate(waiting, 1)])
+    """In the order in which they start, as far as they need the same thing: the first first."""
+    entries = panel.queue.open()
+    loads = [entry for entry in entries if entry.kind == "data_load"]
+    return schemas.Queue(
+        loads=[schemas.queued(load, place) for place, load in enumerate(loads, 1)],
+        entries=[schemas.entry(entry, place) for place, entry in enumerate(entries, 1)],
+    )
+
+
+class Move(BaseModel):
+    where: Literal["up", "down", "top"] = Field(description="Among the entries that wait.")
+
+
+@router.post(
+    "/queue/{key}/move", operation_id="moveQueued", responses=_ACTED, status_code=204, summary="Move a waiting entry"
+)
+async def move(panel: PanelDep, key: str, asked: Move, idempotency_key: IdempotencyKey) -> Response:
+    _known(panel, key)
+    await panel.queue.move(key, asked.where)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/queue/{key}/hold", operation_id="holdQueued", responses=_ACTED, status_code=204, summary="Hold a waiting entry"
+)
+async def hold(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
+    """It does not start before it is released."""
+    _known(panel, key)
+    await panel.queue.hold(key, True)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/queue/{key}/release",
+    operation_id="releaseQueued",
+    responses=_ACTED,
+    status_code=204,
+    summary="Release a held entry",
+)
+async def release(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
+    _known(panel, key)
+    await panel.queue.hold(key, False)
+    return Response(status_code=204)
 
 
 @router.post(
@@ -103,12 +150,11 @@ async def queue(panel: PanelDep) -> schemas.Queue:
     operation_id="cancelQueued",
     responses=_ACTED,
     status_code=204,
-    summary="Cancel a queued load",
+    summary="Cancel a queued start",
 )
 async def cancel_queued(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
     """It leaves the queue; if it runs already, its operation is cancelled."""
-    if panel.queue.load(key) is None:
-        raise HTTPException(404, "There is no such load in the queue.")
+    _known(panel, key)
     try:
         await panel.queue.cancel(key)
     except CLIClientError as exc:
@@ -159,6 +205,11 @@ async def resume(
         raise HTTPException(409, attempt.message)
     observation = panel.monitor.known(operation_id) or observation
     return schemas.operation(observation, panel.monitor.verdict(observation))
+
+
+def _known(panel: Panel, key: str) -> None:
+    if panel.queue.entry(key) is None:
+        raise HTTPException(404, "There is no such entry in the queue.")
 
 
 def _told(answer: schemas.StartAnswer, status: int, headers: dict[str, str] | None = None) -> Response:

@@ -1,27 +1,68 @@
-"""Loads that wait or run, and plans that load and then train."""
+"""The queue of starts, and plans that load and then train."""
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from panel.adapters import KINDS
+from panel.domain.audit import Outcome
 from panel.domain.requests import PlanState
 from panel.errors import CLIClientError, InvalidForm
-from panel.web.panel import PanelDep
-from panel.web.respond import by_htmx, fragment, go, page, typed
+from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note
+from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 
 router = APIRouter()
 
 MAX_PLANNED = 12  # loads of one plan
+MAX_CHOSEN = 1000  # entries of one request
+
+
+@router.get("/queue")
+async def queue(request: Request, panel: PanelDep, part: int = 1) -> HTMLResponse:
+    return page(request, "queue.html", panel.reader.entries(part), stream="queue")
+
+
+@router.post("/queue/{key}/cancel")
+async def cancel_entry(request: Request, panel: PanelDep, key: str) -> Response:
+    return await _cancelled(request, panel, [key])
+
+
+@router.post("/queue-cancel")
+async def cancel_entries(request: Request, panel: PanelDep) -> Response:
+    """Those that were chosen, or with `all` everything that waits."""
+    form = await request.form(max_files=0, max_fields=MAX_CHOSEN + 5)
+    keys = [str(key) for key in form.getlist("key")]
+    if form.get("all"):
+        keys = [entry.key for entry in panel.queue.open() if entry.waiting]
+    return await _cancelled(request, panel, keys)
+
+
+@router.post("/queue/{key}/hold")
+async def hold(request: Request, panel: PanelDep, key: str) -> Response:
+    await panel.queue.hold(key, True)
+    return _done(request)
+
+
+@router.post("/queue/{key}/release")
+async def release(request: Request, panel: PanelDep, key: str) -> Response:
+    await panel.queue.hold(key, False)
+    return _done(request)
+
+
+@router.post("/queue/{key}/move")
+async def move(request: Request, panel: PanelDep, key: str) -> Response:
+    """`where`: up, down or top."""
+    where = (await typed(request)).get("where", "")
+    if where not in ("up", "down", "top"):
+        raise HTTPException(422, "An entry can be moved up, down or to the top.")
+    await panel.queue.move(key, where)
+    return _done(request)
 
 
 @router.post("/loads/{key}/cancel")
 async def cancel_load(request: Request, panel: PanelDep, key: str) -> Response:
-    try:
-        await panel.queue.cancel(key)
-    except CLIClientError as exc:
-        if by_htmx(request):
-            return fragment("fragments/trouble.html", what="The cancel was not accepted", message=exc.message)
-    return Response(status_code=204) if by_htmx(request) else go(request, "/data")
+    """From the data page."""
+    return await _cancelled(request, panel, [key], "/data")
 
 
 @router.post("/plans")
@@ -39,9 +80,12 @@ async def make_plan(request: Request, panel: PanelDep) -> Response:
         loads = [dict(zip(("symbol", "timeframe", "mode", "start_date"), pair, strict=False)) for pair in pairs]
         for load in loads:
             KINDS["data_load"].from_form(load)
+        await panel.plans.add(key, values, loads, actor(request))
     except InvalidForm as exc:
         return _trouble(request, " ".join(exc.errors.values()))
-    panel.queue.plan(key, values, loads)
+    except CLIClientError as exc:
+        return _trouble(request, exc.message)
+    note(request, subject=values["strategy_name"], detail=f"after {len(loads)} loads")
     return go(request, f"/plans/{key}")
 
 
@@ -58,13 +102,34 @@ async def plan(request: Request, panel: PanelDep, key: str) -> Response:
 @router.post("/plans/{key}/cancel")
 async def cancel_plan(request: Request, panel: PanelDep, key: str) -> Response:
     try:
-        await panel.queue.cancel_plan(key)
+        await panel.plans.cancel(key)
     except CLIClientError as exc:
         raise HTTPException(502, f"A load of the plan was not cancelled: {exc.message}") from exc
     return go(request, f"/plans/{key}")
 
 
+async def _cancelled(request: Request, panel: Panel, keys: list[str], back: str = "/queue") -> Response:
+    """Each of them, also after one that could not be cancelled."""
+    problem = ""
+    for key in keys:
+        try:
+            await panel.queue.cancel(key)
+        except CLIClientError as exc:
+            problem = exc.message
+    if problem:
+        note(request, Outcome.REFUSED, detail=problem)
+    if problem and by_htmx(request):
+        return fragment("fragments/trouble.html", what="The cancel was not accepted", message=problem)
+    return _done(request, back)
+
+
+def _done(request: Request, back: str = "/queue") -> Response:
+    """A page that listens to its stream needs no other answer."""
+    return Response(status_code=204) if by_htmx(request) else go(request, back)
+
+
 def _trouble(request: Request, message: str) -> Response:
+    note(request, Outcome.REFUSED, detail=message)
     if by_htmx(request):
         return fragment("fragments/trouble.html", what="No plan was made", message=message)
     raise HTTPException(422, message)

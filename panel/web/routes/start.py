@@ -5,17 +5,23 @@ from fastapi.responses import Response
 
 from panel.adapters import KINDS, Kind
 from panel.adapters.fields import TIMEFRAMES
+from panel.domain.audit import Outcome
+from panel.domain.models import Model
+from panel.domain.queueing import means_later
 from panel.domain.requests import Start, StartState
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
 from panel.errors import CLIClientError
 from panel.views.operation import commands_for
+from panel.web.auth.identity import identity_of
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note, note_start
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 from panel.workflows import submit as submitted
 from panel.workflows.backtest_preflight import check_backtest, known_models, today, with_model
 from panel.workflows.preflight import Preflight, check_training
 from panel.workflows.starting import new_key
+from panel.workflows.submit import asked_before
 
 router = APIRouter()
 
@@ -28,14 +34,12 @@ async def form(request: Request, panel: PanelDep, kind: str) -> Response:
     values = {field.name: field.default for field in adapter.fields}
     again = request.query_params.get("again", "")
     if ID.fullmatch(again):
-        start, observation = panel.storage.start_of(again), panel.monitor.known(again)
-        if start is not None:
-            values |= start.form
-        elif observation is not None:
-            values |= adapter.typed(observation.snapshot.parameters | {"strategy_name": observation.snapshot.strategy})
+        values |= asked_before(adapter, panel.storage.start_of(again), panel.monitor.known(again))
     values |= {k: v for k, v in request.query_params.items() if k in values}
     if "model_path" in values:
-        values = with_model(values, await known_models(panel.sources))
+        # One that is asked for by its path is known, also when it is retired.
+        models = await known_models(panel.sources) if values["model_path"] else await _offered(panel)
+        values = with_model(values, models)
     return await _form(request, panel, adapter, values, {}, new_key())
 
 
@@ -45,27 +49,32 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     values, key = await panel.submit.values(adapter, given), given.get("key", "")
     if not 16 <= len(key) <= 64:
         errors = {"": "This form was out of date. Start again from here."}
+        note(request, Outcome.REFUSED, kind, errors[""])
         return await _form(request, panel, adapter, values, errors, new_key())
     inline = bool(given.get("inline")) and by_htmx(request)
     confirmed = [name for name in (submitted.INSIST, submitted.REPLACE) if given.get(name)]
+    wait = bool(given.get("wait"))
+    inline = inline and adapter.need.alone
     result = await panel.submit.submit(
-        kind, values, key, actor(request), confirmations=confirmed, repeatable=inline and kind == "data_load"
+        kind, values, key, actor(request), confirmations=confirmed, repeatable=inline, wait=wait
     )
-    if inline and kind == "data_load":
+    note_start(request, kind, values, result)
+    if inline:
         return _in_place(result)
     match result:
         case submitted.Started(operation_id):
             return go(request, f"/operations/{operation_id}")
         case submitted.Queued():
-            return go(request, "/data")
+            return go(request, "/data" if adapter.need.alone else "/queue")
         case submitted.Unconfirmed(start):
             return go(request, f"/starts/{start.key}")
         case submitted.Invalid(errors):
             return await _form(request, panel, adapter, values, errors, key)
         case submitted.NeedsConfirmation(which, why):
             return await _form(request, panel, adapter, values, {which: why}, key)
-        case submitted.Refused(_, errors):
-            return await _form(request, panel, adapter, values, errors, new_key())
+        case submitted.Refused(message, errors):
+            later = not wait and means_later(message)
+            return await _form(request, panel, adapter, values, errors, new_key(), wait=later)
         case submitted.NotSent(message):
             errors = {"": f"{message} Nothing was started; what you typed is still here."}
             return await _form(request, panel, adapter, values, errors, new_key(), status=502)
@@ -101,6 +110,9 @@ async def look(request: Request, panel: PanelDep, kind: str) -> Response:
         can_plan=found.can_plan,
         embedded=panel.reader.embedded,
         key=new_key,
+        action=_adapter(kind).action,
+        wait=found.waits,
+        operates=identity_of(request).operates,
     )
 
 
@@ -160,6 +172,7 @@ async def _form(
     key: str,
     status: int = 0,
     checked: Preflight | None = None,
+    wait: bool = False,
 ) -> Response:
     strategies: list[Strategy] = []
     silent = ""
@@ -179,15 +192,23 @@ async def _form(
         commands=commands_for(adapter, values, panel.reader.address),
         errors=errors,
         key=key,
+        wait=wait or bool(checked and checked.waits),
         strategies=strategies,
         silent=silent,
-        models=await known_models(panel.sources) if "model_path" in values and not silent else [],
+        models=await _offered(panel) if "model_path" in values and not silent else [],
         today=today(),
         timeframes=TIMEFRAMES,
         checked=checked,
         new_key=new_key,
-        known=await panel.inventory.known() if adapter.kind == "data_load" and not silent else [],
+        known=await panel.inventory.known() if adapter.need.alone and not silent else [],
     )
+
+
+async def _offered(panel: Panel) -> list[Model]:
+    """Models to choose from: none that is retired."""
+    labels = panel.storage.labels.of_models()
+    retired = {key for key, label in labels.items() if label.retired}
+    return [model for model in await known_models(panel.sources) if model.key not in retired]
 
 
 def _adapter(kind: str) -> type[Kind]:

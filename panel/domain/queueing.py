@@ -1,0 +1,94 @@
+"""Which entries of the queue may start now. Pure.
+
+An entry waits for what it needs: a data load for every other load to end, since two at once disturb each other at the
+backend; a training or backtest for a free worker of its kind. Entries that need different things do not wait for one
+another, and one in doubt holds only those that it could collide with.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from panel.domain.requests import Entry
+from panel.domain.workers import WorkerList
+
+MAX_ENTRIES = 1000  # open ones
+SETTLED = 1.0  # seconds after a start in which the backend may not show its worker as busy yet
+
+_LATER = re.compile(r"one at a time|\bbusy\b|no \w* ?workers? available", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a kind's start needs. `worker`: the kind of worker that does it, "" for none; `alone`: no other of its kind
+    may run."""
+
+    worker: str = ""
+    alone: bool = False
+
+
+def due(
+    entries: Sequence[Entry],
+    needs: Mapping[str, Need],
+    free: Mapping[str, int],
+    blocked: Collection[str],
+) -> list[Entry]:
+    """The entries to start, in order. `entries`: all open ones, the first first; `free`: how many more may start of
+    each kind that needs a worker; `blocked`: kinds of which something runs, or may be about to, that must run alone."""
+    left = Counter(free)
+    under_way = {entry.kind for entry in entries if not entry.waiting}
+    found = []
+    for entry in entries:
+        if not entry.waiting or entry.held:
+            continue
+        need = needs.get(entry.kind, Need())
+        if need.alone:
+            if entry.kind in blocked or entry.kind in under_way:
+                continue
+            under_way.add(entry.kind)
+        elif need.worker:
+            if left[entry.kind] <= 0:
+                continue
+            left[entry.kind] -= 1
+        found.append(entry)
+    return found
+
+
+def free_workers(listed: WorkerList, worker: str, sent: int, now: float) -> int:
+    """How many more may start that need this kind of worker. `sent`: starts of which the list may say nothing yet."""
+    if not listed.fresh(now):
+        return 0
+    return max(sum(each.status == "available" and each.does(worker) for each in listed.workers) - sent, 0)
+
+
+def starts_at(
+    entries: Sequence[Entry],
+    needs: Mapping[str, Need],
+    busy: Mapping[str, Sequence[float | None]],
+    lasts: Callable[[Entry], float | None],
+    now: float,
+) -> dict[str, float]:
+    """Entry -> when it probably starts (Unix seconds), for those of which that can be said. `busy`: for each kind, the
+    seconds until each of its workers, or the one running load, is free; None where that is not known. `lasts`: how long
+    an entry takes, in seconds."""
+    ends: dict[str, list[float | None]] = {kind: list(times) for kind, times in busy.items()}
+    found: dict[str, float] = {}
+    for entry in entries:
+        if not entry.waiting or entry.held or not (needs[entry.kind].worker or needs[entry.kind].alone):
+            continue
+        times = ends.setdefault(entry.kind, [])
+        if not times or any(each is None for each in times):
+            ends[entry.kind] = []  # nothing can be said of this one, nor of any after it
+            continue
+        first = min(range(len(times)), key=lambda at: times[at] or 0.0)
+        begins = times[first] or 0.0
+        found[entry.key] = now + begins
+        length = lasts(entry)
+        times[first] = None if length is None else begins + length
+    return found
+
+
+def means_later(refusal: str) -> bool:
+    """Whether a backend's refusal only means that it is busy."""
+    return _LATER.search(refusal) is not None

@@ -1,0 +1,112 @@
+"""The queue's page: what waits for what, and when it probably starts. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from panel.adapters import KINDS
+from panel.domain.queueing import MAX_ENTRIES
+from panel.domain.requests import Entry, Start
+from panel.domain.workers import WorkerList
+from panel.views.operation import OperationView
+
+PAGE = 50  # entries
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """`place`: among those that wait, 1 is the next; None for what runs. `why`: what it waits for, a clause.
+    `starts_at`: Unix seconds, None where that cannot be said. `start`: its present one, while that is not confirmed."""
+
+    entry: Entry
+    title: str
+    kind: str
+    about: str
+    place: int | None
+    why: str
+    starts_at: float | None
+    view: OperationView | None
+    start: Start | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePageView:
+    entries: Sequence[EntryView]
+    waiting: int
+    running: int
+    page: int
+    pages: int
+    now: float
+    most: int = MAX_ENTRIES
+
+
+def queue_page(
+    entries: Sequence[Entry],
+    page: int,
+    views: Mapping[str, OperationView],
+    starts: Mapping[str, Start],
+    starts_at: Mapping[str, float],
+    free: Mapping[str, int],
+    workers: WorkerList,
+    now: float,
+) -> QueuePageView:
+    """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: workers by kind."""
+    waiting = [entry for entry in entries if entry.waiting]
+    places = {entry.key: place for place, entry in enumerate(waiting, 1)}
+    ordered = [*(entry for entry in entries if not entry.waiting), *waiting]
+    pages = max(-(-len(ordered) // PAGE), 1)
+    page = min(max(page, 1), pages)
+    first: set[str] = set()  # kinds of which an entry before this one waits
+    shown = []
+    for entry in ordered:
+        adapter = KINDS[entry.kind]
+        why = _why(entry, free, workers, now, behind=entry.kind in first) if entry.waiting else ""
+        if entry.waiting and not entry.held:
+            first.add(entry.kind)
+        title, about = _title(entry)
+        shown.append(
+            EntryView(
+                entry,
+                title,
+                adapter.title,
+                about,
+                places.get(entry.key),
+                why,
+                starts_at.get(entry.key),
+                views.get(entry.operation_id or ""),
+                starts.get(entry.key),
+            )
+        )
+    part = shown[(page - 1) * PAGE : page * PAGE]
+    return QueuePageView(part, len(waiting), len(entries) - len(waiting), page, pages, now)
+
+
+def _title(entry: Entry) -> tuple[str, str]:
+    """What it is called, and the market and days it is about."""
+    form = entry.form
+    market = form.get("symbol") or form.get("symbols") or ""
+    market = f"{market.upper()} {form.get('timeframe') or form.get('timeframes') or ''}".strip()
+    days = " to ".join(filter(None, (form.get("start_date", ""), form.get("end_date", ""))))
+    strategy = form.get("strategy_name", "")
+    if not strategy:
+        return market or KINDS[entry.kind].title, days
+    return strategy, " · ".join(filter(None, (market, days)))
+
+
+def _why(entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float, *, behind: bool) -> str:
+    need = KINDS[entry.kind].need
+    if entry.held:
+        return "held"
+    if entry.message:
+        return entry.message
+    if behind:
+        return "after those before it"
+    if need.alone:
+        return "one load runs at a time"
+    if not need.worker:
+        return "about to start"
+    if not workers.fresh(now):
+        return "the workers are not known now"
+    there = [each for each in workers.workers if each.does(need.worker)]
+    if not there:
+        return f"no {need.worker} worker is registered with the backend"
+    return "about to start" if free.get(entry.kind) else "every worker is busy"
