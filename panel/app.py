@@ -170,6 +170,7 @@ def compose(
     """Every component, complete. Listeners of an event are called in the order of this function."""
     memory, embedded, hub, ktrdr = memory_of(settings), not settings.backend, Hub(), Ktrdr(client)
     storage = Storage(memory, LOCK_PATIENCE)
+    storage.only_read()
     catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
     monitor = Monitor(ktrdr, storage, events, hub, client.address)
     inventory = DataInventory(ktrdr, catalogue, storage, events)

@@ -87,6 +87,10 @@ class Storage:
         self._db.close()
         self._presence.close()
 
+    def only_read(self) -> None:
+        """From now on a write over this connection fails: it would wait on the event loop. `write` has another one."""
+        self._db.execute("PRAGMA query_only = 1")
+
     async def write(self, action: Callable[["Storage"], T]) -> T:
         """What the action returns, committed and on disk as far as the action promises. Raises sqlite3.Error, and
         FileGone when the file is not the one that was opened: before the action, or after it, which then counts for

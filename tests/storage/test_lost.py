@@ -23,8 +23,10 @@ from panel.storage.identity import FileGone
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from tests.support.history import DAY, ended, seed
+from tests.support.inside import inside
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
+from tests.support.parts import panel_of
 from tests.support.scripted import operation, percent
 
 FORM = {"key": KEY, "strategy_name": "swing"}
@@ -158,3 +160,8 @@ def test_what_the_panel_keeps_is_readable_by_its_owner_only(tmp_path):
         kept = [*(tmp_path / "data").rglob("*"), tmp_path / "data", *tmp_path.glob("old.db*")]
         assert {file.name for file in kept} > {"panel.db-wal", "panel.turn", "starts", "versions", "operations.db"}
         assert [str(file) for file in kept if file.stat().st_mode & 0o077] == []
+
+
+def test_nothing_can_be_written_on_the_event_loop(address, tmp_path):
+    with inside(tmp_path, address) as here, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        panel_of(here.app).storage.claim(KEY, "training", {}, None)
