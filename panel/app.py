@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -141,7 +142,8 @@ def create_app(settings: Settings) -> ASGIApp:
             await asyncio.to_thread(entrance.load)
             panel = compose(settings, client, events, measured, entrance, trail)
             install(app, panel)
-            tasks = [asyncio.create_task(_kept(run)) for run in _loops(panel)]
+            refused = panel.monitor.recorder.failed
+            tasks = [asyncio.create_task(_kept(run, refused)) for run in _loops(panel)]
             try:
                 yield
             finally:
@@ -186,6 +188,7 @@ def compose(
     """Every component, complete. Listeners of an event are called in the order of this function."""
     memory, embedded, hub, ktrdr = memory_of(settings), not settings.backend, Hub(), Ktrdr(client)
     storage = Storage(memory, LOCK_PATIENCE)
+    storage.only_read()
     catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
     monitor = Monitor(ktrdr, storage, events, hub, client.address)
     inventory = DataInventory(ktrdr, catalogue, storage, events, embedded=embedded)
@@ -233,14 +236,24 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
     more = (panel.plans.run, panel.batches.run, panel.starts.run, panel.publisher.beat, panel.notifications.run)
     audited = partial(panel.audit.run, panel.storage, panel.settings.audit_days)
-    return *loops, *more, panel.access.run, audited, partial(panel.storage.keep, panel.settings.keep_days)
+    return (
+        *loops,
+        *more,
+        panel.access.run,
+        audited,
+        panel.metrics.stalls.run,
+        partial(panel.storage.keep, panel.settings.keep_days),
+    )
 
 
-async def _kept(run: Callable[[], Awaitable[None]]) -> None:
-    """Run until cancelled. An unexpected exception is logged, and the loop starts again after a second."""
+async def _kept(run: Callable[[], Awaitable[None]], refused: Callable[[sqlite3.Error], None]) -> None:
+    """Run until cancelled. An unexpected exception is logged, and the loop starts again after a second. `refused` hears
+    of a memory that cannot be used."""
     while True:
         try:
             await run()
+        except sqlite3.Error as exc:
+            refused(exc)
         except Exception:
             log.exception("a part of the panel broke off and is started again")
             task = asyncio.current_task()

@@ -4,6 +4,7 @@ the cache of what market data files hold."""
 import platform
 import shutil
 import socket
+import sqlite3
 import tempfile
 import time
 from collections import Counter
@@ -11,8 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from pathlib import Path
 
 from panel.accounts import Unreadable
+from panel.app import memory_of
 from panel.backend.connect import embedded_missing
 from panel.backend.decoding import line
 from panel.backend.http import HTTPClient
@@ -20,10 +23,12 @@ from panel.backend.ktrdr import Ktrdr
 from panel.backend.strategies import in_folder
 from panel.cli.tls import context_of
 from panel.domain.formatting import duration
+from panel.domain.memory import remedy
 from panel.domain.workers import Worker
 from panel.errors import CLIClientError, UnsafeSettings
 from panel.password import is_hash
 from panel.settings import BASE_URL, Settings
+from panel.storage import integrity
 
 CLOCKS = 5.0  # seconds that the backend's clock may differ: starts are matched by time
 SCARCE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of free disk
@@ -176,11 +181,23 @@ def _memory(settings: Settings) -> Iterator[Finding]:
             "memory", Grade.FAIL, f"{folder}: {reason}.", "Let this user write there, or set KTRDR_PANEL_DATA_DIR."
         )
         return
-    yield Finding("memory", Grade.OK, f"{folder} can be written to.")
+    yield _integrity(memory_of(settings))
     free = shutil.disk_usage(there).free
     grade = Grade.FAIL if free < TOO_LITTLE else Grade.WARN if free < SCARCE else Grade.OK
     mend = "" if grade is Grade.OK else "Make room, or set KTRDR_PANEL_DATA_DIR to a larger disk."
     yield Finding("disk", grade, f"{free / 1e9:,.1f} GB free.", mend)
+
+
+def _integrity(file: Path) -> Finding:
+    if not file.exists():
+        return Finding("memory", Grade.OK, f"{file.parent.parent} can be written to.")
+    try:
+        why = integrity.damage(file)
+    except sqlite3.Error as exc:
+        return Finding("memory", Grade.WARN, f"{file} cannot be read now: {exc}.", "Try again in a while.")
+    if why:
+        return Finding("memory", Grade.FAIL, f"{file}: {why}.", remedy(why))
+    return Finding("memory", Grade.OK, f"{file} is undamaged and can be written to.")
 
 
 def _reach(settings: Settings) -> Iterator[Finding]:

@@ -21,17 +21,19 @@ from panel.accounts import Unreadable
 from panel.adapters import KINDS, Field, Kind
 from panel.app import create_app, memory_of
 from panel.backend.connect import check
+from panel.cli import backup_command, tls
 from panel.cli import run_operation as command
-from panel.cli import tls
 from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.cli.queue_command import add, queue_command
+from panel.domain.memory import damaged, remedy
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
 from panel.observability import logs
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
+from panel.storage import integrity
 from panel.storage.store import Storage
 
 _FILE = click.Path(path_type=Path)
@@ -84,13 +86,7 @@ def serve(**given: Any) -> None:
         app, context = create_app(settings), tls.context_of(settings)
     except UnsafeSettings as exc:
         raise click.ClickException(str(exc)) from exc
-    try:
-        Storage(memory_of(settings)).close()  # opened again by the app, which could not say it in one sentence
-    except (sqlite3.Error, OSError) as exc:
-        raise click.ClickException(
-            f"The panel's memory in {settings.data_folder} cannot be used: {exc}. "
-            "KTRDR_PANEL_DATA_DIR names another folder."
-        ) from exc
+    _check_memory(memory_of(settings))
     try:
         settings.account_file.read()
     except Unreadable as exc:
@@ -124,6 +120,20 @@ def serve(**given: Any) -> None:
         server.run(sockets=[listener])
     if not server.started:
         raise SystemExit(1)
+
+
+def _check_memory(file: Path) -> None:
+    """The app opens it again, which could not say it in one sentence."""
+    try:
+        # First, because opening it may write to it.
+        why = integrity.damage(file, integrity.AT_START) if file.exists() else ""
+        if not why:
+            Storage(file).close()
+    except (sqlite3.Error, OSError) as exc:
+        why = str(exc)
+    if why:
+        advice = remedy(why) if damaged(why) else "KTRDR_PANEL_DATA_DIR names another folder."
+        raise click.ClickException(f"The panel's memory {file} cannot be used: {why}. {advice}")
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -238,5 +248,7 @@ def _market_data() -> Path:
 
 
 main.add_command(import_command(_market_data))
+for _command_of_backups in backup_command.commands(lambda backend: settings_or_exit(backend=backend)):
+    main.add_command(_command_of_backups)
 for _each in (user, token, audit, queue_command(settings_or_exit)):
     main.add_command(_each)

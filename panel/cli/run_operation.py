@@ -28,6 +28,7 @@ from panel.cli.recording import entry
 from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
 from panel.domain.gaps import LENGTHS, gaps, left_by
+from panel.domain.memory import damaged, remedy
 from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
 from panel.errors import CLIClientError
@@ -73,9 +74,9 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
         console.print(f"{title}: {escape(exc.message)}", style="red", highlight=False)
         return FAILED
     except (sqlite3.Error, OSError) as exc:
-        console.print(
-            f"The panel's memory in {settings.data_folder} cannot be written: {escape(str(exc))}", style="red"
-        )
+        advice = remedy(str(exc)) if damaged(str(exc)) else ""
+        said = f"The panel's memory {memory_of(settings)} cannot be used: {exc}. {advice}".strip()
+        console.print(escape(said), style="red", highlight=False)
         return FAILED
     finally:
         interrupted()

@@ -4,6 +4,7 @@ A new reaction (another notification channel, say) is one more subscription; no 
 """
 
 import logging
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,5 +131,7 @@ class EventBus:
         for listener in self._listeners.get(type(event), ()):
             try:
                 listener(event)
+            except sqlite3.Error as exc:  # every page says so; a traceback for each event would say no more
+                log.warning("a listener cannot read the memory: %s", exc)
             except Exception:
                 log.exception("a listener failed on %s", type(event).__name__)

@@ -10,6 +10,7 @@ from itertools import takewhile
 
 from panel.domain.connection import Line
 from panel.domain.formatting import many
+from panel.domain.memory import damaged, remedy
 from panel.domain.observation import Observation
 from panel.domain.state import State
 from panel.domain.workers import WorkerList
@@ -51,9 +52,12 @@ class Link:
 
 def memory_link(since: float, why: str) -> Link:
     """The memory takes nothing since then."""
+    if damaged(why):
+        advice = f"What happens is still shown, but not remembered. No start is sent. {remedy(why)}"
+        return Link("Panel to memory", RED, "Memory damaged", f"The panel's memory is damaged: {why}.", since, advice)
     advice = (
         "What happens is still shown, and written as soon as that is possible. No start is sent meanwhile. "
-        "Look whether its disk is full, or another program holds the file."
+        f"{remedy(why)}"
     )
     return Link(
         "Panel to memory", RED, "Memory not writable", f"The panel cannot write its memory: {why}.", since, advice

@@ -17,6 +17,7 @@ from pathlib import Path
 from panel.embedded import record, strategy
 from panel.embedded.ledger import ACTIVE, Ledger, Row, stamp
 from panel.embedded.processes import Processes
+from panel.files import private
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 KINDS = ("training", "data_load", "backtesting", "dummy")
@@ -47,7 +48,7 @@ class Backend:
 
     def open(self) -> None:
         for name in ("data", "strategies", "models", "checkpoints", "logs", "slots"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.folder / name)
         self.ledger.create()
         for kind in KINDS:
             self.sweep(kind)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from panel.files import private
+
 ACTIVE = ("pending", "running", "resuming")
 
 _SCHEMA = """
@@ -38,7 +40,7 @@ class Ledger:
         self.file = file
 
     def create(self) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        private.make_file(self.file)
         with self._open() as db:
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(_SCHEMA)

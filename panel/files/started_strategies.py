@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from panel.files import private
 from panel.files.strategy_folder import digest
 from panel.files.strategy_yaml import read_text
 
@@ -51,7 +52,8 @@ def _file_of(key: str) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(file.parent)
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    draft.write_text(text, "utf-8", newline="")
+    with open(draft, "x", encoding="utf-8", newline="", opener=private.opener) as out:
+        out.write(text)
     os.replace(draft, file)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from panel.files import private
 from panel.files.strategy_yaml import MAX_BYTES, Refused, is_plain_name, read_text
 
 VERSIONS = 50  # that are kept of each file
@@ -147,9 +148,10 @@ class StrategyFolder:
 
     def _keep(self, name: str, text: str) -> str:
         folder = self._versions / name
-        folder.mkdir(parents=True, exist_ok=True)
+        private.make_folder(folder)
         kept = f"{datetime.now(UTC):{_MOMENT}}-{digest(text)[:12]}"
-        (folder / f"{kept}.yaml").write_text(text, "utf-8", newline="")
+        with open(folder / f"{kept}.yaml", "w", encoding="utf-8", newline="", opener=private.opener) as out:
+            out.write(text)
         for version in self.versions(name)[VERSIONS:]:
             (folder / f"{version.id}.yaml").unlink(missing_ok=True)
         return kept

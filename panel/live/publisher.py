@@ -7,7 +7,9 @@ Topics are what pages are about: `line` (every page), `home`, `workers`, `queue`
 
 import asyncio
 import json
+import sqlite3
 import time
+from collections.abc import Callable
 from typing import Any
 
 from panel.domain import events
@@ -37,6 +39,7 @@ class Publisher:
         self._map: object = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
         self._silent = False  # the backend, when home was last drawn because of it
+        self._cards: set[str] = set()  # operations that home shows as running
         self._turned: set[str] = set()  # operations that home shows as wanting attention, for now
         self._links: list[tuple[object, ...]] = []  # what the system health was last drawn from
         self._drawn: dict[tuple[str, str], str] = {}
@@ -101,11 +104,11 @@ class Publisher:
 
     def _operation_changed(self, event: events.OperationChanged) -> None:
         observation, verdict, snapshot = event.observation, event.verdict, event.observation.snapshot
-        if verdict.live:
+        if verdict.live and snapshot.id in self._cards:
             view = self._reader.operation(observation, estimated=bool(self._hub.readers("home")))
             card = partial(f"card-{snapshot.id}", draw("fragments/card.html", view))
             self._hub.publish("home", f"card-{snapshot.id}", frame(card))
-        else:
+        elif not verdict.live:
             self._hub.drop("home", f"card-{snapshot.id}")
         if snapshot.kind == "data_load":
             self._stored_changed()
@@ -139,7 +142,7 @@ class Publisher:
     def _listed(self) -> None:
         if not self._lists_due:
             self._lists_due = True
-            asyncio.get_running_loop().call_soon(self._lists)
+            asyncio.get_running_loop().call_soon(self._drawn_later, self._lists)
         if self._hub.readers("listing"):
             self._hub.publish("listing", "listed", LISTED)
 
@@ -147,7 +150,13 @@ class Publisher:
         """Drawn soon, once for many changes."""
         if not self._stored_due and self._hub.topics:
             self._stored_due = True
-            asyncio.get_running_loop().call_later(0.3, self._stored)
+            asyncio.get_running_loop().call_later(0.3, self._drawn_later, self._stored)
+
+    def _drawn_later(self, drawing: Callable[[], None]) -> None:
+        try:
+            drawing()
+        except sqlite3.Error as exc:  # the line tells it
+            self._monitor.recorder.failed(exc)
 
     def _labels_changed(self, event: events.LabelsChanged) -> None:
         for operation_id in event.ids:
@@ -227,7 +236,9 @@ class Publisher:
 
     def _lists(self) -> None:
         self._lists_due = False
-        html = draw("fragments/lists.html", self._reader.home())
+        home = self._reader.home()
+        self._cards = {item.snapshot.id for item in (*home.running, *home.stuck)}
+        html = draw("fragments/lists.html", home)
         self._hub.drop("home")
         self._hub.publish("home", "lists", frame(partial("lists", html)))
 

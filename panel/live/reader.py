@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from panel.adapters import KINDS, NEEDS
 from panel.backend.catalogue import Catalogue
@@ -50,6 +50,7 @@ from panel.views.queue import QueuePageView, queue_page
 from panel.workflows.capacity import free_places
 from panel.workflows.resuming import ResumeWorkflow
 
+SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
 NEIGHBOURS = 12  # runs from which one is told apart on its own page
 KEPT_DIFFERENCES = 2000  # operations
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
@@ -85,15 +86,18 @@ class Reader:
 
     def home(self) -> HomeView:
         """What wants attention, what runs, and what ended lately."""
-        now, monitor, running = time.time(), self.monitor, self.monitor.running()
-        listed = {observation.snapshot.id for observation in running}
+        now, monitor, every = time.time(), self.monitor, self.monitor.running()
+        running = every[:SHOWN_RUNNING]
         unwritten = self.monitor.recorder.unwritten_ends()
-        listed |= {each.snapshot.id for each in unwritten}
+        listed = {each.snapshot.id for each in unwritten}
         stored = self.storage.memory.ended(LOOKED_THROUGH)
-        ended = [*unwritten, *(each for each in stored if each.snapshot.id not in listed)]
+        ended = [
+            *unwritten,
+            *(each for each in stored if not (each.snapshot.id in listed or monitor.polled(each.snapshot.id))),
+        ]
         wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
-        return home_view(
-            self.operations(running, estimated=True),
+        view = home_view(
+            self.operations(running, estimated=ESTIMATED),
             self.operations([each for each, _ in wanting[:RECENT]]),
             self.operations([each for each, _ in others[:RECENT]]),
             monitor.line,
@@ -102,6 +106,7 @@ class Reader:
             self.storage.queue.told_plans(now - 86_400),
             now,
         )
+        return replace(view, more=len(every) - len(running))
 
     def stored(self) -> StoredView:
         loading = self.loading()
@@ -204,10 +209,10 @@ class Reader:
             differs=self._differs.get(snapshot.id, ""),
         )
 
-    def operations(self, observations: Sequence[Observation], *, estimated: bool = False) -> list[OperationView]:
-        """Several on one page, which tells them apart."""
+    def operations(self, observations: Sequence[Observation], *, estimated: int = 0) -> list[OperationView]:
+        """Several on one page, which tells them apart; so many of them with the time that they still take."""
         self._compare([each.snapshot for each in observations])
-        return [self.operation(each, estimated=estimated) for each in observations]
+        return [self.operation(each, estimated=place < estimated) for place, each in enumerate(observations)]
 
     def among_neighbours(self, observation: Observation) -> OperationView:
         """One on a page of its own, told apart from the latest others of its kind and strategy."""

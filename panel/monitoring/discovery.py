@@ -14,6 +14,7 @@ from panel.domain.observation import Observation, forgotten
 from panel.domain.snapshot import Snapshot
 from panel.domain.workers import Worker
 from panel.errors import BackendTimeout, CLIClientError
+from panel.monitoring.pace import LONGEST_QUIET
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.operations import OperationStore
 
@@ -21,6 +22,7 @@ EVERY = 5.0  # seconds between rounds: one request each
 RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
 LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
 FIRST, LATER = 100, 20  # entries of the list that are asked for
+BATCH = 5  # entries of the list that are taken in before the loop is given back
 MAX_PAGES = 50  # of the list in one round, while each is full of operations not known before
 
 
@@ -32,6 +34,7 @@ class Discovery:
         self._relay = relay
         self._memory = memory
         self._every = EVERY if every is None else every
+        self._asked_for = 0.0  # seconds of quiet that the last answer asked for (Retry-After)
         self._sketchy: list[str] = []  # ended operations known from a list only, the latest last
 
     async def run(self) -> None:
@@ -42,10 +45,12 @@ class Discovery:
             await self._ask(turn)
             await self._complete_one()
             turn += 1
+            await asyncio.sleep(min(self._asked_for, LONGEST_QUIET))
             silent = self._relay.line.failing_since is not None and self._relay.anyone()
             await self._rest(min(RECOVERY, self._every) if silent else self._every)
 
     async def _ask(self, turn: int) -> None:
+        self._asked_for = 0.0
         try:
             if turn % 2 == 0:
                 await self._list(LATER if turn else FIRST)
@@ -54,6 +59,7 @@ class Discovery:
         except BackendTimeout as exc:
             await self._late(exc)
         except CLIClientError as exc:
+            self._asked_for = exc.retry_after
             self._relay.failed(exc)
         else:
             # Only the list waits for a worker that hangs: an answer about the workers says nothing of that.
@@ -78,7 +84,9 @@ class Discovery:
     async def _listed(self, snapshots: list[Snapshot]) -> int:
         """Take in entries of the list; returns how many operations were not known before."""
         news = 0
-        for snapshot in snapshots:
+        for number, snapshot in enumerate(snapshots):
+            if number % BATCH == 0:
+                await asyncio.sleep(0)  # a page of news is drawn and written: others come in between
             if self._relay.polled(snapshot.id) or self._memory.deleted(snapshot.id):
                 continue
             observation = self._relay.known(snapshot.id)

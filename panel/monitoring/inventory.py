@@ -7,6 +7,7 @@ after a load has ended.
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -85,7 +86,10 @@ class DataInventory:
         """The data loads that ended last and say something about the data source, the latest end first."""
         if self._latest_loads is None:
             wanted = OperationQuery(kind="data_load", states=TELLING, archived=None, sort="ended", limit=10)
-            self._latest_loads = self._store.memory.page(wanted)
+            try:
+                self._latest_loads = self._store.memory.page(wanted)
+            except sqlite3.Error:  # every page asks, also the one that says that the memory cannot be read
+                return []
         return self._latest_loads
 
     def _operation_changed(self, event: OperationChanged) -> None:
@@ -194,17 +198,17 @@ class DataInventory:
             if exc.status_code in (502, 503, 504, None):
                 raise  # it is not the pair's fault
             log.info("nothing is known of %s %s: %s", symbol, timeframe, exc.message)
-            self._keep(Row(Range(symbol, timeframe), None, time.time(), exc.message))
+            await self._keep(Row(Range(symbol, timeframe), None, time.time(), exc.message))
 
     async def _ask(self, symbol: str, timeframe: str) -> None:
         before = self.row(symbol, timeframe)
         found = await self._catalogue.range(symbol, timeframe)
         same = found == before.range and before.gaps is not None
         row = Row(found, before.gaps if same else None, time.time())
-        self._keep(row)
+        await self._keep(row)
         if not same and found.bars:
             row = replace(row, gaps=tuple(await self._gaps(found)))
-            self._keep(row)
+            await self._keep(row)
         for load, stored_until in self._unchecked.pop(row.pair, ()):
             left = left_by(load.parameters, stored_until, row.gaps or (), row.range.end)
             self._events.publish(LoadedBarsChecked(load.id, left))
@@ -216,9 +220,10 @@ class DataInventory:
         openings = await stored_openings(self._ktrdr, stored)
         return await asyncio.to_thread(gaps, openings, timeframe, symbol, self._markets.get(symbol))
 
-    def _keep(self, row: Row) -> None:
+    async def _keep(self, row: Row) -> None:
         self._rows[row.pair] = row
-        self._store.keep_row(row.range, row.gaps, row.asked_at)
+        with suppress(sqlite3.Error):  # it can be asked for again
+            await self._store.write(lambda store: store.keep_row(row.range, row.gaps, row.asked_at))
         self._events.publish(StoredDataChanged())
 
 

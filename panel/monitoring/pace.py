@@ -9,6 +9,9 @@ FASTEST = 1.0  # seconds between two readings of one operation: the backend's ow
 FIRST = 0.3  # seconds between readings of what was just started, until it has made progress
 FIRST_FOR = 4.0  # seconds for which that goes on
 WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
+LONGEST_QUIET = 30.0  # seconds for which a backend's Retry-After is heeded
+TURN = 2.0  # seconds that a turn lasts, of more operations than pollers: a crowd costs 25 requests a second
+WATCHED_TURN = 20  # readings that the turn of one lasts whose own page is open
 UNWATCHED = 5.0  # seconds, while no page watches: its end should still be known soon
 
 
@@ -20,6 +23,16 @@ class Pace:
     asked_at: float = 0.0  # monotonic
     unchanged: int = 0  # readings in a row that said nothing new
     born_at: float = field(default_factory=time.monotonic)
+    readings: int = 0  # of this turn
+    asked_for: float = 0.0  # seconds of quiet that the backend's last answer asked for (Retry-After)
+
+    def turn_ends(self, readers: int) -> bool:
+        """After each reading while others wait for a poller; `readers` of the operation's own page."""
+        self.readings += 1
+        return not readers or self.readings >= WATCHED_TURN
+
+    async def wait_in_turn(self) -> None:
+        await asyncio.sleep(TURN)
 
     async def pause(self, watched: bool, new: bool = False) -> None:
         """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do not, and longer
@@ -32,7 +45,8 @@ class Pace:
         with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; the backend client's is another
             async with asyncio.timeout(wait):  # not `wait_for`: Python 3.11's may swallow a cancel
                 await self.wake.wait()
-        rest = self.asked_at + fastest - time.monotonic()
+        quiet, self.asked_for = min(self.asked_for, LONGEST_QUIET), 0.0
+        rest = self.asked_at + max(fastest, quiet) - time.monotonic()
         if rest > 0:
             await asyncio.sleep(rest)
         self.asked_at = time.monotonic()

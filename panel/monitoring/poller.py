@@ -24,6 +24,8 @@ from panel.domain.workers import Worker, WorkerList
 from panel.errors import BackendTimeout, CLIClientError
 from panel.monitoring.audience import Audience, watched
 from panel.monitoring.estimates import Estimates
+from panel.monitoring.live import LiveOperations, keep_latest
+from panel.monitoring.lookup import Lookup
 from panel.monitoring.pace import Pace
 from panel.monitoring.recorder import Recorder
 from panel.storage.store import Storage
@@ -48,7 +50,8 @@ class Monitor:
         self._bus = bus
         self._audience = audience
         self.estimates = Estimates(store.paces)
-        self._live: dict[str, Observation] = {}
+        self._live = LiveOperations()
+        self._lookup = Lookup(lambda operation_id: ktrdr.operation(operation_id, READ_TIMEOUT))
         self._answers: dict[str, dict[str, Any]] = {}
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, Pace] = {}
@@ -81,14 +84,14 @@ class Monitor:
             self._stopping = True
             for poller in self._pollers.values():
                 poller.cancel()
-            await asyncio.gather(*self._pollers.values(), return_exceptions=True)
+            await asyncio.gather(*self._pollers.values(), self._lookup.close(), return_exceptions=True)
             await self.recorder.flush()
 
     # What is known
 
     def running(self) -> list[Observation]:
         """Everything not finished, the newest first."""
-        return sorted(self._live.values(), key=lambda observation: observation.snapshot.created_at or 0, reverse=True)
+        return self._live.newest_first()
 
     def known(self, operation_id: str) -> Observation | None:
         return self._live.get(operation_id) or self.recorder.recall(operation_id)
@@ -113,10 +116,9 @@ class Monitor:
         """What is known of an operation, asked from the backend when that is little; None when neither
         the panel nor the backend knows it. Raises CLIClientError when nothing can be said."""
         observation = self.known(operation_id)
-        untold = observation is not None and observation.model_at is not None and not observation.snapshot.finished
-        if observation is not None and (observation.snapshot.full or observation.forgotten) and not untold:
-            return observation  # of an end that was only concluded, the backend may tell the result by now
-        reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
+        if observation is not None and observation.told:
+            return observation
+        reading = await self._lookup.read(operation_id)
         if reading.snapshot is not None:
             return self.observe(reading)
         if observation is None and reading.error is not None and not reading.error.unknown:
@@ -138,10 +140,7 @@ class Monitor:
         start = self._store.start_of(snapshot.id) if before is None else None
         observation = observed(promised(start, snapshot.id) if start else before, snapshot)
         if reading.answer is not None:
-            self._answers.pop(snapshot.id, None)
-            self._answers[snapshot.id] = reading.answer
-            while len(self._answers) > KEPT_ANSWERS:
-                del self._answers[next(iter(self._answers))]
+            keep_latest(self._answers, snapshot.id, reading.answer, KEPT_ANSWERS)
         self.keep(before, observation)
         return observation
 
@@ -150,6 +149,8 @@ class Monitor:
         for each in [operation_id] if operation_id else list(self._paces):
             if each in self._paces:
                 self._paces[each].wake.set()
+        if operation_id in self._queued:  # somebody looks at this one: it is next
+            self._queued = {operation_id: None, **self._queued}
         if self.line.failing_since is not None:
             self.nudged.set()
 
@@ -228,7 +229,8 @@ class Monitor:
                     self.answered()
                     if operation_id not in self._live:
                         break  # for the backend it goes on; the verdict is that it has ended
-                    if self._queued:
+                    if self._queued and pace.turn_ends(self._audience.readers(f"op:{operation_id}")):
+                        await pace.wait_in_turn()
                         break  # it is another one's turn
                 elif not self._unread(operation_id, reading.error):
                     break
@@ -263,7 +265,7 @@ class Monitor:
         if error.unknown:
             self.keep(observation, forgotten(observation))
             return False
-        slow = isinstance(error, BackendTimeout)
+        slow, self._paces[operation_id].asked_for = isinstance(error, BackendTimeout), error.retry_after
         self.keep(observation, unread(observation, time.time(), timed_out=slow))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self.failed(error)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextvars import Context
 
 from panel.domain.events import ConnectionChanged, EventBus, VerdictRecorded
+from panel.domain.memory import damaged
 from panel.domain.observation import Observation
 from panel.domain.state import Verdict
 from panel.storage.store import Storage
@@ -70,16 +71,27 @@ class Recorder:
         try:
             await self._store.write(write)
         except sqlite3.Error as exc:
-            if self.failing_since is None:
-                log.warning("the memory cannot be written: %s", exc)
-                self.failing_since, self.reason = time.time(), str(exc)
-                self._bus.publish(ConnectionChanged())
+            self.failed(exc)
             return False
-        if self.failing_since is not None and not await self._store.write(Storage.write_problem):
+        if self.failing_since is not None and not damaged(self.reason) and not await self._problem():
             log.info("the memory can be written again")
             self.failing_since = None
             self._bus.publish(ConnectionChanged())
         return True
+
+    def failed(self, error: sqlite3.Error) -> None:
+        """The memory refused: every page says so from now on. A damaged file does not mend itself."""
+        why = str(error)
+        if self.failing_since is None or (damaged(why) and not damaged(self.reason)):
+            log.warning("the memory cannot be used: %s", why)
+            self.failing_since, self.reason = self.failing_since or time.time(), why
+            self._bus.publish(ConnectionChanged())
+
+    async def _problem(self) -> str:
+        try:
+            return await self._store.write(Storage.write_problem)
+        except sqlite3.Error as exc:
+            return str(exc)
 
     async def _write_all(self) -> None:
         while self._unwritten:

@@ -13,8 +13,6 @@ from panel.domain.values import mapping, number
 from panel.storage.finding import Finder
 from panel.storage.packing import unpack
 
-KEPT_WATCHES = 90 * 86_400.0  # seconds
-
 
 class EstimateStore:
     """The part of the store that estimates are made from; over the store's own connection."""
@@ -93,7 +91,6 @@ class EstimateStore:
     def awake(self, since: float, now: float) -> None:
         """The panel that began at `since` still watches."""
         self._db.execute("INSERT OR REPLACE INTO watches (since, until) VALUES (?, ?)", (since, now))
-        self._db.execute("DELETE FROM watches WHERE until < ?", (now - KEPT_WATCHES,))
 
     def absences(self, since: float, until: float) -> list[tuple[float, float]]:
         """The times in between in which no panel watched, as far as that is known."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from panel.files import private
+
 
 class ProcessLock:
     """Whose turn it is to start a data load. `memory` is the file whose users take turns. Raises sqlite3.Error
@@ -16,11 +18,12 @@ class ProcessLock:
 
     def __init__(self, memory: Path) -> None:
         self._path = memory.with_suffix(".turn")
-        memory.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(memory.parent)
 
     @contextmanager
     def taken(self) -> Iterator[bool]:
         """Whether it is ours until the end of the block; False at once when somebody else has it."""
+        private.make_file(self._path)
         db = sqlite3.connect(self._path, isolation_level=None, timeout=0)
         try:
             try:

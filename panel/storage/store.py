@@ -27,14 +27,15 @@ from panel.domain.requests import (
     StartState,
 )
 from panel.domain.state import Verdict
+from panel.storage import identity, presence, retention
 from panel.storage.audit import AuditStore
 from panel.storage.batches import BatchStore
 from panel.storage.estimates import EstimateStore
 from panel.storage.labels import LabelStore
+from panel.storage.opening import open_database
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
 from panel.storage.queue import QueueStore
-from panel.storage.schema import migrate
 from panel.storage.transactions import at_once, durably, marks
 from panel.storage.writer import Writer
 
@@ -65,14 +66,12 @@ class Storage:
     def __init__(self, path: Path, patience: float = 10.0) -> None:
         """`patience`: seconds that a later statement waits for a lock which another program holds."""
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
-        self._db.execute("PRAGMA busy_timeout = 10000")
-        _write_ahead(self._db)
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        migrate(self._db)
-        self._db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+        self._presence = presence.enter(path)
+        try:
+            self._db = open_database(path, patience)
+        except BaseException:
+            self._presence.close()
+            raise
         self.memory = OperationStore(self._db)
         self.labels = LabelStore(self._db)
         self.paces = EstimateStore(self._db)
@@ -80,15 +79,33 @@ class Storage:
         self.audit = AuditStore(self._db)
         self.queue = QueueStore(self._db)
         self.batches = BatchStore(self._db)
-        self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)
+        self._opened = identity.identity(path)
+        self._writer = Writer(self._for_writing, Storage.close)
 
     def close(self) -> None:
         self._writer.close()
         self._db.close()
+        self._presence.close()
+
+    def only_read(self) -> None:
+        """From now on a write over this connection fails: it would wait on the event loop. `write` has another one."""
+        self._db.execute("PRAGMA query_only = 1")
 
     async def write(self, action: Callable[["Storage"], T]) -> T:
-        """What the action returns, committed and on disk as far as the action promises. Raises sqlite3.Error."""
-        return await self._writer.write(action)
+        """What the action returns, committed and on disk as far as the action promises. Raises sqlite3.Error, and
+        FileGone when the file is not the one that was opened: before the action, or after it, which then counts for
+        nothing."""
+        return await self._writer.write(lambda store: self._in_place(store, action))
+
+    def _for_writing(self) -> "Storage":
+        identity.expect(self.path, self._opened)  # a missing file would be made anew
+        return Storage(self.path, WRITE_PATIENCE)
+
+    def _in_place(self, store: "Storage", action: Callable[["Storage"], T]) -> T:
+        identity.expect(self.path, self._opened)
+        done = action(store)
+        identity.expect(self.path, self._opened)
+        return done
 
     def remember(self, entries: Sequence[tuple[Observation, Verdict, float]]) -> None:
         """All of these observations, in one transaction."""
@@ -100,14 +117,29 @@ class Storage:
         """Drop what was deleted, and what ended longer ago than so many days, now and every hour; runs until
         cancelled."""
         while True:
-            while await self.write(lambda store: store.purge(time.time())):
-                pass
-            before, dropped = time.time() - days * 86_400, 0
-            while days and (batch := await self.write(lambda store, before=before: store.drop(before))):  # type: ignore[misc]
-                dropped += batch
-            if dropped:
+            if dropped := await self.drop_old(days):
                 log.info("forgot %d operations that ended more than %d days ago", dropped, days)
             await asyncio.sleep(3600)
+
+    async def drop_old(self, days: int) -> int:
+        """How many operations were dropped: a bounded number, and none for one wrong reading of the clock."""
+        now, dropped = await self.write(lambda store: store.day_seen(time.time())), 0
+        while now is not None and await self.write(lambda store: store.purge(now)) > 0:
+            pass
+        if now is not None and days:
+            before = now - days * 86_400
+            while dropped < retention.MOST and (batch := await self.write(lambda store: store.drop(before))):
+                dropped += batch
+        return dropped
+
+    def day_seen(self, now: float) -> float | None:
+        """Note that the panel runs on this day; returns the time that retention may believe."""
+        with at_once(self._db):
+            retention.note_day(self._db, now)
+            believed = retention.believed_now(self._db)
+            if believed is not None:
+                retention.drop_watches(self._db, believed)
+            return believed
 
     def drop(self, before: float) -> int:
         """Forget some operations that ended before then; returns how many."""
@@ -256,20 +288,6 @@ class Storage:
             (EntryState.CANCELLED, StartState.STARTED),
         )
         return [_start(row) for row in rows]
-
-
-def _write_ahead(db: sqlite3.Connection) -> None:
-    """SQLite does not wait for a lock here, as it does everywhere else: others may be opening the file too."""
-    for _ in range(100):
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as exc:
-            if "locked" not in str(exc):
-                raise
-            time.sleep(0.05)
-        else:
-            return
-    raise sqlite3.OperationalError("The panel's memory stays locked by another program.")
 
 
 def _start(row: tuple[Any, ...]) -> Start:

@@ -30,6 +30,7 @@ class HomeView:
     now: float
     waiting: list[Entry]
     plans: list[Plan]
+    more: int = 0  # that run and are not shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from panel.domain.state import State
 from panel.errors import APIError, BackendConnectionError, BackendTimeout, CLIClientError, Unreadable
 from panel.live.hub import Hub
 from panel.monitoring.poller import Monitor
+from panel.observability.stalls import StallMonitor
 from panel.storage.store import Storage
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when each label was first counted is not of use
@@ -31,6 +32,8 @@ class Metrics:
 
     def __init__(self, events: EventBus) -> None:
         self.registry = CollectorRegistry()
+        self.stalls = StallMonitor()
+        self.registry.register(_StallCollector(self.stalls))
         self._seconds = Histogram(
             "ktrdr_panel_backend_request_seconds",
             "Time until the backend had answered, or had not.",
@@ -126,3 +129,22 @@ def kind_of(error: CLIClientError) -> str:
             return f"{error.status_code // 100}xx"
         return "unreadable" if isinstance(error, Unreadable) else "refused"
     return "other"
+
+
+@dataclass(frozen=True, slots=True)
+class _StallCollector(Collector):
+    stalls: StallMonitor
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(
+            "ktrdr_panel_longest_stall_seconds", "Longest time for which the event loop stood still.", labels=("over",)
+        )
+        family.add_metric(("minute",), self.stalls.of_last_minute())
+        family.add_metric(("start",), self.stalls.longest)
+        yield family
+        counted = CounterMetricFamily(
+            "ktrdr_panel_stalls", "Times that the event loop stood still for longer than this.", labels=("seconds",)
+        )
+        for limit, count in self.stalls.counts.items():
+            counted.add_metric((f"{limit:g}",), count)
+        yield counted

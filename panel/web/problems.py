@@ -9,6 +9,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from panel.domain.memory import GONE, damaged, remedy
+from panel.web.panel import panel_of
 from panel.web.respond import for_programs, page, problem
 
 log = logging.getLogger(__name__)
@@ -45,11 +47,15 @@ async def _gone(request: Request, exc: Exception) -> Response:
 
 async def _unwritable(request: Request, exc: Exception) -> Response:
     """Nothing is sent to the backend before it is on disk, so nothing was."""
-    log.warning("the memory cannot be used: %s", exc)
-    message = f"The panel cannot write its memory now ({exc}). Nothing was started. Try again when it can."
+    if isinstance(exc, sqlite3.Error):
+        panel_of(request).monitor.recorder.failed(exc)
+    why = str(exc)
+    message = f"The panel cannot write its memory now ({why}). Nothing was started. Try again when it can."
+    if damaged(why) or GONE in why:
+        message = f"The panel cannot use its memory: {why}. Nothing was started. {remedy(why)}"
     if for_programs(request.url.path):
         return problem(503, message)
-    return page(request, "problem.html", status=503, title="The memory is not writable", message=message)
+    return page(request, "problem.html", status=503, title="The memory cannot be used", message=message)
 
 
 async def _invalid(request: Request, exc: RequestValidationError) -> Response:

@@ -102,8 +102,9 @@ class AuditTrail:
             log.warning("the audit trail cannot be written now: %s", exc)
 
     async def _trim(self, storage: Storage, days: int) -> None:
-        before = time.time() - days * 86_400 if days else 0.0
         try:
+            now = await storage.write(lambda store: store.day_seen(time.time()))  # one wrong clock drops nothing
+            before = now - days * 86_400 if days and now is not None else 0.0
             while await storage.write(lambda store: store.audit.trim(before)):
                 pass
         except (sqlite3.Error, OSError) as exc:

@@ -9,8 +9,10 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from panel.app import memory_of
 from panel.cli.doctor import Grade, examine
 from panel.settings import Settings
+from panel.storage.store import Storage
 from tests.support.command_line import run
 from tests.support.panels import free_port, panel
 from tests.support.scripted import Backend, served
@@ -167,3 +169,14 @@ async def test_the_embedded_backends_own_folders(tmp_path):
     found = await look(tmp_path)
     assert found["strategies"][0] is Grade.WARN and "0 v3, 1 v2" in found["strategies"][1]
     assert found["data"][0] is Grade.WARN and "1 of 1 cannot be used. EURUSD_1h.csv: " in found["data"][1]
+
+
+async def test_a_damaged_memory_is_read_to_its_end(tmp_path):
+    file = memory_of(Settings.from_environ({}, data_folder=tmp_path))
+    Storage(file).close()
+    assert (await look(tmp_path))["memory"][:2] == (Grade.OK, f"{file} is undamaged and can be written to.")
+    with file.open("r+b") as out:
+        out.seek(-4096, 2)
+        out.write(b"\xa5" * 4096)
+    grade, said, mend = (await look(tmp_path))["memory"]
+    assert grade is Grade.FAIL and "damaged" in said and "`ktrdr-panel restore`" in mend

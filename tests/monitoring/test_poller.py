@@ -8,11 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import Response
 
+from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.observation import Observation
 from panel.monitoring.discovery import Discovery
+from panel.monitoring.live import LiveOperations
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from tests.support.parts import monitor_of
@@ -237,6 +240,8 @@ async def test_sixty_short_runs_between_two_rounds_are_all_known(backend, wire, 
 
 async def test_more_operations_than_pollers_are_read_by_turns(backend, wire, tmp_path, monkeypatch):
     monkeypatch.setattr("panel.monitoring.poller.MAX_POLLERS", 2)
+    monkeypatch.setattr("panel.monitoring.pace.TURN", 0.01)
+    monkeypatch.setattr("panel.monitoring.pace.WATCHED_TURN", 3)  # everybody watches everything
     monkeypatch.setattr("panel.monitoring.pace.FASTEST", 0.01)
     monkeypatch.setattr("panel.monitoring.pace.WATCHED", 0.01)
     names = [f"op_{number}" for number in range(6)]
@@ -250,3 +255,46 @@ async def test_more_operations_than_pollers_are_read_by_turns(backend, wire, tmp
         backend.operations["op_5"] = operation("op_5", status="completed", completed_at=stamp())
         await until(lambda: not relay.verdict(relay.known("op_5")).live)
         assert len(relay._pollers) <= 2
+
+
+async def test_an_id_that_nobody_knows_is_asked_for_once_in_a_while(backend, wire, tmp_path, monkeypatch):
+    async with relaying(wire, tmp_path) as relay:
+        looks = [relay.look(f"op_{number % 3}") for number in range(30)]
+        assert await asyncio.gather(*looks) == [None] * 30
+        assert await relay.look("op_1") is None
+        assert [backend.hits[f"GET /operations/op_{number}"] for number in range(3)] == [1, 1, 1]
+        monkeypatch.setattr("panel.monitoring.lookup.UNKNOWN_FOR", 0.0)
+        backend.operations["op_1"] = operation("op_1")
+        assert await relay.look("op_1") is not None
+
+
+async def test_live_operations_are_in_order_although_sorted_rarely():
+    live = LiveOperations()
+    for number in (2, 0, 1, 3):
+        live[f"op_{number}"] = Observation(snapshot_of(operation(f"op_{number}", created_at=stamp(1e9 + number)), 0), 0)
+        live.newest_first()
+    assert [each.snapshot.id for each in live.newest_first()] == ["op_3", "op_2", "op_1", "op_0"]
+    live.pop("op_1")
+    live.pop("op_1", None)
+    assert [each.snapshot.id for each in live.newest_first()] == ["op_3", "op_2", "op_0"]
+
+
+async def test_a_backend_that_asks_for_quiet_gets_it(backend, wire, tmp_path, monkeypatch):
+    monkeypatch.setattr("panel.monitoring.pace.FASTEST", 0.01)
+    monkeypatch.setattr("panel.monitoring.pace.WATCHED", 0.01)
+    backend.operations["op_a"] = operation("op_a")
+    slept: list[float] = []
+    rest = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await rest(min(seconds, 0.01))
+
+    monkeypatch.setattr("panel.monitoring.discovery.LONGEST_QUIET", 7.0)
+    monkeypatch.setattr("panel.monitoring.pace.LONGEST_QUIET", 9.0)
+    monkeypatch.setattr("panel.monitoring.discovery.asyncio.sleep", sleep)  # everywhere
+    async with relaying(wire, tmp_path) as relay:
+        await relay.look("op_a")
+        busy = Response(status_code=503, content=b'{"detail": "busy"}', headers={"retry-after": "3600"})
+        backend.answers |= {"GET /operations": lambda _: busy, "GET /operations/op_a": lambda _: busy}
+        await until(lambda: 7.0 in slept and any(8.0 < each <= 9.0 for each in slept))

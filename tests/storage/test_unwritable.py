@@ -49,8 +49,3 @@ def test_no_start_is_sent_before_its_intent_can_be_written(here, backend):
         assert here.post("/start/data_load", form | {"symbol": "EURUSD", "timeframe": "1h"}).status_code == 503
     assert not any(hit.startswith("POST /trainings/start") or "acquire" in hit for hit in backend.hits)
     assert here.post("/start/training", form).status_code == 303
-
-
-def test_the_memory_is_readable_by_its_owner_only(here):
-    file = memory_of(here.settings)
-    assert file.stat().st_mode & 0o077 == 0 and file.parent.stat().st_mode & 0o077 == 0

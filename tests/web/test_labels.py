@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlencode
 
@@ -265,9 +267,8 @@ def test_a_view_is_kept_by_name_and_leads_back(here):
 
 def test_a_memory_that_cannot_be_written_says_so(here):
     (file,) = (here.settings.data_folder / "panel").glob("*.db")
-    panel_of(here.app).storage._db.execute(
-        "CREATE TRIGGER full BEFORE INSERT ON labels BEGIN SELECT raise(FAIL, 'full'); END"
-    )
-    assert file.exists() and here.post("/operations/op_a/label", {"name": "n", "version": "0"}).status == 503
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TRIGGER full BEFORE INSERT ON labels BEGIN SELECT raise(FAIL, 'full'); END")
+    assert here.post("/operations/op_a/label", {"name": "n", "version": "0"}).status == 503
     assert here.post("/operations/op_a/star", {"star": "1"}).status == 503
     assert bulk(here, "archive", ["op_a"]).status == 503 and "op_a" in shown(here)

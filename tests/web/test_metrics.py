@@ -1,6 +1,7 @@
 """What Prometheus reads: right in form, right in value, and never more labels than are known beforehand."""
 
 import re
+import time
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -33,6 +34,12 @@ def test_operations_streams_and_the_backend(here, backend):
         at_home.until(lambda stream: "lists" in stream.places)
         told = read(here)
         assert told["ktrdr_panel_streams"][()] == 1
+    here.inside.call(time.sleep, 0.2)
+    told |= read(here)
+    assert {of: seconds > 0.17 for of, seconds in told["ktrdr_panel_longest_stall_seconds"].items()} == {
+        ("minute",): True,
+        ("start",): True,
+    }
     assert told["ktrdr_panel_operations"] == {
         ("training", "running"): 1,
         ("data_load", "failed"): 1,

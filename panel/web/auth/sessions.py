@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from panel import password
+from panel.files import private
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ class Sessions:
 
     def _store(self) -> None:
         kept = {"password": self.password, "sessions": {k: _kept(session) for k, session in self._known.items()}}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(self._file.parent)
         new = self._file.with_suffix(".new")
         new.unlink(missing_ok=True)  # one that was left may be open to others
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:

@@ -1,5 +1,7 @@
 """Whether the panel lives, and whether it can do its work: for those who keep it running, and their tools."""
 
+import asyncio
+import sqlite3
 import time
 
 from fastapi import APIRouter
@@ -7,13 +9,16 @@ from fastapi.responses import JSONResponse
 
 from panel import __version__
 from panel.domain.connection import Line
+from panel.domain.memory import damaged
 from panel.monitoring.discovery import EVERY
 from panel.monitoring.poller import READ_TIMEOUT
+from panel.monitoring.recorder import Recorder
 from panel.storage.store import Storage
 from panel.web.panel import PanelDep
 
 router = APIRouter()
 
+MEMORY_PATIENCE = 5.0  # seconds; a write waits 2 s for another program's lock
 LATELY = READ_TIMEOUT + 2 * EVERY  # seconds: two rounds, one of which may wait for its whole time-out
 
 
@@ -26,14 +31,23 @@ async def healthz() -> JSONResponse:
 @router.get("/readyz")
 async def readyz(panel: PanelDep) -> JSONResponse:
     """503 with the reasons while the panel cannot do its work."""
-    reasons = [*_of_memory(panel.storage), *_of_line(panel.monitor.line, time.time())]
+    reasons = [*await _of_memory(panel.storage, panel.monitor.recorder), *_of_line(panel.monitor.line, time.time())]
     return JSONResponse(
         {"status": "not ready" if reasons else "ready", "reasons": reasons}, status_code=503 if reasons else 200
     )
 
 
-def _of_memory(store: Storage) -> list[str]:
-    problem = store.write_problem()
+async def _of_memory(store: Storage, recorder: Recorder) -> list[str]:
+    """Tried behind the writes that wait, since those are what does not get through."""
+    try:
+        async with asyncio.timeout(MEMORY_PATIENCE):
+            problem = await store.write(Storage.write_problem)
+    except TimeoutError:
+        problem = f"it takes nothing within {MEMORY_PATIENCE:g} s"
+    except sqlite3.Error as exc:
+        problem = str(exc)
+    if not problem and damaged(recorder.reason):  # a damaged file may still be written to
+        problem = recorder.reason
     return [f"The panel's memory cannot be written to: {problem}."] if problem else []
 
 

@@ -1,5 +1,6 @@
 """One server-sent-event stream for each open page."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import SimpleNamespace
@@ -71,7 +72,10 @@ async def _frames(
     panel: Panel, topics: tuple[str, ...], box: Mailbox, connection: Connection | None, brief: bool
 ) -> AsyncIterator[bytes]:
     for topic in topics:
-        panel.publisher.prepare(topic)
+        try:
+            panel.publisher.prepare(topic)
+        except sqlite3.Error as exc:  # the line tells it
+            panel.monitor.recorder.failed(exc)
     try:
         with panel.hub.open(box, *topics):
             operation_id = topics[-1].removeprefix("op:") if topics[-1].startswith("op:") else None

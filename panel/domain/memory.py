@@ -1,0 +1,23 @@
+"""What is wrong with the panel's memory, and what to do about it. Pure."""
+
+GONE = "its file was deleted or replaced"
+DAMAGED = ("malformed", "not a database", "disk image", "damaged")  # parts of SQLite's own words
+
+
+def damaged(why: str) -> bool:
+    return any(part in why for part in DAMAGED)
+
+
+def remedy(why: str) -> str:
+    """What to do when nothing can be written; `why` as the storage said it."""
+    if GONE in why:
+        return (
+            "Put the same file back, or restart the panel: it then goes on with what stands there, and begins an empty "
+            "memory where nothing does. `ktrdr-panel restore` brings a backup back."
+        )
+    if damaged(why):
+        return (
+            "Stop the panel. `ktrdr-panel restore` puts a backup in its place and keeps the damaged file; without a "
+            "backup, move the file away and the panel begins with an empty memory."
+        )
+    return "Look whether its disk is full, or another program holds the file."

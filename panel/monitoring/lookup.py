@@ -1,0 +1,39 @@
+"""Questions about one operation that somebody looks at: each id once at a time, and one that nobody knows once in a
+while, however many pages and streams name it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from panel.backend.ktrdr import Reading
+from panel.monitoring.live import keep_latest
+
+UNKNOWN_FOR = 30.0  # seconds for which "not found" is believed; what is started meanwhile is found by discovery
+MOST = 10_000  # ids that are kept in mind
+
+
+class Lookup:
+    def __init__(self, ask: Callable[[str], Coroutine[Any, Any, Reading]]) -> None:
+        self._ask = ask
+        self._asking: dict[str, asyncio.Task[Reading]] = {}
+        self._unknown: dict[str, tuple[float, Reading]] = {}  # id -> (monotonic time, answer), the oldest first
+
+    async def read(self, operation_id: str) -> Reading:
+        at, answer = self._unknown.get(operation_id, (0.0, None))
+        if answer is not None and time.monotonic() - at < UNKNOWN_FOR:
+            return answer
+        if operation_id not in self._asking:
+            # A task of its own: one who leaves must not cut off the others.
+            task = asyncio.create_task(self._ask(operation_id))
+            self._asking[operation_id] = task
+            task.add_done_callback(lambda _: self._asking.pop(operation_id, None))
+        reading = await asyncio.shield(self._asking[operation_id])
+        if reading.error is not None and reading.error.unknown:
+            keep_latest(self._unknown, operation_id, (time.monotonic(), reading), MOST)
+        return reading
+
+    async def close(self) -> None:
+        for task in list(self._asking.values()):
+            task.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)

@@ -1,0 +1,176 @@
+"""More of everything than any backend should have."""
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.responses import JSONResponse, Response
+
+from panel.app import memory_of
+from panel.backend.entities import snapshot_of
+from panel.domain.verdict import judge, observed
+from panel.settings import Settings
+from panel.storage.store import Storage
+from tests.attack.world import Result, World, world
+from tests.support.scripted import Backend, operation, percent, stamp
+
+CORE = 0.7  # of one core, that a crowd may take
+
+
+class Crowd(Backend):
+    """`count` operations in one state, listed in pages as KTRDR does."""
+
+    def __init__(self, count: int, status: str) -> None:
+        super().__init__()
+        self.count, self.status, self.asked = count, status, 0
+        self.at = time.time() - 86_400
+
+    def usual(self, method: str, path: str, body: dict[str, Any]) -> Response:
+        match method, path.split("/")[1:]:
+            case "GET", ["operations", operation_id] if operation_id.startswith("op_crowd_"):
+                self.asked += 1
+                return JSONResponse({"success": True, "data": self.one(int(operation_id.rpartition("_")[2]))})
+        return super().usual(method, path, body)
+
+    async def _answer(self, request: Any) -> Response:
+        if request.url.path.endswith("/operations") and request.method == "GET":
+            self.hits["GET /operations"] += 1
+            first, limit = (
+                int(request.query_params.get(name, other)) for name, other in (("offset", 0), ("limit", 100))
+            )
+            data = [self.one(n) for n in range(first, min(first + limit, self.count))]
+            return JSONResponse({"success": True, "data": data, "total_count": self.count, "active_count": 0})
+        return await super()._answer(request)
+
+    def one(self, n: int) -> dict[str, Any]:
+        at = stamp(self.at - n)
+        done = {"completed_at": stamp(self.at - n + 0.5)} if self.status == "completed" else {}
+        return operation(
+            f"op_crowd_{n}",
+            status=self.status,
+            created_at=at,
+            started_at=at,
+            progress=percent(50, "Epoch 5/10"),
+            **done,
+        )
+
+
+def _remembered(folder: Path, address: str, answers: Iterable[dict[str, Any]]) -> None:
+    """An earlier panel over this backend has read them."""
+    with closing(Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))) as store:
+        entries = []
+        for answer in answers:
+            observation = observed(None, snapshot_of(answer, time.time()))
+            entries.append((observation, judge(observation, time.time()), time.time()))
+        store.remember(entries)
+
+
+def _sampled(w: World, seconds: float, pages: Sequence[str]) -> tuple[float, dict[str, tuple[int, float]]]:
+    """(slowest /healthz, each page's worst status and time) over so many seconds."""
+    slowest, found = 0.0, dict.fromkeys(pages, (0, 0.0))
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for page in pages:
+            code, took = w.status(page)
+            found[page] = max(found[page], (code, took))
+            slowest = max(slowest, w.status("/healthz")[1])
+    return slowest, found
+
+
+def _told(w: World, before: tuple[int, int]) -> str:
+    counts = w.stalls("0.05") - before[0], w.stalls("0.25") - before[1]
+    return f"stalls over 50 ms {counts[0]}, over 250 ms {counts[1]}"
+
+
+def twenty_thousand_running() -> Result:
+    """All of them remembered from an earlier run, and in the backend's list."""
+    backend = Crowd(20_000, "running")
+
+    def remembered(folder: Path, address: str) -> None:
+        _remembered(folder, address, map(backend.one, range(backend.count)))
+
+    with world(backend, prepare=remembered) as w:
+        w.until(lambda: w.status("/readyz")[0] == 200)
+        before = w.stalls("0.05"), w.stalls()
+        cpu, asked, began = w.cpu(), backend.asked, time.monotonic()
+        with httpx.stream("GET", w.here.address + "/stream/home", timeout=60) as opened:
+            head = next(opened.iter_raw())
+            slowest, pages = _sampled(w, 10, ("/", "/operations", "/operations/op_crowd_0", "/workers"))
+        seconds = time.monotonic() - began
+        share, rate = (w.cpu() - cpu) / seconds, (backend.asked - asked) / seconds
+        size, known = len(w.here.get("/").content), w.measure("ktrdr_panel_operations", "training", "running")
+        good = all(code == 200 for code, _ in pages.values()) and known == 20_000 and size < 1_000_000
+        return Result(
+            good and share < CORE and rate < 40 and w.stalls() == before[1],
+            f"{known:.0f} known; {share:.0%} of a core, {rate:.0f} requests/s to the backend; home {size / 1e3:.0f} kB, its "
+            f"stream begins with {len(head) / 1e3:.0f} kB; slowest page {max(t for _, t in pages.values()) * 1000:.0f} ms, "
+            f"/healthz {slowest * 1000:.0f} ms; {_told(w, before)}; {w.megabytes():.0f} MB",
+        )
+
+
+def forty_thousand_ended() -> Result:
+    """They come in by the list, some thousands at once."""
+    backend = Crowd(0, "completed")
+    with world(backend) as w:
+        w.until(lambda: w.status("/readyz")[0] == 200)
+        w.status("/"), w.status("/operations")
+        before = w.stalls("0.05"), w.stalls()
+        backend.count = 40_000
+        slowest, pages = _sampled(w, 25, ("/", "/operations", "/operations?page=20"))
+        known = w.measure("ktrdr_panel_operations", "training", "completed")
+        return Result(
+            all(code == 200 for code, _ in pages.values()) and w.stalls() == before[1] and known >= 900,
+            f"{known:.0f} taken in after 25 s; /healthz at most {slowest * 1000:.0f} ms, slowest page "
+            f"{max(t for _, t in pages.values()) * 1000:.0f} ms; {_told(w, before)}; {w.megabytes():.0f} MB",
+        )
+
+
+def three_thousand_unknown() -> Result:
+    """Streams of ids that nobody knows, each opened twice."""
+    with world() as w:
+        w.until(lambda: w.status("/readyz")[0] == 200)
+        w.status("/")
+        before = w.stalls("0.05"), w.stalls()
+
+        def opened(part: int) -> None:
+            with httpx.Client(base_url=w.here.address, timeout=60) as client:
+                for n in range(part * 300, part * 300 + 300):
+                    for _ in range(2):
+                        with client.stream("GET", f"/stream/op_nobody_{n}") as answer:
+                            next(answer.iter_raw())
+
+        with ThreadPoolExecutor(10) as pool:
+            list(pool.map(opened, range(10)))
+        asked = {hit: count for hit, count in w.backend.hits.items() if "nobody" in hit}
+        return Result(
+            max(asked.values(), default=0) <= 1 and w.stalls() == before[1],
+            f"6,000 streams opened of 3,000 ids: {sum(asked.values())} requests to the backend, one id at most "
+            f"{max(asked.values(), default=0)} times; {_told(w, before)}",
+        )
+
+
+def many_queued() -> Result:
+    """4,800 data loads that somebody queues, as far as the queue takes them."""
+    taken: list[int] = []
+
+    def remembered(folder: Path, address: str) -> None:
+        with closing(Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))) as store:
+            form = {"symbol": "EURUSD", "timeframe": "1h", "start_date": "2024-01-01", "end_date": "2024-02-01"}
+            taken.append(sum(store.queue.add(f"{n:022}", "data_load", form) is not None for n in range(4800)))
+
+    backend = Backend()
+    backend.answers["POST /data/acquire/download"] = (503, {"detail": "busy"})
+    with world(backend, prepare=remembered) as w:
+        w.until(lambda: w.status("/readyz")[0] == 200)
+        before = w.stalls("0.05"), w.stalls()
+        slowest, pages = _sampled(w, 5, ("/", "/data", "/queue"))
+        sizes = {page: len(w.here.get(page).content) for page in pages}
+        return Result(
+            all(code == 200 for code, _ in pages.values()) and max(sizes.values()) < 1_000_000,
+            f"{taken[0]} taken; largest page {max(sizes.values()) / 1e3:.0f} kB, slowest {max(t for _, t in pages.values()) * 1000:.0f} ms; "
+            f"{_told(w, before)}",
+        )

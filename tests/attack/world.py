@@ -1,0 +1,92 @@
+"""What every row of the attack table works with: a backend that a row may change, and a panel in a process of its own."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+from tempfile import TemporaryDirectory
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.panels import Panel, panel_process
+from tests.support.scripted import Backend, served
+
+
+@dataclass
+class World:
+    backend: Backend
+    here: Panel
+    process: Popen[bytes]
+    folder: Path
+    began: float = field(default_factory=time.monotonic)
+
+    def status(self, path: str, timeout: float = 30.0) -> tuple[int, float]:
+        """The status of a page and the seconds until its last byte; status 0 for no answer."""
+        began = time.monotonic()
+        try:
+            code = httpx.get(self.here.address + path, timeout=timeout).status_code
+        except httpx.HTTPError:
+            code = 0
+        return code, time.monotonic() - began
+
+    def text(self, path: str) -> str:
+        return self.here.get(path).text
+
+    def measure(self, name: str, *labels: str) -> float:
+        for family in text_string_to_metric_families(self.text("/metrics")):
+            for sample in family.samples:
+                if sample.name == name and tuple(sample.labels.values()) == labels:
+                    return float(sample.value)
+        return 0.0
+
+    def stalls(self, longer_than: str = "0.25") -> int:
+        """How often the panel's loop stood still for longer than so many seconds (0.05, 0.25, 1)."""
+        return int(self.measure("ktrdr_panel_stalls_total", longer_than))
+
+    def longest_stall(self) -> float:
+        """Of the last minute, in milliseconds."""
+        return 1000 * self.measure("ktrdr_panel_longest_stall_seconds", "minute")
+
+    def megabytes(self) -> float:
+        return self.measure("process_resident_memory_bytes") / 1e6
+
+    def cpu(self) -> float:
+        """Seconds of CPU so far."""
+        return self.measure("process_cpu_seconds_total")
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text("utf-8", "replace")
+
+    def until(self, reached: Callable[[], bool], patience: float = 30.0) -> bool:
+        """Whether it became so in time."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if reached():
+                return True
+            time.sleep(0.1)
+        return False
+
+
+@dataclass(frozen=True)
+class Result:
+    """`figures` are in words; `good` is the verdict."""
+
+    good: bool
+    figures: str
+
+
+@contextmanager
+def world(
+    backend: Backend | None = None, prepare: Callable[[Path, str], None] | None = None, **variables: str
+) -> Iterator[World]:
+    """`prepare` is called with the data folder and the backend's address before the panel starts."""
+    used = backend or Backend()
+    with TemporaryDirectory(prefix="attack-") as name, served(used.app) as address:
+        if prepare:
+            prepare(Path(name), address + "/api/v1")
+        with panel_process(Path(name), address + "/api/v1", **variables) as (here, process):
+            yield World(used, here, process, Path(name))
+        process.wait(20)
