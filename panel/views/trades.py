@@ -9,7 +9,7 @@ from panel.domain.gaps import Candle
 from panel.domain.trades import Trade, TradeList
 from panel.domain.values import utc
 
-SHOWN = 1000  # rows of a page; the CSV file has all
+SHOWN = 250  # rows of a page; the CSV file has all
 COLUMNS = (
     "side",
     "entry_time",
