@@ -45,13 +45,13 @@ class Observation:
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
     model_at: float | None = None  # when such a run's model appeared: its end
+    sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
 
     @property
     def told(self) -> bool:
         """The backend has said of it what it can. Of an end that was only concluded it may tell the result by now."""
         concluded = self.model_at is not None and not self.snapshot.finished
         return (self.snapshot.full or self.forgotten) and not concluded
-    sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
 
 
 def promised(start: Start, operation_id: str) -> Observation:
