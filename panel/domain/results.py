@@ -35,7 +35,7 @@ class Measure:
     @property
     def key(self) -> str:
         """What it is called in addresses, and where results are stored: one for all kinds."""
-        return self.path.rpartition(".")[2]
+        return self.path.rpartition(".")[2] + (f"_over_{self.over.rpartition('.')[2]}" if self.over else "")
 
 
 @dataclass(frozen=True, slots=True)
