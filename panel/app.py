@@ -31,23 +31,32 @@ from panel.storage.store import Storage
 from panel.views.templating import ASSETS, STATIC_VERSION
 from panel.web import problems
 from panel.web.auth import login
+from panel.web.auth.access import Access
 from panel.web.metrics import Metrics, PanelCollector
 from panel.web.middleware.compression import CompressionMiddleware
 from panel.web.middleware.guard import GuardMiddleware
 from panel.web.middleware.request_context import RequestContextMiddleware
+from panel.web.middleware.roles import RolesMiddleware
 from panel.web.panel import Panel, install
 from panel.web.routes import (
+    access,
+    account,
     actions,
     api,
     api_events,
     api_starts,
+    audit,
+    batches,
+    bulk,
     checkpoints,
     compare,
     data,
     first,
     health,
     home,
+    labels,
     metrics,
+    model_labels,
     models,
     notifications,
     operation,
@@ -61,7 +70,10 @@ from panel.web.routes import (
     workers,
 )
 from panel.web.static_files import StaticFiles
+from panel.workflows.audit import AuditTrail
+from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
+from panel.workflows.labels import Labels
 from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
@@ -76,10 +88,17 @@ LOCK_PATIENCE = 0.05  # seconds that the event loop may wait for another program
 log = logging.getLogger(__name__)
 
 ROUTES = (
+    login,
+    access,
+    account,
+    audit,
     api,
     api_events,
     api_starts,
+    batches,
     operations,
+    bulk,
+    labels,
     compare,
     home,
     first,
@@ -93,6 +112,7 @@ ROUTES = (
     strategies,
     strategy_editing,
     models,
+    model_labels,
     checkpoints,
     notifications,
     stream,
@@ -103,6 +123,7 @@ ROUTES = (
 
 def create_app(settings: Settings) -> ASGIApp:
     """The app behind its guard. Nothing is opened before its lifespan starts."""
+    entrance, trail = Access(settings), AuditTrail()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -110,7 +131,8 @@ def create_app(settings: Settings) -> ASGIApp:
         measured = Metrics(events)
         # No repeats here: the monitor's own loop is the repeat, and it wants to know at once.
         async with connect(settings, max_retries=0, on_request=measured.asked) as client:
-            panel = compose(settings, client, events, measured)
+            await asyncio.to_thread(entrance.load)
+            panel = compose(settings, client, events, measured, entrance, trail)
             install(app, panel)
             tasks = [asyncio.create_task(_kept(run)) for run in _loops(panel)]
             try:
@@ -122,6 +144,8 @@ def create_app(settings: Settings) -> ASGIApp:
                 await panel.starts.close()
                 await panel.resume.close()
                 await panel.catalogue.close()
+                await trail.close(panel.storage)
+                entrance.sessions.save()
                 panel.storage.close()
 
     app = FastAPI(
@@ -129,16 +153,18 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     for area in ROUTES:
         app.include_router(area.router)
+    app.include_router(audit.api_router)
     app.mount("/static", StaticFiles(ASSETS / "static", STATIC_VERSION))
+    app.add_middleware(RolesMiddleware)
     app.add_middleware(CompressionMiddleware)
     problems.install(app)
-    if not settings.password:
-        return RequestContextMiddleware(GuardMiddleware(app, settings.hosts))
-    app.include_router(login.router)
-    return RequestContextMiddleware(GuardMiddleware(login.AuthenticationMiddleware(app, settings), settings.hosts))
+    authenticated = login.AuthenticationMiddleware(app, entrance, trail)
+    return RequestContextMiddleware(GuardMiddleware(authenticated, settings.hosts))
 
 
-def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: Metrics) -> Panel:
+def compose(
+    settings: Settings, client: HTTPClient, events: EventBus, measured: Metrics, entrance: Access, trail: AuditTrail
+) -> Panel:
     """Every component, complete. Listeners of an event are called in the order of this function."""
     memory, embedded, hub, ktrdr = memory_of(settings), not settings.backend, Hub(), Ktrdr(client)
     storage = Storage(memory, LOCK_PATIENCE)
@@ -156,6 +182,8 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
     measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
     return Panel(
         settings=settings,
+        access=entrance,
+        audit=trail,
         ktrdr=ktrdr,
         storage=storage,
         catalogue=catalogue,
@@ -166,11 +194,13 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
         inventory=inventory,
         starts=starts,
         commands=commands,
+        labels=Labels(storage, events),
         queue=queue_,
         plans=Plans(storage, queue_, catalogue, events),
         resume=resume,
         sources=sources,
         submit=SubmitWorkflow(starts, sources, queue_),
+        batches=BatchWorkflow(storage, queue_, monitor, library, events),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.address),
         hub=hub,
         reader=reader,
@@ -182,8 +212,9 @@ def compose(settings: Settings, client: HTTPClient, events: EventBus, measured: 
 def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs until the panel stops."""
     loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
-    more = (panel.plans.run, panel.starts.run, panel.publisher.beat, panel.notifications.run)
-    return *loops, *more, partial(panel.storage.keep, panel.settings.keep_days)
+    more = (panel.plans.run, panel.batches.run, panel.starts.run, panel.publisher.beat, panel.notifications.run)
+    audited = partial(panel.audit.run, panel.storage, panel.settings.audit_days)
+    return *loops, *more, panel.access.run, audited, partial(panel.storage.keep, panel.settings.keep_days)
 
 
 async def _kept(run: Callable[[], Awaitable[None]]) -> None:

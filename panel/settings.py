@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from panel import password
+from panel.accounts import AccountFile, Unreadable
 from panel.errors import UnsafeSettings
 
 BASE_URL = "KTRDR_API_CLIENT_BASE_URL"  # the variable that KTRDR's own clients read
@@ -50,13 +51,16 @@ class Settings:
     keep_days: int = _setting(
         730, "KTRDR_PANEL_KEEP_DAYS", "Days after its end that an operation is remembered; 0 keeps all of them."
     )
+    audit_days: int = _setting(
+        365, "KTRDR_PANEL_AUDIT_DAYS", "Days that an entry of the audit trail is kept; 0 keeps the newest 200,000."
+    )
     allowed_hosts: tuple[str, ...] = _setting(
         (), "KTRDR_PANEL_ALLOWED_HOSTS", "Further host names the panel answers to, separated by commas."
     )
     password: str = _setting(
         "",
         "KTRDR_PANEL_PASSWORD",
-        "Password that everyone has to type first, or its hash as `ktrdr-panel hash-password` prints it.",
+        "Password of the panel's operator, or its hash as `ktrdr-panel hash-password` prints it.",
         secret=True,
     )
     password_file: Path | None = _setting(
@@ -75,8 +79,9 @@ class Settings:
     log_format: str = _setting("text", "KTRDR_PANEL_LOG_FORMAT", "text, or json for one object in each line.")
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
-        """Settings from variables, `overrides` (of the command line) on top; raises UnsafeSettings."""
+    def from_environ(cls, environ: Mapping[str, str] | None = None, *, serves: bool = True, **overrides: Any) -> Self:
+        """Settings from variables, `overrides` (of the command line) on top; raises UnsafeSettings. `serves`: False for
+        a command that opens no port, so that the first user can be added before others may reach the panel."""
         environ = os.environ if environ is None else environ
         read: dict[str, Any] = {}
         for setting in fields(cls):
@@ -89,10 +94,10 @@ class Settings:
         if read.get("password_file"):
             read["password"] = _word_in(read["password_file"], read.get("password", ""))
         settings = replace(cls(), **read)
-        settings.check()
+        settings.check(serves=serves)
         return settings
 
-    def check(self) -> None:
+    def check(self, *, serves: bool = True) -> None:
         if self.backend and (not self.backend.startswith(("http://", "https://")) or _path_of(self.backend) is None):
             shown = without_userinfo(self.backend)
             raise UnsafeSettings(
@@ -113,13 +118,24 @@ class Settings:
                 raise UnsafeSettings("The password looks like a hash, but is none that `hash-password` prints.")
         elif 0 < len(self.password) < password.SHORTEST:
             raise UnsafeSettings(f"The password is too short: it needs {password.SHORTEST} characters.")
-        if self.exposed and not self.password and not self.dangerously_no_auth:
+        if serves and self.exposed and not self.password and not self.dangerously_no_auth and not self._has_users():
             raise UnsafeSettings(
                 "The panel has no password, and like this others than you could reach it: "
                 f"host {self.host}, allowed hosts {', '.join(self.allowed_hosts) or 'none'}. "
-                "Listen on 127.0.0.1, or set KTRDR_PANEL_PASSWORD; "
+                "Listen on 127.0.0.1, set KTRDR_PANEL_PASSWORD, or add a user with `ktrdr-panel user add`; "
                 f"{DANGEROUS}=1 if everyone who can reach it may use it."
             )
+
+    @property
+    def account_file(self) -> AccountFile:
+        """Users and tokens: one file for all panels of this folder."""
+        return AccountFile(self.data_folder / "panel" / "access.json")
+
+    def _has_users(self) -> bool:
+        try:
+            return bool(self.account_file.read().users)
+        except Unreadable as exc:
+            raise UnsafeSettings(str(exc)) from exc
 
     @property
     def exposed(self) -> bool:
@@ -136,7 +152,7 @@ class Settings:
     @property
     def unprotected(self) -> bool:
         """Others could reach it, and nothing asks them who they are."""
-        return self.exposed and not self.password
+        return self.exposed and not self.password and not self._has_users()
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -202,7 +218,7 @@ def _word_in(file: Path, given: str) -> str:
 
 def _read(name: str, variable: str, given: str) -> Any:
     match name:
-        case "port" | "keep_days":
+        case "port" | "keep_days" | "audit_days":
             if not given.isdecimal():
                 raise UnsafeSettings(f"{variable} has to be a number, not “{given}”.")
             return int(given)

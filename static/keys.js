@@ -22,7 +22,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key.length !== 1) return;
   const shortcut = `[aria-keyshortcuts="${CSS.escape(event.key)}"]`;
   const named = event.key === "/" ? document.getElementById("search") : document.querySelector(shortcut);
-  if (!named) return;
+  if (!named || (document.body.dataset.role === "viewer" && named.closest("[data-operator]"))) return;
   event.preventDefault();
   if (named.matches("input")) named.focus();
   else named.click();

@@ -10,6 +10,7 @@ let connection = null;
 
 const wanted = () => {
   const ids = new URLSearchParams(rows().map((row) => ["id", row.id.slice("row-".length)]));
+  if (ids.size) ids.append("columns", found().dataset.columns);
   return `/stream/operations${ids.size ? `?${ids}` : ""}`;
 };
 stream.addEventListener("htmx:config:request", (event) => {
@@ -27,12 +28,18 @@ const showChosen = () => {
   const kinds = new Set([...chosen.values()].map((run) => run.kind));
   const names = [...chosen.values()].map((run) => run.name).join(", ");
   const lack = kinds.size > 1 ? "Only runs of one kind can be compared."
-    : chosen.size > MOST ? "Six at most." : chosen.size < 2 ? "One more at least." : "";
+    : chosen.size > MOST ? "Six at most can be compared." : chosen.size < 2 ? "One more at least to compare." : "";
   document.getElementById("compare").disabled = Boolean(lack);
-  bar.textContent = chosen.size ? `Chosen: ${names}. ${lack}` : "Choose two to six runs of one kind (x chooses the row you are on).";
+  const shown = chosen.size > 8 ? `${chosen.size} runs` : names;
+  bar.textContent = chosen.size ? `Chosen: ${shown}. ${lack}` : "Choose two to six runs of one kind to compare them (x chooses the row you are on).";
+  const all = document.getElementById("choose-all");
+  const boxes = [...found().querySelectorAll("tbody .choose input")];
+  all.hidden = false;
+  all.checked = boxes.every((box) => box.checked);
+  all.indeterminate = !all.checked && boxes.some((box) => box.checked);
 };
 const arrive = () => {
-  for (const box of found().querySelectorAll(".choose input")) box.checked = chosen.has(box.value);
+  for (const box of found().querySelectorAll("tbody .choose input")) box.checked = chosen.has(box.value);
   showChosen();
 };
 
@@ -43,15 +50,37 @@ document.addEventListener("htmx:after:swap", () => {
   if (request && request.action !== wanted()) connection?.reader?.cancel(); // it comes back with the rows shown now
 });
 
-document.addEventListener("change", (event) => {
-  if (!event.target.matches(".choose input")) return;
-  const box = event.target;
+const choose = (box) => {
   if (box.checked) chosen.set(box.value, { name: box.closest("tr").querySelector(".title a").textContent, kind: box.dataset.kind });
   else chosen.delete(box.value);
+};
+document.addEventListener("change", (event) => {
+  if (!event.target.matches(".choose input")) return;
+  if (event.target.id === "choose-all") {
+    for (const box of found().querySelectorAll("tbody .choose input")) {
+      box.checked = event.target.checked;
+      choose(box);
+    }
+  } else choose(event.target);
   showChosen();
+});
+// Runs that were chosen under other filters are sent with those on the page.
+const carry = (form) => {
+  for (const old of form.querySelectorAll(".carried")) old.remove();
+  const there = new Set([...form.querySelectorAll("tbody .choose input")].map((box) => box.value));
+  for (const id of chosen.keys()) {
+    if (there.has(id)) continue;
+    const field = Object.assign(document.createElement("input"), { type: "hidden", name: "id", value: id, className: "carried" });
+    form.append(field);
+  }
+};
+document.addEventListener("click", (event) => {
+  const menu = document.getElementById("bulk");
+  if (menu?.open && !menu.contains(event.target)) menu.open = false;
 });
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("#choice")) return; // its own `id` is hidden by the boxes of that name
+  if (event.submitter?.name === "do") { carry(event.target); return; }
   event.preventDefault();
   location.href = `/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`;
 });

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from panel.accounts import Unreadable
 from panel.backend.connect import embedded_missing
 from panel.backend.decoding import line
 from panel.backend.http import HTTPClient
@@ -184,11 +185,18 @@ def _memory(settings: Settings) -> Iterator[Finding]:
 def _reach(settings: Settings) -> Iterator[Finding]:
     names = ", ".join(sorted(name for name in settings.hosts if name.endswith(f":{settings.port}")))
     yield Finding("hosts", Grade.OK, f"Listens on {settings.host}; answers to {names}.")
+    try:
+        count = len(settings.account_file.read().users)
+    except Unreadable as exc:
+        yield Finding("users", Grade.FAIL, str(exc), "The panel does not start with it: restore the file.")
+        return
+    users = f"{count} user{'s' if count != 1 else ''}" if count else ""
     if settings.unprotected:
         said = "Others can reach the panel, and nothing asks them who they are."
-        yield Finding("password", Grade.WARN, said, "Set KTRDR_PANEL_PASSWORD, or listen on 127.0.0.1.")
+        yield Finding("password", Grade.WARN, said, "Add a user or set KTRDR_PANEL_PASSWORD, or listen on 127.0.0.1.")
     elif not settings.password:
-        yield Finding("password", Grade.OK, "None, and only this machine is answered.")
+        said = f"{users} can log in." if users else "None, and only this machine is answered."
+        yield Finding("password", Grade.OK, said)
     elif is_hash(settings.password):
         yield Finding("password", Grade.OK, "One is asked for; its hash is set.")
     else:

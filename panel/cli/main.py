@@ -17,10 +17,12 @@ import uvicorn
 from rich.console import Console
 
 from panel import __version__
+from panel.accounts import Unreadable
 from panel.adapters import KINDS, Field, Kind
 from panel.app import create_app, memory_of
 from panel.backend.connect import check
 from panel.cli import run_operation as command
+from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.cli.queue_command import add, queue_command
@@ -80,6 +82,10 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
             f"The panel's memory in {settings.data_folder} cannot be used: {exc}. "
             "KTRDR_PANEL_DATA_DIR names another folder."
         ) from exc
+    try:
+        settings.account_file.read()
+    except Unreadable as exc:
+        raise click.ClickException(str(exc)) from exc
     listener = _listener(settings)
     _raise_file_limit()
     logs.install(settings.log_level, settings.log_format)
@@ -221,3 +227,5 @@ def _market_data() -> Path:
 
 main.add_command(import_command(_market_data))
 main.add_command(queue_command(settings_or_exit))
+for _each in (user, token, audit):
+    main.add_command(_each)

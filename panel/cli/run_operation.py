@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +23,8 @@ from panel.backend.connect import connect
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.polling import cancelled, until_finished
+from panel.cli.recording import entry
+from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
 from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
@@ -30,6 +32,7 @@ from panel.errors import CLIClientError
 from panel.settings import Settings
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
+from panel.workflows.audit import start_outcome
 from panel.workflows.starting import StartWorkflow, new_key
 from panel.workflows.submit import Started, SubmitResult, SubmitWorkflow, Unconfirmed, message_of, result_of
 
@@ -100,6 +103,7 @@ class _Run:
         self.starting = StartWorkflow(ktrdr, store, events)
         self.submit = SubmitWorkflow(self.starting)
         self.told = ""
+        self.recorded = False
 
     async def to_its_end(self, work: "asyncio.Task[Any]") -> int:
         try:
@@ -114,7 +118,16 @@ class _Run:
         return _report(self.console, type(self.made), result)
 
     async def _send(self) -> SubmitResult:
-        return await self.submit.submit(self.made.kind, self.form, self.key, "the command line")
+        result = await self.submit.submit(self.made.kind, self.form, self.key, "the command line")
+        if not self.recorded:
+            self.recorded = True
+            subject, outcome, detail = start_outcome(self.made.kind, self.form, result)
+            await self._record(entry("start", outcome, subject, detail))
+        return result
+
+    async def _record(self, made: AuditEntry) -> None:
+        with suppress(sqlite3.Error, OSError):  # what was started goes on
+            await self.store.write(lambda store: store.audit.add([made]))
 
     async def _in_turn(self) -> SubmitResult:
         """A load waits until no other runs or is being started: two at once disturb each other at the backend."""
@@ -182,6 +195,7 @@ class _Run:
             sent = result_of(await self.starting.check_again(self.key) or sent.start)
         match sent:
             case Started(operation_id):
+                await self._record(entry("cancel", Outcome.DONE, operation_id))
                 return await cancelled(self.ktrdr, operation_id)
             case Unconfirmed(start):
                 result = await cancelled(self.ktrdr, start.operation_id) if start.operation_id else nothing

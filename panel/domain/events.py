@@ -91,11 +91,25 @@ class QueueChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchChanged:
+    """A run of a batch was handed over, or ended."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedBarsChecked:
     """The stored bars were looked through after a load ended; `gaps_left`: those that it was to fill."""
 
     operation_id: str
     gaps_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsChanged:
+    """People named, noted, tagged, starred, archived or deleted these operations, or took that back."""
+
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

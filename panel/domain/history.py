@@ -1,26 +1,30 @@
 """What the panel keeps of operations besides the latest observation: readings, actions, and how they are searched."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from panel.domain.state import State
 
-Sort = Literal["created", "ended", "took", "name", "state"]
+SORTS = ("created", "ended", "took", "name", "state")  # besides the keys of measures
 
 
 @dataclass(frozen=True, slots=True)
 class OperationQuery:
     """Which operations are looked for; empty fields ask for nothing. Times are Unix seconds, of the start.
-    `search` is words that all have to occur in the id, the kind, the strategy, the symbol or the error."""
+    `search` is words that all have to occur in the id, the kind, the strategy, the symbol, the error, the name, the
+    tags or the note; `tag:x` is a whole tag. `sort`: one of SORTS, or the key of a measure. `archived`: None asks for
+    both those that are and those that are not."""
 
     kind: str = ""
     states: tuple[State, ...] = ()
     strategy: str = ""
     symbol: str = ""
+    timeframe: str = ""
     since: float | None = None
     until: float | None = None
     search: str = ""
-    sort: Sort = "created"
+    starred: bool = False
+    archived: bool | None = False
+    sort: str = "created"
     ascending: bool = False
     limit: int = 50
     offset: int = 0

@@ -4,6 +4,7 @@ The backend's list of models names neither their strategies nor, in KTRDR's case
 training's result does. So most of what is known of a model comes from the training that the panel remembers.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ from panel.domain.gaps import DAY
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import mapping, moment, number, text, utc
 
+NAMED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}/[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")  # keys that have a page
 LATELY = 182  # days that are tried when the model has seen everything up to now
 SHORTEST = 7  # days of unseen data that are worth a try on their own
 
@@ -35,6 +37,11 @@ class Model:
     @property
     def key(self) -> str:
         return model_key(self.path)
+
+    @property
+    def address(self) -> str:
+        """Of its page; "" for one that has none."""
+        return f"/models/{self.key}" if NAMED.fullmatch(self.key) else ""
 
     @classmethod
     def from_training(cls, snapshot: Snapshot, strategy: str = "") -> "Model | None":

@@ -25,6 +25,11 @@ class Measure:
     digits: int = 0
     better: Literal["high", "low", "small", ""] = ""
 
+    @property
+    def key(self) -> str:
+        """What it is called in addresses, and where results are stored: one for all kinds."""
+        return self.path.rpartition(".")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class ResultTable:

@@ -1,7 +1,8 @@
-"""Files out of a zip archive, in bounds: an archive can claim to hold more than any disk."""
+"""Files out of a zip archive and into one, in bounds: an archive can claim to hold more than any disk."""
 
 import io
 import zipfile
+from pathlib import Path
 
 from panel.files.text import MAX_BYTES
 from panel.files.values import Refused
@@ -24,6 +25,27 @@ def unpacked(data: bytes, name: str) -> list[tuple[str, bytes]]:
         if isinstance(exc, Refused):
             raise
         raise Refused("The archive is damaged, or packed in a way that is not known here.") from exc
+
+
+def packed(folder: Path, inner: Path) -> bytes:
+    """The regular files directly in `folder / inner` as a zip archive. Raises Refused for a place outside of `folder`,
+    and for more than an archive is meant for."""
+    place = folder / inner
+    try:
+        if not place.resolve(strict=True).is_relative_to(folder.resolve()) or not place.is_dir():
+            raise Refused("There are no such files.")
+        files = sorted(each for each in place.iterdir() if each.is_file() and not each.is_symlink())
+        if len(files) > MAX_FILES or sum(each.stat().st_size for each in files) > MAX_BYTES:
+            raise Refused("These files are too large for an archive. Copy them from their folder.")
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for each in files:
+                archive.write(each, f"{place.name}/{each.name}")
+    except (OSError, ValueError) as exc:
+        if isinstance(exc, Refused):
+            raise
+        raise Refused("These files cannot be read.") from exc
+    return out.getvalue()
 
 
 def _members(archive: zipfile.ZipFile) -> list[tuple[str, bytes]]:

@@ -1,8 +1,8 @@
 """Turns domain events into fragments: each is rendered once, and its bytes go to every open page.
 
 Topics are what pages are about: `line` (every page), `home`, `workers`, `queue`, `stored`, `plans` with `plan:<key>`,
-`op:<id>`, `api:<id>` for scripts, and for the list of operations `listing` and the `row:<id>` of each that is on it.
-Each fragment has the same template on the page and in the stream.
+`op:<id>`, `api:<id>` for scripts, and for the list of operations `listing` and the `row:<id>` of each that is on it
+(see `rows`). Each fragment has the same template on the page and in the stream.
 """
 
 import asyncio
@@ -16,7 +16,9 @@ from panel.domain.events import EventBus
 from panel.domain.observation import Observation
 from panel.live.hub import Hub, frame, partial
 from panel.live.reader import Reader
+from panel.live.rows import Rows, row_of
 from panel.views.charts import curves_of, place_of
+from panel.views.listing import COLUMNS
 from panel.views.operation import end_in_words
 from panel.views.templating import draw
 
@@ -38,6 +40,7 @@ class Publisher:
         self._turned: set[str] = set()  # operations that home shows as wanting attention, for now
         self._links: list[tuple[object, ...]] = []  # what the system health was last drawn from
         self._drawn: dict[tuple[str, str], str] = {}
+        self._rows = Rows()
         self._timed: dict[str, object] = {}  # what the timelines were last drawn from
         self._ends: list[dict[str, Any]] = []
         hub.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
@@ -48,7 +51,9 @@ class Publisher:
         bus.subscribe(events.CheckpointChecked, lambda event: self._operation(event.observation))
         bus.subscribe(events.ConnectionChanged, lambda _: self._connection())
         bus.subscribe(events.WorkersChanged, lambda _: self._workers_changed())
+        bus.subscribe(events.LabelsChanged, self._labels_changed)
         bus.subscribe(events.QueueChanged, lambda _: self._queue_changed())
+        bus.subscribe(events.BatchChanged, lambda event: self._board_changed(event.key))
         bus.subscribe(events.StoredDataChanged, lambda _: self._stored_changed())
 
     async def beat(self) -> None:
@@ -63,7 +68,7 @@ class Publisher:
 
     def prepare(self, topic: str) -> None:
         """Have the topic's current state ready for a stream that is about to open."""
-        observation = self._monitor.known(topic.partition(":")[2]) if topic.startswith(("row:", "op:")) else None
+        observation = self._monitor.known(topic.split(":")[1]) if topic.startswith(("row:", "op:")) else None
         if topic == "home" and self._lists_due:
             self._lists()
         elif topic == "line":
@@ -74,8 +79,10 @@ class Publisher:
             self._queue()
         elif topic == "stored" or topic.startswith("plan:"):
             self._stored(topic)
-        elif observation is not None and topic.startswith("row:"):
-            self._row(observation)
+        elif topic.startswith("row:"):
+            self._rows.came(topic)
+            if observation is not None:
+                self._row(observation, topic)
         elif observation is not None:
             self._draw_operation(observation)
 
@@ -83,6 +90,8 @@ class Publisher:
         """A stream of the topic closed."""
         if self._hub.readers(topic):
             return
+        if topic.startswith("row:"):
+            self._rows.left(topic)
         observation = self._monitor.known(topic[3:]) if topic.startswith("op:") else None
         live = observation is not None and self._monitor.verdict(observation).live
         if topic.startswith(("plan:", "row:", "op:")) and not live:
@@ -105,8 +114,8 @@ class Publisher:
         if (verdict.state in TURNING) != (snapshot.id in self._turned):
             self._turned ^= {snapshot.id}
             self._listed()
-        if self._hub.readers(f"row:{snapshot.id}"):
-            self._row(observation)
+        for topic in self._rows.of(snapshot.id):
+            self._row(observation, topic)
         self._hub.publish(f"api:{snapshot.id}", "changed", b"!", keep=False)  # they draw it themselves
         self._operation(observation)
         if not verdict.live:
@@ -140,12 +149,25 @@ class Publisher:
             self._stored_due = True
             asyncio.get_running_loop().call_later(0.3, self._stored)
 
+    def _labels_changed(self, event: events.LabelsChanged) -> None:
+        for operation_id in event.ids:
+            if (observation := self._monitor.known(operation_id)) is not None:
+                self._operation(observation)
+                for topic in self._rows.of(operation_id):
+                    self._row(observation, topic)
+        self._listed()
+
     def _queue_changed(self) -> None:
         if self._hub.readers("queue") and not self._queue_due:
             self._queue_due = True
             asyncio.get_running_loop().call_later(0.2, self._queue)
         self._stored_changed()
         self._listed()
+
+    def _board_changed(self, key: str) -> None:
+        """Its page asks for itself again: it is sorted as its reader wants it."""
+        if self._hub.readers(f"batch:{key}"):
+            self._hub.publish(f"batch:{key}", "board", BOARD, keep=False)
 
     def _workers_changed(self) -> None:
         self._connection()
@@ -176,9 +198,10 @@ class Publisher:
     def _workers(self) -> None:
         self._put("workers", "workers", draw("fragments/workers.html", self._reader.workers()))
 
-    def _row(self, observation: Observation) -> None:
-        view = self._reader.operation(observation)
-        self._put(f"row:{view.snapshot.id}", f"row-{view.snapshot.id}", draw("fragments/row.html", view))
+    def _row(self, observation: Observation, topic: str) -> None:
+        view, (_, keys) = self._reader.operation(observation), row_of(topic)
+        html = draw("fragments/row.html", view, view=view, columns=[COLUMNS[key] for key in keys])
+        self._put(topic, f"row-{view.snapshot.id}", html)
 
     def _operation(self, observation: Observation) -> None:
         if self._hub.readers(f"op:{observation.snapshot.id}"):
@@ -187,7 +210,7 @@ class Publisher:
     def _draw_operation(self, observation: Observation) -> None:
         view, topic = self._reader.operation(observation), f"op:{observation.snapshot.id}"
         verdict, snapshot, details = view.verdict, view.snapshot, self._reader.details(view)
-        for place in ("status", "outcome", "notes"):
+        for place in ("status", "outcome", "notes", "label"):
             self._put(topic, place, draw(f"fragments/{place}.html", view, details))
         if not verdict.live:
             changes = self._reader.changes(observation)
@@ -249,6 +272,7 @@ class Publisher:
             del self._drawn[key]
 
 
+BOARD = frame("1", "board")
 LISTED = frame("1", "listed")  # something came or went: a list that stands still may say so
 
 

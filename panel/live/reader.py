@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from panel.adapters import KINDS, NEEDS
 from panel.domain.attention import partition_by_attention
@@ -29,6 +29,7 @@ from panel.views.home import (
     home_view,
     workers_view,
 )
+from panel.views.naming import differences
 from panel.views.operation import (
     REPORTED,
     DetailsView,
@@ -46,6 +47,8 @@ from panel.views.queue import QueuePageView, queue_page
 from panel.workflows.capacity import free_places
 from panel.workflows.resuming import ResumeWorkflow
 
+NEIGHBOURS = 12  # runs from which one is told apart on its own page
+KEPT_DIFFERENCES = 2000  # operations
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 
 
@@ -56,6 +59,7 @@ class Reader:
     inventory: DataInventory
     resume: ResumeWorkflow
     embedded: bool
+    _differs: dict[str, str] = field(default_factory=dict)  # by operation, as it was last drawn among its neighbours
 
     @property
     def address(self) -> str:
@@ -85,9 +89,9 @@ class Reader:
         ended = [*unwritten, *(each for each in stored if each.snapshot.id not in listed)]
         wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
         return home_view(
-            [self.operation(each, estimated=True) for each in running],
-            [self.operation(each) for each, _ in wanting[:RECENT]],
-            [self.operation(each) for each, _ in others[:RECENT]],
+            self.operations(running, estimated=True),
+            self.operations([each for each, _ in wanting[:RECENT]]),
+            self.operations([each for each, _ in others[:RECENT]]),
             monitor.line,
             self.storage.unsettled_starts(),
             self.storage.queue.open(),
@@ -185,7 +189,37 @@ class Reader:
         now, verdict, snapshot = time.time(), self.monitor.verdict(observation), observation.snapshot
         estimate = self.monitor.estimates.current(observation, verdict, now) if estimated else None
         row = self.inventory.row_after(snapshot) if snapshot.kind == "data_load" and not verdict.live else None
-        return operation_view(observation, verdict, now, embedded=self.embedded, row=row, estimate=estimate)
+        return operation_view(
+            observation,
+            verdict,
+            now,
+            embedded=self.embedded,
+            row=row,
+            estimate=estimate,
+            label=self.storage.labels.of(snapshot.id),
+            differs=self._differs.get(snapshot.id, ""),
+        )
+
+    def operations(self, observations: Sequence[Observation], *, estimated: bool = False) -> list[OperationView]:
+        """Several on one page, which tells them apart."""
+        self._compare([each.snapshot for each in observations])
+        return [self.operation(each, estimated=estimated) for each in observations]
+
+    def among_neighbours(self, observation: Observation) -> OperationView:
+        """One on a page of its own, told apart from the latest others of its kind and strategy."""
+        snapshot = observation.snapshot
+        if snapshot.strategy:
+            wanted = OperationQuery(snapshot.kind, strategy=snapshot.strategy, archived=None, limit=NEIGHBOURS)
+            others = (each.snapshot for each in self.storage.memory.page(wanted) if each.snapshot.id != snapshot.id)
+            self._compare([snapshot, *others])
+        return self.operation(observation)
+
+    def _compare(self, snapshots: Sequence[Snapshot]) -> None:
+        for operation_id, text in differences(snapshots).items():
+            self._differs.pop(operation_id, None)
+            self._differs[operation_id] = text
+        while len(self._differs) > KEPT_DIFFERENCES:
+            del self._differs[next(iter(self._differs))]
 
     def details(self, view: OperationView) -> DetailsView:
         observation, verdict, estimates = view.seen, view.verdict, self.monitor.estimates

@@ -79,7 +79,7 @@ class Discovery:
         """Take in entries of the list; returns how many operations were not known before."""
         news = 0
         for snapshot in snapshots:
-            if self._relay.polled(snapshot.id):
+            if self._relay.polled(snapshot.id) or self._memory.deleted(snapshot.id):
                 continue
             observation = self._relay.known(snapshot.id)
             news += observation is None
@@ -101,7 +101,7 @@ class Discovery:
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
         before, busy = self._relay.heard_of_workers(workers)
         for operation_id in before | busy:
-            if self._relay.polled(operation_id):
+            if self._relay.polled(operation_id) or self._memory.deleted(operation_id):
                 continue
             observation = self._relay.known(operation_id)
             if operation_id in busy and (observation is None or not observation.snapshot.status.finished):

@@ -79,7 +79,7 @@ class DataInventory:
     def latest_loads(self) -> list[Observation]:
         """The data loads that ended last and say something about the data source, the latest end first."""
         if self._latest_loads is None:
-            wanted = OperationQuery(kind="data_load", states=TELLING, sort="ended", limit=10)
+            wanted = OperationQuery(kind="data_load", states=TELLING, archived=None, sort="ended", limit=10)
             self._latest_loads = self._store.memory.page(wanted)
         return self._latest_loads
 

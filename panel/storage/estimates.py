@@ -3,13 +3,17 @@
 import sqlite3
 from statistics import median
 
+import msgspec
+
 from panel.domain.estimate import Earlier, Promise
+from panel.domain.history import OperationQuery
 from panel.domain.snapshot import Snapshot
-from panel.domain.values import number
+from panel.domain.state import State
+from panel.domain.values import mapping, number
+from panel.storage.finding import Finder
+from panel.storage.packing import unpack
 
 KEPT_WATCHES = 90 * 86_400.0  # seconds
-
-_SAME = "kind = ? AND strategy = ? AND symbol = ? AND timeframe = ?"
 
 
 class EstimateStore:
@@ -17,6 +21,7 @@ class EstimateStore:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._finder = Finder(db)
 
     def pace(self, operation_id: str, points: int = 200) -> list[tuple[float, float]]:
         """(when, percentage) while it ran, of about so many of its readings, evenly over its time; since it was
@@ -37,15 +42,12 @@ class EstimateStore:
     def earlier(self, snapshot: Snapshot, limit: int = 20) -> list[Earlier]:
         """Completed runs of the same thing, the newest first."""
         rows = self._db.execute(
-            "SELECT seconds, json_extract(evidence, '$.snapshot.result.training_metrics.epochs_trained'),"
-            " json_extract(evidence, '$.snapshot.steps_total') FROM operations"
-            f" WHERE state = 'completed' AND seconds > 0 AND id != ? AND {_SAME} ORDER BY created_at DESC LIMIT ?",
-            (snapshot.id, *_same(snapshot), limit),
+            "SELECT listing.seconds, packed, evidence FROM json_each(?) AS asked"
+            " CROSS JOIN listing ON listing.number = asked.value CROSS JOIN operations ON operations.id = listing.id"
+            " WHERE listing.seconds > 0 AND listing.id != ? ORDER BY asked.key LIMIT ?",
+            (self._completed(snapshot, limit + 1), snapshot.id, limit),
         )
-        return [
-            Earlier(seconds, min((number(done) or 0) / total, 1.0) if number(done) and total else 1.0)
-            for seconds, done, total in rows
-        ]
+        return [Earlier(seconds, _share_done(unpack(*stored).snapshot)) for seconds, *stored in rows]
 
     def typical(self, kind: str, strategy: str) -> float | None:
         """Seconds that a run of this kind and strategy takes, by the last ones that completed; None without any."""
@@ -69,11 +71,24 @@ class EstimateStore:
     def promises(self, snapshot: Snapshot, limit: int = 20) -> list[Promise]:
         """First estimates of completed runs of the same thing, and how long those then took."""
         rows = self._db.execute(
-            "SELECT low, high, ended_at - at FROM promises JOIN operations ON operation_id = id"
-            f" WHERE state = 'completed' AND ended_at > at AND {_SAME} ORDER BY at DESC LIMIT ?",
-            (*_same(snapshot), limit),
+            "SELECT low, high, ended_at - at FROM json_each(?) AS asked CROSS JOIN listing ON number = asked.value"
+            " CROSS JOIN promises ON operation_id = listing.id WHERE ended_at > at ORDER BY asked.key",
+            (self._completed(snapshot, limit),),
         )
         return [Promise(*row) for row in rows]
+
+    def _completed(self, snapshot: Snapshot, limit: int) -> str:
+        """The numbers of the latest completed runs of the same thing, as JSON."""
+        wanted = OperationQuery(
+            snapshot.kind,
+            (State.COMPLETED,),
+            snapshot.strategy,
+            snapshot.symbol,
+            snapshot.timeframe,
+            archived=None,
+            limit=limit,
+        )
+        return msgspec.json.encode(self._finder.page(wanted)).decode()
 
     def awake(self, since: float, now: float) -> None:
         """The panel that began at `since` still watches."""
@@ -86,5 +101,8 @@ class EstimateStore:
         return [(max(end, since), min(begin, until)) for end, begin in rows if begin and end < until and begin > since]
 
 
-def _same(snapshot: Snapshot) -> tuple[str, str, str, str]:
-    return snapshot.kind, snapshot.strategy, snapshot.symbol, snapshot.timeframe
+def _share_done(snapshot: Snapshot) -> float:
+    """0 to 1: less where a training was stopped early."""
+    training = mapping((snapshot.result or {}).get("training_metrics"))
+    done = number(training.get("epochs_trained"))
+    return min((done or 0) / snapshot.steps_total, 1.0) if done is not None and snapshot.steps_total else 1.0

@@ -7,27 +7,25 @@ A reading costs a few hundred bytes here, however large the backend's answer was
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
-from panel.domain.history import ActionRecord, OperationQuery, RecordedReading, Sort
+from panel.adapters import KINDS
+from panel.domain.comparison import measured
+from panel.domain.history import ActionRecord, OperationQuery, RecordedReading
+from panel.domain.labels import Shelf
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Epoch, Snapshot
 from panel.domain.state import ENDS, State, Verdict
+from panel.storage.facets import LIVE, Facets, Subject
+from panel.storage.finding import Finder
+from panel.storage.labels import LabelStore
+from panel.storage.packing import pack, unpack
 
 KEPT_READINGS = 1500  # of one operation: its changes of state, and of the others about so many, thinned evenly
-NAMES = 500  # strategies, symbols that are offered to filter by
 KNOWN_EPOCHS = 50  # operations whose written epochs are kept in mind
-
-_ORDERS: dict[Sort, str] = {
-    "created": "created_at",
-    "ended": "coalesce(ended_at, 9e12)",  # what runs has not ended yet: it is the newest
-    "took": "coalesce(seconds, -1.0)",  # what runs has taken nothing yet
-    "name": "coalesce(nullif(strategy, ''), symbol) COLLATE NOCASE",
-    "state": "CASE state " + " ".join(f"WHEN '{state}' THEN {rank}" for rank, state in enumerate(State)) + " END",
-}
 
 
 class OperationStore:
@@ -35,6 +33,9 @@ class OperationStore:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._facets = Facets(db)
+        self._finder = Finder(db)
+        self._labels = LabelStore(db)
         self._written: dict[str, tuple[Epoch, ...]] = {}
         self._unthinned: Counter[str] = Counter()  # readings kept since an operation's were last thinned
 
@@ -42,94 +43,85 @@ class OperationStore:
         """Keep the latest of one operation, and what is observed at `at` if it says something that the last
         reading did not."""
         snapshot = observation.snapshot
+        label, number = self._labels.of(snapshot.id), self._number(snapshot.id)
+        if label.shelf is Shelf.DELETED and number is None:
+            return
         started = snapshot.started_at or snapshot.created_at
+        created = snapshot.created_at or observation.changed_at
         ended = None if verdict.live else snapshot.completed_at or observation.changed_at
         seconds = ended - started if ended and started and ended > started else None  # equal: the end is not known
-        about = (snapshot.id, snapshot.kind, snapshot.strategy, snapshot.symbol, snapshot.timeframe, snapshot.error)
-        row = (
-            snapshot.id,
-            snapshot.kind,
-            verdict.live,
-            verdict.state.value,
-            snapshot.strategy,
-            snapshot.symbol,
-            snapshot.timeframe,
-            snapshot.created_at or observation.changed_at,
-            ended,
-            seconds,
-            " ".join(about).lower(),
-            msgspec.json.encode(replace(observation, snapshot=replace(snapshot, epochs=()))).decode(),
-        )
+        about = (snapshot.strategy, snapshot.symbol, snapshot.timeframe)
+        subject = Subject(snapshot.kind, verdict.state.value, *about, snapshot.error)
+        number = self._facets.file(number, snapshot.id, subject, label, (created, ended, seconds))
+        packed = pack(replace(observation, snapshot=replace(snapshot, epochs=())))
+        partial = not verdict.live and not snapshot.full and not observation.forgotten
+        row = (snapshot.id, snapshot.kind, verdict.live, verdict.state.value, *about, created, ended, seconds, partial)
         self._db.execute(
             "INSERT OR REPLACE INTO operations (id, kind, live, state, strategy, symbol, timeframe, created_at,"
-            " ended_at, seconds, words, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
+            " ended_at, seconds, partial, evidence, number, packed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'null', ?, ?)",
+            (*row, number, packed),
         )
         self._db.execute("INSERT OR REPLACE INTO changes (operation_id) VALUES (?)", (snapshot.id,))
+        self._keep_results(number, snapshot)
         self._keep_epochs(snapshot.id, snapshot.epochs, snapshot.read_at)
         self._keep_reading(observation, verdict, at)
 
     def recall(self, operation_id: str) -> Observation | None:
         row = self._db.execute(f"{_SELECT} WHERE id = ?", (operation_id,)).fetchone()
-        return self._whole(_evidence(row[0])) if row else None
+        return self._whole(unpack(*row)) if row else None
 
     def recent(self, limit: int) -> list[Observation]:
         """The newest first; without their epochs."""
-        rows = self._db.execute(f"{_SELECT} ORDER BY created_at DESC LIMIT ?", (limit,))
-        return [_evidence(row[0]) for row in rows]
+        return self.page(OperationQuery(archived=None, limit=limit))
 
-    def best_before(self, snapshot: Snapshot, path: str) -> tuple[float | None, int]:
-        """The highest number at this path in the results of other completed runs of its kind and strategy, and how many
-        have one."""
+    def best_before(self, snapshot: Snapshot, measure: str) -> tuple[float | None, int]:
+        """The highest number with this key in the results of other completed runs of its kind and strategy, and how
+        many have one."""
         found = self._db.execute(
-            "SELECT max(reached), count(reached) FROM (SELECT json_extract(evidence, ?) AS reached FROM operations"
-            " WHERE kind = ? AND state = ? AND strategy = ? AND id != ?) WHERE typeof(reached) IN ('real', 'integer')",
-            (f"$.snapshot.result.{path}", snapshot.kind, State.COMPLETED, snapshot.strategy, snapshot.id),
+            "SELECT max(value), count(value) FROM results WHERE measure = (SELECT id FROM measures WHERE name = ?)"
+            " AND facet IN (SELECT id FROM facets WHERE kind = ? AND state = ? AND strategy = ?)"
+            " AND number != coalesce((SELECT number FROM operations WHERE id = ?), 0)",
+            (measure, snapshot.kind, State.COMPLETED, snapshot.strategy, snapshot.id),
         ).fetchone()
         return found[0], found[1]
 
     def ended(self, limit: int, since: float = 0.0) -> list[Observation]:
-        """Those that ended, the latest end first; without their epochs."""
-        rows = self._db.execute(f"{_SELECT} WHERE ended_at > ? ORDER BY ended_at DESC LIMIT ?", (since, limit))
-        return [_evidence(row[0]) for row in rows]
+        """Those that ended and are not put away, the latest end first; without their epochs."""
+        shown = f"facet IN (SELECT id FROM facets WHERE shelf = {int(Shelf.SHOWN)})"
+        rows = self._db.execute(
+            f"SELECT number FROM listing INDEXED BY listing_ended WHERE ended_at > ? AND ended_at < {LIVE} AND {shown}"
+            " ORDER BY ended_at DESC LIMIT ?",
+            (since, limit),
+        )
+        return self._numbered([row[0] for row in rows])
 
     def unfinished(self) -> list[Observation]:
         rows = self._db.execute(f"{_SELECT} WHERE live = 1").fetchall()
-        return [self._whole(_evidence(row[0])) for row in rows]
+        return [self._whole(unpack(*row)) for row in rows]
 
     def partially_known(self) -> list[str]:
         """Ids of ended operations of which only a list's few fields are known, the latest last."""
-        few = "json_extract(evidence, '$.snapshot.full') = 0 AND json_extract(evidence, '$.forgotten') = 0"
-        rows = self._db.execute(f"SELECT id FROM operations WHERE live = 0 AND {few} ORDER BY created_at")
-        return [row[0] for row in rows]
+        return [row[0] for row in self._db.execute("SELECT id FROM operations WHERE partial = 1 ORDER BY created_at")]
 
     def find(self, wanted: OperationQuery) -> tuple[list[Observation], int]:
         """One page of what is wanted, without epochs, and how many there are in all."""
-        return self.page(wanted), self.count(wanted)
+        numbers, count = self._finder.find(wanted)
+        return self._numbered(numbers), count
 
     def page(self, wanted: OperationQuery) -> list[Observation]:
-        """One page of what is wanted, without epochs. The newest are found without reading the rest."""
-        tests, values = _tests(wanted)
-        where = f"WHERE {' AND '.join(tests)}" if tests else ""
-        direction = "ASC" if wanted.ascending else "DESC"
-        # Found and sorted in the index alone; what was read of an operation is fetched for the page's few. A cross
-        # join keeps their order.
-        found = f"SELECT rowid AS found FROM operations {where} ORDER BY {_ORDERS[wanted.sort]} {direction}"
-        page = f"{found}, created_at DESC LIMIT ? OFFSET ?"
-        rows = self._db.execute(
-            f"SELECT evidence FROM ({page}) CROSS JOIN operations ON operations.rowid = found",
-            (*values, wanted.limit, wanted.offset),
-        ).fetchall()
-        return [_evidence(row[0]) for row in rows]
+        """One page of what is wanted, without epochs."""
+        return self._numbered(self._finder.page(wanted))
 
     def changed_since(self, seq: int, limit: int) -> list[tuple[int, Observation]]:
         """Operations that changed after the change of this number, in the order of their last changes, each with the
         number of its last one; without their epochs."""
         rows = self._db.execute(
-            "SELECT seq, evidence FROM changes JOIN operations ON id = operation_id WHERE seq > ? ORDER BY seq LIMIT ?",
+            "SELECT seq, packed, evidence FROM changes JOIN operations ON id = operation_id WHERE seq > ?"
+            " ORDER BY seq LIMIT ?",
             (seq, limit),
         )
-        return [(row[0], _evidence(row[1])) for row in rows]
+        return [(seq, unpack(packed, evidence)) for seq, packed, evidence in rows]
 
     def last_change(self) -> int:
         """The highest number that was ever given."""
@@ -138,20 +130,19 @@ class OperationStore:
 
     def count(self, wanted: OperationQuery) -> int:
         """How many there are of what is wanted, on all pages."""
-        tests, values = _tests(wanted)
-        where = f"WHERE {' AND '.join(tests)}" if tests else ""
-        return int(self._db.execute(f"SELECT count(*) FROM operations {where}", values).fetchone()[0])
+        return self._finder.count(wanted)
 
     def names(self) -> tuple[list[str], list[str], list[str]]:
-        """The kinds, strategies and symbols that there are to filter by, in order; one look for all three."""
-        rows = self._db.execute("SELECT DISTINCT kind, strategy, symbol FROM operations").fetchall()
-        kinds, strategies, symbols = ({row[at] for row in rows} - {""} for at in range(3))
-        return sorted(kinds)[:NAMES], sorted(strategies)[:NAMES], sorted(symbols)[:NAMES]
+        """The kinds, strategies and symbols that there are to filter by, in order."""
+        return self._finder.names()
+
+    def tags(self) -> list[str]:
+        """Those in use, in order."""
+        return self._finder.tags()
 
     def counts(self) -> dict[tuple[str, str], int]:
         """(kind, state) -> how many are remembered."""
-        rows = self._db.execute("SELECT kind, state, count(*) FROM operations GROUP BY kind, state")
-        return {(kind, state): count for kind, state, count in rows}
+        return self._finder.counts()
 
     def epochs(self, operation_id: str) -> tuple[Epoch, ...]:
         rows = self._db.execute(
@@ -188,13 +179,62 @@ class OperationStore:
 
     def forget(self, before: float, limit: int = -1) -> int:
         """Drop what ended before then, the oldest first; returns how many operations that were."""
-        old = "SELECT id FROM operations WHERE live = 0 AND ended_at < ? ORDER BY ended_at LIMIT ?"
-        for table in ("epochs", "readings", "requests", "starts", "promises", "changes"):
-            self._db.execute(f"DELETE FROM {table} WHERE operation_id IN ({old})", (before, limit))
-        return self._db.execute(f"DELETE FROM operations WHERE id IN ({old})", (before, limit)).rowcount
+        old = "SELECT id FROM listing WHERE ended_at < ? ORDER BY ended_at LIMIT ?"
+        ids = [row[0] for row in self._db.execute(old, (before, limit))]
+        some = msgspec.json.encode(ids).decode()
+        self._db.execute("DELETE FROM starts WHERE operation_id IN (SELECT value FROM json_each(?))", (some,))
+        return self.drop(ids)
+
+    def deleted(self, operation_id: str) -> bool:
+        """Whether somebody deleted it: then it is not taken in again, though the backend may list it."""
+        return self._labels.deleted(operation_id)
+
+    def drop(self, ids: Sequence[str]) -> int:
+        """Remember these operations no more; returns how many were remembered. Their starts are kept: no key of a form
+        may start anything twice."""
+        some = msgspec.json.encode(list(ids)).decode()
+        among = "(SELECT value FROM json_each(?))"
+        numbers = f"(SELECT number FROM operations WHERE id IN {among})"
+        for table in ("epochs", "readings", "requests", "promises", "changes"):
+            self._db.execute(f"DELETE FROM {table} WHERE operation_id IN {among}", (some,))
+        for table in ("results", "listing"):
+            self._db.execute(f"DELETE FROM {table} WHERE number IN {numbers}", (some,))
+        self._labels.forget(ids)
+        return self._db.execute(f"DELETE FROM operations WHERE id IN {among}", (some,)).rowcount
+
+    def _number(self, operation_id: str) -> int | None:
+        row = self._db.execute("SELECT number FROM operations WHERE id = ?", (operation_id,)).fetchone()
+        return row[0] if row else None
+
+    def _numbered(self, numbers: list[int]) -> list[Observation]:
+        """These operations in this order, without their epochs."""
+        rows = self._db.execute(
+            "SELECT packed, evidence FROM json_each(?) AS asked CROSS JOIN listing ON listing.number = asked.value"
+            " CROSS JOIN operations ON operations.id = listing.id ORDER BY asked.key",
+            (msgspec.json.encode(numbers).decode(),),
+        )
+        return [unpack(*row) for row in rows]
 
     def _whole(self, observation: Observation) -> Observation:
         return replace(observation, snapshot=replace(observation.snapshot, epochs=self.epochs(observation.snapshot.id)))
+
+    def _keep_results(self, number: int, snapshot: Snapshot) -> None:
+        """The numbers that runs of its kind are compared by."""
+        adapter = KINDS.get(snapshot.kind)
+        if adapter is None or not snapshot.result:
+            return
+        values = {measure.key: measured(measure, snapshot) for measure in adapter.measures}
+        there = [(number, self._measure(name), value, number) for name, value in values.items() if value is not None]
+        self._db.execute("DELETE FROM results WHERE number = ?", (number,))
+        self._db.executemany(
+            "INSERT INTO results (number, measure, value, facet)"
+            " VALUES (?, ?, ?, (SELECT facet FROM listing WHERE number = ?))",
+            there,
+        )
+
+    def _measure(self, name: str) -> int:
+        row = self._db.execute("SELECT id FROM measures WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else self._db.execute("INSERT INTO measures (name) VALUES (?)", (name,)).lastrowid or 0
 
     def _keep_epochs(self, operation_id: str, epochs: tuple[Epoch, ...], at: float) -> None:
         if not epochs:
@@ -250,30 +290,4 @@ class OperationStore:
         self._db.executemany("DELETE FROM readings WHERE operation_id = ? AND at = ?", dropped)
 
 
-_SELECT = "SELECT evidence FROM operations"
-
-
-def _evidence(text: str) -> Observation:
-    return msgspec.json.decode(text, type=Observation)
-
-
-def _tests(wanted: OperationQuery) -> tuple[list[str], list[Any]]:
-    tests: list[str] = []
-    values: list[Any] = []
-    for column in ("kind", "strategy", "symbol"):
-        if given := getattr(wanted, column):
-            tests.append(f"{column} = ?")
-            values.append(given)
-    if wanted.states:
-        tests.append(f"state IN ({', '.join('?' * len(wanted.states))})")
-        values += [state.value for state in wanted.states]
-    if wanted.since is not None:
-        tests.append("created_at >= ?")
-        values.append(wanted.since)
-    if wanted.until is not None:
-        tests.append("created_at < ?")
-        values.append(wanted.until)
-    for word in wanted.search.lower().split()[:10]:
-        tests.append("instr(words, ?) > 0")
-        values.append(word[:100])
-    return tests, values
+_SELECT = "SELECT packed, evidence FROM operations"

@@ -1,4 +1,5 @@
-"""The panel's memory in one SQLite file: operations (`memory`), the queue (`queue`), and here starts and ranges.
+"""The panel's memory in one SQLite file: operations (`memory`), the queue (`queue`), the audit trail (`audit`), and
+here starts and ranges.
 
 The backend forgets operations when it restarts, and some as soon as they finish; the panel does not. A
 start's intent is on disk before its POST leaves, so that a panel that dies in between knows afterwards
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from panel.domain.gaps import Gap, Range
+from panel.domain.labels import Label, LabelChange
 from panel.domain.observation import Observation
 from panel.domain.queueing import SETTLED
 from panel.domain.requests import (
@@ -25,7 +27,10 @@ from panel.domain.requests import (
     StartState,
 )
 from panel.domain.state import Verdict
+from panel.storage.audit import AuditStore
+from panel.storage.batches import BatchStore
 from panel.storage.estimates import EstimateStore
+from panel.storage.labels import LabelStore
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
 from panel.storage.queue import QueueStore
@@ -69,9 +74,12 @@ class Storage:
         migrate(self._db)
         self._db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
         self.memory = OperationStore(self._db)
+        self.labels = LabelStore(self._db)
         self.paces = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
+        self.audit = AuditStore(self._db)
         self.queue = QueueStore(self._db)
+        self.batches = BatchStore(self._db)
         self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)
 
     def close(self) -> None:
@@ -89,8 +97,11 @@ class Storage:
                 self.memory.remember(*entry)
 
     async def keep(self, days: int) -> None:
-        """Drop what ended longer ago than so many days, now and every hour; runs until cancelled."""
+        """Drop what was deleted, and what ended longer ago than so many days, now and every hour; runs until
+        cancelled."""
         while True:
+            while await self.write(lambda store: store.purge(time.time())):
+                pass
             before, dropped = time.time() - days * 86_400, 0
             while days and (batch := await self.write(lambda store, before=before: store.drop(before))):  # type: ignore[misc]
                 dropped += batch
@@ -102,6 +113,25 @@ class Storage:
         """Forget some operations that ended before then; returns how many."""
         with at_once(self._db):
             return self.memory.forget(before, BATCH)
+
+    def purge(self, now: float) -> int:
+        """Drop some of what was deleted and cannot be brought back any more; returns how many operations."""
+        with at_once(self._db):
+            return self.memory.drop(self.labels.ripe(now, BATCH))
+
+    def edit_label(self, operation_id: str, wanted: Label, by_whom: str, at: float) -> tuple[Label, bool]:
+        with at_once(self._db):
+            return self.labels.edit(operation_id, wanted, by_whom, at)
+
+    def change_labels(
+        self, ids: Sequence[str], change: LabelChange, by_whom: str, at: float, *, undo: str, what: str
+    ) -> list[str]:
+        with at_once(self._db):
+            return self.labels.change(ids, change, by_whom, at, undo, what)
+
+    def undo_labels(self, key: str, by_whom: str, at: float) -> list[str] | None:
+        with at_once(self._db):
+            return self.labels.undo(key, by_whom, at)
 
     def write_problem(self) -> str:
         """Why nothing can be written down now; "" when it can, which was tried."""
@@ -187,7 +217,7 @@ class Storage:
 
     def starts_without_operation(self, since: float) -> list[Start]:
         """Starts that have begun an operation of which nothing is written down yet."""
-        missing = "operation_id NOT IN (SELECT id FROM operations)"
+        missing = "operation_id NOT IN (SELECT id FROM operations UNION ALL SELECT operation_id FROM labels)"
         rows = self._db.execute(f"{_START} WHERE state = ? AND asked_at > ? AND {missing}", (StartState.STARTED, since))
         return [_start(row) for row in rows]
 

@@ -1,14 +1,19 @@
 """Rows of the pages that list strategies, models and checkpoints. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from panel.domain.checkpoints import Checkpoint
+from panel.domain.comparison import on_sample
+from panel.domain.labels import ModelLabel
 from panel.domain.models import Model
 from panel.domain.observation import Observation
+from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
-from panel.domain.values import number, text
+from panel.domain.values import mapping, number, text
 from panel.views.operation import OperationView
+
+_UNLABELLED = ModelLabel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,51 @@ class StrategyRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
+    """A model with the training that made it, what people say of it, and its backtests, the latest first."""
+
     model: Model
     maker: Observation | None
+    label: ModelLabel = _UNLABELLED
+    backtests: tuple[OperationView, ...] = ()
+
+    @property
+    def strategy(self) -> str:
+        return self.maker.snapshot.strategy if self.maker else self.model.strategy
+
+    @property
+    def accuracy(self) -> float | None:
+        return self._measured("test_accuracy", self.model.accuracy)
+
+    @property
+    def baseline(self) -> float | None:
+        """What always giving one answer would reach."""
+        return self._measured("baseline_accuracy", self.model.baseline)
+
+    @property
+    def worth(self) -> str:
+        """The accuracy against the baseline, in words; "" where one of them is not known."""
+        if self.accuracy is None or self.baseline is None:
+            return ""
+        points = (self.accuracy - self.baseline) * 100
+        if abs(points) < 0.5:
+            return "no better than the baseline"
+        return f"{abs(points):.1f} points {'above' if points > 0 else 'below'} the baseline"
+
+    @property
+    def sample(self) -> bool:
+        """Whether it learned from generated bars, wholly or partly."""
+        return self.maker is not None and on_sample(self.maker.snapshot)
+
+    @property
+    def best(self) -> OperationView | None:
+        """The backtest with the highest return."""
+        returns = [(number(view.snapshot.measured.get("total_return_pct")), view) for view in self.backtests]
+        known = [(value, view) for value, view in returns if value is not None]
+        return max(known, key=lambda pair: pair[0])[1] if known else None
+
+    def _measured(self, name: str, told: float | None) -> float | None:
+        made = number(self.maker.snapshot.measured.get(name)) if self.maker else None
+        return told if told is not None else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +91,13 @@ class CheckpointRow:
 
 def model_path(observation: Observation) -> str:
     return text((observation.snapshot.result or {}).get("model_path"))
+
+
+def tried_model(snapshot: Snapshot, form: Mapping[str, str]) -> str:
+    """The path of the model that a backtest tried: as its result or its parameters tell it, or as it was asked for."""
+    config = mapping((snapshot.result or {}).get("config"))
+    told = text(snapshot.parameters.get("model_path")) or text(config.get("model_path"))
+    return told or form.get("model_path", "")
 
 
 def best_models(trainings: Sequence[Observation]) -> dict[str, BestModel]:

@@ -12,6 +12,7 @@ from panel.domain.diagnostics import Note, notes
 from panel.domain.estimate import Estimate, Promise, left, record
 from panel.domain.gaps import Row
 from panel.domain.history import ActionRecord, RecordedReading
+from panel.domain.labels import Label
 from panel.domain.observation import Observation
 from panel.domain.report import report
 from panel.domain.requests import Start, StartState
@@ -22,13 +23,14 @@ from panel.domain.timeline import Moment, points
 from panel.domain.values import number
 from panel.errors import InvalidForm
 
+_UNLABELLED = Label()
 REPORTED = (State.FAILED, State.PROBLEMS, State.LOST, State.VANISHED, State.STRAY, State.FORGOTTEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationView:
     """One operation. Times are Unix seconds; `row`: what is stored now of what a load was for; `left`: how much
-    longer it takes, in words."""
+    longer it takes, in words; `about`: what sets it apart from others of its name."""
 
     seen: Observation
     snapshot: Snapshot
@@ -44,6 +46,8 @@ class OperationView:
     left: str
     now: float
     embedded: bool
+    label: Label = _UNLABELLED
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,20 @@ def operation_view(
     embedded: bool,
     row: Row | None = None,
     estimate: Estimate | None = None,
+    label: Label = _UNLABELLED,
+    differs: str = "",
 ) -> OperationView:
+    """`differs`: its settings that are not its neighbours'."""
     snapshot = observation.snapshot
     adapter = KINDS.get(snapshot.kind)
     started = snapshot.started_at or snapshot.created_at
     ended = (snapshot.completed_at or observation.changed_at) if not verdict.live else None
+    made = adapter.name(snapshot) if adapter else snapshot.kind
     return OperationView(
         seen=observation,
         snapshot=snapshot,
         verdict=verdict,
-        title=adapter.name(snapshot) if adapter else snapshot.kind,
+        title=label.name or made,
         kind=adapter.title if adapter else snapshot.kind,
         figures=adapter.figures(snapshot) if adapter else [],
         tables=adapter.tables(snapshot) if adapter else [],
@@ -103,6 +111,8 @@ def operation_view(
         left=left(estimate) if estimate else "",
         now=now,
         embedded=embedded,
+        label=label,
+        about=" · ".join(filter(None, (made if label.name and made != label.name else "", differs))),
     )
 
 

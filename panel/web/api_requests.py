@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Header
+from fastapi import Header, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from panel.adapters import Kind
@@ -95,3 +96,11 @@ def _about(field: Asked) -> Any:
     examples = [_EXAMPLES[field.name]] if field.name in _EXAMPLES else None
     default: Any = ... if field.required else None
     return Field(default, description=". ".join(filter(None, words)), examples=examples)
+
+
+def unix(moment: datetime) -> float:
+    """Unix seconds; UTC when no zone is given."""
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (OverflowError, ValueError) as exc:
+        raise HTTPException(422, "since lies outside of the calendar.") from exc

@@ -16,8 +16,12 @@ from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings
 from panel.storage.store import Storage
+from panel.web.auth.access import Access
 from panel.web.metrics import Metrics
+from panel.workflows.audit import AuditTrail
+from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
+from panel.workflows.labels import Labels
 from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
@@ -33,6 +37,8 @@ class Panel:
     """Built completely in `panel.app` before anything starts."""
 
     settings: Settings
+    access: Access
+    audit: AuditTrail
     ktrdr: Ktrdr
     storage: Storage
     catalogue: Catalogue
@@ -43,11 +49,13 @@ class Panel:
     inventory: DataInventory
     starts: StartWorkflow
     commands: Commands
+    labels: Labels
     queue: Queue
     plans: Plans
     resume: ResumeWorkflow
     sources: Sources
     submit: SubmitWorkflow
+    batches: BatchWorkflow
     notifications: Notifications
     hub: Hub
     reader: Reader

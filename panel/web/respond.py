@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from panel.views.templating import draw
+from panel.web.auth.identity import LOCAL, identity_of
 from panel.web.panel import panel_of
 
 
@@ -15,8 +16,13 @@ def page(
     request: Request, template: str, *views: Any, status: int = 200, stream: str = "line", **values: Any
 ) -> HTMLResponse:
     """A whole page; `stream` names the one stream it opens."""
-    panel = panel_of(request)
-    who = {"unprotected": panel.settings.unprotected, "may_leave": bool(panel.settings.password)}
+    panel, identity = panel_of(request), identity_of(request)
+    who = {
+        "unprotected": panel.settings.exposed and not panel.access.protected,
+        "who": identity.name if panel.access.protected else "",
+        "operates": identity.operates,
+        "named": identity.name in panel.access.accounts.users and identity.session != "",
+    }
     frame = {"stream": stream, "path": request.url.path, **who}
     return HTMLResponse(draw(template, panel.reader.connection(), *views, **frame | values), status)
 
@@ -65,9 +71,11 @@ def go(request: Request, path: str) -> Response:
 
 
 def actor(request: Request) -> str:
-    """Who asks, as it is written down: the panel knows addresses, not people."""
-    who = "a program" if for_programs(request.url.path) else "a browser"
-    return f"{who} at {request.client.host}" if request.client else who
+    """Who asks, as it is written down."""
+    identity = identity_of(request)
+    how = "a program" if for_programs(request.url.path) else "a browser"
+    place = f"{how} at {request.client.host}" if request.client else how
+    return place if identity is LOCAL else f"{identity.name}, {place}"
 
 
 async def typed(request: Request) -> dict[str, str]:

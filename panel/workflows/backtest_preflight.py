@@ -31,7 +31,8 @@ OFFERED = 100
 
 async def known_models(sources: Sources) -> list[Model]:
     """Of the trainings that the panel remembers, and those that the backend lists."""
-    trained = sources.storage.memory.page(OperationQuery(kind="training", states=(State.COMPLETED,), limit=OFFERED))
+    wanted = OperationQuery(kind="training", states=(State.COMPLETED,), archived=None, limit=OFFERED)
+    trained = sources.storage.memory.page(wanted)
     try:
         listed = await sources.catalogue.models()
     except CLIClientError:

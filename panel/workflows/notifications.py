@@ -196,7 +196,7 @@ class Notifications:
         if measure is None or verdict.state is not State.COMPLETED or not snapshot.strategy:
             return ""
         reached = measured(measure, snapshot)
-        best, runs = self._memory.best_before(snapshot, measure.path)
+        best, runs = self._memory.best_before(snapshot, measure.key)
         return f"best so far of {runs + 1}" if reached is not None and best is not None and reached > best else ""
 
     def _workers(self) -> None:

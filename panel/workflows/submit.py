@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from panel.adapters import KINDS, Kind
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY
+from panel.domain.observation import Observation
 from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
@@ -171,6 +172,17 @@ async def _would_replace(sources: Sources, values: dict[str, str]) -> str:
         f"({day(stored.start)} to {day(stored.end)}) about {kept:,} would remain. "
         "Without dates nothing is replaced."
     )
+
+
+def asked_before(adapter: type[Kind], start: Start | None, observation: Observation | None) -> dict[str, str]:
+    """What an operation was started with, as somebody would type it; {} when that is not known."""
+    if start is not None:
+        return dict(start.form)
+    if observation is None:
+        return {}
+    snapshot = observation.snapshot
+    about = {"symbol": snapshot.symbol, "timeframe": snapshot.timeframe}
+    return adapter.typed(about | snapshot.parameters | {"strategy_name": snapshot.strategy})
 
 
 def result_of(start: Start) -> SubmitResult:

@@ -100,7 +100,7 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         page.keyboard.press("Escape")
         page.keyboard.press("j")
         page.keyboard.press("x")
-        expect(page.locator("#chosen")).to_contain_text("Chosen: swing. One more at least.")
+        expect(page.locator("#chosen")).to_contain_text("Chosen: swing. One more at least to compare.")
         page.keyboard.press("/")
         page.get_by_label("Search runs").fill("op_00")
         expect(page.locator("#row-op_00")).to_be_visible()

@@ -1,5 +1,6 @@
 """The command line, in a process of its own: what it prints and how it exits."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -49,6 +50,13 @@ def test_a_training_that_completes(tmp_path, address, backend):
     assert sent == {"strategy_name": "swing", "symbols": ["EURUSD"], "start_date": "2024-01-01"}
     with panel(tmp_path, address) as here:  # of the same memory: it says who asked
         assert "Start asked by the command line" in here.get("/operations/op_t").text
+        told = json.loads(here.get("/api/audit").text)
+    assert (told["via"], told["what"], told["subject"], told["detail"]) == (
+        "command line",
+        "start",
+        "training swing eurusd",
+        "op_t",
+    )
 
 
 def test_an_operation_that_fails_exits_1(tmp_path, address, backend):

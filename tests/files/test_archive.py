@@ -2,9 +2,11 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from panel.files import archive
 from panel.files.archive import unpacked
 from panel.files.values import Refused
 
@@ -41,3 +43,17 @@ def test_a_file_that_is_no_archive_is_itself():
 def test_what_cannot_be_unpacked_is_refused(data, reason):
     with pytest.raises(Refused, match=reason):
         unpacked(data, "x.zip")
+
+
+def test_a_folders_files_are_packed_and_nothing_else(tmp_path):
+    place = tmp_path / "models" / "swing" / "1h_v1"
+    (place / "inner").mkdir(parents=True)
+    (place / "model.json").write_text("{}")
+    (tmp_path / "secret").write_text("secret")
+    (place / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "models" / "out").symlink_to(tmp_path)
+    data = archive.packed(tmp_path / "models", Path("swing/1h_v1"))
+    assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["1h_v1/model.json"]
+    for inner in ("..", "swing/../..", "out", "nothing", "swing/1h_v1/model.json"):
+        with pytest.raises(Refused):
+            archive.packed(tmp_path / "models", Path(inner))

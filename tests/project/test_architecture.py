@@ -20,6 +20,7 @@ LAYERS = [  # imports go down this list, or stay in their own package
     {"adapters"},
     {"domain"},
     {"settings"},
+    {"accounts"},
     {"errors", "files", "observability", "password", "__init__"},
 ]
 LAYER_OF = {package: -depth for depth, packages in enumerate(LAYERS) for package in packages}

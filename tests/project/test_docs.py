@@ -116,6 +116,9 @@ def test_every_command_is_one(file):
         command = commands[words[0]]
         if command is None:
             continue  # what follows is pytest's
+        if isinstance(command, click.Group) and len(words) > 1:
+            assert words[1] in command.commands, piece
+            command = command.commands[words[1]]
         options = {option for each in command.params if isinstance(each, click.Option) for option in each.opts}
         given = {word.partition("=")[0] for word in words if word.startswith("-")}
         assert given <= options | {"--help"}, piece

@@ -41,6 +41,20 @@ def unwrapped(app: Any) -> FastAPI:
     return app
 
 
+def templates(app: Any) -> set[str]:
+    """`GET /operations/{operation_id}` of everything the app answers, placeholders as they stand in its routes."""
+    found, left = set(), list(unwrapped(app).routes)
+    while left:
+        route = left.pop()
+        if isinstance(route, APIRoute):
+            found |= {f"{method} {route.path}" for method in route.methods}
+        elif isinstance(route, Mount):
+            found.add(f"GET {route.path}/{{path:path}}")
+        else:
+            left += route.original_router.routes
+    return found
+
+
 def routes(app: Any) -> list[tuple[str, str]]:
     """(method, path) of everything the app answers, with something that exists in each placeholder. A route that is
     added is in here by itself, and so in every test below."""

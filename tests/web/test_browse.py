@@ -50,11 +50,56 @@ def test_models_say_what_they_are_and_which_training_made_them(here, backend):
     other = {"symbol": "GBPUSD", "model_path": "models/other/4h_v1", "test_accuracy": None}
     backend.answers["GET /models"] = (200, {"success": True, "models": [LISTED | other, LISTED, "x", {}]})
     page = here.get("/models").text
-    assert "EURUSD 1h 87.2 % 2026-11-20 10:00 UTC its training Backtest" in row(page, "swing/1h_v4")
+    assert "EURUSD 1h 87.2 % none 2026-11-20 10:00 UTC by its training Backtest" in row(page, "swing/1h_v4")
     assert 'href="/operations/op_a"' in page
     assert "model_path=%2Fapp%2Fmodels%2Fswing%2F1h_v4" in page and "strategy_name=swing" in page
-    assert "GBPUSD 1h – 2026-11-20 10:00 UTC not known Backtest" in row(page, "other/4h_v1")
+    assert "GBPUSD 1h – none 2026-11-20 10:00 UTC its training is not known Backtest" in row(page, "other/4h_v1")
     assert "no path given" in words(page)
+
+
+@pytest.fixture
+def model(here, backend):
+    """The address of a model with its training and a backtest."""
+    backend.operations["op_a"] = finished("op_a", 0.872, "models/swing/1h_v4", 10)
+    metrics = {"metrics": {"total_return_pct": 0.07, "total_trades": 3}}
+    about = {"symbol": "EURUSD", "parameters": {"strategy_name": "swing", "model_path": "models/swing/1h_v4"}}
+    times = {"created_at": stamp(time.time() - 50), "completed_at": stamp(time.time() - 40)}
+    done = operation("op_t", "backtesting", "completed", result_summary=metrics, metadata=about, **times)
+    backend.operations["op_t"] = done
+    for name in ("op_a", "op_t"):
+        here.get(f"/operations/{name}")
+    backend.answers["GET /models"] = (200, {"success": True, "models": [LISTED | {"baseline_accuracy": 0.5}]})
+    return "/models/swing/1h_v4"
+
+
+def test_a_model_has_a_page_with_its_worth_and_its_backtests(here, model):
+    assert "37.2 points above the baseline 1, best return 7.0 %" in row(here.get("/models").text, "swing/1h_v4")
+    page = here.get(model)
+    read = words(page.text)
+    assert "Test accuracy 87.2 % 37.2 points above the baseline" in read and "Return 7.0 %" in read
+    assert 'href="/operations/op_t"' in page.text and 'href="/operations/op_a"' in page.text
+    assert "Download" not in read and here.get(f"{model}/download").status_code == 404, "KTRDR keeps the files"
+    assert here.get("/models/swing/1h_v5").status_code == 404
+
+
+def test_a_retired_model_is_in_no_form_and_comes_back(here, model):
+    form = "/start/backtesting?strategy_name=swing"
+    assert 'value="models/swing/1h_v4"' in here.get(form).text
+    here.post(f"{model}/retire")
+    assert 'value="models/swing/1h_v4"' not in here.get("/start/backtesting").text
+    assert "1 retired model" in here.get("/models").text and "swing/1h_v4" not in here.get("/models").text
+    assert "swing/1h_v4" in here.get("/models?retired=1").text and "It is retired" in here.get(model).text
+    here.post(f"{model}/retire", data={"back": "1"})
+    assert 'value="models/swing/1h_v4"' in here.get(form).text
+
+
+def test_a_note_about_a_model_is_not_lost_to_another(here, model):
+    here.post(f"{model}/note", data={"note": "<b>good</b>", "version": "0"})
+    assert "&lt;b&gt;good" in here.get(model).text and "good" in here.get("/models").text
+    late = here.post(f"{model}/note", data={"note": "mine", "version": "0"})
+    assert late.status_code == 409 and "&lt;b&gt;good" in late.text and ">mine</textarea>" in late.text
+    assert here.post(f"{model}/note", data={"note": "mine", "version": "1"}).status_code in (200, 303)
+    assert ">mine</textarea>" in here.get(model).text
 
 
 def test_checkpoints_are_asked_for_only_on_their_page_and_the_doubtful_are_marked(here, backend):

@@ -156,7 +156,7 @@ def test_the_sorted_column_is_told_to_those_who_do_not_see_it(listed: Panel):
 
 def test_under_htmx_only_what_was_found_comes(listed: Panel):
     answer = listed.get("/operations?state=failed", headers={"hx-request": "true"}).text
-    assert answer.startswith('<div id="found" tabindex="-1" data-address="/operations?state=failed">') and shown(
+    assert answer.startswith('<div id="found" tabindex="-1" data-address="/operations?state=failed"') and shown(
         answer
     ) == ["op_bad"]
 

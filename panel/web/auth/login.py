@@ -1,108 +1,95 @@
 """Authentication middleware and login page.
 
-A browser is known by a session cookie, a program by `Authorization: Bearer <password>`. Only what is in OPEN is
-answered without either.
+A browser is known by a session cookie, a program by `Authorization: Bearer` and a token or the panel's password. Only
+what is in OPEN is answered without either.
 """
 
 import asyncio
-import hashlib
-import hmac
 import re
-import secrets
 import time
-from math import ceil
-from typing import Annotated, cast
+from math import ceil, isinf
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from panel import password
+from panel.accounts import Role, User
+from panel.domain.audit import Outcome
 from panel.domain.formatting import duration
-from panel.settings import Settings
 from panel.views.templating import STATIC, draw
-from panel.web.auth.sessions import LASTS, AttemptLimiter, Session, Sessions, TooManyAttempts
+from panel.web.auth.access import Access
+from panel.web.auth.identity import NOBODY, SHARED, Identity, address_of, browser_name, identity_of
+from panel.web.auth.roles import OPEN_ROUTES
+from panel.web.auth.sessions import LASTS, Held, TooManyAttempts
+from panel.web.panel import PanelDep
+from panel.web.recording import entry
 from panel.web.respond import by_htmx, for_programs, problem
+from panel.workflows.audit import AuditTrail
 
 router = APIRouter()
 
 _FILES = [f"{folder}/{name}" for folder in ("/static", STATIC) for name in ("panel.css", "theme.js", "icon.svg")]
-OPEN = {("POST", "/login"), *(("GET", path) for path in ("/healthz", "/login", *_FILES))}
+OPEN = OPEN_ROUTES | {("GET", path) for path in _FILES}
 
 # One slash, then anything printable; browsers read `//`, `/\` and `/<tab>/` as the beginning of another host.
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}")
 
 
-UNGUESSABLE = 20  # characters of a password from which on a right one is not slowed down
-
-
 class AuthenticationMiddleware:
-    """Wraps the app, inside the guard."""
+    """Wraps the app, inside the guard, and says who asks: `scope["identity"]`."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, access: Access, audit: AuditTrail) -> None:
         self._app = app
-        self.cookie = f"ktrdr_panel_{settings.port}"  # cookies are shared by all ports of a host
-        file = settings.data_folder / "panel" / f"sessions-{settings.port}.json"
-        self.sessions = Sessions(file, settings.password)
-        self._tries = AttemptLimiter()
-        self._one = asyncio.Lock()
-        self._salt = secrets.token_bytes(32)
-        self._right = b""  # a digest of the password once it was found right, so that programs need no scrypt each time
+        self._access = access
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await asyncio.to_thread(self.sessions.load)
             await self._app(scope, receive, send)
             return
-        scope["login"] = self
         request = Request(scope)
-        session = self.sessions.find(self.token(request))
-        if (scope["method"], scope["path"]) in OPEN:
+        if not self._access.protected:
+            await self._known(*self._access.of_anybody(), scope, receive, send)
+            return
+        session = self._access.sessions.find(token_of(request, self._access))
+        if session is not None:
+            session.seen = time.time()
+            await self._known(self._access.of_session(session), session, scope, receive, send)
+        elif (scope["method"], scope["path"]) in OPEN:
+            scope["identity"] = NOBODY
             await self._app(scope, receive, send)
-        elif session is None:
+        else:
             await self._unknown(request, scope, receive, send)
-        elif scope["method"] in ("GET", "HEAD"):
-            await self._until(session, scope, receive, send)
+
+    async def _known(self, identity: Identity, held: Held | None, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["identity"] = identity
+        if held is not None and scope["method"] in ("GET", "HEAD"):
+            await self._until(held, scope, receive, send)
         else:
             await self._app(scope, receive, send)  # what was asked for in time is done to its end
-
-    def token(self, request: Request) -> str:
-        return cookie_parser(request.headers.get("cookie", "")).get(self.cookie, "")
-
-    async def admits(self, word: str, address: str) -> bool:
-        """Whether this is the password. Raises TooManyAttempts before the word is looked at: a right one told from
-        a wrong one would be as good as another try. Only a long one, which nobody guesses, passes at any time, so that
-        guesses from the same address lock no program out."""
-        digest = hmac.digest(self._salt, word.encode("utf-8", "surrogatepass"), hashlib.sha256)
-        known = hmac.compare_digest(digest, self._right)
-        if known and len(word) >= UNGUESSABLE:
-            return True
-        self._tries.check(address)
-        if known:
-            return True
-        self._tries.count(address)
-        async with self._one:  # each takes 32 MB
-            right = await asyncio.to_thread(password.matches, word, self.sessions.password)
-        if right:
-            self._right = digest
-            self._tries.forgive(address)
-        return right
 
     async def _unknown(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         kind, _, word = request.headers.get("authorization", "").partition(" ")
         answer = _to_login(request)
         if kind.lower() == "bearer":
+            word = word.encode("latin-1").decode("utf-8", "replace")
+            if (found := self._access.token(word)) is not None:
+                token, held = found
+                self._audit.token_used(token.digest, address_of(request))
+                await self._known(Identity(token.name, token.role), held, scope, receive, send)
+                return
             try:
-                if await self.admits(word.encode("latin-1").decode("utf-8", "replace"), address_of(request)):
-                    await self._app(scope, receive, send)
+                if await self._access.admits(word, address_of(request)):
+                    await self._known(Identity(SHARED, Role.OPERATOR), None, scope, receive, send)
                     return
+                self._audit.record(entry(request, "login", Outcome.REFUSED, "", "wrong password or token"))
             except TooManyAttempts as exc:
                 answer = PlainTextResponse(_too_often(exc) + "\n", 429, {"Retry-After": str(ceil(exc.seconds))})
         await answer(scope, receive, send)
 
-    async def _until(self, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _until(self, held: Held, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer for as long as the session lasts: a stream would go on after the logout otherwise."""
         started = False
 
@@ -112,8 +99,8 @@ class AuthenticationMiddleware:
             await send(message)
 
         try:
-            async with asyncio.timeout(session.expires - time.time()) as limit:
-                session.open.add(limit)
+            async with asyncio.timeout(None if isinf(held.expires) else held.expires - time.time()) as limit:
+                held.open.add(limit)
                 await self._app(scope, receive, noted)
         except TimeoutError:
             if not limit.expired():
@@ -123,53 +110,75 @@ class AuthenticationMiddleware:
             else:
                 await _to_login(Request(scope))(scope, receive, send)
         finally:
-            session.open.discard(limit)
+            held.open.discard(limit)
 
 
-async def _login_of(request: Request) -> AuthenticationMiddleware:  # async: FastAPI runs others in a thread
-    return cast(AuthenticationMiddleware, request.scope["login"])
-
-
-LoginDep = Annotated[AuthenticationMiddleware, Depends(_login_of)]
+def token_of(request: Request, access: Access) -> str:
+    """The session's, from its cookie; "" without one."""
+    return cookie_parser(request.headers.get("cookie", "")).get(access.cookie, "")
 
 
 @router.get("/login")
-async def ask(request: Request, login: LoginDep, next: str = "/") -> Response:
-    if login.sessions.find(login.token(request)):
+async def ask(request: Request, panel: PanelDep, next: str = "/") -> Response:
+    _needed(panel.access)
+    if identity_of(request) is not NOBODY:
         return RedirectResponse(own_path(next), 303)
-    return _page(next)
+    return _page(panel.access, next)
 
 
 @router.post("/login")
-async def enter(request: Request, login: LoginDep) -> Response:
+async def enter(request: Request, panel: PanelDep) -> Response:
     try:
         form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
     except ValueError:
         form = {}
-    word, wanted = form.get("password", [""])[0], form.get("next", ["/"])[0]
-    if not word:
-        return _page(wanted, "Type the password.", 422)
+    name, word, wanted = (form.get(field, [""])[0] for field in ("user", "password", "next"))
+    access, address, name = panel.access, address_of(request), name.strip().lower()
+    _needed(access)
+    if not word or not (name or access.shared):
+        missing = "Type the password." if name or access.shared else "Type your name and your password."
+        return _page(access, wanted, missing, 422, name)
     try:
-        if not await login.admits(word, address_of(request)):
-            return _page(wanted, "This is not the password.", 403)
+        user = await access.user(name, word, address) if name else None
+        if not (user if name else await access.admits(word, address)):
+            known = (name if name in access.accounts.users else "unknown") if name else SHARED
+            panel.audit.record(entry(request, "login", Outcome.REFUSED, "", "wrong name or password", known))
+            wrong = "This is not the password of a user with this name." if name else "This is not the password."
+            return _page(access, wanted, wrong, 403, name)
     except TooManyAttempts as exc:
-        answer = _page(wanted, _too_often(exc), 429)
+        answer = _page(access, wanted, _too_often(exc), 429, name)
         answer.headers["Retry-After"] = str(ceil(exc.seconds))
         return answer
-    login.sessions.end(login.token(request))
     entered = RedirectResponse(own_path(wanted), 303)
-    entered.set_cookie(
-        login.cookie, login.sessions.begin(), int(LASTS), httponly=True, samesite="strict", secure=_by_https(request)
-    )
+    agent = enter_as(request, entered, access, user)
+    panel.audit.record(entry(request, "login", Outcome.DONE, "", agent, user.name if user else SHARED))
     return entered
 
 
+def enter_as(request: Request, answer: Response, access: Access, user: User | None) -> str:
+    """Begin a session in the place of the browser's last one; None for the password without a name. Returns what the
+    browser is called."""
+    access.sessions.end(token_of(request, access))
+    agent, who = browser_name(request.headers.get("user-agent", "")), (user.name, user.mark) if user else ("", "")
+    token = access.sessions.begin(*who, address_of(request), agent)
+    secure = _by_https(request)
+    answer.set_cookie(access.cookie, token, int(LASTS), httponly=True, samesite="strict", secure=secure)
+    return agent
+
+
 @router.post("/logout")
-async def leave(request: Request, login: LoginDep) -> Response:
-    login.sessions.end(login.token(request))
+async def leave(request: Request, panel: PanelDep) -> Response:
+    if identity_of(request).session:
+        panel.audit.record(entry(request, "logout", Outcome.DONE))
+    panel.access.sessions.end(token_of(request, panel.access))
     answer = RedirectResponse("/login", 303)
-    answer.delete_cookie(login.cookie, httponly=True, samesite="strict", secure=_by_https(request))
+    answer.delete_cookie(panel.access.cookie, httponly=True, samesite="strict", secure=_by_https(request))
     return answer
+
+
+def _needed(access: Access) -> None:
+    if not access.protected:
+        raise HTTPException(404, "Nobody has to log in here.")
 
 
 def own_path(wanted: str) -> str:
@@ -177,12 +186,10 @@ def own_path(wanted: str) -> str:
     return wanted if _OWN_PATH.fullmatch(wanted) else "/"
 
 
-def address_of(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _page(wanted: str, error: str = "", status: int = 200) -> HTMLResponse:
-    return HTMLResponse(draw("login.html", next=own_path(wanted), error=error), status)
+def _page(access: Access, wanted: str, error: str = "", status: int = 200, name: str = "") -> HTMLResponse:
+    named, shared = bool(access.accounts.users), access.shared
+    shown = {"next": own_path(wanted), "error": error, "named": named, "shared": shared, "user": name[:32]}
+    return HTMLResponse(draw("login.html", **shown), status)
 
 
 def _to_login(request: Request) -> Response:
@@ -194,7 +201,7 @@ def _to_login(request: Request) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(login, 303)
     if for_programs(request.url.path):
-        return problem(401, "Send the password: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
+        return problem(401, "Send a token or the password: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
     return PlainTextResponse("Log in first.\n", 401, {"WWW-Authenticate": "Bearer"})
 
 

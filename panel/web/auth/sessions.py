@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import math
 import os
 import secrets
 import time
@@ -29,11 +30,30 @@ ADDRESSES = 10_000
 
 
 @dataclass(eq=False, slots=True)
-class Session:
+class Held:
     """`expires` is in Unix seconds; `open` are the answers under way, streams above all, that end with it."""
 
-    expires: float
+    expires: float = math.inf
     open: set[asyncio.Timeout] = field(default_factory=set)
+
+    def end(self) -> None:
+        for answer in self.open:
+            if not answer.expired():
+                answer.reschedule(0)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Session(Held):
+    """One browser's login. `user`: "" for the password without a name; `mark`: the user's when it began. `since` and
+    `seen`: Unix seconds; 0 where an earlier version did not write it down. `browser`: as its user would call it."""
+
+    id: str
+    user: str = ""
+    mark: str = ""
+    since: float = 0.0
+    seen: float = 0.0
+    address: str = ""
+    browser: str = ""
 
 
 class Sessions:
@@ -53,23 +73,26 @@ class Sessions:
         kept = self._read()
         before = kept.get("password")
         before = before if isinstance(before, str) and password.is_hash(before) else ""
-        if password.is_hash(self._given):
+        if not self._given or password.is_hash(self._given):
             self.password = self._given
         else:
             same = before and password.matches(self._given, before)
             self.password = before if same else password.hashed(self._given)
         sessions = kept.get("sessions")
-        if self.password == before and isinstance(sessions, dict):
-            self._known = {k: Session(float(at)) for k, at in sessions.items() if isinstance(at, int | float)}
+        read = [_session(name, entry) for name, entry in sessions.items()] if isinstance(sessions, dict) else []
+        valid = self.password == before and self.password != ""
+        self._known = {each.id: each for each in read if each is not None and (each.user or valid)}
 
-    def begin(self) -> str:
+    def begin(self, user: str = "", mark: str = "", address: str = "", browser: str = "") -> str:
         """A new session's token."""
         token = secrets.token_urlsafe(32)
-        now = time.time()
+        now, name = time.time(), _name(token)
         self._known = {k: session for k, session in self._known.items() if session.expires > now}
         while len(self._known) >= MOST:
             self._end(min(self._known, key=lambda k: self._known[k].expires))
-        self._known[_name(token)] = Session(now + LASTS)
+        self._known[name] = Session(
+            expires=now + LASTS, id=name, user=user, mark=mark, since=now, seen=now, address=address, browser=browser
+        )
         self._write()
         return token
 
@@ -78,17 +101,31 @@ class Sessions:
         session = self._known.get(_name(token))
         return session if session is not None and session.expires > time.time() else None
 
+    def listed(self) -> list[Session]:
+        """Those that go on, the last seen first."""
+        now = time.time()
+        return sorted((each for each in self._known.values() if each.expires > now), key=lambda each: -each.seen)
+
     def end(self, token: str) -> None:
         """End the session and every answer that is still going out under it."""
-        if _name(token) in self._known:
-            self._end(_name(token))
+        self.end_where(lambda session: session.id == _name(token))
+
+    def end_where(self, ends: Callable[[Session], bool]) -> list[Session]:
+        """End all these sessions; returns them."""
+        ended = [session for session in self._known.values() if ends(session)]
+        for session in ended:
+            self._end(session.id)
+        if ended:
+            self._write()
+        return ended
+
+    def save(self) -> None:
+        """When each was last seen is kept only so: now and then, and when the panel stops."""
+        if self._known:
             self._write()
 
     def _end(self, name: str) -> None:
-        session = self._known.pop(name)
-        for answer in session.open:
-            if not answer.expired():
-                answer.reschedule(0)
+        self._known.pop(name).end()
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -110,7 +147,7 @@ class Sessions:
                 self._file.with_suffix(".new").unlink(missing_ok=True)
 
     def _store(self) -> None:
-        kept = {"password": self.password, "sessions": {k: session.expires for k, session in self._known.items()}}
+        kept = {"password": self.password, "sessions": {k: _kept(session) for k, session in self._known.items()}}
         self._file.parent.mkdir(parents=True, exist_ok=True)
         new = self._file.with_suffix(".new")
         new.unlink(missing_ok=True)  # one that was left may be open to others
@@ -150,6 +187,14 @@ class AttemptLimiter:
         if len(self._wrong) > ADDRESSES:
             self._wrong.popitem(last=False)
 
+    def uncount(self, address: str) -> None:
+        """The last one was right. What was guessed before stays: it may have been at another user's password."""
+        wrong, last = self._of(address)
+        if wrong > 1:
+            self._wrong[_network(address)] = wrong - 1, last
+        else:
+            self._wrong.pop(_network(address), None)
+
     def forgive(self, address: str) -> None:
         """The password was right: this address begins anew."""
         self._wrong.pop(_network(address), None)
@@ -169,6 +214,26 @@ def _network(address: str) -> str:
         return address
     mapped = known.ipv4_mapped
     return str(mapped) if mapped else str(ip_network((int(known), 64), strict=False))
+
+
+def _kept(session: Session) -> dict[str, Any]:
+    return {name: getattr(session, name) for name in ("expires", *_NUMBERS, *_TEXTS)}
+
+
+_NUMBERS, _TEXTS = ("since", "seen"), ("user", "mark", "address", "browser")
+
+
+def _session(name: str, entry: Any) -> Session | None:
+    """From the file, in which an earlier version kept only the end of each; None for what is no session."""
+    entry = {"expires": entry} if not isinstance(entry, dict) else entry
+    numbers = {key: entry.get(key, 0.0) for key in ("expires", *_NUMBERS)}
+    texts = {key: entry.get(key, "") for key in _TEXTS}
+    if any(isinstance(n, bool) or not isinstance(n, int | float) or not math.isfinite(n) for n in numbers.values()):
+        return None
+    if any(not isinstance(text, str) for text in texts.values()):
+        return None
+    given: dict[str, Any] = {key: float(n) for key, n in numbers.items()} | texts
+    return Session(id=name, **given)
 
 
 def _name(token: str) -> str:

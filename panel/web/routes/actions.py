@@ -5,9 +5,11 @@ import asyncio
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from panel.domain.audit import Outcome
 from panel.domain.requests import ResumeState
 from panel.errors import CLIClientError
 from panel.web.panel import PanelDep
+from panel.web.recording import note
 from panel.web.respond import actor, by_htmx, fragment, go, page
 from panel.web.routes.operation import find
 from panel.workflows.resuming import BUSY, Attempt, own
@@ -76,6 +78,7 @@ def _resumed(request: Request, operation_id: str, attempt: Attempt | None) -> Re
 
 
 def _trouble(request: Request, what: str, message: str) -> Response:
+    note(request, Outcome.UNCONFIRMED if "confirmed" in what else Outcome.REFUSED, detail=message)
     if by_htmx(request):
         return fragment("fragments/trouble.html", what=what, message=message)
     return page(request, "problem.html", status=409, title=what, message=message)

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Annotated, Any, cast
 
@@ -19,8 +19,9 @@ from panel.domain.observation import Observation
 from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
 from panel.web import api_schemas as shapes
+from panel.web.api_requests import unix
 from panel.web.panel import Panel, PanelDep
-from panel.web.routes import api_events, api_starts
+from panel.web.routes import api_events, api_starts, audit
 from panel.web.routes.operation import find
 
 _AS_PROBLEM = "application/problem+json"
@@ -59,7 +60,8 @@ async def operations(
         states=tuple(state or ()),
         strategy=strategy,
         symbol=symbol,
-        since=None if since is None else _seconds(since),
+        since=None if since is None else unix(since),
+        archived=None,
     )
     total = panel.storage.memory.count(wanted)
     until, passed = _place(cursor)
@@ -122,7 +124,7 @@ async def openapi() -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """This face, described as OpenAPI."""
     about = "Everything that ktrdr-panel knows and does, for scripts and agents."
-    routes = [*router.routes, *api_events.router.routes, *api_starts.router.routes]
+    routes = [*router.routes, *api_events.router.routes, *api_starts.router.routes, *audit.api_router.routes]
     described = get_openapi(title="ktrdr-panel", version=__version__, description=about, routes=routes)
     for answers in [way["responses"] for path in described["paths"].values() for way in path.values()]:
         for answer in answers.values():
@@ -176,10 +178,3 @@ def _cursor(found: list[Observation], until: float | None, passed: int) -> str:
     if until is not None and math.nextafter(times[-1], math.inf) == until:
         same += passed
     return f"{times[-1]!r}_{same}"
-
-
-def _seconds(moment: datetime) -> float:
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (OverflowError, ValueError) as exc:
-        raise HTTPException(422, "since lies outside of the calendar.") from exc

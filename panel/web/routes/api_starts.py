@@ -14,6 +14,7 @@ from panel.errors import CLIClientError
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note_start
 from panel.web.respond import actor, problem
 from panel.web.routes.operation import find
 from panel.workflows import submit as submitted
@@ -52,6 +53,7 @@ def _add_start(kind: type[Kind]) -> None:
         result = await panel.submit.submit(
             kind.kind, values, key, actor(request), confirmations=asked.confirm, wait=asked.queue
         )
+        note_start(request, kind.kind, values, result)
         return _answer(result)
 
     start.__annotations__["asked"] = body

@@ -39,10 +39,9 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
         raise HTTPException(404, "There is no operation with such a name.")
     if not 2 <= len(ids) <= MOST:
         return _refused(request, f"Choose two to six operations; {len(ids) or 'none'} {_is(len(ids))} chosen.")
-    runs = []
-    for letter, operation_id in zip(LETTERS, ids, strict=False):
-        observation = await find(panel, operation_id)
-        runs.append(Run(**variables(panel.reader.operation(observation)), letter=letter))
+    observations = [await find(panel, operation_id) for operation_id in ids]
+    views = panel.reader.operations(observations)
+    runs = [Run(**variables(view), letter=letter) for letter, view in zip(LETTERS, views, strict=False)]
     snapshots: list[Snapshot] = [run.snapshot for run in runs]
     kinds = list(dict.fromkeys(snapshot.kind for snapshot in snapshots))
     if len(kinds) > 1:

@@ -48,7 +48,7 @@ class StrategyRow:
 async def first(request: Request, panel: PanelDep) -> HTMLResponse:
     """The steps, or an empty place once a training has completed. A POST, because the backend's own questions are:
     nothing here changes anything."""
-    if panel.storage.memory.count(OperationQuery("training", (State.COMPLETED,))):
+    if panel.storage.memory.count(OperationQuery("training", (State.COMPLETED,), archived=None)):
         return fragment("fragments/first.html", show=False)
     await panel.submit.prepare()
     pairs: list[PairRow] = []

@@ -1,5 +1,6 @@
-"""The models that the backend lists, each with the training that made it."""
+"""The models that the backend lists, each with the training that made it and its backtests."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -7,25 +8,41 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from panel.domain.history import OperationQuery
+from panel.domain.labels import ModelLabel
 from panel.domain.models import model_key
 from panel.domain.observation import Observation
 from panel.errors import CLIClientError
-from panel.views.artifacts import ModelRow, model_path
+from panel.views.artifacts import ModelRow, model_path, tried_model
+from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import page
 
 router = APIRouter()
 
 T = TypeVar("T")
-REMEMBERED = 300  # trainings among which a model's is looked for
+REMEMBERED = 300  # trainings and backtests among which a model's are looked for
 
 
 @router.get("/models")
 async def all_models(request: Request, panel: PanelDep) -> HTMLResponse:
+    """Without those that are retired, unless `?retired=1`."""
+    rows, problem = await model_rows(panel)
+    wanted = request.query_params.get("retired") == "1"
+    shown = [row for row in rows if row.label.retired == wanted]
+    retired = sum(row.label.retired for row in rows)
+    return page(request, "models.html", rows=shown, retired=retired, only_retired=wanted, problem=problem)
+
+
+async def model_rows(panel: Panel) -> tuple[list[ModelRow], str]:
+    """(models, why there are none)."""
     models, problem = await listed(panel.ktrdr.models)
     makers = {model_key(model_path(observation)): observation for observation in reversed(trainings(panel))}
-    rows = [ModelRow(model, makers.get(model.key)) for model in models]
-    return page(request, "models.html", rows=rows, problem=problem)
+    labels, tried = panel.storage.labels.of_models(), _backtests(panel)
+    rows = [
+        ModelRow(model, makers.get(model.key), labels.get(model.key, ModelLabel()), tuple(tried.get(model.key, ())))
+        for model in models
+    ]
+    return rows, problem
 
 
 async def listed(ask: Callable[[], Awaitable[list[T]]]) -> tuple[list[T], str]:
@@ -38,5 +55,18 @@ async def listed(ask: Callable[[], Awaitable[list[T]]]) -> tuple[list[T], str]:
 
 def trainings(panel: Panel) -> list[Observation]:
     """Those that left a model, the latest first."""
-    wanted = OperationQuery(kind="training", sort="ended", limit=REMEMBERED)
+    wanted = OperationQuery(kind="training", archived=None, sort="ended", limit=REMEMBERED)
     return [observation for observation in panel.storage.memory.page(wanted) if model_path(observation)]
+
+
+def _backtests(panel: Panel) -> dict[str, list[OperationView]]:
+    """By the key of the model that was tried, the latest first."""
+    wanted = OperationQuery(kind="backtesting", archived=None, sort="ended", limit=REMEMBERED)
+    observations = panel.storage.memory.page(wanted)
+    starts = panel.storage.starts_of([observation.snapshot.id for observation in observations])
+    found: defaultdict[str, list[OperationView]] = defaultdict(list)
+    for view in panel.reader.operations(observations):
+        start = starts.get(view.snapshot.id)
+        if path := tried_model(view.snapshot, start.form if start else {}):
+            found[model_key(path)].append(view)
+    return found

@@ -4,6 +4,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note
 from panel.web.respond import go, page, typed
 from panel.workflows.channels import BadChannel
 from panel.workflows.notifications import RULES
@@ -23,19 +24,20 @@ async def add_channel(request: Request, panel: PanelDep) -> Response:
         await panel.notifications.add_channel(url)
     except BadChannel as exc:
         return _page(request, panel, url, str(exc), 422)
+    note(request, subject=panel.notifications.channels()[-1].service)
     return go(request, "/notifications")
 
 
 @router.post("/channels/{channel}/remove")
 async def remove_channel(request: Request, panel: PanelDep, channel: str) -> Response:
-    _known(panel, channel)
+    _known(request, panel, channel)
     await panel.notifications.remove_channel(channel)
     return go(request, "/notifications")
 
 
 @router.post("/channels/{channel}/test")
 async def test_channel(request: Request, panel: PanelDep, channel: str) -> Response:
-    _known(panel, channel)
+    _known(request, panel, channel)
     await panel.notifications.test(channel)
     return go(request, "/notifications#sent")
 
@@ -44,12 +46,15 @@ async def test_channel(request: Request, panel: PanelDep, channel: str) -> Respo
 async def set_rules(request: Request, panel: PanelDep) -> Response:
     form = await request.form(max_files=0, max_fields=50)
     await panel.notifications.set_rules(str(rule) for rule in form.getlist("rule"))
+    note(request, subject=", ".join(rule for rule, on in panel.notifications.rules().items() if on) or "none")
     return go(request, "/notifications")
 
 
-def _known(panel: Panel, channel: str) -> None:
-    if channel not in [each.id for each in panel.notifications.channels()]:
+def _known(request: Request, panel: Panel, channel: str) -> None:
+    found = next((each for each in panel.notifications.channels() if each.id == channel), None)
+    if found is None:
         raise HTTPException(404, "There is no such channel.")
+    note(request, subject=found.service)
 
 
 def _page(request: Request, panel: Panel, url: str = "", error: str = "", status: int = 200) -> Response:

@@ -19,7 +19,7 @@ router = APIRouter()
 async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTMLResponse:
     observation = await find(panel, operation_id)
     await panel.resume.consider(observation)
-    view = panel.reader.operation(observation)
+    view = panel.reader.among_neighbours(observation)
     answer = panel.monitor.answer(operation_id)
     shown = {name: value for name, value in (answer or {}).items() if name != "metrics"}
     return page(
@@ -39,6 +39,8 @@ async def find(panel: Panel, operation_id: str) -> Observation:
     """What is known of the operation; 404 when it is unknown, 502 when the backend cannot be asked."""
     if not ID.fullmatch(operation_id):
         raise HTTPException(404, "There is no operation with such a name.")
+    if panel.storage.labels.deleted(operation_id):
+        raise HTTPException(404, "This run was deleted from the panel's memory.")
     try:
         observation = await panel.monitor.look(operation_id)
     except CLIClientError as exc:

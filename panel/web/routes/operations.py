@@ -1,55 +1,62 @@
 """The list of every operation that the panel remembers: filtered, sorted and paged by the address alone."""
 
+import asyncio
+import csv
+import io
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
+from starlette.datastructures import QueryParams
 
 from panel.adapters import KINDS
 from panel.domain.gaps import DAY
-from panel.domain.history import OperationQuery, Sort
+from panel.domain.history import OperationQuery
 from panel.domain.state import ALONE_WORDS, GROUP_WORDS, GROUPS, State
 from panel.domain.values import moment
+from panel.views.listing import BY_KIND, COLUMNS, PLAIN, SORTABLE, USUAL, chosen, csv_head, csv_row, headings
 from panel.views.templating import words
-from panel.web.panel import PanelDep
+from panel.web.panel import Panel, PanelDep
 from panel.web.respond import by_htmx, fragment, page
+from panel.workflows.starting import new_key
 
 router = APIRouter(prefix="/operations")
 
 PAGE = 50  # rows
-COLUMNS: tuple[tuple[Sort | None, str, bool], ...] = (  # what it sorts by, its heading, whether it holds numbers
-    ("state", "State", False),
-    ("name", "Operation", False),
-    (None, "Result", False),
-    ("created", "Started", True),
-    ("took", "Took", True),
-    ("ended", "Ended", True),
-)
+FILTERS = ("kind", "state", "strategy", "symbol", "from", "to", "star", "archived", "q")
+PART = 500  # rows of a CSV file that are read at once
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an address asks for. `given`: the filters as they were typed; `ignored`: what made no sense."""
+    """What an address asks for. `given`: the filters as they were typed; `columns`: their keys; `ignored`: what made
+    no sense."""
 
     wanted: OperationQuery
     given: dict[str, str]
     page: int
     ignored: tuple[str, ...] = ()
+    columns: tuple[str, ...] = USUAL
 
     def address(self, **changes: Any) -> str:
         """This list with something else in its address; None takes it out."""
         order: dict[str, Any] = {}
         if (self.wanted.sort, self.wanted.ascending) != ("created", False):
             order = {"sort": self.wanted.sort, "up": "1" if self.wanted.ascending else None}
-        now = {**self.given, **order, **changes}
-        query = urlencode({name: value for name, value in now.items() if value})
+        columns = {"columns": ",".join(self.columns)} if self.columns != USUAL else {}
+        now = {**self.given, **columns, **order, **changes}
+        query = urlencode({name: value for name, value in now.items() if value}, safe=",")
         return f"/operations?{query}" if query else "/operations"
 
-    def sorted_by(self, sort: Sort) -> str:
+    def file(self) -> str:
+        """The address of all of it as CSV."""
+        return self.address().replace("/operations", "/operations/list.csv", 1)
+
+    def sorted_by(self, sort: str) -> str:
         """The list by this column, as a click on its heading gives it: the other way round at the second."""
         same = sort == self.wanted.sort
         up = not self.wanted.ascending if same else sort in ("name", "state")
@@ -59,11 +66,7 @@ class Asked:
 def asked(given: Mapping[str, str]) -> Asked:
     """From an address's parameters. What makes no sense is left out, and named."""
     ignored: list[str] = []
-    typed = {
-        name: value.strip()[:200]
-        for name in ("kind", "state", "strategy", "symbol", "from", "to", "q")
-        if (value := given.get(name, "")).strip()
-    }
+    typed = {name: value.strip()[:200] for name in FILTERS if (value := given.get(name, "")).strip()}
     state = typed.get("state", "")
     states = GROUPS.get(state) or tuple(alone for alone in ALONE_WORDS if alone.value == state)
     days: dict[str, float | None] = {}
@@ -73,7 +76,11 @@ def asked(given: Mapping[str, str]) -> Asked:
             ignored.append(f"“{typed.pop(name)}” is not a date")
     if state and not states:
         ignored.append(f"“{typed.pop('state')}” is not a state")
-    sort: Sort = next((column for column in get_args(Sort) if column == given.get("sort")), "created")
+    if typed.get("star", "1") != "1":
+        typed.pop("star")
+    if typed.get("archived", "1") not in ("1", "all"):
+        ignored.append(f"“{typed.pop('archived')}” says nothing of archived runs")
+    sort = next((each for each in SORTABLE if each == given.get("sort")), "created")
     number = given.get("page", "")
     at = max(int(number), 1) if number.isascii() and number.isdigit() and len(number) < 8 else 1
     until = days["to"]
@@ -85,12 +92,20 @@ def asked(given: Mapping[str, str]) -> Asked:
         since=days["from"],
         until=until + DAY if until is not None else None,  # the last day is wanted too
         search=typed.get("q", ""),
+        starred="star" in typed,
+        archived={"1": True, "all": None}.get(typed.get("archived", ""), False),
         sort=sort,
         ascending=given.get("up") == "1",
         limit=PAGE,
         offset=(at - 1) * PAGE,
     )
-    return Asked(wanted, typed, at, tuple(ignored))
+    return Asked(wanted, typed, at, tuple(ignored), chosen(_several(given, "columns")))
+
+
+def _several(given: Mapping[str, str], name: str) -> list[str]:
+    """Values that may be one parameter with commas, or several of this name, as from a form without scripts."""
+    values = given.getlist(name) if isinstance(given, QueryParams) else [given.get(name, "")]
+    return [each for value in values for each in value[:1000].split(",")]
 
 
 @router.get("")
@@ -103,15 +118,19 @@ async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
         last = -(-count // PAGE)
         wish = replace(wish, page=last, wanted=replace(wish.wanted, offset=(last - 1) * PAGE))
         observation, count = memory.find(wish.wanted)
+    done = request.query_params.get("done", "")[:64]
     found: dict[str, Any] = {
-        "rows": [panel.reader.operation(one) for one in observation],
+        "rows": panel.reader.operations(observation),
         "count": count,
         "pages": -(-count // PAGE),
         "total": memory.count(OperationQuery()) if wish.given else count,
         "asked": wish,
         "said": said(wish.given),
-        "columns": COLUMNS,
+        "headings": headings(wish.columns),
+        "columns": [COLUMNS[key] for key in wish.columns],
         "now": time.time(),
+        "done": (done, *panel.storage.labels.undoable(done, time.time())) if done else None,
+        "key": new_key,
     }
     if by_htmx(request):
         return fragment("fragments/found.html", **found)
@@ -126,6 +145,9 @@ async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
         alone={state.value: word for state, word in ALONE_WORDS.items()},
         strategies=strategies,
         symbols=symbols,
+        tags=memory.tags(),
+        choices=[("Columns", PLAIN), *((name_of_kind(kind), columns) for kind, columns in BY_KIND.items())],
+        views=panel.storage.labels.views(),
         **found,
     )
 
@@ -138,6 +160,29 @@ async def news(request: Request, panel: PanelDep) -> HTMLResponse:
     count = panel.storage.memory.count(wish.wanted)
     more = count - int(had) if had.isascii() and had.isdigit() and len(had) < 10 else 0
     return fragment("fragments/news.html", more=more, asked=wish, had=had)
+
+
+@router.get("/list.csv")
+async def as_csv(request: Request, panel: PanelDep) -> StreamingResponse:
+    """What the list shows, on all its pages."""
+    wish = asked(request.query_params)
+    headers = {"Content-Disposition": 'attachment; filename="runs.csv"'}
+    return StreamingResponse(_csv(panel, wish), media_type="text/csv", headers=headers)
+
+
+async def _csv(panel: Panel, wish: Asked) -> AsyncIterator[str]:
+    yield _lines([csv_head(wish.columns)])
+    offset = 0
+    while part := panel.storage.memory.page(replace(wish.wanted, limit=PART, offset=offset)):
+        yield _lines([csv_row(view, wish.columns) for view in panel.reader.operations(part)])
+        offset += PART
+        await asyncio.sleep(0)  # others wait for the event loop
+
+
+def _lines(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
 
 def said(given: Mapping[str, str]) -> str:
@@ -154,6 +199,10 @@ def said(given: Mapping[str, str]) -> str:
                 parts.append(f"started on {value} or later")
             case "to":
                 parts.append(f"started on {value} or earlier")
+            case "star":
+                parts.append("starred")
+            case "archived":
+                parts.append("archived" if value == "1" else "archived or not")
             case "q":
                 parts.append(f"the words “{value}”")
             case _:

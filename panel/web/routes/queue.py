@@ -4,9 +4,11 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
 from panel.adapters import KINDS
+from panel.domain.audit import Outcome
 from panel.domain.requests import PlanState
 from panel.errors import CLIClientError, InvalidForm
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 
 router = APIRouter()
@@ -84,6 +86,7 @@ async def make_plan(request: Request, panel: PanelDep) -> Response:
         return _trouble(request, " ".join(exc.errors.values()))
     except CLIClientError as exc:
         return _trouble(request, exc.message)
+    note(request, subject=values["strategy_name"], detail=f"after {len(loads)} loads")
     return go(request, f"/plans/{key}")
 
 
@@ -114,6 +117,8 @@ async def _cancelled(request: Request, panel: Panel, keys: list[str], back: str 
             await panel.queue.cancel(key)
         except CLIClientError as exc:
             problem = exc.message
+    if problem:
+        note(request, Outcome.REFUSED, detail=problem)
     if problem and by_htmx(request):
         return fragment("fragments/trouble.html", what="The cancel was not accepted", message=problem)
     return _done(request, back)
@@ -125,6 +130,7 @@ def _done(request: Request, back: str = "/queue") -> Response:
 
 
 def _trouble(request: Request, message: str) -> Response:
+    note(request, Outcome.REFUSED, detail=message)
     if by_htmx(request):
         return fragment("fragments/trouble.html", what="No plan was made", message=message)
     raise HTTPException(422, message)

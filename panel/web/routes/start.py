@@ -5,18 +5,23 @@ from fastapi.responses import Response
 
 from panel.adapters import KINDS, Kind
 from panel.adapters.fields import TIMEFRAMES
+from panel.domain.audit import Outcome
+from panel.domain.models import Model
 from panel.domain.queueing import means_later
 from panel.domain.requests import Start, StartState
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
 from panel.errors import CLIClientError
 from panel.views.operation import commands_for
+from panel.web.auth.identity import identity_of
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note, note_start
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 from panel.workflows import submit as submitted
 from panel.workflows.backtest_preflight import check_backtest, known_models, today, with_model
 from panel.workflows.preflight import Preflight, check_training
 from panel.workflows.starting import new_key
+from panel.workflows.submit import asked_before
 
 router = APIRouter()
 
@@ -29,14 +34,12 @@ async def form(request: Request, panel: PanelDep, kind: str) -> Response:
     values = {field.name: field.default for field in adapter.fields}
     again = request.query_params.get("again", "")
     if ID.fullmatch(again):
-        start, observation = panel.storage.start_of(again), panel.monitor.known(again)
-        if start is not None:
-            values |= start.form
-        elif observation is not None:
-            values |= adapter.typed(observation.snapshot.parameters | {"strategy_name": observation.snapshot.strategy})
+        values |= asked_before(adapter, panel.storage.start_of(again), panel.monitor.known(again))
     values |= {k: v for k, v in request.query_params.items() if k in values}
     if "model_path" in values:
-        values = with_model(values, await known_models(panel.sources))
+        # One that is asked for by its path is known, also when it is retired.
+        models = await known_models(panel.sources) if values["model_path"] else await _offered(panel)
+        values = with_model(values, models)
     return await _form(request, panel, adapter, values, {}, new_key())
 
 
@@ -46,6 +49,7 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     values, key = await panel.submit.values(adapter, given), given.get("key", "")
     if not 16 <= len(key) <= 64:
         errors = {"": "This form was out of date. Start again from here."}
+        note(request, Outcome.REFUSED, kind, errors[""])
         return await _form(request, panel, adapter, values, errors, new_key())
     inline = bool(given.get("inline")) and by_htmx(request)
     confirmed = [name for name in (submitted.INSIST, submitted.REPLACE) if given.get(name)]
@@ -54,6 +58,7 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     result = await panel.submit.submit(
         kind, values, key, actor(request), confirmations=confirmed, repeatable=inline, wait=wait
     )
+    note_start(request, kind, values, result)
     if inline:
         return _in_place(result)
     match result:
@@ -107,6 +112,7 @@ async def look(request: Request, panel: PanelDep, kind: str) -> Response:
         key=new_key,
         action=_adapter(kind).action,
         wait=found.waits,
+        operates=identity_of(request).operates,
     )
 
 
@@ -189,13 +195,20 @@ async def _form(
         wait=wait or bool(checked and checked.waits),
         strategies=strategies,
         silent=silent,
-        models=await known_models(panel.sources) if "model_path" in values and not silent else [],
+        models=await _offered(panel) if "model_path" in values and not silent else [],
         today=today(),
         timeframes=TIMEFRAMES,
         checked=checked,
         new_key=new_key,
         known=await panel.inventory.known() if adapter.need.alone and not silent else [],
     )
+
+
+async def _offered(panel: Panel) -> list[Model]:
+    """Models to choose from: none that is retired."""
+    labels = panel.storage.labels.of_models()
+    retired = {key for key, label in labels.items() if label.retired}
+    return [model for model in await known_models(panel.sources) if model.key not in retired]
 
 
 def _adapter(kind: str) -> type[Kind]:

@@ -18,6 +18,7 @@ from panel.files.strategy_yaml import Refused, is_plain_name, parse
 from panel.views.artifacts import StrategyRow, best_models
 from panel.views.operation import OperationView
 from panel.views.strategies import difference, drawing, highlighted
+from panel.web.auth.identity import identity_of
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import page
 from panel.web.routes.models import trainings
@@ -44,7 +45,7 @@ async def strategies(request: Request, panel: PanelDep, deleted: str = "", versi
         "strategies.html",
         rows=rows,
         problem=problem,
-        read_only=await asyncio.to_thread(panel.library.trouble),
+        read_only=await why_read_only(request, panel),
         deleted={"name": deleted, "version": version} if restorable else None,
     )
 
@@ -90,7 +91,7 @@ async def strategy(request: Request, panel: PanelDep, name: str) -> HTMLResponse
         opened=digest(found.text) if found else "",
         yaml=await asyncio.to_thread(highlighted, found.text) if found else "",
         versions=await asyncio.to_thread(folder.versions, name) if folder else [],
-        read_only=await asyncio.to_thread(panel.library.trouble),
+        read_only=await why_read_only(request, panel),
         runs=_last_runs(panel, shown, RUNS),
         best=best.get(name) or best.get(shown.title),
         others=[each.name for each in await _listed(panel) if each.name != name],
@@ -156,6 +157,13 @@ async def known(panel: Panel, name: str) -> tuple[Strategy | None, str]:
         return next((each for each in await panel.catalogue.strategies() if each.name == name), None), ""
     except CLIClientError as exc:
         return None, exc.message
+
+
+async def why_read_only(request: Request, panel: Panel) -> str:
+    """Why this person can save nothing; "" when it is possible."""
+    if not identity_of(request).operates:
+        return "you are logged in as a viewer"
+    return await asyncio.to_thread(panel.library.trouble)
 
 
 async def _listed(panel: Panel) -> Sequence[Strategy]:

@@ -8,13 +8,15 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import UploadFile
 
+from panel.domain.audit import Outcome
 from panel.errors import CLIClientError
 from panel.files.strategy_folder import NEW_NAME, Changed, digest
 from panel.files.strategy_yaml import MAX_BYTES, Refused
 from panel.views.strategies import DiffLine, difference
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note
 from panel.web.respond import fragment, go, page
-from panel.web.routes.strategies import attachment
+from panel.web.routes.strategies import attachment, why_read_only
 
 router = APIRouter()
 
@@ -52,6 +54,7 @@ async def save(request: Request, panel: PanelDep, name: str) -> Response:
     target, text, opened = typed.get("name", name).strip(), _lines(typed.get("text", "")), typed.get("opened", "")
     if typed.get("opened_name", target) != target:
         opened = ""  # another file than the one that was read
+    note(request, subject=target)
     try:
         review = await panel.library.save(target, text, opened)
     except Changed as exc:
@@ -139,12 +142,14 @@ async def _editor(
 ) -> HTMLResponse:
     """`back`: the strategy that it was opened from. After a conflict the form holds the digest of what is there now, so
     that saving again means to replace it."""
+    if conflict is not None or refused:
+        note(request, Outcome.REFUSED, detail=refused or "The file has changed meanwhile.")
     review = await panel.library.review(name, text)
     lines: list[DiffLine] | None = []
     if conflict is not None:
         opened = "" if conflict.now is None else digest(conflict.now)
         lines = await asyncio.to_thread(difference, conflict.now or "", text)
-    read_only = await asyncio.to_thread(panel.library.trouble)
+    read_only = await why_read_only(request, panel)
     return page(
         request,
         "strategy-edit.html",

@@ -14,6 +14,8 @@ from panel.errors import CLIClientError
 from panel.live.hub import Mailbox
 from panel.live.protocol import EXTENSION, Connection
 from panel.live.publisher import heartbeat
+from panel.live.rows import row_topic
+from panel.views.listing import chosen
 from panel.web.panel import Panel, PanelDep
 
 router = APIRouter()
@@ -25,24 +27,28 @@ ROWS = 60  # of one list that a stream tells of
 
 @router.get("/stream/operations")
 async def rows(request: Request, panel: PanelDep) -> EventSourceResponse:
-    """For a list of operations: the rows that are on it, named by `?id=`, and that something came or went."""
+    """For a list of operations: the rows that are on it, named by `?id=` and drawn with its `?columns=`, and that
+    something came or went."""
     ids = list(dict.fromkeys(request.query_params.getlist("id")))[:ROWS]
     if not all(map(ID.fullmatch, ids)):
         raise HTTPException(404)
-    return follow(request, panel, "line", "listing", *(f"row:{operation_id}" for operation_id in ids))
+    columns = chosen(request.query_params.get("columns", "")[:1000].split(","))
+    return follow(request, panel, "line", "listing", *(row_topic(operation_id, columns) for operation_id in ids))
 
 
 @router.get("/stream")
 @router.get("/stream/{page}")
 async def stream(request: Request, panel: PanelDep, page: str = "line") -> EventSourceResponse:
-    """`/stream` for any page, or for `home`, `stored`, `workers`, `queue`, an operation's id or `plan-<key>`. It never
-    says 503: while the backend is silent, that is what the stream tells."""
+    """`/stream` for any page, or for `home`, `stored`, `workers`, `queue`, an operation's id, `plan-<key>` or
+    `batch-<key>`. It never says 503: while the backend is silent, that is what the stream tells."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
     if page in ("line", "home", "stored", "workers", "queue"):
         return follow(request, panel, *dict.fromkeys(("line", page)))
     if page.startswith("plan-"):
         return follow(request, panel, "line", "plans", f"plan:{page[5:]}")
+    if page.startswith("batch-"):
+        return follow(request, panel, "line", f"batch:{page[6:]}")
     return follow(request, panel, "line", f"op:{page}")
 
 

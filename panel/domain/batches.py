@@ -1,0 +1,167 @@
+"""Batches: many trainings that differ in a few choices. Pure.
+
+A batch is a grid (every combination of the choices), a random sample of that grid, or a walk-forward: the same training
+on periods that follow each other, each one tested on the period after it.
+"""
+
+import itertools
+import math
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from statistics import NormalDist
+
+MAX_RUNS = 200
+MAX_SETTINGS = 3  # of the strategy, in one batch
+MAX_VALUES = 50  # of one choice
+MAX_NAME = 100  # characters of a strategy's name
+
+_NORMAL = NormalDist()
+
+
+class RunState(StrEnum):
+    WAITING = "waiting"  # not in the queue yet: for the run before it, or for room
+    QUEUED = "queued"  # the queue has it; it may also run already
+    DONE = "done"
+    FAILED = "failed"  # it failed, or could not be started
+    CANCELLED = "cancelled"
+
+
+OPEN_RUNS = (RunState.WAITING, RunState.QUEUED)
+
+
+class Role(StrEnum):
+    TRAINING = "training"  # one of the batch's own runs
+    TEST = "test"  # the backtest of a walk-forward's step
+    UNSEEN = "unseen"  # a backtest of one of the best, on days that it has not seen
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`form`: what was typed. `made_at`: Unix seconds."""
+
+    key: str
+    title: str
+    form: dict[str, str]
+    made_at: float
+    by_whom: str
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRun:
+    """One run of a batch, and its key in the queue. `number` counts from 1; a test has its training's number.
+    `settings`: what it differs in, by readable names. `waits_for`: the key of the run that has to be through first."""
+
+    key: str
+    batch: str
+    number: int
+    role: Role
+    kind: str
+    form: dict[str, str]
+    settings: dict[str, str]
+    waits_for: str = ""
+    state: RunState = RunState.WAITING
+    message: str = ""
+    operation_id: str | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN_RUNS
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One step of a walk-forward. Days are ISO dates; a test begins on the day after its training's last day."""
+
+    train_from: str
+    train_to: str
+    test_from: str
+    test_to: str
+
+
+def combinations(choices: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """Every combination, the last choice changing fastest; a choice without values is left out."""
+    given = {name: values for name, values in choices.items() if values}
+    return [dict(zip(given, values, strict=True)) for values in itertools.product(*given.values())]
+
+
+def size(choices: Mapping[str, Sequence[str]]) -> int:
+    """How many combinations there are, without making them."""
+    return math.prod(len(values) for values in choices.values() if values)
+
+
+def sampled(choices: Mapping[str, Sequence[str]], wanted: int, seed: int) -> list[dict[str, str]]:
+    """`wanted` different combinations, chosen at random, in the grid's order; the same seed chooses the same ones."""
+    given = {name: values for name, values in choices.items() if values}
+    total = size(given)
+    chosen = sorted(random.Random(seed).sample(range(total), min(wanted, total)))  # noqa: S311  not for secrets
+    return [_combination(given, number) for number in chosen]
+
+
+def _combination(given: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, values in reversed(list(given.items())):
+        number, place = divmod(number, len(values))
+        found[name] = values[place]
+    return {name: found[name] for name in given}
+
+
+def windows(first: date, last: date, train_days: int, test_days: int) -> list[Window]:
+    """Rolling periods from `first` on, each test after its training, all tests side by side, none beyond `last`."""
+    found: list[Window] = []
+    begin = first
+    while True:
+        split, end = begin + timedelta(days=train_days), begin + timedelta(days=train_days + test_days)
+        if end > last + timedelta(days=1) or len(found) > MAX_RUNS:
+            return found
+        day = timedelta(days=1)
+        found.append(Window(*(f"{each:%Y-%m-%d}" for each in (begin, split - day, split, end - day))))
+        begin += timedelta(days=test_days)
+
+
+def variant_name(strategy: str, changes: Mapping[str, str]) -> str:
+    """A readable name of a strategy's variant, which is a plain file name: `rsi_swing-period_21-epochs_50`. The last
+    words of a setting's path name it, as many as it takes to tell the settings apart."""
+    if not changes:
+        return strategy
+    words = short_names(list(changes))
+    parts = [f"{words[path]}_{value}" for path, value in changes.items()]
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", "-".join([strategy, *parts]))
+    return plain if len(plain) <= MAX_NAME else ""
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+    """The last part of each path; more of it where two would be the same."""
+    split = {path: path.split(".") for path in paths}
+    named: dict[str, str] = {}
+    for path, parts in split.items():
+        length = 1
+        while length < len(parts) and any(
+            other != path and rest[-length:] == parts[-length:] for other, rest in split.items()
+        ):
+            length += 1
+        named[path] = ".".join(parts[-length:])
+    return named
+
+
+def lead_by_chance(tries: int, share: float, samples: int) -> float | None:
+    """By how much the best of `tries` runs is expected to lie above `share` (of right answers, 0 to 1) when all are
+    equally good and each was tested on `samples` bars. None where that says nothing.
+
+    The expected greatest of n independent normal values, by Blom's approximation (Statistical Estimates and
+    Transformed Beta-Variables, 1958). Runs that were tested on the same bars are not independent: the true lead of
+    chance is smaller, so this is an upper bound."""
+    if tries < 2 or samples < 1 or not 0 < share < 1:
+        return None
+    greatest = _NORMAL.inv_cdf((tries - 0.375) / (tries + 0.25))
+    return greatest * math.sqrt(share * (1 - share) / samples)
+
+
+def joined_return(returns: Sequence[float]) -> float:
+    """The return of periods that follow each other, each beginning with what the one before it left. Shares: 0.02 is
+    2 %."""
+    return math.prod(1 + each for each in returns) - 1

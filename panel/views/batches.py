@@ -1,0 +1,212 @@
+"""A batch's page: its runs as a table of settings and results, and what chance alone would do. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from panel.adapters import KINDS
+from panel.domain.batches import Batch, BatchRun, Role, RunState, joined_return, lead_by_chance
+from panel.domain.comparison import measured, written
+from panel.domain.results import Measure
+from panel.domain.snapshot import Snapshot
+from panel.domain.values import mapping, number
+from panel.views.operation import OperationView
+
+COMPARED = 6  # that the comparison takes at most
+BEST = 3  # that are offered for a backtest
+
+_TRAINING, _BACKTEST = (KINDS[kind].measures for kind in ("training", "backtesting"))
+_ACCURACY, _BASELINE = _TRAINING[:2]
+_RETURN, _HOLD = _BACKTEST[:2]
+SHOWN = (_ACCURACY, _BASELINE, *(each for each in _TRAINING if each.label in ("Test loss", "F1 score", "Epochs")))
+TESTED = (*_BACKTEST[:4], *(each for each in _BACKTEST if each.label == "Trades"))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """One training and what was made of its model. `over`: accuracy above the baseline, in points. `word` and `state`
+    are the operation's, or the queue's before it has one."""
+
+    run: BatchRun
+    view: OperationView | None
+    state: str
+    word: str
+    values: tuple[Cell, ...]
+    over: float | None
+    tests: tuple[tuple[BatchRun, OperationView | None, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """With that many tries on test parts of `samples` bars, the best would lie up to `lead` points above the others
+    by chance alone; it does by `seen` points above their median."""
+
+    tries: int
+    samples: int
+    lead: float
+    seen: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardView:
+    batch: Batch
+    settings: Sequence[str]
+    columns: Sequence[Measure]
+    tested: Sequence[Measure]
+    rows: Sequence[BoardRow]
+    done: int
+    open: int
+    failed: int
+    walk: bool
+    chance: Chance | None
+    joined: tuple[int, float, float | None] | None  # steps, return, buy and hold: shares
+    best: Sequence[BoardRow]
+    compared: Sequence[str]
+    unseen_from: str  # ISO date from which no model of the batch has seen a bar; "" when that is not known
+
+    @property
+    def finished(self) -> bool:
+        return not self.open
+
+
+def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationView], sort: str) -> BoardView:
+    """`views`: by operation. `sort`: "number", "" for the lead over the baseline, or the label of a measure."""
+    trainings = [run for run in runs if run.role is Role.TRAINING]
+    numbers = {run.key: _values(SHOWN, _snapshot(run, views)) for run in trainings}
+    leads = {key: _over(values) for key, values in numbers.items()}
+    best = _bests(list(numbers.values()))
+    rows = [
+        BoardRow(
+            run,
+            view := views.get(run.operation_id or ""),
+            *_told(run, view),
+            tuple(
+                Cell("–" if value is None else written(measure, value), value is not None and value == top)
+                for measure, value, top in zip(SHOWN, numbers[run.key], best, strict=True)
+            ),
+            leads[run.key],
+            tuple(_test(each, views) for each in runs if each.waits_for == run.key),
+        )
+        for run in trainings
+    ]
+    walk = any(run.role is Role.TEST for run in runs)
+    ranked = sorted(rows, key=lambda row: (row.over is None, -(row.over or 0.0), row.run.number))
+    good = [row for row in ranked if row.over is not None]
+    return BoardView(
+        batch=batch,
+        settings=list(dict.fromkeys(name for run in trainings for name in run.settings)),
+        columns=SHOWN,
+        tested=TESTED,
+        rows=_sorted(rows, ranked, numbers, sort or ("number" if walk else "")),
+        done=sum(run.state is RunState.DONE for run in trainings),
+        open=sum(run.open for run in runs),
+        failed=sum(run.state is RunState.FAILED for run in runs),
+        walk=walk,
+        chance=None if walk else _chance([row.over for row in good if row.over is not None], trainings, views),
+        joined=_joined(runs, views),
+        best=() if walk else good[:BEST],
+        compared=[row.run.operation_id for row in good[:COMPARED] if row.run.operation_id],
+        unseen_from=_unseen_from(good, views),
+    )
+
+
+def _told(run: BatchRun, view: OperationView | None) -> tuple[str, str]:
+    if view is not None:
+        return view.verdict.state, view.verdict.word
+    return {
+        RunState.WAITING: ("queued", "Waits"),
+        RunState.QUEUED: ("queued", "Queued"),
+        RunState.DONE: ("completed", "Completed"),
+        RunState.FAILED: ("failed", "Not started"),
+        RunState.CANCELLED: ("cancelled", "Cancelled"),
+    }[run.state]
+
+
+def _snapshot(run: BatchRun, views: Mapping[str, OperationView]) -> Snapshot | None:
+    view = views.get(run.operation_id or "")
+    return view.snapshot if view is not None and not view.verdict.live else None
+
+
+def _values(measures: Sequence[Measure], snapshot: Snapshot | None) -> list[float | None]:
+    return [None if snapshot is None else measured(measure, snapshot) for measure in measures]
+
+
+def _over(values: Sequence[float | None]) -> float | None:
+    accuracy, baseline = values[:2]
+    return None if accuracy is None or baseline is None else (accuracy - baseline) * 100
+
+
+def _bests(numbers: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """Of each measure the best value, where there are several different ones."""
+    found: list[float | None] = []
+    for place, measure in enumerate(SHOWN):
+        there = [value for values in numbers if (value := values[place]) is not None]
+        pick: Callable[[list[float]], float] = max if measure.better == "high" else min
+        found.append(pick(there) if measure.better and len(set(there)) > 1 else None)
+    return found
+
+
+def _sorted(
+    rows: list[BoardRow], ranked: list[BoardRow], numbers: Mapping[str, Sequence[float | None]], sort: str
+) -> list[BoardRow]:
+    if sort == "number":
+        return rows
+    place = next((at for at, measure in enumerate(SHOWN) if measure.label == sort), None)
+    if place is None:
+        return ranked
+    down = -1.0 if SHOWN[place].better != "low" else 1.0
+
+    def key(row: BoardRow) -> tuple[bool, float]:
+        value = numbers[row.run.key][place]
+        return value is None, down * (value or 0.0)
+
+    return sorted(rows, key=key)
+
+
+def _test(run: BatchRun, views: Mapping[str, OperationView]) -> tuple[BatchRun, OperationView | None, tuple[str, ...]]:
+    values = _values(TESTED, _snapshot(run, views))
+    shown = tuple(
+        "–" if value is None else written(measure, value) for measure, value in zip(TESTED, values, strict=True)
+    )
+    return run, views.get(run.operation_id or ""), shown
+
+
+def _chance(leads: list[float], runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> Chance | None:
+    snapshots = [found for run in runs if (found := _snapshot(run, views)) is not None]
+    samples = [
+        int(tested)
+        for each in snapshots
+        if (tested := number(mapping(mapping((each.result or {}).get("data_summary")).get("samples")).get("test")))
+    ]
+    shares = [value for each in snapshots if (value := measured(_ACCURACY, each)) is not None]
+    if len(leads) < 2 or not samples or not shares:
+        return None
+    middle = sorted(shares)[len(shares) // 2]
+    lead = lead_by_chance(len(leads), middle, min(samples))
+    if lead is None:
+        return None
+    return Chance(len(leads), min(samples), lead * 100, max(leads) - sorted(leads)[len(leads) // 2])
+
+
+def _joined(runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> tuple[int, float, float | None] | None:
+    """Of the tests of a walk-forward, in their order."""
+    found = [_values((_RETURN, _HOLD), _snapshot(run, views)) for run in runs if run.role is Role.TEST]
+    returns = [values[0] for values in found if values[0] is not None]
+    held = [values[1] for values in found if values[0] is not None and values[1] is not None]
+    if not returns:
+        return None
+    return len(returns), joined_return(returns), joined_return(held) if len(held) == len(returns) else None
+
+
+def _unseen_from(good: Sequence[BoardRow], views: Mapping[str, OperationView]) -> str:
+    ends = []
+    for row in good[:BEST]:
+        snapshot = _snapshot(row.run, views)
+        used = mapping((snapshot.result or {}).get("data_summary")) if snapshot else {}
+        ends.append(str(used.get("end_date") or row.run.form.get("end_date") or "")[:10])
+    return max(ends) if ends and all(ends) else ""

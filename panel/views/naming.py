@@ -1,0 +1,67 @@
+"""What tells runs apart that are called the same: the settings in which they differ from their neighbours. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from panel.adapters import KINDS
+from panel.adapters.base import percent
+from panel.domain import comparison
+from panel.domain.snapshot import Snapshot
+from panel.domain.values import number
+
+SHOWN = 3  # settings of one run
+# What every list shows of a run anyway.
+_SHOWN_ANYWAY = frozenset({"symbol", "symbols", "timeframe", "timeframes", "strategy_name", "mode"})
+
+
+def differences(snapshots: Iterable[Snapshot]) -> dict[str, str]:
+    """Operation -> “epochs 50, from 2024-01-01”, "" for those that nothing sets apart. Only runs of one kind and
+    strategy are neighbours."""
+    groups: defaultdict[tuple[str, str], list[Snapshot]] = defaultdict(list)
+    for snapshot in snapshots:
+        groups[snapshot.kind, snapshot.strategy].append(snapshot)
+    return {operation_id: text for group in groups.values() for operation_id, text in _among(group)}
+
+
+def _among(group: Sequence[Snapshot]) -> Iterable[tuple[str, str]]:
+    if len(group) < 2:
+        return [(snapshot.id, "") for snapshot in group]
+    differing = [
+        row for row in comparison.parameters(group) if row.differs and row.name not in _SHOWN_ANYWAY and any(row.values)
+    ]
+    epochs = [_epochs(snapshot) for snapshot in group]
+    told: list[list[str]] = [[] for _ in group]
+    if len({each for each in epochs if each}) > 1:
+        for each, count in zip(told, epochs, strict=True):
+            each += [f"epochs {count}"] if count else []
+    for row in differing:
+        for each, value, snapshot in zip(told, row.values, group, strict=True):
+            each += [text] if (text := _said(snapshot.kind, row.name, value)) else []
+    return [(snapshot.id, ", ".join(each[:SHOWN])) for snapshot, each in zip(group, told, strict=True)]
+
+
+def _epochs(snapshot: Snapshot) -> int:
+    """How many a training was to run; 0 when that is not known."""
+    return (snapshot.steps_total or 0) if snapshot.kind == "training" else 0
+
+
+def _said(kind: str, name: str, value: str) -> str:
+    if value in ("", "no"):
+        return ""
+    adapter = KINDS.get(kind)
+    asked = next((field for field in adapter.fields if field.name == name), None) if adapter else None
+    label = (asked.label.removesuffix(" in %") if asked else name.replace("_", " ")).lower()
+    if value == "yes":
+        return label
+    if asked is not None and asked.type == "percent" and (share := number(_float(value))) is not None:
+        value = percent(share)
+    if name == "model_path":
+        value = "/".join(value.rstrip("/").split("/")[-2:])
+    return f"{label} {value[:60]}"
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text.replace(",", ""))
+    except ValueError:
+        return None

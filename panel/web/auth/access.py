@@ -1,0 +1,142 @@
+"""Who is let in, as what, and for how long: passwords, sessions, tokens, and the file of users while it changes."""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+from panel import password
+from panel.accounts import Accounts, Refused, Role, Token, Unreadable, User, is_token
+from panel.settings import Settings
+from panel.web.auth.identity import LOCAL, SHARED, Identity
+from panel.web.auth.sessions import AttemptLimiter, Held, Session, Sessions
+
+UNGUESSABLE = 20  # characters of a password from which on a right one is not slowed down
+EVERY = 1.0  # seconds between two looks whether the file of users has changed
+SAVE_EVERY = 300.0  # seconds between two writes of when sessions were last seen
+
+_NOBODYS = "scrypt:15:8:3:{}:{}".format("A" * 22, "A" * 43)  # a hash that no word has, as slow as a real one
+
+log = logging.getLogger(__name__)
+
+
+class Access:
+    """`protected`: somebody has to say who they are. Once it is so, it stays so until the panel stops: a file that is
+    lost opens nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.cookie = f"ktrdr_panel_{settings.port}"  # cookies are shared by all ports of a host
+        self.file = settings.account_file
+        self.shared = bool(settings.password)
+        self.sessions = Sessions(self.file.path.with_name(f"sessions-{settings.port}.json"), settings.password)
+        self.accounts = Accounts()
+        self.protected = self.shared
+        self.tries = AttemptLimiter()
+        self._version: tuple[int, int, int] | None = None
+        self._one = asyncio.Lock()
+        self._salt = secrets.token_bytes(32)
+        self._right = b""  # a digest of the password once it was found right, so that programs need no scrypt each time
+        self._held: dict[str, Held] = {}  # answers to programs, by their token's digest; "" without any protection
+
+    def load(self) -> None:
+        """Takes a second: not for the event loop. Raises Unreadable: with a broken file nobody knows who may enter."""
+        self._version = self.file.version()
+        self.accounts = self.file.read()
+        self.protected = self.protected or bool(self.accounts.users)
+        self.sessions.load()
+        self.sessions.end_where(self._void)
+
+    async def run(self) -> None:
+        """Take over what the command line changes. Runs until cancelled."""
+        saved = time.monotonic()
+        while True:
+            await asyncio.sleep(EVERY)
+            if await asyncio.to_thread(self.file.version) != self._version:
+                await self._reload()
+            if time.monotonic() - saved > SAVE_EVERY:
+                saved = time.monotonic()
+                self.sessions.save()
+
+    async def change(self, action: Callable[[Accounts], Accounts]) -> None:
+        """Change users or tokens, from a page: who asks is not locked out. Raises Refused, Unreadable or OSError."""
+
+        def checked(accounts: Accounts) -> Accounts:
+            changed = action(accounts).check(shared=self.shared)
+            if accounts.users and not changed.users and not self.shared:
+                raise Refused("The last user cannot be removed here: nobody could log in any more.")
+            return changed
+
+        await asyncio.to_thread(self.file.change, checked)
+        await self._reload()
+
+    async def _reload(self) -> None:
+        version = await asyncio.to_thread(self.file.version)
+        try:
+            accounts = await asyncio.to_thread(self.file.read)
+        except Unreadable as exc:
+            if version != self._version:
+                log.error("%s What was known before holds on.", exc)
+            self._version = version
+            return
+        self._version, self.accounts = version, accounts
+        self.sessions.end_where(self._void)
+        known = {token.digest for token in accounts.tokens.values()}
+        if accounts.users and not self.protected:
+            self.protected = True
+        for digest in [each for each in self._held if each not in known and (each or self.protected)]:
+            self._held.pop(digest).end()
+
+    def _void(self, session: Session) -> bool:
+        """Its user is gone, or has another role or password."""
+        user = self.accounts.users.get(session.user)
+        return session.user != "" and (user is None or user.mark != session.mark)
+
+    def of_session(self, session: Session) -> Identity:
+        if not session.user:
+            return Identity(SHARED, Role.OPERATOR, session.id)
+        return Identity(session.user, self.accounts.users[session.user].role, session.id)
+
+    def of_anybody(self) -> tuple[Identity, Held]:
+        """While nothing is protected."""
+        return LOCAL, self._held.setdefault("", Held())
+
+    def token(self, word: str) -> tuple[Token, Held] | None:
+        """A right one is looked at whatever was guessed from its address: nobody guesses 256 bits."""
+        token = self.accounts.token(word) if is_token(word) else None
+        return (token, self._held.setdefault(token.digest, Held())) if token else None
+
+    async def admits(self, word: str, address: str) -> bool:
+        """Whether this is the password. Raises TooManyAttempts before the word is looked at: a right one told from
+        a wrong one would be as good as another try. Only a long one, which nobody guesses, passes at any time, so that
+        guesses from the same address lock no program out."""
+        digest = hmac.digest(self._salt, word.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        known = hmac.compare_digest(digest, self._right)
+        if known and len(word) >= UNGUESSABLE:
+            return True
+        self.tries.check(address)
+        if known:
+            return True
+        self.tries.count(address)
+        if not self.sessions.password:
+            return False
+        async with self._one:  # each takes 32 MB
+            right = await asyncio.to_thread(password.matches, word, self.sessions.password)
+        if right:
+            self._right = digest
+            self.tries.forgive(address)
+        return right
+
+    async def user(self, name: str, word: str, address: str) -> User | None:
+        """The user, if this is the password. Raises TooManyAttempts as `admits` does. An unknown name takes as long."""
+        self.tries.check(address)
+        self.tries.count(address)
+        user = self.accounts.users.get(name)
+        async with self._one:
+            right = await asyncio.to_thread(password.matches, word, user.password if user else _NOBODYS)
+        if user is None or not right or self.accounts.users.get(name) != user:
+            return None
+        self.tries.uncount(address)
+        return user

@@ -1,0 +1,64 @@
+"""Who asks, and by what browser."""
+
+import re
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from panel.accounts import Role
+
+SHARED = "operator"  # who typed the panel's one password, which has no name
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`name`: of a user or token, SHARED, or LOCAL's. `session`: the id of the browser's session, if there is one."""
+
+    name: str
+    role: Role
+    session: str = ""
+
+    @property
+    def operates(self) -> bool:
+        return self.role is Role.OPERATOR
+
+
+LOCAL = Identity("local", Role.OPERATOR)  # nobody is asked who they are
+NOBODY = Identity("unknown", Role.VIEWER)  # on the login page
+
+
+def identity_of(request: Request) -> Identity:
+    """Set by the authentication middleware."""
+    found = request.scope.get("identity", NOBODY)
+    return found if isinstance(found, Identity) else NOBODY
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+_BROWSERS = (  # the more special first: most name each other
+    ("Edge", r"Edg(?:A|iOS)?/(\d+)"),
+    ("Opera", r"OPR/(\d+)"),
+    ("Vivaldi", r"Vivaldi/(\d+)"),
+    ("Firefox", r"(?:Firefox|FxiOS)/(\d+)"),
+    ("Chrome", r"(?:Chrome|CriOS|Chromium|HeadlessChrome)/(\d+)"),
+    ("Safari", r"Version/(\d+).* Safari/"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("macOS", "Macintosh"),
+    ("ChromeOS", "CrOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_name(agent: str) -> str:
+    """`Firefox 143 on Linux` from a User-Agent; "" for anything else, which could be any text."""
+    found = ((name, re.search(pattern, agent[:500])) for name, pattern in _BROWSERS)
+    name = next((f"{name} {match[1][:4]}" for name, match in found if match), "")
+    system = next((name for name, mark in _SYSTEMS if mark in agent[:500]), "")
+    return f"{name} on {system}" if name and system else name or system

@@ -1,0 +1,148 @@
+"""Batches: their form, their list, and the page of each."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, Response
+
+from panel.errors import CLIClientError, InvalidForm
+from panel.files.strategy_settings import settings_of
+from panel.files.strategy_yaml import Refused
+from panel.views.batches import BoardView, board
+from panel.web.panel import Panel, PanelDep
+from panel.web.respond import actor, by_htmx, fragment, go, page, typed
+from panel.workflows.batch_form import FIELDS, WAYS
+from panel.workflows.starting import new_key
+
+router = APIRouter(prefix="/batches")
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@router.get("")
+async def batches(request: Request, panel: PanelDep) -> HTMLResponse:
+    return page(request, "batches.html", batches=panel.storage.batches.latest())
+
+
+@router.get("/new")
+async def new(request: Request, panel: PanelDep) -> HTMLResponse:
+    """`?<field>=` fills it in."""
+    usual = {"way": "grid", "sample": "12", "train_days": "180", "test_days": "60"}
+    return await _form(request, panel, usual | dict(request.query_params), {}, new_key())
+
+
+@router.post("/look")
+async def look(request: Request, panel: PanelDep) -> HTMLResponse:
+    """What would be started. A POST, because what is typed is no address; nothing is changed."""
+    form = await typed(request)
+    try:
+        planned, errors = await panel.batches.plan(form), {}
+    except InvalidForm as exc:
+        planned, errors = None, exc.errors
+    return fragment(
+        "fragments/batch-plan.html",
+        planned=planned,
+        errors=errors,
+        seconds=panel.batches.seconds(form.get("strategy_name", "")),
+        workers=panel.batches.workers(),
+    )
+
+
+@router.post("")
+async def begin(request: Request, panel: PanelDep) -> Response:
+    form = await typed(request)
+    key = form.get("key", "")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,64}", key):
+        errors = {"": "This form was out of date. Start again from here."}
+        return await _form(request, panel, form, errors, new_key())
+    try:
+        batch = await panel.batches.begin(key, {name: form.get(name, "") for name in FIELDS}, actor(request))
+    except InvalidForm as exc:
+        return await _form(request, panel, form, exc.errors, key)
+    return go(request, f"/batches/{batch.key}")
+
+
+@router.get("/{key}")
+async def batch(request: Request, panel: PanelDep, key: str, sort: str = "") -> HTMLResponse:
+    return _page(request, _board(panel, key, sort), sort)
+
+
+@router.post("/{key}/stop")
+async def stop(request: Request, panel: PanelDep, key: str) -> Response:
+    _board(panel, key)
+    try:
+        await panel.batches.stop(key)
+    except CLIClientError as exc:
+        raise HTTPException(502, f"Some of its runs could not be cancelled: {exc.message}") from exc
+    return go(request, f"/batches/{key}")
+
+
+@router.post("/{key}/backtest")
+async def backtest(request: Request, panel: PanelDep, key: str) -> Response:
+    """Backtest the best ones on days of the reader's choice."""
+    view, given = _board(panel, key), await typed(request)
+    start, end = given.get("start_date", ""), given.get("end_date", "")
+    if not (_DAY.fullmatch(start) and _DAY.fullmatch(end) and start < end):
+        error = "Give the first and the last day; the last one has to come after the first."
+        return _page(request, view, error=error)
+    await panel.batches.backtest_best(key, [row.run.number for row in view.best], start, end)
+    return go(request, f"/batches/{key}")
+
+
+def _page(request: Request, view: BoardView, sort: str = "", error: str = "") -> HTMLResponse:
+    status, today = _status(request) if error else 200, datetime.now(UTC).date().isoformat()
+    return page(
+        request,
+        "batch.html",
+        view,
+        stream=f"batch-{view.batch.key}",
+        status=status,
+        sort=sort,
+        error=error,
+        today=today,
+    )
+
+
+def _board(panel: Panel, key: str, sort: str = "") -> BoardView:
+    found = panel.storage.batches.batch(key)
+    if found is None:
+        raise HTTPException(404, "There is no batch with this key.")
+    runs = panel.storage.batches.runs(key)
+    known = [panel.monitor.known(run.operation_id) for run in runs if run.operation_id]
+    views = {each.snapshot.id: panel.reader.operation(each) for each in known if each is not None}
+    return board(found, runs, views, sort)
+
+
+async def _form(
+    request: Request, panel: Panel, given: Mapping[str, str], errors: Mapping[str, str], key: str
+) -> HTMLResponse:
+    values = {name: given.get(name, "") for name in FIELDS}
+    try:
+        strategies, silent = await panel.catalogue.strategies(), ""
+    except CLIClientError as exc:
+        strategies, silent = [], exc.message
+    text = await panel.batches.text_of(values["strategy_name"])
+    try:
+        settings = settings_of(text) if text else []
+    except Refused:
+        settings = []
+    return page(
+        request,
+        "batch-new.html",
+        status=_status(request) if errors else 200,
+        values=values,
+        errors=errors,
+        key=key,
+        ways=WAYS,
+        strategies=[each for each in strategies if not each.problem],
+        silent=silent,
+        settings=[each for each in settings if each.number],
+        readable=text is not None,
+        no_variants=panel.library.trouble(),
+    )
+
+
+def _status(request: Request) -> int:
+    return 200 if by_htmx(request) else 422

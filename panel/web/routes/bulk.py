@@ -1,0 +1,152 @@
+"""Many runs at once: tag, star, archive, delete, cancel, run again. What cannot be undone asks first."""
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+
+from panel.adapters import KINDS
+from panel.domain.labels import LabelChange, Shelf, typed_tags
+from panel.domain.observation import Observation
+from panel.domain.snapshot import ID
+from panel.errors import CLIClientError
+from panel.views.operation import OperationView
+from panel.web.panel import Panel, PanelDep
+from panel.web.respond import actor, go, page
+from panel.web.routes.labels import UNWRITABLE, list_address, with_undo
+from panel.workflows import submit as submitted
+from panel.workflows.starting import new_key
+
+router = APIRouter(prefix="/operations")
+
+MOST = 200  # runs that are chosen at once
+AT_ONCE = 4  # requests to the backend
+
+ASKED = {"delete", "cancel", "again"}
+CHANGES = {
+    "archive": (LabelChange(shelf=Shelf.ARCHIVED), "archived"),
+    "unarchive": (LabelChange(shelf=Shelf.SHOWN), "brought back from the archive"),
+    "star": (LabelChange(star=True), "starred"),
+    "unstar": (LabelChange(star=False), "no longer starred"),
+    "delete": (LabelChange(shelf=Shelf.DELETED), "deleted"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one run: `done` or why not, and where to go on."""
+
+    view: OperationView
+    done: bool
+    text: str
+    link: str = ""
+    link_text: str = ""
+
+
+@router.post("/bulk")
+async def bulk(request: Request, panel: PanelDep) -> Response:
+    form = await request.form(max_files=0, max_fields=2 * MOST)
+    given = {name: value for name, value in form.items() if isinstance(value, str)}
+    ids = list(dict.fromkeys(value for value in form.getlist("id") if isinstance(value, str)))
+    what, back, key = given.get("do", ""), list_address(given.get("back", "")), given.get("key", "")
+    if what not in CHANGES and what not in ASKED | {"tag", "untag"}:
+        raise HTTPException(422, "This is nothing that can be done with several runs.")
+    if not 16 <= len(key) <= 64:
+        return _refused(request, "This page was out of date. Go back to the list and choose again.")
+    if not all(map(ID.fullmatch, ids)) or not 0 < len(ids) <= MOST:
+        return _refused(request, f"Choose 1 to {MOST} runs; {len(ids) or 'none'} chosen.")
+    remembered = [operation_id for operation_id in ids if not panel.storage.labels.deleted(operation_id)]
+    fit = [each for each in map(panel.monitor.known, remembered) if each and _fits(panel, what, each)]
+    if not fit:
+        return _refused(request, f"None of the chosen runs can be {_DONE[what]}.")
+    if what in ASKED and not given.get("sure"):
+        views = panel.reader.operations(fit)
+        left = len(ids) - len(fit)
+        return page(request, "bulk.html", what=what, views=views, left=left, back=back, key=key, outcomes=None)
+    if what in ("cancel", "again"):
+        return await _acted(request, panel, what, fit, key, back)
+    change, done = CHANGES.get(what, (LabelChange(), "tagged"))
+    if what in ("tag", "untag"):
+        tags = typed_tags(given.get("tag", ""))
+        if not tags:
+            return _refused(request, "Type a tag first, then press the button beside it.")
+        change = LabelChange(add=tags) if what == "tag" else LabelChange(remove=tags)
+        done = f"{'tagged' if what == 'tag' else 'no longer tagged'} {' '.join(tags)}"
+    try:
+        await panel.labels.change([each.snapshot.id for each in fit], change, actor(request), undo=key, what=done)
+    except sqlite3.Error as exc:
+        raise HTTPException(503, UNWRITABLE) from exc
+    return go(request, with_undo(back, key))
+
+
+_DONE = {
+    "delete": "deleted: what runs stays",
+    "cancel": "cancelled: none of them runs",
+    "again": "started again: what they were started with is not known",
+    "archive": "archived: what runs stays in the list",
+    "tag": "tagged",
+    "untag": "changed",
+    "star": "starred",
+    "unstar": "changed",
+    "unarchive": "brought back",
+}
+
+
+def _fits(panel: Panel, what: str, observation: Observation) -> bool:
+    live = panel.monitor.verdict(observation).live
+    if what == "again":
+        adapter = KINDS.get(observation.snapshot.kind)
+        return adapter is not None and bool(_form(panel, observation))
+    return {"delete": not live, "archive": not live, "cancel": live}.get(what, True)
+
+
+def _form(panel: Panel, observation: Observation) -> dict[str, str]:
+    snapshot = observation.snapshot
+    return submitted.asked_before(KINDS[snapshot.kind], panel.storage.start_of(snapshot.id), observation)
+
+
+async def _acted(request: Request, panel: Panel, what: str, chosen: list[Observation], key: str, back: str) -> Response:
+    """A few at a time, each on its own: what is refused for one holds up no other."""
+    act: Callable[[Request, Panel, Observation, str], Awaitable[Outcome]] = _cancel if what == "cancel" else _again
+    turn = asyncio.Semaphore(AT_ONCE if what == "cancel" else 1)  # starts go out in the order of the list
+
+    async def one(observation: Observation) -> Outcome:
+        async with turn:
+            return await act(request, panel, observation, key)
+
+    outcomes = await asyncio.gather(*map(one, chosen))
+    return page(request, "bulk.html", what=what, views=[], left=0, back=back, key=new_key(), outcomes=outcomes)
+
+
+async def _cancel(request: Request, panel: Panel, observation: Observation, key: str) -> Outcome:
+    view = panel.reader.operation(observation)
+    try:
+        await panel.commands.cancel(view.snapshot.id, actor(request))
+    except CLIClientError as exc:
+        return Outcome(view, exc.status_code == 400, exc.message)
+    return Outcome(view, True, "Cancel sent.")
+
+
+async def _again(request: Request, panel: Panel, observation: Observation, key: str) -> Outcome:
+    """One start for each run and key: a second click gets the outcome of the first."""
+    snapshot, view = observation.snapshot, panel.reader.operation(observation)
+    own_key = "again-" + hashlib.sha256(f"{key} {snapshot.id}".encode()).hexdigest()[:40]
+    values = await panel.submit.values(KINDS[snapshot.kind], _form(panel, observation))
+    result = await panel.submit.submit(snapshot.kind, values, own_key, actor(request))
+    match result:
+        case submitted.Started(operation_id):
+            return Outcome(view, True, "Started.", f"/operations/{operation_id}", "Look at it")
+        case submitted.Queued():
+            return Outcome(view, True, "Waits in the queue.", "/data", "Look at the queue")
+        case submitted.Unconfirmed(start):
+            return Outcome(view, False, "No answer says whether it began.", f"/starts/{start.key}", "Look for it")
+    again = f"/start/{snapshot.kind}?again={snapshot.id}"
+    return Outcome(view, False, f"Not started. {submitted.message_of(result)}", again, "Open its form")
+
+
+def _refused(request: Request, message: str) -> Response:
+    return page(request, "problem.html", status=422, title="Nothing was done", message=message)

@@ -1,0 +1,223 @@
+"""Batches of trainings: makes the strategies' variants, hands each run to the queue, follows them to their ends, and
+starts the backtests that come after.
+
+A batch and all of its runs are on disk before the first one begins. A run's key is its key in the queue, so handing it
+over twice is one start.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from statistics import median
+
+from panel.domain.batches import MAX_RUNS, Batch, BatchRun, Role, RunState
+from panel.domain.events import BatchChanged, EventBus, OperationEnded, QueueChanged
+from panel.domain.history import OperationQuery
+from panel.domain.models import Model
+from panel.domain.state import State
+from panel.errors import CLIClientError, InvalidForm
+from panel.files.strategy_folder import Changed
+from panel.files.strategy_yaml import Refused
+from panel.monitoring.poller import Monitor
+from panel.storage.store import Storage
+from panel.workflows.batch_form import PlannedBatch, plan_batch, variant_text
+from panel.workflows.queue import Queue
+from panel.workflows.strategy_library import StrategyLibrary
+
+ROUND = 5.0  # seconds between looks, besides those that an event asks for
+MAX_OPEN = 50  # batches that may be under way
+
+log = logging.getLogger(__name__)
+
+
+class BatchWorkflow:
+    """Start with `run` in a task."""
+
+    def __init__(
+        self, storage: Storage, queue: Queue, monitor: Monitor, library: StrategyLibrary, events: EventBus
+    ) -> None:
+        self._storage = storage
+        self._queue = queue
+        self._monitor = monitor
+        self._library = library
+        self._events = events
+        self._due = asyncio.Event()
+        events.subscribe(QueueChanged, lambda _: self._due.set())
+        events.subscribe(OperationEnded, lambda _: self._due.set())
+
+    async def text_of(self, strategy: str) -> str | None:
+        """The strategy's file; None when it is not at hand."""
+        try:
+            found = await self._library.find(strategy) if strategy else None
+        except (Refused, CLIClientError):
+            return None
+        return found.text if found else None
+
+    async def plan(self, form: Mapping[str, str]) -> PlannedBatch:
+        """What the form asks for. Raises InvalidForm."""
+        text = await self.text_of(form.get("strategy_name", "").strip())
+        return await asyncio.to_thread(plan_batch, form, text)
+
+    def seconds(self, strategy: str) -> float | None:
+        """How long a training of this strategy takes, by those that completed; None without any."""
+        query = OperationQuery(kind="training", strategy=strategy, states=(State.COMPLETED,), limit=10)
+        took = [
+            each.snapshot.completed_at - each.snapshot.started_at
+            for each in self._storage.memory.page(query)
+            if each.snapshot.completed_at and each.snapshot.started_at
+        ]
+        return median(took) if took else None
+
+    def workers(self) -> int:
+        """Workers that can train now."""
+        return sum(each.kind == "training" and each.reachable for each in self._monitor.worker_list.workers)
+
+    async def begin(self, key: str, form: Mapping[str, str], by_whom: str) -> Batch:
+        """Make it, once for each key. Raises InvalidForm, and then nothing was started."""
+        if (before := self._storage.batches.batch(key)) is not None:
+            return before
+        if len({run.batch for run in self._storage.batches.open_runs()}) >= MAX_OPEN:
+            raise InvalidForm({"": f"{MAX_OPEN} batches are under way already."})
+        planned = await self.plan(form)
+        await self._write_variants(form["strategy_name"].strip(), planned)
+        title = f"{len(planned.runs)} × {form['strategy_name'].strip()}"
+        if form.get("way") == "walk":
+            title = f"Walk-forward of {form['strategy_name'].strip()}, {len(planned.runs)} steps"
+        batch = Batch(key, title, {name: value for name, value in form.items() if value}, time.time(), by_whom)
+        runs = []
+        for number, each in enumerate(planned.runs, 1):
+            trained = f"{key}-{number}"
+            runs.append(BatchRun(trained, key, number, Role.TRAINING, "training", each.form, each.settings))
+            if each.test:
+                test = BatchRun(
+                    f"{trained}-test", key, number, Role.TEST, "backtesting", each.test, each.settings, trained
+                )
+                runs.append(test)
+        await self._storage.write(lambda store: store.batches.add(batch, runs))
+        self._due.set()
+        return batch
+
+    async def backtest_best(self, key: str, numbers: Sequence[int], start: str, end: str) -> None:
+        """Backtest these trainings' models from `start` to `end` (ISO dates); each once for each period."""
+        runs = []
+        for run in self._storage.batches.runs(key):
+            if run.role is Role.TRAINING and run.number in numbers and run.state is RunState.DONE:
+                form = {"strategy_name": run.form["strategy_name"], "start_date": start, "end_date": end}
+                symbol = run.form.get("symbols", "")
+                form |= {"symbol": symbol} if symbol and "," not in symbol else {}
+                name = f"{run.key}-{start}-{end}"
+                runs.append(BatchRun(name, key, run.number, Role.UNSEEN, "backtesting", form, run.settings, run.key))
+        await self._storage.write(lambda store: store.batches.extend(runs[:MAX_RUNS]))
+        self._due.set()
+
+    async def stop(self, key: str) -> None:
+        """Begin no further run, and cancel those that are under way. Raises CLIClientError when one of them could not
+        be cancelled; the others were."""
+        await self._storage.write(lambda store: store.batches.stop(key))
+        failed: CLIClientError | None = None
+        for run in self._storage.batches.runs(key):
+            if run.state is RunState.QUEUED:
+                try:
+                    await self._queue.cancel(run.key)
+                except CLIClientError as exc:
+                    failed = exc
+        self._due.set()
+        if failed is not None:
+            raise failed
+
+    async def run(self) -> None:
+        """Until cancelled. What was under way when the panel stopped goes on."""
+        while True:
+            self._due.clear()
+            try:
+                idle = not await self._round()
+            except (CLIClientError, sqlite3.Error) as exc:
+                idle = False
+                log.info("batches wait: %s", exc)
+            with suppress(asyncio.TimeoutError):
+                async with asyncio.timeout(None if idle else ROUND):
+                    await self._due.wait()
+
+    async def _round(self) -> bool:
+        """Whether anything is under way."""
+        runs = self._storage.batches.open_runs()
+        changed = set()
+        for run in runs:
+            try:
+                moved = await (self._hand_over(run) if run.state is RunState.WAITING else self._follow(run))
+            except InvalidForm as exc:
+                moved = await self._settle(run, RunState.FAILED, " ".join(exc.errors.values()))
+            if moved:
+                changed.add(run.batch)
+        for batch in changed:
+            self._events.publish(BatchChanged(batch))
+        if changed:
+            self._due.set()  # what waited for it
+        return bool(runs)
+
+    async def _hand_over(self, run: BatchRun) -> bool:
+        form = run.form
+        if run.waits_for:
+            before = self._storage.batches.run(run.waits_for)
+            if before is None or before.open:
+                return False
+            model = self._model_of(before)
+            if model is None:
+                return await self._settle(run, RunState.FAILED, "The training before it saved no model.")
+            form = form | {"model_path": model.path} | ({"timeframe": model.timeframe} if model.timeframe else {})
+        await self._queue.add(run.kind, run.key, form, "a batch")
+        return await self._settle(run, RunState.QUEUED)
+
+    def _model_of(self, run: BatchRun) -> Model | None:
+        observation = self._monitor.known(run.operation_id) if run.operation_id else None
+        return Model.from_training(observation.snapshot, run.form["strategy_name"]) if observation else None
+
+    async def _follow(self, run: BatchRun) -> bool:
+        entry = self._queue.entry(run.key)
+        if entry is None:  # the panel stopped in between
+            return await self._settle(run, RunState.WAITING)
+        if entry.operation_id is None:
+            return not entry.open and await self._settle(
+                run, RunState.FAILED if entry.message else RunState.CANCELLED, entry.message
+            )
+        observation = self._monitor.known(entry.operation_id)
+        if run.operation_id is None:
+            await self._settle(run, RunState.QUEUED, "", entry.operation_id)
+        if observation is None or (verdict := self._monitor.verdict(observation)).live:
+            return run.operation_id is None
+        good = verdict.state in (State.COMPLETED, State.PROBLEMS)
+        ended = RunState.CANCELLED if verdict.state is State.CANCELLED else RunState.FAILED
+        return await self._settle(run, RunState.DONE if good else ended, "" if good else verdict.headline)
+
+    async def _settle(self, run: BatchRun, state: RunState, message: str = "", operation_id: str | None = None) -> bool:
+        await self._storage.write(lambda store: store.batches.settle(run.key, state, message, operation_id))
+        return True
+
+    async def _write_variants(self, strategy: str, planned: PlannedBatch) -> None:
+        """The files of the variants, beside the original. One that is there with the same text is used as it is.
+        Raises InvalidForm."""
+        if not planned.variants:
+            return
+        if trouble := self._library.trouble():
+            why = (
+                f"Variants of the strategy are files beside it, and {trouble}. Vary symbols, timeframes or dates only."
+            )
+            raise InvalidForm({"": f"{why[:1].upper()}{why[1:]}"})
+        text = await self.text_of(strategy) or ""
+        for name, changes in planned.variants.items():
+            try:
+                wanted = variant_text(text, name, changes)
+                if await self.text_of(name) == wanted:
+                    continue
+                review = await self._library.save(name, wanted, "")
+            except Refused as exc:
+                raise InvalidForm({"": f"The variant {name} cannot be made: {exc}."}) from exc
+            except Changed as exc:
+                there = f"There is another file named {name}: rename or delete it, or vary something else."
+                raise InvalidForm({"": there}) from exc
+            if not review.valid:
+                first = next((remark.message for remark in review.remarks if remark.error), "")
+                raise InvalidForm({"": f"The variant {name} is no valid strategy: {first}"})

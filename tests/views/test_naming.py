@@ -1,0 +1,42 @@
+"""What is said of runs with the same name to tell them apart."""
+
+from panel.backend.entities import snapshot_of
+from panel.views.naming import differences
+from tests.support.scripted import operation, percent
+
+
+def run(operation_id: str, kind: str = "training", name: str = "swing", steps: int = 50, **parameters):
+    asked = {"strategy_name": name, "symbols": ["EURUSD"], "timeframes": ["1h"], **parameters}
+    answer = operation(operation_id, kind, progress=percent(1, "", steps_total=steps), metadata={"parameters": asked})
+    return snapshot_of(answer, 0.0)
+
+
+def test_runs_are_told_apart_by_what_differs_and_by_nothing_else():
+    first = run("op_a", steps=50, start_date="2023-01-01T00:00:00")
+    second = run("op_b", steps=100, start_date="2024-01-01T00:00:00", detailed_analytics=True)
+    assert differences([first, second]) == {
+        "op_a": "epochs 50, from 2023-01-01",
+        "op_b": "epochs 100, from 2024-01-01, detailed analytics",
+    }
+
+
+def test_what_lists_show_anyway_and_what_is_the_same_is_not_said():
+    same = {"start_date": "2024-01-01"}
+    runs = [run("op_a", **same), run("op_b", symbols=["AAPL"], **same), run("op_c", worker_id="w-1", **same)]
+    assert set(differences(runs).values()) == {""}
+
+
+def test_only_runs_of_one_kind_and_strategy_are_neighbours():
+    runs = [run("op_a", steps=1), run("op_b", steps=2, name="trend"), run("op_c", "backtesting", commission=0.001)]
+    assert set(differences(runs).values()) == {""} and differences([]) == {}
+
+
+def test_values_are_written_as_people_write_them():
+    one = run("op_a", "backtesting", model_path="/app/models/swing/1h_v1", commission=0.001, initial_capital=100_000.0)
+    two = run("op_b", "backtesting", model_path="/app/models/swing/1h_v2", commission=0.002, initial_capital=50_000.0)
+    assert differences([one, two])["op_a"] == "model swing/1h_v1, commission 0.1 %, initial capital 100,000"
+
+
+def test_at_most_three_settings_are_named():
+    many = {f"knob_{n}": n for n in range(9)}
+    assert differences([run("op_a", **many), run("op_b")])["op_a"] == "knob 0 0, knob 1 1, knob 2 2"

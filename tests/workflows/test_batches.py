@@ -1,0 +1,154 @@
+"""Batches: planned from a form, started through the queue once each, ranked, tested on unseen days, stopped."""
+
+import pytest
+
+from panel.errors import InvalidForm
+from panel.workflows.batch_form import plan_batch, variant_text
+from tests.support.pages import KEY, until, words
+from tests.support.panels import panel
+from tests.support.scripted import RESULT, Backend, operation, stamp
+from tests.support.workers import worker
+
+TEXT = """\
+name: swing
+indicators:
+  rsi: {type: rsi, period: 14}
+training:
+  epochs: 50
+"""
+GRID = {"way": "grid", "strategy_name": "swing", "setting_1": "indicators.rsi.period", "values_1": "7, 14, 21"}
+WALK = {"way": "walk", "strategy_name": "swing", "start_date": "2025-01-01", "end_date": "2025-12-31"}
+WALK |= {"train_days": "120", "test_days": "60"}
+
+
+def test_a_grid_of_settings_symbols_and_seeds():
+    planned = plan_batch(GRID | {"symbols": "EURUSD, GBPUSD", "seeds": "1 2"}, TEXT)
+    assert len(planned.runs) == planned.possible == 12 and len(planned.variants) == 6
+    first = planned.runs[0]
+    assert first.settings == {"Symbol": "EURUSD", "period": "7", "random_seed": "1"}
+    assert first.form["strategy_name"] == first.strategy == "swing-period_7-random_seed_1"
+    text = variant_text(TEXT, first.strategy, first.changes)
+    assert "period: 7}" in text and "random_seed: 1\n" in text and f"name: {first.strategy}\n" in text
+
+
+def test_a_sample_and_periods():
+    form = {"way": "sample", "sample": "3", "strategy_name": "swing", "symbols": "A B C"}
+    planned = plan_batch(form | {"periods": "2024-01-01 to 2024-06-30\n2024-07-01 to 2024-12-31"}, None)
+    assert len(planned.runs) == 3 and planned.possible == 6 and not planned.variants
+    assert {run.form["start_date"] for run in planned.runs} <= {"2024-01-01", "2024-07-01"}
+
+
+def test_a_walk_forward_tests_each_step_on_the_days_after():
+    planned = plan_batch(WALK, None)
+    assert [run.test["start_date"] for run in planned.runs] == ["2025-05-01", "2025-06-30", "2025-08-29", "2025-10-28"]
+    assert all(run.form["end_date"] < run.test["start_date"] for run in planned.runs)
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({}, "strategy_name"),
+        ({"strategy_name": "swing"}, ""),
+        (GRID | {"values_1": "7"}, ""),
+        (GRID | {"values_1": "7, many"}, "values_1"),
+        (GRID | {"values_1": ""}, "values_1"),
+        (GRID | {"setting_1": "nothing"}, "setting_1"),
+        (GRID | {"setting_2": "indicators.rsi.period", "values_2": "1 2"}, "setting_2"),
+        (GRID | {"seeds": "one"}, "seeds"),
+        (GRID | {"periods": "last year"}, "periods"),
+        (GRID | {"symbols": "../x, EURUSD"}, "symbols"),
+        (GRID | {"symbols": " ".join(f"S{n}" for n in range(50)), "seeds": "1 2 3"}, ""),
+        (GRID | {"way": "sample", "sample": "0"}, "sample"),
+        (WALK | {"train_days": "x"}, "train_days"),
+        (WALK | {"train_days": "300"}, "train_days"),
+        (WALK | {"end_date": ""}, "end_date"),
+        (WALK | {"symbols": "A B"}, "symbols"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(form, field):
+    with pytest.raises(InvalidForm) as refused:
+        plan_batch(form, TEXT)
+    assert list(refused.value.errors) == [field] and refused.value.errors[field].endswith(".")
+
+
+# Over a backend
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch, backend):
+    monkeypatch.setattr("panel.workflows.queue.ROUND", 0.1)
+    monkeypatch.setattr("panel.workflows.batches.ROUND", 0.1)
+    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.2)
+    backend.workers = [worker(f"w{n}") for n in range(4)] + [worker("b1", kind="backtesting")]
+
+
+def started(backend: Backend, path: str = "/trainings/start") -> list[dict]:
+    return [body for hit, body in backend.bodies if hit == f"POST {path}"]
+
+
+def end(backend: Backend, accuracy: float) -> None:
+    """The oldest running training ends with this accuracy, above a baseline of 40 %."""
+    name = next(n for n, each in backend.operations.items() if each["status"] == "running" and "training" in n)
+    tested = RESULT["test_metrics"] | {"test_accuracy": accuracy, "baseline_accuracy": 0.4}
+    used = {"samples": {"test": 900}, "end_date": "2024-12-31T00:00:00"}
+    result = RESULT | {"test_metrics": tested, "data_summary": used, "model_path": f"models/{name}"}
+    backend.operations[name] = operation(name, status="completed", result_summary=result, completed_at=stamp())
+
+
+def test_runs_are_started_once_ranked_and_the_best_tested(address, backend, tmp_path):
+    form = {"key": KEY, "way": "grid", "strategy_name": "swing", "symbols": "AAA BBB CCC", "end_date": "2024-12-31"}
+    with panel(tmp_path, address) as here:
+        until(lambda: here.inside.panel.monitor.worker_list.workers)
+        told = words(here.post("/batches/look", form).text)
+        assert "3 trainings" in told and "the best one looks better than it is" in told
+        for _ in range(2):  # a double click
+            assert here.post("/batches", form).headers["location"] == f"/batches/{KEY}"
+        until(lambda: len(started(backend)) == 3)
+    with panel(tmp_path, address) as here:
+        for accuracy in (0.45, 0.5, 0.38):
+            end(backend, accuracy)
+        board = here.until(f"/batches/{KEY}", lambda text: "3 of 3 trainings completed" in text)
+        assert [body["symbols"] for body in started(backend)] == [["AAA"], ["BBB"], ["CCC"]]
+        ranked = words(board).partition("Leaderboard")[2] or words(board)
+        assert ranked.index("BBB") < ranked.index("AAA") < ranked.index("CCC") and "+10.0 points" in ranked
+        assert "3 tries on one test period" in ranked and "(each was tested on 900 bars)" in ranked
+        assert words(here.get("/batches").text).count("3 × swing") == 1
+        refused = here.post(f"/batches/{KEY}/backtest", {"start_date": "2025-02-01", "end_date": "2025-01-01"})
+        assert refused.status_code == 422 and "has to come after the first" in words(refused.text)
+        here.post(f"/batches/{KEY}/backtest", {"start_date": "2025-01-01", "end_date": "2025-06-30"})
+        until(lambda: started(backend, "/backtests/start"))
+        test = started(backend, "/backtests/start")[0]
+        assert (test["symbol"], test["start_date"]) == ("AAA", "2025-01-01") and test["model_path"].startswith(
+            "models/op_"
+        )
+
+
+def test_a_walk_forward_trains_and_then_tests(here, backend):
+    until(lambda: here.inside.panel.monitor.worker_list.workers)
+    here.post("/batches", WALK | {"key": KEY})
+    until(lambda: len(started(backend)) == 4)
+    assert started(backend, "/backtests/start") == []
+    end(backend, 0.45)
+    until(lambda: len(started(backend, "/backtests/start")) == 1)
+    assert started(backend, "/backtests/start")[0]["start_date"] == "2025-05-01"
+    name = next(name for name in backend.operations if "backtest" in name)
+    metrics = {"total_return_pct": 0.05, "buy_and_hold_return_pct": 0.01, "total_trades": 3}
+    result = {"metrics": metrics}
+    backend.operations[name] = operation(name, "backtesting", "completed", result_summary=result, completed_at=stamp())
+    page = words(here.until(f"/batches/{KEY}", lambda text: "Joined result" in text))
+    assert "Return +5.00 % of 1 test" in page and "Buy and hold +1.00 %" in page
+
+
+def test_a_stopped_batch_begins_nothing_more(here, backend):
+    backend.workers = [worker("w1")]
+    until(lambda: here.inside.panel.monitor.worker_list.workers)
+    here.post("/batches", {"key": KEY, "way": "grid", "strategy_name": "swing", "symbols": "AAA BBB CCC"})
+    until(lambda: len(started(backend)) >= 1)
+    here.post(f"/batches/{KEY}/stop")
+    until(lambda: here.get("/api/queue").json()["entries"] == [])
+    assert sum("DELETE" in hit for hit in backend.hits) and "Stopped" in words(here.get(f"/batches/{KEY}").text)
+
+
+def test_settings_cannot_be_varied_where_the_file_is_not_at_hand(here, backend):
+    page = here.post("/batches", GRID | {"key": KEY})
+    assert page.status_code == 422 and "is not at hand" in words(page.text) and started(backend) == []
