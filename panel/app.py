@@ -44,6 +44,7 @@ from panel.web.routes import (
     actions,
     api,
     api_events,
+    api_schedules,
     api_starts,
     audit,
     batches,
@@ -62,6 +63,7 @@ from panel.web.routes import (
     operation,
     operations,
     queue,
+    schedules,
     start,
     strategies,
     strategy_editing,
@@ -79,6 +81,7 @@ from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import Queue
 from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.schedules import Schedules
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
 from panel.workflows.submit import SubmitWorkflow
@@ -94,8 +97,10 @@ ROUTES = (
     audit,
     api,
     api_events,
+    api_schedules,
     api_starts,
     batches,
+    schedules,
     operations,
     bulk,
     labels,
@@ -201,6 +206,7 @@ def compose(
         sources=sources,
         submit=SubmitWorkflow(starts, sources, queue_),
         batches=BatchWorkflow(storage, queue_, monitor, library, events),
+        schedules=Schedules(storage, queue_),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.address),
         hub=hub,
         reader=reader,
@@ -213,8 +219,9 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs until the panel stops."""
     loops = (panel.monitor.run, panel.discovery.run, panel.unreported.run, panel.inventory.run, panel.queue.run)
     more = (panel.plans.run, panel.batches.run, panel.starts.run, panel.publisher.beat, panel.notifications.run)
+    scheduled = panel.schedules.run
     audited = partial(panel.audit.run, panel.storage, panel.settings.audit_days)
-    return *loops, *more, panel.access.run, audited, partial(panel.storage.keep, panel.settings.keep_days)
+    return *loops, *more, scheduled, panel.access.run, audited, partial(panel.storage.keep, panel.settings.keep_days)
 
 
 async def _kept(run: Callable[[], Awaitable[None]]) -> None:

@@ -25,7 +25,7 @@ from panel.cli import run_operation as command
 from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
-from panel.cli.queue_command import add, queue_command
+from panel.cli.queue_command import add, queue_command, schedules_command
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
 from panel.observability import logs
@@ -227,5 +227,6 @@ def _market_data() -> Path:
 
 main.add_command(import_command(_market_data))
 main.add_command(queue_command(settings_or_exit))
+main.add_command(schedules_command(settings_or_exit))
 for _each in (user, token, audit):
     main.add_command(_each)

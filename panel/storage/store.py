@@ -34,6 +34,7 @@ from panel.storage.labels import LabelStore
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
 from panel.storage.queue import QueueStore
+from panel.storage.schedules import ScheduleStore
 from panel.storage.schema import migrate
 from panel.storage.transactions import at_once, durably, marks
 from panel.storage.writer import Writer
@@ -80,6 +81,7 @@ class Storage:
         self.audit = AuditStore(self._db)
         self.queue = QueueStore(self._db)
         self.batches = BatchStore(self._db)
+        self.schedules = ScheduleStore(self._db)
         self._writer = Writer(lambda: Storage(path, WRITE_PATIENCE), Storage.close)
 
     def close(self) -> None:
