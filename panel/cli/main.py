@@ -22,6 +22,7 @@ from panel.adapters import KINDS, Field, Kind
 from panel.app import create_app, memory_of
 from panel.backend.connect import check
 from panel.cli import run_operation as command
+from panel.cli import tls
 from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
@@ -33,6 +34,7 @@ from panel.password import SHORTEST, hashed
 from panel.settings import Settings
 from panel.storage.store import Storage
 
+_FILE = click.Path(path_type=Path)
 FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
 
 
@@ -72,9 +74,16 @@ def settings_or_exit(**overrides: Any) -> Settings:
 @click.option("--backend", help="Address of KTRDR's REST API; without one the embedded backend works.")
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=int, help="Port to listen on.")
-def serve(backend: str | None, host: str | None, port: int | None) -> None:
+@click.option("--root-path", metavar="PATH", help="Path below which a reverse proxy offers the panel, such as /panel.")
+@click.option("--tls-cert", metavar="FILE", type=_FILE, help="Certificate (PEM, with its chain) to answer by https.")
+@click.option("--tls-key", metavar="FILE", type=_FILE, help="The certificate's private key (PEM).")
+def serve(**given: Any) -> None:
     """Open the panel for browsers."""
-    settings = settings_or_exit(backend=backend, host=host, port=port)
+    settings = settings_or_exit(**given)
+    try:
+        app, context = create_app(settings), tls.context_of(settings)
+    except UnsafeSettings as exc:
+        raise click.ClickException(str(exc)) from exc
     try:
         Storage(memory_of(settings)).close()  # opened again by the app, which could not say it in one sentence
     except (sqlite3.Error, OSError) as exc:
@@ -95,11 +104,13 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
     else:
         Console(stderr=True).print(f"ktrdr-panel {__version__} on [bold]{address}[/bold]", highlight=False)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,  # its lines go through ours
         http=Connection,
+        loop=tls.LOOP if context else "auto",
+        ssl_context_factory=(lambda _, __: context) if context else None,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -226,7 +237,5 @@ def _market_data() -> Path:
 
 
 main.add_command(import_command(_market_data))
-main.add_command(queue_command(settings_or_exit))
-main.add_command(schedules_command(settings_or_exit))
-for _each in (user, token, audit):
+for _each in (user, token, audit, queue_command(settings_or_exit), schedules_command(settings_or_exit)):
     main.add_command(_each)

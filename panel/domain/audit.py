@@ -24,6 +24,7 @@ GROUPS = (  # the first word of what is done
     "runs",
     "model",
     "plan",
+    "batch",
     "strategy",
     "notification",
     "user",

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from panel.adapters import KINDS, NEEDS
+from panel.backend.catalogue import Catalogue
+from panel.domain.agents import RESEARCH, parts
 from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
@@ -33,6 +35,7 @@ from panel.views.naming import differences
 from panel.views.operation import (
     REPORTED,
     DetailsView,
+    FamilyView,
     OperationView,
     TimelineView,
     commands_of,
@@ -58,6 +61,7 @@ class Reader:
     monitor: Monitor
     inventory: DataInventory
     resume: ResumeWorkflow
+    catalogue: Catalogue
     embedded: bool
     _differs: dict[str, str] = field(default_factory=dict)  # by operation, as it was last drawn among its neighbours
 
@@ -224,7 +228,8 @@ class Reader:
     def details(self, view: OperationView) -> DetailsView:
         observation, verdict, estimates = view.seen, view.verdict, self.monitor.estimates
         estimate = estimates.current(observation, verdict, view.now)
-        commands = commands_of(view.snapshot, self.storage.start_of(view.snapshot.id), self.address)
+        start, strategy = self.storage.start_of(view.snapshot.id), self.catalogue.kept_strategy(view.snapshot.strategy)
+        commands = commands_of(view.snapshot, start, self.address, strategy)
         report = ""
         if verdict.state in REPORTED:
             report = report_of(view, self.moments(observation, view.now), commands, self.address)
@@ -235,6 +240,21 @@ class Reader:
             commands=commands,
             report=report,
         )
+
+    def family(self, observation: Observation) -> FamilyView:
+        """What belongs together, as far as the panel knows it."""
+        snapshot = observation.snapshot
+        known = (self.monitor.known(operation_id) for operation_id in parts(snapshot))
+        research = None if snapshot.kind == RESEARCH else self._research_with(snapshot.id)
+        return FamilyView(
+            self.operation(research) if research else None, [self.operation(each) for each in known if each]
+        )
+
+    def _research_with(self, operation_id: str) -> Observation | None:
+        """The latest researches are few: each takes hours."""
+        wanted = OperationQuery(kind=RESEARCH, limit=LOOKED_THROUGH)
+        found = (each for each in self.storage.memory.page(wanted) if operation_id in parts(each.snapshot))
+        return next(found, None)
 
     def timeline(self, view: OperationView) -> TimelineView:
         readings = self.storage.memory.readings(view.snapshot.id)

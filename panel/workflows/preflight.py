@@ -207,7 +207,7 @@ def worker_lines(listed: WorkerList, kind: str, free: int, now: float) -> list[L
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]
     last = listed.last_trainer() if kind == "training" else None
-    since = f" {last[0]} was listed last {ago(last[1], now)}." if last else ""
+    since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
     text = f"is registered with the backend.{since} The start waits in the queue for one."
     return [Line(RED, f"No {kind} worker", text, waits=True)]
 

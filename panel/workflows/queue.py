@@ -257,7 +257,7 @@ class Queue:
         if observation is None:
             await self._settle(entry, EntryState.FAILED, "The backend no longer knows this operation.")
         elif not (verdict := self._relay.verdict(observation)).live:
-            good = verdict.state is State.COMPLETED
+            good = verdict.state is State.COMPLETED or bool(observation.gaps_left)  # its bars came
             ended = EntryState.DONE if good else EntryState.FAILED
             await self._settle(entry, ended, "" if good else verdict.headline)
 

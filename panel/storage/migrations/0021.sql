@@ -1,4 +1,4 @@
--- Starts that are repeated by the clock, and the requests that have moved an entry of the queue.
+-- Starts that are repeated by the clock.
 
 CREATE TABLE schedules (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, form TEXT NOT NULL, days TEXT NOT NULL, at TEXT NOT NULL, zone TEXT NOT NULL,
@@ -8,4 +8,6 @@ CREATE TABLE schedule_runs (
     schedule TEXT NOT NULL, due REAL NOT NULL, entry TEXT NOT NULL, queued_at REAL NOT NULL, missed INTEGER NOT NULL,
     note TEXT NOT NULL, PRIMARY KEY (schedule, due)
 ) STRICT;
-CREATE TABLE queue_moves (key TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
+
+-- Files that an early form of step 12 made are without it.
+CREATE TABLE IF NOT EXISTS queue_moves (key TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;

@@ -10,12 +10,14 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from panel.adapters import KINDS
+from panel.domain.formatting import many
 from panel.domain.labels import LabelChange, Shelf, typed_tags
 from panel.domain.observation import Observation
 from panel.domain.snapshot import ID
 from panel.errors import CLIClientError
 from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note
 from panel.web.respond import actor, go, page
 from panel.web.routes.labels import UNWRITABLE, list_address, with_undo
 from panel.workflows import submit as submitted
@@ -67,6 +69,7 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
         views = panel.reader.operations(fit)
         left = len(ids) - len(fit)
         return page(request, "bulk.html", what=what, views=views, left=left, back=back, key=key, outcomes=None)
+    note(request, subject=f"{what}: {many(len(fit), 'run')}", detail=" ".join(each.snapshot.id for each in fit[:20]))
     if what in ("cancel", "again"):
         return await _acted(request, panel, what, fit, key, back)
     change, done = CHANGES.get(what, (LabelChange(), "tagged"))
@@ -136,12 +139,12 @@ async def _again(request: Request, panel: Panel, observation: Observation, key: 
     snapshot, view = observation.snapshot, panel.reader.operation(observation)
     own_key = "again-" + hashlib.sha256(f"{key} {snapshot.id}".encode()).hexdigest()[:40]
     values = await panel.submit.values(KINDS[snapshot.kind], _form(panel, observation))
-    result = await panel.submit.submit(snapshot.kind, values, own_key, actor(request))
+    result = await panel.submit.submit(snapshot.kind, values, own_key, actor(request), wait=True)
     match result:
         case submitted.Started(operation_id):
             return Outcome(view, True, "Started.", f"/operations/{operation_id}", "Look at it")
         case submitted.Queued():
-            return Outcome(view, True, "Waits in the queue.", "/data", "Look at the queue")
+            return Outcome(view, True, "Waits in the queue.", "/queue", "Look at the queue")
         case submitted.Unconfirmed(start):
             return Outcome(view, False, "No answer says whether it began.", f"/starts/{start.key}", "Look for it")
     again = f"/start/{snapshot.kind}?again={snapshot.id}"
