@@ -24,7 +24,6 @@ GROUPS = (  # the first word of what is done
     "runs",
     "model",
     "plan",
-    "batch",
     "strategy",
     "notification",
     "user",

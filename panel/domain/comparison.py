@@ -16,7 +16,9 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.strategy_content import Content
 from panel.domain.values import mapping, moment, number
 
-NOT_ASKED = frozenset({"strategy_yaml", "strategy_path", "worker_id", "task_id", "operation_id"})
+NOT_ASKED = frozenset(  # what the backend puts among the parameters
+    {"strategy_yaml", "strategy_path", "worker_id", "task_id", "operation_id", "service_name", "operation_name"}
+)
 SOURCES = {"sample": "Sample data", "mixed": "Partly sample data", "own": "Own files"}
 
 

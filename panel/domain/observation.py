@@ -67,7 +67,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         strategy=snapshot.strategy or old.strategy,
         parameters={name: old.parameters[name] for name in SENT if name in old.parameters} | snapshot.parameters,
         percentage=_reached(before, snapshot, untracked),
-        completed_at=snapshot.completed_at or (None if snapshot.status.finished else before.model_at),
+        completed_at=before.model_at or snapshot.completed_at,  # the backend notices the end of some later
         step=snapshot.step or (old.step if snapshot.finished else ""),
         steps_completed=snapshot.steps_completed or old.steps_completed,
         steps_total=snapshot.steps_total or old.steps_total,

@@ -21,6 +21,12 @@ class Note:
     outcome: Outcome | None = None
     subject: str = ""
     detail: str = ""
+    asked: bool = False  # it was only asked whether that is meant
+
+
+def only_asked(request: Request) -> None:
+    """Nothing was done, and nothing has to be written down."""
+    request.scope.setdefault("note", Note()).asked = True
 
 
 def note(request: Request, outcome: Outcome | None = None, subject: str = "", detail: str = "") -> None:

@@ -117,9 +117,12 @@ def test_a_viewer_is_told_why_nothing_can_be_started(here, vic):
         page = here.get(path, vic).text
         assert 'data-role="viewer"' in page and "You are logged in as a viewer" in page, path
     form = here.get("/start/training", vic).text
-    assert "data-operator" in form.partition('id="start-button"')[0].rpartition("<button")[2]
+    assert re.search(r'<button id="start-button"[^>]* disabled>', form)
     home = here.get("/", vic).text
     assert "vic · viewer" in home and 'hx-post="/first"' not in home
+
+
+LEADS = re.compile(r"^/start/|^/batches/new|/(?:cancel|label|delete)$")  # pages that only ask for something
 
 
 class Actions(HTMLParser):
@@ -136,6 +139,9 @@ class Actions(HTMLParser):
         hidden = "data-operator" in given or any(inside for _, inside in self.open)
         if tag in ("form", "details", "p", "span", "div"):
             self.open.append((tag, hidden))
+        classes = (given.get("class") or "").split()
+        if tag == "a" and {"button", "plain"} & set(classes) and LEADS.search(given.get("href") or "") and not hidden:
+            self.found.append(given["href"])
         action = given.get("hx-post") or (given.get("action") if given.get("method") == "post" else None)
         if action:
             path = action.replace("{{ address }}", "/strategies/x").replace("{{ prefix }}", "/account")
@@ -152,8 +158,8 @@ class Actions(HTMLParser):
 def test_every_button_for_operators_is_marked_as_such():
     """Streams send the same fragments to everybody, so the page's style sheet hides what carries `data-operator`."""
     served_by_role = {
-        "kinds/start.html",  # the button itself is marked
-        "batch-new.html",  # likewise
+        "kinds/start.html",  # the button itself is disabled
+        "batch-new.html",  # the button itself is marked
         "strategy-edit.html",  # the button itself is left out
     }
     unmarked = {}

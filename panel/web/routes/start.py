@@ -13,6 +13,7 @@ from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
 from panel.errors import CLIClientError
 from panel.views.operation import commands_for
+from panel.web.auth.identity import identity_of
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_start
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
@@ -111,6 +112,7 @@ async def look(request: Request, panel: PanelDep, kind: str) -> Response:
         key=new_key,
         action=_adapter(kind).action,
         wait=found.waits,
+        operates=identity_of(request).operates,
     )
 
 
