@@ -47,6 +47,7 @@ from panel.web.routes import (
     actions,
     api,
     api_events,
+    api_schedules,
     api_starts,
     audit,
     batches,
@@ -67,6 +68,7 @@ from panel.web.routes import (
     operation,
     operations,
     queue,
+    schedules,
     start,
     strategies,
     strategy_editing,
@@ -85,6 +87,7 @@ from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import Queue
 from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.schedules import Schedules
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
 from panel.workflows.submit import SubmitWorkflow
@@ -100,8 +103,10 @@ ROUTES = (
     audit,
     api,
     api_events,
+    api_schedules,
     api_starts,
     batches,
+    schedules,
     operations,
     bulk,
     labels,
@@ -223,6 +228,7 @@ def compose(
         sources=sources,
         submit=SubmitWorkflow(starts, sources, queue_),
         batches=BatchWorkflow(storage, queue_, monitor, library, events),
+        schedules=Schedules(storage, queue_),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.public_address),
         hub=hub,
         reader=reader,
@@ -239,6 +245,7 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
     return (
         *loops,
         *more,
+        panel.schedules.run,
         panel.access.run,
         audited,
         panel.metrics.stalls.run,

@@ -26,7 +26,7 @@ from panel.cli import run_operation as command
 from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
-from panel.cli.queue_command import add, queue_command
+from panel.cli.queue_command import add, queue_command, schedules_command
 from panel.domain.memory import damaged, remedy
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
@@ -250,5 +250,5 @@ def _market_data() -> Path:
 main.add_command(import_command(_market_data))
 for _command_of_backups in backup_command.commands(lambda backend: settings_or_exit(backend=backend)):
     main.add_command(_command_of_backups)
-for _each in (user, token, audit, queue_command(settings_or_exit)):
+for _each in (user, token, audit, queue_command(settings_or_exit), schedules_command(settings_or_exit)):
     main.add_command(_each)

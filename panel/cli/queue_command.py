@@ -17,6 +17,7 @@ from panel.app import memory_of
 from panel.cli.doctor import running_panel
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.requests import Entry, EntryState, Request
+from panel.domain.schedules import shown, words
 from panel.domain.values import utc
 from panel.settings import Settings
 from panel.storage.store import Storage
@@ -77,6 +78,29 @@ def queue_command(settings_of: Callable[..., Settings]) -> click.Group:
     return queue
 
 
+def schedules_command(settings_of: Callable[..., Settings]) -> click.Command:
+    """As `queue_command`."""
+
+    @click.command("schedules")
+    @click.option("--backend", help="Address of KTRDR's REST API; without one the embedded backend works.")
+    def schedules(backend: str | None) -> None:
+        """Show the starts that are repeated by the clock."""
+        with _memory(settings_of(backend=backend)) as store:
+            found = [(each, store.schedules.last_run(each.key)) for each in store.schedules.all()]
+        if not found:
+            click.echo("Nothing is repeated.")
+            return
+        table = Table("Start", "When", "Next", "Last", box=None, pad_edge=False)
+        for each, last in found:
+            title = f"{KINDS[each.kind].title} {' '.join(filter(None, title_of(each.kind, each.form)))}"
+            upcoming = shown(each.next_at, each.zone) if each.next_at is not None else "off"
+            before = " ".join(filter(None, (shown(last.due, each.zone), last.note))) if last else ""
+            table.add_row(escape(title), f"{words(each.days, each.at)}, {each.zone}", upcoming, before)
+        Console().print(table, highlight=False)
+
+    return schedules
+
+
 @contextmanager
 def _memory(settings: Settings) -> Iterator[Storage]:
     try:
@@ -100,7 +124,7 @@ def _withdrawn(store: Storage, entry: Entry) -> bool:
 
 
 def _name(entry: Entry) -> str:
-    return " ".join(filter(None, title_of(entry)))
+    return " ".join(filter(None, title_of(entry.kind, entry.form)))
 
 
 def _print(entries: list[Entry]) -> None:

@@ -19,6 +19,7 @@ GROUPS = (  # the first word of what is done
     "cancel",
     "resume",
     "queue",
+    "schedule",
     "batch",
     "data",
     "runs",

@@ -36,6 +36,7 @@ from panel.storage.opening import open_database
 from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
 from panel.storage.queue import QueueStore
+from panel.storage.schedules import ScheduleStore
 from panel.storage.transactions import at_once, durably, marks
 from panel.storage.writer import Writer
 
@@ -79,6 +80,7 @@ class Storage:
         self.audit = AuditStore(self._db)
         self.queue = QueueStore(self._db)
         self.batches = BatchStore(self._db)
+        self.schedules = ScheduleStore(self._db)
         self._opened = identity.identity(path)
         self._writer = Writer(self._for_writing, Storage.close)
 

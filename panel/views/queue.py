@@ -62,7 +62,7 @@ def queue_page(
         why = _why(entry, free, workers, now, behind=entry.kind in first) if entry.waiting else ""
         if entry.waiting and not entry.held:
             first.add(entry.kind)
-        title, about = title_of(entry)
+        title, about = title_of(entry.kind, entry.form)
         shown.append(
             EntryView(
                 entry,
@@ -80,15 +80,14 @@ def queue_page(
     return QueuePageView(part, len(waiting), len(entries) - len(waiting), page, pages, now)
 
 
-def title_of(entry: Entry) -> tuple[str, str]:
-    """What it is called, and the market and days it is about."""
-    form = entry.form
+def title_of(kind: str, form: Mapping[str, str]) -> tuple[str, str]:
+    """What a start is called, and the market and days that it is about."""
     market = form.get("symbol") or form.get("symbols") or ""
     market = f"{market.upper()} {form.get('timeframe') or form.get('timeframes') or ''}".strip()
     days = " to ".join(filter(None, (form.get("start_date", ""), form.get("end_date", ""))))
     strategy = form.get("strategy_name", "")
     if not strategy:
-        return market or KINDS[entry.kind].title, days
+        return market or KINDS[kind].title, days
     return strategy, " · ".join(filter(None, (market, days)))
 
 

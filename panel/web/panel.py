@@ -28,6 +28,7 @@ from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import Queue
 from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.schedules import Schedules
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
 from panel.workflows.submit import SubmitWorkflow
@@ -58,6 +59,7 @@ class Panel:
     sources: Sources
     submit: SubmitWorkflow
     batches: BatchWorkflow
+    schedules: Schedules
     notifications: Notifications
     hub: Hub
     reader: Reader

@@ -12,6 +12,7 @@ from panel.domain.history import OperationQuery
 from panel.domain.models import Model, gathered
 from panel.domain.state import State
 from panel.errors import CLIClientError
+from panel.workflows.capacity import free_places
 from panel.workflows.preflight import (
     AMBER,
     OK,
@@ -95,7 +96,8 @@ async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
     lines = [*_of_model(model, asked), *form_lines("backtesting", given | asked), *_of_overlap(model, asked, dates)]
     lines += [sources.range_line(found, dates, "backtest") for found in ranges]
     lines += await sources.fault_lines(ranges, given, "backtest")
-    lines += worker_lines(sources.monitor.worker_list, "backtesting", time.time())
+    free = free_places(sources.storage, sources.monitor)["backtesting"]
+    lines += worker_lines(sources.monitor.worker_list, "backtesting", free, time.time())
     lines += queue_lines(sources.storage, "backtesting")
     return Preflight("backtesting", ask, path, lines=tuple(lines))
 

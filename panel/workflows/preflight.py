@@ -17,6 +17,7 @@ from panel.errors import CLIClientError, InvalidForm
 from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
+from panel.workflows.capacity import free_places
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
 COUNTED = 3000  # bars of a period that are worth counting one by one
@@ -138,7 +139,8 @@ async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
         for found, inside in zip(ranges, counts, strict=True)
     ]
     lines += await sources.fault_lines(ranges, given, "training")
-    lines += worker_lines(sources.monitor.worker_list, "training", time.time())
+    free = free_places(sources.storage, sources.monitor)["training"]
+    lines += worker_lines(sources.monitor.worker_list, "training", free, time.time())
     lines += queue_lines(sources.storage, "training")
     return Preflight("training", ask, name, lines=tuple(lines))
 
@@ -215,13 +217,18 @@ def fault_line(file: DataFile, left_out: bool, what: str) -> Line:
     )
 
 
-def worker_lines(listed: WorkerList, kind: str, now: float) -> list[Line]:
-    """Whether a worker would take it, by the list of some seconds ago; nothing while that is not known."""
+def worker_lines(listed: WorkerList, kind: str, free: int, now: float) -> list[Line]:
+    """Whether a worker would take it, by the list of some seconds ago; nothing while that is not known. `free`: how
+    many are, without those to which a start was just sent."""
     if not listed.fresh(now):
         return []
     able = [worker for worker in listed.workers if worker.does(kind)]
-    if any(worker.status == "available" for worker in able):
+    if free:
         return [Line(OK, "A worker", "is free.")]
+    if any(worker.status == "available" for worker in able):
+        return [
+            Line(AMBER, "No worker", "is free: another start was just sent. This one waits in the queue.", waits=True)
+        ]
     busy = next((worker for worker in able if worker.operation_id), None)
     if busy is not None:
         text = f"is free: {busy.id} works on {busy.operation_id}. The start waits in the queue."

@@ -10,6 +10,7 @@ from panel.app import memory_of
 from panel.cli.main import main
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.requests import EntryState, Request
+from panel.domain.schedules import Schedule
 from panel.settings import Settings
 from panel.storage.store import Storage
 
@@ -25,7 +26,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("KTRDR_PANEL_DATA_DIR", str(tmp_path))
 
     def ran(*given):
-        result = CliRunner().invoke(main, [*given, "--backend", BACKEND] if given[0] != "queue" else given)
+        result = CliRunner().invoke(main, [*given, "--backend", BACKEND] if given[0] in ("train", "load") else given)
         return result.exit_code, result.output
 
     return ran
@@ -71,3 +72,14 @@ def test_only_what_waits_is_removed(run, store):
     assert [entry.key for entry in store.queue.open()] == ["ab-2", "cd-3"]
     assert run("queue", "cancel", "--all")[0] == 0
     assert [entry.key for entry in store.queue.open()] == ["cd-3"]
+
+
+def test_schedules_are_listed(run, store):
+    assert "Nothing is repeated." in run("schedules")[1]
+    days = frozenset(range(5))
+    form = {"symbol": "eurusd", "timeframe": "1h"}
+    for key, upcoming in (("k1", 1_795_714_200.0), ("k2", None)):
+        made = Schedule(key, "data_load", form, days, "18:30", "Europe/Berlin", upcoming is not None, upcoming, 1.0, "")
+        store.schedules.add(made)
+    code, said = run("schedules")
+    assert code == 0 and "Data load EURUSD 1h" in said and "every weekday at" in said and "off" in said

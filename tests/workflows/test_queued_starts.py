@@ -119,6 +119,16 @@ def test_the_form_says_before_the_click_that_it_will_wait(here, backend):
     assert "The queue has 1 training before this one." in told
 
 
+def test_a_worker_to_which_a_start_was_just_sent_is_not_called_free(here, backend, monkeypatch):
+    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 600.0)  # the list of workers stays as it was
+    monkeypatch.setattr("panel.workflows.capacity.WORKERS_EVERY", 600.0)
+    until(lambda: here.inside.panel.monitor.worker_list.workers)
+    here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
+    told = words(here.post("/start/training/look", {"strategy_name": "swing"}, **{"hx-request": "true"}).text)
+    assert "is free: another start was just sent" in told or "is free: w1 works on" in told
+    assert "Add to the queue" in told
+
+
 def test_a_refusal_for_lack_of_a_worker_offers_to_wait(here, backend):
     backend.answers["POST /trainings/start"] = (
         503,

@@ -22,7 +22,7 @@ from panel.views.addresses import root
 from panel.web import api_schemas as shapes
 from panel.web.api_requests import unix
 from panel.web.panel import Panel, PanelDep
-from panel.web.routes import api_events, api_starts, audit
+from panel.web.routes import api_events, api_schedules, api_starts, audit
 from panel.web.routes.operation import find
 
 _AS_PROBLEM = "application/problem+json"
@@ -129,7 +129,13 @@ async def openapi() -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """This face, described as OpenAPI."""
     about = "Everything that ktrdr-panel knows and does, for scripts and agents."
-    routes = [*router.routes, *api_events.router.routes, *api_starts.router.routes, *audit.api_router.routes]
+    routes = [
+        *router.routes,
+        *api_events.router.routes,
+        *api_starts.router.routes,
+        *api_schedules.router.routes,
+        *audit.api_router.routes,
+    ]
     described = get_openapi(title="ktrdr-panel", version=__version__, description=about, routes=routes)
     for answers in [way["responses"] for path in described["paths"].values() for way in path.values()]:
         for answer in answers.values():

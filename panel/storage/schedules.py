@@ -1,0 +1,107 @@
+"""Schedules and their runs."""
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from panel.domain.schedules import MAX_SCHEDULES, Schedule, ScheduleRun
+from panel.storage.transactions import at_once, durably
+
+RUNS_KEPT = 100  # of each schedule
+
+_COLUMNS = "key, kind, form, days, at, zone, active, next_at, made_at, by_whom"
+_RUN = "schedule, due, entry, queued_at, missed, note"
+
+
+class ScheduleStore:
+    """The part of the store that is about schedules; over the store's own connection."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, made: Schedule) -> bool:
+        """Once for each key, power cuts included; False when there are MAX_SCHEDULES already."""
+        row = (
+            made.key,
+            made.kind,
+            msgspec.json.encode(made.form).decode(),
+            "".join(map(str, sorted(made.days))),
+            made.at,
+            made.zone,
+            int(made.active),
+            made.next_at,
+            made.made_at,
+            made.by_whom,
+        )
+        with durably(self._db), at_once(self._db):
+            if self.get(made.key) is None:
+                if len(self.all()) >= MAX_SCHEDULES:
+                    return False
+                self._db.execute(f"INSERT INTO schedules ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return True
+
+    def get(self, key: str) -> Schedule | None:
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM schedules WHERE key = ?", (key,)).fetchone()
+        return _schedule(row) if row else None
+
+    def all(self) -> list[Schedule]:
+        """The newest first."""
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM schedules ORDER BY made_at DESC")
+        return [_schedule(row) for row in rows]
+
+    def due(self, now: float) -> list[Schedule]:
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM schedules WHERE active = 1 AND next_at <= ? ORDER BY next_at", (now,)
+        )
+        return [_schedule(row) for row in rows]
+
+    def next_at(self) -> float | None:
+        """When the first of all is due."""
+        found = self._db.execute("SELECT min(next_at) FROM schedules WHERE active = 1").fetchone()[0]
+        return None if found is None else float(found)
+
+    def switch(self, key: str, next_at: float | None) -> None:
+        """On, with its next run, or off: None."""
+        self._db.execute(
+            "UPDATE schedules SET active = ?, next_at = ? WHERE key = ?", (next_at is not None, next_at, key)
+        )
+
+    def delete(self, key: str) -> None:
+        with at_once(self._db):
+            self._db.execute("DELETE FROM schedules WHERE key = ?", (key,))
+            self._db.execute("DELETE FROM schedule_runs WHERE schedule = ?", (key,))
+
+    def ran(self, run: ScheduleRun, next_at: float) -> None:
+        """Write down a run and when the next one is due; nothing when it was deleted or switched off in between."""
+        with at_once(self._db):
+            moved = self._db.execute(
+                "UPDATE schedules SET next_at = ? WHERE key = ? AND next_at = ?", (next_at, run.schedule, run.due)
+            )
+            if moved.rowcount:
+                row = (run.schedule, run.due, run.entry, run.queued_at, run.missed, run.note)
+                self._db.execute(f"INSERT OR IGNORE INTO schedule_runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?)", row)
+                self._db.execute(
+                    "DELETE FROM schedule_runs WHERE schedule = ? AND due <= (SELECT due FROM schedule_runs"
+                    " WHERE schedule = ? ORDER BY due DESC LIMIT 1 OFFSET ?)",
+                    (run.schedule, run.schedule, RUNS_KEPT),
+                )
+
+    def last_entry(self, key: str) -> str:
+        """The key of what it has queued last, or ""."""
+        row = self._db.execute(
+            "SELECT entry FROM schedule_runs WHERE schedule = ? AND entry != '' ORDER BY due DESC LIMIT 1", (key,)
+        ).fetchone()
+        return str(row[0]) if row else ""
+
+    def last_run(self, key: str) -> ScheduleRun | None:
+        row = self._db.execute(
+            f"SELECT {_RUN} FROM schedule_runs WHERE schedule = ? ORDER BY due DESC LIMIT 1", (key,)
+        ).fetchone()
+        return ScheduleRun(*row) if row else None
+
+
+def _schedule(row: tuple[Any, ...]) -> Schedule:
+    key, kind, form, days, at, zone, active, *rest = row
+    chosen = frozenset(map(int, days))
+    return Schedule(key, kind, msgspec.json.decode(form, type=dict[str, str]), chosen, at, zone, bool(active), *rest)

@@ -1,0 +1,136 @@
+"""The JSON API's part about schedules."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from panel.adapters import KINDS
+from panel.domain.schedules import DAYS, Schedule, words
+from panel.domain.values import utc
+from panel.errors import InvalidForm
+from panel.web import api_schemas as schemas
+from panel.web.api_requests import IdempotencyKey, start_key
+from panel.web.panel import Panel, PanelDep
+from panel.web.respond import actor, problem
+
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+_NAMES: dict[str, int] = {day.lower(): number for number, day in enumerate(DAYS)}
+_PROBLEM: dict[str, Any] = {"model": schemas.Problem, "content": {"application/problem+json": {}}}
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: _PROBLEM | {"description": "There is no such schedule."}}
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    422: _PROBLEM | {"description": "Refused; `errors` has a sentence for each field."}
+}
+
+router = APIRouter(prefix="/api")
+
+
+class ScheduleBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = Field(description="training, data_load or backtesting.", examples=["data_load"])
+    form: dict[str, Annotated[str, Field(max_length=1000)]] = Field(
+        description="The fields of the kind's start form, as they are typed there.",
+        examples=[{"symbol": "EURUSD", "timeframe": "1h"}],
+    )
+    days: list[Day] = Field(examples=[["monday", "friday"]])
+    at: str = Field(description="HH:MM by the clock of the zone.", examples=["18:30"])
+    zone: str = Field(description="A name of the IANA time zone database.", examples=["Europe/Berlin"])
+
+
+class ScheduleAnswer(BaseModel):
+    key: str
+    kind: str
+    form: dict[str, str]
+    words: str = Field(description="As “every weekday at 18:30”.")
+    days: list[Day]
+    at: str
+    zone: str
+    active: bool
+    next_at: datetime | None = Field(description="None while it is switched off.")
+    last_at: datetime | None = Field(description="When the last run was due.")
+    last_queue_key: str = Field(description='Its entry in the queue; "" when it was left out.')
+    last_note: str = Field(description="What was unusual about it, as that it was late.")
+
+
+class ScheduleList(BaseModel):
+    schedules: list[ScheduleAnswer]
+
+
+class Switch(BaseModel):
+    on: bool
+
+
+@router.get("/schedules", operation_id="listSchedules", summary="Starts that are repeated by the clock")
+async def schedules(panel: PanelDep) -> ScheduleList:
+    """The newest first."""
+    return ScheduleList(schedules=[_answer(panel, each) for each in panel.storage.schedules.all()])
+
+
+@router.post(
+    "/schedules",
+    operation_id="createSchedule",
+    response_model=ScheduleAnswer,
+    status_code=201,
+    responses=_REFUSED,
+    summary="Repeat a start by the clock",
+)
+async def create(
+    request: Request, panel: PanelDep, asked: ScheduleBody, idempotency_key: IdempotencyKey
+) -> ScheduleAnswer | Response:
+    """Made once for each key; a repeat gets the schedule as it is now."""
+    adapter, key = KINDS.get(asked.kind), start_key(idempotency_key)[:40]
+    if adapter is None or not adapter.fields:
+        return problem(422, "There is no such kind.", errors={"kind": "There is no such kind."})
+    if panel.storage.schedules.get(key) is None:
+        values = await panel.submit.values(adapter, asked.form)
+        days = {_NAMES[day] for day in asked.days}
+        try:
+            await panel.schedules.add(key, adapter.kind, values, days, asked.at, asked.zone, actor(request))
+        except InvalidForm as exc:
+            return problem(422, " ".join(exc.errors.values()), errors=exc.errors)
+    return _answer(panel, _known(panel, key))
+
+
+@router.post(
+    "/schedules/{key}/switch", operation_id="switchSchedule", responses=_UNKNOWN, summary="Switch a schedule on or off"
+)
+async def switch(panel: PanelDep, key: str, asked: Switch, idempotency_key: IdempotencyKey) -> ScheduleAnswer:
+    _known(panel, key)
+    await panel.schedules.switch(key, asked.on)
+    return _answer(panel, _known(panel, key))
+
+
+@router.post("/schedules/{key}/delete", operation_id="deleteSchedule", status_code=204, summary="Delete a schedule")
+async def delete(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
+    """What it has put into the queue stays there."""
+    await panel.schedules.delete(key)
+    return Response(status_code=204)
+
+
+def _known(panel: Panel, key: str) -> Schedule:
+    schedule = panel.storage.schedules.get(key)
+    if schedule is None:
+        raise HTTPException(404, "There is no such schedule.")
+    return schedule
+
+
+def _answer(panel: Panel, schedule: Schedule) -> ScheduleAnswer:
+    last = panel.storage.schedules.last_run(schedule.key)
+    return ScheduleAnswer(
+        key=schedule.key,
+        kind=schedule.kind,
+        form={name: value for name, value in schedule.form.items() if value},
+        words=words(schedule.days, schedule.at),
+        days=[day for day, number in _NAMES.items() if number in schedule.days],
+        at=schedule.at,
+        zone=schedule.zone,
+        active=schedule.active,
+        next_at=utc(schedule.next_at),
+        last_at=utc(last.due) if last else None,
+        last_queue_key=last.entry if last else "",
+        last_note=last.note if last else "",
+    )

@@ -1,0 +1,117 @@
+"""Puts starts into the queue by the clock.
+
+Each run is an entry of the queue whose key is made of the schedule and the due time: a panel that is killed in between
+queues it once. What was missed while no panel ran is made up for by one run.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+
+from panel.adapters import KINDS
+from panel.domain.formatting import duration
+from panel.domain.queueing import MAX_ENTRIES
+from panel.domain.schedules import (
+    LATE,
+    MAX_SCHEDULES,
+    Schedule,
+    ScheduleRun,
+    missed_between,
+    next_due,
+    time_of,
+    zone_of,
+)
+from panel.errors import InvalidForm
+from panel.storage.store import Storage
+from panel.workflows.queue import Queue, QueueFull
+
+ROUND = 30.0  # seconds between looks at the most: the machine's clock may be set, or the machine have slept
+
+log = logging.getLogger(__name__)
+
+
+class Schedules:
+    """Start with `run` in a task."""
+
+    def __init__(self, store: Storage, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+        self._due = asyncio.Event()
+
+    async def add(
+        self, key: str, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str, by_whom: str
+    ) -> None:
+        """Repeat a start, once for each key. Raises InvalidForm."""
+        errors: dict[str, str] = {}
+        try:
+            KINDS[kind].from_form(dict(form))
+        except InvalidForm as exc:
+            errors |= exc.errors
+        for name, wrong in (("at", lambda: time_of(at)), ("zone", lambda: zone_of(zone))):
+            try:
+                wrong()
+            except ValueError as exc:
+                errors[name] = str(exc)
+        if not days:
+            errors["days"] = "Choose at least one day."
+        if errors:
+            raise InvalidForm(errors)
+        now = time.time()
+        first = next_due(days, at, zone, now)
+        made = Schedule(key, kind, dict(form), frozenset(days), at, zone, True, first, now, by_whom)
+        if not await self._store.write(lambda store: store.schedules.add(made)):
+            raise InvalidForm({"": f"There are {MAX_SCHEDULES} schedules already. Delete one first."})
+        self._due.set()
+
+    async def switch(self, key: str, on: bool) -> None:
+        """What was due while it was off is not made up for."""
+        schedule = self._store.schedules.get(key)
+        if schedule is None or schedule.active is on:
+            return
+        first = next_due(schedule.days, schedule.at, schedule.zone, time.time()) if on else None
+        await self._store.write(lambda store: store.schedules.switch(key, first))
+        self._due.set()
+
+    async def delete(self, key: str) -> None:
+        """What it put into the queue stays there."""
+        await self._store.write(lambda store: store.schedules.delete(key))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._due.clear()
+            for schedule in self._store.schedules.due(time.time()):
+                try:
+                    await self._run_once(schedule)
+                except (sqlite3.Error, ValueError) as exc:
+                    log.warning("a schedule waits: %s", exc)
+            upcoming = self._store.schedules.next_at()
+            wait = ROUND if upcoming is None else min(max(upcoming - time.time(), 1.0), ROUND)
+            with suppress(asyncio.TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._due.wait()
+
+    async def _run_once(self, schedule: Schedule) -> None:
+        now, due = time.time(), schedule.next_at or 0.0
+        missed = missed_between(schedule, due, now)
+        following = next_due(schedule.days, schedule.at, schedule.zone, now)
+        key, note = f"schedule-{schedule.key}-{int(due)}", ""
+        if missed or now - due > LATE:
+            times = "1 time" if not missed else f"{missed + 1} times"
+            note = f"Missed {times}, as the panel did not run. Queued once, {duration(now - due)} late."
+        if self._still_waits(schedule) and not self._queue.knows(key):
+            key, note = "", "Left out: the run before it still waits in the queue."
+        else:
+            try:
+                await self._queue.add(schedule.kind, key, schedule.form, "a schedule")
+            except QueueFull:
+                key, note = "", f"Left out: {MAX_ENTRIES:,} starts waited in the queue."
+        run = ScheduleRun(schedule.key, due, key, now, missed, note)
+        await self._store.write(lambda store: store.schedules.ran(run, following))
+
+    def _still_waits(self, schedule: Schedule) -> bool:
+        entry = self._queue.entry(self._store.schedules.last_entry(schedule.key))
+        return entry is not None and entry.waiting
