@@ -368,6 +368,7 @@ def remembered(here: Inside) -> dict[str, list[Any]]:
         read = (
             "operations",
             "changes",
+            "sqlite_sequence",
             "listing",
             "facets",
             "results",
