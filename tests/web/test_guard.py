@@ -365,7 +365,18 @@ def remembered(here: Inside) -> dict[str, list[Any]]:
     (file,) = Path(here.settings.data_folder, "panel").glob("*.db")
     with closing(sqlite3.connect(file)) as store:
         names = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        read = ("operations", "listing", "facets", "results", "readings", "ranges", "watches", "sqlite_stat1")
+        read = (
+            "operations",
+            "changes",
+            "sqlite_sequence",
+            "listing",
+            "facets",
+            "results",
+            "readings",
+            "ranges",
+            "watches",
+            "sqlite_stat1",
+        )
         kept = [name for name in names if name not in read]
         return {name: store.execute(f"SELECT * FROM {name}").fetchall() for name in kept}
 

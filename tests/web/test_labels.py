@@ -54,6 +54,7 @@ def here(address, tmp_path) -> Iterator[Inside]:
         ended("op_d", "data_load", "completed", 600, 9, result_summary={"rows_downloaded": 5, "mode": "tail"}),
     )
     with inside(tmp_path, address) as here:
+        assert here.get("/operations/op_live").status == 200
         until(lambda: "op_live" in shown(here))
         yield here
 
