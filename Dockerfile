@@ -27,6 +27,7 @@ RUN python -m venv --without-pip /opt/hatch \
     && pip --python /opt/hatch/bin/python install --no-cache-dir --only-binary :all: --require-hashes \
         -r /build/wheel.txt
 COPY pyproject.toml README.md LICENSE /build/
+COPY requirements/sbom.cdx.json /build/requirements/
 COPY templates /build/templates
 COPY static /build/static
 COPY panel /build/panel
@@ -50,7 +51,10 @@ VOLUME /var/lib/ktrdr-panel
 EXPOSE 8321
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['KTRDR_PANEL_PORT'] + '/healthz', timeout=4)"]
+    CMD ["python", "-c", "import os, ssl, urllib.request as u; \
+e = os.environ; \
+scheme, anybody = 'https' if e.get('KTRDR_PANEL_TLS_CERT') else 'http', ssl._create_unverified_context(); \
+u.urlopen(scheme + '://127.0.0.1:' + e['KTRDR_PANEL_PORT'] + '/healthz', timeout=4, context=anybody)"]
 ENTRYPOINT ["ktrdr-panel"]
 CMD ["serve"]
 

@@ -1,21 +1,26 @@
-"""Server time of every page, with 100,000 operations in the panel's memory.
+"""Server time of every page, with 100,000 operations in the panel's memory, and what these weigh.
 
     python -m bench.pages [--quick]
 
 A scripted backend stands on a socket of its own thread; what is told is the CPU time of the panel's thread, so a
-busy machine does not change it, and waiting for the backend is not in it. Wanted: 25 ms for each page.
+busy machine does not change it, and waiting for the backend is not in it. Wanted: 25 ms for each page, and a file of
+less than 1 kB for an operation beside its curves.
 """
 
 import argparse
+import random
+import sqlite3
 import statistics
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from bench.stage import speed
 from panel.app import memory_of
 from panel.backend.entities import snapshot_of
+from panel.domain.labels import Label
 from panel.domain.verdict import judge, observed
 from panel.settings import Settings
 from panel.storage.store import Storage
@@ -30,6 +35,14 @@ PATHS = (
     "/operations?page=1000",
     "/operations?state=failed&kind=training&sort=took",
     "/operations?q=nosuch",
+    "/operations?q=eurusd+tag:t7",
+    "/operations?q=op_9",
+    "/operations?star=1",
+    "/operations?from=2025-06-01&to=2025-12-31&state=completed",
+    "/operations?kind=training&columns=took,test_accuracy,test_loss&sort=test_accuracy",
+    "/operations?kind=training&columns=took,test_accuracy,test_loss&sort=test_loss&up=1&page=700",
+    "/operations?sort=name&page=999",
+    "/operations/news?had=5",
     "/operations/op_99999",
     "/operations/op_run",
     "/operations/op_run/cancel",
@@ -41,6 +54,7 @@ PATHS = (
     "/workers",
     "/strategies",
     "/models",
+    "/models/swing/1h_v99999",
     "/checkpoints",
     "/api/operations",
     "/api/operations?limit=200",
@@ -60,19 +74,41 @@ def remembered(n: int, now: float) -> dict[str, Any]:
     }
     if n % 10 == 3:
         return operation(f"op_{n:05d}", kind, "failed", error_message="No data found in cache for EURUSD 1h", **more)
-    result = {"rows_downloaded": n, "gaps_filled": 1} if kind == "data_load" else RESULT
+    result: dict[str, Any] = {"rows_downloaded": n, "gaps_filled": 1}
+    if kind == "training":
+        chance = random.Random(n)
+        measured = {name: round(chance.uniform(0.3, 0.9), 4) for name in RESULT["test_metrics"]}
+        result = RESULT | {
+            "test_metrics": measured | {"baseline_accuracy": 0.41},
+            "model_path": f"models/swing/1h_v{n}",
+        }
     return operation(f"op_{n:05d}", kind, "completed", progress=percent(100), result_summary=result, **more)
+
+
+def model_of(n: int) -> str:
+    return f"models/swing/1h_v{n}"
 
 
 def fill(folder: Path, address: str) -> None:
     store = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))
     now = time.time()
     store._db.execute("BEGIN")
+    for n in range(0, REMEMBERED, 100):  # labels come first: each then costs one write of its run
+        label = Label(f"Run {n}", "a note of some words", (f"t{n // 1000 % 10}",), star=n % 500 == 0)
+        store.labels.edit(f"op_{n:05d}", label, "bench", now)
     for n in range(REMEMBERED):
         observation = observed(None, snapshot_of(remembered(n, now), now))
         store.memory.remember(observation, judge(observation, now), now)
     store._db.execute("COMMIT")
     store.close()
+
+
+def weight(folder: Path) -> tuple[float, float]:
+    """Bytes of the memory's file for each operation: in all, and those of its curves."""
+    (file,) = (folder / "panel").glob("*.db")
+    with closing(sqlite3.connect(file)) as db:
+        curves = db.execute("SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name = 'epochs'").fetchone()[0]
+    return file.stat().st_size / REMEMBERED, curves / REMEMBERED
 
 
 def main() -> None:
@@ -82,10 +118,14 @@ def main() -> None:
     print(speed())
     backend = Backend()
     backend.operations["op_run"] = operation("op_run", progress=percent(12, "Epoch 12/100"))
+    models = [{"model_path": model_of(n), "symbol": "EURUSD", "timeframe": "1h"} for n in range(99_900, 100_000)]
+    backend.answers["GET /models"] = (200, {"success": True, "models": models})
     worst = 0.0
     with tempfile.TemporaryDirectory() as name, served(backend.app) as address:
         folder = Path(name)
         fill(folder, address + "/api/v1")
+        whole, curves = weight(folder)
+        print(f"{whole:.0f} bytes an operation, {curves:.0f} of them its curves; wanted 1,000 beside those")
         with inside(folder, address + "/api/v1") as here:
             print(f"CPU time with {REMEMBERED:,} operations remembered, medians of {rounds}; wanted {WANTED:.0f} ms:")
             for path in PATHS:

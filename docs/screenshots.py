@@ -26,7 +26,7 @@ from tests.support.panels import panel_process
 
 FOLDER = Path(__file__).parent / "images"
 STARTERS = Path(__file__).parents[1] / "panel" / "embedded" / "starters"
-EPOCHS = 400  # of a training that is photographed while it runs
+EPOCHS = 150  # of a training that is photographed while it runs: half a minute
 WIDE, PHONE = 1280, 390
 COLOURS = 256
 LARGEST = 120_000  # bytes
@@ -58,7 +58,7 @@ class Camera:
 
     def shot(self, page: Page, name: str, highest: int = 1000) -> None:
         """The page from its top, as far as it goes or so many pixels, whichever is less."""
-        page.wait_for_timeout(1200)  # charts are drawn, and streams have spoken
+        page.wait_for_timeout(800)  # charts are drawn, and streams have spoken
         wide, high = page.evaluate("[innerWidth, document.body.getBoundingClientRect().bottom + scrollY]")
         assert page.evaluate("document.documentElement.scrollWidth") <= wide, f"{name} is wider than its page"
         clip = {"x": 0, "y": 0, "width": wide, "height": min(high, highest)}
@@ -66,7 +66,7 @@ class Camera:
         picture = (
             Image.open(BytesIO(raw))
             .convert("RGB")
-            .quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            .quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         )
         file = self._folder / f"{name}.png"
         picture.save(file, optimize=True)

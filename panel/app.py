@@ -29,6 +29,7 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings, without_userinfo
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
+from panel.views.addresses import live_below
 from panel.views.templating import ASSETS, STATIC_VERSION
 from panel.web import problems
 from panel.web.auth import login
@@ -36,6 +37,7 @@ from panel.web.auth.access import Access
 from panel.web.metrics import Metrics, PanelCollector
 from panel.web.middleware.compression import CompressionMiddleware
 from panel.web.middleware.guard import GuardMiddleware
+from panel.web.middleware.proxy import ProxyMiddleware
 from panel.web.middleware.request_context import RequestContextMiddleware
 from panel.web.middleware.roles import RolesMiddleware
 from panel.web.panel import Panel, install
@@ -161,7 +163,17 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_middleware(CompressionMiddleware)
     problems.install(app)
     authenticated = login.AuthenticationMiddleware(app, entrance, trail)
-    return RequestContextMiddleware(GuardMiddleware(authenticated, settings.hosts))
+    return _in_front(settings, RequestContextMiddleware(GuardMiddleware(authenticated, settings.hosts)))
+
+
+def _in_front(settings: Settings, app: ASGIApp) -> ASGIApp:
+    """With what a reverse proxy needs, where one is."""
+    if settings.proxies or settings.root_path:
+        paths = [str(getattr(route, "path", "")) for area in ROUTES for route in area.router.routes]
+        segments = {"static", *(path.split("/")[1] for path in paths if path)}
+        app = ProxyMiddleware(app, settings.proxies, settings.root_path, segments)
+    live_below(settings.root_path)
+    return app
 
 
 def compose(
@@ -181,7 +193,7 @@ def compose(
     queue_ = Queue(ktrdr, storage, starts, monitor, commands, ProcessLock(memory), events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
-    reader = Reader(storage, monitor, inventory, resume, embedded)
+    reader = Reader(storage, monitor, inventory, resume, catalogue, embedded)
     measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
     return Panel(
         settings=settings,
@@ -204,7 +216,7 @@ def compose(
         sources=sources,
         submit=SubmitWorkflow(starts, sources, queue_),
         batches=BatchWorkflow(storage, queue_, monitor, library, events),
-        notifications=Notifications(storage, monitor, events, settings.notify, settings.address),
+        notifications=Notifications(storage, monitor, events, settings.notify, settings.public_address),
         hub=hub,
         reader=reader,
         publisher=Publisher(hub, reader, events),

@@ -25,6 +25,9 @@ DANGEROUS = "KTRDR_PANEL_DANGEROUSLY_NO_AUTH"
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")  # a host's, or an IPv4 address
+_ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _setting(default: Any, variable: str, meaning: str, *, secret: bool = False) -> Any:
@@ -57,6 +60,18 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting(
         (), "KTRDR_PANEL_ALLOWED_HOSTS", "Further host names the panel answers to, separated by commas."
     )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "KTRDR_PANEL_TRUSTED_PROXIES",
+        "Addresses or networks of reverse proxies whose `X-Forwarded-` headers are believed, separated by commas.",
+    )
+    root_path: str = _setting(
+        "", "KTRDR_PANEL_ROOT_PATH", "Path below which a reverse proxy offers the panel, such as /panel."
+    )
+    tls_cert: Path | None = _setting(
+        None, "KTRDR_PANEL_TLS_CERT", "File with the certificate (PEM, with its chain) to answer by https."
+    )
+    tls_key: Path | None = _setting(None, "KTRDR_PANEL_TLS_KEY", "File with the certificate's private key (PEM).")
     password: str = _setting(
         "",
         "KTRDR_PANEL_PASSWORD",
@@ -91,6 +106,7 @@ class Settings:
         read |= {name: value for name, value in overrides.items() if value is not None}
         if read.get("backend") and _path_of(read["backend"]) in ("", "/"):
             read["backend"] = read["backend"].rstrip("/") + "/api/v1"  # the address of the server was given
+        read["root_path"] = read.get("root_path", "").rstrip("/")
         if read.get("password_file"):
             read["password"] = _word_in(read["password_file"], read.get("password", ""))
         settings = replace(cls(), **read)
@@ -113,6 +129,15 @@ class Settings:
             name, port = _name_and_port(host)
             if not (_is_address(name) or _NAME.fullmatch(name)) or not (port == "" or port.isdecimal()):
                 raise UnsafeSettings(f"KTRDR_PANEL_ALLOWED_HOSTS takes exact names, not “{host}”.")
+        for proxy in self.trusted_proxies:
+            if _network(proxy) is None:
+                raise UnsafeSettings(
+                    f"KTRDR_PANEL_TRUSTED_PROXIES takes addresses, or networks such as 172.16.0.0/12, not “{proxy}”."
+                )
+        if not _ROOT_PATH.fullmatch(self.root_path):
+            raise UnsafeSettings(f"The root path has to be a path such as /panel, not “{self.root_path}”.")
+        if self.tls_key and not self.tls_cert:
+            raise UnsafeSettings("A TLS key is named, and no certificate: set KTRDR_PANEL_TLS_CERT too.")
         if self.password.startswith(password.MARK):
             if not password.is_hash(self.password):
                 raise UnsafeSettings("The password looks like a hash, but is none that `hash-password` prints.")
@@ -121,7 +146,8 @@ class Settings:
         if serves and self.exposed and not self.password and not self.dangerously_no_auth and not self._has_users():
             raise UnsafeSettings(
                 "The panel has no password, and like this others than you could reach it: "
-                f"host {self.host}, allowed hosts {', '.join(self.allowed_hosts) or 'none'}. "
+                f"host {self.host}, allowed hosts {', '.join(self.allowed_hosts) or 'none'}, "
+                f"trusted proxies {', '.join(self.trusted_proxies) or 'none'}. "
                 "Listen on 127.0.0.1, set KTRDR_PANEL_PASSWORD, or add a user with `ktrdr-panel user add`; "
                 f"{DANGEROUS}=1 if everyone who can reach it may use it."
             )
@@ -140,14 +166,32 @@ class Settings:
     @property
     def exposed(self) -> bool:
         """Others than this machine's users could reach the panel. A container's published port decides that
-        outside of it; a further host name always means that the panel is meant to be reached from elsewhere."""
-        return (not is_loopback(self.host) and not self.in_container) or not all(map(is_loopback, self.allowed_hosts))
+        outside of it; a further host name or a proxy always means that it is meant to be reached from elsewhere."""
+        listens = not is_loopback(self.host) and not self.in_container
+        return listens or bool(self.trusted_proxies) or not all(map(is_loopback, self.allowed_hosts))
 
     @property
     def address(self) -> str:
         """Where a browser on this machine finds the panel."""
         host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme, host = "https" if self.tls_cert else "http", f"[{host}]" if ":" in host else host
+        return f"{scheme}://{host}:{self.port}"
+
+    @property
+    def public_address(self) -> str:
+        """Where others find it, for links in notifications: under the first further host name, if there is one. A proxy
+        is taken to speak https at its usual port."""
+        if not self.allowed_hosts:
+            return self.address + self.root_path
+        host, scheme = self.allowed_hosts[0], "https" if self.tls_cert or self.trusted_proxies else "http"
+        name, port = _name_and_port(host)
+        shown, port = f"[{name}]" if ":" in name else name, port or ("" if self.trusted_proxies else str(self.port))
+        return f"{scheme}://{shown}{f':{port}' if port else ''}{self.root_path}"
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """Of the trusted proxies; empty when nobody's headers are believed."""
+        return tuple(network for network in map(_network, self.trusted_proxies) if network)
 
     @property
     def unprotected(self) -> bool:
@@ -196,6 +240,13 @@ def _name_and_port(host: str) -> tuple[str, str]:
     return (name.removeprefix("[").removesuffix("]"), port) if name and port else (host, "")
 
 
+def _network(given: str) -> Network | None:
+    try:
+        return ipaddress.ip_network(given, strict=False)
+    except ValueError:
+        return None
+
+
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
@@ -222,11 +273,11 @@ def _read(name: str, variable: str, given: str) -> Any:
             if not given.isdecimal():
                 raise UnsafeSettings(f"{variable} has to be a number, not “{given}”.")
             return int(given)
-        case "data_folder" | "strategies_folder" | "password_file":
+        case "data_folder" | "strategies_folder" | "password_file" | "tls_cert" | "tls_key":
             return Path(given).expanduser()
         case "notify":
             return tuple(given.split())
-        case "allowed_hosts":
+        case "allowed_hosts" | "trusted_proxies":
             return tuple(host.strip().lower() for host in given.split(",") if host.strip())
         case "in_container" | "dangerously_no_auth":
             if given not in ("0", "1"):

@@ -1,5 +1,5 @@
 // Candles with volume. What is in view is fetched; when many bars share a candle, the page says how many.
-import { colour, dateTime, moveByKeys, onTheme } from "./charts.js";
+import { colour, dateTime, moveByKeys, onTheme, paintCandles } from "./charts.js";
 
 const { createChart, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
 const home = document.getElementById("candles");
@@ -14,18 +14,13 @@ let settling = 0;
 let last = "";
 let digits = 5; // of a price
 
-const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2 }, rightPriceScale: { minimumWidth: 60 } });
+const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2, rightOffset: 3 }, rightPriceScale: { minimumWidth: 60 } });
 const candles = chart.addSeries(CandlestickSeries, { priceFormat: { type: "price", precision: 5, minMove: 0.00001 } });
 const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false });
 chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
 
 const paint = () => {
-  chart.applyOptions({
-    layout: { background: { color: colour("--raised") }, textColor: colour("--quiet"), fontFamily: "system-ui" },
-    grid: { vertLines: { color: colour("--hair") }, horzLines: { color: colour("--hair") } },
-  });
-  const [up, down] = [colour("--train"), colour("--validation")]; // apart for colour-blind readers too
-  candles.applyOptions({ upColor: colour("--raised"), borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });
+  paintCandles(chart, candles);
   volume.applyOptions({ color: colour("--hair") });
 };
 
@@ -74,6 +69,7 @@ const moved = () => {
   const range = chart.timeScale().getVisibleRange();
   const logical = chart.timeScale().getVisibleLogicalRange();
   if (!range || !logical || !shown.candles.length) return;
+  tellRange(range, logical);
   const width = Math.max(range.to - range.from, shown.length * 50);
   const first = shown.candles[0][0];
   const last = shown.candles[shown.candles.length - 1][0] + shown.length * shown.each;
@@ -92,23 +88,36 @@ chart.timeScale().subscribeVisibleLogicalRangeChange(() => {
   settling = setTimeout(moved, 250);
 });
 
+// The fields for dates say what is in view; a period's button is pressed as long as that is its period.
 const ranges = document.getElementById("ranges");
+const fields = [document.getElementById("from"), document.getElementById("to")];
 ranges.hidden = false;
+let fitted = 0; // bars in view when a period was chosen; -1 until it is drawn
+const tellRange = (range, logical) => {
+  if (!fields.includes(document.activeElement)) {
+    [range.from, range.to].forEach((at, i) => { fields[i].valueAsNumber = Math.floor(at / 86400) * 86400e3; });
+  }
+  const width = logical.to - logical.from;
+  if (fitted < 0) fitted = width;
+  else if (fitted && Math.abs(width - fitted) > fitted * 0.05) press(null);
+};
+const fit = () => { chart.timeScale().fitContent(); fitted = -1; };
 ranges.addEventListener("click", async (event) => {
   const days = event.target.dataset.days;
   if (days === undefined) return;
-  press(event.target);
+  const chosen = event.target;
   const from = Number(days) ? Math.max(stored.start, stored.end - Number(days) * 86400) : stored.start;
   await fetchBars(from, stored.end + shown.length);
-  chart.timeScale().fitContent();
+  press(chosen);
+  fit();
 });
 
 ranges.addEventListener("change", async () => {
-  const [from, to] = ["from", "to"].map((id) => document.getElementById(id).valueAsNumber / 1000);
+  const [from, to] = fields.map((field) => field.valueAsNumber / 1000);
   if (!(from < to)) return;
   press(null);
   await fetchBars(from, to + 86400);
-  chart.timeScale().fitContent();
+  fit();
 });
 
 moveByKeys(home, chart);
@@ -126,6 +135,7 @@ const tell = (time) => {
 chart.subscribeCrosshairMove((moved) => tell(moved.time));
 
 const press = (button) => {
+  if (!button) fitted = 0;
   for (const each of ranges.querySelectorAll("[data-days]")) each.setAttribute("aria-pressed", String(each === button));
 };
 

@@ -3,6 +3,7 @@
 
 export const DASHES = [[], [8, 4], [2, 3], [11, 3, 2, 3], [16, 5], [5, 2, 2, 2, 2, 2]];
 export const HEIGHT = 240;
+export const NOISY = 20; // points from which smoothing is offered
 const FONT = "12px system-ui";
 
 export const colour = (name) => {
@@ -37,6 +38,18 @@ export const written = (value, unit, fine = false) => {
 
 export const dateTime = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 
+/** Looks that both candle charts share. Up is hollow and down is filled: apart for colour-blind readers too. */
+export const paintCandles = (chart, candles) => {
+  const hair = colour("--hair");
+  chart.applyOptions({
+    layout: { background: { color: colour("--raised") }, textColor: colour("--quiet"), fontFamily: "system-ui", panes: { separatorColor: colour("--edge") } },
+    grid: { vertLines: { color: hair }, horzLines: { color: hair } },
+    timeScale: { borderColor: hair }, rightPriceScale: { borderColor: hair },
+  });
+  const [up, down] = [colour("--train"), colour("--validation")];
+  candles.applyOptions({ upColor: colour("--raised"), borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });
+};
+
 // Arrow keys move through a candle chart, + and - zoom.
 export const moveByKeys = (home, chart) => home.addEventListener("keydown", (event) => {
   const range = chart.timeScale().getVisibleLogicalRange();
@@ -70,11 +83,11 @@ const axes = (plot) => {
     stroke: colour("--quiet"), font: FONT, labelFont: FONT, labelSize: 18, labelGap: 0,
     ticks: { show: false }, grid: { stroke: colour("--hair"), width: 1 },
   };
-  const units = { "%": `${plot.title} in %`, money: `${plot.title} in money` };
+  const units = { "%": `${plot.title} in %` };
   return [
     { ...axis, label: plot.across, size: 26, values: (_, all) => all.map(plot.tick), ...(plot.times ? { space: 90 } : {}) },
     {
-      ...axis, label: units[plot.unit] ?? plot.title, size: plot.unit === "money" ? 66 : 54,
+      ...axis, label: units[plot.unit] ?? plot.title, size: plot.unit === "money" || plot.times ? 66 : 54,
       values: (_, all) => all.map((v) => (v === null ? "" : written(v, plot.unit))),
     },
   ];
@@ -95,15 +108,20 @@ const at = (values, index) => {
 };
 
 /** A figure with its chart. `plot`: {title, unit, across, times, tick(x), place(x), lines: [{key, name, colour, dash}],
- * data, log, best, group, hooks}; `best` is {x, text} of a place to mark. */
+ * data, log, best, group, draw, height, filled}; `best` is {x, text} of a place to mark; `filled`: the ground between the
+ * line and 0 is washed. */
 export class LineChart {
   constructor(home, plot) {
     this.plot = plot;
     this.outputs = plot.lines.map(() => element("output"));
     this.where = element("span", "where");
     const keys = plot.lines.map((line, i) => element("span", `key line-${line.number}`, line.key ?? "", " ", this.outputs[i]));
-    const caption = element("figcaption", "", element("b", "", plot.title), " ", ...keys, this.where);
-    this.ground = element("div", "plot");
+    const alone = plot.lines.length === 1 && !plot.lines[0].key; // the title is its name, and needs no key
+    const title = element("b", "", plot.title);
+    const caption = element("figcaption", "", title, " ", ...(alone ? this.outputs : []), " ", this.where);
+    if (!alone) caption.append(element("span", "keys", ...keys));
+    this.height = plot.height ?? HEIGHT;
+    this.ground = element("div", `plot${this.height === HEIGHT ? "" : this.height < HEIGHT ? " low" : " tall"}`);
     this.ground.setAttribute("role", "img");
     this.ground.setAttribute("aria-label", `${plot.title}: ${plot.lines.map((line) => line.name).join(", ")}. Its values are in the table.`);
     home.append(element("figure", "", caption, this.ground));
@@ -115,7 +133,7 @@ export class LineChart {
   options() {
     const { plot } = this;
     return {
-      width: this.ground.clientWidth, height: HEIGHT, padding: plot.padding ?? [8, plot.times ? 34 : 10, 0, 0],
+      width: this.ground.clientWidth, height: this.height, padding: plot.padding ?? [8, plot.times ? 34 : 10, 0, 0],
       tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: {
         x: plot.times ? {} : { time: false, range: (_, low, high) => (low === high ? [low - 0.5, high + 0.5] : [low, high]) },
@@ -126,7 +144,8 @@ export class LineChart {
       cursor: { sync: { key: plot.group }, drag: { x: true, y: false, dist: 8 }, points: { size: 7 } },
       hooks: { setCursor: [(u) => this.tell(u.cursor.idx)], draw: [(u) => this.mark(u), ...(plot.draw ? [plot.draw] : [])] },
       series: [{}, ...plot.lines.map((line) => ({
-        stroke: colour(line.colour), width: plot.times ? 1.25 : 2, dash: line.dash, points: { show: plot.data[0].length < 3 },
+        stroke: colour(line.colour), width: plot.times ? 1.5 : 2, dash: line.dash, points: { show: plot.data[0].length < 3 },
+        ...(plot.filled ? { fill: colour("--wash-line"), fillTo: 0 } : {}),
       }))],
     };
   }
@@ -169,7 +188,7 @@ export class LineChart {
 
   markMoment(x) { this.moment = x; this.chart.redraw(); }
 
-  resize() { if (this.ground.isConnected) this.chart.setSize({ width: this.ground.clientWidth, height: HEIGHT }); }
+  resize() { if (this.ground.isConnected) this.chart.setSize({ width: this.ground.clientWidth, height: this.height }); }
 
   destroy() { this.chart.destroy(); this.ground.parentElement.remove(); }
 }

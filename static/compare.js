@@ -1,11 +1,12 @@
 // Curves of several runs in one chart for each measure: each run has its colour, its dash and its letter at the end of
 // its line. Comes as {each, times, letters, x: [of each run], plots: [{title, unit, curves}]}; `data-took`: seconds.
-import { DASHES, LineChart, colour, dateTime, onTheme } from "./charts.js";
+import { DASHES, LineChart, NOISY, colour, dateTime, onTheme, smoothed } from "./charts.js";
 
 const home = document.getElementById("overlays");
 const curves = JSON.parse(home.dataset.curves);
 const took = JSON.parse(home.dataset.took);
 const across = document.getElementById("across");
+const [smooth, log] = ["smooth", "log"].map((id) => document.getElementById(id));
 let drawn = [];
 
 // Letters at the ends of lines, moved apart where lines end together.
@@ -49,6 +50,9 @@ const tick = (x) => {
   return across.value !== "each" || Number.isInteger(x) ? x : "";
 };
 
+const positive = (plot) => plot.unit === "" && plot.curves.every((values) => !values || values.every((value) => value === null || value > 0));
+const shown = (values) => (smooth.checked ? smoothed(values) : values);
+
 const draw = () => {
   for (const each of drawn) each.destroy();
   const mode = modes[across.value];
@@ -57,7 +61,8 @@ const draw = () => {
     return new LineChart(home, {
       title: plot.title, unit: plot.unit, times: curves.times, across: mode.label, tick, place, group: "overlays",
       padding: [8, 22, 0, 0], draw: letters(runs),
-      data: window.uPlot.join(runs.map((run) => [mode.x(curves.x[run], run), plot.curves[run]])),
+      data: window.uPlot.join(runs.map((run) => [mode.x(curves.x[run], run), shown(plot.curves[run])])),
+      log: log.checked && positive(plot),
       lines: runs.map((run) => ({
         key: curves.letters[run], name: `run ${curves.letters[run]}`, number: `run-${run + 1}`, colour: `--run-${run + 1}`, dash: DASHES[run],
       })),
@@ -67,6 +72,8 @@ const draw = () => {
 
 across.closest("label").hidden = curves.times;
 across.querySelector("[value=time]").disabled = !took.every(Number);
-across.addEventListener("change", draw);
+smooth.closest("label").hidden = curves.times || !curves.x.some((values) => values.length >= NOISY);
+log.closest("label").hidden = !curves.plots.some(positive);
+for (const choice of [across, smooth, log]) choice.addEventListener("change", draw);
 onTheme(draw);
 draw();

@@ -1,8 +1,8 @@
 // What an operation's kind draws (losses per epoch, an account over time), and as a table. The chart comes as
 // {title, each, x, times, best, plots: [{title, unit, curves: [{key, name, values}]}]}.
-import { LineChart, dateTime, element, onTheme, smoothed, written } from "./charts.js";
+import { LineChart, NOISY, dateTime, element, onTheme, smoothed, written } from "./charts.js";
 
-const NOISY = 20; // points from which smoothing is offered
+const TALL = 280, LOW = 150; // pixels of plots over time: the first, and what belongs below it
 const COLOURS = ["--train", "--validation"];
 
 const section = document.getElementById("chart");
@@ -33,7 +33,9 @@ const draw = () => {
   points.querySelector("summary").textContent = `Every ${chart.each} as a table`;
   smooth.closest("label").hidden = chart.times || chart.x.length < NOISY;
   log.closest("label").hidden = !chart.plots.some(canBeLog);
-  drawn = chart.plots.map((plot) => new LineChart(home, {
+  home.classList.toggle("stacked", chart.times);
+  drawn = chart.plots.map((plot, at) => new LineChart(home, {
+    ...(chart.times ? { height: at ? LOW : TALL, filled: plot.curves.length === 1 && plot.unit === "%" } : {}),
     title: plot.title, unit: plot.unit, times: chart.times, across: chart.times ? "Time (UTC)" : named(chart.each),
     tick, place, best: best(plot), log: log.checked && canBeLog(plot), group: "curves", data: data(plot),
     lines: plot.curves.map((curve, i) => ({ ...curve, number: i + 1, colour: COLOURS[i], dash: i ? [6, 4] : [] })),

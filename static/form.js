@@ -94,5 +94,40 @@ document.addEventListener("htmx:after:request", (event) => {
   const { ctx } = event.detail;
   if (ctx.sourceElement === form() && ctx.response?.status === 204) forget(); // it has started
 });
+// The answer to a start was lost: the panel stopped, or the connection broke. Its key tells what became of it.
+const ASK_AGAIN = 2000; // milliseconds
+const fate = document.getElementById("fate");
+const submitted = `sent:${form().dataset.draft}`;
+let asking = 0;
+const askFate = async (sent) => {
+  clearTimeout(asking);
+  fate.hidden = false;
+  try {
+    const answer = await fetch(`/starts/${encodeURIComponent(sent)}/fate`);
+    if (!answer.ok) throw new Error(answer.statusText);
+    fate.innerHTML = await answer.text(); // the panel's own fragment, escaped there
+    if (answer.headers.get("X-Settled") === "1") { forgetSent(); return; }
+  } catch {
+    fate.textContent = "The panel did not answer. What became of this start is asked again and again; nothing is sent twice.";
+  }
+  asking = setTimeout(askFate, ASK_AGAIN, sent);
+};
+const forgetSent = () => { try { sessionStorage.removeItem(submitted); } catch { /* nothing was kept */ } };
+document.addEventListener("htmx:before:request", (event) => {
+  if (event.detail.ctx.sourceElement !== form()) return;
+  clearTimeout(asking);
+  fate.hidden = true;
+  try { sessionStorage.setItem(submitted, form().elements.key.value); } catch { /* not kept */ }
+});
+document.addEventListener("htmx:after:request", (event) => {
+  if (event.detail.ctx.sourceElement === form() && event.detail.ctx.response) forgetSent();
+});
+document.addEventListener("htmx:error", (event) => {
+  if (event.detail.ctx?.sourceElement === form()) askFate(form().elements.key.value);
+});
+try { // the page was reloaded before an answer came
+  const sent = sessionStorage.getItem(submitted);
+  if (sent) askFate(sent);
+} catch { /* nothing was kept */ }
 remember();
 begin();

@@ -1,5 +1,7 @@
 // The list of runs: its stream follows the rows that are shown, its address follows the filters, and rows can
 // be walked and chosen by keyboard. Without this everything works by links and buttons.
+import { placed } from "./address.js";
+
 const MOST = 6;
 const stream = document.getElementById("stream");
 const found = () => document.getElementById("found");
@@ -11,7 +13,7 @@ let connection = null;
 const wanted = () => {
   const ids = new URLSearchParams(rows().map((row) => ["id", row.id.slice("row-".length)]));
   if (ids.size) ids.append("columns", found().dataset.columns);
-  return `/stream/operations${ids.size ? `?${ids}` : ""}`;
+  return placed(`/stream/operations${ids.size ? `?${ids}` : ""}`);
 };
 stream.addEventListener("htmx:config:request", (event) => {
   ({ request } = event.detail.ctx);
@@ -82,7 +84,7 @@ document.addEventListener("submit", (event) => {
   if (!event.target.matches("#choice")) return; // its own `id` is hidden by the boxes of that name
   if (event.submitter?.name === "do") { carry(event.target); return; }
   event.preventDefault();
-  location.href = `/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`;
+  location.href = placed(`/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`);
 });
 
 document.addEventListener("keydown", (event) => {

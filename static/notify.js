@@ -1,18 +1,20 @@
 // What ended: said by title, icon and, where that was allowed, on the desktop, also while no page is looked at.
 // Pages in sight hear of it on their own stream and pass it on. Of the hidden ones, which have none, one keeps a stream
 // for all of them.
+import { ROOT, placed } from "./address.js";
+
 const SILENT = 30000;
 const TRY = 5000;
 const made = Number(document.querySelector("meta[name=server-time]").content); // what ended before is on the page
 const icon = document.querySelector("link[rel=icon]");
 const plain = { title: "", icon: icon.href };
 const known = new Set();
-const others = new BroadcastChannel("ended");
+const others = new BroadcastChannel(`ended${ROOT}`);
 let marked = false;
 let stop = null;
 
 const away = () => document.hidden || !document.hasFocus();
-const here = (end) => !away() && ["/", `/operations/${end.id}`].includes(location.pathname);
+const here = (end) => !away() && [placed("/"), placed(`/operations/${end.id}`)].includes(location.pathname);
 
 const mark = (end) => {
   if (!marked) plain.title = document.title;
@@ -29,7 +31,7 @@ const unmark = () => {
 
 const show = (end) => {
   const shown = new Notification(end.text, { tag: end.id, icon: plain.icon });
-  shown.onclick = () => { shown.close(); window.open(`/operations/${end.id}`, end.id); };
+  shown.onclick = () => { shown.close(); window.open(placed(`/operations/${end.id}`), end.id); };
 };
 const desktop = (end) => {
   if (!("Notification" in window) || Notification.permission !== "granted" || here(end)) return;
@@ -62,7 +64,7 @@ const listen = (free) => {
   const open = () => {
     source?.close();
     heard = Date.now();
-    source = new EventSource("/stream/line");
+    source = new EventSource(placed("/stream/line"));
     source.addEventListener("beat", () => { heard = Date.now(); });
     source.addEventListener("ended", (event) => hear(event.data));
   };
@@ -79,7 +81,7 @@ const change = () => {
   if (!document.hidden || !navigator.locks) return;
   const waiting = new AbortController();
   stop = () => waiting.abort();
-  navigator.locks.request("hidden", { signal: waiting.signal }, () => (
+  navigator.locks.request(`hidden${ROOT}`, { signal: waiting.signal }, () => (
     waiting.signal.aborted ? null : new Promise((free) => { stop = listen(free); })
   )).catch(() => {}); // it is looked at again
 };

@@ -1,6 +1,6 @@
 // A backtest's candles with its trades as markers and, below, one input of the model: the indicator and how far it
 // belongs to each label of its fuzzy set. A time in the list of trades leads to its bars.
-import { colour, dateTime, moveByKeys, onTheme } from "./charts.js";
+import { colour, dateTime, element, moveByKeys, onTheme, paintCandles } from "./charts.js";
 
 const { createChart, createSeriesMarkers, CandlestickSeries, LineSeries } = window.LightweightCharts;
 const home = document.getElementById("trade-chart");
@@ -12,21 +12,18 @@ const DASHES = [0, 2, 1, 3, 4]; // of the library's line styles: lines can be to
 const COLOURS = ["--train", "--validation", "--quiet", "--ink"];
 home.hidden = false;
 
-const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.5 }, rightPriceScale: { minimumWidth: 64 } });
+const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.5, rightOffset: 3 }, rightPriceScale: { minimumWidth: 64 } });
 const candles = chart.addSeries(CandlestickSeries, { lastValueVisible: false, priceLineVisible: false });
 const markers = createSeriesMarkers(candles, []);
+const span = chart.addSeries(LineSeries, { lineWidth: 2, lineStyle: 2, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false });
+let chosen = null; // the trade of the list that is shown: [[time, price] in, out]
 let shown = null;
 let lines = [];
 let asked = 0;
 let digits = 2;
 
 const paint = () => {
-  chart.applyOptions({
-    layout: { background: { color: colour("--raised") }, textColor: colour("--quiet"), fontFamily: "system-ui", panes: { separatorColor: colour("--edge") } },
-    grid: { vertLines: { color: colour("--hair") }, horzLines: { color: colour("--hair") } },
-  });
-  const [up, down] = [colour("--train"), colour("--validation")];
-  candles.applyOptions({ upColor: colour("--raised"), borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });
+  paintCandles(chart, candles);
   if (shown) draw();
 };
 
@@ -36,7 +33,7 @@ const line = (name, values, pane, place, dash = place) => {
     crosshairMarkerVisible: false, ...(pane === 0 ? {} : { priceFormat: { type: "price", precision: 2, minMove: 0.01 } }),
   }, pane);
   series.setData(shown.bars.map(([time], i) => (values[i] === null ? { time } : { time, value: values[i] })));
-  lines.push({ name, values, series });
+  lines.push({ name, values, series, place, dash });
 };
 
 const drawInput = () => {
@@ -61,7 +58,20 @@ const draw = () => {
     ? { time, color: colour("--ink"), ...entry(side) }
     : { time, color: colour("--quiet"), shape: "circle", size: 0.7, position: side === "long" ? "aboveBar" : "belowBar", text: gain === null || crowded ? "" : `${gain > 0 ? "+" : ""}${gain.toFixed(0)}` })));
   drawInput();
+  drawChosen();
   tell();
+};
+
+// Where the chosen trade was opened and closed among these bars; null when they do not reach over all of it.
+const barAt = (time) => shown.bars.findLastIndex((each) => each[0] <= time);
+const ends = () => {
+  if (!chosen || chosen[1][0] > shown.bars.at(-1)[0] + 2 * (shown.bars.at(-1)[0] - shown.bars.at(-2)?.[0])) return null;
+  const [from, to] = chosen.map(([time]) => barAt(time));
+  return from >= 0 && to > from ? [from, to] : null;
+};
+const drawChosen = () => {
+  span.applyOptions({ color: colour("--ink") });
+  span.setData((ends() ?? []).map((at, i) => ({ time: shown.bars[at][0], value: chosen[i][1] })));
 };
 
 const fillChoice = () => {
@@ -81,7 +91,10 @@ const look = async (around, centre) => {
     fillChoice();
     draw();
     const at = centre ? Math.max(0, shown.bars.findLastIndex((each) => each[0] <= around)) : shown.bars.length - 1;
-    chart.timeScale().setVisibleLogicalRange(centre ? { from: at - 60, to: at + 60 } : { from: at - 160, to: at + 4 });
+    const both = centre ? ends() : null;
+    const room = both && Math.max(15, (both[1] - both[0]) * 0.3);
+    if (both) chart.timeScale().setVisibleLogicalRange({ from: both[0] - room, to: both[1] + room });
+    else chart.timeScale().setVisibleLogicalRange(centre ? { from: at - 60, to: at + 60 } : { from: at - 160, to: at + 4 });
     note.textContent = `Bars ${(shown.first + 1).toLocaleString("en")} to ${(shown.first + shown.bars.length).toLocaleString("en")} of ${shown.total.toLocaleString("en")}.`;
     tools.hidden = false;
     for (const button of tools.querySelectorAll("[data-move]")) {
@@ -92,13 +105,19 @@ const look = async (around, centre) => {
 
 tools.addEventListener("click", ({ target }) => {
   if (!target.dataset.move || !shown.bars.length) return;
+  chosen = null;
   const earlier = target.dataset.move === "-1";
   look(shown.bars[earlier ? 0 : shown.bars.length - 1][0], true);
 });
 choice.addEventListener("change", () => { drawInput(); tell(); });
 document.addEventListener("click", ({ target }) => {
   const link = target.closest?.("[data-at]");
-  if (link) look(Number(link.dataset.at), true); // and the link itself leads up to the chart
+  if (!link) return;
+  const row = link.closest("tr");
+  row.parentElement.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  row.setAttribute("aria-current", "true");
+  chosen = [...row.querySelectorAll("[data-at]")].map(({ dataset }) => [Number(dataset.at), Number(dataset.price)]);
+  look(Number(link.dataset.at), true); // and the link itself leads up to the chart
 });
 
 // The values at the bar under the crosshair, or of the newest.
@@ -106,9 +125,10 @@ const tell = (time) => {
   const at = time === undefined ? shown.bars.length - 1 : shown.bars.findIndex((each) => each[0] === time);
   if (at < 0) return;
   const [opens, ...prices] = shown.bars[at];
-  const texts = [dateTime(opens), ...prices.slice(0, 4).map((price) => price.toFixed(digits))];
-  bar.querySelectorAll("output").forEach((output, i) => { if (i < texts.length) output.textContent = texts[i]; });
-  document.getElementById("seen-values").textContent = lines.map(({ name, values }) => `${name} ${values[at] === null ? "–" : +values[at].toPrecision(4)}`).join(" · ");
+  const texts = [dateTime(opens), ...prices.slice(0, 4).map((price) => price.toFixed(digits)), prices[4]?.toLocaleString("en") ?? "–"];
+  bar.querySelectorAll("output").forEach((output, i) => { output.textContent = texts[i]; });
+  document.getElementById("seen-values").replaceChildren(...lines.map(({ name, values, place, dash }) => element("span", `key seen-${place % COLOURS.length} dash-${dash % DASHES.length}`,
+    name, " ", element("output", "", values[at] === null ? "–" : String(+values[at].toPrecision(4))))));
   bar.hidden = false;
 };
 chart.subscribeCrosshairMove((moved) => { if (shown) tell(moved.time); });

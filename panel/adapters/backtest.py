@@ -10,6 +10,7 @@ from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.queueing import Need
 from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import Snapshot
+from panel.domain.strategies import Strategy
 from panel.domain.values import mapping, number
 
 MAX_POINTS = 5000  # of an equity curve that are drawn
@@ -28,6 +29,14 @@ class BacktestingOperationAdapter(Kind):
     measures = (
         Measure("Return", "metrics.total_return_pct", "%", better="high"),
         Measure("Buy and hold", "metrics.buy_and_hold_return_pct", "%"),
+        Measure(
+            "Over buying and holding",
+            "metrics.total_return_pct",
+            "points",
+            0,
+            "high",
+            "metrics.buy_and_hold_return_pct",
+        ),
         Measure("Max drawdown", "metrics.max_drawdown_pct", "%", better="small"),
         Measure("Sharpe ratio", "metrics.sharpe_ratio", digits=2, better="high"),
         Measure("Trades", "metrics.total_trades"),
@@ -71,20 +80,16 @@ class BacktestingOperationAdapter(Kind):
     def get_start_payload(self) -> dict[str, Any]:
         return chosen(**vars(self))
 
-    def ktrdr_argv(self) -> list[str]:
+    def ktrdr_argv(self, own: Strategy | None = None) -> list[str]:
         """KTRDR's command line takes symbol and timeframe from the strategy only."""
-        if self.symbol or self.timeframe or self.strategy_name.startswith("-") or (self.model_path or "-")[0] == "-":
+        symbols, timeframes = (own.symbols[:1], own.timeframes[:1]) if own else ((), ())
+        others = (self.symbol and self.symbol not in symbols) or (self.timeframe and self.timeframe not in timeframes)
+        if others or self.strategy_name.startswith("-") or (self.model_path or "-")[0] == "-":
             return []
         words = ["ktrdr", "backtest", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
         words += ["--model-path", self.model_path] if self.model_path else []
-        for option, name in (
-            ("--capital", "initial_capital"),
-            ("--commission", "commission"),
-            ("--slippage", "slippage"),
-        ):
-            value = getattr(self, name)
-            words += [option, written(value)] if value != getattr(type(self), name) else []
-        return words
+        costs = (("--capital", "initial_capital"), ("--commission", "commission"), ("--slippage", "slippage"))
+        return words + [word for option, name in costs for word in (option, written(getattr(self, name)))]
 
     @classmethod
     def name(cls, snapshot: Snapshot) -> str:

@@ -51,15 +51,17 @@ def _monthly(result: dict[str, Any]) -> ResultTable | None:
         better += held is not None and own > held
     if not years:
         return None
-    rows = []
+    rows, tones = [], []
+    most = max(abs(share) for months in years.values() for share in months.values())
     for year, months in sorted(years.items()):
         whole = 1.0
         for share in months.values():
             whole *= 1 + share
         rows.append((year, *(_signed(months.get(month)) for month in range(1, 13)), _signed(whole - 1)))
+        tones.append((*(_tone(months.get(month), most) for month in range(1, 13)), 0))
     positive = sum(share > 0 for months in years.values() for share in months.values())
     sentence = f"{positive} of {total} months made money, {better} were better than buying and holding. In %."
-    return ResultTable("Monthly returns", sentence, ("", *_MONTHS, "Year"), tuple(rows))
+    return ResultTable("Monthly returns", sentence, ("", *_MONTHS, "Year"), tuple(rows), tones=tuple(tones))
 
 
 def _by_return(result: dict[str, Any]) -> ResultTable | None:
@@ -92,6 +94,14 @@ def _signed(share: float | None) -> str:
         return ""
     shown = f"{share * 100:z.1f}"
     return shown if shown == "0.0" or share < 0 else f"+{shown}"
+
+
+def _tone(share: float | None, most: float) -> int:
+    """From -3 to 3, beside the month that moved most; 0 for what is shown as 0.0."""
+    if share is None or abs(share) < 0.0005:
+        return 0
+    strength = min(3, 1 + int(3 * abs(share) / most))
+    return strength if share > 0 else -strength
 
 
 def _edge(share: float) -> str:

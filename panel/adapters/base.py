@@ -20,6 +20,7 @@ from panel.domain.chart import Chart
 from panel.domain.queueing import Need
 from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import ID, Snapshot, Status
+from panel.domain.strategies import Strategy
 from panel.domain.values import mapping, number, text
 from panel.errors import InvalidForm, NoOperation
 
@@ -114,8 +115,9 @@ class Kind(OperationAdapter):
         last = ["--", *positional] if any(each.startswith("-") for each in positional) else positional
         return ["ktrdr-panel", self.command, *(options + last if last is not positional else positional + options)]
 
-    def ktrdr_argv(self) -> list[str]:
-        """The same as a command line of KTRDR's own, [] where that cannot say it."""
+    def ktrdr_argv(self, own: Strategy | None = None) -> list[str]:
+        """The same as a command line of KTRDR's own, [] where that cannot say it. `own`: the strategy, where it is
+        known."""
         return []
 
     @classmethod

@@ -8,6 +8,7 @@ from panel.adapters.fields import TIMEFRAMES, asked
 from panel.domain.queueing import Need
 from panel.domain.results import Figure, Measure
 from panel.domain.snapshot import Snapshot
+from panel.domain.strategies import Strategy
 from panel.domain.values import number, text
 
 
@@ -54,7 +55,7 @@ class DataLoadOperationAdapter(Kind):
     def get_start_payload(self) -> dict[str, Any]:
         return chosen(**vars(self))
 
-    def ktrdr_argv(self) -> list[str]:
+    def ktrdr_argv(self, own: Strategy | None = None) -> list[str]:
         words = ["ktrdr", "data", "load", self.symbol, "--timeframe", self.timeframe, "--mode", self.mode]
         words += ["--start", self.start_date] if self.start_date else []
         return words + (["--end", self.end_date] if self.end_date else [])

@@ -11,8 +11,9 @@ from panel.adapters.fields import asked
 from panel.adapters.training_tables import training_tables
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.queueing import Need
-from panel.domain.results import Figure, Measure, ResultTable
+from panel.domain.results import Figure, Measure, ResultTable, averaged
 from panel.domain.snapshot import Snapshot
+from panel.domain.strategies import Strategy
 from panel.domain.values import mapping, number, text
 
 
@@ -30,6 +31,9 @@ class TrainingOperationAdapter(Kind):
     measures = (
         Measure("Test accuracy", "test_metrics.test_accuracy", "%", better="high"),
         Measure("Baseline", "test_metrics.baseline_accuracy", "%"),
+        Measure(
+            "Over the baseline", "test_metrics.test_accuracy", "points", 0, "high", "test_metrics.baseline_accuracy"
+        ),
         Measure("Test loss", "test_metrics.test_loss", digits=3, better="low"),
         Measure("Precision", "test_metrics.precision", "%", better="high"),
         Measure("Recall", "test_metrics.recall", "%", better="high"),
@@ -79,7 +83,7 @@ class TrainingOperationAdapter(Kind):
             task_id=self.task_id,
         ) | {"detailed_analytics": self.detailed_analytics}
 
-    def ktrdr_argv(self) -> list[str]:
+    def ktrdr_argv(self, own: Strategy | None = None) -> list[str]:
         """KTRDR's command line asks for both dates."""
         if not self.start_date or not self.end_date or self.strategy_name.startswith("-"):
             return []
@@ -117,9 +121,7 @@ class TrainingOperationAdapter(Kind):
             figures.append(Figure("Baseline", percent(baseline), note, lead=True))
         figures += [
             Figure("Test loss", decimal(test.get("test_loss")), "on bars the model never saw", lead=True),
-            Figure("Precision", percent(test.get("precision")), "of its signals, how many were right"),
-            Figure("Recall", percent(test.get("recall")), "of the right signals, how many it gave"),
-            Figure("F1 score", percent(test.get("f1_score")), "precision and recall in one number"),
+            *_of_signals(test),
             Figure("Best validation accuracy", percent(training.get("best_val_accuracy"))),
             Figure("Epochs", count(training.get("epochs_trained")), "passes over the training data"),
             Figure("Training time", f"{decimal(training.get('training_time'), 1)} s"),
@@ -149,6 +151,22 @@ class TrainingOperationAdapter(Kind):
         judged = [(epoch.val_loss, epoch.number + 1) for epoch in epochs if epoch.val_loss is not None]
         plots = (Plot("Loss", loss), Plot("Accuracy", accuracy, "%"))
         return Chart("Learning", "epoch", done, plots, best=min(judged)[1] if len(judged) > 2 else None)
+
+
+def _of_signals(test: dict[str, Any]) -> list[Figure]:
+    """Precision and recall. KTRDR averages them over all answers, Hold included, by how often each is right: its recall
+    is then the accuracy again, and says nothing of signals."""
+    precision, recall, f1 = (number(test.get(name)) for name in ("precision", "recall", "f1_score"))
+    if averaged(test):
+        return [
+            Figure("Precision", percent(precision), "average over all answers, Hold included"),
+            Figure("F1 score", percent(f1), "average over all answers, Hold included"),
+        ]
+    return [
+        Figure("Precision", percent(precision), "of its signals, how many were right"),
+        Figure("Recall", percent(recall), "of the right signals, how many it gave"),
+        Figure("F1 score", percent(f1), "precision and recall in one number"),
+    ]
 
 
 def _against(accuracy: float | None, baseline: float | None, test: dict[str, Any]) -> str:

@@ -46,6 +46,10 @@ class Catalogue:
         """By name. Raises CLIClientError when the backend does not answer and no folder is at hand."""
         return await self._keep("strategies", self._list)
 
+    def kept_strategy(self, name: str) -> Strategy | None:
+        """A strategy as it was last listed, without asking anybody."""
+        return next((each for each in self._kept.get("strategies", (0.0, ()))[1] if each.name == name), None)
+
     async def models(self) -> list[Model]:
         """Those that the backend lists. Raises CLIClientError when it does not answer."""
         return await self._keep("models", self._ktrdr.models)

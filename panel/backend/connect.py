@@ -48,7 +48,7 @@ async def connect(settings: Settings, **options: Any) -> AsyncIterator[HTTPClien
     # Only here: with a KTRDR configured, the embedded backend's libraries need not be installed.
     from panel.embedded import EmbeddedBackend
 
-    backend = EmbeddedBackend(settings.data_folder / "embedded", settings.strategies_folder)
+    backend = EmbeddedBackend(settings.data_folder / "embedded", settings.strategies_folder, settings.keep_days)
     await backend.start()
     try:
         transport = httpx.ASGITransport(app=backend.app, raise_app_exceptions=False)

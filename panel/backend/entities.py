@@ -24,6 +24,7 @@ from panel.backend.decoding import (
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.gaps import LENGTHS, SYMBOL, Candle, Range
 from panel.domain.models import Model
+from panel.domain.results import averaged
 from panel.domain.snapshot import Epoch, Snapshot, Status
 from panel.domain.values import mapping, moment
 from panel.domain.workers import Worker
@@ -33,6 +34,8 @@ MAX_WORKERS = 200
 MAX_BARS = 100_000
 SMALL = 2000  # values in parameters or context
 
+ASKED = ("start_date", "end_date", "model_path", "initial_capital", "commission", "slippage")  # of a backtest
+_EPOCH = re.compile(r"Epoch (\d{1,9})/(\d{1,9})( · Batch )?")
 _STATUSES = {status.value: status for status in Status}
 
 
@@ -92,7 +95,9 @@ def model_of(item: Any) -> Model | None:
     about = {"data_summary": data.get("data_summary"), "test_metrics": data}
     found = Model.from_result(path, strategy, about, moment(data.get("created_at")))
     symbol, timeframe = found.symbol or line(data.get("symbol"), 100), line(data.get("timeframe"), 100)
-    return replace(found, symbol=symbol, timeframe=found.timeframe or timeframe)
+    # A list that names no model gives 0.0 for every accuracy: that is not one.
+    accuracy = found.accuracy if path or found.accuracy else None
+    return replace(found, symbol=symbol, timeframe=found.timeframe or timeframe, accuracy=accuracy)
 
 
 def checkpoint_of(item: Any) -> Checkpoint | None:
@@ -160,18 +165,19 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
     progress, metadata = mapping(data.get("progress")), mapping(data.get("metadata"))
     parameters = mapping(metadata.get("parameters"))
     said = line(data.get("status"), 100)
-    result = data.get("result_summary") if isinstance(data.get("result_summary"), dict) else None
+    told = data.get("result_summary")
+    result = _honest(told) if isinstance(told, dict) else None
     status = _STATUSES.get(said, Status.UNKNOWN)
     percentage = bounded(progress.get("percentage")) or 0.0
     epochs = _final_epochs(result) or _live_epochs(data.get("metrics"))
-    completed, total = _steps(progress, epochs)
+    completed, total, reached = _steps(progress, epochs)
     return Snapshot(
         id=named,
         kind=line(data.get("operation_type"), 100) or "unknown",
         status=status,
         said=said,
         read_at=read_at,
-        percentage=100.0 if status is Status.COMPLETED else min(max(percentage, 0.0), 100.0),
+        percentage=100.0 if status is Status.COMPLETED else min(max(percentage, reached, 0.0), 100.0),
         step=_unadorned(line(progress.get("current_step"))),
         steps_completed=completed,
         steps_total=total,
@@ -180,8 +186,10 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         completed_at=moment(data.get("completed_at")),
         symbol=_joined(parameters.get("symbols")) or line(metadata.get("symbol")),
         timeframe=_joined(parameters.get("timeframes")) or line(metadata.get("timeframe")),
-        strategy=line(parameters.get("strategy_name")) or _name_in_yaml(parameters.get("strategy_yaml")),
-        parameters=_parameters(metadata, parameters),
+        strategy=line(parameters.get("strategy_name"))
+        or _name_in_yaml(parameters.get("strategy_yaml"))
+        or _name_in_path(mapping(result).get("model_path")),
+        parameters=_parameters(metadata, parameters, result),
         context=mapping(plain(mapping(progress.get("context")), SMALL)),
         error=text(data.get("error_message")),
         result=result,
@@ -189,13 +197,28 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
     )
 
 
-def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | None, int | None]:
-    """(completed, total). The history counts what is done: the backend's own count of a training's steps runs ahead
-    of it for some strategies. A count beyond its total is none."""
+def _honest(result: dict[str, Any]) -> dict[str, Any]:
+    """Without a recall that is the accuracy under another name."""
+    test = mapping(result.get("test_metrics"))
+    if not averaged(test) or "recall" not in test:
+        return result
+    return result | {"test_metrics": {name: value for name, value in test.items() if name != "recall"}}
+
+
+def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | None, int | None, float]:
+    """(completed, total, per cent that the step tells). The history counts what is done: the backend's own count of a
+    training's steps runs ahead of it for some strategies. After a resume its count, percentage and history begin anew
+    or stand still, and only the step ("Epoch 712/3000 · Batch 30/68") goes on from the checkpoint. A count beyond its
+    total is none."""
     completed, total = count(progress.get("steps_completed")), count(progress.get("steps_total")) or None
+    current = _EPOCH.match(line(progress.get("current_step")))
+    told, of = (int(current[1]) - bool(current[3]), int(current[2])) if current else (0, 0)
+    if completed is not None and completed < told <= of and of == total:
+        return told, total, 100.0 * told / of
     if epochs and total:
         completed = len(epochs)
-    return (None, None) if completed is not None and total is not None and completed > total else (completed, total)
+    beyond = completed is not None and total is not None and completed > total
+    return (None, None, 0.0) if beyond else (completed, total, 0.0)
 
 
 def _unadorned(step: str) -> str:
@@ -232,11 +255,12 @@ def _epoch(place: int, get: Callable[[str], Any]) -> Epoch:
     return Epoch(place, *(bounded(get(name)) for name in names))
 
 
-def _parameters(metadata: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+def _parameters(metadata: dict[str, Any], parameters: dict[str, Any], result: dict[str, Any] | None) -> dict[str, Any]:
+    """A backtest's period and costs are in its result too."""
     kept = {name: value for name, value in list(parameters.items())[:100] if value not in (None, "", [])}
-    for name in ("mode", "start_date", "end_date"):
-        if metadata.get(name) and name not in kept:
-            kept[name] = metadata[name]
+    config = mapping((result or {}).get("config"))
+    for place, names in ((metadata, ("mode", "start_date", "end_date")), (config, ASKED)):
+        kept |= {name: place[name] for name in names if place.get(name) not in (None, "", []) and name not in kept}
     return mapping(plain(kept, SMALL))
 
 
@@ -244,6 +268,12 @@ def _name_in_yaml(yaml: Any) -> str:
     """A training does not carry its strategy's name, but the beginning of its YAML."""
     match = re.search(r"^name:\s*['\"]?([^'\"\n#]+)", yaml, re.MULTILINE) if isinstance(yaml, str) else None
     return match[1].strip()[:200] if match else ""
+
+
+def _name_in_path(path: Any) -> str:
+    """A model lies at models/<strategy>/<timeframe>_v<n>; its YAML may begin with comments that fill what is told."""
+    folders = path.rstrip("/").split("/") if isinstance(path, str) else []
+    return line(folders[-2], 200) if len(folders) > 2 and folders[-3] == "models" else ""
 
 
 def _joined(value: Any) -> str:

@@ -47,8 +47,8 @@ class HTTPClient:
     between two pieces of an answer; a whole exchange may take twice as long. GET and DELETE are repeated up to
     `max_retries` times after a lost connection, a time-out, a 429 or a 5xx, first after about `retry_delay` seconds.
     **A POST is never sent again once it may have left**: it may have started something. `transport` replaces the
-    network (the embedded backend, tests), `address` its name in messages. `on_request` is called after each request
-    with its method, path, seconds and error.
+    network (the embedded backend, tests), `address` its name in messages. `verify=False` believes any certificate.
+    `on_request` is called after each request with its method, path, seconds and error.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class HTTPClient:
         transport: httpx.AsyncBaseTransport | None = None,
         address: str = "",
         on_request: OnRequest | None = None,
+        verify: bool = True,
     ) -> None:
         self.config = ClientConfig(resolved(base_url), timeout, max_retries, retry_delay)
         self.base_url = self.config.base_url
@@ -69,6 +70,7 @@ class HTTPClient:
         self._on_request = on_request
         self._http = httpx.AsyncClient(
             transport=transport,
+            verify=verify,
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,  # no proxy from the environment, no ~/.netrc

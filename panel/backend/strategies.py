@@ -1,5 +1,6 @@
 """Strategies: entries of the backend's list, files in its folder, and the answer of its check."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from panel.domain.values import mapping
 from panel.files.strategy_yaml import Refused, is_plain_name, parse, read_text
 
 MAX_FILES = 1000  # of a strategies folder
+# KTRDR puts all that it finds into one message: "Strategy validation failed:\n  - fuzzy_sets.rsi.indicator: 'x' not …"
+_PLACED = re.compile(r"^[ \t]*- ([\w.\[\]-]+): (.+)$", re.MULTILINE)
 
 
 def in_folder(folder: Path) -> dict[str, Strategy]:
@@ -82,12 +85,15 @@ def check_of(answer: Any) -> Check:
 
 def issues_of(answer: Any) -> list[Issue]:
     """From the same answer, with the places that they are about."""
-    found = []
+    found: list[Issue] = []
     for issue in items(mapping(answer).get("issues"), 50):
-        details = mapping(mapping(issue).get("details"))
+        details, error = mapping(mapping(issue).get("details")), mapping(issue).get("severity") == "error"
+        if several := _PLACED.findall(text(mapping(issue).get("message"))):
+            found += [Issue(line(message), line(place), error) for place, message in several[:50]]
+            continue
         message, place = line(mapping(issue).get("message")), line(details.get("location") or details.get("field"))
         if message:
-            found.append(Issue(message, place, mapping(issue).get("severity") == "error"))
+            found.append(Issue(message, place, error))
     if mapping(answer).get("valid") is not True and not any(issue.error for issue in found):
         found.append(Issue(line(mapping(answer).get("message")) or "The backend finds it invalid."))
     return found

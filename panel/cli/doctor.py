@@ -21,10 +21,11 @@ from panel.backend.decoding import line
 from panel.backend.http import HTTPClient
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.strategies import in_folder
+from panel.cli.tls import context_of
 from panel.domain.formatting import duration
 from panel.domain.memory import remedy
 from panel.domain.workers import Worker
-from panel.errors import CLIClientError
+from panel.errors import CLIClientError, UnsafeSettings
 from panel.password import is_hash
 from panel.settings import BASE_URL, Settings
 from panel.storage import integrity
@@ -200,6 +201,16 @@ def _integrity(file: Path) -> Finding:
 
 
 def _reach(settings: Settings) -> Iterator[Finding]:
+    if settings.tls_cert:
+        try:
+            context_of(settings)
+        except UnsafeSettings as exc:
+            yield Finding("tls", Grade.FAIL, str(exc), "Mend KTRDR_PANEL_TLS_CERT and KTRDR_PANEL_TLS_KEY.")
+        else:
+            yield Finding("tls", Grade.OK, f"Answers by https with {settings.tls_cert}.")
+    if settings.trusted_proxies:
+        said = f"Believes the forwarded headers of {', '.join(settings.trusted_proxies)}."
+        yield Finding("proxies", Grade.OK, said)
     names = ", ".join(sorted(name for name in settings.hosts if name.endswith(f":{settings.port}")))
     yield Finding("hosts", Grade.OK, f"Listens on {settings.host}; answers to {names}.")
     try:
@@ -233,11 +244,19 @@ async def _port(settings: Settings) -> Finding:
             reason = (exc.strerror or "it cannot be listened on").lower()
         else:
             return Finding("port", Grade.OK, f"{where} is free.")
-    async with HTTPClient(f"http://127.0.0.1:{settings.port}", timeout=3.0, max_retries=0) as client:
+    version = await running_panel(settings)
+    if version is not None:
+        return Finding("port", Grade.OK, f"A panel, version {version}, runs on {where} already.")
+    return Finding("port", Grade.FAIL, f"{where}: {reason}.", "Choose another one: KTRDR_PANEL_PORT.")
+
+
+async def running_panel(settings: Settings) -> str | None:
+    """The version of the panel that answers on this machine's port, or None."""
+    address = f"{'https' if settings.tls_cert else 'http'}://127.0.0.1:{settings.port}"
+    # Its certificate may be for another name; nothing secret is sent.
+    async with HTTPClient(address, timeout=3.0, max_retries=0, verify=False) as client:
         try:
             health = await client.get("/healthz")
         except CLIClientError:
-            health = None
-    if isinstance(health, dict) and health.get("name") == "ktrdr-panel":
-        return Finding("port", Grade.OK, f"A panel, version {health.get('version')}, runs on {where} already.")
-    return Finding("port", Grade.FAIL, f"{where}: {reason}.", "Choose another one: KTRDR_PANEL_PORT.")
+            return None
+    return str(health.get("version")) if isinstance(health, dict) and health.get("name") == "ktrdr-panel" else None

@@ -21,11 +21,12 @@ from panel.accounts import Unreadable
 from panel.adapters import KINDS, Field, Kind
 from panel.app import create_app, memory_of
 from panel.backend.connect import check
-from panel.cli import backup_command
+from panel.cli import backup_command, tls
 from panel.cli import run_operation as command
 from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
+from panel.cli.queue_command import add, queue_command
 from panel.domain.memory import damaged, remedy
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
@@ -35,6 +36,7 @@ from panel.settings import Settings
 from panel.storage import integrity
 from panel.storage.store import Storage
 
+_FILE = click.Path(path_type=Path)
 FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
 
 
@@ -74,9 +76,16 @@ def settings_or_exit(**overrides: Any) -> Settings:
 @click.option("--backend", help="Address of KTRDR's REST API; without one the embedded backend works.")
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=int, help="Port to listen on.")
-def serve(backend: str | None, host: str | None, port: int | None) -> None:
+@click.option("--root-path", metavar="PATH", help="Path below which a reverse proxy offers the panel, such as /panel.")
+@click.option("--tls-cert", metavar="FILE", type=_FILE, help="Certificate (PEM, with its chain) to answer by https.")
+@click.option("--tls-key", metavar="FILE", type=_FILE, help="The certificate's private key (PEM).")
+def serve(**given: Any) -> None:
     """Open the panel for browsers."""
-    settings = settings_or_exit(backend=backend, host=host, port=port)
+    settings = settings_or_exit(**given)
+    try:
+        app, context = create_app(settings), tls.context_of(settings)
+    except UnsafeSettings as exc:
+        raise click.ClickException(str(exc)) from exc
     _check_memory(memory_of(settings))
     try:
         settings.account_file.read()
@@ -91,11 +100,13 @@ def serve(backend: str | None, host: str | None, port: int | None) -> None:
     else:
         Console(stderr=True).print(f"ktrdr-panel {__version__} on [bold]{address}[/bold]", highlight=False)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,  # its lines go through ours
         http=Connection,
+        loop=tls.LOOP if context else "auto",
+        ssl_context_factory=(lambda _, __: context) if context else None,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -186,19 +197,23 @@ def hash_password(password: str) -> None:
 def _command(adapter: type[Kind]) -> click.Command:
     """The sub-command of one kind, made from its fields."""
 
-    def run(backend: str | None, **given: Any) -> None:
+    def run(backend: str | None, queue: bool = False, **given: Any) -> None:
         settings = settings_or_exit(backend=backend)
         typed = {name: _as_typed(value) for name, value in given.items()}
         try:
             made = adapter.from_form(typed)
         except InvalidForm as exc:
             raise click.UsageError(" ".join(exc.errors.values())) from exc
+        if queue:
+            raise SystemExit(add(settings, made, typed))
         raise SystemExit(asyncio.run(command.run(settings, made, typed)))
 
     parameters: list[click.Parameter] = [_parameter(field) for field in adapter.fields]
     parameters.append(
         click.Option(["--backend"], help="Address of KTRDR's REST API; without one the embedded backend works.")
     )
+    if adapter.need.worker or adapter.need.alone:
+        parameters.append(click.Option(["--queue"], is_flag=True, help="Leave it to the panel's queue, and return."))
     return click.Command(adapter.command, params=parameters, callback=run, help=adapter.summary)
 
 
@@ -234,5 +249,5 @@ def _market_data() -> Path:
 main.add_command(import_command(_market_data))
 for _command_of_backups in backup_command.commands(lambda backend: settings_or_exit(backend=backend)):
     main.add_command(_command_of_backups)
-for _each in (user, token, audit):
+for _each in (user, token, audit, queue_command(settings_or_exit)):
     main.add_command(_each)

@@ -22,10 +22,12 @@ from panel.app import memory_of
 from panel.backend.connect import connect
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
+from panel.backend.openings import stored_openings
 from panel.backend.polling import cancelled, until_finished
 from panel.cli.recording import entry
 from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
+from panel.domain.gaps import LENGTHS, gaps, left_by
 from panel.domain.memory import damaged, remedy
 from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
@@ -104,6 +106,7 @@ class _Run:
         self.starting = StartWorkflow(ktrdr, store, events)
         self.submit = SubmitWorkflow(self.starting)
         self.told = ""
+        self.stored_until: float | None = None  # before a load
         self.recorded = False
 
     async def to_its_end(self, work: "asyncio.Task[Any]") -> int:
@@ -111,12 +114,28 @@ class _Run:
             try:
                 sent = await (self._in_turn() if self.made.kind == "data_load" else self._send())
                 result = await self._follow(await self._certain(sent))
+                gaps_left = await self._gaps_left(result)
             except asyncio.CancelledError:
                 work.uncancel()
-                result = await self._take_back()
+                result, gaps_left = await self._take_back(), None
         finally:
             await self.starting.close()
-        return _report(self.console, type(self.made), result)
+        return _report(self.console, type(self.made), result, gaps_left)
+
+    async def _gaps_left(self, result: dict[str, Any]) -> int | None:
+        """Of a load that completed: gaps in the stored bars of its period. The backend does not say which segments
+        failed. None when they cannot be looked up."""
+        if self.made.kind != "data_load" or result["status"] != "completed":
+            return None
+        load = snapshot_of(result, 0.0)
+        if not (load.result or {}).get("rows_downloaded") or load.timeframe not in LENGTHS:
+            return None
+        try:
+            stored = await self.ktrdr.stored_range(load.symbol, load.timeframe)
+            found = gaps(await stored_openings(self.ktrdr, stored), load.timeframe)
+        except CLIClientError:
+            return None
+        return left_by(load.parameters, self.stored_until, found, stored.end)
 
     async def _send(self) -> SubmitResult:
         result = await self.submit.submit(self.made.kind, self.form, self.key, "the command line")
@@ -136,9 +155,16 @@ class _Run:
             with self.turn.taken() as ours:  # the panel, or another command line, may be about to start one
                 before = await self._before() if ours else "another load is being started"
                 if not before:
+                    await self._note_stored()
                     return await self._send()
             self._tell(f"Waiting: {before}.")
             await asyncio.sleep(1.0)
+
+    async def _note_stored(self) -> None:
+        """How far the stored bars reach: a load of new bars is to fill what comes after."""
+        with suppress(CLIClientError):
+            stored = await self.ktrdr.stored_range(self.form["symbol"].upper(), self.form["timeframe"])
+            self.stored_until = stored.end
 
     async def _before(self) -> str:
         """What has to end before a load may begin, in words."""
@@ -241,7 +267,7 @@ def _on_interrupt(act: Callable[[int], Any]) -> Callable[[], Any]:
     return lambda: [loop.remove_signal_handler(each) for each in signals]
 
 
-def _report(console: Console, adapter: type[Kind], result: dict[str, Any]) -> int:
+def _report(console: Console, adapter: type[Kind], result: dict[str, Any], gaps_left: int | None = None) -> int:
     operation_id = result.get("operation_id") or ""
     if result["status"] == "cancelled":
         console.print(
@@ -257,7 +283,7 @@ def _report(console: Console, adapter: type[Kind], result: dict[str, Any]) -> in
         )
         console.print(operation_id, style="dim", highlight=False)
         return FAILED
-    verdict = judge(Observation(snapshot, 0.0), 0.0)
+    verdict = judge(Observation(snapshot, 0.0, gaps_left=gaps_left), 0.0)
     problem = verdict.state is State.PROBLEMS
     console.print(
         f"{adapter.title} {'finished with problems' if problem else 'completed'}. [dim]{operation_id}[/dim]",

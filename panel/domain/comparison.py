@@ -1,7 +1,7 @@
 """Compares runs: different parameters, results, and which did best. Pure.
 
-Only what was read of an operation is compared. A strategy's file is not part of that: KTRDR tells the first
-hundred characters of it, so two runs that differ in nothing here may still differ in their strategy.
+What was read of an operation is compared. KTRDR tells the first hundred characters of a strategy's file, so two runs
+that differ in nothing here may still differ in it: `settings` compares the files that the panel kept.
 """
 
 import json
@@ -13,9 +13,12 @@ from panel.domain.chart import Chart
 from panel.domain.formatting import minute
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
+from panel.domain.strategy_content import Content
 from panel.domain.values import mapping, moment, number
 
-NOT_ASKED = frozenset({"strategy_yaml", "strategy_path", "worker_id", "task_id", "operation_id"})
+NOT_ASKED = frozenset(  # what the backend puts among the parameters
+    {"strategy_yaml", "strategy_path", "worker_id", "task_id", "operation_id", "service_name", "operation_name"}
+)
 SOURCES = {"sample": "Sample data", "mixed": "Partly sample data", "own": "Own files"}
 
 
@@ -69,6 +72,30 @@ def parameters(snapshots: Sequence[Snapshot]) -> list[Row]:
     names = dict.fromkeys(name for one in given for name in one)
     rows = [Row(name, tuple(one.get(name, "") for one in given)) for name in names]
     return sorted(rows, key=lambda row: not row.differs)
+
+
+def settings(contents: Sequence[Content]) -> list[Row]:
+    """What the runs' strategies say, each setting in words: those that differ."""
+    told = [_said(content) for content in contents]
+    names = dict.fromkeys(name for one in told for name in one)
+    rows = [Row(name, tuple(one.get(name, "") for one in told)) for name in names]
+    return [row for row in rows if row.differs]
+
+
+def _said(content: Content) -> dict[str, str]:
+    said = {}
+    for indicator in content.indicators:
+        parts = (indicator.kind, *(f"{name.lower()} {value}" for name, value in indicator.settings))
+        said[f"Indicator {indicator.name}"] = ", ".join(parts)
+    for fuzzy in content.fuzzy_sets:
+        for each in fuzzy.memberships:
+            numbers = " ".join(f"{value:g}" for value in each.parameters)
+            said[f"{fuzzy.name} {each.label}"] = f"{each.shape} {numbers}"
+        said[f"{fuzzy.name} of"] = fuzzy.indicator
+    said["Inputs"] = "; ".join(f"{each.source} on {each.timeframes}" for each in content.inputs)
+    for part, found in (("Model", content.model), ("Training", content.training), ("Decisions", content.decisions)):
+        said |= {f"{part}: {name.lower()}": value for name, value in found}
+    return said
 
 
 def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[Row]:
@@ -143,13 +170,23 @@ def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Cha
 
 
 def measured(measure: Measure, snapshot: Snapshot) -> float | None:
+    value = _at(snapshot, measure.path)
+    if not measure.over or value is None:
+        return value
+    other = _at(snapshot, measure.over)
+    return None if other is None else value - other
+
+
+def _at(snapshot: Snapshot, path: str) -> float | None:
     inner: Any = snapshot.result
-    for key in measure.path.split("."):
+    for key in path.split("."):
         inner = inner.get(key) if isinstance(inner, Mapping) else None
     return number(inner)
 
 
 def written(measure: Measure, value: float) -> str:
+    if measure.unit == "points":
+        return f"{value * 100:+z.1f} points"
     if measure.unit == "%":
         return f"{value * 100:z.1f} %"
     return f"{value:,.{measure.digits}f}{' s' if measure.unit == 's' else ''}"
@@ -172,7 +209,8 @@ def _best(measure: Measure, values: Sequence[float | None]) -> frozenset[int]:
 def _by(measure: Measure, old: float, new: float) -> str:
     difference = abs(new) - abs(old) if measure.better == "small" else new - old
     up, down = ("deeper", "less deep") if measure.better == "small" else ("higher", "lower")
-    amount = f"{abs(difference) * 100:.1f} points" if measure.unit == "%" else written(measure, abs(difference))
+    share = measure.unit in ("%", "points")
+    amount = f"{abs(difference) * 100:.1f} points" if share else written(measure, abs(difference))
     return f"{amount} {up if difference > 0 else down}"
 
 

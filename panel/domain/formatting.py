@@ -42,6 +42,13 @@ def clock(at: float | None) -> str:
     return UNKNOWN if moment is None else f"{moment:%H:%M:%S}"
 
 
+def moment_at(at: float, now: float) -> str:
+    """“at 14:05:09 UTC”, with its day when that is another one. For sentences that are kept or stand on a page without
+    being drawn again: an age in them would stand still."""
+    when = f"{clock(at)} UTC"
+    return f"at {when}" if day(at) == day(now) else f"on {day(at)} at {when}"
+
+
 def per_cent(percentage: float) -> str:
     """Progress as every page shows it: whole per cents, rounded down."""
     return f"{int(percentage)} %"

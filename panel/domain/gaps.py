@@ -65,13 +65,18 @@ class Row:
         return self.range.symbol, self.range.timeframe
 
 
-def left_by(load: Mapping[str, object], stored_until: float | None, found: Sequence[Gap]) -> int:
+def left_by(
+    load: Mapping[str, object], stored_until: float | None, found: Sequence[Gap], reached: float | None = None
+) -> int:
     """How many of the gaps a load with these parameters was to fill: those in its period; of a load of new bars only
-    those after the bars that were stored before it (`stored_until`)."""
+    those after the bars that were stored before it (`stored_until`). What lacks between the last stored bar
+    (`reached`) and the end of its period is one more."""
     first, last = moment(load.get("start_date")), moment(load.get("end_date"))
     if first is None and load.get("mode") == "tail" and stored_until is not None:
         first = stored_until
-    return sum(gap.end > (first or 0.0) and (last is None or gap.start < last + DAY) for gap in found)
+    inside = sum(gap.end > (first or 0.0) and (last is None or gap.start < last + DAY) for gap in found)
+    short = last is not None and reached is not None and last - reached > USUAL_REST + TOLERANCE
+    return inside + short
 
 
 def gaps(openings: Sequence[float], timeframe: str) -> list[Gap]:

@@ -6,17 +6,19 @@ training's result does. So most of what is known of a model comes from the train
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 from panel.domain.gaps import DAY
+from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import mapping, moment, number, text, utc
 
 NAMED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}/[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")  # keys that have a page
 LATELY = 182  # days that are tried when the model has seen everything up to now
 SHORTEST = 7  # days of unseen data that are worth a try on their own
+NEAR = 90.0  # seconds between a model's time and the end of the training that made it, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,64 @@ class Model:
 def model_key(path: str) -> str:
     """What names a model however its path begins: its last two parts."""
     return "/".join(path.rstrip("/").split("/")[-2:])
+
+
+def with_makers(models: Iterable[Model], trainings: Iterable[Observation]) -> list[tuple[Model, Observation | None]]:
+    """Each model with the training that made it: the one that names its path, else the one of its symbol and timeframe
+    that ended nearest to its time. What the list does not say of a model is taken from that training."""
+    listed, ended = list(models), list(trainings)
+    paths: dict[str, Observation] = {}
+    for observation in ended:
+        if path := _saved_path(observation):
+            paths.setdefault(model_key(path), observation)
+    makers = {at: paths[model.key] for at, model in enumerate(listed) if model.path and model.key in paths}
+    taken = {observation.snapshot.id for observation in makers.values()}
+    apart = sorted(
+        (distance, at, observation.snapshot.id, observation)
+        for at, model in enumerate(listed)
+        if not model.path
+        for observation in ended
+        if (distance := _apart(model, observation)) <= NEAR
+    )
+    for _, at, operation_id, observation in apart:
+        if at not in makers and operation_id not in taken:
+            makers[at] = observation
+            taken.add(operation_id)
+    return [(_completed(model, makers.get(at)), makers.get(at)) for at, model in enumerate(listed)]
+
+
+def made_by(model: Model, snapshot: Snapshot) -> bool:
+    """Whether this training may have made it: nothing that is told of both speaks against it."""
+    pairs = (
+        (model.strategy, snapshot.strategy),
+        (model.symbol, snapshot.symbol),
+        (model.timeframe, snapshot.timeframe),
+    )
+    return all(not made or not asked or made in asked.split(", ") for made, asked in pairs)
+
+
+def _apart(model: Model, observation: Observation) -> float:
+    """Seconds between the model's time and the training's end; infinite when it cannot be that training."""
+    ended = observation.model_at or observation.snapshot.completed_at
+    if ended is None or model.trained_at is None or not made_by(model, observation.snapshot):
+        return float("inf")
+    return abs(model.trained_at - ended)
+
+
+def _completed(model: Model, maker: Observation | None) -> Model:
+    if maker is None:
+        return model
+    known = Model.from_training(maker.snapshot) or Model("", maker.snapshot.strategy)
+    fields = ("path", "strategy", "symbol", "timeframe", "timeframes")
+    optional = ("learned_from", "unseen_from", "accuracy", "baseline")
+    filled: dict[str, Any] = {name: getattr(model, name) or getattr(known, name) for name in fields}
+    told = {name: getattr(model, name) for name in optional}
+    filled |= {name: getattr(known, name) if value is None else value for name, value in told.items()}
+    return replace(model, **filled)
+
+
+def _saved_path(observation: Observation) -> str:
+    return text((observation.snapshot.result or {}).get("model_path"))
 
 
 def gathered(remembered: Iterable[Model | None], listed: Iterable[Model | None]) -> list[Model]:

@@ -8,8 +8,10 @@ whether it had ended before.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
 
+SENT = ("model_path", "start_date", "end_date")  # what was asked for, and the backend may not tell
 READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about an operation's rhythm
 
 
@@ -43,6 +45,12 @@ class Observation:
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
     model_at: float | None = None  # when such a run's model appeared: its end
+    sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
+
+
+def promised(start: Start, operation_id: str) -> Observation:
+    """What is known of an operation that was started here, before its first reading."""
+    return Observation(Snapshot.promised(operation_id, start.kind, start.form, start.asked_at), start.asked_at)
 
 
 def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
@@ -57,8 +65,9 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         snapshot,
         epochs=_joined(old.epochs, snapshot.epochs),
         strategy=snapshot.strategy or old.strategy,
+        parameters={name: old.parameters[name] for name in SENT if name in old.parameters} | snapshot.parameters,
         percentage=_reached(before, snapshot, untracked),
-        completed_at=snapshot.completed_at or (None if snapshot.status.finished else before.model_at),
+        completed_at=before.model_at or snapshot.completed_at,  # the backend notices the end of some later
         step=snapshot.step or (old.step if snapshot.finished else ""),
         steps_completed=snapshot.steps_completed or old.steps_completed,
         steps_total=snapshot.steps_total or old.steps_total,
@@ -101,8 +110,9 @@ def differs(before: Observation, observation: Observation) -> bool:
 
 def unreported_progress(observation: Observation, epochs: int, written_at: float) -> Observation:
     """After a look at the checkpoint of a run whose progress the backend does not pass on."""
-    known = replace(observation, checkpoint_epoch=epochs, checkpoint_at=written_at)
-    snapshot = replace(known.snapshot, percentage=_by_checkpoint(known) or known.snapshot.percentage)
+    known = replace(observation, checkpoint_epoch=epochs, checkpoint_at=written_at, sought_at=None)
+    percentage = _by_checkpoint(known) or known.snapshot.percentage
+    snapshot = replace(known.snapshot, percentage=percentage, steps_completed=epochs)
     moved = written_at if written_at != observation.checkpoint_at else observation.moved_at
     return replace(known, snapshot=snapshot, moved_at=moved)
 
@@ -121,7 +131,11 @@ def _by_checkpoint(observation: Observation) -> float | None:
 def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
     if snapshot.status is Status.RESUMING or untracked:
         return _by_checkpoint(before) or (before.snapshot.percentage if untracked else snapshot.percentage)
-    return before.snapshot.percentage if _ended_short(snapshot) else snapshot.percentage
+    if not _ended_short(snapshot):
+        return snapshot.percentage
+    epochs, total = _joined(before.snapshot.epochs, snapshot.epochs), before.snapshot.steps_total
+    by_history = min(100.0 * len(epochs) / total, 99.0) if epochs and total else 0.0
+    return max(before.snapshot.percentage, by_history)  # the last history is newer than the last percentage
 
 
 def _content(snapshot: Snapshot) -> Snapshot:

@@ -1,20 +1,21 @@
 """The verdicts on operations that have ended. Pure."""
 
 from panel.domain.causes import cause_of
-from panel.domain.formatting import ago, many, per_cent
+from panel.domain.formatting import many, moment_at, per_cent
 from panel.domain.observation import Cancel, Observation
 from panel.domain.snapshot import INSIDE, Snapshot
 from panel.domain.state import State, Verdict
 from panel.domain.values import mapping, number
-from panel.domain.workers import WorkerList
+from panel.domain.workers import Worker, WorkerList
 
+CHECKED_WITHIN = 30.0  # seconds in which the stored bars are looked through after a load
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare
 
 
-def completed(observation: Observation) -> Verdict:
+def completed(observation: Observation, now: float) -> Verdict:
     snapshot = observation.snapshot
     if snapshot.kind == "data_load" and snapshot.result:
-        return _loaded(observation)
+        return _being_checked(observation, now) or _loaded(observation)
     if broken := _broken_since(snapshot):
         return Verdict(
             State.PROBLEMS,
@@ -40,8 +41,8 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
             "The backend calls this cancelled, but the worker goes on with it.",
             "The worker takes nothing else until it ends. Its TERM signal does not end it; kill -9 of the worker does.",
             (
-                f"Worker {worker.id} is busy with this operation, listed {ago(worker_list.heard_at or now, now)}.",
-                f"It was called cancelled {ago(observation.changed_at, now)}.",
+                listed_busy(worker, worker_list, now),
+                f"It was called cancelled {moment_at(observation.changed_at, now)}.",
             ),
         )
     if observation.cancel is Cancel.UNDELIVERED and not _free_since(observation, now, worker_list):
@@ -70,7 +71,7 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
             ),
         )
     if snapshot.provisional:
-        moved = ago(observation.changed_at, now)
+        moved = moment_at(observation.changed_at, now)
         return Verdict(
             State.DOUBTFUL,
             "Running, marked failed",
@@ -114,19 +115,27 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
             "Working, unreported",
             "The work goes on, although the backend marked it failed after it lost track of it.",
             "Its end will be known by the worker turning free. A cancel would not reach the worker.",
-            (f"Worker {busy.id} is busy with it, listed {ago(worker_list.heard_at or now, now)}.", words),
+            (listed_busy(busy, worker_list, now), words),
         )
     worker = worker_list.last_entry(snapshot.worker_id)
     died = worker.healthy_at if worker is not None and worker.healthy_at else observation.moved_at
-    since = f" {ago(died, now)}" if died else ""
+    since = f" {moment_at(died, now)}" if died else ""
     done = len(snapshot.epochs)
     again = "Start it again."
     if done and snapshot.kind == "training":
         again = f"Resume it where that is offered (it had finished {many(done, 'epoch')}), or start it again."
     proof = (
-        (f"Worker {worker.id} last answered {ago(worker.healthy_at, now)}.",) if worker and worker.healthy_at else ()
+        (f"Worker {worker.id} last answered {moment_at(worker.healthy_at, now)}.",)
+        if worker and worker.healthy_at
+        else ()
     )
     return Verdict(State.FAILED, "Failed", f"Its worker died{since}, and the work with it.", again, (*proof, words))
+
+
+def listed_busy(worker: Worker, worker_list: WorkerList, now: float) -> str:
+    """A dead worker stays in the list as busy for half a minute: so its last answer is told too."""
+    listed = f"Worker {worker.id} was listed as busy with it {moment_at(worker_list.heard_at or now, now)}"
+    return f"{listed}, and last answered {moment_at(worker.healthy_at, now)}." if worker.healthy_at else f"{listed}."
 
 
 def _broken_since(snapshot: Snapshot) -> int:
@@ -149,6 +158,17 @@ def last_line(text: str) -> str:
     """The line of a text that names its cause: the last one, where a whole traceback was sent."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:500] if lines else ""
+
+
+def _being_checked(observation: Observation, now: float) -> Verdict | None:
+    """A load that was seen to end: the backend does not say which segments failed, the stored bars do."""
+    rows = number((observation.snapshot.result or {}).get("rows_downloaded"))
+    watched = observation.moved_at is not None and observation.gaps_left is None
+    if not rows or not watched or not 0 <= now - observation.snapshot.read_at < CHECKED_WITHIN:
+        return None
+    return Verdict(
+        State.RUNNING, "Checking", f"{many(int(rows), 'bar')} came. The stored bars are being looked through for gaps."
+    )
 
 
 def _loaded(observation: Observation) -> Verdict:

@@ -67,6 +67,16 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be queued. `key`: the asker's own, of 16 to 64 characters; the same key is queued once. `form`: the
+    fields of the kind's form, as typed."""
+
+    key: str
+    kind: str
+    form: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One start in the queue, of any kind. `place`: entries start in its order, as far as they need the same thing;
     `held`: not before a person lets it go."""

@@ -1,7 +1,12 @@
 """How a result is shown and compared: figures, and the measures that runs are compared by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from panel.domain.values import number
+
+SAME = 1e-6  # between a recall in double and an accuracy in single precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +22,15 @@ class Figure:
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One number of a result that runs are compared by. `path` leads to it inside the result; with the unit % it is a
-    fraction. `better`: the higher, the lower or the one nearer to nothing; "" when none is."""
+    fraction, and with the unit points too. `over` leads to a number that is taken off it. `better`: the higher, the
+    lower or the one nearer to nothing; "" when none is."""
 
     label: str
     path: str
-    unit: Literal["", "%", "s"] = ""
+    unit: Literal["", "%", "s", "points"] = ""
     digits: int = 0
     better: Literal["high", "low", "small", ""] = ""
+    over: str = ""
 
     @property
     def key(self) -> str:
@@ -34,11 +41,23 @@ class Measure:
 @dataclass(frozen=True, slots=True)
 class ResultTable:
     """A part of a result as a table below its figures: one plain sentence, then the cells as they are shown. The first
-    column names the rows; the others hold numbers. `bars`: for each row a share from 0 to 1, drawn as a bar."""
+    column names the rows; the others hold numbers. `bars`: for each row a share from 0 to 1, drawn as a bar.
+    `tones`: for each number how far it is from 0, from -3 to 3, drawn as its ground; such a table has a column for each
+    month, which a phone sets below each other."""
 
     title: str
     sentence: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     bars: tuple[float, ...] = ()
+    tones: tuple[tuple[int, ...], ...] = ()
     folded: bool = False  # opened by who wants it
+
+
+def averaged(test: Mapping[str, Any]) -> bool:
+    """Whether precision and recall are KTRDR's averages over all answers, Hold included: such a recall always equals
+    the accuracy. `test`: a training's test metrics."""
+    recall, accuracy = number(test.get("recall")), number(test.get("test_accuracy"))
+    if accuracy is None or "baseline_accuracy" in test:
+        return False
+    return recall is None or abs(recall - accuracy) < SAME

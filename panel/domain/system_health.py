@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from panel.domain.connection import Line
-from panel.domain.formatting import ago, many
+from panel.domain.formatting import many
 from panel.domain.memory import damaged, remedy
 from panel.domain.observation import Observation
 from panel.domain.state import State
@@ -17,6 +17,9 @@ from panel.domain.workers import WorkerList
 
 RETURNING = 60.0  # seconds in which workers come back after their backend was restarted
 NEWS = 3600.0  # seconds for which a failed load says something about the data source now
+NO_TRAINER = (
+    "A training is refused until one has registered. Start a training worker, or wait: a start can wait for one."
+)
 HOST_SERVICE = "Host service connection failed"
 TELLING = (State.COMPLETED, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
 
@@ -105,7 +108,10 @@ def _workers(line: Line, worker_list: WorkerList, now: float) -> Link:
         said = f"{names} {'does' if len(silent) == 1 else 'do'} not answer."
         state = RED if len(silent) == len(worker_list.workers) else AMBER
         last = max((worker.healthy_at for worker in silent if worker.healthy_at is not None), default=None)
-        advice = "The backend drops a worker five minutes after its last answer. What it worked on is probably lost."
+        advice = (
+            "It may hang and wake by itself. After five minutes without an answer the backend drops it, and what it "
+            "worked on is lost."
+        )
         return Link(name, state, many(len(silent), "silent worker").capitalize(), said, last, advice, last=True)
     kinds = Counter(worker.kind or "unnamed" for worker in worker_list.workers)
     busy = sum(worker.status == "busy" for worker in worker_list.workers)
@@ -114,19 +120,20 @@ def _workers(line: Line, worker_list: WorkerList, now: float) -> Link:
 
 
 def _no_trainer(name: str, worker_list: WorkerList, now: float) -> Link:
-    """Trainings are refused. After a restart of the backend its workers are back within half a minute."""
+    """Trainings are refused. After a restart of the backend its workers are back within half a minute; one that did not
+    answer when it was last listed was dropped for that."""
+    word, said = "No training worker", "No training worker is registered with the backend"
     last = worker_list.last_trainer()
-    said = "No training worker is registered with the backend"
-    since = last[1] if last else None
-    if last:
-        said += f"; {last[0]} was listed last {ago(last[1], now)}"
-    advice = (
-        "A training is refused until one has registered. Start a training worker, or wait: a start can wait for one."
-    )
-    if since is not None and now - since < RETURNING:
+    if last is None:
+        return Link(name, RED, word, f"{said}.", None, NO_TRAINER, last=True)
+    worker, listed_at = last
+    said = f"{said}; the last one was {worker.id}."
+    if not worker.reachable:
+        return Link(name, RED, word, said, worker.healthy_at or listed_at, NO_TRAINER, last=True)
+    if now - listed_at < RETURNING:
         advice = "After a restart of the backend its workers come back within half a minute."
-        return Link(name, AMBER, "No training worker", f"{said}.", since, advice, last=True)
-    return Link(name, RED, "No training worker", f"{said}.", since, advice, last=True)
+        return Link(name, AMBER, word, said, listed_at, advice, last=True)
+    return Link(name, RED, word, said, listed_at, NO_TRAINER, last=True)
 
 
 def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link:
@@ -146,6 +153,8 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
         advice = "Start the host service, the program between KTRDR and the Gateway, then load again."
         return Link(name, RED, "Data source unreachable", said, ended(failing[-1]), advice)
     last = loads[0].snapshot
+    if last.succeeded and (missing := loads[0].gaps_left):
+        return Link(name, UNKNOWN, "Gaps left", f"After the last load {many(missing, 'gap')} were still there.", at)
     if last.succeeded:
         return Link(name, OK, "Answered", "The last load went through.", at)
     if last.error.startswith("Symbol ") and " not found" in last.error:

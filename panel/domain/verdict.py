@@ -4,9 +4,9 @@ The backend's status word is one observation among others. It says "running" of 
 dead, and "failed" of work that goes on or has succeeded; so every page shows a verdict, never the word.
 """
 
-from panel.domain.formatting import ago, clock, duration, minute, per_cent
+from panel.domain.formatting import clock, duration, minute, moment_at, per_cent
 from panel.domain.observation import Cancel, Observation, differs, observed
-from panel.domain.outcomes import LATE, cancelled, completed, failed
+from panel.domain.outcomes import LATE, cancelled, completed, failed, listed_busy
 from panel.domain.snapshot import INSIDE, Status
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
@@ -40,7 +40,7 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
         return _cancelling(observation, now, worker_list)
     match snapshot.status:
         case Status.COMPLETED:
-            return completed(observation)
+            return completed(observation, now)
         case Status.CANCELLED:
             return cancelled(observation, now, worker_list)
         case Status.FAILED:
@@ -66,7 +66,7 @@ def _forgotten(observation: Observation) -> Verdict:
 
 
 def _silent(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
-    since = f"It was last read {ago(observation.snapshot.read_at, now)}."
+    since = f"It was last read {moment_at(observation.snapshot.read_at, now)}."
     if observation.timed_out and worker_list.answered_at is not None and now - worker_list.answered_at < ANSWERING:
         worker = worker_list.worker(observation.snapshot.worker_id)
         return Verdict(
@@ -100,7 +100,7 @@ def _queued(observation: Observation, now: float) -> Verdict:
         return Verdict(
             State.STALLED,
             "Waiting, not taken",
-            f"Nobody has begun to work on it for {duration(waiting)}.",
+            f"Nobody has begun to work on it; it waits since {clock(observation.changed_at)} UTC.",
             "Look whether a worker is free. If one is, cancel this and start it again.",
             ("The backend's own retry makes entries that wait like this and never run.",),
         )
@@ -115,7 +115,7 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
         return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
     if worker := worker_list.working_on(observation.snapshot.id):
         return _unreported(
-            _by_checkpoint(observation, now)
+            _by_checkpoint(observation)
             or "It goes on from its checkpoint. After a resume the backend passes on no progress.",
             worker,
             now,
@@ -123,14 +123,21 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
         )
     if (worker_list.heard_at or now) - observation.changed_at <= LATE:
         return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
+    if observation.sought_at is None:
+        return Verdict(
+            State.UNREPORTED,
+            "Ending, unreported",
+            "No worker is busy with it any more. The panel looks for its model.",
+            evidence=(f"The workers were listed {moment_at(worker_list.heard_at or now, now)}.",),
+        )
     return Verdict(
         State.VANISHED,
         "Probably ended",
         "No worker is busy with it any more, and the backend did not notice its end.",
         "Look for its model, newer than the resume. If there is none, look whether a resume is offered again.",
         (
-            f"Called “resuming” for {duration(since)}.",
-            f"The workers were listed {ago(worker_list.heard_at or now, now)}.",
+            f"It was called “resuming” {moment_at(observation.changed_at, now)}.",
+            f"The workers were listed {moment_at(worker_list.heard_at or now, now)}.",
         ),
     )
 
@@ -146,14 +153,14 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
             "Load again once the backend has marked it failed, in about a minute.",
             (
                 *((f"It had reached {per_cent(snapshot.percentage)}.",) if snapshot.percentage >= 1 else ()),
-                f"The backend has called it 0 % for {duration(now - observation.untracked_since)}.",
+                f"The backend called it 0 % {moment_at(observation.untracked_since, now)}, and since then.",
             ),
         )
     if by_worker and worker_list.fresh(now) and still > MOVING:
         busy = worker_list.working_on(snapshot.id)
         if busy and (observation.untracked_since or (snapshot.percentage == 0.0 and still > UNTRACKED_AFTER)):
             said = "The work goes on, but the backend lost track of it, as it does when it is restarted."
-            said = f"{said} {_by_checkpoint(observation, now)}".rstrip()
+            said = f"{said} {_by_checkpoint(observation)}".rstrip()
             return _unreported(said, busy, now, worker_list)
         if lost := _worker_lost(observation, now, worker_list):
             return lost
@@ -163,7 +170,7 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
         return Verdict(
             State.STALLED,
             "Stalled",
-            f"Nothing has changed for {duration(still)}, at {per_cent(snapshot.percentage)}.",
+            f"Nothing has changed since {clock(observation.changed_at)} UTC, at {per_cent(snapshot.percentage)}.",
             "It may be busy with one long step. If this goes on, look at the worker's log, or cancel it.",
             ((usual,) if observation.changes > 3 else ()) + _of_worker(observation, now, worker_list),
         )
@@ -172,8 +179,8 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
 
 def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
     """Its worker is dead, or no worker has it. The backend itself notices six minutes later."""
-    worker_id, still = observation.snapshot.worker_id, duration(now - observation.changed_at)
-    frozen = f"Nothing has changed for {still}."
+    worker_id = observation.snapshot.worker_id
+    frozen = f"Its values last changed {moment_at(observation.changed_at, now)}."
     advice = "The backend gives it up about six minutes after a worker's death. A checkpoint may allow a resume then."
     worker = worker_list.worker(worker_id)
     if worker is not None and not worker.reachable:
@@ -192,7 +199,10 @@ def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) 
             "Worker lost",
             "The worker that did this is no longer there.",
             advice,
-            (f"Worker {worker_id} is not in the backend's list, read {ago(worker_list.heard_at or now, now)}.", frozen),
+            (
+                f"Worker {worker_id} was not in the backend's list {moment_at(worker_list.heard_at or now, now)}.",
+                frozen,
+            ),
         )
     elsewhere = worker is not None and worker_list.working_on(observation.snapshot.id) is None
     if elsewhere and (worker_list.heard_at or now) - observation.changed_at > ABSENT_AFTER:
@@ -206,13 +216,13 @@ def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) 
     return None
 
 
-def _by_checkpoint(observation: Observation, now: float) -> str:
+def _by_checkpoint(observation: Observation) -> str:
     """How far a run is that its checkpoint alone tells of; "" when none was seen."""
     done, total, written = observation.checkpoint_epoch, observation.snapshot.steps_total, observation.checkpoint_at
     if done is None or written is None:
         return ""
     of = f" of {total:,}" if total else ""
-    return f"Epoch {done:,}{of}, by its checkpoint, {duration(max(now - written, 0.0))} old."
+    return f"Epoch {done:,}{of}, by its checkpoint of {clock(written)} UTC."
 
 
 def _ended_unreported(observation: Observation) -> Verdict:
@@ -233,12 +243,12 @@ def _unreported(headline: str, worker: Worker, now: float, worker_list: WorkerLi
         "Working, unreported",
         headline,
         "Its end will be known by the worker turning free. A cancel would not reach the worker.",
-        (f"Worker {worker.id} is busy with it, listed {ago(worker_list.heard_at or now, now)}.",),
+        (listed_busy(worker, worker_list, now),),
     )
 
 
 def _cancelling(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
-    asked = (f"Asked for {ago(observation.cancel_at, now)}.",) if observation.cancel_at is not None else ()
+    asked = (f"Asked for {moment_at(observation.cancel_at, now)}.",) if observation.cancel_at is not None else ()
     if observation.cancel is Cancel.UNDELIVERED:
         return Verdict(
             State.CANCELLING,
@@ -265,7 +275,9 @@ def _of_worker(observation: Observation, now: float, worker_list: WorkerList) ->
 
 
 def _last_heard(worker: Worker, now: float) -> str:
-    heard = f"last answered {ago(worker.healthy_at, now)}" if worker.healthy_at is not None else "has never answered"
+    heard = (
+        f"last answered {moment_at(worker.healthy_at, now)}" if worker.healthy_at is not None else "has never answered"
+    )
     return f"Worker {worker.id} {heard}."
 
 

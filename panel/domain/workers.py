@@ -72,10 +72,10 @@ class WorkerList:
         """Those that do trainings."""
         return [worker for worker in self.workers if worker.trains]
 
-    def last_trainer(self) -> tuple[str, float] | None:
-        """(id, when it was last listed) of the training worker that was listed last; None when none ever was."""
+    def last_trainer(self) -> tuple[Worker, float] | None:
+        """The training worker that was listed last, and when; None when none ever was."""
         seen = [(self.listed_at[each.id], each.id) for each in self.last.values() if each.trains]
-        return (max(seen)[1], max(seen)[0]) if seen else None
+        return (self.last[max(seen)[1]], max(seen)[0]) if seen else None
 
     def last_entry(self, worker_id: str) -> Worker | None:
         """The worker as it is, or was last, listed."""

@@ -9,14 +9,15 @@ from pathlib import Path
 
 
 class EmbeddedBackend:
-    """`app` is its ASGI app, with KTRDR's paths below /api/v1. Several may work in one `folder` at once."""
+    """`app` is its ASGI app, with KTRDR's paths below /api/v1. Several may work in one `folder` at once. The trades and
+    bars of a backtest are kept for `keep_days`; 0: for ever."""
 
-    def __init__(self, folder: Path, strategies_folder: Path | None = None) -> None:
+    def __init__(self, folder: Path, strategies_folder: Path | None = None, keep_days: int = 0) -> None:
         # Only here: the processes of operations import this package too, and begin in half the time without.
         from panel.embedded.api import create_api
         from panel.embedded.backend import Backend
 
-        self._backend = Backend(folder, strategies_folder)
+        self._backend = Backend(folder, strategies_folder, keep_days)
         self.app = create_api(self._backend)
 
     async def start(self) -> None:

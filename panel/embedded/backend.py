@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from panel.embedded import strategy
+from panel.embedded import record, strategy
 from panel.embedded.ledger import ACTIVE, Ledger, Row, stamp
 from panel.embedded.processes import Processes
 from panel.files import private
@@ -35,10 +35,11 @@ class Taken(Exception):
 
 class Backend:
     """`folder` holds everything: data/, models/, strategies/, checkpoints/, logs/ and the ledger. Strategies
-    are also looked for in `strategies_folder`."""
+    are also looked for in `strategies_folder`. Records of backtests are kept for `keep_days`; 0: for ever."""
 
-    def __init__(self, folder: Path, strategies_folder: Path | None = None) -> None:
+    def __init__(self, folder: Path, strategies_folder: Path | None = None, keep_days: int = 0) -> None:
         self.folder = folder.absolute()
+        self.keep_days = keep_days
         own = [self.folder / "strategies", *([strategies_folder.absolute()] if strategies_folder else [])]
         self.strategy_folders = [*own, strategy.STARTERS]
         self.ledger = Ledger(self.folder / "operations.db")
@@ -51,6 +52,7 @@ class Backend:
         self.ledger.create()
         for kind in KINDS:
             self.sweep(kind)
+        record.drop_old(self.folder, self.keep_days)
 
     def close(self) -> None:
         self.processes.close()
@@ -67,6 +69,8 @@ class Backend:
             self.processes.start(operation_id, slot)
         finally:
             os.close(slot)
+        if kind == "backtesting":
+            record.drop_old(self.folder, self.keep_days)
         return operation_id
 
     def resume(self, operation_id: str) -> None:

@@ -1,14 +1,11 @@
 """A backtest: what a trained model would have done, bar by bar, with costs.
 
-The network decides at a bar's close, from what was known then; bt fills the order at the next bar's open
-and values the account at every close. An account of its own for each backtest: a BUY turns it long, a SELL
-short, each with STAKE of what the account is worth; a HOLD keeps what is there. What is open at the end is
-closed at the last close.
+The network decides at a bar's close, from what was known then; the order is filled at the next bar's open. Each
+backtest has an account of its own, see `account`.
 """
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from panel.embedded import features, record
+from panel.embedded.account import STAKE, Costs, trade
 from panel.embedded.bars import Bars
 from panel.embedded.computing import Array
 from panel.embedded.features import Unusable
@@ -24,21 +22,10 @@ from panel.embedded.job import Failed, Job
 from panel.embedded.labels import BUY, CLASSES, SELL
 from panel.embedded.ledger import Row
 from panel.embedded.network import Network, Unreadable
-from panel.embedded.performance import COMPARED, Trade, curve, distribution, exposure, metrics, monthly
+from panel.embedded.performance import COMPARED, curve, distribution, exposure, metrics, monthly
 from panel.embedded.plan import Plan
 from panel.embedded.strategy import read
-from panel.embedded.timeframes import DAY, closing
-
-STAKE = 0.25  # of the account in each position, as KTRDR's backtests have it
-_SECURITY = "traded"
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """Shares of each fill's value: 0.001 is 0.1 %."""
-
-    commission: float = 0.0
-    slippage: float = 0.0
+from panel.embedded.timeframes import DAY
 
 
 class Decides(Protocol):
@@ -223,54 +210,3 @@ def _in_period(bars: pd.DataFrame, signals: Array, wanted: Row) -> tuple[pd.Data
     if np.isnan(signals[inside]).all():
         raise Failed(f"The model could not decide once: too few bars of {what} are stored before the period's end.")
     return bars[inside], np.nan_to_num(signals[inside])
-
-
-def trade(
-    bars: pd.DataFrame,
-    signals: Array,
-    timeframe: str,
-    capital: float,
-    costs: Costs,
-    tell: Callable[[float, pd.Timestamp], None],
-) -> tuple[pd.Series, list[Trade]]:
-    """The account's worth, first as it began and then at every close, and the trades. `signals` are those of
-    `decide`, one for each bar."""
-    import bt  # only here: it takes a second, and draws in a plotting library that is not used
-
-    closes_at = pd.to_datetime(closing(bars.index.as_unit("s").asi8, timeframe), unit="s", utc=True).as_unit("ms")
-    # bt sees each bar twice: at its open, where orders are filled, and just before the next one's.
-    moments = np.empty(2 * len(bars), "datetime64[ms]")
-    moments[0::2] = bars.index.tz_localize(None).as_unit("ms")
-    moments[1::2] = closes_at.tz_localize(None) - pd.Timedelta(milliseconds=1)
-    prices = pd.DataFrame(
-        {_SECURITY: bars[["open", "close"]].to_numpy(np.float64).ravel()}, index=pd.DatetimeIndex(moments)
-    )
-    account = bt.Strategy("account", children=[bt.Security(_SECURITY)])
-    account.use_integer_positions(False)
-    account.set_commissions(lambda quantity, price: abs(quantity) * price * costs.commission)
-    account.setup(prices, bidoffer=prices * (2 * costs.slippage))  # bt takes half of it with each fill
-    account.adjust(capital)
-    worth, trades, quantity, side = [capital], list[Trade](), 0.0, 0.0
-    for place in range(len(bars)):
-        row = 2 * place
-        account.update(prices.index[row], inow=row)
-        wish = signals[place - 1] if place else 0.0  # what was said at the close before this open
-        if wish and wish != side:
-            price = float(prices.iat[row, 0])
-            if quantity:
-                account.transact(-quantity, _SECURITY)
-                trades[-1].close(bars.index[place], price, costs.commission, costs.slippage, place)
-            quantity, side = wish * STAKE * account.value / price, wish
-            account.transact(quantity, _SECURITY)
-            trades.append(Trade(bars.index[place], price, quantity, place))
-        account.update(prices.index[row + 1], inow=row + 1)
-        if place == len(bars) - 1 and quantity:
-            account.transact(-quantity, _SECURITY)
-            price = float(prices.iat[row + 1, 0])
-            trades[-1].close(closes_at[place], price, costs.commission, costs.slippage, place + 1)
-            trades[-1].at_end = True
-        worth.append(account.value)
-        if account.bankrupt:
-            raise Failed(f"At {bars.index[place]} the account owed more than it had; there is no result.")
-        tell((place + 1) / len(bars), bars.index[place])
-    return pd.Series(worth, index=closes_at.insert(0, bars.index[0])), trades

@@ -52,9 +52,11 @@ def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
         found |= {"trade_share": float((np.abs(said) > plan.decisions.trade_threshold).mean())}
         return found | {"baseline_accuracy": float(baseline.mean()), "baseline_class": "BUY" if rises else "SELL"}
     precision, recall, f1, _ = precision_recall_fscore_support(
-        test.labels, said.argmax(axis=1), labels=[BUY, SELL], average="micro", zero_division=0
+        test.labels, said.argmax(axis=1), labels=[BUY, SELL], average="micro", zero_division=np.nan
     )
-    found |= {"precision": float(precision), "recall": float(recall), "f1_score": float(f1)}
+    # Of no signals none is right and none is wrong: that is no number.
+    told = {"precision": float(precision), "recall": float(recall), "f1_score": float(f1)}
+    found |= {name: value for name, value in told.items() if not np.isnan(value)}
     commonest = int(np.bincount(train.labels, minlength=len(CLASSES)).argmax())
     share = float((test.labels == commonest).mean())
     return found | {"baseline_accuracy": share, "baseline_class": CLASSES[commonest]}

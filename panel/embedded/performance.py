@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import ffn
 import numpy as np
 import pandas as pd
 
@@ -89,8 +88,8 @@ def metrics(equity: pd.Series, trades: list[Trade], capital: float) -> Row:
         "total_return_pct": total / capital,
         "annualized_return": annualized,
         "volatility": returns.std() * math.sqrt(per_year) if varied else None,
-        "sharpe_ratio": ffn.calc_sharpe(returns, nperiods=per_year) if varied else None,
-        "sortino_ratio": ffn.calc_sortino_ratio(returns, nperiods=per_year) if varied and returns.min() < 0 else None,
+        "sharpe_ratio": _sharpe(returns) * math.sqrt(per_year) if varied else None,
+        "sortino_ratio": _sortino(returns) * math.sqrt(per_year) if varied and returns.min() < 0 else None,
         "max_drawdown": deepest_money,
         "max_drawdown_pct": deepest,
         "calmar_ratio": annualized / deepest if annualized is not None and deepest else None,
@@ -162,6 +161,19 @@ def distribution(trades: list[Trade]) -> list[Row]:
         {"from": round(step * width, 8), "to": round((step + 1) * width, 8), "count": int((places == step).sum())}
         for step in range(places.min(), places.max() + 1)
     ]
+
+
+def _sharpe(returns: pd.Series) -> float:
+    """Mean over standard deviation, for one period; no riskless rate is taken off. NaN when all returns are the same
+    but for rounding."""
+    highest, lowest = returns.max(), returns.min()
+    same = highest - lowest <= 4 * np.finfo(float).eps * max(abs(highest), abs(lowest))
+    return math.nan if same else float(returns.mean() / returns.std())
+
+
+def _sortino(returns: pd.Series) -> float:
+    """The same over the root mean square of the losses, gains counted as 0."""
+    return float(returns.mean() / np.sqrt((np.minimum(returns, 0.0) ** 2).mean()))
 
 
 def _falls(equity: pd.Series) -> pd.Series:

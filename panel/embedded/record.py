@@ -107,6 +107,15 @@ def save(target: Path, trades: list[Row], seen: tuple[list[Row], Array]) -> None
     draft.rename(target)
 
 
+def drop_old(folder: Path, days: int) -> None:
+    """Delete the records that are so many days older than the newest; 0 keeps all of them. Counted from the newest, so
+    that a clock that is wrong once deletes nothing."""
+    written = {kept: kept.stat().st_mtime for kept in (folder / "backtests").glob("*.npz")} if days else {}
+    for kept, at in written.items():
+        if at < max(written.values()) - days * 86_400:
+            kept.unlink(missing_ok=True)
+
+
 def trades(source: Path) -> Row:
     """All trades in order of time, the newest TRADES of them; and how many there are. Raises NotRecorded."""
     found = _read(source, "trades")

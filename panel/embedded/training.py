@@ -160,6 +160,7 @@ def learn(job: Job, plan: Plan, run: Run, parts: Split) -> None:
     batches = -(-len(train.labels) // batch)
     chunk = 1  # batches that are learned in one call
     saved = told = time.monotonic()
+    first = True  # who waits for a start is told at once
     for epoch in range(run.epoch + 1, learning.epochs + 1):
         if learning.early_stopping.enabled and run.epoch - run.best_epoch >= learning.early_stopping.patience:
             return
@@ -179,7 +180,9 @@ def learn(job: Job, plan: Plan, run: Run, parts: Split) -> None:
                 steps_completed=epoch - 1,
                 steps_total=learning.epochs,
                 items=(epoch - 1) * batches + done,
+                now=first,
             )
+            first = False
             if not run.perceptron.one_by_one:
                 took = time.monotonic() - started
                 chunk = min(chunk * 2, batches) if took < CHUNK / 2 else max(chunk // 2, 1) if took > CHUNK else chunk

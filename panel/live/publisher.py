@@ -219,7 +219,7 @@ class Publisher:
     def _draw_operation(self, observation: Observation) -> None:
         view, topic = self._reader.operation(observation), f"op:{observation.snapshot.id}"
         verdict, snapshot, details = view.verdict, view.snapshot, self._reader.details(view)
-        for place in ("status", "outcome", "notes", "label"):
+        for place in ("status", "outcome", "notes", "details", "label"):
             self._put(topic, place, draw(f"fragments/{place}.html", view, details))
         if not verdict.live:
             changes = self._reader.changes(observation)

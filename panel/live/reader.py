@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from panel.adapters import KINDS, NEEDS
+from panel.backend.catalogue import Catalogue
+from panel.domain.agents import RESEARCH, parts
 from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
@@ -33,6 +35,7 @@ from panel.views.naming import differences
 from panel.views.operation import (
     REPORTED,
     DetailsView,
+    FamilyView,
     OperationView,
     TimelineView,
     commands_of,
@@ -44,7 +47,7 @@ from panel.views.operation import (
     with_start,
 )
 from panel.views.queue import QueuePageView, queue_page
-from panel.workflows.queue import free_places
+from panel.workflows.capacity import free_places
 from panel.workflows.resuming import ResumeWorkflow
 
 SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
@@ -59,6 +62,7 @@ class Reader:
     monitor: Monitor
     inventory: DataInventory
     resume: ResumeWorkflow
+    catalogue: Catalogue
     embedded: bool
     _differs: dict[str, str] = field(default_factory=dict)  # by operation, as it was last drawn among its neighbours
 
@@ -133,23 +137,40 @@ class Reader:
             self.storage.start_for(each.key, each.attempts) for each in entries if each.state is EntryState.UNCONFIRMED
         )
         starts = {start.owner: start for start in asked if start is not None}
-        begins = starts_at(entries, NEEDS, self._busy(now), self._lasts(), now)
-        return queue_page(entries, page, views, starts, begins, free_places(self.storage, self.monitor), workers, now)
+        free = free_places(self.storage, self.monitor)
+        return queue_page(entries, page, views, starts, self.begins(entries), free, workers, now)
+
+    def begins(self, entries: Sequence[Entry]) -> dict[str, float]:
+        """Entry -> when it probably starts (Unix seconds), for those of which that can be said."""
+        now = time.time()
+        return starts_at(entries, NEEDS, self._busy(now), self._lasts(), now)
 
     def _busy(self, now: float) -> dict[str, list[float | None]]:
         """Kind -> seconds until each of its workers, or its one place, is free; None where that is not known."""
-        left = {}
-        for each in self.monitor.running():
+        left, running = {}, self.monitor.running()
+        for each in running:
             found = self.monitor.estimates.current(each, self.monitor.verdict(each), now)
-            left[each.snapshot.id] = (found.low + found.high) / 2 if found else None
+            left[each.snapshot.id] = (found.low + found.high) / 2 if found else self._left(each.snapshot, now)
         busy: dict[str, list[float | None]] = {}
         for kind, need in NEEDS.items():
             if need.alone:
                 busy[kind] = [left[each.id] for each in self._running_loads()[:1]] or [0.0]
             elif need.worker and self.monitor.worker_list.fresh(now):
                 able = [each for each in self.monitor.worker_list.workers if each.reachable and each.does(need.worker)]
-                busy[kind] = [0.0 if each.status == "available" else left.get(each.operation_id) for each in able]
+                listed = {each.operation_id for each in able}
+                # What was just started is on none of them yet.
+                ids = [each.snapshot.id for each in running if each.snapshot.kind == kind]
+                more = [left[each] for each in ids if each not in listed]
+                free = sum(each.status == "available" for each in able)
+                busy[kind] = [left.get(each.operation_id) for each in able if each.status != "available"]
+                busy[kind] += [*more, *[0.0] * free][:free]
         return busy
+
+    def _left(self, snapshot: Snapshot, now: float) -> float | None:
+        """By earlier runs, while its own pace says nothing yet."""
+        typical = self.storage.paces.typical(snapshot.kind, snapshot.strategy)
+        began = snapshot.started_at or snapshot.created_at
+        return max(began + typical - now, 1.0) if typical is not None and began else None
 
     def _lasts(self) -> Callable[[Entry], float | None]:
         """How long an entry takes, by earlier runs of its kind and strategy."""
@@ -212,7 +233,8 @@ class Reader:
     def details(self, view: OperationView) -> DetailsView:
         observation, verdict, estimates = view.seen, view.verdict, self.monitor.estimates
         estimate = estimates.current(observation, verdict, view.now)
-        commands = commands_of(view.snapshot, self.storage.start_of(view.snapshot.id), self.address)
+        start, strategy = self.storage.start_of(view.snapshot.id), self.catalogue.kept_strategy(view.snapshot.strategy)
+        commands = commands_of(view.snapshot, start, self.address, strategy)
         report = ""
         if verdict.state in REPORTED:
             report = report_of(view, self.moments(observation, view.now), commands, self.address)
@@ -223,6 +245,21 @@ class Reader:
             commands=commands,
             report=report,
         )
+
+    def family(self, observation: Observation) -> FamilyView:
+        """What belongs together, as far as the panel knows it."""
+        snapshot = observation.snapshot
+        known = (self.monitor.known(operation_id) for operation_id in parts(snapshot))
+        research = None if snapshot.kind == RESEARCH else self._research_with(snapshot.id)
+        return FamilyView(
+            self.operation(research) if research else None, [self.operation(each) for each in known if each]
+        )
+
+    def _research_with(self, operation_id: str) -> Observation | None:
+        """The latest researches are few: each takes hours."""
+        wanted = OperationQuery(kind=RESEARCH, limit=LOOKED_THROUGH)
+        found = (each for each in self.storage.memory.page(wanted) if operation_id in parts(each.snapshot))
+        return next(found, None)
 
     def timeline(self, view: OperationView) -> TimelineView:
         readings = self.storage.memory.readings(view.snapshot.id)

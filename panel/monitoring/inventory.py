@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
+from panel.backend.openings import stored_openings
 from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
-from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, SYMBOL, Range, Row, gaps, left_by
+from panel.domain.gaps import LENGTHS, SYMBOL, Range, Row, gaps, left_by
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
@@ -28,7 +28,6 @@ from panel.storage.store import Storage
 OLD = 600.0  # seconds after which a row is asked for again, while somebody looks
 PAUSE = 0.5  # seconds between two questions
 AFTER_SILENCE = 10.0  # seconds until a backend that did not answer is asked again
-CHUNK = 30_000  # bars of one question for openings: two to three megabytes
 MAX_ROWS = 400
 
 log = logging.getLogger(__name__)
@@ -89,7 +88,8 @@ class DataInventory:
 
     def _operation_changed(self, event: OperationChanged) -> None:
         load = event.observation.snapshot
-        if event.verdict.live or load.kind != "data_load" or load.id in self._ended:
+        going_on = event.verdict.live and not load.finished
+        if going_on or load.kind != "data_load" or load.id in self._ended:
             return
         self._latest_loads = None
         self._ended[load.id] = time.time()
@@ -168,25 +168,11 @@ class DataInventory:
         row = Row(found, before.gaps if same else None, time.time())
         await self._keep(row)
         if not same and found.bars:
-            row = replace(row, gaps=tuple(gaps(await self._openings(found), timeframe)))
+            row = replace(row, gaps=tuple(gaps(await stored_openings(self._ktrdr, found), timeframe)))
             await self._keep(row)
         for load, stored_until in self._unchecked.pop(row.pair, ()):
-            left = left_by(load.parameters, stored_until, row.gaps or ())
+            left = left_by(load.parameters, stored_until, row.gaps or (), row.range.end)
             self._events.publish(LoadedBarsChecked(load.id, left))
-
-    async def _openings(self, stored: Range) -> list[float]:
-        """When the stored bars open, asked for in pieces, oldest first."""
-        assert stored.start is not None and stored.end is not None  # noqa: S101  it has bars
-        found: list[float] = []
-        step = max((stored.end - stored.start) / max(stored.bars / CHUNK, 1) + 1, LENGTHS[stored.timeframe])
-        at = stored.start
-        while at <= stored.end:
-            bounds = {"start_date": day(at), "end_date": day(min(at + step, stored.end) + DAY)}
-            times = await self._ktrdr.openings(stored.symbol, stored.timeframe, **bounds)
-            found += [when for when in times if not found or when > found[-1]]
-            at += step
-            await asyncio.sleep(PAUSE)
-        return found
 
     async def _keep(self, row: Row) -> None:
         self._rows[row.pair] = row

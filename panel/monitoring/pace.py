@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
+FIRST = 0.3  # seconds between readings of what was just started, until it has made progress
+FIRST_FOR = 4.0  # seconds for which that goes on
 WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
 LONGEST_QUIET = 30.0  # seconds for which a backend's Retry-After is heeded
 TURN = 2.0  # seconds that a turn lasts, of more operations than pollers: a crowd costs 25 requests a second
@@ -20,6 +22,7 @@ class Pace:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     asked_at: float = 0.0  # monotonic
     unchanged: int = 0  # readings in a row that said nothing new
+    born_at: float = field(default_factory=time.monotonic)
     readings: int = 0  # of this turn
     asked_for: float = 0.0  # seconds of quiet that the backend's last answer asked for (Retry-After)
 
@@ -31,16 +34,19 @@ class Pace:
     async def wait_in_turn(self) -> None:
         await asyncio.sleep(TURN)
 
-    async def pause(self, watched: bool) -> None:
+    async def pause(self, watched: bool, new: bool = False) -> None:
         """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do not, and longer
-        still without viewers. Being woken shortens it, though never below FASTEST."""
-        wait = min(FASTEST * (1 + self.unchanged * 0.25), WATCHED) if watched else UNWATCHED
+        still without viewers. Being woken shortens it, though never below FASTEST. `new`: it was just started and has
+        made no progress yet, which somebody who has pressed a button waits for."""
+        eager = new and time.monotonic() < self.born_at + FIRST_FOR  # its page opens, and wakes this, in a moment
+        fastest = min(FIRST, FASTEST) if eager else FASTEST
+        wait = min(fastest * (1 + self.unchanged * 0.25), WATCHED) if watched else UNWATCHED
         self.wake.clear()
         with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; the backend client's is another
             async with asyncio.timeout(wait):  # not `wait_for`: Python 3.11's may swallow a cancel
                 await self.wake.wait()
         quiet, self.asked_for = min(self.asked_for, LONGEST_QUIET), 0.0
-        rest = self.asked_at + max(FASTEST, quiet) - time.monotonic()
+        rest = self.asked_at + max(fastest, quiet) - time.monotonic()
         if rest > 0:
             await asyncio.sleep(rest)
         self.asked_at = time.monotonic()

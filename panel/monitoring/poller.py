@@ -17,9 +17,8 @@ from panel.domain import events
 from panel.domain.connection import Line
 from panel.domain.estimate import Estimate
 from panel.domain.events import EventBus
-from panel.domain.observation import Observation, differs, forgotten, observed, unread
+from panel.domain.observation import Observation, differs, forgotten, observed, promised, unread
 from panel.domain.requests import Start
-from panel.domain.snapshot import Snapshot
 from panel.domain.verdict import State, Verdict, judge
 from panel.domain.workers import Worker, WorkerList
 from panel.errors import BackendTimeout, CLIClientError
@@ -75,6 +74,8 @@ class Monitor:
             signed = 0.0
             while True:
                 self.recorder.retry()
+                for ended in [each for each in self._live.values() if each.snapshot.finished]:
+                    self.keep(ended, ended)  # a load whose stored bars could not be looked through in time
                 if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
                     signed = time.monotonic()
                     await self.recorder.attempt(lambda store: store.paces.awake(began, time.time()))
@@ -115,8 +116,9 @@ class Monitor:
         """What is known of an operation, asked from the backend when that is little; None when neither
         the panel nor the backend knows it. Raises CLIClientError when nothing can be said."""
         observation = self.known(operation_id)
-        if observation is not None and (observation.snapshot.full or observation.forgotten):
-            return observation
+        untold = observation is not None and observation.model_at is not None and not observation.snapshot.finished
+        if observation is not None and (observation.snapshot.full or observation.forgotten) and not untold:
+            return observation  # of an end that was only concluded, the backend may tell the result by now
         reading = await self._lookup.read(operation_id)
         if reading.snapshot is not None:
             return self.observe(reading)
@@ -129,15 +131,15 @@ class Monitor:
     def expect(self, start: Start) -> None:
         """Something was started: it is shown, and read, from now on."""
         if start.operation_id and self.known(start.operation_id) is None:
-            promised = Snapshot.promised(start.operation_id, start.kind, start.form, start.asked_at)
-            self.keep(None, Observation(promised, start.asked_at))
+            self.keep(None, promised(start, start.operation_id))
 
     def observe(self, reading: Reading) -> Observation:
         """Take in a good reading, from whichever side it came; starts a poller when it is not finished."""
         snapshot = reading.snapshot
         assert snapshot is not None  # noqa: S101
         before = self.known(snapshot.id)
-        observation = observed(before, snapshot)
+        start = self._store.start_of(snapshot.id) if before is None else None
+        observation = observed(promised(start, snapshot.id) if start else before, snapshot)
         if reading.answer is not None:
             keep_latest(self._answers, snapshot.id, reading.answer, KEPT_ANSWERS)
         self.keep(before, observation)
@@ -160,7 +162,6 @@ class Monitor:
             self.keep(observation, replace(observation, gaps_left=gaps_left))
 
     # Pollers
-
     def keep(self, before: Observation | None, observation: Observation) -> None:
         """Store what is new and publish it; `before` is what was known until now."""
         operation_id, verdict = observation.snapshot.id, self.verdict(observation)
@@ -273,10 +274,10 @@ class Monitor:
     async def _pause(self, operation_id: str) -> None:
         observation = self._live.get(operation_id)
         kind = observation.snapshot.kind if observation else ""
-        await self._paces[operation_id].pause(watched(self._audience, operation_id, kind))
+        new = observation is not None and not observation.snapshot.percentage
+        await self._paces[operation_id].pause(watched(self._audience, operation_id, kind), new)
 
     # The line
-
     def answered(self, slow: bool | None = None) -> None:
         """The backend has answered; `slow`: whether it did so late, where that was seen."""
         now = time.time()

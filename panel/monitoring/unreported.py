@@ -7,16 +7,19 @@ seconds of its end the checkpoint is gone and a new model is listed.
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 from panel.backend.ktrdr import Ktrdr
-from panel.domain.models import Model
+from panel.domain.models import made_by
 from panel.domain.observation import Observation, unreported_end, unreported_progress
-from panel.domain.snapshot import Snapshot, Status
+from panel.domain.snapshot import Status
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 
 EVERY = 5.0  # seconds between looks at one checkpoint
 TIMEOUT = 5.0
+RESULT_WITHIN = 300.0  # seconds for which the result of such a run is asked for
+SOUGHT = 20.0  # seconds for which a model is looked for once the worker is free
 SLACK = 5.0  # seconds that the model's time may lie before the last checkpoint's: they are written one after the other
 
 log = logging.getLogger(__name__)
@@ -28,6 +31,8 @@ class UnreportedRuns:
     def __init__(self, ktrdr: Ktrdr, monitor: Monitor) -> None:
         self._ktrdr = ktrdr
         self._monitor = monitor
+        self._untold: dict[str, float] = {}  # ended, without a result so far -> until when that is asked for
+        self._free_since: dict[str, float] = {}  # operations that no worker is busy with
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -35,7 +40,19 @@ class UnreportedRuns:
             for observation in self._monitor.running():
                 if concerns(observation):
                     await self._look(observation.snapshot.id)
+            await self._results()
             await asyncio.sleep(EVERY)
+
+    async def _results(self) -> None:
+        """A training that the backend lost track of is marked failed about a minute after its end, its result in
+        place."""
+        for operation_id in list(self._untold):
+            reading = await self._ktrdr.operation(operation_id, TIMEOUT)
+            if reading.snapshot is not None and reading.snapshot.finished:
+                self._monitor.observe(reading)
+                del self._untold[operation_id]
+            elif time.monotonic() > self._untold[operation_id]:
+                del self._untold[operation_id]
 
     async def _look(self, operation_id: str) -> None:
         try:
@@ -44,31 +61,35 @@ class UnreportedRuns:
             if known is None or not concerns(known):
                 return
             if checkpoint is not None and checkpoint.epoch is not None and checkpoint.created_at is not None:
-                self._monitor.keep(known, unreported_progress(known, checkpoint.epoch + 1, checkpoint.created_at))
-            elif known.checkpoint_at is not None:
-                await self._ended(known)
+                if (checkpoint.epoch + 1, checkpoint.created_at) != (known.checkpoint_epoch, known.checkpoint_at):
+                    self._monitor.keep(known, unreported_progress(known, checkpoint.epoch + 1, checkpoint.created_at))
+            elif known.checkpoint_at is not None and await self._ended(known):
+                return
         except CLIClientError as exc:
             log.debug("checkpoint not read: %s", exc.message, extra={"operation": operation_id})
+        self._given_up(operation_id)
 
-    async def _ended(self, known: Observation) -> None:
-        """Its checkpoint is gone: its model, if there is one, tells that it completed."""
-        if self._monitor.worker_list.working_on(known.snapshot.id) and self._monitor.worker_list.fresh(time.time()):
+    def _given_up(self, operation_id: str) -> None:
+        """Its worker has been free for long enough, and it left no model."""
+        now, workers = time.time(), self._monitor.worker_list
+        if workers.working_on(operation_id) or not workers.fresh(now):
+            self._free_since.pop(operation_id, None)
             return
+        known = self._monitor.known(operation_id)
+        if known is not None and now - self._free_since.setdefault(operation_id, now) > SOUGHT:
+            self._free_since.pop(operation_id)
+            self._monitor.keep(known, replace(known, sought_at=now))
+
+    async def _ended(self, known: Observation) -> bool:
+        """Its checkpoint is gone: its model, if there is one, tells that it completed."""
         since = (known.checkpoint_at or 0.0) - SLACK
         for model in await self._ktrdr.models():
-            if fits(model, known.snapshot) and model.trained_at is not None and model.trained_at >= since:
+            if made_by(model, known.snapshot) and model.trained_at is not None and model.trained_at >= since:
                 self._monitor.keep(known, unreported_end(known, model.trained_at))
-                return
-
-
-def fits(model: Model, snapshot: Snapshot) -> bool:
-    """Whether the training may have made it: nothing that is told of both speaks against it."""
-    pairs = (
-        (model.strategy, snapshot.strategy),
-        (model.symbol, snapshot.symbol),
-        (model.timeframe, snapshot.timeframe),
-    )
-    return all(not made or not asked or made in asked.split(", ") for made, asked in pairs)
+                if known.snapshot.status is Status.RUNNING:  # "resuming" it stays for ever
+                    self._untold[known.snapshot.id] = time.monotonic() + RESULT_WITHIN
+                return True
+        return False
 
 
 def concerns(observation: Observation) -> bool:

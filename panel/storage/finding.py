@@ -17,7 +17,7 @@ from panel.domain.state import State
 from panel.storage.facets import shown
 
 NAMES = 500  # strategies, symbols that are offered to filter by
-BY_ID = 2000  # operations that only their ids make match: more are not looked at
+BY_ID = 1000  # operations that only their ids make match: more are not looked at
 _WALKED, _SORTED = 0.15, 0.8  # microseconds: a row of an index that is walked, one that is sorted
 _IN_IDS = "SELECT id FROM operations WHERE {} LIMIT ?"
 
@@ -41,7 +41,10 @@ class Finder:
 
     def page(self, wanted: OperationQuery) -> list[int]:
         """One page of what is wanted, in its order."""
-        return self.find(wanted)[0]
+        if wanted.sort in ("name", "state"):
+            return self.find(wanted)[0]
+        facets = self._facets(wanted)
+        return self._ordered(facets, self._by_id(wanted, facets), wanted, wanted.limit, wanted.offset)
 
     def count(self, wanted: OperationQuery) -> int:
         """How many there are of what is wanted, on all pages."""
@@ -49,12 +52,12 @@ class Finder:
 
     def find(self, wanted: OperationQuery) -> tuple[list[int], int]:
         """One page, and how many there are on all pages."""
-        facets = self._facets(wanted)
+        facets = self._within_period(self._facets(wanted), wanted)
         others = self._by_id(wanted, facets)
         count = sum(facet.runs for facet in facets) + len(others)
         limit = max(min(wanted.limit, count - wanted.offset), 0)
         if wanted.sort not in ("name", "state"):
-            return self._ordered(facets, others, wanted, limit, wanted.offset), count
+            return self._ordered(facets, others, wanted, limit, wanted.offset, count), count
         if others:
             return self._by_facet(facets, others, wanted, limit), count
         ranked = sorted(facets, key=lambda facet: facet.key, reverse=not wanted.ascending)
@@ -64,7 +67,8 @@ class Finder:
             block = list(group)
             runs = sum(facet.runs for facet in block)
             if offset < runs and len(found) < limit:
-                found += self._ordered(block, (), wanted, min(limit - len(found), runs - offset), offset)
+                part = min(limit - len(found), runs - offset)
+                found += self._ordered(block, (), wanted, part, offset, runs)
             offset = max(offset - runs, 0)
         return found, count
 
@@ -90,16 +94,19 @@ class Finder:
         tests += ["instr(words, ?) > 0"] * len(words)
         key = {"name": _NAMES, "state": _RANKS}.get(wanted.sort, "0")
         rows = self._db.execute(f"SELECT id, runs, {key} FROM facets WHERE {' AND '.join(tests)}", (*values, *words))
-        found = [_Facet(*row) for row in rows]
+        return [_Facet(*row) for row in rows]
+
+    def _within_period(self, facets: list[_Facet], wanted: OperationQuery) -> list[_Facet]:
+        """With how many runs each has in the wanted period."""
         if wanted.since is None and wanted.until is None:
-            return found
+            return facets
         period, bounds = _period(wanted)
         counted = dict(
             self._db.execute(
                 f"SELECT facet, count(*) FROM listing INDEXED BY listing_created WHERE {period} GROUP BY facet", bounds
             ).fetchall()
         )
-        return [_Facet(facet.id, counted[facet.id], facet.key) for facet in found if facet.id in counted]
+        return [_Facet(facet.id, counted[facet.id], facet.key) for facet in facets if facet.id in counted]
 
     def _by_id(self, wanted: OperationQuery, facets: Collection[_Facet]) -> tuple[int, ...]:
         """Those that only their ids make match, the newest first. Ids are looked through for words that look like a
@@ -112,7 +119,7 @@ class Finder:
         ids = [row[0] for row in self._db.execute(_IN_IDS.format(any_of), (*looked_for, BY_ID + 1))]
         newest, source, inside, given = "", "operations", "id IN (SELECT value FROM json_each(?))", [_json(ids)]
         if len(ids) > BY_ID:  # so many that the newest of them are met soon
-            newest = f" ORDER BY created_at DESC LIMIT {3 * BY_ID}"
+            newest = f" ORDER BY created_at DESC, number DESC LIMIT {BY_ID}"
             source, inside, given = "listing AS operations INDEXED BY listing_created", f"({any_of})", looked_for
         tests, values = _tests(wanted)
         period, bounds = _period(wanted)
@@ -127,9 +134,16 @@ class Finder:
         return tuple(row[0] for row in rows)
 
     def _ordered(
-        self, facets: Collection[_Facet], others: Collection[int], wanted: OperationQuery, limit: int, offset: int
+        self,
+        facets: Collection[_Facet],
+        others: Collection[int],
+        wanted: OperationQuery,
+        limit: int,
+        offset: int,
+        count: int | None = None,
     ) -> list[int]:
-        """So many of the runs of these facets, and of the others by number: there are enough."""
+        """So many of the runs of these facets, and of the others by number. `count`: how many there are at all, where
+        that is known; then there are enough."""
         runs = sum(facet.runs for facet in facets) + len(others)
         if limit < 1:
             return []
@@ -137,10 +151,12 @@ class Finder:
             return self._by_result(facets, others, wanted, limit, offset)
         period, bounds = _period(wanted)
         among, values = _among(facets, others)
+        if runs == self._total():
+            among, values = "1", []
         ascending = wanted.ascending and wanted.sort in _COLUMNS  # within a name or state the newest come first
-        backwards = offset > runs / 2  # then the way from the other end is shorter
+        backwards = count is not None and offset > count / 2  # then the way from the other end is shorter
         if backwards:
-            offset = runs - offset - limit
+            offset = (count or 0) - offset - limit
         direction = "ASC" if ascending != backwards else "DESC"
         column = _COLUMNS.get(wanted.sort, "created_at")
         index = {"ended_at": "listing_ended", "seconds": "listing_took"}.get(column, "listing_created")
@@ -201,8 +217,10 @@ class Finder:
 
     def _walk_costs(self, runs: int, until: int) -> float:
         """Microseconds to walk an index until so many of these runs were met."""
-        total = self._db.execute("SELECT sum(runs) FROM facets").fetchone()[0] or 0
-        return float(min(until / runs, 1.0) * total * _WALKED)
+        return min(until / max(runs, 1), 1.0) * self._total() * _WALKED
+
+    def _total(self) -> int:
+        return int(self._db.execute("SELECT coalesce(sum(runs), 0) FROM facets").fetchone()[0])
 
 
 def _tests(wanted: OperationQuery) -> tuple[list[str], list[Any]]:

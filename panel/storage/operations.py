@@ -48,7 +48,8 @@ class OperationStore:
             return
         started = snapshot.started_at or snapshot.created_at
         created = snapshot.created_at or observation.changed_at
-        ended = None if verdict.live else snapshot.completed_at or observation.changed_at
+        moved = max(observation.changed_at, observation.moved_at or 0.0)
+        ended = None if verdict.live else snapshot.completed_at or moved
         seconds = ended - started if ended and started and ended > started else None  # equal: the end is not known
         about = (snapshot.strategy, snapshot.symbol, snapshot.timeframe)
         subject = Subject(snapshot.kind, verdict.state.value, *about, snapshot.error)

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from panel.domain.queueing import MAX_ENTRIES
-from panel.domain.requests import OPEN_ENTRIES, OPEN_PLANS, Entry, EntryState, Plan, PlanState
+from panel.domain.requests import OPEN_ENTRIES, OPEN_PLANS, Entry, EntryState, Plan, PlanState, Request
 from panel.storage.transactions import at_once, durably, marks
+
+MOVES_KEPT = 31 * 86_400.0  # seconds
 
 _COLUMNS = "key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, by_whom"
 _ENTRY = f"SELECT {_COLUMNS} FROM queue"
@@ -22,15 +24,16 @@ class QueueStore:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def add(self, key: str, kind: str, form: dict[str, str], by_whom: str = "the panel") -> Entry | None:
-        """An entry at the end of the queue, once for each key: on disk, power cuts included. None when MAX_ENTRIES are
-        open."""
+    def add(self, requests: Sequence[Request], by_whom: str = "the panel") -> list[Entry] | None:
+        """Entries at the end of the queue, once for each key: on disk, power cuts included. None, and nothing is added,
+        when there would be more than MAX_ENTRIES open ones."""
         with durably(self._db), at_once(self._db):
-            if self.entry(key) is None:
-                if self.count() >= MAX_ENTRIES:
-                    return None
-                self._insert(key, kind, form, by_whom)
-        return self.entry(key)
+            new = [request for request in requests if self.entry(request.key) is None]
+            if new and self.count() + len(new) > MAX_ENTRIES:
+                return None
+            for request in new:
+                self._insert(request.key, request.kind, request.form, by_whom)
+        return [entry for request in requests if (entry := self.entry(request.key)) is not None]
 
     def _insert(self, key: str, kind: str, form: dict[str, str], by_whom: str, plan: str = "") -> None:
         now = time.time()
@@ -97,9 +100,13 @@ class QueueStore:
     def hold(self, key: str, held: bool) -> None:
         self._db.execute("UPDATE queue SET held = ? WHERE key = ? AND state = ?", (int(held), key, EntryState.WAITING))
 
-    def move(self, key: str, where: str) -> None:
-        """A waiting entry one place "up" or "down" among those that wait, or to the "top"."""
+    def move(self, key: str, where: str, once: str = "") -> None:
+        """A waiting entry one place "up" or "down" among those that wait, or to the "top"; once for each `once`."""
         with at_once(self._db):
+            now = time.time()
+            self._db.execute("DELETE FROM queue_moves WHERE at < ?", (now - MOVES_KEPT,))
+            if once and not self._db.execute("INSERT OR IGNORE INTO queue_moves VALUES (?, ?)", (once, now)).rowcount:
+                return
             waiting = self._db.execute(
                 "SELECT key, place FROM queue WHERE state = ? ORDER BY place", (EntryState.WAITING,)
             ).fetchall()

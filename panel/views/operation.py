@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from panel import __version__
 from panel.adapters import KINDS, Kind
+from panel.domain.agents import kind_words
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.diagnostics import Note, notes
 from panel.domain.estimate import Estimate, Promise, left, record
@@ -19,6 +20,7 @@ from panel.domain.requests import Start, StartState
 from panel.domain.results import Figure, ResultTable
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
+from panel.domain.strategies import Strategy
 from panel.domain.timeline import Moment, points
 from panel.domain.values import number
 from panel.errors import InvalidForm
@@ -94,14 +96,14 @@ def operation_view(
     snapshot = observation.snapshot
     adapter = KINDS.get(snapshot.kind)
     started = snapshot.started_at or snapshot.created_at
-    ended = (snapshot.completed_at or observation.changed_at) if not verdict.live else None
-    made = adapter.name(snapshot) if adapter else snapshot.kind
+    ended = None if verdict.live else snapshot.completed_at or max(observation.changed_at, observation.moved_at or 0.0)
+    made = adapter.name(snapshot) if adapter else snapshot.strategy or kind_words(snapshot.kind)
     return OperationView(
         seen=observation,
         snapshot=snapshot,
         verdict=verdict,
         title=label.name or made,
-        kind=adapter.title if adapter else snapshot.kind,
+        kind=adapter.title if adapter else kind_words(snapshot.kind),
         figures=adapter.figures(snapshot) if adapter else [],
         tables=adapter.tables(snapshot) if adapter else [],
         started=started,
@@ -114,6 +116,14 @@ def operation_view(
         label=label,
         about=" · ".join(filter(None, (made if label.name and made != label.name else "", differs))),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyView:
+    """The research that an operation is part of, and the operations that are parts of a research."""
+
+    research: OperationView | None
+    parts: list[OperationView]
 
 
 def estimate_view(found: Estimate | None, promises: Sequence[Promise]) -> EstimateView | None:
@@ -147,29 +157,30 @@ def with_start(actions: Sequence[ActionRecord], start: Start | None) -> list[Act
     return [*actions, ActionRecord(start.asked_at, "start", start.by_whom, outcome)]
 
 
-def commands_of(snapshot: Snapshot, start: Start | None, address: str) -> list[str]:
+def commands_of(snapshot: Snapshot, start: Start | None, address: str, own: Strategy | None = None) -> list[str]:
     """Command lines that start the same thing again; [] when what was asked for is not known."""
     adapter = KINDS.get(snapshot.kind)
     if adapter is None:
         return []
     known = snapshot.parameters | {"strategy_name": snapshot.strategy}
-    return commands_for(adapter, start.form if start else adapter.typed(known), address)
+    return commands_for(adapter, start.form if start else adapter.typed(known), address, own)
 
 
-def commands_for(adapter: type[Kind], form: Mapping[str, str], address: str) -> list[str]:
+def commands_for(adapter: type[Kind], form: Mapping[str, str], address: str, own: Strategy | None = None) -> list[str]:
     """[] when the form cannot be sent as it is."""
     try:
-        return commands(adapter.from_form(form), address)
+        return commands(adapter.from_form(form), address, own)
     except InvalidForm:
         return []
 
 
-def commands(made: Kind, address: str) -> list[str]:
-    """Safe to paste into a shell, whatever was typed. `address`: of the backend, "" for the embedded one."""
-    own = [*made.argv(), *(["--backend", address] if address else [])]
-    if "--" in own:  # options come before it
-        own = [*own[:2], "--backend", address, *own[2:-2]] if address else own
-    return [shlex.join(words) for words in (own, made.ktrdr_argv()) if words]
+def commands(made: Kind, address: str, own: Strategy | None = None) -> list[str]:
+    """Safe to paste into a shell, whatever was typed. `address`: of the backend, "" for the embedded one; `own`: the
+    strategy, where it is known."""
+    line = [*made.argv(), *(["--backend", address] if address else [])]
+    if "--" in line:  # options come before it
+        line = [*line[:2], "--backend", address, *line[2:-2]] if address else line
+    return [shlex.join(words) for words in (line, made.ktrdr_argv(own)) if words]
 
 
 def report_of(view: OperationView, moments: list[Moment], commands: list[str], address: str) -> str:

@@ -62,7 +62,7 @@ def queue_page(
         why = _why(entry, free, workers, now, behind=entry.kind in first) if entry.waiting else ""
         if entry.waiting and not entry.held:
             first.add(entry.kind)
-        title, about = _title(entry)
+        title, about = title_of(entry)
         shown.append(
             EntryView(
                 entry,
@@ -80,7 +80,7 @@ def queue_page(
     return QueuePageView(part, len(waiting), len(entries) - len(waiting), page, pages, now)
 
 
-def _title(entry: Entry) -> tuple[str, str]:
+def title_of(entry: Entry) -> tuple[str, str]:
     """What it is called, and the market and days it is about."""
     form = entry.form
     market = form.get("symbol") or form.get("symbols") or ""

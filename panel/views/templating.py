@@ -20,6 +20,7 @@ from panel.adapters import KINDS
 from panel.adapters.base import percent
 from panel.domain.formatting import day, duration, minute
 from panel.domain.values import utc
+from panel.views.addresses import placed_html
 
 _ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
@@ -54,7 +55,7 @@ def draw(template: str, *views: Any, **values: Any) -> str:
     """The template as text. Its variables are the fields of the views (dataclasses), and `values`."""
     for view in views:
         values = variables(view) | values
-    return environment.get_template(template).render(values)
+    return placed_html(environment.get_template(template).render(values))
 
 
 def variables(view: Any) -> dict[str, Any]:

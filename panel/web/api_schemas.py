@@ -7,7 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS
+from panel.domain.agents import kind_words
 from panel.domain.connection import Line as Known
+from panel.domain.labels import Label, Shelf
 from panel.domain.observation import Cancel, Observation
 from panel.domain.requests import Entry
 from panel.domain.state import State
@@ -33,7 +35,10 @@ class Operation(BaseModel):
 
     id: str
     kind: str = Field(description="training, data_load, backtesting, dummy, or any other word of the backend's.")
-    name: str = Field(description="What the panel's pages call it.")
+    name: str = Field(description="What the panel's pages call it: the name that somebody gave it, or its strategy's.")
+    tags: list[str] = Field(description="What people tagged it with.")
+    starred: bool
+    archived: bool = Field(description="Somebody took it out of the pages' lists.")
     strategy: str
     symbol: str
     timeframe: str
@@ -67,6 +72,7 @@ class Epoch(BaseModel):
 class Details(Operation):
     """One operation with everything that is known of it."""
 
+    note: str = Field(description="What people noted about it; empty when nothing.")
     parameters: dict[str, Any] = Field(description="What it was started with, as the backend tells it.")
     result: dict[str, Any] | None = Field(description="As the backend tells it; null until there is one.")
     epochs_done: int
@@ -154,6 +160,7 @@ class QueueEntry(BaseModel):
     by_whom: str
     operation_id: str | None = Field(description="Once it runs.")
     asked_at: datetime
+    begins_at: datetime | None = Field(description="An estimate by earlier runs, while it waits.")
 
 
 class Queue(BaseModel):
@@ -161,14 +168,15 @@ class Queue(BaseModel):
     entries: list[QueueEntry]
 
 
-def operation(observation: Observation, verdict: Judged) -> Operation:
-    return Operation(**_common(observation, verdict))
+def operation(observation: Observation, verdict: Judged, label: Label) -> Operation:
+    return Operation(**_common(observation, verdict, label))
 
 
-def details(observation: Observation, verdict: Judged, epochs: bool) -> Details:
+def details(observation: Observation, verdict: Judged, label: Label, epochs: bool) -> Details:
     snapshot = observation.snapshot
     return Details(
-        **_common(observation, verdict),
+        **_common(observation, verdict, label),
+        note=label.note,
         parameters=snapshot.parameters,
         result=snapshot.result,
         epochs_done=len(snapshot.epochs),
@@ -188,7 +196,7 @@ def queued(load: Entry, place: int) -> QueuedLoad:
     )
 
 
-def entry(queued: Entry, place: int) -> QueueEntry:
+def entry(queued: Entry, place: int, begins: float | None) -> QueueEntry:
     return QueueEntry(
         key=queued.key,
         place=place,
@@ -200,6 +208,7 @@ def entry(queued: Entry, place: int) -> QueueEntry:
         by_whom=queued.by_whom,
         operation_id=queued.operation_id or None,
         asked_at=utc(queued.asked_at) or UNKNOWN,
+        begins_at=utc(begins),
     )
 
 
@@ -224,7 +233,7 @@ def line(known: Known, workers: tuple[Listed, ...]) -> Line:
     )
 
 
-def _common(observation: Observation, verdict: Judged) -> dict[str, Any]:
+def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str, Any]:
     snapshot, adapter = observation.snapshot, KINDS.get(observation.snapshot.kind)
     judged = Verdict(
         state=verdict.state,
@@ -236,7 +245,10 @@ def _common(observation: Observation, verdict: Judged) -> dict[str, Any]:
     return {
         "id": snapshot.id,
         "kind": snapshot.kind,
-        "name": adapter.name(snapshot) if adapter else snapshot.kind,
+        "name": label.name or (adapter.name(snapshot) if adapter else snapshot.strategy or kind_words(snapshot.kind)),
+        "tags": list(label.tags),
+        "starred": label.star,
+        "archived": label.shelf is Shelf.ARCHIVED,
         "strategy": snapshot.strategy,
         "symbol": snapshot.symbol,
         "timeframe": snapshot.timeframe,

@@ -1,15 +1,16 @@
 """What a request adds to the audit trail."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
 
 from panel.domain.audit import AuditEntry, Outcome, plain
+from panel.domain.requests import Entry
 from panel.observability import trace
 from panel.web.auth.identity import address_of, identity_of
-from panel.workflows.audit import start_outcome
+from panel.workflows.audit import about, start_outcome
 from panel.workflows.submit import SubmitResult
 
 
@@ -20,6 +21,12 @@ class Note:
     outcome: Outcome | None = None
     subject: str = ""
     detail: str = ""
+    asked: bool = False  # it was only asked whether that is meant
+
+
+def only_asked(request: Request) -> None:
+    """Nothing was done, and nothing has to be written down."""
+    request.scope.setdefault("note", Note()).asked = True
 
 
 def note(request: Request, outcome: Outcome | None = None, subject: str = "", detail: str = "") -> None:
@@ -33,6 +40,11 @@ def note(request: Request, outcome: Outcome | None = None, subject: str = "", de
 def note_start(request: Request, kind: str, values: Mapping[str, str], result: SubmitResult) -> None:
     subject, outcome, detail = start_outcome(kind, values, result)
     note(request, outcome, subject, detail)
+
+
+def note_entries(request: Request, entries: Iterable[Entry | None]) -> None:
+    """Which entries of the queue it concerns."""
+    note(request, subject=", ".join(about(each.kind, each.form) for each in entries if each is not None))
 
 
 def entry(

@@ -111,6 +111,11 @@ class AuditTrail:
             log.warning("old entries of the audit trail cannot be dropped now: %s", exc)
 
 
+def about(kind: str, values: Mapping[str, str]) -> str:
+    """What a start is about, in few words."""
+    return " ".join([kind, *(values[field] for field in NAMING if values.get(field))])
+
+
 def start_outcome(kind: str, values: Mapping[str, str], result: submitted.SubmitResult) -> tuple[str, Outcome, str]:
     """Subject, outcome and detail of a start."""
     named = [

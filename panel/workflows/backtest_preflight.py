@@ -22,6 +22,7 @@ from panel.workflows.preflight import (
     Sources,
     dates_of,
     form_lines,
+    queue_lines,
     worker_lines,
 )
 
@@ -94,6 +95,7 @@ async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
     lines = [*_of_model(model, asked), *form_lines("backtesting", given | asked), *_of_overlap(model, asked, dates)]
     lines += [sources.range_line(found, dates, "backtest") for found in ranges]
     lines += worker_lines(sources.monitor.worker_list, "backtesting", time.time())
+    lines += queue_lines(sources.storage, "backtesting")
     return Preflight("backtesting", ask, path, lines=tuple(lines))
 
 

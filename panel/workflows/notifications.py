@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from panel.adapters import KINDS
+from panel.domain.agents import kind_words
 from panel.domain.comparison import measured
 from panel.domain.events import EventBus, OperationEnded, WorkersChanged
 from panel.domain.observation import Observation
@@ -174,7 +175,9 @@ class Notifications:
     def _ended(self, observation: Observation, verdict: Verdict) -> None:
         snapshot, on = observation.snapshot, self.rules()
         adapter = KINDS.get(snapshot.kind)
-        kind, name = (adapter.title, adapter.name(snapshot)) if adapter else (snapshot.kind, "")
+        kind, name = (
+            (adapter.title, adapter.name(snapshot)) if adapter else (kind_words(snapshot.kind), snapshot.strategy)
+        )
         run = kind if name in ("", kind) else f"{kind} {name}"
         word = verdict.word.lower()
         if verdict.state not in _GOOD:

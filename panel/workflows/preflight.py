@@ -125,6 +125,7 @@ async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
         for found, inside in zip(ranges, counts, strict=True)
     ]
     lines += worker_lines(sources.monitor.worker_list, "training", time.time())
+    lines += queue_lines(sources.storage, "training")
     return Preflight("training", ask, name, lines=tuple(lines))
 
 
@@ -199,9 +200,19 @@ def worker_lines(listed: WorkerList, kind: str, now: float) -> list[Line]:
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]
     last = listed.last_trainer() if kind == "training" else None
-    since = f" {last[0]} was listed last {ago(last[1], now)}." if last else ""
+    since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
     text = f"is registered with the backend.{since} The start waits in the queue for one."
     return [Line(RED, f"No {kind} worker", text, waits=True)]
+
+
+def queue_lines(storage: Storage, kind: str) -> list[Line]:
+    """What waits in the queue for the same: a start now would take its turn."""
+    before = sum(entry.waiting and not entry.held for entry in storage.queue.open(kind))
+    if not before:
+        return []
+    one = KINDS[kind].title.lower()
+    text = f"has {before} {one if before == 1 else f'{one}s'} before this one. The start waits for its turn."
+    return [Line(AMBER, "The queue", text, waits=True)]
 
 
 def dates_of(given: dict[str, str]) -> Period:

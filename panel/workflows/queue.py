@@ -9,30 +9,28 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
 from panel.adapters import KINDS, NEEDS
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationEnded, OperationsListed, QueueChanged, StartsChanged, WorkersChanged
-from panel.domain.queueing import MAX_ENTRIES, due, free_workers, means_later
-from panel.domain.requests import Entry, EntryState, Start, StartState
+from panel.domain.queueing import MAX_ENTRIES, means_later
+from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.domain.verdict import State
 from panel.errors import CLIClientError, InvalidForm
-from panel.monitoring.poller import READ_TIMEOUT, Monitor
+from panel.monitoring.poller import Monitor
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
+from panel.workflows.capacity import Capacity
 from panel.workflows.commands import Commands
 from panel.workflows.starting import StartWorkflow, new_key
 
 ROUND = 1.0  # seconds between looks while anything waits or runs
 IDLE_ROUND = 5.0  # … while nothing does: a command line may have added something
 DECIDED_WITHIN = 3.0  # seconds that a submit waits to learn whether its start begins at once
-WORKERS_EVERY = 3.0  # seconds between questions about the workers while something waits for one that may be free
 REFUSED_PAUSE = 5.0  # seconds after a refusal that means "later"
-
-_ALONE = tuple(kind for kind, need in NEEDS.items() if need.alone)
 
 T = TypeVar("T")
 
@@ -63,24 +61,39 @@ class Queue:
         self._store = store
         self._starting = starting
         self._relay = relay
+        self._capacity = Capacity(ktrdr, store, relay)
         self._commands = commands
         self._turn = turn
         self._events = events
         self._due = asyncio.Event()
         self._news = asyncio.Event()  # set, and replaced, whenever an entry's fate may have been decided
+        self._adding: set[str] = set()  # keys that are being written
+        self._shown: list[tuple[str, str, bool]] = []  # what waited or ran when the pages were told last
         self._not_before: dict[str, float] = {}  # kind -> monotonic: the backend has just said "later"
-        self._asked_at = -WORKERS_EVERY  # when the workers were asked for here, monotonic
         events.subscribe(StartsChanged, lambda _: self.wake())
         events.subscribe(OperationsListed, lambda _: self._notify())
         events.subscribe(OperationEnded, lambda _: self._due.set())
         events.subscribe(WorkersChanged, lambda _: self._due.set())
 
     async def add(self, kind: str, key: str, form: Mapping[str, str], by_whom: str = "the panel") -> Entry:
-        """Queue a start, once for each key. Raises QueueFull."""
-        entry = await self._write(lambda store: store.queue.add(key, kind, dict(form), by_whom))
-        if entry is None:
+        """Queue one start. Raises QueueFull."""
+        return (await self.enqueue([Request(key, kind, dict(form))], by_whom))[0]
+
+    async def enqueue(self, requests: Sequence[Request], by_whom: str) -> list[Entry]:
+        """Queue starts, in this order, each once for its key; all of them, or, raising QueueFull, none."""
+        keys = [request.key for request in requests]
+        self._adding.update(keys)
+        try:
+            entries = await self._write(lambda store: store.queue.add(requests, by_whom))
+        finally:
+            self._adding.difference_update(keys)  # what was added is on disk
+        if entries is None:
             raise QueueFull
-        return entry
+        return entries
+
+    def knows(self, key: str) -> bool:
+        """Whether this key was queued, also when that is not on disk yet."""
+        return key in self._adding or self.entry(key) is not None
 
     def entry(self, key: str) -> Entry | None:
         return self._store.queue.entry(key)
@@ -118,9 +131,9 @@ class Queue:
         """Keep a waiting entry back, or let it go again."""
         await self._write(lambda store: store.queue.hold(key, held))
 
-    async def move(self, key: str, where: str) -> None:
-        """A waiting entry "up" or "down" by one, or to the "top"."""
-        await self._write(lambda store: store.queue.move(key, where))
+    async def move(self, key: str, where: str, once: str = "") -> None:
+        """A waiting entry "up" or "down" by one, or to the "top". `once`: of several calls with it one moves."""
+        await self._write(lambda store: store.queue.move(key, where, once))
 
     async def run(self) -> None:
         """Until cancelled. What was waiting when the panel stopped goes on."""
@@ -142,13 +155,8 @@ class Queue:
         self._notify()
         self._events.publish(QueueChanged())
 
-    def others(self) -> list[str]:
-        """Ids of data loads that run now, whoever started them."""
-        return [each.snapshot.id for each in self._relay.running() if each.snapshot.kind in _ALONE]
-
     def _may_start(self, entry: Entry) -> bool:
-        due_now = due(self.open(), NEEDS, free_places(self._store, self._relay), _ALONE if self.others() else ())
-        return any(each.key == entry.key for each in due_now)
+        return any(each.key == entry.key for each in self._capacity.due(self.open()))
 
     def _notify(self) -> None:
         self._news.set()
@@ -172,7 +180,13 @@ class Queue:
                 else:
                     owner, found = start.owner, start.operation_id
                     await self._write(lambda store, owner=owner, found=found: store.queue.mark_withdrawn(owner, found))  # type: ignore[misc]
-        for entry in self.open():
+        entries = self.open()
+        shown = [(each.key, str(each.state), each.held) for each in entries]
+        if shown != self._shown:  # also by a command line, which tells nobody
+            self._shown = shown
+            self._notify()
+            self._events.publish(QueueChanged())
+        for entry in entries:
             if not entry.waiting:
                 await self._follow(entry)
         waiting = [entry for entry in self.open() if entry.waiting and not entry.held]
@@ -182,10 +196,9 @@ class Queue:
         for each in self._relay.running():
             if each.snapshot.kind in kinds:
                 self._relay.wake(each.snapshot.id)  # something waits for its end
-        await self._ask_for_workers(kinds)
-        blocked = _ALONE if self.others() or self._in_doubt() else ()
+        await self._capacity.ask_for_workers(kinds)
         now = time.monotonic()
-        for entry in due(self.open(), NEEDS, free_places(self._store, self._relay), blocked):
+        for entry in self._capacity.due(self.open(), in_doubt=True):
             if self._not_before.get(entry.kind, now) > now:
                 continue
             if NEEDS[entry.kind].alone:
@@ -193,36 +206,10 @@ class Queue:
             else:
                 await self._start(entry)
 
-    async def _ask_for_workers(self, kinds: set[str]) -> None:
-        """Discovery lists the workers every ten seconds. While one may be free and something waits for it, they are
-        asked for sooner."""
-        listed, now = self._relay.worker_list, time.monotonic()
-        running = [each.snapshot.kind for each in self._relay.running()]
-        for kind in kinds:
-            worker = NEEDS[kind].worker
-            there = sum(each.does(worker) for each in listed.workers) if worker else 0
-            if (
-                there > running.count(kind)
-                and now - self._asked_at >= WORKERS_EVERY
-                and not free_places(self._store, self._relay)[kind]
-            ):
-                self._asked_at = now
-                self._relay.heard_of_workers(await self._ktrdr.workers(READ_TIMEOUT))
-
     async def _start_alone(self, entry: Entry) -> None:
         with self._turn.taken() as ours:  # a command line may be about to start one
-            if ours and not self._in_doubt() and not await self._started_elsewhere():
+            if ours and not self._capacity.load_in_doubt() and not await self._capacity.load_elsewhere():
                 await self._start(entry)
-
-    def _in_doubt(self) -> bool:
-        """Whether a load may be about to begin, also one that a command line sent or that was removed."""
-        return bool(self._store.possibly_running_loads(time.time()))
-
-    async def _started_elsewhere(self) -> bool:
-        """The backend itself is asked before a start: another tool may have begun a load just now."""
-        for load in await self._ktrdr.active_loads():
-            await self._relay.look(load.id)
-        return bool(self.others())
 
     async def _start(self, entry: Entry) -> None:
         try:
@@ -270,7 +257,7 @@ class Queue:
         if observation is None:
             await self._settle(entry, EntryState.FAILED, "The backend no longer knows this operation.")
         elif not (verdict := self._relay.verdict(observation)).live:
-            good = verdict.state is State.COMPLETED
+            good = verdict.state is State.COMPLETED or bool(observation.gaps_left)  # its bars came
             ended = EntryState.DONE if good else EntryState.FAILED
             await self._settle(entry, ended, "" if good else verdict.headline)
 
@@ -283,13 +270,3 @@ class Queue:
             except CLIClientError as exc:
                 if exc.status_code != 400 and not exc.unknown:
                     raise
-
-
-def free_places(store: Storage, monitor: Monitor) -> dict[str, int]:
-    """Kind -> how many more of it may start now, for each kind that needs a worker."""
-    listed, now = monitor.worker_list, time.time()
-    return {
-        kind: free_workers(listed, need.worker, store.sent_since(kind, listed.heard_at or now), now)
-        for kind, need in NEEDS.items()
-        if need.worker
-    }

@@ -8,6 +8,7 @@ the run before it. So it is offered when everything speaks for it, and looked at
 import asyncio
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +57,10 @@ def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint |
         return "The workers are not known yet."
     if not _trainers(worker_list):
         return "No training worker is registered with the backend."
+    if worker_list.working_on(observation.snapshot.id):
+        return "A worker still works on it, although it was ended."
+    if worker_list.heard_at <= (observation.snapshot.completed_at or observation.changed_at):
+        return "The workers were not listed since its end: one may still work on it."
     return ""
 
 
@@ -122,6 +127,8 @@ class ResumeWorkflow:
             observation.snapshot.id,
             (observation.snapshot.completed_at, await self.look(observation.snapshot.id)),
         )
+        with suppress(CLIClientError):  # who still works on it is listed every ten seconds otherwise
+            self._relay.heard_of_workers(await self._ktrdr.workers(LOOK_TIMEOUT))
         self._events.publish(CheckpointChecked(observation))
 
     async def look(self, operation_id: str) -> Checkpoint | None:
@@ -167,7 +174,8 @@ class ResumeWorkflow:
         the worker busy for some seconds, and would refuse."""
         end = time.monotonic() + BUSY
         while True:
-            worker_list = WorkerList().heard(await self._ktrdr.workers(LOOK_TIMEOUT), time.time())
+            self._relay.heard_of_workers(await self._ktrdr.workers(LOOK_TIMEOUT))
+            worker_list = self._relay.worker_list
             trainers = _trainers(worker_list)
             if not trainers:
                 return "No training worker is registered with the backend."

@@ -79,6 +79,10 @@ class StartWorkflow:
         task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
 
+    def knows(self, key: str) -> bool:
+        """Whether this key was submitted, also when its intent is not on disk yet."""
+        return key in self._under_way or self._store.start(key) is not None
+
     async def prepare(self) -> None:
         with suppress(CLIClientError):  # then the start takes a little longer
             await self._ktrdr.prepare()

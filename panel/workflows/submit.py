@@ -8,7 +8,7 @@ from panel.adapters import KINDS, Kind
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY
 from panel.domain.observation import Observation
-from panel.domain.requests import Entry, EntryState, Start, StartState
+from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
 from panel.workflows.backtest_preflight import completed, known_models
@@ -119,8 +119,10 @@ class SubmitWorkflow:
             asks = _would_fail if which == INSIST else _would_replace
             if why := await asks(self._sources, values):
                 return NeedsConfirmation(which, why)
-        if self._queue is not None and (wait or adapter.need.alone):
-            return await self._enqueue(self._queue, kind, values, key, actor, repeatable=repeatable)
+        queue = self._queue
+        # A form may be sent twice, once to start and once to wait: its key has only one way to go.
+        if queue is not None and not self._starts.knows(key) and (wait or adapter.need.alone or queue.knows(key)):
+            return await self._enqueue(queue, kind, values, key, actor, repeatable=repeatable)
         return result_of(await self._starts.submit(key, made, values, actor))
 
     async def _enqueue(
@@ -133,7 +135,8 @@ class SubmitWorkflow:
         ):
             key = new_key()
         try:
-            entry = await queue.decided(await queue.add(kind, key, values, actor))
+            (entry,) = await queue.enqueue([Request(key, kind, values)], actor)
+            entry = await queue.decided(entry)
         except QueueFull as exc:
             return NotSent(exc.message)
         if entry.state is EntryState.REFUSED:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from panel.adapters import KINDS
 from panel.cli.main import _as_typed, main
+from panel.domain.strategies import Strategy
 from panel.errors import InvalidForm
 from panel.views.operation import commands
 
@@ -90,7 +91,8 @@ def test_our_own_command_line_reads_back_as_the_same_start(given):
                 "end_date": "2025-06-30",
                 "model_path": "models/a b/1h_v4",
             },
-            "ktrdr backtest swing --start 2024-01-01 --end 2025-06-30 --model-path 'models/a b/1h_v4'",
+            "ktrdr backtest swing --start 2024-01-01 --end 2025-06-30 --model-path 'models/a b/1h_v4'"
+            " --capital 100000 --commission 0.001 --slippage 0.0005",
         ),
         (
             "backtesting",
@@ -110,6 +112,15 @@ def test_our_own_command_line_reads_back_as_the_same_start(given):
 )
 def test_ktrdrs_own_command_line(kind, form, line):
     assert commands(KINDS[kind].from_form(form), "")[1] == line
+
+
+def test_ktrdrs_backtest_says_symbol_and_timeframe_only_where_they_are_the_strategys_own():
+    form = {"strategy_name": "swing", "start_date": "2024-01-01", "end_date": "2025-06-30", "model_path": "models/m"}
+    made = KINDS["backtesting"].from_form(form | {"symbol": "EURUSD", "timeframe": "1h"})
+    own = Strategy("swing", symbols=("EURUSD", "GBPUSD"), timeframes=("1h",))
+    assert commands(made, "", own)[1].startswith("ktrdr backtest swing --start 2024-01-01")
+    assert len(commands(made, "")) == 1, "whose own they are is not known"
+    assert len(commands(made, "", Strategy("swing", symbols=("GBPUSD",), timeframes=("1h",)))) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from panel.adapters import (
+    KINDS,
     BacktestingOperationAdapter,
     DataLoadOperationAdapter,
     DummyOperationAdapter,
@@ -14,6 +15,8 @@ from panel.adapters import (
     OperationAdapter,
     TrainingOperationAdapter,
 )
+from panel.backend.entities import snapshot_of
+from tests.support.scripted import operation
 
 pytestmark = pytest.mark.anyio
 
@@ -116,3 +119,15 @@ def test_arguments_by_position_mean_what_they_mean_to_ktrdrs_client():
 def test_a_backtests_costs_have_the_backends_defaults():
     made = BacktestingOperationAdapter("s", start_date="2024-01-01", end_date="2024-02-01")
     assert (made.commission, made.slippage, made.initial_capital) == (0.001, 0.0005, 100_000.0)
+
+
+def test_a_recall_that_is_the_accuracy_under_another_name_is_left_out():
+    """KTRDR averages it over all answers."""
+    test = {"test_accuracy": 0.503, "test_loss": 0.775, "precision": 0.739, "recall": 0.50300001, "f1_score": 0.51}
+    read = snapshot_of(operation("op_a", status="completed", result_summary={"test_metrics": test}), 0.0)
+    shown = {figure.label: figure.note for figure in KINDS["training"].figures(read)}
+    assert "Recall" not in shown and shown["Precision"] == "average over all answers, Hold included"
+    own = test | {"baseline_accuracy": 0.4, "recall": 0.503}  # the embedded backend's, alike by chance
+    read = snapshot_of(operation("op_a", status="completed", result_summary={"test_metrics": own}), 0.0)
+    shown = {figure.label: figure.note for figure in KINDS["training"].figures(read)}
+    assert shown["Recall"] and shown["Precision"] == "of its signals, how many were right"

@@ -71,6 +71,7 @@ def test_a_backtest_by_months_by_return_and_beside_holding():
     assert monthly.sentence == "2 of 3 months made money, 2 were better than buying and holding. In %."
     assert monthly.rows[0][0] == "2024" and monthly.rows[0][11:] == ("+10.0", "-5.0", "+4.5")
     assert monthly.rows[1][:3] == ("2025", "+2.0", "")
+    assert monthly.tones[0][10:] == (3, -2, 0) and monthly.tones[1][:2] == (1, 0)
     by_return = found["Trades by return"]
     assert by_return.rows == (("-1 to 0 %", "4"), ("0 to +1 %", "8")) and by_return.bars == (0.5, 1.0)
     assert by_return.sentence == "Trades by their return after costs; the best made 120.50, the worst lost 80.00."

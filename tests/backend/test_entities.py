@@ -121,3 +121,24 @@ def test_hostile_fields_never_break_a_reading(fields):
 def test_a_number_is_finite_or_nothing(value):
     found = number(value)
     assert found is None or found == float(value)
+
+
+@pytest.mark.parametrize(
+    ("step", "done", "counted", "share"),
+    [
+        ("Epoch 712/3000 · Batch 30/68", 64, 711, 23.7),  # 647 were done before it was resumed
+        ("Epoch 686/3000", 0, 686, 22.87),
+        ("Epoch 57/300 · Batch 3/9", 169, 3, 56.3),  # a count that runs ahead: the history counts
+    ],
+)
+def test_epochs_of_a_resumed_training_go_on_from_its_checkpoint(step, done, counted, share):
+    total = int(step.partition("/")[2].split()[0])
+    progress = {"percentage": 100.0 * done / total, "current_step": step, "steps_completed": done, "steps_total": total}
+    read = snapshot_of(operation("op_a", progress=progress, metrics={"epochs": corrupt(3)}), 0.0)
+    assert read.steps_completed == counted and read.percentage == pytest.approx(share, abs=0.05)
+
+
+def test_a_training_is_named_by_its_model_when_its_strategy_is_not_told():
+    told = {"model_path": "models/agent_rsi/1h_v3", "test_metrics": {"test_accuracy": 0.5}}
+    metadata = {"parameters": {"strategy_yaml": "# ======= V3 STRATEGY ====="}}
+    assert snapshot_of(operation("op_a", result_summary=told, metadata=metadata), 0.0).strategy == "agent_rsi"

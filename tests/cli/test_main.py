@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.embedded.conftest import STRATEGY
+from tests.support.bars import hours, without
 from tests.support.command_line import environment, run
 from tests.support.panels import COMMAND, free_port, panel, stream
 from tests.support.scripted import RESULT, operation, percent, stamp
@@ -82,6 +83,21 @@ def test_a_load_that_brought_nothing_although_bars_were_missing_exits_1(tmp_path
     done = run(tmp_path, "load", "EURUSD", "1h", backend=address)
     assert done.returncode == 1 and "finished with problems" in done.stdout
     assert "not one bar came although bars were missing" in done.stdout and "Missing stretches loaded" in done.stdout
+
+
+def test_a_load_that_left_gaps_exits_1(tmp_path, address, backend):
+    """The backend calls it completed and does not say which segments failed; the stored bars do."""
+
+    def answer(request):
+        backend.bars["EURUSD", "1h"] = without(hours(30), 70, 20)
+        result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 2000}
+        backend.operations["op_l"] = operation("op_l", "data_load", "completed", result_summary=result)
+        return 200, {"success": True, "operation_id": "op_l", "status": "started"}
+
+    backend.answers["POST /data/acquire/download"] = answer
+    done = run(tmp_path, "load", "EURUSD", "1h", "--mode", "full", backend=address)
+    assert done.returncode == 1 and "finished with problems" in done.stdout
+    assert "2,000 bars came, but 1 gap is still missing." in " ".join(done.stdout.split())
 
 
 def test_a_load_waits_for_those_before_it(tmp_path, address, backend):

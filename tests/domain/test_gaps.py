@@ -2,7 +2,7 @@
 
 import pytest
 
-from panel.domain.gaps import DAY, HOUR, LENGTHS, gaps
+from panel.domain.gaps import DAY, HOUR, LENGTHS, Gap, gaps, left_by
 from panel.views.charts import thin
 from tests.support.bars import hours, without
 
@@ -53,3 +53,11 @@ def test_thinned_candles_keep_the_highest_the_lowest_and_all_volume():
     assert drawn[0] == [0.0, 1.0, 5.0, 0.5, 4.5, 4.0]
     assert max(candle[2] for candle in drawn) == candles[-1][2] and sum(candle[5] for candle in drawn) == 1000
     assert thin(candles, 1000) == (candles, 1) and thin([], 10) == ([], 1)
+
+
+@pytest.mark.parametrize(("reached", "left"), [(16, 2), (27, 1), (29, 1), (None, 1)])
+def test_bars_that_end_before_the_period_of_their_load_are_one_more_gap(reached, left):
+    """A weekend and a holiday at its end are none."""
+    load = {"mode": "full", "start_date": "2024-01-01", "end_date": "2024-01-31"}
+    found = [Gap(START + 5 * DAY, START + 9 * DAY), Gap(START + 50 * DAY, START + 60 * DAY)]
+    assert left_by(load, None, found, None if reached is None else START + reached * DAY) == left

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from panel.backend.entities import model_of, snapshot_of
-from panel.domain.models import Model, gathered
+from panel.domain.models import Model, gathered, with_makers
+from panel.domain.observation import observed
 from panel.domain.values import moment
 from tests.support.bars import hours
 from tests.support.pages import KEY, words
@@ -165,3 +166,29 @@ def test_the_form_as_a_command_line_has_the_model_that_would_be_sent(here, backe
         here.post("/start/backtesting/command", form | {"other_model": "models/x/1h_v1", "strategy_name": "x"}).text
     )
     assert "backtest x" in said and "--model models/x/1h_v1" in said
+
+
+def unnamed(at: str, **more: object) -> Model:
+    """As KTRDR lists a model: neither id nor path, and 0.0 for every accuracy."""
+    told = {"model_id": "", "symbol": "EURUSD", "timeframe": "1h", "created_at": at, "test_accuracy": 0.0}
+    found = model_of(told | more)
+    assert found is not None
+    return found
+
+
+def test_a_model_without_a_path_was_made_by_the_training_that_ended_when_it_appeared():
+    made = [
+        observed(None, snapshot_of(trained(TRAINED | {"model_path": f"models/swing/{name}"}, name) | ended, 0.0))
+        for name, ended in (
+            ("op_a", {"completed_at": "2026-11-20T10:00:00Z"}),
+            ("op_b", {"completed_at": "2026-11-20T10:00:40Z"}),
+        )
+    ]
+    listed = [unnamed("2026-11-20T10:00:39"), unnamed("2026-11-20T10:00:01"), unnamed("2026-11-20T12:00:00")]
+    listed.append(unnamed("2026-11-20T10:00:00", symbol="GBPUSD"))
+    found = with_makers(listed, made)
+    assert [maker and maker.snapshot.id for _, maker in found] == ["op_b", "op_a", None, None]
+    assert [model.path for model, _ in found] == ["models/swing/op_b", "models/swing/op_a", "", ""]
+    assert [model.accuracy for model, _ in found] == [0.872, 0.872, None, None], "unknown is not 0.0 %"
+    named = unnamed("2026-11-20T12:00:00", model_path="/app/models/swing/op_a")
+    assert with_makers([named], made)[0][1] is made[0], "its path says more than its time"

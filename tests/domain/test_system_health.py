@@ -72,6 +72,15 @@ def test_workers(workers, state, text):
         assert link.at == pytest.approx(NOW - 40, abs=1) and link.last
 
 
+def test_a_worker_that_was_silent_and_then_dropped_is_missed_since_its_last_answer():
+    """One that answered until the backend was restarted comes back by itself."""
+    for status, state in (("temporarily_unavailable", "failed"), ("available", "problems")):
+        listed = WorkerList().heard(worker_list(worker("w1", status, heard=300)).workers, NOW - 5).heard((), NOW)
+        link = links(near=listed)["workers"]
+        assert (link.word, link.state, link.last) == ("No training worker", state, True) and "w1" in link.text
+        assert link.at == pytest.approx(NOW - 300 if state == "failed" else NOW - 5, abs=1)
+
+
 def test_workers_not_listed_for_long_are_not_known():
     assert links(near=worker_list(worker("w1"), at=NOW - 90))["workers"].word == "Not known now"
 

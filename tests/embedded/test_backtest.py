@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from panel.embedded import EmbeddedBackend, market
-from panel.embedded.backtest import Costs, backtest, decide, saved, trade
+from panel.embedded.account import Costs, trade
+from panel.embedded.backtest import backtest, decide, saved
 from panel.embedded.job import Failed, Job, Stopped
 from panel.embedded.performance import POINTS, curve, metrics
 from panel.embedded.strategy import read
@@ -74,7 +75,7 @@ def test_costs_are_paid_with_every_fill():
     assert trades[0].commission == pytest.approx(5.5) and trades[0].slippage == pytest.approx(2.75)
     assert trades[0].gain == pytest.approx(50 - 8.25)
     assert trades[1].quantity == pytest.approx(-0.25 * (1000 + 50 - 8.25) / 120)
-    # bt keeps the account, the list keeps the trades: they agree to the last cent.
+    # The account and the list of trades count the costs each for itself: they agree to the last cent.
     assert equity.iloc[-1] - 1000 == pytest.approx(sum(t.gain for t in trades))
     assert run(Costs(0.01, 0))[0].iloc[-1] < run(Costs())[0].iloc[-1] > run(Costs(0, 0.005))[0].iloc[-1]
 

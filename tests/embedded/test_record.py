@@ -1,6 +1,7 @@
 """What a backtest keeps beside its result: its trades explain the account, and the bars what the model saw."""
 
 import json
+import os
 import secrets
 import zipfile
 from pathlib import Path
@@ -9,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from panel.embedded import record
-from panel.embedded.backtest import Costs, backtest, trade
+from panel.embedded import EmbeddedBackend, record
+from panel.embedded.account import Costs, trade
+from panel.embedded.backtest import backtest
 from panel.embedded.performance import distribution, exposure, monthly
 from tests.embedded.conftest import job, seed
 
@@ -101,3 +103,17 @@ def test_exposure_months_and_returns_by_hand():
     assert january["return"] == pytest.approx(0.05) and february["return"] == pytest.approx(equity.iloc[-1] / 1050 - 1)
     assert distribution(trades) == [{"from": 0.2, "to": 0.205, "count": 1}, *distribution(trades)[1:]]
     assert distribution([]) == []
+
+
+def test_records_are_kept_as_long_as_their_runs(tmp_path):
+    """Counted from the newest: a start with a clock that is years ahead deletes none."""
+    folder = tmp_path / "backtests"
+    folder.mkdir()
+    for days in (0, 29, 31, 400):
+        (folder / f"op_{days}.npz").touch()
+        os.utime(folder / f"op_{days}.npz", (2e9 - days * 86_400,) * 2)
+    kept = lambda: sorted(each.stem for each in folder.iterdir())  # noqa: E731
+    EmbeddedBackend(tmp_path, keep_days=0)._backend.open()
+    assert len(kept()) == 4
+    EmbeddedBackend(tmp_path, keep_days=30)._backend.open()
+    assert kept() == ["op_0", "op_29"]

@@ -27,7 +27,7 @@ FILES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 IMAGES = ROOT / "docs" / "images"
 
 OF_COMPOSE = {"KTRDR_NETWORK"}  # read by compose.ktrdr.yaml alone
-ELSEWHERE = {"/api/v1", "/tmp", "/var/lib/ktrdr-panel"}  # paths of others: the backend's, a file system's
+ELSEWHERE = {"/api/v1", "/tmp", "/var/lib/ktrdr-panel", "/panel"}  # of others: the backend, a file system, a proxy
 
 documents = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 

@@ -58,6 +58,7 @@ def test_it_carries_all_that_the_panel_reads(wheel):
         files = [file for file in (ROOT / folder).rglob("*") if file.is_file()]
         wanted |= {f"panel/_assets/{file.relative_to(ROOT)}" for file in files}
     assert wanted | {"panel/py.typed"} <= names
+    assert any(name.endswith(".dist-info/sboms/sbom.cdx.json") for name in names)
     assert not any(name.startswith(("tests/", "bench/", "docs/")) for name in names)
 
 

@@ -1,5 +1,6 @@
 """Files of earlier versions are brought up to date; what cannot be read is refused and stays as it is."""
 
+import dataclasses
 import re
 import sqlite3
 from contextlib import closing
@@ -7,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from panel.backend.entities import snapshot_of
+from panel.domain.history import OperationQuery
 from panel.storage.schema import VERSION, migrate
 from panel.storage.store import Storage
+from tests.support.scripted import operation
 
 DUMP = Path(__file__).parent / "data" / "version_8.sql"
 
@@ -32,6 +36,9 @@ def test_a_file_of_version_8_keeps_everything(old):
     with closing(Storage(old)) as store:
         observation = store.memory.recall("op_a")
         assert observation is not None and len(observation.snapshot.epochs) == 2
+        found = store.memory.find(OperationQuery(kind="training", search="swing eurusd", sort="test_accuracy"))
+        assert found == ([dataclasses.replace(observation, snapshot=found[0][0].snapshot)], 1), "it is listed"
+        assert store.memory.best_before(snapshot_of(operation("op_x"), 0.0), "test_accuracy") == (0.872, 1)
         assert len(store.memory.readings("op_a")) == len(store.memory.requests("op_a")) == 1
         assert store.paces.promised("op_a") and store.rows()[0][0].symbol == "EURUSD"
         assert [load.state for load in store.queue.open("data_load")] == ["unconfirmed", "waiting"]

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from panel.backend.entities import snapshot_of
+from panel.domain.requests import Request
 from panel.domain.verdict import Cancel, Observation, judge
 from panel.storage.store import Storage
 from tests.support.scripted import RESULT, corrupt, epochs, operation
@@ -34,12 +35,14 @@ def test_an_operation_comes_back_as_it_was(path):
 
 
 def test_the_800_kilobytes_do_not_go_in(path):
+    Storage(path).close()
+    empty = sum(file.stat().st_size for file in path.parent.iterdir())
     store = Storage(path)
     for done in range(1, 101):
         history = {"epochs": [epochs(done)]}
         keep(store, Observation(snapshot_of(operation("op_a", metrics=history), 1000.0 + done), 1000.0 + done))
     store.close()
-    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 300_000
+    assert sum(file.stat().st_size for file in path.parent.iterdir()) - empty < 100_000
 
 
 def test_recent_and_unfinished(path):
@@ -96,7 +99,7 @@ def test_what_is_known_of_a_start_is_not_unlearned(path):
 
 def test_a_load_that_was_removed_cannot_be_started(path):
     store = Storage(path)
-    store.queue.add("k" * 20, "data_load", {"symbol": "EURUSD"})
+    store.queue.add([Request("k" * 20, "data_load", {"symbol": "EURUSD"})])
     assert store.queue.settle("k" * 20, "cancelled")
     assert not store.queue.begin("k" * 20) and not store.queue.settle("k" * 20, "starting")
     load = store.queue.entry("k" * 20)
@@ -117,7 +120,7 @@ def waiting(store: Storage) -> list[str]:
 def test_the_queue_keeps_its_order_and_can_be_given_another(path):
     store = Storage(path)
     for key in "abcd":
-        store.queue.add(key, "training", {})
+        store.queue.add([Request(key, "training", {})])
     assert waiting(store) == ["a", "b", "c", "d"]
     store.queue.move("c", "up")
     assert waiting(store) == ["a", "c", "b", "d"]
@@ -131,12 +134,31 @@ def test_the_queue_keeps_its_order_and_can_be_given_another(path):
     store.queue.begin("a")
     store.queue.move("d", "up")  # what runs is not passed
     assert waiting(store) == ["a", "d", "c", "b"]
-    assert store.queue.add("e", "training", {}) and waiting(store)[-1] == "e"
+    assert store.queue.add([Request("e", "training", {})]) and waiting(store)[-1] == "e"
+
+
+def test_a_request_that_is_repeated_moves_once(path):
+    store = Storage(path)
+    store.queue.add([Request(key, "training", {}) for key in "abc"])
+    for _ in range(2):
+        store.queue.move("c", "up", "request")
+    assert waiting(store) == ["a", "c", "b"]
+    store.queue.move("c", "up", "another")
+    assert waiting(store) == ["c", "a", "b"]
+
+
+def test_many_are_queued_in_order_or_none(path, monkeypatch):
+    monkeypatch.setattr("panel.storage.queue.MAX_ENTRIES", 3)
+    store = Storage(path)
+    store.queue.add([Request(key, "training", {}) for key in "ab"])
+    assert store.queue.add([Request(key, "training", {}) for key in "cd"]) is None and waiting(store) == ["a", "b"]
+    again = store.queue.add([Request(key, "training", {}) for key in "cb"])
+    assert again is not None and [entry.key for entry in again] == ["c", "b"] and waiting(store) == ["a", "b", "c"]
 
 
 def test_what_is_held_cannot_be_started(path):
     store = Storage(path)
-    store.queue.add("a", "training", {})
+    store.queue.add([Request("a", "training", {})])
     store.queue.hold("a", True)
     assert not store.queue.begin("a")
     store.queue.hold("a", False)
@@ -146,8 +168,11 @@ def test_what_is_held_cannot_be_started(path):
 def test_a_full_queue_takes_nothing_more_and_forgets_nothing(path, monkeypatch):
     monkeypatch.setattr("panel.storage.queue.MAX_ENTRIES", 3)
     store = Storage(path)
-    assert all(store.queue.add(key, "training", {}) for key in "abc") and store.queue.add("d", "training", {}) is None
-    assert store.queue.add("a", "training", {}) is not None, "it is there already"
+    assert (
+        all(store.queue.add([Request(key, "training", {})]) for key in "abc")
+        and store.queue.add([Request("d", "training", {})]) is None
+    )
+    assert store.queue.add([Request("a", "training", {})]) is not None, "it is there already"
     assert store.queue.add_plan("p", {}, [{"symbol": "EURUSD"}], "") is None and store.queue.plan("p") is None
     store.queue.settle("b", "done")
-    assert store.queue.add("d", "training", {}) is not None and waiting(store) == ["a", "c", "d"]
+    assert store.queue.add([Request("d", "training", {})]) is not None and waiting(store) == ["a", "c", "d"]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -181,12 +182,16 @@ def stream(panel: Panel, page: str, timeout: float = 60) -> Iterator[Stream]:
 class RawReader:
     """A stream's socket itself, which may take nothing, or go away without a word."""
 
-    def __init__(self, panel: Panel, page: str, *, room: int = 0, head: str = "") -> None:
+    def __init__(
+        self, panel: Panel, page: str, *, room: int = 0, head: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.end = socket.socket()
         self.end.settimeout(20)
         if room:
             self.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         self.end.connect(("127.0.0.1", panel.settings.port))
+        if tls:
+            self.end = tls.wrap_socket(self.end, server_hostname="localhost")
         request = f"GET /stream/{page} HTTP/1.1\r\nHost: 127.0.0.1:{panel.settings.port}\r\n{head}\r\n"
         self.end.sendall(request.encode())
         self.got = b""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -55,6 +56,13 @@ def until(here: Inside, reached) -> None:
                 await asyncio.sleep(0.02)
 
     here.runner.run(wait())
+
+
+def to_the_end(chunks: Iterator[bytes]) -> None:
+    """A stream that goes on has its heartbeats."""
+    end = time.monotonic() + 20
+    for _ in chunks:
+        assert time.monotonic() < end
 
 
 # Users
@@ -200,8 +208,7 @@ def test_streams_end_with_what_let_them_in(address, tmp_path):
             chunks = anybody.iter_raw()
             next(chunks)
             two_users(tmp_path)
-            for _ in chunks:
-                pass
+            to_the_end(chunks)
         ci = dict([a_token(tmp_path, "ci", Role.VIEWER)])
         cookie = f"ktrdr_panel_{here.settings.port}"
         entered = here.post("/login", {"user": "vic", "password": VIC})
@@ -217,8 +224,7 @@ def test_streams_end_with_what_let_them_in(address, tmp_path):
                 next(each)
             account_file(tmp_path).change(lambda known: known.remove_token("ci").remove_user("vic"))
             for each in streams:
-                for _ in each:
-                    pass
+                to_the_end(each)
         told = client.get(here.address + "/", headers=vic | {"accept": "text/html"})
         assert (told.status_code, told.headers["location"]) == (303, "/login")
 

@@ -114,16 +114,19 @@ def _older(page: str) -> str:
     return page.partition('rel="next"')[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
 
 
-def test_a_memory_that_cannot_be_written_holds_no_request_up(here):
-    anna = log_in(here, "anna", ANNA)
-    assert len(trail(here, anna)) == 1
-    with sqlite3.connect(panel_of(here.app).storage.path, isolation_level=None) as other:
-        other.execute("BEGIN IMMEDIATE")
-        answer = here.post("/strategies/none/delete", {}, anna)
-        (written,) = other.execute("SELECT count(*) FROM audit").fetchone()
-        assert (answer.status, written) == (409, 1), "answered, and not written yet"
-        other.execute("ROLLBACK")
-    assert [each["what"] for each in trail(here, anna)] == ["login", "strategy delete"]
+def test_a_memory_that_cannot_be_written_holds_no_request_up(address, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("panel.storage.store.WRITE_PATIENCE", 0.0)
+    two_users(tmp_path)
+    with inside(tmp_path, address) as here:
+        anna = log_in(here, "anna", ANNA)
+        assert len(trail(here, anna)) == 1
+        with sqlite3.connect(panel_of(here.app).storage.path, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert here.post("/strategies/none/delete", {}, anna).status == 409
+            while "the audit trail cannot be written now" not in caplog.text:
+                here.get("/healthz")  # the panel goes on
+            other.execute("ROLLBACK")
+        assert [each["what"] for each in trail(here, anna)] == ["login", "strategy delete"]
 
 
 def test_without_a_login_everybody_is_local(address, tmp_path):
@@ -132,3 +135,21 @@ def test_without_a_login_everybody_is_local(address, tmp_path):
         (only,) = [json.loads(line) for line in here.get("/api/audit").text.splitlines()]
         assert (only["who"], only["what"], only["outcome"]) == ("local", "cancel", "done")
         assert "local" in words(here.get("/audit").text)
+
+
+def test_many_runs_at_once_are_written_down_one_by_one(here, backend):
+    """Cancelled, each with its own outcome; the question before it is nothing that was done."""
+    backend.operations |= {name: operation(name) for name in ("op_a", "op_b")}
+    anna = log_in(here, "anna", ANNA)
+    for name in ("op_a", "op_b"):
+        here.get(f"/operations/{name}", anna)
+    chosen = "do=cancel&id=op_a&id=op_b&key=" + "b" * 22
+    headers = [("host", here.host), ("sec-fetch-site", "same-origin"), anna]
+    form = ("content-type", "application/x-www-form-urlencoded")
+    for body in (chosen, chosen + "&sure=1"):
+        answer = here.ask(
+            "POST", "/operations/bulk", [*headers, form, ("content-length", str(len(body)))], body.encode()
+        )
+        assert answer.status == 200
+    told = [(each["what"], each["subject"]) for each in trail(here, anna)[1:]]
+    assert sorted(told) == [("cancel", "op_a"), ("cancel", "op_b"), ("runs bulk", "cancel op_a, op_b")]

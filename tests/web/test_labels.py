@@ -2,20 +2,22 @@
 
 import csv
 import io
+import json
 import re
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.support.history import ended, seed
 from tests.support.inside import Answer, Inside, inside
-from tests.support.pages import KEY, words
+from tests.support.pages import KEY, until, words
 from tests.support.parts import panel_of
-from tests.support.scripted import RESULT, Backend, operation, percent
+from tests.support.scripted import RESULT, Backend, operation, percent, stamp
 
 HTMX = ("hx-request", "true")
 OTHER = "o" * 22
@@ -27,6 +29,17 @@ def backend() -> Backend:
     backend = Backend()
     backend.operations["op_live"] = operation("op_live", progress=percent(5, "Epoch 5/100"))
     return backend
+
+
+def free(kind: str) -> dict[str, Any]:
+    """A worker that does nothing, as the backend lists it."""
+    about = {"worker_id": f"{kind}-1", "worker_type": kind, "endpoint_url": "", "status": "available"}
+    return about | {
+        "current_operation_id": None,
+        "last_healthy_at": stamp(),
+        "health_check_failures": 0,
+        "metadata": {},
+    }
 
 
 @pytest.fixture
@@ -64,6 +77,14 @@ def test_a_name_stands_wherever_the_run_does(here):
     for path in ("/", "/operations", "/operations?q=best+tag:may", "/operations/compare?id=op_a&id=op_b"):
         assert "Best of May" in words(here.get(path).text), path
     assert shown(here, "?q=tag:ma") == []
+    [told] = json.loads(here.get("/api/operations?q=tag:may").text)["operations"]
+    assert (told["name"], told["tags"], told["starred"], told["archived"]) == (
+        "Best of May",
+        ["good", "may"],
+        False,
+        False,
+    )
+    assert json.loads(here.get("/api/operations/op_a").text)["note"] == "one\ntwo"
 
 
 def test_runs_that_differ_in_a_setting_say_so(here):
@@ -190,19 +211,27 @@ def test_tags_are_added_and_taken_off_many(here):
 
 
 def test_each_of_many_is_started_again_once_for_one_key(here, backend):
-    chosen = ["op_a", "op_d"]
+    backend.workers = [free("training")]
+    panel, chosen = panel_of(here.app), ["op_a", "op_d"]
+    here.runner.run(panel.discovery._ask(1))
     assert "Run again 2 runs?" in words(bulk(here, "again", chosen).text) and not backend.bodies
     for _ in range(2):
         told = words(bulk(here, "again", chosen, sure="1").text)
         assert "Run again: 2 of 2 done" in told and told.count("Started.") + told.count("Waits in the queue.") == 2
-    assert backend.hits["POST /trainings/start"] == 1
-    [body] = [body for hit, body in backend.bodies if hit == "POST /trainings/start"]
-    assert body["strategy_name"] == "swing" and body["symbols"] == ["EURUSD"]
+    starts = ("POST /trainings/start", "POST /data/acquire/download")
+    until(lambda: here.get("/queue").status == 200 and all(backend.hits[start] for start in starts))
+    assert [backend.hits[start] for start in starts] == [1, 1]
 
 
-def test_what_is_refused_for_one_holds_up_no_other(here, backend):
-    backend.answers["POST /trainings/start"] = (503, {"detail": "No workers available"})
-    told = words(bulk(here, "again", ["op_a", "op_d"], sure="1").text)
+def test_what_finds_no_free_worker_waits(here):
+    told = words(bulk(here, "again", ["op_b", "op_c"], sure="1").text)
+    assert "Run again: 2 of 2 done" in told and told.count("Waits in the queue.") == 2
+    assert [entry.form["strategy_name"] for entry in panel_of(here.app).storage.queue.open()] == ["swing", "trend"]
+
+
+def test_what_cannot_be_started_holds_up_no_other(here, backend):
+    backend.bars = {("AAPL", "1h"): [1.0]}  # nothing of what these want is stored
+    told = words(bulk(here, "again", ["op_b", "op_d"], sure="1").text)
     assert "Run again: 1 of 2 done" in told and "Not started." in told and "Open its form" in told
 
 

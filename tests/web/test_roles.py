@@ -9,7 +9,7 @@ from panel.adapters import KINDS
 from panel.app import ASSETS, create_app
 from panel.domain.audit import GROUPS
 from panel.settings import Settings
-from panel.web.auth.roles import TABLE, Needs, rule_of
+from panel.web.auth.roles import TABLE, Needs, Rule, compiled, rule_of
 from tests.support.accounts import ANNA, VIC, log_in, two_users
 from tests.support.inside import inside
 from tests.support.routes import asked, routes, templates
@@ -68,6 +68,10 @@ def test_the_audit_trail_can_be_filtered_by_every_row():
 
 
 def test_of_two_rows_the_stricter_one_counts():
+    rows = {"POST /a/{x}": Rule(Needs.OPERATOR), "POST /{x}/b": Rule(Needs.VIEWER)}
+    for order in (rows, dict(reversed(rows.items()))):
+        found = rule_of("POST", "/a/b", compiled(order))
+        assert found is not None and found[0].needs is Needs.OPERATOR
     found = rule_of("POST", "/start/training/look")
     assert found is not None and found[0].needs is Needs.VIEWER and found[1] == ("training",)
     found = rule_of("HEAD", "/audit")
@@ -118,8 +122,12 @@ def test_a_viewer_is_told_why_nothing_can_be_started(here, vic):
     assert "vic · viewer" in home and 'hx-post="/first"' not in home
 
 
+LEADS = re.compile(r"^/start/|^/batches/new|/(?:cancel|label|delete)$")  # pages that only ask for something
+
+
 class Actions(HTMLParser):
-    """What in a template asks for something that only an operator may do, without a mark that hides it from viewers."""
+    """What in a template asks for something that only an operator may do, without a mark that hides it from viewers; or
+    has the mark without need."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,10 +139,14 @@ class Actions(HTMLParser):
         hidden = "data-operator" in given or any(inside for _, inside in self.open)
         if tag in ("form", "details", "p", "span", "div"):
             self.open.append((tag, hidden))
+        classes = (given.get("class") or "").split()
+        if tag == "a" and {"button", "plain"} & set(classes) and LEADS.search(given.get("href") or "") and not hidden:
+            self.found.append(given["href"])
         action = given.get("hx-post") or (given.get("action") if given.get("method") == "post" else None)
-        if action and not hidden:
-            rule = rule_of("POST", re.sub(r"{{.*?}}", "x", re.sub(r"^{{ address }}", "/strategies/x", action)))
-            if rule is None or rule[0].needs is Needs.OPERATOR:
+        if action:
+            path = action.replace("{{ address }}", "/strategies/x").replace("{{ prefix }}", "/account")
+            rule = rule_of("POST", re.sub(r"{{.*?}}", "x", path))
+            if hidden is (rule is not None and rule[0].needs is not Needs.OPERATOR):
                 self.found.append(action)
 
     def handle_endtag(self, tag: str) -> None:
@@ -147,8 +159,8 @@ def test_every_button_for_operators_is_marked_as_such():
     """Streams send the same fragments to everybody, so the page's style sheet hides what carries `data-operator`."""
     served_by_role = {
         "kinds/start.html",  # the button itself is disabled
+        "batch-new.html",  # the button itself is marked
         "strategy-edit.html",  # the button itself is left out
-        "fragments/sessions.html",  # on the page of all sessions, which is for operators, and on one's own
     }
     unmarked = {}
     for file in (ASSETS / "templates").rglob("*.html"):

@@ -72,7 +72,7 @@ def test_without_a_training_worker_a_start_would_be_refused_and_that_is_red(quic
     until(lambda: "is free: w1 works on op_x." in words(here.post("/start/training/look", form).text))
     backend.workers = [worker("b1", kind="backtesting")]
     until(lambda: "No training worker is registered" in words(here.post("/start/training/look", form).text))
-    assert "w1 was listed last" in words(here.post("/start/training/look", form).text)
+    assert "w1 last answered" in words(here.post("/start/training/look", form).text)
     assert "No training worker" in words(here.get("/").text)
 
 

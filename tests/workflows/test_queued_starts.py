@@ -14,7 +14,7 @@ BUSY = {"error": "No training workers available", "worker_type": "training", "re
 @pytest.fixture(autouse=True)
 def quick_queue(monkeypatch):
     monkeypatch.setattr("panel.workflows.queue.ROUND", 0.1)
-    monkeypatch.setattr("panel.workflows.queue.WORKERS_EVERY", 0.1)
+    monkeypatch.setattr("panel.workflows.capacity.WORKERS_EVERY", 0.1)
     monkeypatch.setattr("panel.workflows.queue.REFUSED_PAUSE", 0.1)
     monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.1)
     monkeypatch.setattr("panel.storage.store.SETTLED", 0.3)  # the backend here is quick
@@ -114,6 +114,9 @@ def test_the_form_says_before_the_click_that_it_will_wait(here, backend):
     assert "The start waits in the queue." in words(told)
     button = told.partition('hx-target="#start-go"')[2]
     assert "Add to the queue" in button and 'name="wait" value="1"' in button
+    queued(here, "another-key-0123", "other")
+    told = words(here.post("/start/training/look", {"strategy_name": "swing"}, **{"hx-request": "true"}).text)
+    assert "The queue has 1 training before this one." in told
 
 
 def test_a_refusal_for_lack_of_a_worker_offers_to_wait(here, backend):
@@ -141,6 +144,7 @@ def test_over_the_api(here, backend):
     entries = here.get("/api/queue").json()["entries"]
     assert [each["form"]["strategy_name"] for each in entries] == list(names) and entries[1]["state"] == "waiting"
     third = entries[2]["key"]
+    assert acted(here, f"/api/queue/{third}/move", {"where": "up"}, key="move-it-1").status_code == 204
     assert acted(here, f"/api/queue/{third}/move", {"where": "up"}, key="move-it-1").status_code == 204
     assert acted(here, f"/api/queue/{third}/hold", None, key="hold-it-1").status_code == 204
     assert here.get("/api/queue").json()["entries"][1] | {"asked_at": ""} == entries[2] | {

@@ -103,3 +103,18 @@ async def test_a_button_that_keeps_its_key_tries_again_after_a_refusal(client, s
     assert [load.state for load in store.queue.open()] == ["waiting"]
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
+
+
+async def test_a_key_that_was_sent_to_start_and_to_wait_starts_once(client, store, backend):
+    _, queue = queue_of(client, store)
+    submit = SubmitWorkflow(starts_of(client, store), queue=queue)
+    form = {"strategy_name": "swing"}
+    both = [submit.submit("training", form, KEY, "", wait=wait) for wait in (False, True)]
+    first, second = await asyncio.gather(*both)
+    assert isinstance(first, submitted.Started) and second == first and store.queue.open() == []
+    other = "other-key-0123456789"
+    waits = asyncio.create_task(submit.submit("training", form, other, "", wait=True))
+    await asyncio.sleep(0)
+    assert isinstance(await submit.submit("training", form, other, ""), submitted.Queued)
+    assert isinstance(await waits, submitted.Queued)
+    assert store.start(other) is None and backend.hits["POST /trainings/start"] == 1

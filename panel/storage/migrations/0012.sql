@@ -16,3 +16,5 @@ CREATE INDEX queue_open ON queue (place) WHERE state IN ('waiting', 'starting', 
 CREATE INDEX queue_plan ON queue (plan) WHERE plan != '';
 CREATE INDEX starts_by_time ON starts (asked_at);
 DROP TABLE loads;
+
+CREATE TABLE queue_moves (key TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;  -- requests that have moved an entry

@@ -61,18 +61,13 @@ INSERT INTO measures (name) VALUES
     ('buy_and_hold_return_pct'), ('max_drawdown_pct'), ('sharpe_ratio'), ('total_trades'), ('win_rate'),
     ('profit_factor'), ('total_commission'), ('total_slippage'), ('rows_downloaded'), ('gaps_filled');
 INSERT INTO results (number, measure, value, facet)
-SELECT operations.number, measures.id, CAST(found.atom AS REAL), listing.facet FROM operations JOIN listing USING (number)
-JOIN json_tree(coalesce(json_extract(evidence, '$.snapshot.result'), 'null')) AS found ON found.type IN ('integer', 'real')
-JOIN measures ON measures.name = found.key
-WHERE found.path || '.' || found.key IN (
-    '$.test_metrics.test_accuracy', '$.test_metrics.baseline_accuracy', '$.test_metrics.test_loss',
-    '$.test_metrics.precision', '$.test_metrics.recall', '$.test_metrics.f1_score',
-    '$.training_metrics.best_val_accuracy', '$.training_metrics.epochs_trained', '$.training_metrics.training_time',
-    '$.model_info.parameters_count', '$.metrics.total_return_pct', '$.metrics.buy_and_hold_return_pct',
-    '$.metrics.max_drawdown_pct', '$.metrics.sharpe_ratio', '$.metrics.total_trades', '$.metrics.win_rate',
-    '$.metrics.profit_factor', '$.metrics.total_commission', '$.metrics.total_slippage', '$.rows_downloaded',
-    '$.gaps_filled'
-);
+SELECT number, measure, CAST(value AS REAL), facet FROM (
+    SELECT operations.number, measures.id AS measure, listing.facet,
+        json_extract(evidence, '$.snapshot.result.' || CASE
+            WHEN measures.id <= 6 THEN 'test_metrics.' WHEN measures.id <= 9 THEN 'training_metrics.'
+            WHEN measures.id = 10 THEN 'model_info.' WHEN measures.id <= 19 THEN 'metrics.' ELSE '' END || name) AS value
+    FROM operations JOIN listing USING (number) CROSS JOIN measures
+) WHERE typeof(value) IN ('integer', 'real');
 
 CREATE INDEX listing_created ON listing (created_at, facet);
 CREATE INDEX listing_ended ON listing (ended_at, facet);

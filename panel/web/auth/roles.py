@@ -3,6 +3,8 @@
 A viewer gets nothing that is not in the table, so a route that was forgotten is closed to viewers.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -63,6 +65,7 @@ TABLE: dict[str, Rule] = {
     "POST /start/{kind}/look": _SEES,
     "POST /start/{kind}/command": _SEES,
     "GET /starts/{key}": _SEES,
+    "GET /starts/{key}/fate": _SEES,
     "GET /plans/{key}": _SEES,
     "GET /operations/list.csv": _SEES,
     "GET /operations/{operation_id}/label": _SEES,
@@ -130,7 +133,7 @@ TABLE: dict[str, Rule] = {
     "POST /api/queue/{key}/release": _does("queue release"),
     "POST /queue/{key}/move": _does("queue move"),
     "POST /api/queue/{key}/move": _does("queue move"),
-    "POST /batches": _does("batch"),
+    "POST /batches": _does("batch start"),
     "POST /batches/{key}/stop": _does("batch stop"),
     "POST /batches/{key}/backtest": _does("batch backtest"),
     "POST /plans": _does("plan"),
@@ -160,16 +163,21 @@ OPEN_ROUTES = frozenset(
     for method, _, path in (row.partition(" ") for row, rule in TABLE.items() if rule.needs is Needs.NOTHING)
 )
 
-_PATTERNS = [
-    (method, compile_path(path)[0], rule)
-    for (method, _, path), rule in ((row.partition(" "), rule) for row, rule in TABLE.items())
-]
+Pattern = tuple[str, re.Pattern[str], Rule]  # method, path, rule
 
 
-def rule_of(method: str, path: str) -> tuple[Rule, tuple[str, ...]] | None:
+def compiled(table: Mapping[str, Rule]) -> list[Pattern]:
+    rows = ((row.partition(" "), rule) for row, rule in table.items())
+    return [(method, compile_path(path)[0], rule) for (method, _, path), rule in rows]
+
+
+_PATTERNS = compiled(TABLE)
+
+
+def rule_of(method: str, path: str, patterns: list[Pattern] = _PATTERNS) -> tuple[Rule, tuple[str, ...]] | None:
     """A request's row and what stands in its placeholders; of several the one that needs most, None without any."""
     method = "GET" if method == "HEAD" else method
     found = [
-        (rule, match.groups()) for of, pattern, rule in _PATTERNS if of == method and (match := pattern.match(path))
+        (rule, match.groups()) for of, pattern, rule in patterns if of == method and (match := pattern.match(path))
     ]
     return max(found, key=lambda each: each[0].needs is Needs.OPERATOR, default=None)

@@ -55,7 +55,8 @@ class RolesMiddleware:
         try:
             await self._app(request.scope, receive, noted)
         finally:
-            self._record(request, rule, named, note.outcome or outcome_of(status), note)
+            if not note.asked:
+                self._record(request, rule, named, note.outcome or outcome_of(status), note)
 
     def _record(self, request: Request, rule: Rule, named: Named, outcome: Outcome, note: Note | None = None) -> None:
         if rule.what:

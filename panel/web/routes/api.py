@@ -18,6 +18,7 @@ from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
+from panel.views.addresses import root
 from panel.web import api_schemas as shapes
 from panel.web.api_requests import unix
 from panel.web.panel import Panel, PanelDep
@@ -49,6 +50,7 @@ async def operations(
     state: Annotated[list[State] | None, Query(description="Only in one of these states.")] = None,
     strategy: Annotated[str, Query(description="Only of this strategy.")] = "",
     symbol: Annotated[str, Query(description="Only of this symbol.")] = "",
+    q: Annotated[str, Query(max_length=200, description="Only with these words; `tag:x` is a whole tag.")] = "",
     since: Annotated[datetime | None, Query(description="Only begun since then; UTC when no zone is given.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
     cursor: Annotated[str, Query(description="`next` of the part before.")] = "",
@@ -61,6 +63,7 @@ async def operations(
         strategy=strategy,
         symbol=symbol,
         since=None if since is None else unix(since),
+        search=q,
         archived=None,
     )
     total = panel.storage.memory.count(wanted)
@@ -81,7 +84,9 @@ async def operation(
 ) -> shapes.Details:
     """What the panel knows of it; the backend is asked only when that is little."""
     observation = await find(panel, operation_id)
-    return shapes.details(observation, panel.monitor.verdict(observation), epochs)
+    return shapes.details(
+        observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id), epochs
+    )
 
 
 @router.get(
@@ -118,7 +123,7 @@ async def line(panel: PanelDep) -> shapes.Line:
 
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi() -> dict[str, Any]:
-    return schema()
+    return schema() | ({"servers": [{"url": below}]} if (below := root()) else {})
 
 
 def schema() -> dict[str, Any]:
@@ -158,7 +163,7 @@ def _operation(panel: Panel, observation: Observation) -> shapes.Operation:
     verdict = panel.monitor.verdict(observation)
     if verdict.live and (latest := panel.monitor.known(observation.snapshot.id)) is not None:
         observation, verdict = latest, panel.monitor.verdict(latest)  # read since it was last written down
-    return shapes.operation(observation, verdict)
+    return shapes.operation(observation, verdict, panel.storage.labels.of(observation.snapshot.id))
 
 
 def _place(cursor: str) -> tuple[float | None, int]:

@@ -66,7 +66,9 @@ async def _events(panel: Panel, cursor: int | None, box: Mailbox) -> AsyncIterat
         while True:
             while changed := memory.changed_since(told, PART):
                 for told, observation in changed:
-                    yield _frame(told, schemas.operation(*_latest(panel, observation)).model_dump_json(), "operation")
+                    label = panel.storage.labels.of(observation.snapshot.id)
+                    shown = schemas.operation(*_latest(panel, observation), label)
+                    yield _frame(told, shown.model_dump_json(), "operation")
             if not ready:
                 ready = True
                 yield _frame(told, "{}", "ready")

@@ -9,12 +9,12 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS, Kind
-from panel.domain.requests import ResumeState
+from panel.domain.requests import Entry, ResumeState
 from panel.errors import CLIClientError
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
 from panel.web.panel import Panel, PanelDep
-from panel.web.recording import note_start
+from panel.web.recording import note_entries, note_start
 from panel.web.respond import actor, problem
 from panel.web.routes.operation import find
 from panel.workflows import submit as submitted
@@ -102,10 +102,11 @@ def _answer(result: submitted.SubmitResult) -> Response:
 async def queue(panel: PanelDep) -> schemas.Queue:
     """In the order in which they start, as far as they need the same thing: the first first."""
     entries = panel.queue.open()
+    begins = panel.reader.begins(entries)
     loads = [entry for entry in entries if entry.kind == "data_load"]
     return schemas.Queue(
         loads=[schemas.queued(load, place) for place, load in enumerate(loads, 1)],
-        entries=[schemas.entry(entry, place) for place, entry in enumerate(entries, 1)],
+        entries=[schemas.entry(entry, place, begins.get(entry.key)) for place, entry in enumerate(entries, 1)],
     )
 
 
@@ -116,18 +117,18 @@ class Move(BaseModel):
 @router.post(
     "/queue/{key}/move", operation_id="moveQueued", responses=_ACTED, status_code=204, summary="Move a waiting entry"
 )
-async def move(panel: PanelDep, key: str, asked: Move, idempotency_key: IdempotencyKey) -> Response:
-    _known(panel, key)
-    await panel.queue.move(key, asked.where)
+async def move(request: Request, panel: PanelDep, key: str, asked: Move, idempotency_key: IdempotencyKey) -> Response:
+    note_entries(request, [_known(panel, key)])
+    await panel.queue.move(key, asked.where, start_key(idempotency_key))
     return Response(status_code=204)
 
 
 @router.post(
     "/queue/{key}/hold", operation_id="holdQueued", responses=_ACTED, status_code=204, summary="Hold a waiting entry"
 )
-async def hold(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
+async def hold(request: Request, panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
     """It does not start before it is released."""
-    _known(panel, key)
+    note_entries(request, [_known(panel, key)])
     await panel.queue.hold(key, True)
     return Response(status_code=204)
 
@@ -139,8 +140,8 @@ async def hold(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Re
     status_code=204,
     summary="Release a held entry",
 )
-async def release(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
-    _known(panel, key)
+async def release(request: Request, panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
+    note_entries(request, [_known(panel, key)])
     await panel.queue.hold(key, False)
     return Response(status_code=204)
 
@@ -152,9 +153,9 @@ async def release(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) ->
     status_code=204,
     summary="Cancel a queued start",
 )
-async def cancel_queued(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
+async def cancel_queued(request: Request, panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
     """It leaves the queue; if it runs already, its operation is cancelled."""
-    _known(panel, key)
+    note_entries(request, [_known(panel, key)])
     try:
         await panel.queue.cancel(key)
     except CLIClientError as exc:
@@ -181,7 +182,7 @@ async def cancel(
     except CLIClientError as exc:
         raise HTTPException(409 if exc.status_code is not None else 502, exc.message) from exc
     observation = panel.monitor.known(operation_id) or observation
-    return schemas.operation(observation, panel.monitor.verdict(observation))
+    return schemas.operation(observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id))
 
 
 @router.post(
@@ -204,12 +205,13 @@ async def resume(
     if attempt.state is ResumeState.REFUSED:
         raise HTTPException(409, attempt.message)
     observation = panel.monitor.known(operation_id) or observation
-    return schemas.operation(observation, panel.monitor.verdict(observation))
+    return schemas.operation(observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id))
 
 
-def _known(panel: Panel, key: str) -> None:
-    if panel.queue.entry(key) is None:
+def _known(panel: Panel, key: str) -> Entry:
+    if (entry := panel.queue.entry(key)) is None:
         raise HTTPException(404, "There is no such entry in the queue.")
+    return entry
 
 
 def _told(answer: schemas.StartAnswer, status: int, headers: dict[str, str] | None = None) -> Response:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
+from panel.domain.audit import Outcome
 from panel.errors import CLIClientError, InvalidForm
 from panel.files.strategy_settings import settings_of
 from panel.files.strategy_yaml import Refused
 from panel.views.batches import BoardView, board
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import note
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.starting import new_key
@@ -54,12 +56,15 @@ async def look(request: Request, panel: PanelDep) -> HTMLResponse:
 async def begin(request: Request, panel: PanelDep) -> Response:
     form = await typed(request)
     key = form.get("key", "")
+    note(request, subject=form.get("strategy_name", ""))
     if not re.fullmatch(r"[A-Za-z0-9_-]{16,64}", key):
         errors = {"": "This form was out of date. Start again from here."}
+        note(request, Outcome.REFUSED, detail=errors[""])
         return await _form(request, panel, form, errors, new_key())
     try:
         batch = await panel.batches.begin(key, {name: form.get(name, "") for name in FIELDS}, actor(request))
     except InvalidForm as exc:
+        note(request, Outcome.REFUSED, detail=str(exc))
         return await _form(request, panel, form, exc.errors, key)
     return go(request, f"/batches/{batch.key}")
 
@@ -71,7 +76,7 @@ async def batch(request: Request, panel: PanelDep, key: str, sort: str = "") -> 
 
 @router.post("/{key}/stop")
 async def stop(request: Request, panel: PanelDep, key: str) -> Response:
-    _board(panel, key)
+    note(request, subject=_board(panel, key).batch.title)
     try:
         await panel.batches.stop(key)
     except CLIClientError as exc:
@@ -83,9 +88,11 @@ async def stop(request: Request, panel: PanelDep, key: str) -> Response:
 async def backtest(request: Request, panel: PanelDep, key: str) -> Response:
     """Backtest the best ones on days of the reader's choice."""
     view, given = _board(panel, key), await typed(request)
+    note(request, subject=view.batch.title)
     start, end = given.get("start_date", ""), given.get("end_date", "")
     if not (_DAY.fullmatch(start) and _DAY.fullmatch(end) and start < end):
         error = "Give the first and the last day; the last one has to come after the first."
+        note(request, Outcome.REFUSED, detail=error)
         return _page(request, view, error=error)
     await panel.batches.backtest_best(key, [row.run.number for row in view.best], start, end)
     return go(request, f"/batches/{key}")

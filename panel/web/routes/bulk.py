@@ -10,15 +10,19 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from panel.adapters import KINDS
+from panel.domain import audit
+from panel.domain.formatting import many
 from panel.domain.labels import LabelChange, Shelf, typed_tags
 from panel.domain.observation import Observation
 from panel.domain.snapshot import ID
 from panel.errors import CLIClientError
 from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
+from panel.web.recording import entry, note, only_asked
 from panel.web.respond import actor, go, page
 from panel.web.routes.labels import UNWRITABLE, list_address, with_undo
 from panel.workflows import submit as submitted
+from panel.workflows.audit import start_outcome
 from panel.workflows.starting import new_key
 
 router = APIRouter(prefix="/operations")
@@ -63,10 +67,13 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
     fit = [each for each in map(panel.monitor.known, remembered) if each and _fits(panel, what, each)]
     if not fit:
         return _refused(request, f"None of the chosen runs can be {_DONE[what]}.")
+    note(request, subject=f"{what} {', '.join(each.snapshot.id for each in fit)}")
     if what in ASKED and not given.get("sure"):
+        only_asked(request)
         views = panel.reader.operations(fit)
         left = len(ids) - len(fit)
         return page(request, "bulk.html", what=what, views=views, left=left, back=back, key=key, outcomes=None)
+    note(request, subject=f"{what}: {many(len(fit), 'run')}", detail=" ".join(each.snapshot.id for each in fit[:20]))
     if what in ("cancel", "again"):
         return await _acted(request, panel, what, fit, key, back)
     change, done = CHANGES.get(what, (LabelChange(), "tagged"))
@@ -127,7 +134,9 @@ async def _cancel(request: Request, panel: Panel, observation: Observation, key:
     try:
         await panel.commands.cancel(view.snapshot.id, actor(request))
     except CLIClientError as exc:
+        panel.audit.record(entry(request, "cancel", audit.Outcome.REFUSED, view.snapshot.id, exc.message))
         return Outcome(view, exc.status_code == 400, exc.message)
+    panel.audit.record(entry(request, "cancel", audit.Outcome.DONE, view.snapshot.id))
     return Outcome(view, True, "Cancel sent.")
 
 
@@ -136,12 +145,14 @@ async def _again(request: Request, panel: Panel, observation: Observation, key: 
     snapshot, view = observation.snapshot, panel.reader.operation(observation)
     own_key = "again-" + hashlib.sha256(f"{key} {snapshot.id}".encode()).hexdigest()[:40]
     values = await panel.submit.values(KINDS[snapshot.kind], _form(panel, observation))
-    result = await panel.submit.submit(snapshot.kind, values, own_key, actor(request))
+    result = await panel.submit.submit(snapshot.kind, values, own_key, actor(request), wait=True)
+    subject, outcome, detail = start_outcome(snapshot.kind, values, result)
+    panel.audit.record(entry(request, "start", outcome, subject, detail))
     match result:
         case submitted.Started(operation_id):
             return Outcome(view, True, "Started.", f"/operations/{operation_id}", "Look at it")
         case submitted.Queued():
-            return Outcome(view, True, "Waits in the queue.", "/data", "Look at the queue")
+            return Outcome(view, True, "Waits in the queue.", "/queue", "Look at the queue")
         case submitted.Unconfirmed(start):
             return Outcome(view, False, "No answer says whether it began.", f"/starts/{start.key}", "Look for it")
     again = f"/start/{snapshot.kind}?again={snapshot.id}"

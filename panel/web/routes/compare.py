@@ -1,5 +1,6 @@
 """Compares two to six runs of one kind."""
 
+import asyncio
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,10 +14,11 @@ from panel.domain.chart import Chart
 from panel.domain.snapshot import ID, Snapshot
 from panel.views.operation import OperationView
 from panel.views.templating import rounded, variables
-from panel.web.panel import PanelDep
+from panel.web.panel import Panel, PanelDep
 from panel.web.respond import page
 from panel.web.routes.operation import find
 from panel.web.routes.operations import name_of_kind
+from panel.web.routes.strategies import content_of_text, kept_strategy
 
 router = APIRouter(prefix="/operations")
 
@@ -62,8 +64,18 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
         sample=[run.letter for run in runs if comparison.on_sample(run.snapshot)],
         running=[run.letter for run in runs if run.verdict.live],
         curves=_drawn(charts),
+        settings=await _settings(panel, snapshots),
         now=time.time(),
     )
+
+
+async def _settings(panel: Panel, snapshots: list[Snapshot]) -> list[comparison.Row] | None:
+    """Where the runs' strategies differ, as they were; None when one of them is not kept."""
+    kept = [await kept_strategy(panel, snapshot.id) for snapshot in snapshots]
+    texts = [each.text for each in kept if each]
+    if len(texts) < len(kept):
+        return None
+    return comparison.settings([await asyncio.to_thread(content_of_text, text) for text in texts])
 
 
 def _drawn(charts: list[Chart | None]) -> dict[str, Any]:

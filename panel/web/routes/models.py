@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from panel.domain.history import OperationQuery
 from panel.domain.labels import ModelLabel
-from panel.domain.models import model_key
+from panel.domain.models import model_key, with_makers
 from panel.domain.observation import Observation
 from panel.errors import CLIClientError
 from panel.views.artifacts import ModelRow, model_path, tried_model
@@ -36,11 +36,10 @@ async def all_models(request: Request, panel: PanelDep) -> HTMLResponse:
 async def model_rows(panel: Panel) -> tuple[list[ModelRow], str]:
     """(models, why there are none)."""
     models, problem = await listed(panel.ktrdr.models)
-    makers = {model_key(model_path(observation)): observation for observation in reversed(trainings(panel))}
     labels, tried = panel.storage.labels.of_models(), _backtests(panel)
     rows = [
-        ModelRow(model, makers.get(model.key), labels.get(model.key, ModelLabel()), tuple(tried.get(model.key, ())))
-        for model in models
+        ModelRow(model, maker, labels.get(model.key, ModelLabel()), tuple(tried.get(model.key, ())))
+        for model, maker in with_makers(models, trainings(panel))
     ]
     return rows, problem
 
@@ -54,9 +53,10 @@ async def listed(ask: Callable[[], Awaitable[list[T]]]) -> tuple[list[T], str]:
 
 
 def trainings(panel: Panel) -> list[Observation]:
-    """Those that left a model, the latest first."""
+    """Those that left a model, the latest first. Of one that the backend lost track of only that model's time is
+    known."""
     wanted = OperationQuery(kind="training", archived=None, sort="ended", limit=REMEMBERED)
-    return [observation for observation in panel.storage.memory.page(wanted) if model_path(observation)]
+    return [each for each in panel.storage.memory.page(wanted) if model_path(each) or each.model_at]
 
 
 def _backtests(panel: Panel) -> dict[str, list[OperationView]]:

@@ -29,6 +29,7 @@ async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTM
         panel.reader.details(view),
         panel.reader.timeline(view),
         stream=operation_id,
+        family=panel.reader.family(observation),
         changes=panel.reader.changes(observation),
         curves=json.dumps(curves_of(observation.snapshot)),
         raw=json.dumps(shown, indent=2, ensure_ascii=False, default=str) if answer else "",

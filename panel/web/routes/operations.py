@@ -14,12 +14,12 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.datastructures import QueryParams
 
 from panel.adapters import KINDS
+from panel.domain.agents import kind_words
 from panel.domain.gaps import DAY
 from panel.domain.history import OperationQuery
 from panel.domain.state import ALONE_WORDS, GROUP_WORDS, GROUPS, State
 from panel.domain.values import moment
 from panel.views.listing import BY_KIND, COLUMNS, PLAIN, SORTABLE, USUAL, chosen, csv_head, csv_row, headings
-from panel.views.templating import words
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import by_htmx, fragment, page
 from panel.workflows.starting import new_key
@@ -211,4 +211,4 @@ def said(given: Mapping[str, str]) -> str:
 
 
 def name_of_kind(kind: str) -> str:
-    return KINDS[kind].title if kind in KINDS else words(kind)
+    return KINDS[kind].title if kind in KINDS else kind_words(kind)

@@ -8,7 +8,7 @@ from panel.domain.audit import Outcome
 from panel.domain.requests import PlanState
 from panel.errors import CLIClientError, InvalidForm
 from panel.web.panel import Panel, PanelDep
-from panel.web.recording import note
+from panel.web.recording import note, note_entries
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 
 router = APIRouter()
@@ -19,7 +19,8 @@ MAX_CHOSEN = 1000  # entries of one request
 
 @router.get("/queue")
 async def queue(request: Request, panel: PanelDep, part: int = 1) -> HTMLResponse:
-    return page(request, "queue.html", panel.reader.entries(part), stream="queue")
+    view = panel.reader.entries(part)
+    return page(request, "queue.html", view, stream="queue" if view.page == 1 else "line")
 
 
 @router.post("/queue/{key}/cancel")
@@ -39,12 +40,14 @@ async def cancel_entries(request: Request, panel: PanelDep) -> Response:
 
 @router.post("/queue/{key}/hold")
 async def hold(request: Request, panel: PanelDep, key: str) -> Response:
+    note_entries(request, [panel.queue.entry(key)])
     await panel.queue.hold(key, True)
     return _done(request)
 
 
 @router.post("/queue/{key}/release")
 async def release(request: Request, panel: PanelDep, key: str) -> Response:
+    note_entries(request, [panel.queue.entry(key)])
     await panel.queue.hold(key, False)
     return _done(request)
 
@@ -55,6 +58,7 @@ async def move(request: Request, panel: PanelDep, key: str) -> Response:
     where = (await typed(request)).get("where", "")
     if where not in ("up", "down", "top"):
         raise HTTPException(422, "An entry can be moved up, down or to the top.")
+    note_entries(request, [panel.queue.entry(key)])
     await panel.queue.move(key, where)
     return _done(request)
 
@@ -111,13 +115,13 @@ async def cancel_plan(request: Request, panel: PanelDep, key: str) -> Response:
 async def _cancelled(request: Request, panel: Panel, keys: list[str], back: str = "/queue") -> Response:
     """Each of them, also after one that could not be cancelled."""
     problem = ""
+    note_entries(request, map(panel.queue.entry, keys))
     for key in keys:
         try:
             await panel.queue.cancel(key)
         except CLIClientError as exc:
             problem = exc.message
-    if problem:
-        note(request, Outcome.REFUSED, detail=problem)
+    note(request, Outcome.REFUSED if problem else Outcome.DONE, detail=problem)
     if problem and by_htmx(request):
         return fragment("fragments/trouble.html", what="The cancel was not accepted", message=problem)
     return _done(request, back)

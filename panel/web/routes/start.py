@@ -121,7 +121,7 @@ async def command(request: Request, panel: PanelDep, kind: str) -> Response:
     """The form as a command line, as it is filled in now. A POST, because what is typed is no address."""
     adapter = _adapter(kind)
     values = await panel.submit.values(adapter, await typed(request))
-    return fragment("fragments/commands.html", commands=commands_for(adapter, values, panel.reader.address))
+    return fragment("fragments/commands.html", commands=_commands(panel, adapter, values))
 
 
 @router.get("/starts/{key}")
@@ -133,6 +133,16 @@ async def unconfirmed(request: Request, panel: PanelDep, key: str) -> Response:
         return go(request, f"/operations/{start.operation_id}")
     might_be = [panel.reader.operation(observation) for observation in panel.starts.might_be(start)]
     return page(request, "unconfirmed.html", start=start, kind=KINDS[start.kind].title, might_be=might_be)
+
+
+@router.get("/starts/{key}/fate")
+async def fate(panel: PanelDep, key: str) -> Response:
+    """For a form whose answer was lost: the panel stopped, or the connection broke."""
+    start = panel.storage.start(key)
+    settled = start is None or not start.unsettled
+    body = fragment("fragments/start-fate.html", start=start)
+    body.headers["X-Settled"] = "1" if settled else "0"
+    return body
 
 
 @router.post("/starts/{key}/check")
@@ -189,7 +199,7 @@ async def _form(
         adapter=adapter,
         fields={field.name: field for field in adapter.fields},
         values=values,
-        commands=commands_for(adapter, values, panel.reader.address),
+        commands=_commands(panel, adapter, values),
         errors=errors,
         key=key,
         wait=wait or bool(checked and checked.waits),
@@ -202,6 +212,11 @@ async def _form(
         new_key=new_key,
         known=await panel.inventory.known() if adapter.need.alone and not silent else [],
     )
+
+
+def _commands(panel: Panel, adapter: type[Kind], values: dict[str, str]) -> list[str]:
+    strategy = panel.catalogue.kept_strategy(values.get("strategy_name", ""))
+    return commands_for(adapter, values, panel.reader.address, strategy)
 
 
 async def _offered(panel: Panel) -> list[Model]:

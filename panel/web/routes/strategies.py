@@ -78,7 +78,7 @@ async def strategy(request: Request, panel: PanelDep, name: str) -> HTMLResponse
         raise HTTPException(404, "There is no strategy with this name.")
     shown = listed or Strategy(name)
     folder = panel.library.folder
-    content = await asyncio.to_thread(_content, found.text) if found else Content()
+    content = await asyncio.to_thread(content_of_text, found.text) if found else Content()
     best = best_models(trainings(panel))
     return page(
         request,
@@ -102,14 +102,14 @@ async def strategy(request: Request, panel: PanelDep, name: str) -> HTMLResponse
 async def of_run(request: Request, panel: PanelDep, operation_id: str) -> HTMLResponse:
     """The strategy as it was when this was started, beside what other runs of it started with."""
     view = panel.reader.operation(await find(panel, operation_id))
-    name, kept = view.snapshot.strategy, await _kept(panel, operation_id)
+    name, kept = view.snapshot.strategy, await kept_strategy(panel, operation_id)
     try:
         now = await panel.library.find(kept.name if kept else name)
     except (Refused, CLIClientError):
         now = None
     others = []
     for run in _last_runs(panel, Strategy(name), RUNS + 1) if kept else []:
-        text = await _kept(panel, run.snapshot.id) if run.snapshot.id != operation_id else None
+        text = await kept_strategy(panel, run.snapshot.id) if run.snapshot.id != operation_id else None
         if text is not None:
             others.append((run, text == kept))
     return page(
@@ -125,7 +125,8 @@ async def of_run(request: Request, panel: PanelDep, operation_id: str) -> HTMLRe
     )
 
 
-async def _kept(panel: Panel, operation_id: str) -> Kept | None:
+async def kept_strategy(panel: Panel, operation_id: str) -> Kept | None:
+    """The strategy that the operation was started with; None where the panel has not kept it."""
     start = panel.storage.start_of(operation_id)
     try:
         return await panel.library.started_with(start.key) if start else None
@@ -144,7 +145,7 @@ async def source(panel: Panel, spec: str) -> tuple[str, str]:
             text = await asyncio.to_thread(panel.library.folder.version, name, version)
             if text is not None:
                 return f"{name}, an earlier version", text
-        if kind == "run" and ID.fullmatch(rest) and (kept := await _kept(panel, rest)):
+        if kind == "run" and ID.fullmatch(rest) and (kept := await kept_strategy(panel, rest)):
             return f"{kept.name}, as it was for {rest}", kept.text
     except (Refused, CLIClientError) as exc:
         raise HTTPException(422, f"A file cannot be read: {exc}.") from exc
@@ -173,7 +174,8 @@ async def _listed(panel: Panel) -> Sequence[Strategy]:
         return ()
 
 
-def _content(text: str) -> Content:
+def content_of_text(text: str) -> Content:
+    """Empty for a text that cannot be read."""
     try:
         return content_of(parse(text))
     except Refused:

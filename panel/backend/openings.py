@@ -1,0 +1,27 @@
+"""When all stored bars of one symbol and timeframe open: asked for in pieces, so that no answer is large."""
+
+import asyncio
+
+from panel.backend.ktrdr import Ktrdr
+from panel.domain.formatting import day
+from panel.domain.gaps import DAY, LENGTHS, Range
+
+CHUNK = 30_000  # bars of one question: two to three megabytes
+PAUSE = 0.5  # seconds between two questions
+
+
+async def stored_openings(ktrdr: Ktrdr, stored: Range) -> list[float]:
+    """Unix seconds, in order; [] when nothing is stored. Raises CLIClientError."""
+    found: list[float] = []
+    if stored.start is None or stored.end is None or not stored.bars:
+        return found
+    step = max((stored.end - stored.start) / max(stored.bars / CHUNK, 1) + 1, LENGTHS[stored.timeframe])
+    at = stored.start
+    while at <= stored.end:
+        bounds = {"start_date": day(at), "end_date": day(min(at + step, stored.end) + DAY)}
+        times = await ktrdr.openings(stored.symbol, stored.timeframe, **bounds)
+        found += [when for when in times if not found or when > found[-1]]
+        at += step
+        if at <= stored.end:
+            await asyncio.sleep(PAUSE)
+    return found

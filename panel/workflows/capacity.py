@@ -1,0 +1,68 @@
+"""Which starts the backend has room for now, whoever started what runs there: free workers, and the one load."""
+
+import time
+from collections.abc import Collection, Sequence
+
+from panel.adapters import NEEDS
+from panel.backend.ktrdr import Ktrdr
+from panel.domain.queueing import due, free_workers
+from panel.domain.requests import Entry
+from panel.monitoring.poller import READ_TIMEOUT, Monitor
+from panel.storage.store import Storage
+
+WORKERS_EVERY = 3.0  # seconds between questions about the workers while something waits for one that may be free
+
+ALONE = tuple(kind for kind, need in NEEDS.items() if need.alone)
+
+
+class Capacity:
+    def __init__(self, ktrdr: Ktrdr, store: Storage, monitor: Monitor) -> None:
+        self._ktrdr = ktrdr
+        self._store = store
+        self._monitor = monitor
+        self._asked_at = -WORKERS_EVERY  # when the workers were asked for here, monotonic
+
+    def loads(self) -> list[str]:
+        """Ids of data loads that run now, whoever started them."""
+        return [each.snapshot.id for each in self._monitor.running() if each.snapshot.kind in ALONE]
+
+    def load_in_doubt(self) -> bool:
+        """Whether a load may be about to begin, also one that a command line sent or that was removed."""
+        return bool(self._store.possibly_running_loads(time.time()))
+
+    async def load_elsewhere(self) -> bool:
+        """The backend itself is asked before a load starts: another tool may have begun one just now."""
+        for load in await self._ktrdr.active_loads():
+            await self._monitor.look(load.id)
+        return bool(self.loads())
+
+    def due(self, entries: Sequence[Entry], *, in_doubt: bool = False) -> list[Entry]:
+        """Those that may start now. `in_doubt`: a load that may be about to begin counts as one that runs."""
+        blocked = ALONE if self.loads() or (in_doubt and self.load_in_doubt()) else ()
+        return due(entries, NEEDS, free_places(self._store, self._monitor), blocked)
+
+    async def ask_for_workers(self, kinds: Collection[str]) -> None:
+        """Discovery lists the workers every ten seconds. While one may be free and a start of these kinds waits for
+        it, they are asked for sooner. Raises CLIClientError."""
+        listed, now = self._monitor.worker_list, time.monotonic()
+        if now - self._asked_at < WORKERS_EVERY:
+            return
+        free = free_places(self._store, self._monitor)
+        running = [each.snapshot.kind for each in self._monitor.running()]
+        for kind in kinds:
+            worker = NEEDS[kind].worker
+            there = sum(each.does(worker) for each in listed.workers) if worker else 0
+            if there > running.count(kind) and not free[kind]:
+                self._asked_at = now
+                self._monitor.heard_of_workers(await self._ktrdr.workers(READ_TIMEOUT))
+                return
+
+
+def free_places(store: Storage, monitor: Monitor) -> dict[str, int]:
+    """Kind -> how many more of it may start now, for each kind that needs a worker."""
+    listed, now = monitor.worker_list, time.time()
+    return {
+        kind: free_workers(listed, need.worker, store.sent_since(kind, listed.heard_at or now), now)
+        for kind, need in NEEDS.items()
+        if need.worker
+    }

@@ -1,0 +1,32 @@
+"""How soon an operation is read again."""
+
+import asyncio
+
+import pytest
+
+from panel.monitoring.pace import Pace
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_was_just_started_is_read_again_at_once_until_it_has_made_progress(monkeypatch):
+    monkeypatch.setattr("panel.monitoring.pace.FIRST", 0.0)
+    monkeypatch.setattr("panel.monitoring.pace.FASTEST", 1e6)
+    monkeypatch.setattr("panel.monitoring.pace.WATCHED", 1e6)
+    await asyncio.wait_for(Pace().pause(watched=True, new=True), 60)
+    for pace, new in ((Pace(), False), (Pace(born_at=-1e6), True)):
+        waiting = asyncio.ensure_future(pace.pause(watched=True, new=new))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        waiting.cancel()
+
+
+async def test_who_opens_the_page_of_what_was_just_started_need_not_wait(monkeypatch):
+    monkeypatch.setattr("panel.monitoring.pace.FIRST", 0.0)
+    monkeypatch.setattr("panel.monitoring.pace.FASTEST", 1e6)
+    pace = Pace()
+    waiting = asyncio.ensure_future(pace.pause(watched=False, new=True))
+    await asyncio.sleep(0)
+    pace.wake.set()
+    await asyncio.wait_for(waiting, 60)

@@ -1,0 +1,85 @@
+"""What a real KTRDR did under faults, replayed through a whole panel: nothing that it says contradicts what happened.
+
+Each story knows what was true when, in seconds since its beginning; the panel is read every two seconds.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panel.settings import Settings
+from tests.support.lives import Life
+from tests.support.replaying import Replayed
+from tests.support.virtual import virtual_time
+from tests.support.wires import Line
+
+OPERATION = "op_training_a"
+EVERY = 2.0  # seconds between two readings of the panel
+
+
+@dataclass(frozen=True)
+class Truth:
+    """From one moment to the other the panel says only these words of the operation; `never` is not on its page."""
+
+    since: float
+    until: float
+    words: frozenset[str]
+    never: str = ""
+
+
+def truth(since: float, until: float, *words: str, never: str = "") -> Truth:
+    return Truth(since, until, frozenset(words), never)
+
+
+STORIES = {
+    "worker_killed": (
+        truth(5, 25, "Running"),
+        truth(60, 385, "Worker lost", never="Resume after"),
+        truth(405, 455, "Failed"),  # at 394 s the backend marks it failed
+        truth(470, 580, "Resuming", "Working, unreported", never="Resume after"),
+        truth(600, 635, "Completed"),
+    ),
+    "worker_terminated": (
+        truth(5, 30, "Running"),
+        truth(34, 106, "Cancelled", "Cancelled, still worked on", never="Resume after"),  # it trains on
+        truth(150, 160, "Cancelled"),
+    ),
+    "backend_killed": (
+        truth(5, 30, "Running"),
+        truth(40, 46, "Backend silent"),
+        truth(80, 255, "Working, unreported"),
+        truth(270, 340, "Completed"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
+    with virtual_time() as runner:
+        replayed = Replayed(name)
+        line = Line(replayed.app)
+        with line.laid():
+            settings = Settings.from_environ({}, backend="http://backend/api/v1", data_folder=tmp_path)
+            life = Life(runner, line, settings)
+            try:
+                while replayed.at < replayed.told["lasts"]:
+                    line.cut = replayed.silent
+                    runner.run(asyncio.sleep(EVERY))
+                    at = replayed.at
+                    for known in STORIES[name]:
+                        if known.since <= at <= known.until:
+                            assert word(life) in known.words, f"at {at:.0f} s"
+                            shown = known.never and known.never in life.inside.get(f"/operations/{OPERATION}").text
+                            assert not shown, f"at {at:.0f} s"
+            finally:
+                line.cut = False
+                life.kill()
+
+
+def word(life: Life) -> str:
+    told: dict[str, Any] = json.loads(life.inside.get(f"/api/operations/{OPERATION}").text)
+    return str(told["verdict"]["word"])

@@ -1,0 +1,52 @@
+"""What pages tell of runs whose backend tells little: a research's parts, a backtest's period and model, a lost start."""
+
+from tests.support.pages import KEY, words
+from tests.support.scripted import operation, stamp
+
+
+def test_a_research_shows_its_runs_and_each_of_them_leads_back(here, backend):
+    """KTRDR links them by ids in the research's parameters; its own list of children is empty."""
+    linked = {"phase": "training", "training_op_id": "op_t", "design_op_id": "op_gone", "model_path": None}
+    backend.operations["op_r"] = operation("op_r", "agent_research", metadata={"parameters": linked})
+    result = {"model_path": "models/agent_rsi/1h_v3", "test_metrics": {"test_accuracy": 0.5}}
+    backend.operations["op_t"] = operation("op_t", status="completed", completed_at=stamp(), result_summary=result)
+    assert "Runs / Training" in words(here.get("/operations/op_t").text), "no research is known yet"
+    research = here.get("/operations/op_r").text
+    assert "Its runs" in words(research) and 'href="/operations/op_t"' in research
+    assert "agent_research" not in words(research).partition("The backend's answer")[0], "kinds are told in words"
+    training = here.get("/operations/op_t").text
+    assert "Runs / Research / Training" in words(training) and 'href="/operations/op_r"' in training
+
+
+def test_a_backtest_tells_its_period_and_model_on_its_page_and_in_lists(here, backend):
+    """The backend tells no model, and the period in the result's configuration only."""
+    typed = {
+        "strategy_name": "swing",
+        "start_date": "2025-07-01",
+        "end_date": "2025-09-30",
+        "model_path": "models/swing/1h_v4",
+    }
+    backend.answers["POST /backtests/start"] = 200, {"success": True, "operation_id": "op_b"}
+    backend.operations["op_b"] = operation("op_b", "backtesting", metadata={"parameters": {"strategy_name": "swing"}})
+    assert here.post("/start/backtesting", {"key": KEY, **typed, "insist": "1"}).status_code == 303
+    told = "2025-07-01 to 2025-09-30 · model 1h_v4"
+    for path in ("/operations/op_b", "/operations"):
+        here.until(path, lambda page: told in words(page))
+    config = {"start_date": "2024-01-01T00:00:00", "end_date": "2024-03-01T00:00:00", "commission": 0.002}
+    result = {"config": config, "metrics": {"total_trades": 3}}
+    backend.operations["op_c"] = operation(
+        "op_c", "backtesting", "completed", completed_at=stamp(), result_summary=result, metadata={"parameters": {}}
+    )
+    page = words(here.get("/operations/op_c").text)
+    assert "2024-01-01 to 2024-03-01" in page and "Commission 0.2 %" in page
+
+
+def test_a_form_whose_answer_was_lost_learns_what_became_of_its_start(here, backend):
+    assert "nothing was sent" in words(here.get(f"/starts/{KEY}/fate").text)
+    backend.answers["POST /trainings/start"] = 200, {"success": True, "task_id": "op_t"}
+    here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
+    answer = here.get(f"/starts/{KEY}/fate")
+    assert "It was started." in words(answer.text) and answer.headers["x-settled"] == "1"
+    backend.answers["POST /trainings/start"] = 400, {"detail": "Strategy file not found: nosuch.yaml"}
+    here.post("/start/training", {"key": KEY + "2", "strategy_name": "nosuch", "insist": "1"})
+    assert "Not started. Strategy file not found" in words(here.get(f"/starts/{KEY}2/fate").text)
