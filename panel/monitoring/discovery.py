@@ -22,7 +22,7 @@ EVERY = 5.0  # seconds between rounds: one request each
 RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
 LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
 FIRST, LATER = 100, 20  # entries of the list that are asked for
-BATCH = 5  # entries of the list that are taken in before the loop is given back
+BATCH = 10  # entries of the list that are taken in before the loop is given back
 MAX_PAGES = 50  # of the list in one round, while each is full of operations not known before
 
 
@@ -85,7 +85,7 @@ class Discovery:
         """Take in entries of the list; returns how many operations were not known before."""
         news = 0
         for number, snapshot in enumerate(snapshots):
-            if number % BATCH == 0:
+            if number and number % BATCH == 0:
                 await asyncio.sleep(0)  # a page of news is drawn and written: others come in between
             if self._relay.polled(snapshot.id) or self._memory.deleted(snapshot.id):
                 continue

@@ -161,7 +161,6 @@ class Monitor:
             self.keep(observation, replace(observation, gaps_left=gaps_left))
 
     # Pollers
-
     def keep(self, before: Observation | None, observation: Observation) -> None:
         """Store what is new and publish it; `before` is what was known until now."""
         operation_id, verdict = observation.snapshot.id, self.verdict(observation)
@@ -278,7 +277,6 @@ class Monitor:
         await self._paces[operation_id].pause(watched(self._audience, operation_id, kind), new)
 
     # The line
-
     def answered(self, slow: bool | None = None) -> None:
         """The backend has answered; `slow`: whether it did so late, where that was seen."""
         now = time.time()
