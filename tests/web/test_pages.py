@@ -33,8 +33,9 @@ def test_home_shows_what_runs_and_what_ended(here, backend):
 def test_the_form_lists_strategies_and_what_each_is(here):
     read = words(here.get("/start/training").text)
     assert "swing" in read and "Buys oversold, sells overbought." in read
-    for label in ("From", "To", "Symbols", "Timeframes", "Detailed analytics"):
+    for label in ("From", "To", "Symbols", "Timeframes"):
         assert label in read
+    assert "Detailed analytics" not in read, "KTRDR does not show them"
 
 
 def test_without_listed_strategies_a_name_can_be_typed(here, backend):

@@ -6,6 +6,7 @@ import pytest
 
 from panel.backend.entities import snapshot_of
 from panel.domain.verdict import judge, observed
+from panel.storage.store import Storage
 from tests.support.inside import inside
 from tests.support.parts import panel_of
 from tests.support.scripted import RESULT, Backend, operation, percent, served
@@ -16,14 +17,16 @@ def test_the_form_of_a_backtest_takes_few_statements(tmp_path, trainings):
     backend, now = Backend(), time.time()
     with served(backend.app) as address, inside(tmp_path, address + "/api/v1") as here:
         storage = panel_of(here.app).storage
+        writing = Storage(storage.path)
         for n in range(trainings):
             result = RESULT | {"model_path": f"models/swing/1h_v{n}"}
             done = operation(f"op_{n}", status="completed", progress=percent(100), result_summary=result)
             observation = observed(None, snapshot_of(done, now))
-            storage.memory.remember(observation, judge(observation, now), now)
+            writing.memory.remember(observation, judge(observation, now), now)
             key = f"0123456789abcdef{n}"
-            storage.claim(key, "training", {"strategy_name": f"swing_{n}"}, None)
-            storage.settle(key, "started", operation_id=f"op_{n}")
+            writing.claim(key, "training", {"strategy_name": f"swing_{n}"}, None)
+            writing.settle(key, "started", operation_id=f"op_{n}")
+        writing.close()
         here.get("/start/backtesting")  # templates, and what is asked for the first time
         statements: list[str] = []
         storage._db.set_trace_callback(statements.append)
