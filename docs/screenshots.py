@@ -184,6 +184,20 @@ def several(camera: Camera, first: str) -> None:
     camera.look("compare", f"/operations/compare?id={first}&id={second}", highest=1200)
 
 
+def a_batch(camera: Camera) -> None:
+    """Six short trainings: the queue while they wait, and the leaderboard at their end."""
+    tried = {"setting_1": "indicators.rsi_14.period", "values_1": "7, 14, 21"}
+    tried |= {"setting_2": "training.epochs", "values_2": "10, 40"}
+    asked = {"strategy_name": "rsi_swing", "way": "grid", "start_date": f"{TODAY - timedelta(days=600)}"}
+    with camera.page("/batches/new?" + urlencode(asked | tried)) as page:
+        expect(page.locator("#batch-plan")).to_contain_text("6 trainings")
+        page.locator("#start-button").click()
+        expect(page.locator("#board")).to_be_visible()
+        camera.look("queue", "/queue", highest=620)
+        expect(page.locator("#board")).to_contain_text("6 of 6 trainings completed", timeout=PATIENCE)
+        camera.shot(page, "batch", 760)
+
+
 def longer_starters(folder: Path) -> None:
     """The starters, with enough epochs for `rsi_swing` to be photographed while it runs, and a threshold at which it
     trades."""
@@ -213,6 +227,7 @@ def main(folder: Path) -> None:
         a_failure(camera)
         stored_data(camera)
         several(camera, first)
+        a_batch(camera)
     total = sum(file.stat().st_size for file in folder.glob("*.png"))
     print(f"{total:,} bytes in all, {time.monotonic() - began:.0f} s")
 
