@@ -25,10 +25,14 @@ class Lookup:
             return answer
         if operation_id not in self._asking:
             # A task of its own: one who leaves must not cut off the others.
-            task = asyncio.create_task(self._ask(operation_id))
+            task = asyncio.create_task(self._asked(operation_id))
             self._asking[operation_id] = task
             task.add_done_callback(lambda _: self._asking.pop(operation_id, None))
-        reading = await asyncio.shield(self._asking[operation_id])
+        return await asyncio.shield(self._asking[operation_id])
+
+    async def _asked(self, operation_id: str) -> Reading:
+        """Noted within the task: whoever comes in the moment after it finds the answer."""
+        reading = await self._ask(operation_id)
         if reading.error is not None and reading.error.unknown:
             keep_latest(self._unknown, operation_id, (time.monotonic(), reading), MOST)
         return reading

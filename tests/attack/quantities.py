@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from panel.app import memory_of
 from panel.backend.entities import snapshot_of
+from panel.domain.requests import Request
 from panel.domain.verdict import judge, observed
 from panel.settings import Settings
 from panel.storage.store import Storage
@@ -160,7 +161,8 @@ def many_queued() -> Result:
     def remembered(folder: Path, address: str) -> None:
         with closing(Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))) as store:
             form = {"symbol": "EURUSD", "timeframe": "1h", "start_date": "2024-01-01", "end_date": "2024-02-01"}
-            taken.append(sum(store.queue.add(f"{n:022}", "data_load", form) is not None for n in range(4800)))
+            wanted = ([Request(f"{n:022}", "data_load", form)] for n in range(4800))
+            taken.append(sum(store.queue.add(each) is not None for each in wanted))
 
     backend = Backend()
     backend.answers["POST /data/acquire/download"] = (503, {"detail": "busy"})
