@@ -209,6 +209,7 @@ async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, st
     async with asyncio.timeout(20):
         while {observation.snapshot.id for observation in starting.might_be(store.start(key))} != {"op_a", "op_b"}:
             await starting.check_again(key)  # on a busy machine a look may get no answer in time
+            await asyncio.sleep(0.01)
     for senseless in ("op_other_symbol", "op_unheard_of", ""):
         assert (await starting.choose(key, senseless)).state == "unconfirmed"
     assert await starting.choose(new_key(), "op_a") is None and began == []
