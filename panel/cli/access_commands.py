@@ -120,7 +120,7 @@ def list_tokens() -> None:
 @click.command()
 @click.option("--who", default="", help="Only of this user or token.")
 @click.option("--what", default="", help="Only what begins with this word: start, cancel, login …")
-@click.option("--days", type=click.FloatRange(0), help="Only the last so many days.")
+@click.option("--days", type=click.FloatRange(0), help="Only entries of the last DAYS days.")
 @click.option("--backend", help="Address of the KTRDR whose panel is meant.")
 def audit(who: str, what: str, days: float | None, backend: str | None) -> None:
     """Print who started and changed what, as JSON lines, the oldest first."""

@@ -90,11 +90,11 @@ class QueueStore:
         )
         return done.rowcount == 1
 
-    def next_attempt(self, key: str, message: str = "") -> None:
-        """The backend did not take it, and it goes on waiting. `message`: why."""
+    def next_attempt(self, key: str) -> None:
+        """The backend did not take it, and it goes on waiting."""
         self._db.execute(
-            "UPDATE queue SET attempts = attempts + 1, state = ?, message = ? WHERE key = ? AND state = ?",
-            (EntryState.WAITING, message, key, EntryState.STARTING),
+            "UPDATE queue SET attempts = attempts + 1, state = ?, message = '' WHERE key = ? AND state = ?",
+            (EntryState.WAITING, key, EntryState.STARTING),
         )
 
     def hold(self, key: str, held: bool) -> None:

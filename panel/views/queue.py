@@ -95,8 +95,6 @@ def _why(entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float,
     need = KINDS[entry.kind].need
     if entry.held:
         return "held"
-    if entry.message:
-        return entry.message
     if behind:
         return "after those before it"
     if need.alone:

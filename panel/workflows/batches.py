@@ -216,6 +216,8 @@ class BatchWorkflow:
             except Refused as exc:
                 raise InvalidForm({"": f"The variant {name} cannot be made: {exc}."}) from exc
             except Changed as exc:
+                if exc.now == wanted:  # the same batch, sent twice
+                    continue
                 there = f"There is another file named {name}: rename or delete it, or vary something else."
                 raise InvalidForm({"": there}) from exc
             if not review.valid:

@@ -1,5 +1,7 @@
 """Batches: planned from a form, started through the queue once each, ranked, tested on unseen days, stopped."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from panel.errors import InvalidForm
@@ -152,3 +154,19 @@ def test_a_stopped_batch_begins_nothing_more(here, backend):
 def test_settings_cannot_be_varied_where_the_file_is_not_at_hand(here, backend):
     page = here.post("/batches", GRID | {"key": KEY})
     assert page.status_code == 422 and "is not at hand" in words(page.text) and started(backend) == []
+
+
+def test_a_batch_that_is_sent_twice_at_once_makes_its_files_and_runs_once(address, backend, tmp_path):
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    (folder / "swing.yaml").write_text(TEXT)
+    with panel(tmp_path / "panel", address, strategies_folder=folder) as here:
+        until(lambda: here.inside.panel.monitor.worker_list.workers)
+        with ThreadPoolExecutor(2) as both:
+            answers = list(both.map(lambda _: here.post("/batches", GRID | {"key": KEY}), range(2)))
+        assert [answer.status_code for answer in answers] == [303, 303], [words(each.text) for each in answers]
+        until(lambda: len(started(backend)) == 3)
+        made = {file.stem for file in folder.glob("swing-*.yaml")}
+        assert made == {f"swing-period_{n}" for n in (7, 14, 21)}
+        assert {body["strategy_name"] for body in started(backend)} == made
+        assert "period: 21}" in (folder / "swing-period_21.yaml").read_text()

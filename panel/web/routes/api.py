@@ -5,10 +5,8 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
-from types import SimpleNamespace
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-import anyio
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.openapi.utils import get_openapi
 from sse_starlette import EventSourceResponse
@@ -21,6 +19,7 @@ from panel.live.hub import Mailbox, frame
 from panel.views.addresses import root
 from panel.web import api_schemas as shapes
 from panel.web.api_requests import unix
+from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
 from panel.web.routes import api_events, api_schedules, api_starts, audit
 from panel.web.routes.operation import find
@@ -52,7 +51,7 @@ async def operations(
     symbol: Annotated[str, Query(description="Only of this symbol.")] = "",
     q: Annotated[str, Query(max_length=200, description="Only with these words; `tag:x` is a whole tag.")] = "",
     since: Annotated[datetime | None, Query(description="Only begun since then; UTC when no zone is given.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
     cursor: Annotated[str, Query(description="`next` of the part before.")] = "",
 ) -> shapes.Operations:
     """Everything that the panel ever saw, also what the backend has forgotten. Paging is not disturbed by what is
@@ -106,13 +105,7 @@ async def events(panel: PanelDep, operation_id: str) -> EventSourceResponse:
     """First its present state, then each change. When it has ended, an event `end` comes and the stream closes."""
     await find(panel, operation_id)
     box = Mailbox()
-    return EventSourceResponse(
-        _events(panel, operation_id, box),
-        ping=15,
-        send_timeout=30,
-        shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
-        shutdown_grace_period=2,
-    )
+    return event_stream(_events(panel, operation_id, box), box)
 
 
 @router.get("/line", operation_id="getLine", summary="The line to the backend")

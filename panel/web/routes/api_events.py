@@ -1,10 +1,8 @@
 """Everything that changes, as one stream that a program can take up again where it was."""
 
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-import anyio
 from fastapi import APIRouter, Header, HTTPException, Query
 from sse_starlette import EventSourceResponse
 
@@ -12,6 +10,7 @@ from panel.domain.observation import Observation
 from panel.domain.state import Verdict
 from panel.live.hub import Mailbox, frame
 from panel.web import api_schemas as schemas
+from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
 
 PART = 50  # changes that are read at once; the event loop has its turn between two parts
@@ -49,13 +48,7 @@ async def events(
             raise HTTPException(422, "This Last-Event-ID is none that came from here.")
         cursor = int(last_event_id)
     box = Mailbox()
-    return EventSourceResponse(
-        _events(panel, cursor, box),
-        ping=15,
-        send_timeout=30,
-        shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
-        shutdown_grace_period=2,
-    )
+    return event_stream(_events(panel, cursor, box), box)
 
 
 async def _events(panel: Panel, cursor: int | None, box: Mailbox) -> AsyncIterator[bytes]:

@@ -55,7 +55,7 @@ async def lines(
     what: Annotated[str, Query(description="Only what begins with this word: start, cancel …", max_length=64)] = "",
     since: Annotated[datetime | None, Query(description="Only since then; UTC when no zone is given.")] = None,
     after: Annotated[int | None, Query(ge=0, lt=2**62, description="Only what follows this number.")] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="At most so many.")] = 1000,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="How many at most.")] = 1000,
 ) -> Response:
     """In the order in which it happened. Without `after` the newest; with it those that come next, so that a program
     can go on where it was. For operators."""
