@@ -14,6 +14,8 @@ from datetime import date, timedelta
 from enum import StrEnum
 from statistics import NormalDist
 
+from panel.domain.labels import Shelf
+
 MAX_RUNS = 200
 MAX_SETTINGS = 3  # of the strategy, in one batch
 MAX_VALUES = 50  # of one choice
@@ -41,7 +43,8 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`form`: what was typed. `made_at`: Unix seconds."""
+    """`form`: what was typed. `made_at`: Unix seconds. `shelf`: archived and deleted batches keep their runs, which are
+    put away one by one."""
 
     key: str
     title: str
@@ -49,6 +52,7 @@ class Batch:
     made_at: float
     by_whom: str
     stopped: bool = False
+    shelf: Shelf = Shelf.SHOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from panel.domain.batches import OPEN_RUNS, Batch, BatchRun, Role, RunState
+from panel.domain.labels import Shelf
+from panel.storage.labels import GRACE, UNDO
 from panel.storage.transactions import at_once, durably, marks
 
-_BATCH = "SELECT key, title, form, made_at, by_whom, stopped FROM batches"
+_BATCH = "SELECT key, title, form, made_at, by_whom, stopped, shelf FROM batches"
 _COLUMNS = "key, batch, number, role, kind, form, settings, waits_for, state, message, operation_id"
 
 
@@ -59,16 +61,50 @@ class BatchStore:
         row = self._db.execute(f"{_BATCH} WHERE key = ?", (key,)).fetchone()
         return _batch(row) if row else None
 
-    def latest(self, limit: int = 50) -> list[tuple[Batch, int, int]]:
+    def latest(self, limit: int = 50, shelf: Shelf = Shelf.SHOWN) -> list[tuple[Batch, int, int]]:
         """The newest first, each with the number of its runs and of those that are open."""
         rows = self._db.execute(
-            "SELECT key, title, form, made_at, by_whom, stopped,"
+            "SELECT key, title, form, made_at, by_whom, stopped, shelf,"
             " (SELECT count(*) FROM batch_runs WHERE batch = batches.key),"
             f" (SELECT count(*) FROM batch_runs WHERE batch = batches.key AND state IN ({marks(OPEN_RUNS)}))"
-            " FROM batches ORDER BY made_at DESC LIMIT ?",
-            (*OPEN_RUNS, limit),
+            " FROM batches WHERE shelf = ? ORDER BY made_at DESC LIMIT ?",
+            (*OPEN_RUNS, shelf, limit),
         )
-        return [(_batch(row[:6]), row[6], row[7]) for row in rows]
+        return [(_batch(row[:7]), row[7], row[8]) for row in rows]
+
+    def count(self, shelf: Shelf) -> int:
+        return int(self._db.execute("SELECT count(*) FROM batches WHERE shelf = ?", (shelf,)).fetchone()[0])
+
+    def put(self, key: str, shelf: Shelf, now: float) -> bool:
+        """Archive it, delete it or bring it back; False when it is there already, or has runs that have not ended."""
+        free = f"NOT EXISTS (SELECT 1 FROM batch_runs WHERE batch = batches.key AND state IN ({marks(OPEN_RUNS)}))"
+        done = self._db.execute(
+            "UPDATE batches SET shelf_before = shelf, shelf = ?, shelved_at = ?"
+            f" WHERE key = ? AND shelf NOT IN (?, ?) AND {free}",
+            (shelf, now, key, shelf, Shelf.DELETED, *OPEN_RUNS),
+        )
+        return done.rowcount == 1
+
+    def put_back(self, key: str, now: float) -> bool:
+        """Take the last `put` back; False when that was too long ago."""
+        done = self._db.execute(
+            "UPDATE batches SET shelf = shelf_before, shelved_at = 0 WHERE key = ? AND shelved_at >= ?",
+            (key, now - UNDO - GRACE),
+        )
+        return done.rowcount == 1
+
+    def undoable(self, key: str, now: float) -> Batch | None:
+        """A batch that was put away within the last minute."""
+        row = self._db.execute(f"{_BATCH} WHERE key = ? AND shelved_at >= ?", (key, now - UNDO)).fetchone()
+        return _batch(row) if row else None
+
+    def drop_deleted(self, now: float) -> None:
+        """What was deleted and cannot be brought back any more. Its key stays: a batch is made once for each."""
+        ripe = "SELECT key FROM batches WHERE shelf = ? AND shelved_at < ? AND form != '{}'"
+        found = (Shelf.DELETED, now - UNDO - 2 * GRACE)
+        with at_once(self._db):
+            self._db.execute(f"DELETE FROM batch_runs WHERE batch IN ({ripe})", found)
+            self._db.execute(f"UPDATE batches SET title = '', form = '{{}}' WHERE key IN ({ripe})", found)
 
     def runs(self, batch: str) -> list[BatchRun]:
         rows = self._db.execute(
@@ -87,13 +123,14 @@ class BatchStore:
         )
         return [_run(row) for row in rows]
 
-    def settle(self, key: str, state: RunState, message: str = "", operation_id: str | None = None) -> None:
-        """Write down how far an open run is."""
-        self._db.execute(
+    def settle(self, key: str, state: RunState, message: str = "", operation_id: str | None = None) -> bool:
+        """Write down how far an open run is; False when it is not open any more."""
+        done = self._db.execute(
             "UPDATE batch_runs SET state = ?, message = ?, operation_id = coalesce(?, operation_id)"
             f" WHERE key = ? AND state IN ({marks(OPEN_RUNS)})",
             (state, message, operation_id, key, *OPEN_RUNS),
         )
+        return done.rowcount == 1
 
     def stop(self, key: str) -> None:
         """No further run of it begins."""
@@ -110,8 +147,9 @@ def _json(value: dict[str, str]) -> str:
 
 
 def _batch(row: tuple[Any, ...]) -> Batch:
-    key, title, form, made_at, by_whom, stopped = row
-    return Batch(key, title, msgspec.json.decode(form, type=dict[str, str]), made_at, by_whom, bool(stopped))
+    key, title, form, made_at, by_whom, stopped, shelf = row
+    shown = msgspec.json.decode(form, type=dict[str, str])
+    return Batch(key, title, shown, made_at, by_whom, bool(stopped), Shelf(shelf))
 
 
 def _run(row: tuple[Any, ...]) -> BatchRun:

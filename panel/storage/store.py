@@ -128,6 +128,8 @@ class Storage:
         now, dropped = await self.write(lambda store: store.day_seen(time.time())), 0
         while now is not None and await self.write(lambda store: store.purge(now)) > 0:
             pass
+        if now is not None:
+            await self.write(lambda store: store.batches.drop_deleted(now))
         if now is not None and days:
             before = now - days * 86_400
             while dropped < retention.MOST and (batch := await self.write(lambda store: store.drop(before))):

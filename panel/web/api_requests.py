@@ -11,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from panel.adapters import Kind
 from panel.adapters.fields import Field as Asked
 from panel.adapters.fields import as_typed
+from panel.web import api_schemas as schemas
 from panel.workflows.submit import INSIST, REPLACE
+
+AS_PROBLEM = "application/problem+json"
+PROBLEM: dict[str, Any] = {"model": schemas.Problem, "content": {AS_PROBLEM: {}}}
+ACTED: dict[int | str, dict[str, Any]] = {
+    404: PROBLEM | {"description": "Neither the panel nor the backend knows it."},
+    409: PROBLEM | {"description": "It cannot be done now; `detail` says why."},
+    502: PROBLEM | {"description": "The backend could not be asked."},
+}
 
 IdempotencyKey = Annotated[
     str,

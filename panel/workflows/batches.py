@@ -16,6 +16,7 @@ from statistics import median
 from panel.domain.batches import MAX_RUNS, Batch, BatchRun, Role, RunState
 from panel.domain.events import BatchChanged, EventBus, OperationEnded, QueueChanged
 from panel.domain.history import OperationQuery
+from panel.domain.labels import Shelf
 from panel.domain.models import Model
 from panel.domain.state import State
 from panel.errors import CLIClientError, InvalidForm
@@ -113,13 +114,26 @@ class BatchWorkflow:
         await self._storage.write(lambda store: store.batches.extend(runs[:MAX_RUNS]))
         self._due.set()
 
+    async def put(self, key: str, shelf: Shelf) -> bool:
+        """Archive a batch, delete it, or bring it back; its runs stay where they are. False when some of its runs have
+        not ended."""
+        batch = self._storage.batches.batch(key)
+        if batch is None or batch.shelf is shelf:
+            return True
+        return await self._storage.write(lambda store: store.batches.put(key, shelf, time.time()))
+
+    async def put_back(self, key: str) -> bool:
+        """Take the last `put` back; False when it is too late."""
+        return await self._storage.write(lambda store: store.batches.put_back(key, time.time()))
+
     async def stop(self, key: str) -> None:
         """Begin no further run, and cancel those that are under way. Raises CLIClientError when one of them could not
         be cancelled; the others were."""
         await self._storage.write(lambda store: store.batches.stop(key))
         failed: CLIClientError | None = None
         for run in self._storage.batches.runs(key):
-            if run.state is RunState.QUEUED:
+            # Also one that was just being handed over.
+            if (entry := self._queue.entry(run.key)) is not None and entry.open:
                 try:
                     await self._queue.cancel(run.key)
                 except CLIClientError as exc:
@@ -168,8 +182,12 @@ class BatchWorkflow:
             if model is None:
                 return await self._settle(run, RunState.FAILED, "The training before it saved no model.")
             form = form | {"model_path": model.path} | ({"timeframe": model.timeframe} if model.timeframe else {})
+        if (now := self._storage.batches.run(run.key)) is None or not now.open:
+            return False  # it was stopped since the round began
         await self._queue.add(run.kind, run.key, form, "a batch")
-        return await self._settle(run, RunState.QUEUED)
+        if not await self._settle(run, RunState.QUEUED):  # … or in between
+            await self._queue.cancel(run.key)
+        return True
 
     def _model_of(self, run: BatchRun) -> Model | None:
         observation = self._monitor.known(run.operation_id) if run.operation_id else None
@@ -193,8 +211,7 @@ class BatchWorkflow:
         return await self._settle(run, RunState.DONE if good else ended, "" if good else verdict.headline)
 
     async def _settle(self, run: BatchRun, state: RunState, message: str = "", operation_id: str | None = None) -> bool:
-        await self._storage.write(lambda store: store.batches.settle(run.key, state, message, operation_id))
-        return True
+        return await self._storage.write(lambda store: store.batches.settle(run.key, state, message, operation_id))
 
     async def _write_variants(self, strategy: str, planned: PlannedBatch) -> None:
         """The files of the variants, beside the original. One that is there with the same text is used as it is.

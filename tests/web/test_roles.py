@@ -58,6 +58,7 @@ def test_what_changes_something_is_for_operators():
         "POST /start/{kind}/command",
         "POST /data/look",
         "POST /batches/look",
+        "POST /api/batches/look",
         "POST /strategies-check",
         "POST /strategies-text",
     }, "each of these asks or shows, or concerns only who asks"

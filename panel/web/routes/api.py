@@ -18,26 +18,26 @@ from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
 from panel.views.addresses import root
 from panel.web import api_schemas as shapes
-from panel.web.api_requests import unix
+from panel.web.api_requests import AS_PROBLEM, PROBLEM, unix
 from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
-from panel.web.routes import api_events, api_schedules, api_starts, audit
+from panel.web.routes import api_batches, api_events, api_queue, api_schedules, api_starts, audit
 from panel.web.routes.operation import find
 
-_AS_PROBLEM = "application/problem+json"
-_PROBLEM = {"model": shapes.Problem, "content": {_AS_PROBLEM: {}}}
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {
-    404: _PROBLEM | {"description": "Neither the panel nor the backend knows it."},
-    502: _PROBLEM | {"description": "The panel does not know it, and the backend cannot be asked."},
+    404: PROBLEM | {"description": "Neither the panel nor the backend knows it."},
+    502: PROBLEM | {"description": "The panel does not know it, and the backend cannot be asked."},
 }
 _CURSOR = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?(?:e-\d{1,2})?)_(\d{1,6})")
+
+PARTS = (api_events, api_starts, api_queue, api_batches, api_schedules)
 
 router = APIRouter(
     prefix="/api",
     responses={
-        401: _PROBLEM | {"description": "The panel has a password, and it was not sent as a bearer token."},
-        421: _PROBLEM | {"description": "The panel does not answer to that host name."},
-        422: _PROBLEM | {"description": "A parameter is not as it should be."},
+        401: PROBLEM | {"description": "The panel has a password, and it was not sent as a bearer token."},
+        421: PROBLEM | {"description": "The panel does not answer to that host name."},
+        422: PROBLEM | {"description": "A parameter is not as it should be."},
     },
 )
 
@@ -122,19 +122,14 @@ async def openapi() -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """This face, described as OpenAPI."""
     about = "Everything that ktrdr-panel knows and does, for scripts and agents."
-    routes = [
-        *router.routes,
-        *api_events.router.routes,
-        *api_starts.router.routes,
-        *api_schedules.router.routes,
-        *audit.api_router.routes,
-    ]
+    parts = (router, *(part.router for part in PARTS), audit.api_router)
+    routes = [route for part in parts for route in part.routes]
     described = get_openapi(title="ktrdr-panel", version=__version__, description=about, routes=routes)
     for answers in [way["responses"] for path in described["paths"].values() for way in path.values()]:
         for answer in answers.values():
-            if _AS_PROBLEM in (content := answer.get("content", {})):  # a model is put under the usual answer's type
-                (usual,) = content.keys() - {_AS_PROBLEM}
-                content[_AS_PROBLEM] = content.pop(usual)
+            if AS_PROBLEM in (content := answer.get("content", {})):  # a model is put under the usual answer's type
+                (usual,) = content.keys() - {AS_PROBLEM}
+                content[AS_PROBLEM] = content.pop(usual)
     return described
 
 

@@ -11,18 +11,16 @@ from panel.adapters import KINDS
 from panel.domain.schedules import DAYS, Schedule, words
 from panel.domain.values import utc
 from panel.errors import InvalidForm
-from panel.web import api_schemas as schemas
-from panel.web.api_requests import IdempotencyKey, start_key
+from panel.web.api_requests import PROBLEM, IdempotencyKey, start_key
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor, problem
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 _NAMES: dict[str, int] = {day.lower(): number for number, day in enumerate(DAYS)}
-_PROBLEM: dict[str, Any] = {"model": schemas.Problem, "content": {"application/problem+json": {}}}
-_UNKNOWN: dict[int | str, dict[str, Any]] = {404: _PROBLEM | {"description": "There is no such schedule."}}
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: PROBLEM | {"description": "There is no such schedule."}}
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    422: _PROBLEM | {"description": "Refused; `errors` has a sentence for each field."}
+    422: PROBLEM | {"description": "Refused; `errors` has a sentence for each field."}
 }
 
 router = APIRouter(prefix="/api")

@@ -1,41 +1,33 @@
-"""The part of the JSON API that acts: starts of every kind, the queue, cancel and resume. Each request carries an
+"""Starts of every kind over the JSON API, cancel and resume. Each request carries an
 `Idempotency-Key`, which no page on the internet can make a browser send."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS, Kind
-from panel.domain.requests import Entry, ResumeState
+from panel.domain.requests import ResumeState
 from panel.errors import CLIClientError
 from panel.web import api_schemas as schemas
-from panel.web.api_requests import IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
+from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
 from panel.web.panel import Panel, PanelDep
-from panel.web.recording import note_entries, note_start
+from panel.web.recording import note_start
 from panel.web.respond import actor, problem
 from panel.web.routes.operation import find
 from panel.workflows import submit as submitted
 from panel.workflows.resuming import BUSY, out_of_question
 
-AS_PROBLEM = "application/problem+json"
-_PROBLEM = {"model": schemas.Problem, "content": {AS_PROBLEM: {}}}
 _STARTED: dict[int | str, dict[str, Any]] = {
     201: {"model": schemas.StartAnswer, "description": "It has started."},
     202: {
         "model": schemas.StartAnswer,
         "description": "It is queued, or it is not known yet whether it started.",
     },
-    409: _PROBLEM | {"description": "It needs a confirmation: `confirm` names it."},
-    422: _PROBLEM | {"description": "Refused; `errors` has a sentence for each field."},
-    502: _PROBLEM | {"description": "The backend could not be asked. Nothing was started: use a new key to try again."},
-}
-_ACTED: dict[int | str, dict[str, Any]] = {
-    404: _PROBLEM | {"description": "Neither the panel nor the backend knows it."},
-    409: _PROBLEM | {"description": "It cannot be done now; `detail` says why."},
-    502: _PROBLEM | {"description": "The backend could not be asked."},
+    409: PROBLEM | {"description": "It needs a confirmation: `confirm` names it."},
+    422: PROBLEM | {"description": "Refused; `errors` has a sentence for each field."},
+    502: PROBLEM | {"description": "The backend could not be asked. Nothing was started: use a new key to try again."},
 }
 
 router = APIRouter(prefix="/api")
@@ -98,75 +90,10 @@ def _answer(result: submitted.SubmitResult) -> Response:
             return problem(422, submitted.message_of(result), errors=errors)
 
 
-@router.get("/queue", operation_id="listQueue", summary="What waits or is being started")
-async def queue(panel: PanelDep) -> schemas.Queue:
-    """In the order in which they start, as far as they need the same thing: the first first."""
-    entries = panel.queue.open()
-    begins = panel.reader.begins(entries)
-    loads = [entry for entry in entries if entry.kind == "data_load"]
-    return schemas.Queue(
-        loads=[schemas.queued(load, place) for place, load in enumerate(loads, 1)],
-        entries=[schemas.entry(entry, place, begins.get(entry.key)) for place, entry in enumerate(entries, 1)],
-    )
-
-
-class Move(BaseModel):
-    where: Literal["up", "down", "top"] = Field(description="Among the entries that wait.")
-
-
-@router.post(
-    "/queue/{key}/move", operation_id="moveQueued", responses=_ACTED, status_code=204, summary="Move a waiting entry"
-)
-async def move(request: Request, panel: PanelDep, key: str, asked: Move, idempotency_key: IdempotencyKey) -> Response:
-    note_entries(request, [_known(panel, key)])
-    await panel.queue.move(key, asked.where, start_key(idempotency_key))
-    return Response(status_code=204)
-
-
-@router.post(
-    "/queue/{key}/hold", operation_id="holdQueued", responses=_ACTED, status_code=204, summary="Hold a waiting entry"
-)
-async def hold(request: Request, panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
-    """It does not start before it is released."""
-    note_entries(request, [_known(panel, key)])
-    await panel.queue.hold(key, True)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/queue/{key}/release",
-    operation_id="releaseQueued",
-    responses=_ACTED,
-    status_code=204,
-    summary="Release a held entry",
-)
-async def release(request: Request, panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
-    note_entries(request, [_known(panel, key)])
-    await panel.queue.hold(key, False)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/queue/{key}/cancel",
-    operation_id="cancelQueued",
-    responses=_ACTED,
-    status_code=204,
-    summary="Cancel a queued start",
-)
-async def cancel_queued(request: Request, panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> Response:
-    """It leaves the queue; if it runs already, its operation is cancelled."""
-    note_entries(request, [_known(panel, key)])
-    try:
-        await panel.queue.cancel(key)
-    except CLIClientError as exc:
-        return _trouble(exc)
-    return Response(status_code=204)
-
-
 @router.post(
     "/operations/{operation_id}/cancel",
     operation_id="cancelOperation",
-    responses=_ACTED,
+    responses=ACTED,
     status_code=202,
     summary="Cancel an operation",
 )
@@ -188,7 +115,7 @@ async def cancel(
 @router.post(
     "/operations/{operation_id}/resume",
     operation_id="resumeOperation",
-    responses=_ACTED,
+    responses=ACTED,
     status_code=202,
     summary="Resume a training from its checkpoint",
 )
@@ -208,15 +135,5 @@ async def resume(
     return schemas.operation(observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id))
 
 
-def _known(panel: Panel, key: str) -> Entry:
-    if (entry := panel.queue.entry(key)) is None:
-        raise HTTPException(404, "There is no such entry in the queue.")
-    return entry
-
-
 def _told(answer: schemas.StartAnswer, status: int, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse(answer.model_dump(), status, headers)
-
-
-def _trouble(exc: CLIClientError) -> Response:
-    return problem(409 if exc.status_code is not None else 502, exc.message)

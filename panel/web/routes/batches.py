@@ -1,6 +1,7 @@
 """Batches: their form, their list, and the page of each."""
 
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
 from panel.domain.audit import Outcome
+from panel.domain.labels import Shelf
 from panel.errors import CLIClientError, InvalidForm
 from panel.files.strategy_settings import settings_of
 from panel.files.strategy_yaml import Refused
@@ -20,12 +22,22 @@ from panel.workflows.starting import new_key
 
 router = APIRouter(prefix="/batches")
 
+_SHELVES = {"archive": Shelf.ARCHIVED, "list": Shelf.SHOWN, "delete": Shelf.DELETED}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @router.get("")
-async def batches(request: Request, panel: PanelDep) -> HTMLResponse:
-    return page(request, "batches.html", batches=panel.storage.batches.latest())
+async def batches(request: Request, panel: PanelDep, archived: str = "", done: str = "") -> HTMLResponse:
+    """`archived`: those that were put away; `done`: one that was put away just now, which can be undone."""
+    store, shelf = panel.storage.batches, Shelf.ARCHIVED if archived else Shelf.SHOWN
+    return page(
+        request,
+        "batches.html",
+        batches=store.latest(shelf=shelf),
+        archived=bool(archived),
+        put_away=store.count(Shelf.ARCHIVED),
+        done=store.undoable(done, time.time()) if done else None,
+    )
 
 
 @router.get("/new")
@@ -71,12 +83,12 @@ async def begin(request: Request, panel: PanelDep) -> Response:
 
 @router.get("/{key}")
 async def batch(request: Request, panel: PanelDep, key: str, sort: str = "") -> HTMLResponse:
-    return _page(request, _board(panel, key, sort), sort)
+    return _page(request, find_board(panel, key, sort), sort)
 
 
 @router.post("/{key}/stop")
 async def stop(request: Request, panel: PanelDep, key: str) -> Response:
-    note(request, subject=_board(panel, key).batch.title)
+    note(request, subject=find_board(panel, key).batch.title)
     try:
         await panel.batches.stop(key)
     except CLIClientError as exc:
@@ -87,7 +99,7 @@ async def stop(request: Request, panel: PanelDep, key: str) -> Response:
 @router.post("/{key}/backtest")
 async def backtest(request: Request, panel: PanelDep, key: str) -> Response:
     """Backtest the best ones on days of the reader's choice."""
-    view, given = _board(panel, key), await typed(request)
+    view, given = find_board(panel, key), await typed(request)
     note(request, subject=view.batch.title)
     start, end = given.get("start_date", ""), given.get("end_date", "")
     if not (_DAY.fullmatch(start) and _DAY.fullmatch(end) and start < end):
@@ -95,6 +107,27 @@ async def backtest(request: Request, panel: PanelDep, key: str) -> Response:
         note(request, Outcome.REFUSED, detail=error)
         return _page(request, view, error=error)
     await panel.batches.backtest_best(key, [row.run.number for row in view.best], start, end)
+    return go(request, f"/batches/{key}")
+
+
+@router.post("/{key}/put")
+async def put(request: Request, panel: PanelDep, key: str) -> Response:
+    """Archive it, bring it back, or delete it; its runs stay in the list of runs."""
+    shelf = _SHELVES.get((await typed(request)).get("where", ""))
+    view = find_board(panel, key)
+    note(request, subject=view.batch.title)
+    if shelf is None:
+        raise HTTPException(422, "This is nothing that can be done with a batch.")
+    if not await panel.batches.put(key, shelf):
+        raise HTTPException(409, "Some of its runs have not ended. Stop them first.")
+    return go(request, f"/batches?done={key}")
+
+
+@router.post("/{key}/undo")
+async def undo(request: Request, panel: PanelDep, key: str) -> Response:
+    if not await panel.batches.put_back(key):
+        raise HTTPException(409, "That was more than a minute ago, or has been undone. Nothing was changed.")
+    note(request, subject=find_board(panel, key).batch.title)
     return go(request, f"/batches/{key}")
 
 
@@ -112,9 +145,10 @@ def _page(request: Request, view: BoardView, sort: str = "", error: str = "") ->
     )
 
 
-def _board(panel: Panel, key: str, sort: str = "") -> BoardView:
+def find_board(panel: Panel, key: str, sort: str = "") -> BoardView:
+    """A batch and all of its runs. Raises HTTPException 404."""
     found = panel.storage.batches.batch(key)
-    if found is None:
+    if found is None or found.shelf is Shelf.DELETED:
         raise HTTPException(404, "There is no batch with this key.")
     runs = panel.storage.batches.runs(key)
     known = [panel.monitor.known(run.operation_id) for run in runs if run.operation_id]

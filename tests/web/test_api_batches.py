@@ -1,0 +1,116 @@
+"""Batches over the JSON API: made once for each key, ranked, tested on unseen days, stopped, put away."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.batches import seed_batch
+from tests.support.inside import Inside, inside
+from tests.support.pages import KEY, until, words
+
+GRID = {"strategy_name": "swing", "symbols": ["EURUSD", "GBPUSD"], "start_date": "2024-01-01"}
+WALK = {"strategy_name": "swing", "way": "walk", "start_date": "2023-01-01", "end_date": "2023-12-31"}
+
+
+@pytest.fixture
+def here(address, tmp_path) -> Iterator[Inside]:
+    with inside(tmp_path, address) as here:
+        yield here
+
+
+def ask(here: Inside, method: str, path: str, body: Any = None, key: str = "batch-key-1") -> tuple[int, Any]:
+    sent = json.dumps(body).encode() if body is not None else b""
+    own = [("host", here.host), ("content-type", "application/json"), ("content-length", str(len(sent)))]
+    answer = here.ask(method, path, [*own, ("idempotency-key", key)], sent)
+    return answer.status, json.loads(answer.body) if answer.body else None
+
+
+def test_a_batch_is_made_once_for_each_key(here):
+    status, made = ask(here, "POST", "/api/batches", GRID)
+    assert status == 201 and made["runs"] == 2 and made["form"]["symbols"] == "EURUSD, GBPUSD"
+    assert [run["settings"] for run in made["board"]] == [{"Symbol": "EURUSD"}, {"Symbol": "GBPUSD"}]
+    again = ask(here, "POST", "/api/batches", GRID)
+    assert again[0] == 201 and again[1]["key"] == made["key"]
+    listed = ask(here, "GET", "/api/batches")[1]["batches"]
+    assert [(each["key"], each["title"], each["runs"]) for each in listed] == [(made["key"], "2 × swing", 2)]
+    status, refused = ask(here, "POST", "/api/batches", GRID | {"symbols": ["AAPL", "EURUSD"]})
+    assert status == 422 and "sent before with another batch" in refused["detail"]
+
+
+def test_a_refusal_names_the_field_at_fault(here):
+    for change, field in (
+        ({"strategy_name": ""}, "strategy_name"),
+        ({"symbols": "EURUSD"}, "symbols"),
+        ({"symbols": ["EUR USD!", "A"]}, "symbols"),
+        ({"symbols": ["A"]}, ""),
+        ({"settings": {"training.epochs": [1, 2]}}, "settings.training.epochs"),
+        ({"way": "walk", "end_date": "2024-06-30", "symbols": []}, "train_days"),
+        ({"epochs": 3}, "epochs"),
+        ({"start_date": "soon"}, "start_date"),
+        ({"periods": [{"start_date": "2024-01-01", "end_date": "then"}]}, "end_date"),
+    ):
+        for path in ("/api/batches", "/api/batches/look"):
+            status, refused = ask(here, "POST", path, GRID | change)
+            assert status == 422 and [each["field"] for each in refused["errors"]] == [field], refused
+    assert ask(here, "GET", "/api/batches")[1] == {"batches": []}
+
+
+def test_what_a_walk_forward_would_start(here):
+    status, plan = ask(here, "POST", "/api/batches/look", WALK | {"train_days": 120, "test_days": 60})
+    assert (status, plan) == (200, {"runs": 4, "possible": 4, "strategies": [], "seconds": None})
+
+
+def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):
+    seed_batch(tmp_path, address, 0.45, 0.5, 0.38, 0.41)
+    with inside(tmp_path, address) as here:
+        board = ask(here, "GET", f"/api/batches/{KEY}")[1]
+        assert [run["number"] for run in board["board"]] == [2, 1, 4, 3] and board["best"] == [2, 1, 4]
+        first = board["board"][0]
+        assert first["over_baseline"] == 0.1 and first["results"]["test_accuracy"] == 0.5
+        assert board["unseen_from"] == "2024-12-31" and board["chance"]["samples"] == 900 and board["open"] == 0
+        days = {"start_date": "2025-01-01", "end_date": "2025-06-30"}
+        path = f"/api/batches/{KEY}/backtest"
+        for _ in range(2):
+            status, tested = ask(here, "POST", path, days)
+            assert status == 200 and tested["open"] == 3
+        assert [len(run["tests"]) for run in tested["board"]] == [1, 1, 1, 0]
+        status, refused = ask(here, "POST", path, days | {"numbers": [9]})
+        assert status == 422 and refused["errors"][0]["field"] == "numbers"
+        status, refused = ask(here, "POST", path, {"start_date": "2025-01-02", "end_date": "2025-01-01"})
+        assert status == 422 and refused["errors"][0]["field"] == "end_date"
+        assert ask(here, "POST", f"/api/batches/{KEY}/delete")[0] == 409
+        status, stopped = ask(here, "POST", f"/api/batches/{KEY}/stop")
+        assert status == 200 and stopped["stopped"]
+        until(lambda: ask(here, "GET", f"/api/batches/{KEY}")[1]["open"] == 0)
+
+
+def test_a_batch_is_archived_deleted_and_brought_back(address, tmp_path):
+    seed_batch(tmp_path, address, 0.45, 0.5)
+    with inside(tmp_path, address) as here:
+
+        def listed(archived: str = "") -> int:
+            return len(ask(here, "GET", f"/api/batches{archived}")[1]["batches"])
+
+        for act, now, put_away in (("archive", 0, 1), ("unarchive", 1, 0), ("delete", 0, 0), ("undo", 1, 0)):
+            assert ask(here, "POST", f"/api/batches/{KEY}/{act}")[0] == 204
+            assert (listed(), listed("?archived=true")) == (now, put_away), act
+        assert ask(here, "POST", f"/api/batches/{KEY}/undo")[0] == 409
+        assert ask(here, "POST", f"/api/batches/{KEY}/delete")[0] == 204
+        assert ask(here, "GET", f"/api/batches/{KEY}")[0] == 404 and ask(here, "POST", "/api/batches/x/stop")[0] == 404
+
+
+def test_its_page_archives_deletes_and_undoes(address, tmp_path):
+    seed_batch(tmp_path, address, 0.45, 0.5)
+    with inside(tmp_path, address) as here:
+        assert 'value="archive"' in here.get(f"/batches/{KEY}").text
+        gone = here.post(f"/batches/{KEY}/put", {"where": "archive"}).header("location")
+        told = words(here.get(gone).text)
+        assert "2 × swing archived. Undo for a minute" in told and "1 archived" in told and "No batch yet" in told
+        assert "2 × swing" in words(here.get("/batches?archived=1").text)
+        here.post(f"/batches/{KEY}/put", {"where": "delete"})
+        assert here.get(f"/batches/{KEY}").status == 404
+        assert here.post(f"/batches/{KEY}/undo", {}).header("location") == f"/batches/{KEY}"
+        assert 'value="list"' in here.get(f"/batches/{KEY}").text  # it is where it was: in the archive
+        assert here.post(f"/batches/{KEY}/put", {"where": "moon"}).status == 422
