@@ -197,6 +197,7 @@ def compose(
     starts = StartWorkflow(ktrdr, storage, events, library.keep)
     commands = Commands(ktrdr, storage, monitor)
     queue_ = Queue(ktrdr, storage, starts, monitor, commands, ProcessLock(memory), events)
+    batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     reader = Reader(storage, monitor, inventory, resume, catalogue, embedded)
@@ -222,8 +223,8 @@ def compose(
         resume=resume,
         sources=sources,
         submit=SubmitWorkflow(starts, sources, queue_),
-        batches=BatchWorkflow(storage, queue_, monitor, library, events),
-        schedules=Schedules(storage, queue_),
+        batches=batches_,
+        schedules=Schedules(storage, queue_, batches_),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.public_address),
         hub=hub,
         reader=reader,

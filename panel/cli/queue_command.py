@@ -22,6 +22,7 @@ from panel.domain.values import utc
 from panel.settings import Settings
 from panel.storage.store import Storage
 from panel.views.queue import title_of
+from panel.views.schedules import name_of
 
 SHOWN = 8  # characters of a key: enough to name an entry
 
@@ -92,7 +93,7 @@ def schedules_command(settings_of: Callable[..., Settings]) -> click.Command:
             return
         table = Table("Start", "When", "Next", "Last", box=None, pad_edge=False)
         for each, last in found:
-            title = f"{KINDS[each.kind].title} {' '.join(filter(None, title_of(each.kind, each.form)))}"
+            title = f"{name_of(each)} {' '.join(filter(None, title_of(each.kind, each.form)))}"
             upcoming = shown(each.next_at, each.zone) if each.next_at is not None else "off"
             before = " ".join(filter(None, (shown(last.due, each.zone), last.note))) if last else ""
             table.add_row(escape(title), f"{words(each.days, each.at)}, {each.zone}", upcoming, before)

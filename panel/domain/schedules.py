@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from datetime import time as clock_time
 from zoneinfo import ZoneInfo
 
+BATCH = "batch"  # a schedule's kind beside those of operations
 MAX_SCHEDULES = 200
 LATE = 300.0  # seconds after which a run counts as missed and made up for
 

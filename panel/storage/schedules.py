@@ -67,6 +67,15 @@ class ScheduleStore:
             "UPDATE schedules SET active = ?, next_at = ? WHERE key = ?", (next_at is not None, next_at, key)
         )
 
+    def change(self, changed: Schedule) -> None:
+        """Other values of a schedule that is there; what it has run stays."""
+        days = "".join(map(str, sorted(changed.days)))
+        form = msgspec.json.encode(changed.form).decode()
+        self._db.execute(
+            "UPDATE schedules SET form = ?, days = ?, at = ?, zone = ?, next_at = ? WHERE key = ? AND active = ?",
+            (form, days, changed.at, changed.zone, changed.next_at, changed.key, int(changed.active)),
+        )
+
     def delete(self, key: str) -> None:
         with at_once(self._db):
             self._db.execute("DELETE FROM schedules WHERE key = ?", (key,))

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from panel.adapters import KINDS
 from panel.domain.requests import Entry, EntryState
-from panel.domain.schedules import Schedule, ScheduleRun, shown, words
+from panel.domain.schedules import BATCH, Schedule, ScheduleRun, shown, words
 from panel.views.queue import title_of
 
 _CAME_OF = {
@@ -23,7 +24,7 @@ _CAME_OF = {
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
     """`when`: in words; `next_at`: by the schedule's own clock, "" while it is off; `last_at`: likewise, "" before the
-    first; `came_of`: of the last run; `operation_id`: of that one, "" without."""
+    first; `came_of`: of the last run; `address`: its page, "" without."""
 
     schedule: Schedule
     title: str
@@ -33,31 +34,48 @@ class ScheduleView:
     next_at: str
     last_at: str
     came_of: str
-    operation_id: str
+    address: str
     note: str
 
 
 def schedule_views(
-    schedules: Sequence[Schedule], runs: Mapping[str, ScheduleRun | None], entries: Mapping[str, Entry | None]
+    schedules: Sequence[Schedule],
+    runs: Mapping[str, ScheduleRun | None],
+    entries: Mapping[str, Entry | None],
+    batches: Mapping[str, int] = MappingProxyType({}),
 ) -> list[ScheduleView]:
-    """`runs`: the last one of each schedule; `entries`: by the key that a run names."""
-    return [_view(each, run := runs.get(each.key), entries.get(run.entry) if run else None) for each in schedules]
+    """`runs`: the last one of each schedule; `entries` of the queue, and `batches` with the number of their runs that
+    have not ended: by the key that a run names."""
+    return [_view(each, runs.get(each.key), entries, batches) for each in schedules]
 
 
-def _view(schedule: Schedule, run: ScheduleRun | None, entry: Entry | None) -> ScheduleView:
+def name_of(schedule: Schedule) -> str:
+    """Of its kind."""
+    return "Batch" if schedule.kind == BATCH else KINDS[schedule.kind].title
+
+
+def _view(
+    schedule: Schedule, run: ScheduleRun | None, entries: Mapping[str, Entry | None], batches: Mapping[str, int]
+) -> ScheduleView:
     title, about = title_of(schedule.kind, schedule.form)
-    came_of = _CAME_OF[entry.state] if entry else ""
-    if entry is not None and entry.state is EntryState.REFUSED and entry.message:
-        came_of = f"{came_of}: {entry.message}"
+    came_of, address = "", ""
+    if run is not None and run.entry in batches:
+        left = batches[run.entry]
+        came_of, address = f"{left} to go" if left else "ended", f"/batches/{run.entry}"
+    elif run is not None and (entry := entries.get(run.entry)) is not None:
+        came_of = _CAME_OF[entry.state]
+        address = f"/operations/{entry.operation_id}" if entry.operation_id else ""
+        if entry.state is EntryState.REFUSED and entry.message:
+            came_of = f"{came_of}: {entry.message}"
     return ScheduleView(
         schedule,
         title,
-        KINDS[schedule.kind].title,
+        name_of(schedule),
         about,
         words(schedule.days, schedule.at),
         shown(schedule.next_at, schedule.zone) if schedule.next_at is not None else "",
         shown(run.due, schedule.zone) if run else "",
         came_of,
-        (entry.operation_id or "") if entry else "",
+        address,
         run.note if run else "",
     )

@@ -1,7 +1,7 @@
 """Puts starts into the queue by the clock.
 
-Each run is an entry of the queue whose key is made of the schedule and the due time: a panel that is killed in between
-queues it once. What was missed while no panel ran is made up for by one run.
+Each run is an entry of the queue, or a batch, whose key is made of the schedule and the due time: a panel that is
+killed in between queues it once. What was missed while no panel ran is made up for by one run.
 """
 
 import asyncio
@@ -10,11 +10,13 @@ import sqlite3
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from panel.adapters import KINDS
 from panel.domain.formatting import duration
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.schedules import (
+    BATCH,
     LATE,
     MAX_SCHEDULES,
     Schedule,
@@ -26,6 +28,7 @@ from panel.domain.schedules import (
 )
 from panel.errors import InvalidForm
 from panel.storage.store import Storage
+from panel.workflows.batches import BatchWorkflow
 from panel.workflows.queue import Queue, QueueFull
 
 ROUND = 30.0  # seconds between looks at the most: the machine's clock may be set, or the machine have slept
@@ -36,18 +39,41 @@ log = logging.getLogger(__name__)
 class Schedules:
     """Start with `run` in a task."""
 
-    def __init__(self, store: Storage, queue: Queue) -> None:
+    def __init__(self, store: Storage, queue: Queue, batches: BatchWorkflow) -> None:
         self._store = store
         self._queue = queue
+        self._batches = batches
         self._due = asyncio.Event()
 
     async def add(
         self, key: str, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str, by_whom: str
     ) -> None:
-        """Repeat a start, once for each key. Raises InvalidForm."""
+        """Repeat a start or a batch, once for each key. Raises InvalidForm."""
+        await self._check(kind, form, days, at, zone)
+        now = time.time()
+        first = next_due(days, at, zone, now)
+        made = Schedule(key, kind, dict(form), frozenset(days), at, zone, True, first, now, by_whom)
+        if not await self._store.write(lambda store: store.schedules.add(made)):
+            raise InvalidForm({"": f"There are {MAX_SCHEDULES} schedules already. Delete one first."})
+        self._due.set()
+
+    async def change(self, key: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str) -> None:
+        """Other values for a schedule that is there; one that is off stays off. Raises InvalidForm."""
+        if (known := self._store.schedules.get(key)) is None:
+            raise InvalidForm({"": "This schedule was deleted in the meantime."})
+        await self._check(known.kind, form, days, at, zone)
+        upcoming = next_due(days, at, zone, time.time()) if known.active else None
+        changed = replace(known, form=dict(form), days=frozenset(days), at=at, zone=zone, next_at=upcoming)
+        await self._store.write(lambda store: store.schedules.change(changed))
+        self._due.set()
+
+    async def _check(self, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str) -> None:
         errors: dict[str, str] = {}
         try:
-            KINDS[kind].from_form(dict(form))
+            if kind == BATCH:
+                await self._batches.plan(form)
+            else:
+                KINDS[kind].from_form(dict(form))
         except InvalidForm as exc:
             errors |= exc.errors
         for name, wrong in (("at", lambda: time_of(at)), ("zone", lambda: zone_of(zone))):
@@ -59,12 +85,6 @@ class Schedules:
             errors["days"] = "Choose at least one day."
         if errors:
             raise InvalidForm(errors)
-        now = time.time()
-        first = next_due(days, at, zone, now)
-        made = Schedule(key, kind, dict(form), frozenset(days), at, zone, True, first, now, by_whom)
-        if not await self._store.write(lambda store: store.schedules.add(made)):
-            raise InvalidForm({"": f"There are {MAX_SCHEDULES} schedules already. Delete one first."})
-        self._due.set()
 
     async def switch(self, key: str, on: bool) -> None:
         """What was due while it was off is not made up for."""
@@ -102,16 +122,31 @@ class Schedules:
         if missed or now - due > LATE:
             times = "1 time" if not missed else f"{missed + 1} times"
             note = f"Missed {times}, as the panel did not run. Queued once, {duration(now - due)} late."
-        if self._still_waits(schedule) and not self._queue.knows(key):
+        if self._still_waits(schedule) and not self._knows(schedule, key):
             key, note = "", "Left out: the run before it still waits in the queue."
         else:
             try:
-                await self._queue.add(schedule.kind, key, schedule.form, "a schedule")
+                await self._put(schedule, key)
             except QueueFull:
                 key, note = "", f"Left out: {MAX_ENTRIES:,} starts waited in the queue."
+            except InvalidForm as exc:  # of a batch, whose strategy may have changed
+                key, note = "", f"Left out: {' '.join(exc.errors.values())}"
         run = ScheduleRun(schedule.key, due, key, now, missed, note)
         await self._store.write(lambda store: store.schedules.ran(run, following))
 
+    async def _put(self, schedule: Schedule, key: str) -> None:
+        if schedule.kind == BATCH:
+            await self._batches.begin(key, schedule.form, "a schedule")
+        else:
+            await self._queue.add(schedule.kind, key, schedule.form, "a schedule")
+
+    def _knows(self, schedule: Schedule, key: str) -> bool:
+        """Whether this run was made already, and the panel stopped before it was written down."""
+        return self._store.batches.batch(key) is not None if schedule.kind == BATCH else self._queue.knows(key)
+
     def _still_waits(self, schedule: Schedule) -> bool:
-        entry = self._queue.entry(self._store.schedules.last_entry(schedule.key))
+        last = self._store.schedules.last_entry(schedule.key)
+        if schedule.kind == BATCH:
+            return any(run.open for run in self._store.batches.runs(last))
+        entry = self._queue.entry(last)
         return entry is not None and entry.waiting

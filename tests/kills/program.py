@@ -48,8 +48,10 @@ class Program:
 
     def send_some(self) -> None:
         """One or two new wishes, what was not answered before, and sometimes a change of mind."""
-        for _ in range(self._chance.choice((1, 1, 2))):
-            kind = self._chance.choice(("training", "training", "backtesting", "data_load", "batch", "walk", "none"))
+        for _ in range(self._chance.choice((0, 1, 1, 2))):
+            kind = self._chance.choice(
+                ("training", "training", "backtesting", "data_load", "data_load", "batch", "walk", "none")
+            )
             if kind != "none" and len(self.wishes) < 2000:
                 self._send(self._wish(kind), 5)
         for wish in [each for each in self.wishes if each.answer is None][-5:]:
@@ -96,20 +98,26 @@ class Program:
             self.counted[f"{act} by a person"] += answer.status_code < 400
 
     def drain(self, patience: float) -> bool:
-        """Whether all that was queued has run through."""
-        end = time.monotonic() + patience
+        """Whether all that was queued has run through, with never more than so many seconds between two ends."""
+        end, left = time.monotonic() + patience, -1
         for (key,) in self._world.rows("SELECT key FROM queue WHERE held = 1 AND state = 'waiting'"):
             self._post(f"/api/queue/{key}/release", {}, f"release-{key}")
         while time.monotonic() < end:
             if self._drained():
                 return True
             self.decide()
+            if (now := self._left()) != left:
+                end, left = time.monotonic() + patience, now
             time.sleep(1.0)
         return False
 
     def _drained(self) -> bool:
-        return all(
-            not self._world.rows(f"SELECT 1 FROM {table} WHERE state IN ({states}) LIMIT 1")
+        return self._left() == 0
+
+    def _left(self) -> int:
+        """What has not ended, or is not known."""
+        return sum(
+            self._world.rows(f"SELECT count(*) FROM {table} WHERE state IN ({states})")[0][0]
             for table, states in (
                 ("queue", "'waiting', 'starting', 'running', 'unconfirmed'"),
                 ("batch_runs", "'waiting', 'queued'"),
@@ -149,7 +157,7 @@ class Program:
     def figures(self) -> str:
         asked = Counter(wish.path.rpartition("/")[2] for wish in self.wishes)
         told = [f"{n} {what}" for what, n in asked.items()]
-        told += [f"{self._world.made().total()} begun", f"{self.counted['requests']} requests"]
+        told += [f"{self._world.made().total()} begun", f"{self._left()} open", f"{self.counted['requests']} requests"]
         told += [f"{n} {what}" for what, n in self.counted.items() if what != "requests"]
         return ", ".join(told)
 

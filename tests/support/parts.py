@@ -3,15 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.events import EventBus
 from panel.monitoring.poller import Monitor
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
+from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.queue import Queue
 from panel.workflows.starting import StartWorkflow
+from panel.workflows.strategy_library import StrategyLibrary
 
 
 class Everybody:
@@ -35,6 +38,13 @@ def queue_of(client: AsyncCLIClient, store: Storage) -> tuple[EventBus, Queue]:
     ktrdr, monitor = Ktrdr(client), monitor_of(client, store, bus)
     parts = (starts_of(client, store, bus), monitor, Commands(ktrdr, store, monitor))
     return bus, Queue(ktrdr, store, *parts, ProcessLock(Path("never")), bus)
+
+
+def batches_of(client: AsyncCLIClient, store: Storage, queue: Queue) -> BatchWorkflow:
+    """Batches that are not followed, of strategies whose files are not at hand."""
+    ktrdr, catalogue = Ktrdr(client), Catalogue(Ktrdr(client), None)
+    library = StrategyLibrary(ktrdr, catalogue, None, Path("never"), embedded=False)
+    return BatchWorkflow(store, queue, monitor_of(client, store), library, EventBus())
 
 
 def panel_of(app: Any) -> Any:

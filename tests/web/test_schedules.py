@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.batches import seed_batch
 from tests.support.history import ended, seed
 from tests.support.inside import Inside, inside
 from tests.support.pages import KEY, words
@@ -30,9 +31,9 @@ def test_a_start_is_repeated_switched_off_and_deleted(here):
     page = words(here.get("/schedules").text)
     assert page.count("every Monday at 18:30 Europe/Berlin Mon ") == 1 and "EURUSD 1h Data load" in page
     here.post(f"/schedules/{KEY}/switch", {})
-    assert "every Monday at 18:30 Europe/Berlin off – Switch on" in words(here.get("/schedules").text)
+    assert "every Monday at 18:30 Europe/Berlin off – Change Switch on" in words(here.get("/schedules").text)
     here.post(f"/schedules/{KEY}/switch", {"on": "1"})
-    assert "18:30 – Switch off" in words(here.get("/schedules").text)
+    assert "18:30 – Change Switch off" in words(here.get("/schedules").text)
     assert here.post("/schedules/nobody/switch", {}).status == 404
     here.post(f"/schedules/{KEY}/delete", {})
     assert "Nothing is repeated yet" in words(here.get("/schedules").text)
@@ -73,3 +74,44 @@ def test_over_the_api(here):
     assert status == 422 and {each["field"] for each in refused["errors"]} == {"zone", "days"}
     assert ask(here, "POST", "/api/schedules", body | {"kind": "dummy"}, "schedule-3")[0] == 422
     assert ask(here, "POST", f"{path}/delete")[0] == 204 and ask(here, "POST", f"{path}/switch", {"on": True})[0] == 404
+
+
+def test_a_schedule_is_changed_in_its_place(here):
+    add(here)
+    form = here.get(f"/schedules/{KEY}/edit").text
+    assert 'value="eurusd"' in form and 'value="Europe/Berlin"' in form and 'value="0" checked' in form
+    values = LOAD | WHEN | {"day": "4", "at": "19:00", "symbol": "AAPL"}
+    refused = here.post(f"/schedules/{KEY}/edit", values | {"zone": "Mars"})
+    assert refused.status == 422 and "“Mars” is not a known time zone" in words(refused.text)
+    assert here.post(f"/schedules/{KEY}/edit", values).header("location") == "/schedules"
+    page = words(here.get("/schedules").text)
+    assert "every Friday at 19:00 Europe/Berlin" in page and "AAPL" in page and "Monday" not in page
+    assert here.get("/schedules/nobody/edit").status == 404
+
+    path = f"/api/schedules/{KEY}/change"
+    body = {"kind": "data_load", "form": {"symbol": "MSFT", "timeframe": "1d"}, "days": ["sunday"], **WHEN}
+    status, changed = ask(here, "POST", path, body)
+    assert status == 200 and changed["words"] == "every Sunday at 18:30" and changed["form"]["symbol"] == "MSFT"
+    status, refused = ask(here, "POST", path, body | {"kind": "training"})
+    assert status == 422 and refused["errors"][0]["field"] == "kind"
+    assert ask(here, "POST", "/api/schedules/nobody/change", body)[0] == 404
+
+
+def test_a_batch_is_repeated(address, tmp_path):
+    seed_batch(tmp_path, address, 0.45, 0.5)
+    with inside(tmp_path, address) as here:
+        assert f"/schedules/new?kind=batch&amp;batch={KEY}" in here.get(f"/batches/{KEY}").text
+        form = here.get(f"/schedules/new?kind=batch&batch={KEY}").text
+        assert "Repeat a batch" in words(form) and 'name="symbols" value="S1 S2"' in form
+        batch = {"strategy_name": "swing", "way": "grid", "symbols": "S1 S2"}
+        assert here.post("/schedules", WHEN | batch | {"kind": "batch", "key": KEY, "day": "0"}).status == 303
+        assert "swing Batch · S1 S2 every Monday at 18:30" in words(here.get("/schedules").text)
+        assert "S1 S2" in here.get(f"/schedules/{KEY}/edit").text
+        assert here.get("/schedules/new?kind=batch&batch=none").status == 404
+        body = {"kind": "batch", "batch": {"strategy_name": "swing", "symbols": ["A", "B"]}, "days": ["monday"], **WHEN}
+        status, made = ask(here, "POST", "/api/schedules", body)
+        assert status == 201 and made["kind"] == "batch" and made["form"]["symbols"] == "A, B"
+        body["batch"]["train_days"], body["batch"]["way"] = 3, "walk"
+        status, refused = ask(here, "POST", "/api/schedules", body, "schedule-2")
+        assert status == 422 and {each["field"] for each in refused["errors"]} == {"symbols"}
+        assert ask(here, "POST", "/api/schedules", body | {"batch": None}, "schedule-3")[0] == 422

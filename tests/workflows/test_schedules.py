@@ -10,7 +10,7 @@ from panel.client import AsyncCLIClient
 from panel.errors import InvalidForm
 from panel.storage.store import Storage
 from panel.workflows.schedules import Schedules
-from tests.support.parts import queue_of
+from tests.support.parts import batches_of, queue_of
 from tests.support.virtual import virtual_time
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -29,7 +29,8 @@ def run(tmp_path, monkeypatch):
             async def main():
                 store = Storage(tmp_path / "memory.db")
                 async with AsyncCLIClient("http://127.0.0.1:9/api/v1", max_retries=0) as client:
-                    schedules = Schedules(store, queue_of(client, store)[1])
+                    _, queue = queue_of(client, store)
+                    schedules = Schedules(store, queue, batches_of(client, store, queue))
                     task = asyncio.create_task(schedules.run())
                     try:
                         if action:
@@ -128,3 +129,49 @@ def test_a_form_that_makes_no_sense_is_refused_with_every_reason(run):
         assert set(refused.value.errors) == {"symbol", "days", "at", "zone"}
 
     run(wrong)
+
+
+def test_a_changed_schedule_runs_at_its_new_time_only(run):
+    async def changed(store, schedules):
+        await daily()(store, schedules)
+        await schedules.change(KEY, LOAD | {"symbol": "AAPL"}, DAILY, "19:30", "Europe/Berlin")
+        await asyncio.sleep(store.schedules.next_at() - time.time() - HOUR / 2)
+        assert store.queue.open() == []
+
+    entries, last = run(changed, HOUR)
+    assert len(entries) == 1 and last.note == ""
+
+    async def switched_off_and_changed(store, schedules):
+        await taken(store, schedules)
+        await schedules.switch(KEY, False)
+        await schedules.change(KEY, LOAD, DAILY, "20:30", "Europe/Berlin")
+        with pytest.raises(InvalidForm) as refused:
+            await schedules.change(KEY, LOAD | {"symbol": ""}, [], "20:30", "Mars")
+        assert refused.value.errors.keys() == {"symbol", "days", "zone"}
+        assert store.schedules.get(KEY).at == "20:30"
+
+    assert run(switched_off_and_changed, 2 * DAY)[0] == []
+
+
+def test_a_batch_is_repeated_once_each_time_and_left_out_while_the_last_one_runs(run):
+    batch = {"strategy_name": "swing", "symbols": "AAA BBB", "way": "grid"}
+
+    async def add(_, schedules):
+        await schedules.add(KEY, "batch", batch, DAILY, "18:30", "Europe/Berlin", "a test")
+        with pytest.raises(InvalidForm):
+            await schedules.add(
+                "another-key-0001", "batch", batch | {"symbols": "AAA"}, DAILY, "18:30", "UTC", "a test"
+            )
+
+    _, last = run(add, DAY)
+    assert last.entry.startswith("schedule-") and last.note == ""
+    _, later = run(seconds=DAY)
+    assert later.entry == "" and "still waits" in later.note
+
+    async def ended(store, _):
+        ((batch, runs, unfinished),) = store.batches.latest()
+        assert (batch.key, batch.by_whom, runs, unfinished) == (last.entry, "a schedule", 2, 2)
+        store.batches.stop(batch.key)
+
+    _, after = run(ended, DAY)
+    assert after.entry.startswith("schedule-") and after.entry != last.entry

@@ -1,5 +1,6 @@
 """The JSON API's part about schedules."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -8,9 +9,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from panel.adapters import KINDS
-from panel.domain.schedules import DAYS, Schedule, words
+from panel.domain.schedules import BATCH, DAYS, Schedule, words
 from panel.domain.values import utc
 from panel.errors import InvalidForm
+from panel.web.api_batch_schemas import BatchBody
 from panel.web.api_requests import PROBLEM, IdempotencyKey, start_key
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor, problem
@@ -29,11 +31,13 @@ router = APIRouter(prefix="/api")
 class ScheduleBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field(description="training, data_load or backtesting.", examples=["data_load"])
+    kind: str = Field(description="training, data_load, backtesting or batch.", examples=["data_load"])
     form: dict[str, Annotated[str, Field(max_length=1000)]] = Field(
+        default={},
         description="The fields of the kind's start form, as they are typed there.",
         examples=[{"symbol": "EURUSD", "timeframe": "1h"}],
     )
+    batch: BatchBody | None = Field(default=None, description="Of the kind batch, instead of `form`.")
     days: list[Day] = Field(examples=[["monday", "friday"]])
     at: str = Field(description="HH:MM by the clock of the zone.", examples=["18:30"])
     zone: str = Field(description="A name of the IANA time zone database.", examples=["Europe/Berlin"])
@@ -50,7 +54,7 @@ class ScheduleAnswer(BaseModel):
     active: bool
     next_at: datetime | None = Field(description="None while it is switched off.")
     last_at: datetime | None = Field(description="When the last run was due.")
-    last_queue_key: str = Field(description='Its entry in the queue; "" when it was left out.')
+    last_queue_key: str = Field(description='Its entry in the queue, or its batch; "" when it was left out.')
     last_note: str = Field(description="What was unusual about it, as that it was late.")
 
 
@@ -80,17 +84,36 @@ async def create(
     request: Request, panel: PanelDep, asked: ScheduleBody, idempotency_key: IdempotencyKey
 ) -> ScheduleAnswer | Response:
     """Made once for each key; a repeat gets the schedule as it is now."""
-    adapter, key = KINDS.get(asked.kind), start_key(idempotency_key)[:40]
-    if adapter is None or not adapter.fields:
-        return problem(422, "There is no such kind.", errors={"kind": "There is no such kind."})
+    key = start_key(idempotency_key)[:40]
     if panel.storage.schedules.get(key) is None:
-        values = await panel.submit.values(adapter, asked.form)
-        days = {_NAMES[day] for day in asked.days}
-        try:
-            await panel.schedules.add(key, adapter.kind, values, days, asked.at, asked.zone, actor(request))
-        except InvalidForm as exc:
-            return problem(422, " ".join(exc.errors.values()), errors=exc.errors)
+
+        async def add(form: dict[str, str], days: set[int]) -> None:
+            await panel.schedules.add(key, asked.kind, form, days, asked.at, asked.zone, actor(request))
+
+        if refused := await _saved(panel, asked, add):
+            return refused
     return _answer(panel, _known(panel, key))
+
+
+@router.post(
+    "/schedules/{key}/change",
+    operation_id="changeSchedule",
+    response_model=ScheduleAnswer,
+    responses=_UNKNOWN | _REFUSED,
+    summary="Change a schedule",
+)
+async def change(
+    request: Request, panel: PanelDep, key: str, asked: ScheduleBody, idempotency_key: IdempotencyKey
+) -> ScheduleAnswer | Response:
+    """Everything but its kind. One that is switched off stays off; what it has run stays."""
+    if _known(panel, key).kind != asked.kind:
+        why = "The kind of a schedule cannot be changed."
+        return problem(422, why, errors={"kind": why})
+
+    async def save(form: dict[str, str], days: set[int]) -> None:
+        await panel.schedules.change(key, form, days, asked.at, asked.zone)
+
+    return await _saved(panel, asked, save) or _answer(panel, _known(panel, key))
 
 
 @router.post(
@@ -107,6 +130,26 @@ async def delete(panel: PanelDep, key: str, idempotency_key: IdempotencyKey) -> 
     """What it has put into the queue stays there."""
     await panel.schedules.delete(key)
     return Response(status_code=204)
+
+
+async def _saved(
+    panel: Panel, asked: ScheduleBody, save: Callable[[dict[str, str], set[int]], Awaitable[None]]
+) -> Response | None:
+    """The refusal, where it was not saved."""
+    adapter, batch = KINDS.get(asked.kind), asked.batch if asked.kind == BATCH else None
+    if asked.kind == BATCH and batch is None:
+        return problem(422, "A batch is missing.", errors={"batch": "Say what it consists of."})
+    if asked.kind != BATCH and (adapter is None or not adapter.fields):
+        return problem(422, "There is no such kind.", errors={"kind": "There is no such kind."})
+    days = {_NAMES[day] for day in asked.days}
+    try:
+        await save(
+            batch.as_form() if batch is not None else await panel.submit.values(KINDS[asked.kind], asked.form), days
+        )
+    except InvalidForm as exc:
+        errors = batch.fields_of(exc.errors) if batch is not None else exc.errors
+        return problem(422, " ".join(errors.values()), errors=errors)
+    return None
 
 
 def _known(panel: Panel, key: str) -> Schedule:

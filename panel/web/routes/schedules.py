@@ -1,72 +1,123 @@
-"""Starts that are repeated by the clock."""
+"""Starts and batches that are repeated by the clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from panel.adapters import KINDS, Kind
-from panel.domain.schedules import DAYS
+from panel.domain.labels import Shelf
+from panel.domain.schedules import BATCH, DAYS, Schedule
 from panel.domain.snapshot import ID
 from panel.errors import InvalidForm
 from panel.views.schedules import schedule_views
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor, go, page
+from panel.workflows.batch_form import FIELDS
 from panel.workflows.starting import new_key
 from panel.workflows.submit import asked_before
 
-router = APIRouter()
+router = APIRouter(prefix="/schedules")
 
 
-@router.get("/schedules")
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A form as it was typed. `kind`: of an operation, or BATCH."""
+
+    kind: str
+    values: Mapping[str, str]
+    at: str = "18:30"
+    zone: str = "UTC"
+    days: tuple[int, ...] = (0, 1, 2, 3, 4)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@router.get("")
 async def schedules(request: Request, panel: PanelDep) -> Response:
     store = panel.storage
-    runs = {each.key: store.schedules.last_run(each.key) for each in store.schedules.all()}
-    entries = {run.entry: store.queue.entry(run.entry) for run in runs.values() if run is not None and run.entry}
+    every = store.schedules.all()
+    runs = {each.key: store.schedules.last_run(each.key) for each in every}
+    named = [run.entry for run in runs.values() if run is not None and run.entry]
+    entries = {key: store.queue.entry(key) for key in named}
+    made = [
+        key
+        for key in named
+        if entries[key] is None and (batch := store.batches.batch(key)) is not None and batch.shelf is not Shelf.DELETED
+    ]
+    batches = {key: sum(run.open for run in store.batches.runs(key)) for key in made}
     kinds = [kind for kind in KINDS.values() if kind.fields]
-    return page(request, "schedules.html", schedules=schedule_views(store.schedules.all(), runs, entries), kinds=kinds)
+    return page(request, "schedules.html", schedules=schedule_views(every, runs, entries, batches), kinds=kinds)
 
 
-@router.get("/schedules/new")
-async def form(request: Request, panel: PanelDep, kind: str = "data_load", again: str = "") -> Response:
-    """`again`: an operation that is to be repeated."""
+@router.get("/new")
+async def form(
+    request: Request, panel: PanelDep, kind: str = "data_load", again: str = "", batch: str = ""
+) -> Response:
+    """`again`: an operation, or `batch`: a batch, that is to be repeated."""
+    if kind == BATCH:
+        found = panel.storage.batches.batch(batch)
+        if found is None or found.shelf is Shelf.DELETED:
+            raise HTTPException(404, "There is no batch with this key.")
+        return _form(request, Typed(BATCH, found.form), new_key())
     adapter = _adapter(kind)
     values = {field.name: field.default for field in adapter.fields}
     if ID.fullmatch(again):
         values |= asked_before(adapter, panel.storage.start_of(again), panel.monitor.known(again))
     values |= {name: value for name, value in request.query_params.items() if name in values}
-    return _form(request, panel, adapter, values, {"at": "18:30", "zone": "UTC"}, list(range(5)), {}, new_key())
+    return _form(request, Typed(kind, values), new_key())
 
 
-@router.post("/schedules")
+@router.post("")
 async def add(request: Request, panel: PanelDep) -> Response:
     given = await request.form(max_files=0, max_fields=60)
-    typed = {name: value for name, value in given.items() if isinstance(value, str)}
-    adapter, key = _adapter(typed.get("kind", "")), typed.get("key", "")
+    key = str(given.get("key", ""))
+    typed = await _typed(request, panel, str(given.get("kind", "")))
     if not 16 <= len(key) <= 40:
         raise HTTPException(422, "This form was out of date. Open it again.")
-    values = await panel.submit.values(adapter, typed)
-    days = sorted({int(day) for day in given.getlist("day") if day in tuple("0123456")})
-    when = {name: typed.get(name, "").strip() for name in ("at", "zone")}
     try:
-        await panel.schedules.add(key, adapter.kind, values, days, when["at"], when["zone"], actor(request))
+        await panel.schedules.add(key, typed.kind, typed.values, typed.days, typed.at, typed.zone, actor(request))
     except InvalidForm as exc:
-        return _form(request, panel, adapter, values, when, days, exc.errors, key)
+        return _form(request, replace(typed, errors=exc.errors), key)
     return go(request, "/schedules")
 
 
-@router.post("/schedules/{key}/switch")
+@router.get("/{key}/edit")
+async def edit_form(request: Request, panel: PanelDep, key: str) -> Response:
+    known = _known(panel, key)
+    typed = Typed(known.kind, known.form, known.at, known.zone, tuple(sorted(known.days)))
+    return _form(request, typed, key, editing=True)
+
+
+@router.post("/{key}/edit")
+async def edit(request: Request, panel: PanelDep, key: str) -> Response:
+    typed = await _typed(request, panel, _known(panel, key).kind)
+    try:
+        await panel.schedules.change(key, typed.values, typed.days, typed.at, typed.zone)
+    except InvalidForm as exc:
+        return _form(request, replace(typed, errors=exc.errors), key, editing=True)
+    return go(request, "/schedules")
+
+
+@router.post("/{key}/switch")
 async def switch(request: Request, panel: PanelDep, key: str) -> Response:
-    schedule = panel.storage.schedules.get(key)
-    if schedule is None:
-        raise HTTPException(404, "There is no such schedule.")
+    _known(panel, key)
     given = await request.form(max_files=0, max_fields=5)
     await panel.schedules.switch(key, given.get("on") == "1")
     return go(request, "/schedules")
 
 
-@router.post("/schedules/{key}/delete")
+@router.post("/{key}/delete")
 async def delete(request: Request, panel: PanelDep, key: str) -> Response:
     await panel.schedules.delete(key)
     return go(request, "/schedules")
+
+
+def _known(panel: Panel, key: str) -> Schedule:
+    schedule = panel.storage.schedules.get(key)
+    if schedule is None:
+        raise HTTPException(404, "There is no such schedule.")
+    return schedule
 
 
 def _adapter(kind: str) -> type[Kind]:
@@ -76,26 +127,28 @@ def _adapter(kind: str) -> type[Kind]:
     return adapter
 
 
-def _form(
-    request: Request,
-    panel: Panel,
-    adapter: type[Kind],
-    values: dict[str, str],
-    when: dict[str, str],
-    chosen: list[int],
-    errors: dict[str, str],
-    key: str,
-) -> Response:
+async def _typed(request: Request, panel: Panel, kind: str) -> Typed:
+    given = await request.form(max_files=0, max_fields=60)
+    texts = {name: value for name, value in given.items() if isinstance(value, str)}
+    if kind == BATCH:
+        values = {name: texts[name] for name in FIELDS if texts.get(name)}
+    else:
+        values = await panel.submit.values(_adapter(kind), texts)
+    days = tuple(sorted({int(day) for day in given.getlist("day") if day in tuple("0123456")}))
+    return Typed(kind, values, texts.get("at", "").strip(), texts.get("zone", "").strip(), days)
+
+
+def _form(request: Request, typed: Typed, key: str, *, editing: bool = False) -> Response:
     return page(
         request,
         "schedule-new.html",
-        adapter=adapter,
-        values=values,
-        when=when,
-        chosen=chosen,
+        adapter=KINDS.get(typed.kind),
+        typed=typed,
+        values=typed.values,
+        errors=typed.errors,
         days=DAYS,
-        errors=errors,
         key=key,
-        fresh=not errors,
-        status=422 if errors else 200,
+        editing=editing,
+        fresh=not typed.errors and not editing,
+        status=422 if typed.errors else 200,
     )
