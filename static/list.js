@@ -31,9 +31,10 @@ const showChosen = () => {
   const names = [...chosen.values()].map((run) => run.name).join(", ");
   const lack = kinds.size > 1 ? "Only runs of one kind can be compared."
     : chosen.size > MOST ? "Six at most can be compared." : chosen.size < 2 ? "One more at least to compare." : "";
-  document.getElementById("compare").disabled = Boolean(lack);
+  const every = document.getElementById("choose-every")?.checked;
+  document.getElementById("compare").disabled = Boolean(lack) || Boolean(every);
   const shown = chosen.size > 8 ? `${chosen.size} runs` : names;
-  bar.textContent = chosen.size ? `Chosen: ${shown}. ${lack}` : "Choose two to six runs of one kind to compare them (x chooses the row you are on).";
+  bar.textContent = every ? "All matches are chosen, on every page of the list." : chosen.size ? `Chosen: ${shown}. ${lack}` : "Choose two to six runs of one kind to compare them (x chooses the row you are on).";
   const all = document.getElementById("choose-all");
   const boxes = [...found().querySelectorAll("tbody .choose input")];
   all.hidden = false;
@@ -47,6 +48,8 @@ const arrive = () => {
 
 document.addEventListener("htmx:after:swap", () => {
   const address = found().dataset.address;
+  const every = document.getElementById("choose-every");
+  if (every) every.checked = false; // other filters match other runs
   arrive();
   if (`${location.pathname}${location.search}` !== address) history.replaceState(null, "", address);
   if (request && request.action !== wanted()) connection?.reader?.cancel(); // it comes back with the rows shown now
@@ -57,6 +60,7 @@ const choose = (box) => {
   else chosen.delete(box.value);
 };
 document.addEventListener("change", (event) => {
+  if (event.target.id === "choose-every") showChosen();
   if (!event.target.matches(".choose input")) return;
   if (event.target.id === "choose-all") {
     for (const box of found().querySelectorAll("tbody .choose input")) {
@@ -82,7 +86,10 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("#choice")) return; // its own `id` is hidden by the boxes of that name
-  if (event.submitter?.name === "do") { carry(event.target); return; }
+  if (event.submitter?.name === "do") {
+    if (!document.getElementById("choose-every")?.checked) carry(event.target);
+    return;
+  }
   event.preventDefault();
   location.href = placed(`/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`);
 });

@@ -248,7 +248,7 @@ def test_only_what_runs_is_cancelled(here, backend):
     [
         ("archive", [], KEY),
         ("archive", ["../x"], KEY),
-        ("archive", [f"op_{n}" for n in range(201)], KEY),
+        ("archive", [f"op_{n}" for n in range(501)], KEY),
         ("archive", ["op_a"], "short"),
         ("archive", ["op_nobody"], KEY),
         ("nothing", ["op_a"], KEY),

@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
@@ -21,13 +23,16 @@ from panel.web.panel import Panel, PanelDep
 from panel.web.recording import entry, note, only_asked
 from panel.web.respond import actor, go, page
 from panel.web.routes.labels import UNWRITABLE, list_address, with_undo
+from panel.web.routes.operations import MOST, asked
 from panel.workflows import submit as submitted
 from panel.workflows.audit import start_outcome
 from panel.workflows.starting import new_key
 
 router = APIRouter(prefix="/operations")
 
-MOST = 200  # runs that are chosen at once
+MOST_AGAIN = 200  # that are started again at once
+PART = 100  # that are read before others have their turn on the event loop
+SHOWN = 20  # of the chosen, on the page that asks
 AT_ONCE = 4  # requests to the backend
 
 ASKED = {"delete", "cancel", "again"}
@@ -53,7 +58,7 @@ class Outcome:
 
 @router.post("/bulk")
 async def bulk(request: Request, panel: PanelDep) -> Response:
-    form = await request.form(max_files=0, max_fields=2 * MOST)
+    form = await request.form(max_files=0, max_fields=MOST + 100)
     given = {name: value for name, value in form.items() if isinstance(value, str)}
     ids = list(dict.fromkeys(value for value in form.getlist("id") if isinstance(value, str)))
     what, back, key = given.get("do", ""), list_address(given.get("back", "")), given.get("key", "")
@@ -61,17 +66,31 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
         raise HTTPException(422, "This is nothing that can be done with several runs.")
     if not 16 <= len(key) <= 64:
         return _refused(request, "This page was out of date. Go back to the list and choose again.")
-    if not all(map(ID.fullmatch, ids)) or not 0 < len(ids) <= MOST:
+    if given.get("all"):
+        chosen = await _matching(panel, back)
+    elif not all(map(ID.fullmatch, ids)) or not 0 < len(ids) <= MOST:
         return _refused(request, f"Choose 1 to {MOST} runs; {len(ids) or 'none'} chosen.")
-    remembered = [operation_id for operation_id in ids if not panel.storage.labels.deleted(operation_id)]
-    fit = [each for each in map(panel.monitor.known, remembered) if each and _fits(panel, what, each)]
+    else:
+        chosen = await remembered(panel, ids)
+    fit = [each for each in chosen if fits(panel, what, each)]
+    if what == "again" and len(fit) > MOST_AGAIN:
+        return _refused(request, f"At most {MOST_AGAIN} runs are started again at once; {len(fit)} chosen.")
     if not fit:
         return _refused(request, f"None of the chosen runs can be {_DONE[what]}.")
     if what in ASKED and not given.get("sure"):
         only_asked(request)
-        views = panel.reader.operations(fit)
-        left = len(ids) - len(fit)
-        return page(request, "bulk.html", what=what, views=views, left=left, back=back, key=key, outcomes=None)
+        views = panel.reader.operations(fit[:SHOWN])
+        left = len(chosen if given.get("all") else ids) - len(fit)
+        hidden = [each.snapshot.id for each in fit[SHOWN:]]
+        more: dict[str, Any] = {
+            "views": views,
+            "hidden": hidden,
+            "left": left,
+            "back": back,
+            "key": key,
+            "outcomes": None,
+        }
+        return page(request, "bulk.html", what=what, **more)
     note(request, subject=f"{what}: {many(len(fit), 'run')}", detail=" ".join(each.snapshot.id for each in fit[:20]))
     if what in ("cancel", "again"):
         return await _acted(request, panel, what, fit, key, back)
@@ -102,7 +121,28 @@ _DONE = {
 }
 
 
-def _fits(panel: Panel, what: str, observation: Observation) -> bool:
+async def _matching(panel: Panel, address: str) -> list[Observation]:
+    """What a list shows on all of its pages, the first MOST of it."""
+    wanted = asked(dict(parse_qsl(address.partition("?")[2]))).wanted
+    found: list[Observation] = []
+    for offset in range(0, MOST, PART):
+        found += panel.storage.memory.page(replace(wanted, limit=PART, offset=offset))
+        await asyncio.sleep(0)
+    return found
+
+
+async def remembered(panel: Panel, ids: Sequence[str]) -> list[Observation]:
+    """Those of these operations that nobody has deleted."""
+    found: list[Observation] = []
+    for number, operation_id in enumerate(ids):
+        if not panel.storage.labels.deleted(operation_id) and (each := panel.monitor.known(operation_id)) is not None:
+            found.append(each)
+        if number % PART == PART - 1:
+            await asyncio.sleep(0)
+    return found
+
+
+def fits(panel: Panel, what: str, observation: Observation) -> bool:
     live = panel.monitor.verdict(observation).live
     if what == "again":
         adapter = KINDS.get(observation.snapshot.kind)
@@ -125,7 +165,8 @@ async def _acted(request: Request, panel: Panel, what: str, chosen: list[Observa
             return await act(request, panel, observation, key)
 
     outcomes = await asyncio.gather(*map(one, chosen))
-    return page(request, "bulk.html", what=what, views=[], left=0, back=back, key=new_key(), outcomes=outcomes)
+    nothing_left: dict[str, Any] = {"views": [], "hidden": [], "left": 0, "key": new_key()}
+    return page(request, "bulk.html", what=what, back=back, outcomes=outcomes, **nothing_left)
 
 
 async def _cancel(request: Request, panel: Panel, observation: Observation, key: str) -> Outcome:

@@ -85,8 +85,8 @@ async def ask_delete(request: Request, panel: PanelDep, operation_id: str) -> Re
     if view.verdict.live:
         message = "It still runs. Cancel it first, or archive it once it has ended."
         return page(request, "problem.html", status=409, title="Not deleted", message=message)
-    more: dict[str, Any] = {"what": "delete", "views": [view], "left": 0, "back": "/operations", "outcomes": None}
-    return page(request, "bulk.html", **more, key=new_key())
+    more: dict[str, Any] = {"views": [view], "hidden": [], "left": 0, "outcomes": None}
+    return page(request, "bulk.html", what="delete", back="/operations", key=new_key(), **more)
 
 
 @router.post("/undo")

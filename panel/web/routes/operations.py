@@ -27,6 +27,7 @@ from panel.workflows.starting import new_key
 router = APIRouter(prefix="/operations")
 
 PAGE = 50  # rows
+MOST = 500  # runs that are chosen at once
 FILTERS = ("kind", "state", "strategy", "symbol", "from", "to", "star", "archived", "q")
 PART = 500  # rows of a CSV file that are read at once
 
@@ -131,6 +132,7 @@ async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
         "now": time.time(),
         "done": (done, *panel.storage.labels.undoable(done, time.time())) if done else None,
         "key": new_key,
+        "most": MOST,
     }
     if by_htmx(request):
         return fragment("fragments/found.html", **found)
