@@ -73,6 +73,7 @@ class Details(Operation):
     """One operation with everything that is known of it."""
 
     note: str = Field(description="What people noted about it; empty when nothing.")
+    label_version: int = Field(description="Counts the changes of its name, note, tags and star.")
     parameters: dict[str, Any] = Field(description="What it was started with, as the backend tells it.")
     result: dict[str, Any] | None = Field(description="As the backend tells it; null until there is one.")
     epochs_done: int
@@ -177,6 +178,7 @@ def details(observation: Observation, verdict: Judged, label: Label, epochs: boo
     return Details(
         **_common(observation, verdict, label),
         note=label.note,
+        label_version=label.version,
         parameters=snapshot.parameters,
         result=snapshot.result,
         epochs_done=len(snapshot.epochs),

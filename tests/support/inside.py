@@ -5,6 +5,7 @@ It runs only while it is asked, so nothing of its own reaches the backend in bet
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,6 +59,15 @@ class Inside:
             ("content-length", str(len(body))),
         ]
         return self.ask("POST", path, [*own, *headers], body, address)
+
+    def api(
+        self, method: str, path: str, body: object = None, key: str = "some-key-1", *headers: tuple[str, str]
+    ) -> tuple[int, Any]:
+        """A program asks; the answer's status and JSON."""
+        sent = json.dumps(body).encode() if body is not None else b""
+        own = [("host", self.host), ("content-type", "application/json"), ("content-length", str(len(sent)))]
+        answer = self.ask(method, path, [*own, ("idempotency-key", key), *headers], sent)
+        return answer.status, json.loads(answer.body) if answer.body else None
 
     def ask(
         self,

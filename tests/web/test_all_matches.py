@@ -37,7 +37,7 @@ def test_all_matches_are_archived_and_brought_back(here):
     assert "All 60 matches, not only those on this page" in words(here.get(LIST).text)
     assert "matches" not in here.get("/operations?kind=data_load").text
     gone = bulk(here, "archive", "op_059", all="1").header("location")
-    assert "60 runs archived" in words(here.get(gone).text) and count(here) .startswith("0 of ")
+    assert "60 runs archived" in words(here.get(gone).text) and count(here).startswith("0 of ")
     assert count(here, "/operations?kind=data_load").startswith("1 of")
     here.post("/operations/undo", {"key": KEY, "back": LIST})
     assert count(here) == "60 of 61 runs"
@@ -50,7 +50,7 @@ def test_what_is_final_names_how_many_and_does_those(here):
     named = re.findall(r'name="id" value="(op_\d+)"', asked.text)
     assert len(set(named)) == 60
     bulk(here, "delete", *named, sure="1")
-    assert count(here) .startswith("0 of ")
+    assert count(here).startswith("0 of ")
 
 
 def test_there_is_a_bound_and_the_page_says_so(here, monkeypatch):

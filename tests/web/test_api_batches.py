@@ -1,8 +1,6 @@
 """Batches over the JSON API: made once for each key, ranked, tested on unseen days, stopped, put away."""
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -20,22 +18,15 @@ def here(address, tmp_path) -> Iterator[Inside]:
         yield here
 
 
-def ask(here: Inside, method: str, path: str, body: Any = None, key: str = "batch-key-1") -> tuple[int, Any]:
-    sent = json.dumps(body).encode() if body is not None else b""
-    own = [("host", here.host), ("content-type", "application/json"), ("content-length", str(len(sent)))]
-    answer = here.ask(method, path, [*own, ("idempotency-key", key)], sent)
-    return answer.status, json.loads(answer.body) if answer.body else None
-
-
 def test_a_batch_is_made_once_for_each_key(here):
-    status, made = ask(here, "POST", "/api/batches", GRID)
+    status, made = here.api("POST", "/api/batches", GRID)
     assert status == 201 and made["runs"] == 2 and made["form"]["symbols"] == "EURUSD, GBPUSD"
     assert [run["settings"] for run in made["board"]] == [{"Symbol": "EURUSD"}, {"Symbol": "GBPUSD"}]
-    again = ask(here, "POST", "/api/batches", GRID)
+    again = here.api("POST", "/api/batches", GRID)
     assert again[0] == 201 and again[1]["key"] == made["key"]
-    listed = ask(here, "GET", "/api/batches")[1]["batches"]
+    listed = here.api("GET", "/api/batches")[1]["batches"]
     assert [(each["key"], each["title"], each["runs"]) for each in listed] == [(made["key"], "2 × swing", 2)]
-    status, refused = ask(here, "POST", "/api/batches", GRID | {"symbols": ["AAPL", "EURUSD"]})
+    status, refused = here.api("POST", "/api/batches", GRID | {"symbols": ["AAPL", "EURUSD"]})
     assert status == 422 and "sent before with another batch" in refused["detail"]
 
 
@@ -52,20 +43,20 @@ def test_a_refusal_names_the_field_at_fault(here):
         ({"periods": [{"start_date": "2024-01-01", "end_date": "then"}]}, "end_date"),
     ):
         for path in ("/api/batches", "/api/batches/look"):
-            status, refused = ask(here, "POST", path, GRID | change)
+            status, refused = here.api("POST", path, GRID | change)
             assert status == 422 and [each["field"] for each in refused["errors"]] == [field], refused
-    assert ask(here, "GET", "/api/batches")[1] == {"batches": []}
+    assert here.api("GET", "/api/batches")[1] == {"batches": []}
 
 
 def test_what_a_walk_forward_would_start(here):
-    status, plan = ask(here, "POST", "/api/batches/look", WALK | {"train_days": 120, "test_days": 60})
+    status, plan = here.api("POST", "/api/batches/look", WALK | {"train_days": 120, "test_days": 60})
     assert (status, plan) == (200, {"runs": 4, "possible": 4, "strategies": [], "seconds": None})
 
 
 def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):
     seed_batch(tmp_path, address, 0.45, 0.5, 0.38, 0.41)
     with inside(tmp_path, address) as here:
-        board = ask(here, "GET", f"/api/batches/{KEY}")[1]
+        board = here.api("GET", f"/api/batches/{KEY}")[1]
         assert [run["number"] for run in board["board"]] == [2, 1, 4, 3] and board["best"] == [2, 1, 4]
         first = board["board"][0]
         assert first["over_baseline"] == 0.1 and first["results"]["test_accuracy"] == 0.5
@@ -73,17 +64,17 @@ def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):
         days = {"start_date": "2025-01-01", "end_date": "2025-06-30"}
         path = f"/api/batches/{KEY}/backtest"
         for _ in range(2):
-            status, tested = ask(here, "POST", path, days)
+            status, tested = here.api("POST", path, days)
             assert status == 200 and tested["open"] == 3
         assert [len(run["tests"]) for run in tested["board"]] == [1, 1, 1, 0]
-        status, refused = ask(here, "POST", path, days | {"numbers": [9]})
+        status, refused = here.api("POST", path, days | {"numbers": [9]})
         assert status == 422 and refused["errors"][0]["field"] == "numbers"
-        status, refused = ask(here, "POST", path, {"start_date": "2025-01-02", "end_date": "2025-01-01"})
+        status, refused = here.api("POST", path, {"start_date": "2025-01-02", "end_date": "2025-01-01"})
         assert status == 422 and refused["errors"][0]["field"] == "end_date"
-        assert ask(here, "POST", f"/api/batches/{KEY}/delete")[0] == 409
-        status, stopped = ask(here, "POST", f"/api/batches/{KEY}/stop")
+        assert here.api("POST", f"/api/batches/{KEY}/delete")[0] == 409
+        status, stopped = here.api("POST", f"/api/batches/{KEY}/stop")
         assert status == 200 and stopped["stopped"]
-        until(lambda: ask(here, "GET", f"/api/batches/{KEY}")[1]["open"] == 0)
+        until(lambda: here.api("GET", f"/api/batches/{KEY}")[1]["open"] == 0)
 
 
 def test_a_batch_is_archived_deleted_and_brought_back(address, tmp_path):
@@ -91,14 +82,14 @@ def test_a_batch_is_archived_deleted_and_brought_back(address, tmp_path):
     with inside(tmp_path, address) as here:
 
         def listed(archived: str = "") -> int:
-            return len(ask(here, "GET", f"/api/batches{archived}")[1]["batches"])
+            return len(here.api("GET", f"/api/batches{archived}")[1]["batches"])
 
         for act, now, put_away in (("archive", 0, 1), ("unarchive", 1, 0), ("delete", 0, 0), ("undo", 1, 0)):
-            assert ask(here, "POST", f"/api/batches/{KEY}/{act}")[0] == 204
+            assert here.api("POST", f"/api/batches/{KEY}/{act}")[0] == 204
             assert (listed(), listed("?archived=true")) == (now, put_away), act
-        assert ask(here, "POST", f"/api/batches/{KEY}/undo")[0] == 409
-        assert ask(here, "POST", f"/api/batches/{KEY}/delete")[0] == 204
-        assert ask(here, "GET", f"/api/batches/{KEY}")[0] == 404 and ask(here, "POST", "/api/batches/x/stop")[0] == 404
+        assert here.api("POST", f"/api/batches/{KEY}/undo")[0] == 409
+        assert here.api("POST", f"/api/batches/{KEY}/delete")[0] == 204
+        assert here.api("GET", f"/api/batches/{KEY}")[0] == 404 and here.api("POST", "/api/batches/x/stop")[0] == 404
 
 
 def test_its_page_archives_deletes_and_undoes(address, tmp_path):

@@ -1,6 +1,5 @@
 """Schedules on their pages and over the JSON API."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -55,25 +54,18 @@ def test_an_operation_fills_the_form(here):
     assert here.get("/schedules/new?kind=nothing").status == 404
 
 
-def ask(here: Inside, method: str, path: str, body: object = None, key: str = "schedule-1"):
-    sent = json.dumps(body).encode() if body is not None else b""
-    own = [("host", here.host), ("content-type", "application/json"), ("content-length", str(len(sent)))]
-    answer = here.ask(method, path, [*own, ("idempotency-key", key)], sent)
-    return answer.status, json.loads(answer.body) if answer.body else None
-
-
 def test_over_the_api(here):
     body = {"kind": "data_load", "form": {"symbol": "EURUSD", "timeframe": "1h"}, "days": ["sunday", "monday"], **WHEN}
-    status, made = ask(here, "POST", "/api/schedules", body)
+    status, made = here.api("POST", "/api/schedules", body)
     assert status == 201 and made["words"] == "every Monday and Sunday at 18:30" and made["next_at"] and made["active"]
-    assert ask(here, "POST", "/api/schedules", body) == (201, made)
+    assert here.api("POST", "/api/schedules", body) == (201, made)
     path = f"/api/schedules/{made['key']}"
-    assert ask(here, "POST", f"{path}/switch", {"on": False})[1]["next_at"] is None
-    assert [each["active"] for each in ask(here, "GET", "/api/schedules")[1]["schedules"]] == [False]
-    status, refused = ask(here, "POST", "/api/schedules", body | {"zone": "Mars", "days": []}, "schedule-2")
+    assert here.api("POST", f"{path}/switch", {"on": False})[1]["next_at"] is None
+    assert [each["active"] for each in here.api("GET", "/api/schedules")[1]["schedules"]] == [False]
+    status, refused = here.api("POST", "/api/schedules", body | {"zone": "Mars", "days": []}, "schedule-2")
     assert status == 422 and {each["field"] for each in refused["errors"]} == {"zone", "days"}
-    assert ask(here, "POST", "/api/schedules", body | {"kind": "dummy"}, "schedule-3")[0] == 422
-    assert ask(here, "POST", f"{path}/delete")[0] == 204 and ask(here, "POST", f"{path}/switch", {"on": True})[0] == 404
+    assert here.api("POST", "/api/schedules", body | {"kind": "dummy"}, "schedule-3")[0] == 422
+    assert here.api("POST", f"{path}/delete")[0] == 204 and here.api("POST", f"{path}/switch", {"on": True})[0] == 404
 
 
 def test_a_schedule_is_changed_in_its_place(here):
@@ -90,11 +82,11 @@ def test_a_schedule_is_changed_in_its_place(here):
 
     path = f"/api/schedules/{KEY}/change"
     body = {"kind": "data_load", "form": {"symbol": "MSFT", "timeframe": "1d"}, "days": ["sunday"], **WHEN}
-    status, changed = ask(here, "POST", path, body)
+    status, changed = here.api("POST", path, body)
     assert status == 200 and changed["words"] == "every Sunday at 18:30" and changed["form"]["symbol"] == "MSFT"
-    status, refused = ask(here, "POST", path, body | {"kind": "training"})
+    status, refused = here.api("POST", path, body | {"kind": "training"})
     assert status == 422 and refused["errors"][0]["field"] == "kind"
-    assert ask(here, "POST", "/api/schedules/nobody/change", body)[0] == 404
+    assert here.api("POST", "/api/schedules/nobody/change", body)[0] == 404
 
 
 def test_a_batch_is_repeated(address, tmp_path):
@@ -109,9 +101,9 @@ def test_a_batch_is_repeated(address, tmp_path):
         assert "S1 S2" in here.get(f"/schedules/{KEY}/edit").text
         assert here.get("/schedules/new?kind=batch&batch=none").status == 404
         body = {"kind": "batch", "batch": {"strategy_name": "swing", "symbols": ["A", "B"]}, "days": ["monday"], **WHEN}
-        status, made = ask(here, "POST", "/api/schedules", body)
+        status, made = here.api("POST", "/api/schedules", body)
         assert status == 201 and made["kind"] == "batch" and made["form"]["symbols"] == "A, B"
         body["batch"]["train_days"], body["batch"]["way"] = 3, "walk"
-        status, refused = ask(here, "POST", "/api/schedules", body, "schedule-2")
+        status, refused = here.api("POST", "/api/schedules", body, "schedule-2")
         assert status == 422 and {each["field"] for each in refused["errors"]} == {"symbols"}
-        assert ask(here, "POST", "/api/schedules", body | {"batch": None}, "schedule-3")[0] == 422
+        assert here.api("POST", "/api/schedules", body | {"batch": None}, "schedule-3")[0] == 422

@@ -21,7 +21,16 @@ from panel.web import api_schemas as shapes
 from panel.web.api_requests import AS_PROBLEM, PROBLEM, unix
 from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
-from panel.web.routes import api_batches, api_events, api_queue, api_schedules, api_starts, audit
+from panel.web.routes import (
+    api_access,
+    api_batches,
+    api_events,
+    api_labels,
+    api_queue,
+    api_schedules,
+    api_starts,
+    audit,
+)
 from panel.web.routes.operation import find
 
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {
@@ -30,7 +39,7 @@ _NOT_FOUND: dict[int | str, dict[str, Any]] = {
 }
 _CURSOR = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?(?:e-\d{1,2})?)_(\d{1,6})")
 
-PARTS = (api_events, api_starts, api_queue, api_batches, api_schedules)
+PARTS = (api_events, api_starts, api_queue, api_batches, api_schedules, api_labels, api_access)
 
 router = APIRouter(
     prefix="/api",
