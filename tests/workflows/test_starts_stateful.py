@@ -7,14 +7,10 @@ With `-s` the figures are printed.
 
 import asyncio
 import os
-import re
-import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +23,7 @@ from panel.app import memory_of
 from panel.settings import Settings
 from tests.support.lasting import Lasting
 from tests.support.lives import Life
+from tests.support.start_stories import Intent, Story
 from tests.support.virtual import virtual_time
 from tests.support.wires import FAULTS, Line
 
@@ -42,26 +39,7 @@ SLOWEST = {"start found": 0.0, "end shown": 0.0}
 ENDS = ("completed", "failed", "cancelled", "problems", "forgotten")
 
 
-@dataclass
-class Intent:
-    """What somebody wanted once, however often they pressed."""
-
-    key: str
-    kind: str
-    form: dict[str, str]
-    removed: bool = False
-    dismissed: bool = False
-
-    @property
-    def queued(self) -> bool:
-        return self.kind == "data_load" or bool(self.form.get("wait"))
-
-    def made(self, kind: str, body: dict[str, Any]) -> bool:
-        """Whether this start, which reached the backend, is this intent's. Trial runs carry nothing to tell."""
-        return kind == self.kind and body.get("start_date") == self.form.get("start_date")
-
-
-class Starts(RuleBasedStateMachine):
+class Starts(Story, RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
@@ -119,6 +97,37 @@ class Starts(RuleBasedStateMachine):
     def submit_several(self, kinds: list[str], fault: str) -> None:
         for kind in kinds:
             self.submit(kind, "swing", "EURUSD", 1, 0.0, fault)
+
+    @precondition(lambda self: self.life and len(self.intents) < 11)
+    @rule(
+        times=st.sampled_from((1, 2, 5)),
+        wait=st.sampled_from((0.0, 0.1, 4.0)),
+        fault=st.sampled_from(("", "", *FAULTS)),
+    )
+    def submit_batch(self, times: int, wait: float, fault: str) -> None:
+        """Two trainings, each of days of its own."""
+        number = len(self.intents)
+        days = [(date(1990, 1, 1) + timedelta(days=number + more)).isoformat() for more in (0, 1)]
+        batch = {"key": f"batch-{number:012}", "way": "grid", "strategy_name": "swing"}
+        batch["periods"] = "\n".join(f"{day} to 2024-01-01" for day in days)
+        for place, day in enumerate(days, 1):
+            form = {"strategy_name": "swing", "start_date": day, "wait": "1"}
+            self.intents.append(Intent(f"{batch['key']}-{place}", "training", form, batch=batch))
+        if fault:
+            self.line.faults.add(fault, "POST", PATHS["training"])
+        FIGURES["batches"] += 1
+        self._press(self.intents[-1], times, wait)
+
+    @precondition(lambda self: self.life and any(intent.batch for intent in self.intents))
+    @rule(data=st.data(), wait=st.sampled_from((0.0, 0.1, 4.0)))
+    def stop_batch(self, data: st.DataObject, wait: float) -> None:
+        batch = data.draw(st.sampled_from([intent.batch for intent in self.intents if intent.batch]))
+        for intent in self.intents:
+            if intent.batch == batch and self.was_taken(intent):
+                intent.removed = True
+                state = self.one("SELECT state FROM queue WHERE key = ?", intent.key)
+                intent.dismissed |= state == "unconfirmed"
+        self._life.post(f"/batches/{batch['key']}/stop", {}, 1, wait)
 
     @precondition(lambda self: self.life and self.intents)
     @rule(data=st.data(), wait=st.sampled_from((0.0, 0.1, 4.0)))
@@ -271,6 +280,7 @@ class Starts(RuleBasedStateMachine):
         SLOWEST["end shown"] = max(SLOWEST["end shown"], self.until_none(self.unknown_ends, 60))
         self.a_person_decides()
         self.until_none(lambda: self.rows("SELECT * FROM queue WHERE state IN ('waiting', 'starting', 'running')"), 200)
+        self.until_none(lambda: self.rows("SELECT key, state FROM batch_runs WHERE state IN ('waiting', 'queued')"), 60)
         for intent in self.intents:
             if intent.queued and not intent.removed and not intent.dismissed and self.was_taken(intent):
                 nowhere = intent.form.get("strategy_name") == "nope"
@@ -367,61 +377,6 @@ class Starts(RuleBasedStateMachine):
         if "home" in self._life.streams:
             FIGURES["open pages compared"] += 1
             self.until_none(self._home_differs, 10)
-
-    # Ways to look
-
-    @property
-    def _life(self) -> Life:
-        assert self.life is not None
-        return self.life
-
-    def _press(self, intent: Intent, times: int, wait: float) -> None:
-        self._life.post(f"/start/{intent.kind}", {"key": intent.key, **intent.form}, times, wait)
-
-    def _home_differs(self) -> list[list[str]]:
-        """The rows and cards of the open page and of one opened now; [] when they are the same."""
-        now = self._life.inside.get("/").text
-        open_page = self._life.streams["home"]["lists"]
-        pages = [sorted(re.findall(r'id="(row-[^"]+|card-[^"]+)"', text)) for text in (open_page, now)]
-        return [] if pages[0] == pages[1] else pages
-
-    def until_none(self, lacking: Callable[[], list[Any]], patience: float) -> float:
-        """Wait until nothing is lacking any more; returns how long that took."""
-        began = time.monotonic()
-        while lack := lacking():
-            assert time.monotonic() < began + patience, f"still lacking: {lack}"
-            self.runner.run(asyncio.sleep(0.5))
-        return time.monotonic() - began
-
-    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.memory)) as db:
-            return db.execute(query, values).fetchall()
-
-    def one(self, query: str, *values: Any) -> Any:
-        found = self.rows(query, *values)
-        return found[0][0] if found else None
-
-    def known(self) -> dict[str, str]:
-        return dict(self.rows("SELECT id, state FROM operations"))
-
-    def key_of(self, intent: Intent) -> str:
-        attempts = self.one("SELECT attempts FROM queue WHERE key = ?", intent.key)
-        made = "SELECT key FROM starts WHERE owner = ? AND attempt = ?"
-        return intent.key if attempts is None else self.one(made, intent.key, attempts) or ""
-
-    def state_of(self, intent: Intent) -> str | None:
-        return self.one("SELECT state FROM starts WHERE key = ?", self.key_of(intent))
-
-    def was_taken(self, intent: Intent) -> bool:
-        return self.one("SELECT state FROM queue WHERE key = ?", intent.key) is not None
-
-    def arrived(self, intent: Intent) -> int:
-        return sum(intent.made(kind, body) for kind, body in self.backend.arrived)
-
-    def made_by(self, intent: Intent) -> str | None:
-        """The operation that the backend made of it, when it still knows it."""
-        made = [name for name, row in self.backend.rows.items() if intent.made(row["kind"], row["body"])]
-        return made[0] if len(made) == 1 else None
 
 
 def test_any_story_of_starts_ends_well() -> None:
