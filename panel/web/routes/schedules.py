@@ -14,7 +14,7 @@ from panel.errors import InvalidForm
 from panel.views.schedules import schedule_views
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor, go, page
-from panel.workflows.batch_form import FIELDS
+from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.starting import new_key
 from panel.workflows.submit import asked_before
 
@@ -147,6 +147,7 @@ def _form(request: Request, typed: Typed, key: str, *, editing: bool = False) ->
         values=typed.values,
         errors=typed.errors,
         days=DAYS,
+        ways=dict(WAYS),
         key=key,
         editing=editing,
         fresh=not typed.errors and not editing,
