@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 
 from panel.client import AsyncCLIClient
+from panel.domain.schedules import shown
 from panel.errors import InvalidForm
 from panel.storage.store import Storage
 from panel.workflows.schedules import Schedules
@@ -139,7 +140,7 @@ def test_a_changed_schedule_runs_at_its_new_time_only(run):
         assert store.queue.open() == []
 
     entries, last = run(changed, HOUR)
-    assert len(entries) == 1 and last.note == ""
+    assert len(entries) == 1 and last.note == "" and shown(last.due, "Europe/Berlin").endswith(" 19:30")
 
     async def switched_off_and_changed(store, schedules):
         await taken(store, schedules)
