@@ -93,8 +93,8 @@ class Monitor:
         """Everything not finished, the newest first."""
         return self._live.newest_first()
 
-    def known(self, operation_id: str) -> Observation | None:
-        return self._live.get(operation_id) or self.recorder.recall(operation_id)
+    def known(self, operation_id: str, *, epochs: bool = True) -> Observation | None:
+        return self._live.get(operation_id) or self.recorder.recall(operation_id, epochs=epochs)
 
     def verdict(self, observation: Observation) -> Verdict:
         """What is really going on with it now."""

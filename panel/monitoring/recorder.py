@@ -42,9 +42,9 @@ class Recorder:
         if self.failing_since is None:
             self.retry()
 
-    def recall(self, operation_id: str) -> Observation | None:
+    def recall(self, operation_id: str, *, epochs: bool = True) -> Observation | None:
         unwritten = self._unwritten.get(operation_id)
-        return unwritten[-1][0] if unwritten else self._store.memory.recall(operation_id)
+        return unwritten[-1][0] if unwritten else self._store.memory.recall(operation_id, epochs=epochs)
 
     def unwritten_ends(self) -> list[Observation]:
         """Operations whose end could not be written yet, the latest end first."""

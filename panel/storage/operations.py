@@ -68,9 +68,10 @@ class OperationStore:
         self._keep_epochs(snapshot.id, snapshot.epochs, snapshot.read_at)
         self._keep_reading(observation, verdict, at)
 
-    def recall(self, operation_id: str) -> Observation | None:
+    def recall(self, operation_id: str, *, epochs: bool = True) -> Observation | None:
         row = self._db.execute(f"{_SELECT} WHERE id = ?", (operation_id,)).fetchone()
-        return self._whole(unpack(*row)) if row else None
+        found = unpack(*row) if row else None
+        return self._whole(found) if found is not None and epochs else found
 
     def recent(self, limit: int) -> list[Observation]:
         """The newest first; without their epochs."""

@@ -151,7 +151,7 @@ def find_board(panel: Panel, key: str, sort: str = "") -> BoardView:
     if found is None or found.shelf is Shelf.DELETED:
         raise HTTPException(404, "There is no batch with this key.")
     runs = panel.storage.batches.runs(key)
-    known = [panel.monitor.known(run.operation_id) for run in runs if run.operation_id]
+    known = [panel.monitor.known(run.operation_id, epochs=False) for run in runs if run.operation_id]
     views = {each.snapshot.id: panel.reader.operation(each) for each in known if each is not None}
     return board(found, runs, views, sort)
 

@@ -135,7 +135,10 @@ async def remembered(panel: Panel, ids: Sequence[str]) -> list[Observation]:
     """Those of these operations that nobody has deleted."""
     found: list[Observation] = []
     for number, operation_id in enumerate(ids):
-        if not panel.storage.labels.deleted(operation_id) and (each := panel.monitor.known(operation_id)) is not None:
+        if (
+            not panel.storage.labels.deleted(operation_id)
+            and (each := panel.monitor.known(operation_id, epochs=False)) is not None
+        ):
             found.append(each)
         if number % PART == PART - 1:
             await asyncio.sleep(0)
