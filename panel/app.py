@@ -147,6 +147,7 @@ def create_app(settings: Settings) -> ASGIApp:
             await asyncio.to_thread(entrance.load)
             panel = compose(settings, client, events, measured, entrance, trail)
             install(app, panel)
+            await panel.imports.restore()
             refused = panel.monitor.recorder.failed
             tasks = [asyncio.create_task(_kept(run, refused)) for run in _loops(panel)]
             try:
