@@ -24,6 +24,7 @@ from panel.live.publisher import Publisher
 from panel.live.reader import Reader
 from panel.monitoring.discovery import Discovery
 from panel.monitoring.inventory import DataInventory
+from panel.monitoring.offers import Offers
 from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings, without_userinfo
@@ -217,6 +218,7 @@ def compose(
         imports=Imports(memory.with_suffix(".imports"), settings.market_data, inventory.imported, own=embedded),
         monitor=monitor,
         discovery=Discovery(ktrdr, monitor, storage.memory),
+        offers=Offers(ktrdr, embedded=embedded),
         unreported=UnreportedRuns(ktrdr, monitor),
         inventory=inventory,
         starts=starts,
@@ -246,6 +248,7 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
         *loops,
         *more,
         panel.schedules.run,
+        panel.offers.run,
         panel.access.run,
         audited,
         panel.metrics.stalls.run,

@@ -35,7 +35,6 @@ from panel.views.naming import differences
 from panel.views.operation import (
     REPORTED,
     DetailsView,
-    FamilyView,
     OperationView,
     TimelineView,
     commands_of,
@@ -47,6 +46,7 @@ from panel.views.operation import (
     with_start,
 )
 from panel.views.queue import QueuePageView, queue_page
+from panel.views.research import FamilyView, ResearchView, research_view
 from panel.workflows.capacity import free_places
 from panel.workflows.resuming import ResumeWorkflow
 
@@ -249,11 +249,16 @@ class Reader:
     def family(self, observation: Observation) -> FamilyView:
         """What belongs together, as far as the panel knows it."""
         snapshot = observation.snapshot
-        known = (self.monitor.known(operation_id) for operation_id in parts(snapshot))
-        research = None if snapshot.kind == RESEARCH else self._research_with(snapshot.id)
-        return FamilyView(
-            self.operation(research) if research else None, [self.operation(each) for each in known if each]
-        )
+        if snapshot.kind == RESEARCH:
+            return FamilyView(None, self.study(observation))
+        research = self._research_with(snapshot.id)
+        return FamilyView(self.operation(research) if research else None, None)
+
+    def study(self, observation: Observation) -> ResearchView:
+        """What a research consists of."""
+        known = (self.monitor.known(operation_id) for operation_id in parts(observation.snapshot))
+        runs = {each.snapshot.id: self.operation(each) for each in known if each}
+        return research_view(observation.snapshot, self.monitor.verdict(observation).live, runs)
 
     def _research_with(self, operation_id: str) -> Observation | None:
         """The latest researches are few: each takes hours."""

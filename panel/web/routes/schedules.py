@@ -21,7 +21,7 @@ async def schedules(request: Request, panel: PanelDep) -> Response:
     store = panel.storage
     runs = {each.key: store.schedules.last_run(each.key) for each in store.schedules.all()}
     entries = {run.entry: store.queue.entry(run.entry) for run in runs.values() if run is not None and run.entry}
-    kinds = [kind for kind in KINDS.values() if kind.fields]
+    kinds = [kind for kind in KINDS.values() if kind.fields and kind.kind in panel.offers.kinds]
     return page(request, "schedules.html", schedules=schedule_views(store.schedules.all(), runs, entries), kinds=kinds)
 
 
