@@ -28,6 +28,7 @@ class ResearchOperationAdapter(Kind):
     summary = "Have KTRDR's agent design a strategy, train it, try it out and judge it."
     menu = "Research"
     told_at = "/agent/status"
+    cancel_at = "/agent/cancel/{id}"  # as an operation, it would leave its training or backtest running
     repeated = ("brief",)
     inner = (
         *(phase.part for phase in PHASES),

@@ -156,13 +156,18 @@ class Ktrdr(MarketData):
         """Keep a process ready for the next start. Only the embedded backend knows this."""
         await self._client.post("/workers/prepare")
 
-    async def cancel(self, named: str, reason: str, timeout: float | None = None) -> CancelOutcome:
+    async def cancel(self, named: str, reason: str, timeout: float | None = None, at: str = "") -> CancelOutcome:
+        """`at`: an adapter's `cancel_at`."""
+        path = _path(named)
         try:
-            answer = await self._client.delete(_path(named), json={"reason": reason}, timeout=timeout)
+            if at:
+                answer = await self._client.delete(at.format(id=named), timeout=timeout)
+            else:
+                answer = await self._client.delete(path, json={"reason": reason}, timeout=timeout)
         except CLIClientError as exc:
             if exc.unknown:
                 return CancelOutcome.UNKNOWN
-            if exc.status_code == 400:
+            if exc.status_code == (409 if at else 400):
                 return CancelOutcome.FINISHED
             raise
         told = mapping(mapping(answer).get("data"))

@@ -45,6 +45,22 @@ def test_it_is_started_once_from_a_form_that_tells_budget_and_places(here, backe
     assert "Few trades.</textarea>" in again and 'value="haiku" selected' in again
 
 
+def test_a_cancel_reaches_what_runs_for_it(here, backend):
+    """As any operation, KTRDR would end the research and leave its training running."""
+    backend.operations["op_r"] = operation("op_r", "agent_research")
+    here.get("/operations/op_r")
+    told = {"success": False, "reason": "not_cancellable", "message": "Cannot cancel completed operation"}
+    backend.answers["DELETE /agent/cancel/op_r"] = 409, told
+    assert "The run that it is at is cancelled with it" in words(here.get("/operations/op_r/cancel").text)
+    inline = here.post("/operations/op_r/cancel", {"inline": "1"}, **{"hx-request": "true"})
+    assert "It had already finished" in words(inline.text)
+    done = {"success": True, "operation_id": "op_r", "child_cancelled": "op_t", "message": "Research cancelled"}
+    backend.answers["DELETE /agent/cancel/op_r"] = 200, done
+    here.post("/operations/op_r/cancel")
+    assert backend.hits["DELETE /agent/cancel/op_r"] == 2 and backend.hits["DELETE /operations/op_r"] == 0
+    assert "not delivered" not in words(here.get("/operations/op_r").text)
+
+
 def test_a_lost_answer_is_matched_by_its_brief():
     now = time.time()
     start = Start(KEY, "agent_research", {"brief": "A calm one. " * 50}, StartState.SENDING, None, "", now, "somebody")
