@@ -88,6 +88,7 @@ from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import Queue
 from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.run_settings import RunSettings
 from panel.workflows.schedules import Schedules
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
@@ -205,7 +206,7 @@ def compose(
     queue_ = Queue(ktrdr, storage, starts, monitor, commands, ProcessLock(memory), events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
-    reader = Reader(storage, monitor, inventory, resume, catalogue, embedded)
+    reader = Reader(storage, monitor, inventory, resume, catalogue, RunSettings(storage, library, events), embedded)
     measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
     return Panel(
         settings=settings,
@@ -249,6 +250,7 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
         *more,
         panel.schedules.run,
         panel.offers.run,
+        panel.reader.settings.run,
         panel.access.run,
         audited,
         panel.metrics.stalls.run,
