@@ -1,7 +1,6 @@
 """What a strategy said when a run of it was started, for lists that tell runs apart."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,14 @@ from panel.workflows.strategy_library import StrategyLibrary
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture
+def tmp_path(tmp_path):
+    (tmp_path / "strategies").mkdir()
+    return tmp_path
+
+
 async def test_each_run_has_the_settings_that_it_was_started_with(client, store, tmp_path):
-    folder: Path = tmp_path / "strategies"
-    folder.mkdir()
+    folder = tmp_path / "strategies"
     file, bus, ktrdr = folder / "swing.yaml", EventBus(), Ktrdr(client)
     library = StrategyLibrary(ktrdr, Catalogue(ktrdr, folder), folder, tmp_path / "files", embedded=False)
     settings, drawn = RunSettings(store, library, bus), asyncio.Event()
