@@ -17,6 +17,7 @@ from panel.adapters import KINDS
 from panel.domain.agents import kind_words
 from panel.domain.comparison import measured
 from panel.domain.events import EventBus, OperationEnded, WorkersChanged
+from panel.domain.labels import typed_tags
 from panel.domain.observation import Observation
 from panel.domain.state import State, Verdict
 from panel.monitoring.poller import Monitor
@@ -44,9 +45,11 @@ class Rule:
     default: bool
 
 
+TAGS = "tags"
 RULES = (
     Rule("failures", "A run fails, is lost, or ends with problems", True),
     Rule("better", "A run is better than every earlier one of its kind and strategy", True),
+    Rule(TAGS, "A run with one of these tags ends, however it went", False),
     Rule("ends", "Any other run ends", False),
     Rule("workers", "A worker that was there is gone for a minute", True),
     Rule("backend", "The backend does not answer for a minute, and when it does again", True),
@@ -107,11 +110,16 @@ class Notifications:
         """Rule -> whether it is on."""
         return {rule.key: rule.default for rule in RULES} | self._outbox.rules()
 
-    async def set_rules(self, chosen: Iterable[str]) -> None:
-        wanted = set(chosen)
-        await self._storage.write(
-            lambda store: store.outbox.set_rules({rule.key: rule.key in wanted for rule in RULES})
-        )
+    def tags(self) -> tuple[str, ...]:
+        """Those of the rule about tags."""
+        return typed_tags(self._outbox.about(TAGS))
+
+    async def set_rules(self, chosen: Iterable[str], tags: str) -> None:
+        """`tags`: as typed; the rule about them is on where there are any."""
+        named = typed_tags(tags)
+        wanted = {*chosen} - {TAGS} | ({TAGS} if named else set())
+        on = {rule.key: rule.key in wanted for rule in RULES}
+        await self._storage.write(lambda store: store.outbox.set_rules(on, {TAGS: " ".join(named)}))
 
     def recent(self) -> list[Message]:
         return self._outbox.recent(50)
@@ -178,6 +186,9 @@ class Notifications:
         kind, name = (
             (adapter.title, adapter.name(snapshot)) if adapter else (kind_words(snapshot.kind), snapshot.strategy)
         )
+        label = self._storage.labels.of(snapshot.id)
+        name = label.name or name
+        tagged = on[TAGS] and not set(label.tags).isdisjoint(self.tags())
         run = kind if name in ("", kind) else f"{kind} {name}"
         word = verdict.word.lower()
         if verdict.state not in _GOOD:
@@ -186,7 +197,7 @@ class Notifications:
             wanted, title = on["better"] or on["ends"], f"{run}: {better}"
         else:
             wanted, title = on["ends"], f"{run}: {word}"
-        if wanted:
+        if wanted or tagged:
             figures = adapter.figures(snapshot) if adapter else []
             lines = [verdict.headline, *(f"{figure.label}: {figure.value}" for figure in figures if figure.lead)]
             end = snapshot.completed_at or observation.changed_at
