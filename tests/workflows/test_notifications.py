@@ -1,9 +1,11 @@
 """Messages to a server that stands in for a webhook: each arrives once, whatever happens in between."""
 
+import asyncio
 import re
 import sqlite3
 import time
 from contextlib import closing, contextmanager
+from threading import Event
 
 import pytest
 from starlette.applications import Starlette
@@ -27,11 +29,14 @@ class Service:
         self.status = status
         self.headers = {}
         self.hits = 0
+        self.free = Event()  # it does not answer before this is set
+        self.free.set()
         self.told: list[dict] = []
         self.app = Starlette(routes=[Route("/{rest:path}", self._take, methods=["POST", "GET"])])
 
     async def _take(self, request):
         self.hits += 1
+        await asyncio.to_thread(self.free.wait, 60)
         self.told += [await request.json()] if request.method == "POST" else []
         return Response(status_code=self.status, headers=self.headers)
 
@@ -132,6 +137,22 @@ def test_a_run_with_a_tag_is_told_by_its_name(backend, address, tmp_path):
 )
 def test_what_is_shown_of_an_address_gives_nothing_away(url, shown):
     assert channel_of(url).shown == shown
+
+
+def test_a_service_that_is_late_keeps_no_other_waiting(backend, address, tmp_path):
+    late, quick = Service(), Service()
+    late.free.clear()
+    with channel(late) as slow, channel(quick) as fast, panel(tmp_path, address, notify=(slow, fast)) as here:
+        for name in ("op_a", "op_b"):
+            fail(backend, name)
+            backend.operations[name], ended = operation(name, progress=percent(10)), backend.operations[name]
+            here.get(f"/operations/{name}")
+            backend.operations[name] = ended
+            until(lambda name=name: here.post("/look-now") and name in str(quick.told))
+        assert (late.hits, late.told) == (1, [])
+        late.free.set()
+        sent(here, lambda page: arrived(page) == 4)
+    assert (late.hits, quick.hits) == (2, 2)
 
 
 def test_a_channel_leads_to_no_other_address():
