@@ -4,8 +4,8 @@
 // it (into a sheet that is constructed, not into a <style>). Colours come in as the page's custom properties.
 import {
   Decoration, EditorState, EditorView, HighlightStyle, RangeSetBuilder, StateField, WidgetType, bracketMatching,
-  defaultKeymap, forEachDiagnostic, highlightActiveLine, highlightActiveLineGutter, highlightSelectionMatches, history,
-  historyKeymap, indentUnit, isolateHistory, keymap, lineNumbers, lintGutter, lintKeymap, searchKeymap, setDiagnostics,
+  defaultKeymap, forEachDiagnostic, highlightActiveLine, highlightActiveLineGutter, highlightSelectionMatches,
+  highlightSpecialChars, history, historyKeymap, indentUnit, isolateHistory, keymap, lineNumbers, lintGutter, lintKeymap, searchKeymap, setDiagnostics,
   syntaxHighlighting, tags, yaml,
 } from "./vendor/codemirror-6.43.15.min.js";
 
@@ -41,6 +41,7 @@ const look = EditorView.theme({
   ".cm-diagnostic-error": { borderLeftColor: "var(--failed)" },
   ".cm-diagnostic-warning": { borderLeftColor: "var(--warning)" },
   ".cm-panels button, .cm-panels input": { color: "inherit", backgroundColor: "var(--raised)", backgroundImage: "none", border: "1px solid var(--edge)", borderRadius: "4px" },
+  ".cm-specialChar": { color: "var(--failed)" },
   ".cm-searchMatch": { backgroundColor: "var(--wash-warning)", outline: "1px solid var(--warning)" },
 });
 
@@ -96,7 +97,7 @@ export const yamlEditor = (area, label, changed) => {
     root,
     extensions: [
       lineNumbers(), lintGutter(), highlightActiveLineGutter(), highlightActiveLine(), history(), bracketMatching(),
-      highlightSelectionMatches(), indentUnit.of("  "), EditorState.tabSize.of(2), EditorView.lineWrapping, yaml(),
+      highlightSelectionMatches(), highlightSpecialChars(), indentUnit.of("  "), EditorState.tabSize.of(2), EditorView.lineWrapping, yaml(),
       syntaxHighlighting(words), messages, look,
       // Tab is not taken: it leaves the editor, as it leaves every field.
       keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...lintKeymap]),

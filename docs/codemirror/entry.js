@@ -5,5 +5,5 @@ export { HighlightStyle, bracketMatching, indentUnit, syntaxHighlighting } from 
 export { forEachDiagnostic, lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 export { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 export { EditorState, RangeSetBuilder, StateField } from "@codemirror/state";
-export { Decoration, EditorView, WidgetType, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from "@codemirror/view";
+export { Decoration, EditorView, WidgetType, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers } from "@codemirror/view";
 export { tags } from "@lezer/highlight";

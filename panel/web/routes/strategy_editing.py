@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import UploadFile
 
+from panel.backend.decoding import line
 from panel.domain.audit import Outcome
 from panel.errors import CLIClientError
 from panel.files.strategy_folder import NEW_NAME, Changed, digest
@@ -20,7 +21,7 @@ from panel.web.routes.strategies import attachment, why_read_only
 
 router = APIRouter()
 
-_DRAFT = 300  # characters
+_DRAFT, _EXCERPT = 300, 200  # characters
 _NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
 
 
@@ -46,7 +47,7 @@ async def check(request: Request, panel: PanelDep) -> HTMLResponse:
     typed = await _form(request)
     text = _lines(typed.get("text", ""))
     review = await panel.library.review(typed.get("name", "").strip(), text)
-    return fragment("fragments/remarks.html", review=review, source=text.split("\n"))
+    return fragment("fragments/remarks.html", review=review, source=[line(each, _EXCERPT) for each in text.split("\n")])
 
 
 @router.post("/strategies/{name}/edit")
@@ -167,7 +168,7 @@ async def _editor(
         refused=refused,
         read_only=read_only,
         review=review,
-        source=text.split("\n"),
+        source=[line(each, _EXCERPT) for each in text.split("\n")],
     )
 
 
