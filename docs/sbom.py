@@ -66,17 +66,23 @@ def _vendored() -> list[dict[str, Any]]:
     return [
         {
             "type": "library",
-            "bom-ref": f"static/vendor/{file}",
+            "bom-ref": _npm(source, version),
             "name": source.partition(":")[0],
             "version": version,
             "scope": "required",
             "hashes": [{"alg": "SHA-256", "content": digest}],
             "licenses": [{"license": {"id": licence}}],
-            "purl": f"pkg:npm/{source.partition(':')[0]}@{version}#{source.partition(': ')[2]}",
+            "purl": _npm(source, version),
             "evidence": {"occurrences": [{"location": f"static/vendor/{file}"}]},
         }
         for file, source, version, licence, digest in (row for row in rows if len(row) == 5 and len(row[4]) == 64)
     ]
+
+
+def _npm(source: str, version: str) -> str:
+    """The address of a package's file; a scope's @ is not the one before a version."""
+    package, _, path = source.partition(": ")
+    return f"pkg:npm/{package.replace('@', '%40')}@{version}#{path}"
 
 
 def main() -> None:

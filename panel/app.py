@@ -24,6 +24,7 @@ from panel.live.publisher import Publisher
 from panel.live.reader import Reader
 from panel.monitoring.discovery import Discovery
 from panel.monitoring.inventory import DataInventory
+from panel.monitoring.offers import Offers
 from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings, without_userinfo
@@ -85,6 +86,7 @@ from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import Queue
 from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.run_settings import RunSettings
 from panel.workflows.schedules import Schedules
 from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
@@ -203,7 +205,7 @@ def compose(
     batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
-    reader = Reader(storage, monitor, inventory, resume, catalogue, embedded)
+    reader = Reader(storage, monitor, inventory, resume, catalogue, RunSettings(storage, library, events), embedded)
     measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
     return Panel(
         settings=settings,
@@ -216,6 +218,7 @@ def compose(
         imports=Imports(memory.with_suffix(".imports"), settings.market_data, inventory.imported, own=embedded),
         monitor=monitor,
         discovery=Discovery(ktrdr, monitor, storage.memory),
+        offers=Offers(ktrdr, embedded=embedded),
         unreported=UnreportedRuns(ktrdr, monitor),
         inventory=inventory,
         starts=starts,
@@ -245,6 +248,8 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
         *loops,
         *more,
         panel.schedules.run,
+        panel.offers.run,
+        panel.reader.settings.run,
         panel.access.run,
         audited,
         panel.metrics.stalls.run,

@@ -1,35 +1,91 @@
-// The editor of a strategy's file: jump to a line, save by keyboard, and ask before typed text is left behind.
+// The editor of a strategy's file: messages beside their lines, save by keyboard, and what was typed is kept until it is
+// saved: in its own window it is there again, another window offers it.
+import { yamlEditor } from "./yaml.js";
+
+const OLD = 7 * 86400e3; // milliseconds after which a text that was never saved is forgotten
+
 const form = document.getElementById("editor");
 const area = document.getElementById("text");
-const opened = area.defaultValue;
+const note = document.getElementById("draft");
+const { name, opened } = form.elements;
+const first = area.defaultValue; // as the panel sent it
+const returned = "returned" in form.dataset; // what was typed came back, not saved
+const key = `strategy-draft:${form.elements.draft.value}`;
 let sent = false;
 
-const leaving = (event) => {
-  if (!sent && area.value !== opened) event.preventDefault();
+const read = (storage) => {
+  try {
+    const draft = JSON.parse(storage.getItem(key));
+    return draft && typeof draft.text === "string" && Date.now() - draft.at < OLD ? draft : null;
+  } catch { return null; }
 };
-
-const tell = () => {
-  document.getElementById("at").textContent = area.value.slice(0, area.selectionStart).split("\n").length;
+const keep = () => {
+  const draft = JSON.stringify({ at: Date.now(), name: name.value, opened: opened.value, text: area.value });
+  try { for (const storage of [sessionStorage, localStorage]) storage.setItem(key, draft); } catch { /* switched off or full */ }
 };
+const forget = () => { for (const storage of [sessionStorage, localStorage]) try { storage.removeItem(key); } catch { /* nothing was kept */ } };
 
+const editor = yamlEditor(area, "File", (changed, line) => {
+  document.getElementById("at").textContent = line;
+  if (!changed) return;
+  keep();
+  area.dispatchEvent(new Event("input", { bubbles: true })); // the check is asked for
+});
+document.querySelector("label[for=text]").addEventListener("click", () => editor.focus());
+
+const mark = () => editor.mark([...document.querySelectorAll("#remarks li")].map((item) => ({
+  line: Number(item.querySelector("[data-line]")?.dataset.line ?? 0),
+  message: item.querySelector("span").textContent,
+  wrong: item.classList.contains("wrong"),
+})));
+document.addEventListener("htmx:after:swap", mark);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-line]");
-  if (!button) return;
-  const lines = area.value.split("\n");
-  const line = Math.min(Number(button.dataset.line), lines.length) - 1;
-  const start = lines.slice(0, line).reduce((sum, each) => sum + each.length + 1, 0);
-  area.focus();
-  area.setSelectionRange(start, start + lines[line].length);
-  area.scrollTop = Math.max(line - 5, 0) * parseFloat(getComputedStyle(area).lineHeight);
-  tell();
+  if (button) editor.go(Number(button.dataset.line));
 });
+
+// A draft of a file that has changed since keeps the digest of the one it began from: saving it then shows the difference.
+const fill = (draft) => {
+  if (!name.readOnly) name.value = draft.name;
+  opened.value = draft.opened;
+  editor.replace(draft.text);
+};
+const say = (text, buttons) => {
+  note.querySelector("span").textContent = text;
+  for (const button of note.querySelectorAll("button")) button.hidden = !buttons.includes(button.dataset.draft);
+  note.hidden = false;
+};
+note.addEventListener("click", (event) => {
+  const what = event.target.dataset.draft;
+  if (!what) return;
+  if (what === "restore") fill(read(localStorage));
+  else if (what === "clear") { form.reset(); opened.value = opened.defaultValue; editor.replace(first); }
+  if (what !== "restore") forget();
+  note.hidden = true;
+  editor.focus();
+});
+const begin = () => {
+  try { sessionStorage.removeItem("sent-draft"); } catch { return; }
+  if (returned) { keep(); return; }
+  let [own, other] = [null, null];
+  try { [own, other] = [read(sessionStorage), read(localStorage)]; } catch { return; }
+  if (own && own.text !== first) {
+    fill(own);
+    say("What you typed here before was filled in again.", ["clear"]);
+  } else if (!own && other && other.text !== first) say("There is a text of this file that was typed here and never saved.", ["restore", "discard"]);
+};
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "s" || !(event.ctrlKey || event.metaKey)) return;
   event.preventDefault();
   form.querySelector(".primary")?.click();
 });
-
-for (const name of ["keyup", "click", "input"]) area.addEventListener(name, tell);
-form.addEventListener("submit", (event) => { sent = !event.submitter?.formAction.endsWith("/strategies-text"); });
-window.addEventListener("beforeunload", leaving);
+form.addEventListener("submit", (event) => {
+  sent = !event.submitter?.formAction.endsWith("/strategies-text");
+  // The page of the strategy forgets the draft: that it is shown says that the text was saved.
+  try { if (sent) sessionStorage.setItem("sent-draft", JSON.stringify({ key, name: name.value.trim() })); } catch { /* not kept */ }
+});
+window.addEventListener("beforeunload", (event) => { if (!sent && (returned || area.value !== first)) event.preventDefault(); });
+window.addEventListener("pageshow", () => { sent = false; });
+window.addEventListener("load", begin); // htmx listens from then on
+mark();

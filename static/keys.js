@@ -14,7 +14,8 @@ document.getElementById("show-keys").addEventListener("click", () => (help.open 
 for (const needs of document.querySelectorAll("[data-script]")) needs.hidden = false;
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+  const typing = event.composedPath()[0].closest?.("input, textarea, select, [contenteditable]"); // also in the YAML editor
+  if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
   if (event.key === "Escape" && menu.open) {
     menu.open = false;
     menu.querySelector("summary").focus();

@@ -28,6 +28,7 @@ NEEDS = {kind: adapter.need for kind, adapter in KINDS.items()}  # what a start 
 from panel.adapters.backtest import BacktestingOperationAdapter  # noqa: E402
 from panel.adapters.data_load import DataLoadOperationAdapter  # noqa: E402
 from panel.adapters.dummy import DummyOperationAdapter  # noqa: E402
+from panel.adapters.research import ResearchOperationAdapter  # noqa: E402
 from panel.adapters.training import TrainingOperationAdapter  # noqa: E402
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "Figure",
     "Kind",
     "OperationAdapter",
+    "ResearchOperationAdapter",
     "TrainingOperationAdapter",
 ]

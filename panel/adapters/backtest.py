@@ -25,6 +25,7 @@ class BacktestingOperationAdapter(Kind):
     action = "Start backtest"
     command = "backtest"
     summary = "Try a trained model on past data it was not trained on."
+    menu = "Backtest"
     need = Need(worker="backtesting")
     measures = (
         Measure("Return", "metrics.total_return_pct", "%", better="high"),

@@ -37,6 +37,11 @@ class Kind(OperationAdapter):
     fields: ClassVar[tuple[Field, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
     need: ClassVar[Need] = Need()  # what a start waits for in the queue
+    menu: ClassVar[str] = ""  # its word in the menu of starts; "" where it is not in it
+    told_at: ClassVar[str] = ""  # what only a backend that has this kind answers; "" when every backend has it
+    repeated: ClassVar[tuple[str, ...]] = ()  # fields that its operations show word for word
+    inner: ClassVar[tuple[str, ...]] = ()  # parameters of its operations that are of no use to people
+    cancel_at: ClassVar[str] = ""  # with `{id}`: where it is cancelled, if not as every operation is
     takes_id: ClassVar[bool] = False  # the start accepts an id of the caller's choice: `task_id`
     task_id: str | None = None
 

@@ -21,6 +21,7 @@ class DataLoadOperationAdapter(Kind):
     action = "Load data"
     command = "load"
     summary = "Fetch market data for one symbol and timeframe."
+    menu = "Data load"
     need = Need(alone=True)
     measures = (
         Measure("Bars fetched", "rows_downloaded"),

@@ -12,7 +12,7 @@ from panel.domain.values import number
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w", "1M")  # GET /timeframes
 MAX_TYPED = 200  # characters
 
-FieldType = Literal["text", "date", "symbols", "timeframes", "switch", "choice", "number", "percent"]
+FieldType = Literal["text", "date", "symbols", "timeframes", "switch", "choice", "number", "percent", "long"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ def _read(field: Field, typed: str) -> Any:
         case "choice":
             if typed not in [value for value, _ in field.choices]:
                 raise ValueError(f"Choose one of {', '.join(value for value, _ in field.choices)}.")
+        case "long":  # the kind says how long
+            return typed.replace("\r\n", "\n")
     if field.name == "symbol":
         return _symbol(typed)
     if len(typed) > MAX_TYPED:

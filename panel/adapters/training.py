@@ -26,6 +26,7 @@ class TrainingOperationAdapter(Kind):
     action = "Start training"
     command = "train"
     summary = "Train a strategy's model on stored market data."
+    menu = "Training"
     need = Need(worker="training")
     takes_id = True
     measures = (

@@ -21,6 +21,7 @@ from panel.backend.decoding import (
     seconds,
     text,
 )
+from panel.domain.agents import ResearchStatus
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.models import Model
 from panel.domain.results import averaged
@@ -192,6 +193,20 @@ def _live_epochs(metrics: Any) -> tuple[Epoch, ...]:
             if at is not None:  # an epoch without a number cannot be drawn
                 found.append(_epoch(at, item.get))
     return tuple(found)
+
+
+def research_of(answer: Any) -> ResearchStatus:
+    """Of GET /agent/status."""
+    told = mapping(answer)
+    budget, capacity, workers = (mapping(told.get(name)) for name in ("budget", "capacity", "workers"))
+    return ResearchStatus(
+        left=bounded(budget.get("remaining")),
+        daily=bounded(budget.get("daily_limit")),
+        active=count(capacity.get("active")),
+        places=count(capacity.get("limit")),
+        designers=count(mapping(workers.get("agent_design")).get("total")),
+        assessors=count(mapping(workers.get("agent_assessment")).get("total")),
+    )
 
 
 def _final_epochs(result: dict[str, Any] | None) -> tuple[Epoch, ...]:

@@ -16,6 +16,7 @@ from panel.backend import entities, strategies, trades
 from panel.backend.decoding import count, each, line, operation_id, plain
 from panel.backend.http import HEALTH
 from panel.backend.market_data import BARS_TIMEOUT, LIST_TIMEOUT, Client, MarketData
+from panel.domain.agents import ResearchStatus
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.models import Model
 from panel.domain.snapshot import Snapshot
@@ -124,20 +125,49 @@ class Ktrdr(MarketData):
 
     async def start(self, adapter: OperationAdapter) -> str:
         """Send the one POST; returns the operation's id."""
-        answer = await self._client.post(adapter.get_start_endpoint(), json=adapter.get_start_payload())
+        try:
+            answer = await self._client.post(adapter.get_start_endpoint(), json=adapter.get_start_payload())
+        except APIError as exc:
+            if exc.status_code == 404 and exc.message == "Not Found":  # of the address, not of anything that it names
+                message = "This backend has nothing of this kind to start."
+                raise APIError(message, 404, exc.details, refused=True) from exc
+            raise
         return adapter.parse_start_response(mapping(answer))
+
+    async def has(self, path: str) -> bool:
+        """Whether the backend answers there with anything but "not found". Raises CLIClientError when it is silent."""
+        try:
+            await self._client.get(path, timeout=LIST_TIMEOUT)
+        except APIError as exc:
+            if exc.unknown:
+                return False
+            if not exc.status_code or exc.status_code in (429, 502, 503, 504):
+                raise
+        return True
+
+    async def research(self) -> ResearchStatus:
+        """What it says of its agent: nothing where it cannot tell: without a limit of money it answers 500."""
+        try:
+            return entities.research_of(await self._client.get("/agent/status", timeout=LIST_TIMEOUT))
+        except CLIClientError:
+            return ResearchStatus()
 
     async def prepare(self) -> None:
         """Keep a process ready for the next start. Only the embedded backend knows this."""
         await self._client.post("/workers/prepare")
 
-    async def cancel(self, named: str, reason: str, timeout: float | None = None) -> CancelOutcome:
+    async def cancel(self, named: str, reason: str, timeout: float | None = None, at: str = "") -> CancelOutcome:
+        """`at`: an adapter's `cancel_at`."""
+        path = _path(named)
         try:
-            answer = await self._client.delete(_path(named), json={"reason": reason}, timeout=timeout)
+            if at:
+                answer = await self._client.delete(at.format(id=named), timeout=timeout)
+            else:
+                answer = await self._client.delete(path, json={"reason": reason}, timeout=timeout)
         except CLIClientError as exc:
             if exc.unknown:
                 return CancelOutcome.UNKNOWN
-            if exc.status_code == 400:
+            if exc.status_code == (409 if at else 400):
                 return CancelOutcome.FINISHED
             raise
         told = mapping(mapping(answer).get("data"))

@@ -37,11 +37,11 @@ async def execute_operation(
     except asyncio.CancelledError:
         if starting.cancelled():
             raise
-        return await _cancel(ktrdr, starting)
+        return await _cancel(ktrdr, starting, getattr(adapter, "cancel_at", ""))
     try:
         return await until_finished(ktrdr, operation_id, on_progress, poll_interval, MAX_UNEXPECTED_STATUSES)
     except asyncio.CancelledError:
-        return await _cancel(ktrdr, starting)
+        return await _cancel(ktrdr, starting, getattr(adapter, "cancel_at", ""))
 
 
 async def until_finished(
@@ -99,7 +99,7 @@ def progress_of(snapshot: Snapshot) -> tuple[int, str]:
     return min(int(snapshot.percentage), 99), words
 
 
-async def _cancel(ktrdr: Ktrdr, starting: "asyncio.Future[str]") -> dict[str, Any]:
+async def _cancel(ktrdr: Ktrdr, starting: "asyncio.Future[str]", at: str) -> dict[str, Any]:
     """One DELETE for what was started. A POST that is under way is waited for: what it starts would
     otherwise run on unnoticed."""
     task = asyncio.current_task()
@@ -111,14 +111,15 @@ async def _cancel(ktrdr: Ktrdr, starting: "asyncio.Future[str]") -> dict[str, An
     except CLIClientError as exc:
         result["note"] = f"The start was not confirmed: {exc.message}" if exc.sent else "Nothing was started."
         return result
-    return result | await cancelled(ktrdr, operation_id)
+    return result | await cancelled(ktrdr, operation_id, at)
 
 
-async def cancelled(ktrdr: Ktrdr, operation_id: str) -> dict[str, Any]:
-    """Cancel it; returns the result of an operation that was cancelled, with a `note` when that is not all."""
+async def cancelled(ktrdr: Ktrdr, operation_id: str, at: str = "") -> dict[str, Any]:
+    """Cancel it (`at`: its adapter's `cancel_at`); returns the result of an operation that was cancelled, with a `note`
+    when that is not all."""
     result: dict[str, Any] = {"status": "cancelled", "operation_id": operation_id}
     try:
-        outcome = await ktrdr.cancel(operation_id, "Cancelled from the command line", 5.0)
+        outcome = await ktrdr.cancel(operation_id, "Cancelled from the command line", 5.0, at)
     except CLIClientError as exc:
         return result | {"note": f"The cancel was not confirmed: {exc.message}"}
     if outcome is CancelOutcome.FINISHED:  # also when the answer to a first DELETE was lost, and it was repeated

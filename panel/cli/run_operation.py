@@ -219,15 +219,15 @@ class _Run:
         nothing = {"status": "cancelled", "operation_id": None}
         if self.store.start(self.key) is None:
             return nothing | {"note": "Nothing was started."}
-        sent = await self._send()  # what became of it: this key is never sent again
+        sent, at = await self._send(), self.made.cancel_at  # what became of it: this key is never sent again
         if isinstance(sent, Unconfirmed):
             sent = result_of(await self.starting.check_again(self.key) or sent.start)
         match sent:
             case Started(operation_id):
                 await self._record(entry("cancel", Outcome.DONE, operation_id))
-                return await cancelled(self.ktrdr, operation_id)
+                return await cancelled(self.ktrdr, operation_id, at)
             case Unconfirmed(start):
-                result = await cancelled(self.ktrdr, start.operation_id) if start.operation_id else nothing
+                result = await cancelled(self.ktrdr, start.operation_id, at) if start.operation_id else nothing
                 return result | {"note": NOT_CONFIRMED}
         return nothing | {"note": "Nothing was started."}
 

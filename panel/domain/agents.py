@@ -4,7 +4,10 @@ The backend links the parts of a research by their ids in its parameters only: t
 answers with none.
 """
 
+from dataclasses import dataclass
+
 from panel.domain.snapshot import ID, Snapshot
+from panel.domain.values import mapping, text
 
 RESEARCH = "agent_research"
 KIND_WORDS = {
@@ -14,7 +17,36 @@ KIND_WORDS = {
     "indicator_compute": "Indicators",
     "fuzzy_analysis": "Fuzzy analysis",
 }
-_PARTS = ("design_op_id", "training_op_id", "backtest_op_id", "assessment_op_id")  # in the order in which they run
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """`named`: what the backend calls it while it goes on; `part`: the parameter with the id of its operation."""
+
+    title: str
+    named: str
+    part: str
+
+
+PHASES = (
+    Phase("Design", "designing", "design_op_id"),
+    Phase("Training", "training", "training_op_id"),
+    Phase("Backtest", "backtesting", "backtest_op_id"),
+    Phase("Assessment", "assessing", "assessment_op_id"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResearchStatus:
+    """What a KTRDR says of its agent. Money in US dollars; None for what it does not say. `places`: researches that may
+    go on at once, of which `active` are taken; `designers`, `assessors`: the agent's workers."""
+
+    left: float | None = None
+    daily: float | None = None
+    active: int | None = None
+    places: int | None = None
+    designers: int | None = None
+    assessors: int | None = None
 
 
 def kind_words(kind: str) -> str:
@@ -26,5 +58,16 @@ def parts(snapshot: Snapshot) -> list[str]:
     """Ids of the operations that belong to a research, as far as it has come."""
     if snapshot.kind != RESEARCH:
         return []
-    ids = (snapshot.parameters.get(name) for name in _PARTS)
-    return list(dict.fromkeys(found for found in ids if isinstance(found, str) and ID.fullmatch(found)))
+    return list(dict.fromkeys(filter(None, (part_of(snapshot, phase) for phase in PHASES))))
+
+
+def part_of(snapshot: Snapshot, phase: Phase) -> str:
+    """The id of the operation that is this phase of a research; "" while there is none."""
+    found = snapshot.parameters.get(phase.part)
+    return found if isinstance(found, str) and ID.fullmatch(found) else ""
+
+
+def conclusion(snapshot: Snapshot) -> str:
+    """The agent's word on a research or an assessment, "" while there is none."""
+    told = mapping(snapshot.result).get("verdict") or snapshot.parameters.get("assessment_verdict")
+    return text(told).replace("_", " ").capitalize()[:100]

@@ -57,7 +57,7 @@ class Findings:
         others = [issue for issue in self.issues if issue.severity != "error"][:_MOST]
         if self.unused:
             named = ", ".join(self.unused[:_MOST]) + (" …" if len(self.unused) > _MOST else "")
-            others.append(Issue("warning", NOT_USED, f"Not used here: {named}."))
+            others.append(Issue("warning", NOT_USED, f"Not used here: {named}.", self.unused[0]))
         return (*errors, *others)
 
     def _add(self, issue: Issue) -> None:

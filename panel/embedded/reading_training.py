@@ -99,7 +99,9 @@ def _number(
     if type(value) in kinds and low < value <= high:
         return float(value) if not whole_only else int(value)
     if isinstance(value, str) and real(value) is not None:
-        findings.cannot_train(f"training.{name}", f"{name} is text for YAML; write {real(value):.10f}".rstrip("0"))
+        findings.cannot_train(
+            f"training.{name}", f"{name} is text for YAML; write {shown(f'{real(value):.10f}'.rstrip('0'))}"
+        )
     else:
         kind = "a whole number" if whole_only else "a number"
         what = f"{name} is {kind} above {low:g} and up to {high:,.0f}, not {shown(value)}"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from panel.domain import events
+from panel.domain.agents import parts
 from panel.domain.attention import TURNING
 from panel.domain.events import EventBus
 from panel.domain.observation import Observation
@@ -44,6 +45,7 @@ class Publisher:
         self._links: list[tuple[object, ...]] = []  # what the system health was last drawn from
         self._drawn: dict[tuple[str, str], str] = {}
         self._rows = Rows()
+        self._wholes: dict[str, str] = {}  # operation -> the research on an open page that it is part of
         self._timed: dict[str, object] = {}  # what the timelines were last drawn from
         self._ends: list[dict[str, Any]] = []
         hub.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
@@ -93,6 +95,7 @@ class Publisher:
         """A stream of the topic closed."""
         if self._hub.readers(topic):
             return
+        self._wholes = {part: whole for part, whole in self._wholes.items() if whole != topic[3:]}
         if topic.startswith("row:"):
             self._rows.left(topic)
         observation = self._monitor.known(topic[3:]) if topic.startswith("op:") else None
@@ -121,6 +124,8 @@ class Publisher:
             self._row(observation, topic)
         self._hub.publish(f"api:{snapshot.id}", "changed", b"!", keep=False)  # they draw it themselves
         self._operation(observation)
+        if (whole := self._wholes.get(snapshot.id)) and (research := self._monitor.known(whole)) is not None:
+            self._operation(research)
         if not verdict.live:
             self._forget(f"op:{snapshot.id}")
 
@@ -224,6 +229,9 @@ class Publisher:
         if not verdict.live:
             changes = self._reader.changes(observation)
             self._put(topic, "changes", draw("fragments/changes.html", view, changes=changes))
+        if named := parts(snapshot):
+            self._wholes |= dict.fromkeys(named, snapshot.id)
+            self._put(topic, "study", draw("fragments/study.html", view, study=self._reader.study(observation)))
         epochs = bool(snapshot.epochs)
         timed = (verdict.state, verdict.word, snapshot.percentage // 25, epochs, observation.cancel)
         if self._timed.get(topic) != timed:  # the timeline is long, and its lines are few

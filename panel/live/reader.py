@@ -35,7 +35,6 @@ from panel.views.naming import differences
 from panel.views.operation import (
     REPORTED,
     DetailsView,
-    FamilyView,
     OperationView,
     TimelineView,
     commands_of,
@@ -47,8 +46,10 @@ from panel.views.operation import (
     with_start,
 )
 from panel.views.queue import QueuePageView, queue_page
+from panel.views.research import FamilyView, ResearchView, research_view
 from panel.workflows.capacity import free_places
 from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.run_settings import RunSettings
 
 SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
 NEIGHBOURS = 12  # runs from which one is told apart on its own page
@@ -63,6 +64,7 @@ class Reader:
     inventory: DataInventory
     resume: ResumeWorkflow
     catalogue: Catalogue
+    settings: RunSettings
     embedded: bool
     _differs: dict[str, str] = field(default_factory=dict)  # by operation, as it was last drawn among its neighbours
 
@@ -96,10 +98,11 @@ class Reader:
             *(each for each in stored if not (each.snapshot.id in listed or monitor.polled(each.snapshot.id))),
         ]
         wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
+        stuck, rest = ([each for each, _ in found[:RECENT]] for found in (wanting, others))
+        views = self.operations([*running, *stuck, *rest], estimated=min(ESTIMATED, len(running)))
+        first, last = len(running), len(running) + len(stuck)
         view = home_view(
-            self.operations(running, estimated=ESTIMATED),
-            self.operations([each for each, _ in wanting[:RECENT]]),
-            self.operations([each for each, _ in others[:RECENT]]),
+            *(views[:first], views[first:last], views[last:]),
             monitor.line,
             self.storage.unsettled_starts(),
             self.storage.queue.open(),
@@ -224,7 +227,7 @@ class Reader:
         return self.operation(observation)
 
     def _compare(self, snapshots: Sequence[Snapshot]) -> None:
-        for operation_id, text in differences(snapshots).items():
+        for operation_id, text in differences(snapshots, self.settings.of).items():
             self._differs.pop(operation_id, None)
             self._differs[operation_id] = text
         while len(self._differs) > KEPT_DIFFERENCES:
@@ -249,11 +252,16 @@ class Reader:
     def family(self, observation: Observation) -> FamilyView:
         """What belongs together, as far as the panel knows it."""
         snapshot = observation.snapshot
-        known = (self.monitor.known(operation_id) for operation_id in parts(snapshot))
-        research = None if snapshot.kind == RESEARCH else self._research_with(snapshot.id)
-        return FamilyView(
-            self.operation(research) if research else None, [self.operation(each) for each in known if each]
-        )
+        if snapshot.kind == RESEARCH:
+            return FamilyView(None, self.study(observation))
+        research = self._research_with(snapshot.id)
+        return FamilyView(self.operation(research) if research else None, None)
+
+    def study(self, observation: Observation) -> ResearchView:
+        """What a research consists of."""
+        known = (self.monitor.known(operation_id) for operation_id in parts(observation.snapshot))
+        runs = {each.snapshot.id: self.operation(each) for each in known if each}
+        return research_view(observation.snapshot, self.monitor.verdict(observation).live, runs)
 
     def _research_with(self, operation_id: str) -> Observation | None:
         """The latest researches are few: each takes hours."""

@@ -10,6 +10,7 @@ import contextlib
 import time
 
 from panel.backend.ktrdr import Ktrdr
+from panel.domain.agents import parts
 from panel.domain.observation import Observation, forgotten
 from panel.domain.snapshot import Snapshot
 from panel.domain.workers import Worker
@@ -44,6 +45,7 @@ class Discovery:
         while True:
             await self._ask(turn)
             await self._complete_one()
+            await self._parts_of_running()
             turn += 1
             await asyncio.sleep(min(self._asked_for, LONGEST_QUIET))
             silent = self._relay.line.failing_since is not None and self._relay.anyone()
@@ -133,6 +135,13 @@ class Discovery:
             else:
                 self._sketchy.append(operation_id)
             return
+
+    async def _parts_of_running(self) -> None:
+        """A research names its operations before anybody has asked for them."""
+        named = [part for each in self._relay.running() for part in parts(each.snapshot)]
+        for operation_id in named:
+            if self._relay.known(operation_id) is None and not self._memory.deleted(operation_id):
+                await self._meet(operation_id)
 
     async def _meet(self, operation_id: str) -> None:
         reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)

@@ -96,9 +96,15 @@ class Outbox:
         """What was switched on or off on the page."""
         return {rule: bool(on) for rule, on in self._db.execute("SELECT rule, is_on FROM notification_rules")}
 
-    def set_rules(self, rules: dict[str, bool]) -> None:
+    def about(self, rule: str) -> str:
+        """What the rule is about beyond being on; "" for nothing."""
+        found = self._db.execute("SELECT about FROM notification_rules WHERE rule = ?", (rule,)).fetchone()
+        return str(found[0]) if found else ""
+
+    def set_rules(self, rules: dict[str, bool], about: dict[str, str]) -> None:
         self._db.executemany(
-            "INSERT OR REPLACE INTO notification_rules (rule, is_on) VALUES (?, ?)", list(rules.items())
+            "INSERT OR REPLACE INTO notification_rules (rule, is_on, about) VALUES (?, ?, ?)",
+            [(rule, on, about.get(rule, "")) for rule, on in rules.items()],
         )
 
 

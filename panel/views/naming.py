@@ -1,7 +1,7 @@
 """What tells runs apart that are called the same: the settings in which they differ from their neighbours. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from panel.adapters import KINDS
 from panel.adapters.base import percent
@@ -15,16 +15,22 @@ _SHOWN_ANYWAY = frozenset({"symbol", "symbols", "timeframe", "timeframes", "stra
 _SHOWN_OF_BACKTESTS = frozenset({"model_path", "start_date", "end_date"})
 
 
-def differences(snapshots: Iterable[Snapshot]) -> dict[str, str]:
-    """Operation -> “epochs 50, from 2024-01-01”, "" for those that nothing sets apart. Only runs of one kind and
-    strategy are neighbours."""
+_EPOCHS = ("training.epochs", "model.training.epochs")  # said already
+
+
+def differences(
+    snapshots: Iterable[Snapshot], settings: Callable[[str], Mapping[str, str]] = lambda _: {}
+) -> dict[str, str]:
+    """Operation -> “epochs 50, rsi_14 period 21, from 2024-01-01”, "" for those that nothing sets apart. Only runs of
+    one kind and strategy are neighbours. `settings`: those of the strategy that an operation was started with, by their
+    paths in the file; {} where that is not known."""
     groups: defaultdict[tuple[str, str], list[Snapshot]] = defaultdict(list)
     for snapshot in snapshots:
         groups[snapshot.kind, snapshot.strategy].append(snapshot)
-    return {operation_id: text for group in groups.values() for operation_id, text in _among(group)}
+    return {operation_id: text for group in groups.values() for operation_id, text in _among(group, settings)}
 
 
-def _among(group: Sequence[Snapshot]) -> Iterable[tuple[str, str]]:
+def _among(group: Sequence[Snapshot], settings: Callable[[str], Mapping[str, str]]) -> Iterable[tuple[str, str]]:
     if len(group) < 2:
         return [(snapshot.id, "") for snapshot in group]
     shown = _SHOWN_ANYWAY | (_SHOWN_OF_BACKTESTS if group[0].kind == "backtesting" else frozenset())
@@ -36,10 +42,27 @@ def _among(group: Sequence[Snapshot]) -> Iterable[tuple[str, str]]:
     if len({each for each in epochs if each}) > 1:
         for each, count in zip(told, epochs, strict=True):
             each += [f"epochs {count}"] if count else []
+    for each, texts in zip(told, _of_files([settings(snapshot.id) for snapshot in group]), strict=True):
+        each += texts
     for row in differing:
         for each, value, snapshot in zip(told, row.values, group, strict=True):
             each += [text] if (text := _said(snapshot.kind, row.name, value)) else []
     return [(snapshot.id, ", ".join(each[:SHOWN])) for snapshot, each in zip(group, told, strict=True)]
+
+
+def _of_files(files: Sequence[Mapping[str, str]]) -> list[list[str]]:
+    """What sets each strategy apart from the others that are known: first what all have, with other values."""
+    known = [each for each in files if each]
+    paths = dict.fromkeys(path for each in known for path in each if path not in _EPOCHS)
+    differing = [path for path in paths if len({each.get(path) for each in known}) > 1]
+    differing.sort(key=lambda path: any(path not in each for each in known))
+    return [[f"{_short(path)} {each[path][:60]}" for path in differing if path in each] for each in files]
+
+
+def _short(path: str) -> str:
+    """`indicators.rsi_14.period` -> “rsi_14 period”, `training.learning_rate` -> “learning rate”."""
+    *around, last = path.split(".")[1:] or [path]
+    return " ".join([*around[-2 if last.isdecimal() else -1 :], last if last.isdecimal() else last.replace("_", " ")])
 
 
 def _epochs(snapshot: Snapshot) -> int:

@@ -118,14 +118,6 @@ def operation_view(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyView:
-    """The research that an operation is part of, and the operations that are parts of a research."""
-
-    research: OperationView | None
-    parts: list[OperationView]
-
-
 def estimate_view(found: Estimate | None, promises: Sequence[Promise]) -> EstimateView | None:
     return EstimateView(left(found), found.basis, record(promises)) if found else None
 

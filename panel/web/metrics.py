@@ -22,8 +22,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # when each label wa
 
 ENDPOINTS = (
     *("health", "operations", "workers", "strategies", "symbols", "data", "trainings", "backtests", "models"),
-    *("checkpoints", "dummy"),
+    *("checkpoints", "dummy", "agent"),
 )  # first segments of the backend's paths; anything else is "other"
+_TOLD_AT = frozenset(kind.told_at for kind in KINDS.values())
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -63,7 +64,8 @@ class Metrics:
         first = path.lstrip("/").partition("/")[0]
         endpoint = first if first in ENDPOINTS else "other"
         self._seconds.labels(method, endpoint).observe(seconds)
-        if error is not None:
+        # Whether the backend has a kind at all is a question that "not found" answers.
+        if error is not None and not (error.unknown and path in _TOLD_AT):
             self._failures.labels(endpoint, kind_of(error)).inc()
 
 

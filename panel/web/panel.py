@@ -12,6 +12,7 @@ from panel.live.publisher import Publisher
 from panel.live.reader import Reader
 from panel.monitoring.discovery import Discovery
 from panel.monitoring.inventory import DataInventory
+from panel.monitoring.offers import Offers
 from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import UnreportedRuns
 from panel.settings import Settings
@@ -48,6 +49,7 @@ class Panel:
     imports: Imports
     monitor: Monitor
     discovery: Discovery
+    offers: Offers
     unreported: UnreportedRuns
     inventory: DataInventory
     starts: StartWorkflow

@@ -23,7 +23,7 @@ def page(
         "operates": identity.operates,
         "named": identity.name in panel.access.accounts.users and identity.session != "",
     }
-    frame = {"stream": stream, "path": request.url.path, **who}
+    frame = {"stream": stream, "path": request.url.path, "offered": panel.offers.kinds, **who}
     return HTMLResponse(draw(template, panel.reader.connection(), *views, **frame | values), status)
 
 

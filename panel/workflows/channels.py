@@ -37,8 +37,23 @@ def channel_of(url: str, *, fixed: bool = False) -> Channel:
         raise BadChannel("This is no address of a channel. Examples: ntfy://ntfy.sh/my-topic, jsons://host/path.")
     if not made.secure_protocol:  # those that act on this machine: its desktop, its log
         raise BadChannel(f"{made.service_name} is no service that can be reached over a network.")
-    shown = str(made.url(privacy=True)).partition("?")[0]
+    shown = without_secrets(str(made.url(privacy=True)))
     return Channel(hashlib.sha256(url.encode()).hexdigest()[:16], str(made.service_name), shown, fixed, url)
+
+
+def without_secrets(address: str) -> str:
+    """An address that Apprise has taken the passwords out of, also without what it does not know to be one: the path of
+    a webhook, the topic of an ntfy and a name before the host are as good as passwords, for some services."""
+    scheme, _, rest = address.partition("?")[0].partition("://")
+    place, *path = rest.split("/")
+    who, at, host = place.rpartition("@")
+    if at and ":" not in who:
+        who = _masked(who)
+    return f"{scheme}://{who}{at}{'/'.join([host, *map(_masked, path)])}"
+
+
+def _masked(part: str) -> str:
+    return part if len(part) < 5 or "..." in part or "****" in part else f"{part[0]}...{part[-1]}"
 
 
 def send(url: str, title: str, body: str) -> tuple[MessageState, str]:
@@ -66,4 +81,5 @@ def _plugin(url: str) -> Any:
     made = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     if made is not None:
         made.socket_connect_timeout, made.socket_read_timeout = CONNECT_TIMEOUT, READ_TIMEOUT
+        made.redirects = False  # only the address that a person chose is called
     return made

@@ -5,6 +5,7 @@ import logging
 import time
 from dataclasses import replace
 
+from panel.adapters import KINDS
 from panel.backend.ktrdr import CancelOutcome, Ktrdr
 from panel.domain.observation import Cancel
 from panel.errors import APIError, CLIClientError
@@ -29,7 +30,9 @@ class Commands:
         now = time.time()
         self._monitor.keep(observation, replace(observation, cancel=Cancel.ASKED, cancel_at=now))
         try:
-            outcome = await self._ktrdr.cancel(operation_id, "Cancelled from the panel", READ_TIMEOUT)
+            kind = KINDS.get(observation.snapshot.kind)
+            at = kind.cancel_at if kind else ""
+            outcome = await self._ktrdr.cancel(operation_id, "Cancelled from the panel", READ_TIMEOUT, at)
             if outcome is CancelOutcome.UNKNOWN:
                 raise APIError("The backend does not know this operation.", 404)
             if outcome is CancelOutcome.FINISHED:

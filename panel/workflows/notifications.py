@@ -17,6 +17,7 @@ from panel.adapters import KINDS
 from panel.domain.agents import kind_words
 from panel.domain.comparison import measured
 from panel.domain.events import EventBus, OperationEnded, WorkersChanged
+from panel.domain.labels import typed_tags
 from panel.domain.observation import Observation
 from panel.domain.state import State, Verdict
 from panel.monitoring.poller import Monitor
@@ -44,9 +45,11 @@ class Rule:
     default: bool
 
 
+TAGS = "tags"
 RULES = (
     Rule("failures", "A run fails, is lost, or ends with problems", True),
     Rule("better", "A run is better than every earlier one of its kind and strategy", True),
+    Rule(TAGS, "A run with one of these tags ends, however it went", False),
     Rule("ends", "Any other run ends", False),
     Rule("workers", "A worker that was there is gone for a minute", True),
     Rule("backend", "The backend does not answer for a minute, and when it does again", True),
@@ -78,6 +81,8 @@ class Notifications:
         self._begun = False  # what was being sent when the last panel stopped is marked
         self._drafts: list[_Draft] = []
         self._outcomes: list[Callable[[Storage], None]] = []  # of what was sent, to be written down
+        self._sending: dict[str, asyncio.Task[None]] = {}  # by channel
+        self._answered = asyncio.Event()  # one of them
         self._silent_since: float | None = None  # somebody was told that the backend is silent
         self._unwritable_since: float | None = None  # … that the memory cannot be written
         events.subscribe(OperationEnded, lambda event: self._ended(event.observation, event.verdict))
@@ -107,11 +112,16 @@ class Notifications:
         """Rule -> whether it is on."""
         return {rule.key: rule.default for rule in RULES} | self._outbox.rules()
 
-    async def set_rules(self, chosen: Iterable[str]) -> None:
-        wanted = set(chosen)
-        await self._storage.write(
-            lambda store: store.outbox.set_rules({rule.key: rule.key in wanted for rule in RULES})
-        )
+    def tags(self) -> tuple[str, ...]:
+        """Those of the rule about tags."""
+        return typed_tags(self._outbox.about(TAGS))
+
+    async def set_rules(self, chosen: Iterable[str], tags: str) -> None:
+        """`tags`: as typed; the rule about them is on where there are any."""
+        named = typed_tags(tags)
+        wanted = {*chosen} - {TAGS} | ({TAGS} if named else set())
+        on = {rule.key: rule.key in wanted for rule in RULES}
+        await self._storage.write(lambda store: store.outbox.set_rules(on, {TAGS: " ".join(named)}))
 
     def recent(self) -> list[Message]:
         return self._outbox.recent(50)
@@ -125,17 +135,28 @@ class Notifications:
     async def run(self) -> None:
         """Until cancelled: send what is due, and look what has gone wrong for long enough. What the memory does not
         take now is tried again with the next round."""
-        while True:
-            self._gone_workers()
-            self._connection()
-            await self._memory_lost()
-            busy = False
-            try:
-                await self._write_down()
-                busy = await self._send_due()
-            except sqlite3.Error as exc:
-                log.warning("notifications wait for the memory: %s", exc)
-            await asyncio.sleep(0.0 if busy else ROUND)
+        try:
+            while True:
+                await self._round()
+        except asyncio.CancelledError:  # what is being sent is marked when the panel starts again
+            for task in self._sending.values():
+                task.cancel()
+            await asyncio.gather(*self._sending.values(), return_exceptions=True)
+            raise
+
+    async def _round(self) -> None:
+        self._gone_workers()
+        self._connection()
+        await self._memory_lost()
+        self._answered.clear()
+        try:
+            await self._write_down()
+            await self._send_due()
+        except sqlite3.Error as exc:
+            log.warning("notifications wait for the memory: %s", exc)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ROUND):
+                await self._answered.wait()
 
     async def _write_down(self) -> None:
         if not self._begun:
@@ -149,21 +170,19 @@ class Notifications:
             await self._storage.write(lambda store, draft=draft, to=channels: draft.add(store.outbox, to))  # type: ignore[misc]
             del self._drafts[0]
 
-    async def _send_due(self) -> bool:
-        """Whether there was anything."""
+    async def _send_due(self) -> None:
+        """One message of each channel at a time: a service that is slow to answer keeps nothing else waiting."""
         addresses = {channel.id: channel.url for channel in self.channels()}
         due = self._outbox.due(time.time())
         for channel in {message.channel for message in due} - addresses.keys():  # removed from the environment
             await self._storage.write(lambda store, channel=channel: store.outbox.drop_waiting(channel))  # type: ignore[misc]
-        sends = [self._send(each, addresses[each.channel]) for each in due if each.channel in addresses]
-        for failed in await asyncio.gather(*sends, return_exceptions=True):
-            if failed is not None:
-                raise failed
-        return bool(due)
+        for each in due:
+            if each.channel in addresses and each.channel not in self._sending:
+                await self._storage.write(lambda store, each=each: store.outbox.settle(each, MessageState.SENDING))  # type: ignore[misc]
+                self._sending[each.channel] = asyncio.create_task(self._send(each, addresses[each.channel]))
 
     async def _send(self, message: Message, url: str) -> None:
-        """Raises sqlite3.Error, and sends nothing, when it cannot be written that it is being sent."""
-        await self._storage.write(lambda store: store.outbox.settle(message, MessageState.SENDING))
+        """What it is sent as is on disk already. `send` never raises."""
         state, problem = await asyncio.to_thread(send, url, message.title, message.body)
         due_at, now = 0.0, time.time()
         if state is not MessageState.SENT:
@@ -171,6 +190,8 @@ class Notifications:
         if state is MessageState.FAILED and now - message.made_at < GIVE_UP:
             state, due_at = MessageState.WAITING, now + RETRIES[min(message.attempts, len(RETRIES) - 1)]
         self._outcomes.append(lambda store: store.outbox.settle(message, state, problem, due_at))
+        del self._sending[message.channel]
+        self._answered.set()
 
     def _ended(self, observation: Observation, verdict: Verdict) -> None:
         snapshot, on = observation.snapshot, self.rules()
@@ -178,6 +199,9 @@ class Notifications:
         kind, name = (
             (adapter.title, adapter.name(snapshot)) if adapter else (kind_words(snapshot.kind), snapshot.strategy)
         )
+        label = self._storage.labels.of(snapshot.id)
+        name = label.name or name
+        tagged = on[TAGS] and not set(label.tags).isdisjoint(self.tags())
         run = kind if name in ("", kind) else f"{kind} {name}"
         word = verdict.word.lower()
         if verdict.state not in _GOOD:
@@ -186,7 +210,7 @@ class Notifications:
             wanted, title = on["better"] or on["ends"], f"{run}: {better}"
         else:
             wanted, title = on["ends"], f"{run}: {word}"
-        if wanted:
+        if wanted or tagged:
             figures = adapter.figures(snapshot) if adapter else []
             lines = [verdict.headline, *(f"{figure.label}: {figure.value}" for figure in figures if figure.lead)]
             end = snapshot.completed_at or observation.changed_at

@@ -7,9 +7,11 @@ fits is therefore as good as none, and a person is asked.
 
 from collections.abc import Callable
 
+from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr, Reading
 from panel.domain.requests import Start
 from panel.domain.snapshot import Snapshot
+from panel.domain.values import text
 from panel.errors import CLIClientError
 
 TIMEOUT = 10.0  # seconds
@@ -30,7 +32,16 @@ def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
     }
     told = {"symbol": snapshot.symbol, "timeframe": snapshot.timeframe, "strategy": snapshot.strategy}
     same = all(not value or not told[name] or value == told[name] for name, value in asked.items())
+    if snapshot.full:
+        repeated = KINDS[start.kind].repeated if start.kind in KINDS else ()
+        shown = ((start.form.get(name, ""), text(snapshot.parameters.get(name))) for name in repeated)
+        same = same and all(_begins(asked) == _begins(told) for asked, told in shown)
     return same and start.asked_at + first <= snapshot.created_at <= start.asked_at + last
+
+
+def _begins(words: str) -> str:
+    """Long texts are cut on their way."""
+    return " ".join(words.split())[:200]
 
 
 async def candidates(ktrdr: Ktrdr, start: Start, known: Callable[[str], bool]) -> list[Reading]:

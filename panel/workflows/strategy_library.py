@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panel.backend.catalogue import Catalogue
+from panel.backend.decoding import line
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.strategies import of_file
 from panel.domain.requests import Start
@@ -64,7 +65,7 @@ class StrategyLibrary:
         try:
             content = await asyncio.to_thread(parse, text)
         except Refused as exc:
-            message = str(exc)
+            message = line(str(exc))
             return Review((Remark(f"{message[:1].upper()}{message[1:]}.", line_in(message)),))
         read = of_file(content, name)
         issues, by = await self._issues(text)
@@ -74,7 +75,7 @@ class StrategyLibrary:
             said = f"It calls itself “{read.title}”, and its file is “{name}”: runs may carry either name."
             issues.append(Issue(said, "name", error=False))
         lines = await asyncio.to_thread(lambda: [line_of(text, issue.place) if issue.place else 0 for issue in issues])
-        remarks = [Remark(issue.message, at, issue.error) for issue, at in zip(issues, lines, strict=True)]
+        remarks = [Remark(line(issue.message), at, issue.error) for issue, at in zip(issues, lines, strict=True)]
         return Review(tuple(sorted(remarks, key=lambda remark: (not remark.error, remark.line))), by)
 
     async def save(self, name: str, text: str, opened: str) -> Review:

@@ -40,6 +40,11 @@ FORMS = {
         "slippage": st.sampled_from(["", "0.25"]),
     },
     "dummy": {},
+    "agent_research": {
+        "brief": ODD,
+        "strategy_name": st.just("") | ODD,
+        "model": st.sampled_from(["", "haiku", "opus"]),
+    },
 }
 
 
@@ -108,6 +113,11 @@ def test_our_own_command_line_reads_back_as_the_same_start(given):
             "ktrdr backtest swing --start 2024-01-01 --end 2025-06-30 --model-path models/m"
             " --capital 50000 --commission 0.002 --slippage 0",
         ),
+        (
+            "agent_research",
+            {"brief": "A calm one, for EURUSD", "model": "haiku"},
+            "ktrdr research 'A calm one, for EURUSD' --model haiku",
+        ),
     ],
 )
 def test_ktrdrs_own_command_line(kind, form, line):
@@ -129,6 +139,7 @@ def test_ktrdrs_backtest_says_symbol_and_timeframe_only_where_they_are_the_strat
         ("training", {"strategy_name": "swing", "start_date": "2024-01-01"}),  # it wants both dates
         ("training", {"strategy_name": "-h", "start_date": "2024-01-01", "end_date": "2025-06-30"}),
         ("dummy", {}),
+        ("agent_research", {}),  # it wants a brief or a strategy
     ],
 )
 def test_what_ktrdrs_command_line_cannot_say_is_not_invented(kind, form):

@@ -32,6 +32,7 @@ TYPED = {
         "model_path": "models/swing/1h_v1",
     },
     "dummy": {},
+    "agent_research": {"brief": "A calm strategy for EURUSD."},
 }
 
 
@@ -44,7 +45,9 @@ async def client(request, tmp_path) -> AsyncIterator[AsyncCLIClient]:
 @asynccontextmanager
 async def chosen(which: str, folder: Any) -> AsyncIterator[AsyncCLIClient]:
     if which == "scripted":
-        with served(Backend().app) as address:
+        backend = Backend()
+        backend.agent = {"status": "idle"}
+        with served(backend.app) as address:
             async with AsyncCLIClient(address + "/api/v1") as client:
                 yield client
         return
@@ -76,6 +79,11 @@ def test_a_kind_describes_itself(kind):
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_kind_is_started_read_listed_and_cancelled(client, kind):
     adapter = KINDS[kind].from_form(TYPED[kind])
+    if adapter.told_at and not await Ktrdr(client).has(adapter.told_at):
+        with pytest.raises(CLIClientError, match="nothing of this kind") as caught:
+            await Ktrdr(client).start(adapter)
+        assert caught.value.refused
+        return
     response = await client.post(adapter.get_start_endpoint(), json=adapter.get_start_payload())
     operation_id = adapter.parse_start_response(response)
     assert ID.fullmatch(operation_id)

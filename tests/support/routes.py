@@ -28,6 +28,7 @@ def asked(backend: Backend) -> dict[str, int]:
         "GET /operations",
         "GET /workers",
         "GET /health",
+        "GET /agent/status",  # whether it has an agent
         "GET /strategies/",  # the steps of an empty home
         "POST /data/range",
         *(f"GET /operations/{known}" for known in backend.operations),

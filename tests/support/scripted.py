@@ -122,6 +122,7 @@ class Backend:
             }
         ]
         self.workers: list[dict[str, Any]] = []
+        self.agent: dict[str, Any] = {}  # what is told of KTRDR's agent; {}: this one has none
         self.bars: dict[tuple[str, str], list[float]] = {}  # what is stored: (symbol, timeframe) -> openings
         self.hits: Counter[str] = Counter()
         self.bodies: list[tuple[str, Any]] = []
@@ -210,6 +211,13 @@ class Backend:
                 new = f"op_backtesting_20261122_120000_{next(self._numbers):08x}"
                 self.operations[new] = operation(new, "backtesting")
                 return JSONResponse({"success": True, "operation_id": new, "status": "started"})
+            case "GET", ["agent", "status"] if self.agent:
+                return JSONResponse(self.agent)
+            case "POST", ["agent", "trigger"] if self.agent:
+                new = f"op_agent_research_20261122_120000_{next(self._numbers):08x}"
+                about = {"symbol": "", "timeframe": "", "mode": "", "parameters": {"phase": "idle"} | body}
+                self.operations[new] = operation(new, "agent_research", metadata=about)
+                return JSONResponse({"triggered": True, "operation_id": new, "message": "Research cycle started"}, 202)
             case "POST", ["dummy", "start"]:
                 new = f"op_dummy_20261122_120000_{next(self._numbers):08x}"
                 self.operations[new] = operation(new, "dummy")

@@ -40,3 +40,23 @@ def test_values_are_written_as_people_write_them():
 def test_at_most_three_settings_are_named():
     many = {f"knob_{n}": n for n in range(9)}
     assert differences([run("op_a", **many), run("op_b")])["op_a"] == "knob 0 0, knob 1 1, knob 2 2"
+
+
+def test_a_strategy_that_was_changed_in_between_sets_runs_apart():
+    """Its name is the same; what all files have comes first, and a run of which no file is known stays as it is."""
+    files = {
+        "op_a": {"indicators.rsi_14.period": "14", "training.learning_rate": "0.001", "training.epochs": "50"},
+        "op_b": {
+            "indicators.adx.period": "9",
+            "indicators.rsi_14.period": "21",
+            "training.learning_rate": "0.001",
+            "model.architecture.hidden_layers.1": "16",
+        },
+    }
+    runs = [run("op_a", start_date="2024-01-01"), run("op_b"), run("op_c")]
+    told = differences(runs, lambda operation_id: files.get(operation_id, {}))
+    assert told == {
+        "op_a": "rsi_14 period 14, from 2024-01-01",
+        "op_b": "rsi_14 period 21, adx period 9, architecture hidden_layers 1 16",
+        "op_c": "",
+    }

@@ -125,6 +125,25 @@ def test_a_ktrdr_checks_a_draft_in_its_folder_and_says_what_is_wrong(backend, tm
         assert seen == [text] and os.listdir(folder) == []
 
 
+HOSTILE = [
+    ("name: rsi_swing", "name: rsi\u202eswing", "It calls itself “rsiswing”"),
+    ("rsi_14:", "<img src=x onerror=a()>:", "&lt;img src=x"),
+    ("name: rsi_swing", "name: !!python/object/apply:os.system ['id']", "Not valid yet."),
+    ("epochs: 50", "epochs: 1e300", "epochs is text for YAML; write 1000"),
+    ("name: rsi_swing", "a: &a [*a]", "Not valid yet."),
+    ("name: rsi_swing", "a: " + "[" * 3000, "Not valid yet."),
+    ("name: rsi_swing", "a: \x1b]52;c;aGk=\x07", "Not valid yet."),
+]
+
+
+def test_hostile_texts_do_nothing_but_get_a_remark(tmp_path):
+    with panel(tmp_path) as here:
+        for was, now, said in HOSTILE:
+            answer = here.post("/strategies-check", {"name": "x", "text": STARTER.read_text().replace(was, now)})
+            assert answer.status_code == 200 and said in answer.text, answer.text
+            assert not re.search("[\u202e\x1b\x07]|<img", answer.text) and len(answer.text) < 6000
+
+
 def test_without_a_folder_the_page_says_so_and_offers_the_file(backend, here, tmp_path):
     read = words(here.get("/strategies/swing").text)
     assert "Its file is not at hand" in read and "KTRDR_STRATEGIES_DIR" in read

@@ -12,7 +12,10 @@ def test_a_research_shows_its_runs_and_each_of_them_leads_back(here, backend):
     backend.operations["op_t"] = operation("op_t", status="completed", completed_at=stamp(), result_summary=result)
     assert "Runs / Training" in words(here.get("/operations/op_t").text), "no research is known yet"
     research = here.get("/operations/op_r").text
-    assert "Its runs" in words(research) and 'href="/operations/op_t"' in research
+    assert (
+        "Design not read from the backend yet Training Completed" in words(research)
+        and 'href="/operations/op_t"' in research
+    )
     assert "agent_research" not in words(research).partition("The backend's answer")[0], "kinds are told in words"
     training = here.get("/operations/op_t").text
     assert "Runs / Research / Training" in words(training) and 'href="/operations/op_r"' in training

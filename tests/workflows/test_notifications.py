@@ -1,9 +1,11 @@
 """Messages to a server that stands in for a webhook: each arrives once, whatever happens in between."""
 
+import asyncio
 import re
 import sqlite3
 import time
 from contextlib import closing, contextmanager
+from threading import Event
 
 import pytest
 from starlette.applications import Starlette
@@ -11,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from panel.workflows import notifications
-from panel.workflows.channels import BadChannel, channel_of
+from panel.workflows.channels import BadChannel, channel_of, send
 from tests.support.history import DAY, ended, seed
 from tests.support.pages import until
 from tests.support.panels import free_port, panel
@@ -25,12 +27,18 @@ class Service:
 
     def __init__(self, status=200):
         self.status = status
+        self.headers = {}
+        self.hits = 0
+        self.free = Event()  # it does not answer before this is set
+        self.free.set()
         self.told: list[dict] = []
-        self.app = Starlette(routes=[Route("/{rest:path}", self._take, methods=["POST"])])
+        self.app = Starlette(routes=[Route("/{rest:path}", self._take, methods=["POST", "GET"])])
 
     async def _take(self, request):
-        self.told.append(await request.json())
-        return Response(status_code=self.status)
+        self.hits += 1
+        await asyncio.to_thread(self.free.wait, 60)
+        self.told += [await request.json()] if request.method == "POST" else []
+        return Response(status_code=self.status, headers=self.headers)
 
     def titles(self) -> list[str]:
         return [each["title"] for each in self.told]
@@ -98,6 +106,65 @@ def test_a_failure_is_told_once_and_an_end_only_when_that_is_wanted(backend, add
         assert 'value="ends" checked' in here.get("/notifications").text
         assert 'value="failures">' in here.get("/notifications").text
     assert len(service.told) == 2
+
+
+def test_a_run_with_a_tag_is_told_by_its_name(backend, address, tmp_path):
+    service = Service()
+    with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:
+        assert here.post("/notifications/rules", {"tags": "#Trial, other"}).status_code == 303
+        assert 'value="trial other"' in here.get("/notifications").text
+        for name, tags in (("op_a", "mine"), ("op_b", "other mine")):
+            backend.operations[name] = operation(name, progress=percent(10))
+            here.get(f"/operations/{name}")
+            label = {"name": f"run {name}", "tags": tags, "note": "", "version": "0"}
+            assert here.post(f"/operations/{name}/label", label).status_code == 303
+            done = {"status": "completed", "result_summary": RESULT, "completed_at": stamp()}
+            backend.operations[name] = operation(name, **done)
+            soon(here, f"/operations/{name}", lambda page: "Completed" in page)
+        sent(here, lambda page: arrived(page))
+    assert service.titles() == ["Training run op_b: completed"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("jsons://hooks.example.org/services/SECRET/1a", "jsons://hooks.example.org/s...s/S...T/1a"),
+        ("json://me:SECRET@host/hook?+X-Token=SECRET", "json://me:****@host/hook"),
+        ("json://SECRET@host/hook", "json://S...T@host/hook"),
+        ("ntfy://ntfy.sh/SECRETTOPIC", "ntfy://ntfy.sh/S...C"),
+        ("https://discord.com/api/webhooks/4174216298/SECRETSECRETSECRET", "discord://4...8/S...T/"),
+    ],
+)
+def test_what_is_shown_of_an_address_gives_nothing_away(url, shown):
+    assert channel_of(url).shown == shown
+
+
+def test_a_service_that_is_late_keeps_no_other_waiting(backend, address, tmp_path):
+    late, quick = Service(), Service()
+    late.free.clear()
+    with channel(late) as slow, channel(quick) as fast, panel(tmp_path, address, notify=(slow, fast)) as here:
+        for name in ("op_a", "op_b"):
+            fail(backend, name)
+            backend.operations[name], ended = operation(name, progress=percent(10)), backend.operations[name]
+            here.get(f"/operations/{name}")
+            backend.operations[name] = ended
+            until(lambda name=name: here.post("/look-now") and name in str(quick.told))
+        assert (late.hits, late.told) == (1, [])
+        late.free.set()
+        sent(here, lambda page: arrived(page) == 4)
+    assert (late.hits, quick.hits) == (2, 2)
+
+
+def test_a_channel_leads_to_no_other_address():
+    other = Service()
+    with served(other.app) as elsewhere:
+        service = Service()
+        service.headers = {"location": f"{elsewhere}/"}
+        for status in (302, 307, 308):
+            service.status = status
+            with channel(service) as url:
+                assert send(url, "A title", "A body")[0] == "failed"
+    assert len(service.told) == 3 and other.hits == 0
 
 
 def test_a_better_training_is_told(backend, address, tmp_path):

@@ -45,7 +45,7 @@ async def test_channel(request: Request, panel: PanelDep, channel: str) -> Respo
 @router.post("/rules")
 async def set_rules(request: Request, panel: PanelDep) -> Response:
     form = await request.form(max_files=0, max_fields=50)
-    await panel.notifications.set_rules(str(rule) for rule in form.getlist("rule"))
+    await panel.notifications.set_rules((str(rule) for rule in form.getlist("rule")), str(form.get("tags", "")))
     note(request, subject=", ".join(rule for rule, on in panel.notifications.rules().items() if on) or "none")
     return go(request, "/notifications")
 
@@ -67,6 +67,7 @@ def _page(request: Request, panel: Panel, url: str = "", error: str = "", status
         problems=panel.notifications.problems,
         rules=RULES,
         on=panel.notifications.rules(),
+        tags=" ".join(panel.notifications.tags()),
         messages=panel.notifications.recent(),
         names={channel.id: channel.service for channel in channels},
         url=url,

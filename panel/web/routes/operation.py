@@ -1,10 +1,12 @@
 """One operation's page."""
 
+import contextlib
 import json
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from panel.domain.agents import parts
 from panel.domain.observation import Observation
 from panel.domain.snapshot import ID
 from panel.errors import CLIClientError
@@ -19,6 +21,7 @@ router = APIRouter()
 async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTMLResponse:
     observation = await find(panel, operation_id)
     await panel.resume.consider(observation)
+    await _meet(panel, [part for part in parts(observation.snapshot) if panel.monitor.known(part) is None])
     view = panel.reader.among_neighbours(observation)
     answer = panel.monitor.answer(operation_id)
     shown = {name: value for name, value in (answer or {}).items() if name != "metrics"}
@@ -34,6 +37,13 @@ async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTM
         curves=json.dumps(curves_of(observation.snapshot)),
         raw=json.dumps(shown, indent=2, ensure_ascii=False, default=str) if answer else "",
     )
+
+
+async def _meet(panel: Panel, ids: list[str]) -> None:
+    """Operations that another one names, and that nobody has asked for."""
+    for operation_id in ids:
+        with contextlib.suppress(CLIClientError):  # they are shown once they can be read
+            await panel.monitor.look(operation_id)
 
 
 async def find(panel: Panel, operation_id: str) -> Observation:

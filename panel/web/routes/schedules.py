@@ -46,7 +46,7 @@ async def schedules(request: Request, panel: PanelDep) -> Response:
         if entries[key] is None and (batch := store.batches.batch(key)) is not None and batch.shelf is not Shelf.DELETED
     ]
     batches = {key: sum(run.open for run in store.batches.runs(key)) for key in made}
-    kinds = [kind for kind in KINDS.values() if kind.fields]
+    kinds = [kind for kind in KINDS.values() if kind.fields and kind.kind in panel.offers.kinds]
     return page(request, "schedules.html", schedules=schedule_views(every, runs, entries, batches), kinds=kinds)
 
 

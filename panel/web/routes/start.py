@@ -30,6 +30,7 @@ router = APIRouter()
 async def form(request: Request, panel: PanelDep, kind: str) -> Response:
     """An empty form, or one filled in from an earlier operation (`?again=<id>`) or from `?<field>=`."""
     adapter = _adapter(kind)
+    await _offered_here(panel, adapter)
     await panel.submit.prepare()
     values = {field.name: field.default for field in adapter.fields}
     again = request.query_params.get("again", "")
@@ -47,6 +48,7 @@ async def form(request: Request, panel: PanelDep, kind: str) -> Response:
 async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     adapter, given = _adapter(kind), await typed(request)
     values, key = await panel.submit.values(adapter, given), given.get("key", "")
+    await _offered_here(panel, adapter)
     if not 16 <= len(key) <= 64:
         errors = {"": "This form was out of date. Start again from here."}
         note(request, Outcome.REFUSED, kind, errors[""])
@@ -210,6 +212,7 @@ async def _form(
         timeframes=TIMEFRAMES,
         checked=checked,
         new_key=new_key,
+        research=await panel.ktrdr.research() if adapter.told_at else None,
         known=await panel.inventory.known() if adapter.need.alone and not silent else [],
     )
 
@@ -224,6 +227,13 @@ async def _offered(panel: Panel) -> list[Model]:
     labels = panel.storage.labels.of_models()
     retired = {key for key, label in labels.items() if label.retired}
     return [model for model in await known_models(panel.sources) if model.key not in retired]
+
+
+async def _offered_here(panel: Panel, adapter: type[Kind]) -> None:
+    if adapter.kind not in panel.offers.kinds:
+        await panel.offers.look()
+    if adapter.kind not in panel.offers.kinds:
+        raise HTTPException(404, f"{adapter.title}: this backend does not have it.")
 
 
 def _adapter(kind: str) -> type[Kind]:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import UploadFile
 
+from panel.backend.decoding import line
 from panel.domain.audit import Outcome
 from panel.errors import CLIClientError
 from panel.files.strategy_folder import NEW_NAME, Changed, digest
@@ -20,6 +21,7 @@ from panel.web.routes.strategies import attachment, why_read_only
 
 router = APIRouter()
 
+_DRAFT, _EXCERPT = 300, 200  # characters
 _NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
 
 
@@ -45,25 +47,26 @@ async def check(request: Request, panel: PanelDep) -> HTMLResponse:
     typed = await _form(request)
     text = _lines(typed.get("text", ""))
     review = await panel.library.review(typed.get("name", "").strip(), text)
-    return fragment("fragments/remarks.html", review=review, source=text.split("\n"))
+    return fragment("fragments/remarks.html", review=review, source=[line(each, _EXCERPT) for each in text.split("\n")])
 
 
 @router.post("/strategies/{name}/edit")
 async def save(request: Request, panel: PanelDep, name: str) -> Response:
     typed = await _form(request)
     target, text, opened = typed.get("name", name).strip(), _lines(typed.get("text", "")), typed.get("opened", "")
+    draft = typed.get("draft", "")[:_DRAFT]
     if typed.get("opened_name", target) != target:
         opened = ""  # another file than the one that was read
     note(request, subject=target)
     try:
         review = await panel.library.save(target, text, opened)
     except Changed as exc:
-        return await _editor(request, panel, target, text, opened, name, conflict=exc)
+        return await _editor(request, panel, target, text, opened, name, draft, conflict=exc)
     except Refused as exc:
-        return await _editor(request, panel, target, text, opened, name, refused=f"Not saved: {exc}.")
+        return await _editor(request, panel, target, text, opened, name, draft, refused=f"Not saved: {exc}.")
     if not review.valid:
         refused = "Not saved: it would not be a valid strategy."
-        return await _editor(request, panel, target, text, opened, name, refused=refused)
+        return await _editor(request, panel, target, text, opened, name, draft, refused=refused)
     return go(request, f"/strategies/{quote(target, safe='')}")
 
 
@@ -126,7 +129,7 @@ async def restore(request: Request, panel: PanelDep, name: str, version: str) ->
         now = await asyncio.to_thread(folder.text, name)
     except Refused as exc:
         raise HTTPException(422, f"The file of today cannot be read: {exc}.") from exc
-    return await _editor(request, panel, name, text, "" if now is None else digest(now), name)
+    return await _editor(request, panel, name, text, "" if now is None else digest(now), name, f"{name}@{version}")
 
 
 async def _editor(
@@ -136,12 +139,13 @@ async def _editor(
     text: str,
     opened: str,
     back: str,
+    draft: str = "",
     *,
     conflict: Changed | None = None,
     refused: str = "",
 ) -> HTMLResponse:
-    """`back`: the strategy that it was opened from. After a conflict the form holds the digest of what is there now, so
-    that saving again means to replace it."""
+    """`back`: the strategy that it was opened from. `draft`: what the browser keeps the typed text under. After a
+    conflict the form holds the digest of what is there now, so that saving again means to replace it."""
     if conflict is not None or refused:
         note(request, Outcome.REFUSED, detail=refused or "The file has changed meanwhile.")
     review = await panel.library.review(name, text)
@@ -158,12 +162,13 @@ async def _editor(
         text=text,
         opened=opened,
         back=back,
+        draft=draft or f"{back}/{name}",
         conflict=conflict,
         lines=lines,
         refused=refused,
         read_only=read_only,
         review=review,
-        source=text.split("\n"),
+        source=[line(each, _EXCERPT) for each in text.split("\n")],
     )
 
 

@@ -1,0 +1,36 @@
+"""Which kinds of operation the backend has. Most every backend has; one that not every backend has is asked for now and
+then, and is only offered where it was answered."""
+
+import asyncio
+
+from panel.adapters import KINDS
+from panel.backend.ktrdr import Ktrdr
+from panel.errors import CLIClientError
+
+EVERY = 60.0  # seconds
+SOON = 5.0  # until the backend has answered once
+
+
+class Offers:
+    """Start with `run` in a task. `kinds`: those that can be started, as far as that is known."""
+
+    def __init__(self, ktrdr: Ktrdr, *, embedded: bool) -> None:
+        self._ktrdr = ktrdr
+        self._asked = () if embedded else tuple(kind for kind, adapter in KINDS.items() if adapter.told_at)
+        self.kinds = frozenset(kind for kind, adapter in KINDS.items() if not adapter.told_at)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while self._asked:
+            known = await self.look()
+            await asyncio.sleep(EVERY if known else SOON)
+
+    async def look(self) -> bool:
+        """Ask now; whether the backend answered. While it does not, what was known stays."""
+        for kind in self._asked:
+            try:
+                has = await self._ktrdr.has(KINDS[kind].told_at)
+            except CLIClientError:
+                return False
+            self.kinds = self.kinds | {kind} if has else self.kinds - {kind}
+        return True

@@ -1,0 +1,93 @@
+"""A research under one heading: its phases, each with its operation, and what the agent concluded. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from panel.domain.agents import PHASES, Phase, conclusion, part_of
+from panel.domain.snapshot import Snapshot
+from panel.domain.values import mapping, number, text
+from panel.views.operation import OperationView
+
+MOST = 20  # sentences of one kind
+_SAID = (
+    ("Strengths", "strengths"),
+    ("Weaknesses", "weaknesses"),
+    ("Suggestions", "suggestions"),
+    ("To be tried next", "hypotheses"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseView:
+    """`state`: of the marks that operations have; `run`: its operation, when the panel knows it."""
+
+    title: str
+    state: str
+    words: str
+    run: OperationView | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResearchView:
+    """`said`: the agent's sentences, by what they are about. `cost`: what the language model took so far, in US
+    dollars; None when that is not told."""
+
+    phases: list[PhaseView]
+    conclusion: str
+    said: list[tuple[str, list[str]]]
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyView:
+    """`research`: the one that an operation is part of; `study`: what a research consists of."""
+
+    research: OperationView | None
+    study: ResearchView | None
+
+
+def research_view(whole: Snapshot, live: bool, runs: Mapping[str, OperationView]) -> ResearchView:
+    """`live`: whether it goes on; `runs`: its operations by id, as far as they are known."""
+    results = {phase.named: _result(whole, phase, runs) for phase in PHASES}
+    costs = [number(result.get("cost_usd")) for result in results.values()]
+    spent = [cost for cost in costs if cost is not None]
+    told = [(title, _sentences(results["assessing"].get(name))) for title, name in _SAID]
+    return ResearchView(
+        [_phase(whole, live, phase, runs) for phase in PHASES],
+        conclusion(whole),
+        [(title, sentences) for title, sentences in told if sentences],
+        sum(spent) if spent else None,
+    )
+
+
+def _result(whole: Snapshot, phase: Phase, runs: Mapping[str, OperationView]) -> dict[str, Any]:
+    run = runs.get(part_of(whole, phase))
+    return mapping(run.snapshot.result) if run else {}
+
+
+def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, OperationView]) -> PhaseView:
+    names = [each.named for each in PHASES]
+    now, named = text(whole.parameters.get("phase")), part_of(whole, phase)
+    at, here = names.index(now) if now in names else -1, names.index(phase.named)
+    later = any(part_of(whole, each) for each in PHASES[here + 1 :]) or here < at
+    if (run := runs.get(named)) is not None:
+        shown = [f"{figure.label.lower()} {figure.value}" for figure in run.figures if figure.lead][:3]
+        words = "; ".join(filter(None, [run.verdict.word, *([] if run.verdict.live else shown)]))
+        return PhaseView(phase.title, run.verdict.state, words, run)
+    if named:
+        return PhaseView(phase.title, "unknown", "not read from the backend yet", None)
+    if later or (phase.named == "designing" and whole.parameters.get("design_complete")):
+        return PhaseView(phase.title, "skipped", "left out", None)
+    if not live:
+        return PhaseView(phase.title, "skipped", "not reached", None)
+    if here == max(at, 0):
+        return PhaseView(phase.title, "queued", "waits for a worker", None)
+    return PhaseView(phase.title, "queued", "to come", None)
+
+
+def _sentences(told: Any) -> list[str]:
+    """A list of texts, or of dicts with a text."""
+    listed = told[:MOST] if isinstance(told, list) else []
+    found = [text(mapping(item).get("text") or mapping(item).get("hypothesis")) or text(item) for item in listed]
+    return [sentence for sentence in found if sentence]

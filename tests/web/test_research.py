@@ -1,0 +1,98 @@
+"""A research by KTRDR's agent: offered where there is one, started once, and shown with all that belongs to it."""
+
+import time
+
+from panel.domain.requests import Start, StartState
+from panel.domain.snapshot import Snapshot, Status
+from panel.workflows.reconciliation import fits
+from tests.support.pages import KEY, words
+from tests.support.panels import stream
+from tests.support.scripted import operation, percent, stamp
+
+AGENT = {
+    "status": "idle",
+    "budget": {"remaining": 3.1, "daily_limit": 20.0},
+    "capacity": {"active": 2, "limit": 2},
+    "workers": {"agent_design": {"busy": 0, "total": 1}, "agent_assessment": {"busy": 0, "total": 0}},
+}
+FORM = {"key": KEY, "brief": "A calm one.\r\nFew trades.", "model": "haiku"}
+
+
+def test_it_is_not_offered_by_a_backend_that_has_no_agent(here, backend):
+    assert "/start/agent_research" not in here.get("/").text
+    assert here.get("/start/agent_research").status_code == 404
+    refused = here.post("/start/agent_research", FORM)
+    assert refused.status_code == 404 and "this backend does not have it" in words(refused.text)
+    assert backend.hits["POST /agent/trigger"] == 0
+    assert "Research" not in words(here.get("/schedules").text)
+
+
+def test_it_is_started_once_from_a_form_that_tells_budget_and_places(here, backend):
+    backend.agent = AGENT
+    form = words(here.get("/start/agent_research").text)
+    assert "$3.10 of $20.00" in form and "All places are taken" in form and "No worker assesses" in form
+    assert 'href="/start/agent_research"' in here.get("/").text, "known from now on"
+    both = here.post("/start/agent_research", FORM | {"strategy_name": "swing"})
+    assert both.status_code == 422 and "give one of the two" in words(both.text)
+    started = [here.post("/start/agent_research", FORM) for _ in range(2)]
+    assert len({answer.headers["location"] for answer in started}) == 1
+    assert backend.bodies == [("POST /agent/trigger", {"brief": "A calm one.\nFew trades.", "model": "haiku"})]
+    refusal = {"triggered": False, "reason": "budget_exhausted", "message": "Daily budget exhausted: $0.10 remaining"}
+    backend.answers["POST /agent/trigger"] = 409, refusal
+    refused = here.post("/start/agent_research", FORM | {"key": KEY + "2"})
+    assert "Daily budget exhausted: $0.10 remaining" in words(refused.text) and "A calm one." in refused.text
+    again = here.get(f"/start/agent_research?again={started[0].headers['location'].rpartition('/')[2]}").text
+    assert "Few trades.</textarea>" in again and 'value="haiku" selected' in again
+
+
+def test_a_cancel_reaches_what_runs_for_it(here, backend):
+    """As any operation, KTRDR would end the research and leave its training running."""
+    backend.operations["op_r"] = operation("op_r", "agent_research")
+    here.get("/operations/op_r")
+    told = {"success": False, "reason": "not_cancellable", "message": "Cannot cancel completed operation"}
+    backend.answers["DELETE /agent/cancel/op_r"] = 409, told
+    assert "The run that it is at is cancelled with it" in words(here.get("/operations/op_r/cancel").text)
+    inline = here.post("/operations/op_r/cancel", {"inline": "1"}, **{"hx-request": "true"})
+    assert "It had already finished" in words(inline.text)
+    done = {"success": True, "operation_id": "op_r", "child_cancelled": "op_t", "message": "Research cancelled"}
+    backend.answers["DELETE /agent/cancel/op_r"] = 200, done
+    here.post("/operations/op_r/cancel")
+    assert backend.hits["DELETE /agent/cancel/op_r"] == 2 and backend.hits["DELETE /operations/op_r"] == 0
+    assert "not delivered" not in words(here.get("/operations/op_r").text)
+
+
+def test_a_lost_answer_is_matched_by_its_brief():
+    now = time.time()
+    start = Start(KEY, "agent_research", {"brief": "A calm one. " * 50}, StartState.SENDING, None, "", now, "somebody")
+
+    def begun(brief: str) -> Snapshot:
+        parameters = {"brief": brief} if brief else {}
+        return Snapshot("op_r", "agent_research", Status.RUNNING, "", now, created_at=now, parameters=parameters)
+
+    assert fits(start, begun("A calm one.\n" * 50))
+    assert not fits(start, begun("Another one.")) and not fits(start, begun(""))
+
+
+def test_its_phases_go_on_by_themselves_after_its_own_end(here, backend, quick_rounds):
+    about = {"phase": "assessing", "training_op_id": "op_t", "assessment_op_id": "op_s", "strategy_name": "calm_rsi"}
+    more = {"metadata": {"parameters": about | {"brief": "A calm one.", "phase_start_time": 1.5}}}
+    backend.operations["op_r"] = operation(
+        "op_r", "agent_research", progress=percent(90, "Assessing results..."), **more
+    )
+    backend.operations["op_t"] = operation("op_t", status="completed", completed_at=stamp())
+    backend.operations["op_s"] = operation("op_s", "agent_assessment", progress=percent(59))
+    page = words(here.get("/operations/op_r").text)
+    assert "Design left out Training Completed Backtest left out Assessment Running, 59 %" in page, page
+    assert "Phase start time" not in page.partition("The backend's answer")[0]
+    with stream(here, "op_r") as reader:
+        ended = {"completed_at": stamp(), "result_summary": {"verdict": "promising", "strategy_name": "calm_rsi"}}
+        backend.operations["op_r"] = operation("op_r", "agent_research", "completed", **more, **ended)
+        reader.until(lambda stream: "Promising" in stream.places.get("outcome", ""))
+        said = {"verdict": "promising", "strengths": ["<b>Few</b> trades."], "suggestions": 7, "cost_usd": 0.07}
+        said["hypotheses"] = [{"text": "A longer period."}, None]
+        backend.operations["op_s"] = operation(
+            "op_s", "agent_assessment", "completed", result_summary=said, completed_at=stamp()
+        )
+        reader.until(lambda stream: "&lt;b&gt;Few&lt;/b&gt; trades." in stream.places.get("study", ""))
+        study = words(reader.places["study"])
+    assert "To be tried next A longer period. The language model took $0.07" in study and "Suggestions" not in study
