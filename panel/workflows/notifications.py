@@ -20,6 +20,7 @@ from panel.domain.events import EventBus, OperationEnded, WorkersChanged
 from panel.domain.observation import Observation
 from panel.domain.state import State, Verdict
 from panel.monitoring.poller import Monitor
+from panel.observability.rounds import until_next
 from panel.storage.outbox import Message, MessageState, Outbox
 from panel.storage.store import Storage
 from panel.workflows.channels import BadChannel, Channel, channel_of, send
@@ -135,7 +136,7 @@ class Notifications:
                 busy = await self._send_due()
             except sqlite3.Error as exc:
                 log.warning("notifications wait for the memory: %s", exc)
-            await asyncio.sleep(0.0 if busy else ROUND)
+            await (asyncio.sleep(0) if busy else until_next(ROUND))
 
     async def _write_down(self) -> None:
         if not self._begun:
