@@ -13,9 +13,8 @@ from panel.embedded.labels import CLASSES
 from panel.embedded.network import Array, Network, answers, listed, numbered, passed
 from panel.embedded.plan import Plan
 
-PENALTY = (
-    1e-4  # on the squares of a classifier's weights; with returns of some thousandths it would be all that is learned
-)
+# On the squares of a classifier's weights. With returns of some thousandths it would be all that a regression learns.
+PENALTY = 1e-4
 MOMENTUM, FIRST, SECOND, TINY = 0.9, 0.9, 0.999, 1e-8  # of gradient descent; of Adam
 _MOMENTS = {"adam": ("ms", "vs"), "sgd": ("velocities",)}  # what each optimizer remembers of every weight
 
