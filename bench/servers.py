@@ -23,6 +23,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from bench.stage import folder
 from panel.app import create_app
+from panel.cli.server import Server
 from panel.live.hub import Hub, chunk, frame, partial
 from panel.live.protocol import Connection
 from panel.settings import Settings
@@ -74,17 +75,19 @@ def listen(publish: Publish) -> None:
     threading.Thread(target=read, daemon=True).start()
 
 
-async def serve(app: Any, port: int, publisher: Callable[[], Publish], **more: Any) -> None:
+async def serve(
+    app: Any, port: int, publisher: Callable[[], Publish], kind: type[uvicorn.Server] = uvicorn.Server, **more: Any
+) -> None:
     config = uvicorn.Config(
         app, port=port, log_level="warning", access_log=False, server_header=False, ws="none", **more
     )
 
-    class Server(uvicorn.Server):
+    class Published(kind):  # type: ignore[misc, valid-type]
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             listen(publisher())
 
-    await Server(config).serve()
+    await Published(config).serve()
 
 
 async def panel(port: int, backend: str = "") -> None:
@@ -100,7 +103,7 @@ async def panel(port: int, backend: str = "") -> None:
 
         return publish
 
-    await serve(app, port, publisher, http=Connection)
+    await serve(app, port, publisher, Server, http=Connection)
 
 
 async def usual(port: int) -> None:

@@ -26,7 +26,7 @@ from tests.support.panels import panel_process
 
 FOLDER = Path(__file__).parent / "images"
 STARTERS = Path(__file__).parents[1] / "panel" / "embedded" / "starters"
-EPOCHS = 150  # of a training that is photographed while it runs: half a minute
+EPOCHS = 600  # of a training that is photographed while it runs: a quarter of a minute
 WIDE, PHONE = 1280, 390
 COLOURS = 256
 LARGEST = 120_000  # bytes

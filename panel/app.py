@@ -27,6 +27,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.offers import Offers
 from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import UnreportedRuns
+from panel.observability.stalls import StallMonitor
 from panel.settings import Settings, without_userinfo
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
@@ -134,12 +135,12 @@ ROUTES = (
 
 def create_app(settings: Settings) -> ASGIApp:
     """The app behind its guard. Nothing is opened before its lifespan starts."""
-    entrance, trail = Access(settings), AuditTrail()
+    entrance, trail, stalls = Access(settings), AuditTrail(), StallMonitor()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         events = EventBus()
-        measured = Metrics(events)
+        measured = Metrics(events, stalls)
         # No repeats here: the monitor's own loop is the repeat, and it wants to know at once.
         async with connect(settings, max_retries=0, on_request=measured.asked) as client:
             await asyncio.to_thread(entrance.load)
@@ -173,7 +174,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_middleware(CompressionMiddleware)
     problems.install(app)
     authenticated = login.AuthenticationMiddleware(app, entrance, trail)
-    return _in_front(settings, RequestContextMiddleware(GuardMiddleware(authenticated, settings.hosts)))
+    return _in_front(settings, RequestContextMiddleware(GuardMiddleware(authenticated, settings.hosts), stalls))
 
 
 def _in_front(settings: Settings, app: ASGIApp) -> ASGIApp:

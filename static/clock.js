@@ -1,4 +1,5 @@
-// Keeps times true once a second: <time data-show="age|elapsed|local|exact">.
+// Keeps times true: <time data-show="age|elapsed|local|exact">. It wakes up when one of them says something else, every second
+// at most, and not at all in a hidden tab.
 const server = Number(document.querySelector("meta[name=server-time]").content) * 1000;
 let ahead = server - Date.now(); // of this browser's clock
 
@@ -22,20 +23,38 @@ const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyl
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
-const show = () => {
-  const now = Date.now() + ahead;
-  for (const time of document.querySelectorAll("time[data-show]")) {
-    const at = Date.parse(time.dateTime);
-    const seconds = (now - at) / 1000;
-    let text;
-    if (time.dataset.show === "local") text = local.format(at);
-    else if (time.dataset.show === "exact") text = exact.format(at);
-    else if (time.dataset.show === "elapsed") text = duration(seconds);
-    else text = age(seconds);
-    if (time.textContent !== text) time.textContent = text;
-    if (time.dataset.show !== "elapsed" && time.title !== zoned.format(at)) time.title = zoned.format(at);
-  }
+const spoken = { age, elapsed: duration, local: (_, at) => local.format(at), exact: (_, at) => exact.format(at) };
+const MINUTE = 60000;
+// Milliseconds until such a time says something else.
+const lasts = (kind, ms) => {
+  if (kind !== "age" && kind !== "elapsed") return MINUTE;
+  const step = ms < MINUTE || (kind === "elapsed" && ms < 60 * MINUTE) ? 1000 : MINUTE;
+  return step - (((ms % step) + step) % step);
 };
+
+const named = new WeakMap(); // element -> the moment that its title tells: to tell one takes a browser longer than the rest
+let timer = 0;
+const show = () => {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  const now = Date.now() + ahead;
+  let next = MINUTE;
+  for (const time of document.querySelectorAll("time[data-show]")) {
+    const { dateTime, dataset: { show: kind } } = time;
+    const at = Date.parse(dateTime);
+    const fixed = kind === "local" || kind === "exact";
+    next = Math.min(next, lasts(kind, now - at));
+    const known = named.get(time);
+    if (!fixed || known?.dateTime !== dateTime || known.text !== time.textContent) {
+      const text = (spoken[kind] ?? age)((now - at) / 1000, at);
+      if (time.textContent !== text) time.textContent = text;
+    }
+    if (kind !== "elapsed" && (known?.dateTime !== dateTime || known.title !== time.title)) time.title = zoned.format(at);
+    named.set(time, { dateTime, text: time.textContent, title: time.title });
+  }
+  timer = setTimeout(show, next + 5);
+};
+document.addEventListener("visibilitychange", show);
 
 // Titles and milestones: for those who do not look at the page.
 let announced = "";
@@ -60,6 +79,7 @@ document.addEventListener("heard", (event) => {
     const time = document.getElementById(id);
     if (time && Number(at)) time.dateTime = new Date(at * 1000).toISOString();
   }
+  show();
 });
 document.addEventListener("htmx:after:swap", () => {
   show();
@@ -67,6 +87,5 @@ document.addEventListener("htmx:after:swap", () => {
   const go = document.querySelector("[data-go]"); // a plan whose training has started
   if (go) location.replace(go.dataset.go);
 });
-setInterval(show, 1000);
 show();
 announce();

@@ -95,16 +95,20 @@ window.addEventListener("beforeunload", part);
 window.addEventListener("pagehide", () => { part(); leave(); });
 window.addEventListener("pageshow", (event) => { if (event.persisted) stay(); });
 document.addEventListener("visibilitychange", () => {
+  heard = Date.now();
   if (document.hidden) leave();
   else if (!connection) reopen();
 });
 document.addEventListener("DOMContentLoaded", open); // htmx has seen the page by then
 
-setInterval(() => {
-  if (document.hidden || leaving) { heard = Date.now(); return; } // a hidden tab lets its stream go
+// Beats push the moment on at which this has something to say; then it counts the seconds.
+const listen = () => {
+  if (document.hidden || leaving) heard = Date.now(); // a hidden tab lets its stream go
   const silent = Date.now() - heard;
   if (silent > PATIENCE) {
     say(`The panel itself has not answered for ${Math.round(silent / 1000)} s. Reconnecting…`);
     connection?.reader?.cancel(); // a socket that is only half there never ends by itself
   }
-}, 1000);
+  setTimeout(listen, Math.max(PATIENCE + 1 - silent, 1000));
+};
+listen();

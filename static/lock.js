@@ -1,10 +1,12 @@
 // A pressed button stays locked until the operation's state changes; after 30 s it says so and unlocks.
 const PATIENCE = 30000;
 let locked = null; // {action, state, until}
+let again = 0;
 const status = () => document.getElementById("status")?.dataset.state;
 const buttons = (action) => document.querySelectorAll(`form[data-lock][action="${action}"] button`);
 
 const show = () => {
+  clearTimeout(again);
   if (!locked) return;
   const over = status() !== locked.state || document.querySelector("#ask .notice.failed");
   const late = Date.now() > locked.until;
@@ -20,6 +22,7 @@ const show = () => {
     document.getElementById("ask").replaceChildren(why);
   }
   if (over || late) locked = null;
+  else again = setTimeout(show, 1000);
 };
 
 document.addEventListener("htmx:before:request", (event) => {
@@ -28,7 +31,6 @@ document.addEventListener("htmx:before:request", (event) => {
   show();
 });
 document.addEventListener("htmx:after:swap", show);
-setInterval(show, 1000);
 
 // The question before a cancel is closed without leaving the page.
 document.addEventListener("click", (event) => {

@@ -13,13 +13,7 @@ from panel.settings import BASE_URL, DEFAULT_BASE_URL, Settings
 
 EMBEDDED_URL = "http://embedded/api/v1"  # never resolved: requests to it stay in this process
 
-_LIBRARIES = (
-    "numpy",
-    "pandas",
-    "polars",
-    "sklearn",
-    "talib",
-)  # of the `embedded` extra, by the names they are imported by
+_LIBRARIES = ("numpy", "pandas", "polars", "talib")  # of the `embedded` extra, by the names they are imported by
 
 
 def embedded_missing() -> list[str]:

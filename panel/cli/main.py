@@ -27,6 +27,7 @@ from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.cli.queue_command import add, queue_command, schedules_command
+from panel.cli.server import Server
 from panel.domain.memory import damaged, remedy
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
@@ -115,7 +116,7 @@ def serve(**given: Any) -> None:
         lifespan="on",
         timeout_graceful_shutdown=3,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     with suppress(KeyboardInterrupt):  # raised again by the server once it has stopped
         server.run(sockets=[listener])
     if not server.started:

@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.inspection import permutation_importance
-from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
 
 from panel.embedded.features import Samples, Split
 from panel.embedded.job import Failed
-from panel.embedded.labels import BUY, CLASSES, SELL
+from panel.embedded.labels import CLASSES, HOLD
 from panel.embedded.ledger import Row
 from panel.embedded.network import Array
 from panel.embedded.perceptron import Perceptron
@@ -17,6 +15,7 @@ from panel.embedded.plan import Learning, Plan
 from panel.embedded.timeframes import DAY
 
 IMPORTANCE_ROWS = 2000  # test rows on which inputs are tried, so that many inputs cost seconds at most
+REPEATS = 3
 MAX_INPUTS = 300
 
 
@@ -28,8 +27,9 @@ def measure(perceptron: Perceptron, part: Samples, plan: Plan) -> tuple[float, f
     if plan.regression:
         right = np.sign(said) == np.sign(part.labels)
         return _error(said - part.labels, plan.learning), float(right.mean())
-    loss = log_loss(part.labels, said, labels=range(len(CLASSES)))
-    return float(loss), float(accuracy_score(part.labels, said.argmax(axis=1)))
+    least = np.finfo(said.dtype).eps  # of the chance of what came true
+    loss = -np.log(np.clip(said[np.arange(len(said)), part.labels], least, 1 - least)).mean()
+    return float(loss), float((said.argmax(axis=1) == part.labels).mean())
 
 
 def _error(errors: Array, learning: Learning) -> float:
@@ -51,12 +51,12 @@ def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
         found |= {"mae": float(np.abs(said - test.labels).mean())}
         found |= {"trade_share": float((np.abs(said) > plan.decisions.trade_threshold).mean())}
         return found | {"baseline_accuracy": float(baseline.mean()), "baseline_class": "BUY" if rises else "SELL"}
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        test.labels, said.argmax(axis=1), labels=[BUY, SELL], average="micro", zero_division=np.nan
-    )
+    answers = said.argmax(axis=1)
+    signals, moves = int((answers != HOLD).sum()), int((test.labels != HOLD).sum())
+    right = int(((answers == test.labels) & (answers != HOLD)).sum())
     # Of no signals none is right and none is wrong: that is no number.
-    told = {"precision": float(precision), "recall": float(recall), "f1_score": float(f1)}
-    found |= {name: value for name, value in told.items() if not np.isnan(value)}
+    shares = {"precision": (right, signals), "recall": (right, moves), "f1_score": (2 * right, signals + moves)}
+    found |= {name: part / whole for name, (part, whole) in shares.items() if whole}
     commonest = int(np.bincount(train.labels, minlength=len(CLASSES)).argmax())
     share = float((test.labels == commonest).mean())
     return found | {"baseline_accuracy": share, "baseline_class": CLASSES[commonest]}
@@ -68,21 +68,44 @@ def analytics(perceptron: Perceptron, test: Samples, plan: Plan, timeframes: lis
     artifacts: Row = {}
     ids = [feature["feature_id"] for feature in plan.features(timeframes)]
     if len(ids) <= MAX_INPUTS:
-        found = permutation_importance(
-            perceptron.estimator,
-            test.inputs,
-            test.labels,
-            n_repeats=3,
-            max_samples=min(len(test.labels), IMPORTANCE_ROWS),
-            random_state=plan.learning.random_seed,
-        )
-        artifacts["feature_importance"] = dict(zip(ids, found.importances_mean.tolist(), strict=True))
+        artifacts["feature_importance"] = dict(zip(ids, importances(perceptron, test, plan), strict=True))
     if not plan.regression:
         outputs = perceptron.outputs(test.inputs)
-        confusion = confusion_matrix(test.labels, outputs.argmax(axis=1), labels=range(len(CLASSES)))
-        artifacts |= {"classes": list(CLASSES), "confusion_matrix": confusion.tolist()}
+        artifacts |= {"classes": list(CLASSES), "confusion_matrix": confusion(outputs, test.labels)}
         artifacts["calibration"] = calibration(outputs, test.labels)
     return artifacts
+
+
+def importances(perceptron: Perceptron, test: Samples, plan: Plan) -> list[float]:
+    """How much worse the network is when one input's values are shuffled (permutation importance, Breiman 2001), for
+    each input: the share of right answers that is lost, or of the labels' variance that is not explained any more."""
+    chance = np.random.default_rng(plan.learning.random_seed)
+    rows = chance.permutation(len(test.labels))[:IMPORTANCE_ROWS]
+    inputs, labels = test.inputs[rows], test.labels[rows]
+    spread = float(labels.var()) if plan.regression else 1.0
+
+    def score() -> float:
+        said = perceptron.outputs(inputs)
+        if plan.regression:
+            return -float(((said - labels) ** 2).mean()) / spread if spread else 0.0
+        return float((said.argmax(axis=1) == labels).mean())
+
+    whole, found = score(), []
+    for column in inputs.T:
+        kept, scores = column.copy(), []
+        for _ in range(REPEATS):
+            column[:] = chance.permutation(kept)
+            scores.append(score())
+        column[:] = kept
+        found.append(whole - sum(scores) / REPEATS)
+    return found
+
+
+def confusion(outputs: Array, labels: Array) -> list[list[int]]:
+    """How often each class (row) was taken for each class (column)."""
+    pairs = np.bincount(labels * len(CLASSES) + outputs.argmax(axis=1), minlength=len(CLASSES) ** 2)
+    found: list[list[int]] = pairs.reshape(len(CLASSES), len(CLASSES)).tolist()
+    return found
 
 
 def calibration(outputs: Array, labels: Array) -> list[Row]:

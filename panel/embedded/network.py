@@ -3,7 +3,8 @@
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,35 @@ MAX_FILE = 256 * 1024 * 1024  # bytes, unpacked; the largest network that a stra
 _ABOUT = "about"  # the array that holds everything else, as JSON
 
 _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": lambda values: np.maximum(values, 0),
-    "tanh": np.tanh,
+    "relu": lambda values: np.maximum(values, 0, out=values),
+    "tanh": lambda values: np.tanh(values, out=values),
     "sigmoid": lambda values: 1 / (1 + np.exp(-np.clip(values, -500, 500))),
 }
+
+
+def passed(
+    values: Array, matrices: Sequence[Array], biases: Sequence[Array], activation: str, regression: bool
+) -> Iterator[Array]:
+    """rows × inputs -> the values of each layer, rows × its size. The last one's are chances, or just numbers for a
+    regression."""
+    for number, (matrix, bias) in enumerate(zip(matrices, biases, strict=True), 1):
+        values = values @ matrix
+        values += bias
+        if number < len(matrices):
+            values = _ACTIVATIONS[activation](values)
+        elif not regression:
+            values -= values.max(axis=1, keepdims=True)
+            np.exp(values, out=values)
+            values /= values.sum(axis=1, keepdims=True)
+        yield values
+
+
+def answers(
+    values: Array, matrices: Sequence[Array], biases: Sequence[Array], activation: str, regression: bool
+) -> Array:
+    """rows × inputs -> rows × classes, their chances; or rows, the returns of a regression."""
+    last = deque(passed(values, matrices, biases, activation, regression), maxlen=1).pop()  # the others are not kept
+    return last[:, 0] if regression else last
 
 
 class Unreadable(Exception):
@@ -40,16 +66,8 @@ class Network:
     def outputs(self, inputs: Array) -> Array:
         """rows × features as `features.network_inputs` gives them -> rows × classes, the chances; or rows, the returns
         of a regression."""
-        values = (inputs - self.offset) * self.factor
-        for number, (weights, biases) in enumerate(zip(self.weights, self.biases, strict=True), 1):
-            values = values @ weights + biases
-            if number < len(self.weights):
-                values = _ACTIVATIONS[self.activation](values)
-        if self.regression:
-            return values[:, 0]
-        grown = np.exp(values - values.max(axis=1, keepdims=True))
-        chances: Array = grown / grown.sum(axis=1, keepdims=True)
-        return chances
+        scaled = (inputs - self.offset) * self.factor
+        return answers(scaled, self.weights, self.biases, self.activation, self.regression)
 
     def save(self, file: Path) -> None:
         arrays = {"offset": self.offset, "factor": self.factor}

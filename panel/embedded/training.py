@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import sklearn
 
 from panel.embedded import features, measures
 from panel.embedded.bars import Bars
@@ -85,18 +84,17 @@ def train(job: Job) -> Row:
     if not job.resumes:
         job.runs()
     run = Run(plan)
-    with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
-        if job.resumes:
-            _restore(job, run)
-        parts, offset, factor, used = _parts(job, plan, run)
-        job.runs()
-        try:
-            learn(job, plan, run, parts)
-        except Stopped as stopped:
-            run.save(job, "cancellation" if stopped.status == "cancelled" else "shutdown")
-            if stopped.status == "failed" and run.epoch:
-                raise Stopped(f"{stopped} It can be resumed from its checkpoint.", "failed") from stopped
-            raise
+    if job.resumes:
+        _restore(job, run)
+    parts, offset, factor, used = _parts(job, plan, run)
+    job.runs()
+    try:
+        learn(job, plan, run, parts)
+    except Stopped as stopped:
+        run.save(job, "cancellation" if stopped.status == "cancelled" else "shutdown")
+        if stopped.status == "failed" and run.epoch:
+            raise Stopped(f"{stopped} It can be resumed from its checkpoint.", "failed") from stopped
+        raise
     job.report(99, "Measuring on the test bars", now=True, steps_completed=run.epoch)
     if plan.learning.early_stopping.enabled:
         run.perceptron.set_weights(run.best_weights)
@@ -183,9 +181,8 @@ def learn(job: Job, plan: Plan, run: Run, parts: Split) -> None:
                 now=first,
             )
             first = False
-            if not run.perceptron.one_by_one:
-                took = time.monotonic() - started
-                chunk = min(chunk * 2, batches) if took < CHUNK / 2 else max(chunk // 2, 1) if took > CHUNK else chunk
+            took = time.monotonic() - started
+            chunk = min(chunk * 2, batches) if took < CHUNK / 2 else max(chunk // 2, 1) if took > CHUNK else chunk
         _end_epoch(plan, run, parts, time.monotonic() - began, bool(job.request.get("detailed_analytics")))
         last = epoch == learning.epochs
         if last or time.monotonic() - told > EVERY:
@@ -212,7 +209,7 @@ def _end_epoch(plan: Plan, run: Run, parts: Split, seconds: float, detailed: boo
         "timestamp": stamp(),
     }
     if detailed:
-        entry["weight_norm"] = float(np.sqrt(sum((layer**2).sum() for layer in run.perceptron.estimator.coefs_)))
+        entry["weight_norm"] = run.perceptron.norm()
     run.history.append(entry)
     if val_loss < run.best_loss - plan.learning.early_stopping.min_delta:
         run.best_loss, run.best_epoch, run.best_weights = val_loss, run.epoch, run.perceptron.weights()

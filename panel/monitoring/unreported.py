@@ -4,7 +4,6 @@ KTRDR leaves a resumed training at "resuming", 0 %, for ever. Its periodic check
 seconds of its end the checkpoint is gone and a new model is listed.
 """
 
-import asyncio
 import logging
 import time
 from dataclasses import replace
@@ -15,6 +14,7 @@ from panel.domain.observation import Observation, unreported_end, unreported_pro
 from panel.domain.snapshot import Status
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
+from panel.observability.rounds import until_next
 
 EVERY = 5.0  # seconds between looks at one checkpoint
 TIMEOUT = 5.0
@@ -41,7 +41,7 @@ class UnreportedRuns:
                 if concerns(observation):
                     await self._look(observation.snapshot.id)
             await self._results()
-            await asyncio.sleep(EVERY)
+            await until_next(EVERY)
 
     async def _results(self) -> None:
         """A training that the backend lost track of is marked failed about a minute after its end, its result in

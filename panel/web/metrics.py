@@ -31,9 +31,9 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 class Metrics:
     """One app's own registry, and what is counted as it happens."""
 
-    def __init__(self, events: EventBus) -> None:
+    def __init__(self, events: EventBus, stalls: StallMonitor) -> None:
         self.registry = CollectorRegistry()
-        self.stalls = StallMonitor()
+        self.stalls = stalls
         self.registry.register(_StallCollector(self.stalls))
         self._seconds = Histogram(
             "ktrdr_panel_backend_request_seconds",
@@ -64,6 +64,7 @@ class Metrics:
         first = path.lstrip("/").partition("/")[0]
         endpoint = first if first in ENDPOINTS else "other"
         self._seconds.labels(method, endpoint).observe(seconds)
+        self.stalls.wake()  # what was read is judged and drawn now
         # Whether the backend has a kind at all is a question that "not found" answers.
         if error is not None and not (error.unknown and path in _TOLD_AT):
             self._failures.labels(endpoint, kind_of(error)).inc()

@@ -21,6 +21,7 @@ from panel.domain.labels import typed_tags
 from panel.domain.observation import Observation
 from panel.domain.state import State, Verdict
 from panel.monitoring.poller import Monitor
+from panel.observability.rounds import pause
 from panel.storage.outbox import Message, MessageState, Outbox
 from panel.storage.store import Storage
 from panel.workflows.channels import BadChannel, Channel, channel_of, send
@@ -155,7 +156,7 @@ class Notifications:
         except sqlite3.Error as exc:
             log.warning("notifications wait for the memory: %s", exc)
         with suppress(TimeoutError):
-            async with asyncio.timeout(ROUND):
+            async with asyncio.timeout(pause(ROUND)):
                 await self._answered.wait()
 
     async def _write_down(self) -> None:

@@ -22,6 +22,7 @@ from panel.domain.events import EventBus, OperationFound, StartConfirmed, Starts
 from panel.domain.requests import Start, StartState
 from panel.domain.verdict import Observation
 from panel.errors import CLIClientError
+from panel.observability.rounds import until_next
 from panel.storage.store import Storage
 from panel.workflows.reconciliation import candidates, fits
 
@@ -135,7 +136,7 @@ class StartWorkflow:
                     await self.check_again(start.key)
             before = self._store.unsettled_starts()
             self._looked = {start.key: self._looked[start.key] for start in before if start.key in self._looked}
-            await asyncio.sleep(ROUND)
+            await until_next(ROUND)
 
     async def close(self) -> None:
         """The panel stops: what is being sent gets a moment to be answered, and is else found out next time."""

@@ -25,8 +25,8 @@ def test_the_main_job(watched, tmp_path):
     page = watched.page
     strategies = tmp_path / "embedded" / "strategies"
     strategies.mkdir(parents=True)
-    # The starter as it is, but for fewer epochs: the rest of the time would only be spent waiting.
-    short = STARTER.read_text().replace("epochs: 50", "epochs: 60").replace("rsi_swing", "first_try", 1)
+    # The starter as it is, but for more epochs: it would be through before all of it was seen.
+    short = STARTER.read_text().replace("epochs: 50", "epochs: 180").replace("rsi_swing", "first_try", 1)
     (strategies / "first_try.yaml").write_text(short)
     with panel(tmp_path) as here:
         page.goto(here.address)
@@ -42,14 +42,14 @@ def test_the_main_job(watched, tmp_path):
 
         page.wait_for_url("**/operations/op_training_*")
         status = page.locator("#status")
-        expect(status).to_contain_text(re.compile(r"Epoch \d+/60 · Batch \d+/\d+"))
+        expect(status).to_contain_text(re.compile(r"Epoch \d+/180 · Batch \d+/\d+"))
         expect(page.locator("#curves canvas")).to_have_count(2)
         expect(page).to_have_title(re.compile(r"^\d+ % · first_try"))
         offer = page.get_by_role("button", name="Tell me on the desktop when it ends")
         expect(offer).to_be_visible()
         expect(status).to_contain_text("Completed")
         expect(offer).to_be_hidden()
-        expect(status).to_contain_text("Finished after 60 epochs")
+        expect(status).to_contain_text("Finished after 180 epochs")
         expect(page).to_have_title("Completed · first_try")
         outcome = page.locator("#outcome")
         for figure in ("Test accuracy", "Baseline", "Test loss", "Precision", "Model size"):
@@ -59,7 +59,7 @@ def test_the_main_job(watched, tmp_path):
         accuracy = outcome.locator("dd").first.inner_text()
         assert re.fullmatch(r"\d+\.\d %", accuracy)
         page.get_by_text("Every epoch as a table").click()
-        expect(page.locator("#points tbody tr")).to_have_count(60)
+        expect(page.locator("#points tbody tr")).to_have_count(180)
 
         page.get_by_role("link", name="Home").first.click()
         expect(page.locator("#lists")).to_contain_text("first_try")

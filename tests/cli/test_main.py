@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.embedded.conftest import STRATEGY
+from tests.embedded.conftest import STRATEGY, slow
 from tests.support.bars import hours, without
 from tests.support.command_line import environment, run
 from tests.support.panels import COMMAND, free_port, panel, stream
@@ -224,7 +224,7 @@ def test_the_embedded_backend_and_an_open_panel_share_what_runs(tmp_path):
     """A training from the command line shows up live on the panel's page, and is cancelled from there."""
     strategies = tmp_path / "embedded" / "strategies"
     strategies.mkdir(parents=True)
-    (strategies / "long.yaml").write_text(STRATEGY.format(name="long", epochs=5000))
+    (strategies / "long.yaml").write_text(slow(STRATEGY.format(name="long", epochs=5000)))
     loaded = run(tmp_path, "load", "EURUSD", "1h", "--start", "2026-01-01")
     assert loaded.returncode == 0 and "Bars fetched" in loaded.stdout, loaded.stdout + loaded.stderr
     with panel(tmp_path) as here, stream(here, "home", 30) as at_home:

@@ -16,7 +16,7 @@ from panel.embedded.training import train
 
 BASE = "http://embedded/api/v1"
 
-# Trains in about a second, and would go on for minutes with `epochs: 2000`.
+# Trains in well under a second.
 STRATEGY = """
 name: {name}
 version: "3.0"
@@ -114,6 +114,11 @@ def seed(folder: Path, name: str = "small") -> None:
     )
 
 
+def slow(text: str, batch: int = 1) -> str:
+    """A strategy whose training is cancelled, or killed, before it is through: smaller batches are more steps."""
+    return text.replace("batch_size: 200", f"batch_size: {batch}")
+
+
 def ended(operation: Any) -> bool:
     return operation["status"] in ("completed", "failed", "cancelled")
 
@@ -126,8 +131,8 @@ def trained(epochs: int) -> Any:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "strategies").mkdir()
-    for name, epochs in (("small", 5), ("long", 2000)):
-        (tmp_path / "strategies" / f"{name}.yaml").write_text(STRATEGY.format(name=name, epochs=epochs))
+    (tmp_path / "strategies" / "small.yaml").write_text(STRATEGY.format(name="small", epochs=5))
+    (tmp_path / "strategies" / "long.yaml").write_text(slow(STRATEGY.format(name="long", epochs=2000)))
     return tmp_path
 
 

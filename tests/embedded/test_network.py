@@ -5,20 +5,22 @@ import io
 import json
 import pickle
 import zipfile
+from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 
-from panel.embedded import network
+from panel.embedded import measures, network
 from panel.embedded.backtest import saved
+from panel.embedded.features import Samples, Split
 from panel.embedded.job import Failed, Stopped
-from panel.embedded.network import Network, Unreadable, load_arrays, save_arrays
+from panel.embedded.network import Array, Network, Unreadable, load_arrays, save_arrays
 from panel.embedded.perceptron import Perceptron
 from panel.embedded.plan import ForwardReturn, Layers, Learning, Plan, ZigZag
 from panel.embedded.training import checkpoint_file, train
 from tests.embedded.conftest import job, seed
 
+RECORDED = Path(__file__).parents[1] / "recordings" / "perceptron.npz"
 RNG = np.random.default_rng(5)
 INPUTS = RNG.normal(size=(300, 4))
 CLASSES, RETURNS = RNG.integers(0, 3, 300), RNG.normal(0, 0.01, 300)
@@ -41,13 +43,66 @@ def taught(wanted: Plan, steps: int) -> Perceptron:
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("regression", [False, True])
 @pytest.mark.parametrize("hidden", [(7, 3), (5,), ()])
-def test_a_stored_network_says_what_scikit_learns_says(tmp_path, activation, regression, hidden):
+def test_a_stored_network_says_the_same(tmp_path, activation, regression, hidden):
     perceptron = taught(plan(regression, activation=activation, hidden=hidden), 20)
     offset, factor = np.array([0, 1.0, 0, -2]), np.array([1, 2.0, 1, 0.5])
     perceptron.network(offset, factor).save(tmp_path / "model.npz")
     network = Network.load(tmp_path / "model.npz")
     expected = perceptron.outputs((INPUTS - offset) * factor)
     np.testing.assert_allclose(network.outputs(INPUTS), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("regression", [False, True])
+def test_weights_and_answers_are_scikit_learns(regression, optimizer, activation):
+    """Recorded after five calls of `partial_fit` of scikit-learn 1.9.0's MLPClassifier and MLPRegressor (alpha 0) over
+    INPUTS: layers (7, 3), batches of 32, a learning rate of 0.01, random_state 42, shuffle off."""
+    wanted = plan(regression, optimizer, activation, loss="mse")
+    perceptron = Perceptron(wanted)
+    for _ in range(5):
+        perceptron.learn(INPUTS, RETURNS if regression else CLASSES, 32)
+    name = f"{'regression' if regression else 'classes'} {optimizer} {activation}"
+    with np.load(RECORDED) as recorded:
+        weights, outputs = recorded[name], recorded[f"{name} outputs"]
+    found = np.concatenate([layer.ravel() for layer in perceptron.weights()])
+    np.testing.assert_allclose(found, weights, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(perceptron.outputs(INPUTS[:20]), outputs, rtol=0, atol=1e-9)
+
+
+def measured(inputs: Array, labels: Array, wanted: Plan, perceptron: Perceptron) -> tuple[Samples, dict]:
+    test = Samples(np.arange(len(labels)), np.arange(len(labels)), inputs, labels)
+    return test, measures.of_test(perceptron, Split(test, test, test, (0, 0, 0)), wanted)
+
+
+def test_signals_that_are_right_are_counted_among_those_given_and_those_due():
+    """A network that says BUY for the first input, HOLD for the second, SELL for the third."""
+    wanted = plan(hidden=())
+    perceptron = taught(wanted, 1)
+    perceptron.set_weights((np.vstack([5 * np.eye(3), np.zeros(3)]), np.zeros(3)))
+    said, labels = np.array([0, 0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 1, 0, 2, 0])
+    test, found = measured(np.eye(4)[said], labels, wanted, perceptron)
+    assert (found["precision"], found["recall"], found["f1_score"]) == (2 / 5, 2 / 5, 2 / 5)
+    assert found["test_accuracy"] == 3 / 7
+    right, wrong = np.exp(5) / (np.exp(5) + 2), 1 / (np.exp(5) + 2)
+    assert found["test_loss"] == pytest.approx(-(3 * np.log(right) + 4 * np.log(wrong)) / 7)
+    assert measures.confusion(perceptron.outputs(test.inputs), labels) == [[1, 1, 1], [1, 1, 0], [1, 0, 1]]
+    nothing = measured(np.eye(4)[np.ones(7, int)], np.ones(7, int), wanted, perceptron)[1]
+    assert not {"precision", "recall", "f1_score"} & nothing.keys() and nothing["test_accuracy"] == 1
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_an_input_that_the_network_ignores_is_worth_nothing(regression):
+    wanted = plan(regression, hidden=())
+    perceptron = taught(wanted, 1)
+    weights = np.zeros((4, 1 if regression else 3))
+    weights[0, 0], weights[1, 0] = 5, 1
+    perceptron.set_weights((weights, np.zeros(weights.shape[1])))
+    said = perceptron.outputs(INPUTS)
+    test = Samples(np.arange(300), np.arange(300), INPUTS.copy(), said if regression else said.argmax(axis=1))
+    found = measures.importances(perceptron, test, wanted)
+    assert found[0] > 3 * found[1] > 0 and found[2:] == [0, 0]
+    np.testing.assert_array_equal(test.inputs, INPUTS)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
@@ -92,17 +147,18 @@ def test_a_state_of_another_network_is_refused():
 
 
 def test_hubers_loss_follows_far_labels_only_as_far_as_delta():
-    """After the first batch a label far away pulls with delta, however far it is."""
-    wanted = plan(regression=True)
-    wanted = dataclasses.replace(wanted, learning=dataclasses.replace(wanted.learning, optimizer="sgd"))
-    one, other = taught(wanted, 1), taught(wanted, 1)
+    """A label far away pulls with delta, however far it is; one that is near as with the squared error."""
+    squared = plan(regression=True, optimizer="sgd", loss="mse")
+    wanted = dataclasses.replace(squared, learning=dataclasses.replace(squared.learning, loss="huber", huber_delta=10))
+    one, other, third = taught(wanted, 1), taught(wanted, 1), taught(squared, 1)
+    for left, right in zip(one.weights(), third.weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
     one.learn(INPUTS[:50], np.full(50, 100.0), 50)
     other.learn(INPUTS[:50], np.full(50, 1_000_000.0), 50)
     for near, far in zip(one.weights(), other.weights(), strict=True):
         np.testing.assert_allclose(near, far, atol=1e-9)
-    squared = taught(dataclasses.replace(wanted, learning=dataclasses.replace(wanted.learning, loss="mse")), 1)
-    squared.learn(INPUTS[:50], np.full(50, 100.0), 50)
-    assert np.abs(squared.weights()[-1] - one.weights()[-1]).max() > 0.1
+    third.learn(INPUTS[:50], np.full(50, 100.0), 50)
+    assert np.abs(third.weights()[-1] - one.weights()[-1]).max() > 0.1
 
 
 class Runs:
@@ -123,7 +179,7 @@ def house(tmp_path_factory):
 
 
 def dangers(place):
-    """Files whose opening by joblib or pickle makes `place`."""
+    """Files whose opening by pickle makes `place`."""
     stored = io.BytesIO()
     with zipfile.ZipFile(stored, "w") as archive:
         header = io.BytesIO()
@@ -150,7 +206,7 @@ def test_a_model_of_an_earlier_version_is_not_opened_and_says_why(house, tmp_pat
     ran = tmp_path / "ran"
     model = house / "models" / "small" / "1h_old"
     model.mkdir()
-    joblib.dump(Runs(ran), model / "model.joblib")
+    (model / "model.joblib").write_bytes(pickle.dumps(Runs(ran)))
     with pytest.raises(Failed, match="earlier version.*not opened; train it again"):
         saved(house, "models/small/1h_old", "small")
     assert not ran.exists()

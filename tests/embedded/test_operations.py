@@ -13,7 +13,7 @@ import pytest
 
 from panel.embedded import EmbeddedBackend
 from panel.embedded.network import Network
-from tests.embedded.conftest import Wire, ended, trained
+from tests.embedded.conftest import STRATEGY, Wire, ended, slow, trained
 
 pytestmark = pytest.mark.anyio
 
@@ -110,8 +110,7 @@ async def test_cancel_is_immediate_and_keeps_a_checkpoint(loaded):
 
 
 async def test_a_resumed_training_ends_as_if_it_had_never_stopped(loaded, folder):
-    text = (folder / "strategies" / "small.yaml").read_text().replace("epochs: 5", "epochs: 200")
-    (folder / "strategies" / "middling.yaml").write_text(text)
+    (folder / "strategies" / "middling.yaml").write_text(slow(STRATEGY.format(name="middling", epochs=150), batch=20))
     straight = await loaded.end(await train(loaded, "middling"))
     operation_id = await train(loaded, "middling")
     await loaded.until(operation_id, trained(3))
@@ -123,7 +122,7 @@ async def test_a_resumed_training_ends_as_if_it_had_never_stopped(loaded, folder
     assert told["data"]["status"] == "resuming" and told["data"]["resumed_from"]["epoch"] == before
     assert (await loaded.operation(operation_id))["status"] in ("resuming", "running")
     done = await loaded.end(operation_id)
-    assert done["status"] == "completed" and before < 200
+    assert done["status"] == "completed" and before < 150
     assert done["result_summary"]["test_metrics"] == straight["result_summary"]["test_metrics"]
     history = done["result_summary"]["training_metrics"]["history"]
     assert history == straight["result_summary"]["training_metrics"]["history"]

@@ -17,6 +17,18 @@ case "$1 $2" in
     "pip install") cp "$PANEL_SCRIPT" "$(dirname "$5")/ktrdr-panel" ;;
 esac
 """
+# A Python whose pip installs into other environments.
+PYTHON = f"""#!/bin/sh
+case "$*" in *_base_executable*) echo "$PYTHON" && exit ;; esac
+[ "$1" = -m ] || exec {sys.executable} "$@"
+echo "$*" >>"$CALLS"
+case "$2 $3 $5" in
+    "venv --without-pip ") mkdir -p "$4/bin" && ln -s "$PYTHON" "$4/bin/python" ;;
+    "pip --python install") cp "$PANEL_SCRIPT" "$(dirname "$4")/ktrdr-panel" ;;
+    "pip --python --version") ;;
+    *) exit 1 ;;
+esac
+"""
 
 
 @pytest.fixture
@@ -112,6 +124,17 @@ def test_its_own_is_made_anew_with_uv_where_that_is_installed(checkout, tmp_path
     venv, lock, itself = calls.read_text().splitlines()
     assert venv.startswith("venv ") and f"--require-hashes -r {checkout}/requirements/run.txt" in lock
     assert itself.endswith(f"-e {checkout}") and "--no-deps" in itself
+
+
+def test_without_uv_the_pip_that_is_there_fills_an_environment_without_one(checkout, tmp_path):
+    calls, python = tmp_path / "calls", script(tmp_path / "python", PYTHON)
+    variables = {"CALLS": str(calls), "PANEL_SCRIPT": str(script(tmp_path / "panel", PANEL)), "PYTHON": str(python)}
+    done = run(checkout / "run", checkout, **variables)
+    assert done.stdout.endswith(": doctor --json\n"), done.stderr
+    made = calls.read_text().splitlines()
+    assert made[0] == f"-m venv --without-pip {checkout}/.venv" and not any("ensurepip" in call for call in made)
+    installs = [call for call in made if call.startswith(f"-m pip --python {checkout}/.venv/bin/python install ")]
+    assert len(installs) == 2 and f"-r {checkout}/requirements/run.txt" in installs[0]
 
 
 def test_what_cannot_be_made_leaves_nothing_behind(checkout, tmp_path):

@@ -69,8 +69,8 @@ def test_its_metadata_asks_for_the_learning_libraries_only_with_the_extra(wheel)
     asked = told.get_all("Requires-Dist")
     always = {line.split(">")[0] for line in asked if "extra ==" not in line}
     assert {"fastapi", "uvicorn", "httpx"} <= always
-    assert not always & {"numpy", "pandas", "scikit-learn", "ta-lib", "pytest"}
-    assert {"numpy", "pandas", "scikit-learn", "ta-lib"} <= {
+    assert not always & {"numpy", "pandas", "polars", "ta-lib", "pytest"}
+    assert {"numpy", "pandas", "polars", "ta-lib"} <= {
         line.split(">")[0] for line in asked if "extra == 'embedded'" in line
     }
     assert told["License-Expression"] == "MIT" and told["Requires-Python"] == ">=3.11"
@@ -137,4 +137,4 @@ def test_no_learning_library_is_loaded_for_a_panel_before_a_ktrdr(installed, tmp
         check=True,
     ).stdout.split()
     assert shown[0] == str(installed / "panel" / "__init__.py")
-    assert not {"numpy", "pandas", "sklearn", "scipy", "talib", "joblib"} & set(shown)
+    assert not {"numpy", "pandas", "polars", "talib"} & set(shown)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from panel import password
 from panel.accounts import Accounts, Refused, Role, Token, Unreadable, User, is_token
+from panel.observability.rounds import until_next
 from panel.settings import Settings
 from panel.web.auth.identity import LOCAL, SHARED, Identity
 from panel.web.auth.sessions import AttemptLimiter, Held, Session, Sessions
@@ -54,8 +55,8 @@ class Access:
         """Take over what the command line changes. Runs until cancelled."""
         saved = time.monotonic()
         while True:
-            await asyncio.sleep(EVERY)
-            if await asyncio.to_thread(self.file.version) != self._version:
+            await until_next(EVERY)
+            if self.file.version() != self._version:  # a thread would wake up twice for it, every second
                 await self._reload()
             if time.monotonic() - saved > SAVE_EVERY:
                 saved = time.monotonic()

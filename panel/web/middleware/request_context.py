@@ -1,4 +1,4 @@
-"""Around every request: its id, its trace, and one line about it at level debug. Pure ASGI."""
+"""Around every request: its id, its trace, a close look at stalls, and one line about it at level debug. Pure ASGI."""
 
 import logging
 import time
@@ -6,6 +6,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panel.observability import trace
+from panel.observability.stalls import LINGER, StallMonitor
 
 log = logging.getLogger(__name__)
 
@@ -13,8 +14,8 @@ log = logging.getLogger(__name__)
 class RequestContextMiddleware:
     """Wraps everything, the guard included: what is refused has an id too."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, stalls: StallMonitor) -> None:
+        self._app, self._stalls = app, stalls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -28,10 +29,14 @@ class RequestContextMiddleware:
         trace.REQUEST_ID.set(given)  # a request has a task of its own, so nothing has to be set back
         trace.TRACE.set(trace.trace(sent.get(b"traceparent", []), sent.get(b"tracestate", [])))
         began, status = time.perf_counter(), 0
+        self._stalls.begins()
 
         async def with_id(message: Message) -> None:
             nonlocal status
+            self._stalls.wake(LINGER)
             if message["type"] == "http.response.start":
+                if not status:
+                    self._stalls.answers()
                 status = message["status"]
                 message = {**message, "headers": [*message.get("headers", []), (b"x-request-id", given.encode())]}
             await send(message)
@@ -39,6 +44,8 @@ class RequestContextMiddleware:
         try:
             await self._app(scope, receive, with_id)
         finally:
+            if not status:
+                self._stalls.answers()
             took = round((time.perf_counter() - began) * 1000, 1)
             told = {"method": scope["method"], "path": scope["path"], "status": status, "ms": took}
             log.debug("request", extra=told)
