@@ -7,6 +7,7 @@ import os
 import socket
 import sqlite3
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -30,11 +31,12 @@ from panel.cli.queue_command import add, queue_command, schedules_command
 from panel.domain.memory import damaged, remedy
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
-from panel.observability import logs
+from panel.observability import garbage, logs
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
 from panel.storage import integrity
 from panel.storage.store import Storage
+from panel.views.templating import compile_templates
 
 _FILE = click.Path(path_type=Path)
 FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
@@ -115,6 +117,9 @@ def serve(**given: Any) -> None:
         lifespan="on",
         timeout_graceful_shutdown=3,
     )
+    garbage.keep_short()
+    # In a thread: the first page is there at once, and no page waits for its templates.
+    threading.Thread(target=compile_templates, args=(0.002,), daemon=True).start()
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):  # raised again by the server once it has stopped
         server.run(sockets=[listener])
