@@ -49,8 +49,8 @@ class _Loop(asyncio.SelectorEventLoop):
         return self._virtual.elapsed
 
     def run_in_executor(self, *args):
+        call = super().run_in_executor(*args)  # an executor that was shut down raises
         self._leaping.threads += 1
-        call = super().run_in_executor(*args)
         call.add_done_callback(self._ended)
         return call
 
