@@ -22,7 +22,7 @@ from panel.accounts import Unreadable
 from panel.adapters import KINDS, Field, Kind
 from panel.app import create_app, memory_of
 from panel.backend.connect import check
-from panel.cli import backup_command, tls
+from panel.cli import backup_command, renewal, tls
 from panel.cli import run_operation as command
 from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
@@ -120,7 +120,7 @@ def serve(**given: Any) -> None:
     garbage.keep_short()
     # In a thread: the first page is there at once, and no page waits for its templates.
     threading.Thread(target=compile_templates, args=(0.002,), daemon=True).start()
-    server = uvicorn.Server(config)
+    server = renewal.Server(config, renewal.Certificate(context, settings) if context else None)
     with suppress(KeyboardInterrupt):  # raised again by the server once it has stopped
         server.run(sockets=[listener])
     if not server.started:
