@@ -121,7 +121,10 @@ class Discovery:
                 ):
                     await self._meet(snapshot.id)
             elif observation is not None and self._relay.verdict(observation).live:
-                await self._meet(snapshot.id)  # its poller broke off before it read the end
+                # Its poller broke off before it read the end. A load whose end was read waits for a look at the stored
+                # bars, which has a limit: another reading would begin that anew.
+                if not observation.snapshot.finished:
+                    await self._meet(snapshot.id)
             elif observation is None:
                 ended = snapshot.completed_at or snapshot.created_at or time.time()
                 self._relay.keep(None, Observation(snapshot, ended))

@@ -262,6 +262,20 @@ async def test_a_list_that_is_longer_than_a_round_is_read_to_its_end(backend, wi
         await until(lambda: all(relay.known(run["operation_id"]) for run in runs))
 
 
+async def test_a_load_whose_end_was_read_is_not_read_again_while_its_bars_are_looked_at(backend, wire, tmp_path):
+    """That has a limit, which every reading began anew: it was never called ended when the bars could not be had."""
+    backend.operations["op_load"] = operation("op_load", "data_load")
+    async with relaying(wire, tmp_path) as relay:
+        await relay.look("op_load")
+        ended = {"completed_at": stamp(), "result_summary": {"rows_downloaded": 362}}
+        backend.operations["op_load"] = operation("op_load", "data_load", "completed", **ended)
+        await until(lambda: relay.known("op_load").snapshot.finished)
+        assert relay.verdict(relay.known("op_load")).word == "Checking"
+        rounds, read = backend.hits["GET /operations"], backend.hits["GET /operations/op_load"]
+        await until(lambda: backend.hits["GET /operations"] >= rounds + 2)
+        assert backend.hits["GET /operations/op_load"] == read
+
+
 async def test_a_backend_that_gives_the_same_page_for_every_offset_is_not_asked_on_and_on(backend, wire, tmp_path):
     backend.answers["GET /operations"] = (200, {"data": short_runs(100)})
     async with relaying(wire, tmp_path):
