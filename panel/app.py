@@ -82,6 +82,7 @@ from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.imports import Imports
 from panel.workflows.labels import Labels
+from panel.workflows.mounted_files import MountedFiles
 from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
@@ -147,6 +148,7 @@ def create_app(settings: Settings) -> ASGIApp:
             await asyncio.to_thread(entrance.load)
             panel = compose(settings, client, events, measured, entrance, trail)
             install(app, panel)
+            await panel.imports.restore()
             refused = panel.monitor.recorder.failed
             tasks = [asyncio.create_task(_kept(run, refused)) for run in _loops(panel)]
             try:
@@ -196,7 +198,8 @@ def compose(
     storage.only_read()
     catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
     monitor = Monitor(ktrdr, storage, events, hub, client.address)
-    inventory = DataInventory(ktrdr, catalogue, storage, events, embedded=embedded)
+    mounted = MountedFiles(settings.market_data) if settings.market_data and not embedded else None
+    inventory = DataInventory(ktrdr, catalogue, storage, events, mounted.look if mounted else None, embedded=embedded)
     strategies_folder = settings.data_folder / "embedded" / "strategies" if embedded else settings.strategies_folder
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)

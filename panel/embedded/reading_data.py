@@ -60,8 +60,6 @@ def _several(given: dict[Any, Any], many: str, one: str, modes: tuple[str, str],
     least = 2 if many == "timeframes" else 1
     if mode == modes[1] and listed is not None and len(listed) < least:
         findings.error(place, f"the mode {modes[1]} needs at least {least} of them")
-    if listed is None and not single and many == "timeframes":
-        findings.error(place, "no timeframe is named")
     found = listed if listed is not None else [single] if isinstance(single, str) and single else []
     return tuple(dict.fromkeys(found))
 

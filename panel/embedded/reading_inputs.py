@@ -34,6 +34,11 @@ def read_indicators(given: Section, sources: set[str], findings: Findings) -> di
     return found
 
 
+_TRUTHS = {"1": True, "1.0": True, "true": True, "t": True, "yes": True, "y": True, "on": True} | {
+    "0": False, "0.0": False, "false": False, "f": False, "no": False, "n": False, "off": False
+}  # fmt: skip  # what KTRDR takes for a truth that is no YAML one
+
+
 def _parameters(kind: str, definition: Section, place: str, findings: Findings) -> dict[str, Any]:
     known = INDICATORS[NAMES[kind]].parameters
     given = {name: value for name, value in definition.items() if name not in ("type", "data_source")}
@@ -52,9 +57,10 @@ def _parameters(kind: str, definition: Section, place: str, findings: Findings) 
 
 def _parameter(known: Parameter, value: Any, place: str, findings: Findings) -> Any:
     if known.kind is bool:
-        if not isinstance(value, bool) and known.strict:
+        likened = value if isinstance(value, bool) else None if known.strict else _TRUTHS.get(str(value).lower())
+        if likened is None:
             findings.error(place, f"it is true or false, not {shown(value)}")
-        return known.default if not isinstance(value, bool) else value
+        return known.default if likened is None else likened
     if known.kind is str:
         if not isinstance(value, str) or (known.choices and value not in known.choices):
             findings.error(place, f"it is one of {', '.join(known.choices or COLUMNS)}, not {shown(value)}")

@@ -16,6 +16,7 @@ from panel.files.names import LENGTHS, Named, canonical, named
 from panel.files.reading import read
 from panel.files.regular import regular
 from panel.files.storing import Stamp, stamp
+from panel.files.summary import FileRead
 from panel.files.values import Array, Bars, Count, Reading, Refused
 
 VERSION = 1  # of what is kept; another one is made anew
@@ -54,6 +55,15 @@ class Entry:
     @property
     def bad_bars(self) -> int:
         return sum(count.count for count in self.faults)
+
+    @property
+    def told(self) -> FileRead:
+        """The same for another process."""
+        reason, line = (self.problem.reason, self.problem.line) if self.problem else ("", 0)
+        bad = tuple((count.count, count.reason) for count in self.faults)
+        return FileRead(
+            self.file, self.symbol, self.timeframe, self.form, reason, line, self.bars, self.start, self.end, bad
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from panel.files.summary import Imported, Summary
+from panel.files.summary import FileRead, Imported, Summary
 from panel.files.values import Answers, Progress, Refused
 
 
@@ -62,7 +62,14 @@ class Export(msgspec.Struct, frozen=True, tag=True):
     cached: bool = True
 
 
-Job = Unpack | Look | Store | Export
+class Survey(msgspec.Struct, frozen=True, tag=True):
+    """What is known of these files of a folder that belongs to another program."""
+
+    folder: Path
+    names: tuple[str, ...]
+
+
+Job = Unpack | Look | Store | Export | Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class Outcome:
     summary: Summary | None = None
     imported: Imported | None = None
     exported: int = 0  # bars
+    files_read: tuple[FileRead, ...] = ()
     refused: str = ""
     line: int = 0
 
@@ -141,6 +149,11 @@ def _done(job: Job, tell: Progress) -> Outcome:
                 return Outcome()
             export(bars, job.kind, job.into)
             return Outcome(exported=len(bars))
+        case Survey():
+            from panel.files.folder import Folder
+
+            folder = Folder(job.folder, cached=False)
+            return Outcome(files_read=tuple(folder.entry(name).told for name in job.names))
 
 
 def _part(tell: Progress, start: float, end: float) -> Progress:

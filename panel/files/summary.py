@@ -52,6 +52,22 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRead:
+    """One file of a data folder: what it holds, or why it cannot be used. Times are seconds since 1970."""
+
+    file: str
+    symbol: str
+    timeframe: str
+    form: str
+    reason: str
+    line: int
+    bars: int
+    start: int | None
+    end: int | None
+    bad: tuple[tuple[int, str], ...]  # bars that cannot be true: (how many, what about them)
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """What was stored: the file, its bars, how many of them are new, and where the old file is kept."""
 

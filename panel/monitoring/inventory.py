@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -26,10 +26,13 @@ from panel.errors import APIError, CLIClientError
 from panel.storage.store import Storage
 
 FILES_OLD = 2.0  # seconds after which the embedded backend's folder is looked through again
+MOUNTED_OLD = 60.0  # … a KTRDR's, and its symbols are asked for
 OLD = 600.0  # seconds after which a row is asked for again, while somebody looks
 PAUSE = 0.5  # seconds between two questions
 AFTER_SILENCE = 10.0  # seconds until a backend that did not answer is asked again
 MAX_ROWS = 400
+
+Files = Callable[[], Awaitable[list[DataFile]]]
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +41,22 @@ class DataInventory:
     """Start with `run` in a task."""
 
     def __init__(
-        self, ktrdr: Ktrdr, catalogue: Catalogue, store: Storage, events: EventBus, *, embedded: bool = False
-    ) -> None:
+        self, ktrdr: Ktrdr, catalogue: Catalogue, store: Storage, events: EventBus, mounted: Files | None = None,
+        *, embedded: bool = False,
+    ) -> None:  # fmt: skip
+        """`mounted` looks through a KTRDR's data folder, where one can be reached; the embedded backend does so
+        itself."""
         self._ktrdr = ktrdr
         self._embedded = embedded
+        self._files = ktrdr.data_files if embedded else mounted
+        self._old = FILES_OLD if embedded else MOUNTED_OLD if mounted else OLD
         self._catalogue = catalogue
         self._events = events
         self._store = store
         self._rows = {(kept.symbol, kept.timeframe): Row(kept, holes, at) for kept, holes, at in store.rows()}
         self._wanted: dict[tuple[str, str], list[str]] = {}
         self.symbols: list[str] = []  # that the backend knows, stored or not
-        self.files: list[DataFile] = []  # of the embedded backend's data folder
+        self.files: list[DataFile] = []  # of the data folder, where it can be reached
         self._markets: dict[str, Market] = {}
         self._listed_at = 0.0
         self._due: asyncio.Event = asyncio.Event()
@@ -148,13 +156,12 @@ class DataInventory:
 
     async def _list(self) -> None:
         """The pairs there may be: what the backend stores, and what strategies name."""
-        old = FILES_OLD if self._embedded else OLD
-        if time.monotonic() - self._listed_at < old and self._listed_at:
+        if time.monotonic() - self._listed_at < self._old and self._listed_at:
             return
         symbols = await self._ktrdr.symbols()
         stored = {(symbol, timeframe) for symbol, listed in symbols.items() for timeframe in listed.timeframes}
-        if self._embedded:
-            self._files_found(await self._ktrdr.data_files())
+        if self._files is not None:
+            self._files_found(await self._files())
         wanted: dict[tuple[str, str], list[str]] = {}
         with suppress(CLIClientError):
             for strategy in await self._catalogue.strategies():

@@ -1,7 +1,7 @@
 """Files that people bring: looked at, asked about, and only then stored.
 
-An upload is a folder of its own in the panel's data, with the files as they came. What was answered and found out is
-kept in memory: after a restart the file has to be chosen again.
+An upload is a folder of its own in the panel's data, with the files as they came and a record of what was answered and
+found out. A restart takes it up again.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from panel.files.jobs import Export, Look, Outcome, Store, Unpack
 from panel.files.names import LENGTHS, SYMBOL
 from panel.files.regular import opened
 from panel.files.values import printable
+from panel.workflows import uploads
 from panel.workflows.import_jobs import ImportJobs
 from panel.workflows.uploads import Decisions, ImportedFile, NotKept, Upload
 
@@ -51,10 +52,18 @@ class Imports:
         self._jobs: ImportJobs | None = None
         self._uploads: dict[str, Upload] = {}
 
+    async def restore(self) -> None:
+        """Take up what an earlier run of the panel kept; what it was still reading is read again."""
+        for upload in await asyncio.to_thread(uploads.kept, self._folder, time.time() - KEPT):
+            self._uploads[upload.id] = upload
+            for file in upload.files:
+                if not (file.summary or file.refused or file.stored):
+                    self._start([file], self._look(upload, file))
+
     async def close(self) -> None:
-        """End what is under way."""
-        for upload in list(self._uploads.values()):
-            await self._end(upload)
+        """End what is under way; the files are kept."""
+        for upload in self._uploads.values():
+            await _stopped(upload)
 
     def room(self, size: int) -> str:
         """Why an upload of so many bytes cannot be taken, in a sentence; "" when it can."""
@@ -86,8 +95,9 @@ class Imports:
             for member, place in members:
                 file = ImportedFile(printable(member)[-120:] or "file.csv", place, place.stat().st_size)
                 upload.files.append(file)
-                self._start([file], self._look(file))
+                self._start([file], self._look(upload, file))
         upload.arriving = False
+        await _save(upload)
         await wait(upload.files)
 
     async def from_folder(self, name: str) -> Upload:
@@ -104,6 +114,12 @@ class Imports:
             raise NotKept(name) from exc
         await self.received(upload, [(name, copy)])
         return upload
+
+    @property
+    def unfinished(self) -> list[Upload]:
+        """Those with files that were not stored yet, newest first."""
+        found = [upload for upload in self._uploads.values() if any(not file.stored for file in upload.files)]
+        return sorted(found, key=lambda upload: upload.at, reverse=True)
 
     def upload(self, token: str) -> Upload:
         """Raises NotKept."""
@@ -127,7 +143,7 @@ class Imports:
                     file.work.cancel()
             shutil.rmtree(upload.folder, ignore_errors=True)
 
-    def decide(self, file: ImportedFile, decisions: Decisions, *, store: bool) -> None:
+    def decide(self, upload: Upload, file: ImportedFile, decisions: Decisions, *, store: bool) -> None:
         """Take the decisions; look again if they change what was shown, else store it if that was asked for. So
         nothing is stored that was not seen first."""
         if file.busy:
@@ -142,18 +158,18 @@ class Imports:
         file.stored = None
         if file.looked_with is None or _reading(file.looked_with) != _reading(decisions) or not store:
             file.made, file.note = None, RELOOKED if store else ""
-            self._start([file], self._look(file))
+            self._start([file], self._look(upload, file))
         elif file.undecided:
             file.note = UNDECIDED
         else:
-            self._start([file], self._keep(file))
+            self._start([file], self._keep(upload, file))
 
     def store_all(self, upload: Upload) -> None:
         """Store each file about which nothing is left to decide, one after another: several may be of one symbol."""
 
         async def keep() -> None:
             for file in ready:
-                await self._keep(file)
+                await self._keep(upload, file)
 
         ready = [file for file in upload.files if file.ready]
         if ready:
@@ -187,17 +203,17 @@ class Imports:
             log.exception("an import broke off")
             return Outcome(refused="An error of the panel kept it from being read. The panel's log says more.")
 
-    async def _look(self, file: ImportedFile) -> None:
+    async def _look(self, upload: Upload, file: ImportedFile) -> None:
         chosen = replace(file.decisions)
         job = Look(file.path, file.name, chosen.answers, chosen.symbol, chosen.timeframe, self.target, cached=self._own)
         outcome = await self._run(job, file.size, file)
         file.refused, file.line = outcome.refused, outcome.line
-        if outcome.summary is None:
-            return  # what was shown stays, so that something else can be answered
-        file.summary, file.looked_with = outcome.summary, chosen
-        file.asked |= {question.key: question for question in outcome.summary.questions}
+        if outcome.summary is not None:  # else what was shown stays, so that something else can be answered
+            file.summary, file.looked_with = outcome.summary, chosen
+            file.asked |= {question.key: question for question in outcome.summary.questions}
+        await _save(upload)
 
-    async def _keep(self, file: ImportedFile) -> None:
+    async def _keep(self, upload: Upload, file: ImportedFile) -> None:
         chosen, summary = file.decisions, file.summary
         assert summary is not None and not file.undecided  # noqa: S101
         symbol, timeframe = file.symbol.upper(), file.timeframe
@@ -215,6 +231,7 @@ class Imports:
                 file.made = outcome.imported.file
             else:
                 self._stored(symbol, timeframe)
+        await _save(upload)
 
     async def _tidy(self) -> None:
         """Remove what is old, and the oldest when there are too many; also what an earlier run of the panel left."""
@@ -222,14 +239,24 @@ class Imports:
         surplus = idle[: max(len(self._uploads) - MOST_KEPT + 1, 0)]
         for upload in [*(u for u in idle if now - u.at > KEPT), *surplus]:
             await self._end(upload)
-        await asyncio.to_thread(_remove_old, self._folder, now - KEPT)
+        await asyncio.to_thread(uploads.remove_old, self._folder, now - KEPT)
 
     async def _end(self, upload: Upload) -> None:
-        tasks = [file.work for file in upload.files if file.work is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _stopped(upload)
         await asyncio.to_thread(self.forget, upload.id)
+
+
+async def _stopped(upload: Upload) -> None:
+    tasks = [file.work for file in upload.files if file.work is not None]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _save(upload: Upload) -> None:
+    """On a full disk the record is lost at the next restart, no earlier."""
+    with suppress(OSError):
+        await asyncio.to_thread(uploads.write, upload.folder, uploads.packed(upload))
 
 
 async def wait(files: Iterable[ImportedFile], seconds: float = WAIT) -> None:
@@ -260,10 +287,3 @@ def _beginning(file: Path) -> tuple[int, bytes]:
 def _copied(file: Path, copy: Path) -> None:
     with opened(file) as source, copy.open("xb") as out:
         shutil.copyfileobj(source, out, 1 << 20)
-
-
-def _remove_old(folder: Path, before: float) -> None:
-    with suppress(FileNotFoundError):
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before:
-                shutil.rmtree(entry.path, ignore_errors=True)

@@ -1,12 +1,20 @@
-"""What people brought: the files of each upload, what was found out about them, and what was decided."""
+"""What people brought: the files of each upload, what was found out about them, and what was decided. It is kept in a
+file beside them, so that a restart costs nothing of it."""
 
 import asyncio
-from dataclasses import dataclass, field
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from panel.files.summary import Imported, Summary
 from panel.files.values import Answers, Question
+
+RECORD = "upload.json"  # in the folder of each
 
 
 class NotKept(LookupError):
@@ -88,3 +96,41 @@ class Upload:
     @property
     def busy(self) -> bool:
         return self.arriving or any(file.busy for file in self.files)
+
+
+def packed(upload: Upload) -> bytes:
+    """For its record: all but the work that is under way."""
+    files = [replace(file, work=None, share=0.0, step="") for file in upload.files]
+    return msgspec.json.encode(replace(upload, files=files), enc_hook=str)  # paths, which msgspec does not know
+
+
+def write(folder: Path, record: bytes) -> None:
+    """In one step, so that a record is whole or the one before."""
+    new = folder / f"{RECORD}.new"
+    new.write_bytes(record)
+    os.replace(new, folder / RECORD)
+
+
+def read(folder: Path) -> Upload:
+    """Raises OSError and ValueError for what is no record of the files that lie there."""
+    upload = msgspec.json.decode((folder / RECORD).read_bytes(), type=Upload, dec_hook=lambda to, value: Path(value))
+    if upload.folder != folder or not all(f.path.is_relative_to(folder) and f.path.is_file() for f in upload.files):
+        raise ValueError(f"the files of {folder / RECORD} do not lie beside it")
+    return upload
+
+
+def kept(folder: Path, since: float) -> list[Upload]:
+    """Those of an earlier run, oldest first."""
+    found = []
+    for record in folder.glob(f"*/{RECORD}"):
+        with suppress(OSError, ValueError):
+            found.append(read(record.parent))
+    return sorted((upload for upload in found if upload.at > since), key=lambda upload: upload.at)
+
+
+def remove_old(folder: Path, before: float) -> None:
+    """Uploads whose folder was not touched since `before`, seconds since 1970."""
+    with suppress(FileNotFoundError):
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before:
+                shutil.rmtree(entry.path, ignore_errors=True)

@@ -188,6 +188,7 @@ def test_bars_and_candles_are_seen_in_the_readers_own_colours(browser, here, bac
         assert len({empty.getpixel((empty.width // 2, row)) for row in range(empty.height)}) > 1
         page.goto(f"{here.address}/data/EURUSD/1h")
         expect(page.locator("#bar")).to_contain_text("Close")
+        page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         drawn = Image.open(BytesIO(page.locator("#candles").screenshot())).convert("RGB")
         counts = {colour: count for count, colour in drawn.getcolors(1 << 20) or []}
         assert max(counts, key=lambda colour: counts[colour]) == tuple(own["Canvas"])

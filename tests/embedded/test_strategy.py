@@ -298,3 +298,16 @@ def test_a_name_with_control_characters_reaches_nobody_as_it_is(read):
     found = read(_set("name", to="x\x1b[201~\x15touch pwned\n\x15y"))
     assert found.plan.name.isprintable() and "touch pwned" in found.plan.name
     assert "\x1b" not in messages(read(_set("nn_inputs", 0, "fuzzy_set", to="\x1b[2J")))
+
+
+def test_no_timeframe_is_valid_as_at_ktrdr_and_cannot_be_trained(read):
+    found = read(_set("training_data", "timeframes", to={"mode": "single"}))
+    assert found.valid and not found.trainable
+
+
+@pytest.mark.parametrize(
+    ("given", "valid"), [(True, True), (0, True), ("on", True), (5, False), ("x", False), (None, False)]
+)
+def test_a_truth_is_what_ktrdr_takes_for_one(read, given, valid):
+    indicator = {"type": "donchianchannels", "include_middle": given}
+    assert read(lambda content: content["indicators"].update(band=indicator)).valid == valid

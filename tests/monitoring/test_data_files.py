@@ -112,3 +112,30 @@ async def test_one_pair_that_the_backend_cannot_answer_for_hides_no_other(tmp_pa
     row = inventory.row("AAA", "1h")
     assert row.problem == "Error tokenizing data. C error" and row.asked_at and not row.range.bars
     assert [each.pair for each in inventory.rows()] == [("AAA", "1h"), ("ZZZ", "1h")]
+
+
+def test_files_in_a_ktrdrs_folder_that_it_cannot_use_have_their_rows(address, tmp_path):
+    """KTRDR passes over them in silence. What it stored itself is not named, and nothing is written there."""
+    data = tmp_path / "ktrdr"
+    data.mkdir()
+    (data / "EURUSD_1h.csv").write_bytes(KINDS["good"].content)
+    (data / "GBPUSD_1h.csv").write_bytes(KINDS["one bad line"].content)
+    (data / "AUDUSD_60.csv").write_bytes(KINDS["good"].content)
+    (data / "USDJPY_1h.csv").write_bytes(KINDS["dukascopy"].content)
+    before = {path.name: path.read_bytes() for path in data.iterdir()}
+    with panel(tmp_path / "panel", address, ktrdr_data_folder=data) as here:
+        here.post("/data/look")
+        page = here.until("/data", lambda text: "Files that cannot be used" in text)
+        read = unescape(words(page))
+        assert "GBPUSD_1h.csv Line 71: 2 fields where the others have 6." in read
+        assert "AUDUSD_60.csv KTRDR looks for AUDUSD_1h.csv. Import the file" in read
+        assert "USDJPY_1h.csv This is a file of Dukascopy, and KTRDR does not read its form." in read
+        assert page.count('action="/data/import-stored"') == 3
+        assert "119 bars of GBPUSD 1h" in words(
+            here.get(here.post("/data/import-stored", {"file": "GBPUSD_1h.csv"}).headers["location"]).text
+        )
+        (data / "GBPUSD_1h.csv").write_bytes(KINDS["good"].content)
+        here.post("/data/look", {"again": "1"})
+        here.until("/data", lambda text: "GBPUSD_1h.csv" not in text)
+        (data / "GBPUSD_1h.csv").write_bytes(before["GBPUSD_1h.csv"])
+    assert {path.name: path.read_bytes() for path in data.iterdir()} == before

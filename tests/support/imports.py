@@ -13,9 +13,9 @@ BOUNDARY = "----simple"
 
 @contextmanager
 def importing(folder: Path, data: bool = True) -> Iterator[Inside]:
-    """A panel in front of a KTRDR whose data folder it can reach, or not."""
+    """A panel in front of a KTRDR whose data folder it can reach, or not; a second one takes up what the first left."""
     market_data = folder / "market_data"
-    market_data.mkdir()
+    market_data.mkdir(exist_ok=True)
     with inside(folder / "panel", NOBODY, ktrdr_data_folder=market_data if data else None) as here:
         yield here
 

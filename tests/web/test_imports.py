@@ -1,13 +1,14 @@
 """Importing on the page: nothing is stored that was not seen and decided, and what was there is kept."""
 
 import io
+import json
 import zipfile
 from datetime import timedelta
 from html import unescape
 
 import pytest
 
-from tests.support.imports import BOUNDARY, drop, form, importing, send, upload
+from tests.support.imports import BOUNDARY, drop, form, importing, looked, send, upload
 from tests.support.market_files import bars, ktrdr, written
 from tests.support.pages import words
 
@@ -174,3 +175,39 @@ def test_another_body_than_the_forms_is_refused(panel, body, kind, said):
 def test_names_of_files_are_texts(panel, folder):
     place, page = drop(panel, ("..\\..\\x<script>alert(1)\x1b[2J.csv", GOOD[1]))
     assert "<script>alert" not in page and "\x1b" not in page and "x&lt;script&gt;" in page
+
+
+def test_what_was_brought_and_decided_outlives_a_restart(tmp_path):
+    with importing(tmp_path) as here:
+        place, _ = drop(here, ("EURUSD60.csv", MT4))
+        send(here, place, {"act": "look", "zone": "Etc/GMT+5", "symbol": "GBPUSD", "timeframe": "1h"})
+        several, _ = drop(here, GOOD, ("broken.csv", b"a,b\n1,2\n"))
+    with importing(tmp_path) as here:
+        listed = here.get("/data/import").text
+        assert f'href="{place}"' in listed and f'href="{several}"' in listed and "EURUSD_1h.csv and 1 more" in listed
+        page = looked(here, place)
+        assert "2024-01-01 05:00 to" in words(page) and "120 bars of GBPUSD 1h" in page
+        assert "Stored." in send(here, place, {"act": "store"})
+        assert "broken.csv" in looked(here, several)
+        assert f'href="{place}"' not in here.get("/data/import").text
+
+
+def test_a_file_that_was_not_looked_at_before_the_end_is_looked_at_then(tmp_path):
+    with importing(tmp_path) as here:
+        place, _ = drop(here, GOOD)
+        (record,) = tmp_path.rglob("upload.json")
+    kept = json.loads(record.read_text())
+    kept["files"][0] |= {"summary": None, "looked_with": None}
+    record.write_text(json.dumps(kept))
+    with importing(tmp_path) as here:
+        assert "120 bars" in words(looked(here, place))
+
+
+@pytest.mark.parametrize("record", [b"", b"{}", b'{"id": "x"}'])
+def test_a_record_that_cannot_be_read_costs_nothing_else(tmp_path, record):
+    with importing(tmp_path) as here:
+        place, _ = drop(here, GOOD)
+        (file,) = tmp_path.rglob("upload.json")
+    file.write_bytes(record)
+    with importing(tmp_path) as here:
+        assert here.get(place).status == 404 and here.get("/data/import").status == 200

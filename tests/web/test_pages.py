@@ -11,9 +11,8 @@ from tests.support.scripted import RESULT, corrupt, operation, percent, served, 
 
 
 def test_an_empty_home_names_the_next_step(here):
-    page = here.get("/")
-    assert page.status_code == 200
-    assert "Nothing has run yet. Start a training" in words(page.text)
+    assert here.get("/").status_code == 200
+    here.until("/", lambda text: "Nothing has run yet. Start a training" in words(text))
 
 
 def test_home_shows_what_runs_and_what_ended(here, backend):

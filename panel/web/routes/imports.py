@@ -1,5 +1,6 @@
 """Importing market data: choose files, look at them, answer, store. Works with plain forms."""
 
+import time
 from collections.abc import Mapping
 from typing import Literal, cast
 
@@ -79,7 +80,7 @@ async def answer_all(request: Request, panel: PanelDep, token: str) -> Response:
     else:
         for file in found.files:
             if not file.stored:
-                panel.imports.decide(file, _decisions(form, file), store=False)
+                panel.imports.decide(found, file, _decisions(form, file), store=False)
     await wait(found.files)
     return go(request, _place(found))
 
@@ -103,9 +104,9 @@ async def one(request: Request, panel: PanelDep, token: str, number: int) -> HTM
 @router.post("/data/import/{token}/{number}")
 async def decide(request: Request, panel: PanelDep, token: str, number: int) -> Response:
     """`act`: "look" to look again with these answers, "store" to store the bars."""
-    _, file = _file(panel, token, number)
+    found, file = _file(panel, token, number)
     form = await typed(request)
-    panel.imports.decide(file, _decisions(form, file), store=form.get("act") == "store")
+    panel.imports.decide(found, file, _decisions(form, file), store=form.get("act") == "store")
     await wait([file])
     return go(request, f"/data/import/{token}/{number}")
 
@@ -122,7 +123,8 @@ async def download(panel: PanelDep, token: str, number: int) -> Response:
 def _choose(request: Request, panel: Panel, problem: str = "", status: int = 200) -> HTMLResponse:
     return page(
         request, "import.html", status=status, problem=problem, missing=missing(), most=MAX_UPLOAD >> 20,
-        target=panel.imports.target, embedded=not panel.settings.backend,
+        target=panel.imports.target, embedded=not panel.settings.backend, unfinished=panel.imports.unfinished,
+        now=time.time(),
     )  # fmt: skip
 
 
