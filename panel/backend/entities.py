@@ -48,6 +48,12 @@ def snapshot_of(answer: Any, read_at: float) -> Snapshot:
     return _snapshot(named, plain(data), read_at)
 
 
+def reading_of(named: str, data: Any, read_at: float) -> tuple[Snapshot, dict[str, Any]]:
+    """From what the backend says of the operation of this name, with that itself in bounds."""
+    bounds = mapping(plain(data))
+    return _snapshot(named, bounds, read_at), bounds
+
+
 def summary_of(item: Any, read_at: float) -> Snapshot:
     """From an entry of `GET /operations`. Raises ValueError when it names no id."""
     data = mapping(item)

@@ -4,16 +4,17 @@ All methods raise CLIClientError when the backend cannot be asked or refuses, un
 seconds; None takes the client's.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from panel.adapters import OperationAdapter
 from panel.backend import entities, strategies, trades
-from panel.backend.decoding import count, each, line, operation_id, plain
+from panel.backend.decoding import MAX_LISTED, count, each, items, line, operation_id, plain
 from panel.backend.http import HEALTH
 from panel.backend.market_data import BARS_TIMEOUT, LIST_TIMEOUT, Client, MarketData
 from panel.domain.agents import ResearchStatus
@@ -28,7 +29,10 @@ from panel.errors import APIError, CLIClientError
 from panel.files.strategy_yaml import is_plain_name
 
 SETTLE = 60.0  # seconds without any change after which even a doubtful "failed" is believed
+BATCH = 20  # entries of a list that are decoded before the loop is given back
 NEWEST = 500  # models and checkpoints that are kept, of each list
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Ktrdr(MarketData):
         if not isinstance(listed, list):
             raise APIError("The backend sent no list of operations.", 200)
         now = time.time()
-        return each(lambda item: entities.summary_of(item, now), listed, limit)
+        return await _each(lambda item: entities.summary_of(item, now), listed, limit)
 
     async def active_loads(self) -> list[Snapshot]:
         """Data loads that the backend says are running, whoever started them."""
@@ -98,7 +102,7 @@ class Ktrdr(MarketData):
         # An answer that does not name the operation is about the one that was asked for.
         told = {"operation_id": named} | mapping(data)
         if told["operation_id"] == named and isinstance(told.get("status"), str):
-            return Reading(entities.snapshot_of({"data": told}, time.time()), mapping(plain(told)))
+            return Reading(*entities.reading_of(named, told, time.time()))
         return Reading(answer=mapping(plain(data)) if isinstance(data, dict) else None, error=unreadable)
 
     async def follow(
@@ -199,13 +203,13 @@ class Ktrdr(MarketData):
     async def models(self) -> list[Model]:
         """The newest first."""
         answer = await self._client.get("/models", timeout=LIST_TIMEOUT)
-        found = each(entities.model_of, mapping(answer).get("models"), 10_000)
+        found = await _each(entities.model_of, mapping(answer).get("models"), 10_000)
         return sorted(found, key=lambda model: -(model.trained_at or 0.0))[:NEWEST]
 
     async def checkpoints(self) -> list[Checkpoint]:
         """The newest first. The backend sends whole training histories with them (192 kB for a few)."""
         answer = await self._client.get("/checkpoints", timeout=LIST_TIMEOUT)
-        found = each(entities.checkpoint_of, mapping(answer).get("data"), 10_000)
+        found = await _each(entities.checkpoint_of, mapping(answer).get("data"), 10_000)
         return sorted(found, key=lambda checkpoint: -(checkpoint.created_at or 0.0))[:NEWEST]
 
     async def checkpoint(self, named: str, timeout: float | None = None) -> Checkpoint | None:
@@ -225,7 +229,7 @@ class Ktrdr(MarketData):
 
     async def strategies(self) -> list[Strategy]:
         answer = await self._client.get("/strategies/", timeout=LIST_TIMEOUT)
-        return each(strategies.listed, mapping(answer).get("strategies"))
+        return await _each(strategies.listed, mapping(answer).get("strategies"))
 
     async def check(self, name: str) -> Check:
         """Whether the backend would train it; what it refuses is a Check that is not valid."""
@@ -273,6 +277,16 @@ class Ktrdr(MarketData):
         except CLIClientError:
             return None
         return count(mapping(answer).get("count"))
+
+
+async def _each(decode: Callable[[Any], T | None], value: Any, most: int = MAX_LISTED) -> list[T]:
+    """`each`, which gives the event loop back in between."""
+    found: list[T] = []
+    listed = items(value, most)
+    for start in range(0, len(listed), BATCH):
+        found += each(decode, listed[start : start + BATCH])
+        await asyncio.sleep(0)
+    return found
 
 
 def _path(named: str) -> str:

@@ -7,6 +7,7 @@ import os
 import socket
 import sqlite3
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -21,21 +22,21 @@ from panel.accounts import Unreadable
 from panel.adapters import KINDS, Field, Kind
 from panel.app import create_app, memory_of
 from panel.backend.connect import check
-from panel.cli import backup_command, tls
+from panel.cli import backup_command, renewal, tls
 from panel.cli import run_operation as command
 from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.cli.queue_command import add, queue_command, schedules_command
-from panel.cli.server import Server
 from panel.domain.memory import damaged, remedy
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
-from panel.observability import logs
+from panel.observability import garbage, logs
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
 from panel.storage import integrity
 from panel.storage.store import Storage
+from panel.views.templating import compile_templates
 
 _FILE = click.Path(path_type=Path)
 FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
@@ -116,7 +117,10 @@ def serve(**given: Any) -> None:
         lifespan="on",
         timeout_graceful_shutdown=3,
     )
-    server = Server(config)
+    garbage.keep_short()
+    # In a thread: the first page is there at once, and no page waits for its templates.
+    threading.Thread(target=compile_templates, args=(0.002,), daemon=True).start()
+    server = renewal.Server(config, renewal.Certificate(context, settings) if context else None)
     with suppress(KeyboardInterrupt):  # raised again by the server once it has stopped
         server.run(sockets=[listener])
     if not server.started:

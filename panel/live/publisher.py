@@ -26,6 +26,7 @@ from panel.views.operation import end_in_words
 from panel.views.templating import draw
 
 ANNOUNCED_FOR, MOST_ANNOUNCED = 900.0, 10  # seconds for which an end is announced to new pages, and how many are
+LISTS_SHARE = 9  # times the duration of drawing home's lists that pass before they are drawn again: a tenth of a core
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
 
 
@@ -35,6 +36,8 @@ class Publisher:
         self._reader = reader
         self._monitor = reader.monitor
         self._lists_due = True
+        self._lists_waiting: asyncio.TimerHandle | None = None
+        self._lists_again = 0.0  # when home's lists may be drawn again (the loop's time)
         self._stored_due = False
         self._queue_due = False
         self._map: object = None  # what the map was last drawn from
@@ -145,9 +148,10 @@ class Publisher:
         self._hub.publish("line", "ended", frame(json.dumps(self._ends), "ended"))
 
     def _listed(self) -> None:
-        if not self._lists_due:
-            self._lists_due = True
-            asyncio.get_running_loop().call_soon(self._drawn_later, self._lists)
+        self._lists_due = True
+        if self._lists_waiting is None and self._hub.readers("home"):  # who comes later has them drawn then
+            loop = asyncio.get_running_loop()
+            self._lists_waiting = loop.call_at(max(self._lists_again, loop.time()), self._drawn_later, self._lists)
         if self._hub.readers("listing"):
             self._hub.publish("listing", "listed", LISTED)
 
@@ -243,12 +247,16 @@ class Publisher:
             self._hub.publish(topic, "curves", frame(curves, "curves"))
 
     def _lists(self) -> None:
-        self._lists_due = False
+        clock = asyncio.get_running_loop().time
+        if self._lists_waiting is not None:
+            self._lists_waiting.cancel()
+        began, self._lists_due, self._lists_waiting = clock(), False, None
         home = self._reader.home()
         self._cards = {item.snapshot.id for item in (*home.running, *home.stuck)}
         html = draw("fragments/lists.html", home)
         self._hub.drop("home")
         self._hub.publish("home", "lists", frame(partial("lists", html)))
+        self._lists_again = clock() + (clock() - began) * LISTS_SHARE
 
     def _stored(self, topic: str = "") -> None:
         self._stored_due = False

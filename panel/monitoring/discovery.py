@@ -8,6 +8,7 @@ taken for current: they freeze at whatever the last reading of the operation was
 import asyncio
 import contextlib
 import time
+from collections import deque
 
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.agents import parts
@@ -21,10 +22,15 @@ from panel.storage.operations import OperationStore
 
 EVERY = 5.0  # seconds between rounds: one request each
 RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
+HUNGRY = 0.2  # seconds between rounds while the list goes on with what was not known
 LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
 FIRST, LATER = 100, 20  # entries of the list that are asked for
 BATCH = 10  # entries of the list that are taken in before the loop is given back
-MAX_PAGES = 50  # of the list in one round, while each is full of operations not known before
+OVERLAP = 10  # entries by which a page begins before the end of the last one: the list may have become shorter
+FARTHEST = 200_000  # entries; nothing beyond them is looked for
+WALK = 4.0  # seconds that one round goes on reading the list
+BREATH = 0.02  # seconds between two pages, for the backend and for the memory
+COMPLETED = 5  # ended operations that are read in one round
 
 
 class Discovery:
@@ -36,20 +42,25 @@ class Discovery:
         self._memory = memory
         self._every = EVERY if every is None else every
         self._asked_for = 0.0  # seconds of quiet that the last answer asked for (Retry-After)
-        self._sketchy: list[str] = []  # ended operations known from a list only, the latest last
+        self._sketchy: deque[str] = deque()  # ended operations known from a list only, the latest last
+        self._offset: int | None = None  # where the walk through the whole list goes on
+        self._walked: list[str] = []  # the ids of its last page
+        self._hungry = False  # that page had something new: the next one is read soon
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._sketchy = self._memory.partially_known()
+        self._sketchy.extend(self._memory.partially_known())
         turn = 0
         while True:
             await self._ask(turn)
-            await self._complete_one()
+            for _ in range(COMPLETED):
+                await self._complete_one()
             await self._parts_of_running()
             turn += 1
             await asyncio.sleep(min(self._asked_for, LONGEST_QUIET))
-            silent = self._relay.line.failing_since is not None and self._relay.anyone()
-            await self._rest(min(RECOVERY, self._every) if silent else self._every)
+            silent = self._relay.line.failing_since is not None
+            rest = HUNGRY if self._hungry and not silent else RECOVERY if silent and self._relay.anyone() else EVERY
+            await self._rest(min(rest, self._every))
 
     async def _ask(self, turn: int) -> None:
         self._asked_for = 0.0
@@ -77,11 +88,22 @@ class Discovery:
             self._relay.answered(slow=True)
 
     async def _list(self, limit: int) -> None:
-        """The list's first page, and further ones while a page is full of news: many may have come in one round."""
-        for page in range(MAX_PAGES):
-            found = await self._ktrdr.operations(limit=limit, offset=page * limit, timeout=READ_TIMEOUT)
-            if await self._listed(found) < limit:
+        """The list's first page; then, after each start and whenever that page is full of news, page after page until
+        the end: at once while they have news, one a round while they have none."""
+        found = await self._ktrdr.operations(limit=limit, timeout=READ_TIMEOUT)
+        if await self._listed(found) == limit or (limit == FIRST and len(found) == FIRST):
+            self._offset = limit - OVERLAP
+        end = time.monotonic() + WALK
+        while self._offset is not None:
+            page = await self._ktrdr.operations(limit=FIRST, offset=self._offset, timeout=READ_TIMEOUT)
+            ids = [each.id for each in page]
+            # Some entries may be of no use. A backend that knows no offset gives the same page again.
+            last = len(ids) < FIRST // 2 or ids == self._walked or self._offset > FARTHEST
+            self._offset, self._walked = None if last else self._offset + FIRST - OVERLAP, ids
+            self._hungry = bool(await self._listed(page)) and not last
+            if not self._hungry or time.monotonic() > end or not await self._relay.recorder.caught_up(end):
                 return
+            await asyncio.sleep(BREATH)
 
     async def _listed(self, snapshots: list[Snapshot]) -> int:
         """Take in entries of the list; returns how many operations were not known before."""
@@ -101,11 +123,14 @@ class Discovery:
                 ):
                     await self._meet(snapshot.id)
             elif observation is not None and self._relay.verdict(observation).live:
-                await self._meet(snapshot.id)  # its poller broke off before it read the end
+                # Its poller broke off before it read the end. A load whose end was read waits for a look at the stored
+                # bars, which has a limit: another reading would begin that anew.
+                if not observation.snapshot.finished:
+                    await self._meet(snapshot.id)
             elif observation is None:
                 ended = snapshot.completed_at or snapshot.created_at or time.time()
                 self._relay.keep(None, Observation(snapshot, ended))
-                self._sketchy.insert(0, snapshot.id)  # the list has the latest first
+                self._sketchy.appendleft(snapshot.id)  # the list has the latest first
         return news
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:

@@ -206,8 +206,8 @@ class Monitor:
     def _adopt(self, observation: Observation) -> None:
         operation_id = observation.snapshot.id
         self._live[operation_id] = observation
-        if operation_id in self._pollers or self._stopping:
-            return
+        if operation_id in self._pollers or self._stopping or observation.snapshot.finished:
+            return  # what has ended says nothing new, and is live only until something else is known
         if len(self._pollers) >= MAX_POLLERS:
             self._queued[operation_id] = None
         else:

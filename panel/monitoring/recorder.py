@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextvars import Context
+from itertools import islice
 
 from panel.domain.events import ConnectionChanged, EventBus, VerdictRecorded
 from panel.domain.memory import damaged
@@ -13,6 +14,9 @@ from panel.domain.observation import Observation
 from panel.domain.state import Verdict
 from panel.storage.store import Storage
 
+BATCH = 50  # operations that are written in one transaction
+BACKLOG = 200  # operations that are not written yet, from which on nothing new is looked for
+BREATHING = 10  # of them are published before the loop is given back
 KEPT = 100  # unwritten readings of one operation; changes of state among them are kept before others
 
 Entry = tuple[Observation, Verdict, float]
@@ -93,17 +97,26 @@ class Recorder:
         except sqlite3.Error as exc:
             return str(exc)
 
+    async def caught_up(self, until: float) -> bool:
+        """Wait while much is to be written, at most until then (`time.monotonic`); returns whether little is now."""
+        while len(self._unwritten) > BACKLOG and self._task is not None and time.monotonic() < until:
+            await asyncio.wait([self._task], timeout=max(until - time.monotonic(), 0))
+        return len(self._unwritten) <= BACKLOG
+
     async def _write_all(self) -> None:
         while self._unwritten:
-            operation_id = next(iter(self._unwritten))
-            entries = tuple(self._unwritten[operation_id])
+            taken = {name: tuple(self._unwritten[name]) for name in islice(self._unwritten, BATCH)}
+            entries = [entry for each in taken.values() for entry in each]
             if not await self.attempt(lambda store, entries=entries: store.remember(entries)):  # type: ignore[misc]
                 return
-            left = [entry for entry in self._unwritten.pop(operation_id) if entry not in entries]
-            if left:  # came meanwhile
-                self._unwritten[operation_id] = left
-            for observation, verdict, _ in entries:
+            for name, written in taken.items():
+                left = [entry for entry in self._unwritten.pop(name) if entry not in written]
+                if left:  # came meanwhile
+                    self._unwritten[name] = left
+            for number, (observation, verdict, _) in enumerate(entries, 1):
                 self._bus.publish(VerdictRecorded(observation, verdict))
+                if number % BREATHING == 0:
+                    await asyncio.sleep(0)
 
 
 def _same_state(one: tuple[object, Verdict, float], other: tuple[object, Verdict, float]) -> bool:

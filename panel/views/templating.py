@@ -6,6 +6,7 @@ Everything is escaped, always: what comes from the backend is text, also where i
 import hashlib
 import json
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -40,6 +41,8 @@ def _version(folder: Path) -> str:
 STATIC_VERSION = _version(ASSETS / "static")
 STATIC = f"/static/{STATIC_VERSION}"  # the folder of static files in pages
 
+FIRST = ("base", "macros", "home", "fragments/")  # templates of the first page
+
 _SALT = secrets.token_hex(8)  # of this run of the panel
 
 environment = Environment(
@@ -48,7 +51,17 @@ environment = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,  # or every drawing asks the disk for every file's time
+    cache_size=-1,  # all of them
 )
+
+
+def compile_templates(pause: float = 0.0) -> None:
+    """All of them, those of the home page first, so that nobody waits for it. From a thread, `pause` is what others get
+    between two (seconds)."""
+    for name in sorted(environment.list_templates(), key=lambda each: (not each.startswith(FIRST), each)):
+        environment.get_template(name)
+        time.sleep(pause)
 
 
 def draw(template: str, *views: Any, **values: Any) -> str:

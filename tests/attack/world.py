@@ -1,11 +1,12 @@
 """What every row of the attack table works with: a backend that a row may change, and a panel in a process of its own."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
 
 import httpx
@@ -15,12 +16,41 @@ from tests.support.panels import Panel, panel_process
 from tests.support.scripted import Backend, served
 
 
+class Idle:
+    """A process that only looks at the clock as the panel does: what it waits for is the machine."""
+
+    def __init__(self) -> None:
+        self.process = Popen([sys.executable, "-c", _IDLE], stdin=PIPE, stdout=PIPE, text=True)
+
+    def stalls(self) -> int:
+        """Over 50 ms, so far."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+
+_IDLE = """
+import select, sys, time
+due, stalls = time.monotonic(), 0
+while True:
+    due += 0.025
+    if select.select([sys.stdin], [], [], max(due - time.monotonic(), 0))[0]:
+        if not sys.stdin.readline():
+            break
+        print(stalls, flush=True)
+    elif (now := time.monotonic()) > due:
+        stalls, due = stalls + (now - due > 0.05), now
+"""
+
+
 @dataclass
 class World:
     backend: Backend
     here: Panel
     process: Popen[bytes]
     folder: Path
+    idle: Idle
     began: float = field(default_factory=time.monotonic)
 
     def status(self, path: str, timeout: float = 30.0) -> tuple[int, float]:
@@ -46,9 +76,14 @@ class World:
         """How often the panel's loop stood still for longer than so many seconds (0.05, 0.25, 1)."""
         return int(self.measure("ktrdr_panel_stalls_total", longer_than))
 
-    def longest_stall(self) -> float:
-        """Of the last minute, in milliseconds."""
-        return 1000 * self.measure("ktrdr_panel_longest_stall_seconds", "minute")
+    def stalls_so_far(self) -> tuple[int, int, int]:
+        """Over 50 ms and over 250 ms, and those over 50 ms that an idle process on this machine had meanwhile."""
+        return self.stalls("0.05"), self.stalls(), self.idle.stalls()
+
+    def stalled(self, before: tuple[int, int, int]) -> str:
+        """In words, since `stalls_so_far` gave this."""
+        short, long, idle = (now - then for now, then in zip(self.stalls_so_far(), before, strict=True))
+        return f"stalls over 50 ms {short} (an idle process: {idle}), over 250 ms {long}"
 
     def megabytes(self) -> float:
         return self.measure("process_resident_memory_bytes") / 1e6
@@ -88,5 +123,10 @@ def world(
         if prepare:
             prepare(Path(name), address + "/api/v1")
         with panel_process(Path(name), address + "/api/v1", **variables) as (here, process):
-            yield World(used, here, process, Path(name))
+            idle = Idle()
+            try:
+                yield World(used, here, process, Path(name), idle)
+            finally:
+                idle.process.kill()
+                idle.process.communicate()
         process.wait(20)

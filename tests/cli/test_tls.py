@@ -1,6 +1,7 @@
 """By https: pages, streams past ASGI, readers that take nothing, half-open connections, and files that are of no use."""
 
 import asyncio
+import signal
 import socket
 import ssl
 import subprocess
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from panel.app import create_app
 from panel.cli.doctor import Grade, examine
 from panel.cli.main import main
+from panel.cli.renewal import Certificate
 from panel.cli.tls import LOOP, context_of
 from panel.errors import UnsafeSettings
 from panel.live.hub import frame
@@ -42,6 +44,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     openssl("genpkey", "-algorithm", "ed25519", "-out", folder / "other.pem")
     openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", folder / "same.pem")
     openssl("pkey", "-in", folder / "key.pem", "-aes128", "-passout", "pass:secret", "-out", folder / "locked.pem")
+    key = (*key[:-1], folder / "renewed-key.pem")
+    openssl("req", "-x509", *key, *names, "-out", folder / "renewed.pem")
     (folder / "both.pem").write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
     (folder / "empty.pem").touch()
     (folder / "torn.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
@@ -122,10 +126,49 @@ def test_half_a_handshake_is_cut_off(here):
                     pass
 
 
-def test_serve_answers_by_https_and_stops(files, trusts, tmp_path):
+def copied(to: Path, cert: Path, key: Path) -> None:
+    for name, source in (("cert.pem", cert), ("key.pem", key)):
+        (to / name).write_bytes(source.read_bytes())
+
+
+def test_a_renewed_certificate_is_taken_over_once_its_key_is_there_too(files, tmp_path, caplog):
+    copied(tmp_path, files / "cert.pem", files / "key.pem")
+    pair = {"tls_cert": tmp_path / "cert.pem", "tls_key": tmp_path / "key.pem"}
+    settings = Settings.from_environ({}, data_folder=tmp_path, **pair)
+    context = context_of(settings)
+    certificate = Certificate(context, settings)
+    assert not certificate.look()
+    copied(tmp_path, files / "renewed.pem", files / "key.pem")
+    assert not certificate.look() and not certificate.look() and len(caplog.records) == 1
+    assert "does not belong to" in caplog.text
+
+    async def serial() -> bytes:
+        """As openssl is shown it in a new connection."""
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+        async with server:
+            return await asyncio.to_thread(shown_by_openssl, server.sockets[0].getsockname()[1])
+
+    before = asyncio.run(serial())
+    copied(tmp_path, files / "renewed.pem", files / "renewed-key.pem")
+    assert certificate.look() and not certificate.look()
+    assert asyncio.run(serial()) != before
+    certificate.ask()
+    assert certificate.look(), "asked for, although nothing is another"
+
+
+def shown_by_openssl(port: int) -> bytes:
+    """The certificate of whoever listens there, in PEM."""
+    command = ("openssl", "s_client", "-connect", f"127.0.0.1:{port}")
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=30)
+    return done.stdout[done.stdout.index(b"-----BEGIN") : done.stdout.index(b"-----END")]
+
+
+def test_serve_answers_by_https_takes_a_renewed_certificate_over_and_stops(files, trusts, tmp_path):
     address = f"https://127.0.0.1:{(port := free_port())}"
     here = Panel(address, Settings.from_environ({}, port=port))
-    given = ("--port", str(port), "--tls-cert", str(files / "both.pem"))
+    both = tmp_path / "both.pem"
+    both.write_bytes((files / "both.pem").read_bytes())
+    given = ("--port", str(port), "--tls-cert", str(both))
     variables = environment(tmp_path, "http://127.0.0.1:1/api/v1")
 
     def answers() -> bool:
@@ -133,11 +176,16 @@ def test_serve_answers_by_https_and_stops(files, trusts, tmp_path):
             return httpx.get(f"{address}/healthz", verify=trusts).status_code == 200
         return False
 
-    with subprocess.Popen([*COMMAND, "serve", *given], env=variables, stderr=subprocess.PIPE) as process:
+    pipes = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*COMMAND, "serve", *given], env=variables, **pipes) as process:
         try:
             until(answers)
             with RawReader(here, "line", tls=trusts) as reader:
                 reader.until(b"event: beat")
+                before = shown_by_openssl(port)
+                both.write_bytes((files / "renewed-key.pem").read_bytes() + (files / "renewed.pem").read_bytes())
+                process.send_signal(signal.SIGHUP)
+                until(lambda: shown_by_openssl(port) != before)
                 process.terminate()
                 _, said = process.communicate(timeout=20)
         finally:

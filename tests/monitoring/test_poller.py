@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
 from starlette.responses import Response
 
 from panel.backend.entities import snapshot_of
@@ -137,7 +138,7 @@ async def test_quirk_2_a_backend_that_forgot_everything_takes_nothing_away(backe
         assert relay.known("op_b").snapshot.percentage == 30.0
 
 
-async def test_what_only_a_list_told_is_read_one_by_one_until_all_is_known(backend, wire, tmp_path):
+async def test_what_only_a_list_told_is_read_a_few_a_round_until_all_is_known(backend, wire, tmp_path):
     item = {"operation_type": "training", "status": "completed", "progress_percentage": 100.0}
     for n in range(20):
         backend.operations[f"op_{n:02}"] = operation(f"op_{n:02}", status="completed", completed_at=stamp())
@@ -145,7 +146,8 @@ async def test_what_only_a_list_told_is_read_one_by_one_until_all_is_known(backe
     backend.answers["GET /operations"] = (200, {"data": listed})
     async with relaying(wire, tmp_path) as relay:
         await until(lambda: (observation := relay.known("op_03")) and observation.snapshot.full)
-        assert [n for n in range(20) if relay.known(f"op_{n:02}").snapshot.full] == [0, 1, 2, 3]  # the latest first
+        read = [n for n in range(20) if relay.known(f"op_{n:02}").snapshot.full]
+        assert read == list(range(len(read))) and len(read) < 20  # the latest first
     del backend.operations["op_19"]
     async with relaying(wire, tmp_path) as relay:  # after a restart it goes on where it was
         await until(lambda: relay.known("op_18").snapshot.full and relay.known("op_19").forgotten)
@@ -222,20 +224,63 @@ async def test_quirks_10_and_24_what_lies_is_never_asked(backend, wire, tmp_path
         await relay.look("op_a")
 
 
-async def test_sixty_short_runs_between_two_rounds_are_all_known(backend, wire, tmp_path):
-    """The list is read on while a page is full of operations that were not known."""
-    ended = {"operation_type": "data_load", "status": "completed", "created_at": stamp(), "duration_seconds": 1.0}
+def in_pages(runs: list[dict]) -> Callable[[Request], tuple[int, dict]]:
+    """A backend's list of so many runs, which may become more."""
 
-    def listed(request):
+    def listed(request: Request) -> tuple[int, dict]:
         limit, offset = int(request.query_params["limit"]), int(request.query_params.get("offset", 0))
         return 200, {"success": True, "data": runs[offset : offset + limit]}
 
+    return listed
+
+
+def short_runs(count: int) -> list[dict]:
+    ended = {"operation_type": "data_load", "status": "completed", "created_at": stamp(), "duration_seconds": 1.0}
+    return [{"operation_id": f"op_{number:02d}"} | ended for number in range(count)]
+
+
+async def test_sixty_short_runs_between_two_rounds_are_all_known(backend, wire, tmp_path):
+    """The list is read on while a page is full of operations that were not known."""
     runs: list[dict] = []
-    backend.answers["GET /operations"] = listed
+    backend.answers["GET /operations"] = in_pages(runs)
     async with relaying(wire, tmp_path) as relay:
         await until(lambda: backend.hits["GET /operations"] >= 2)
-        runs += [{"operation_id": f"op_{number:02d}"} | ended for number in range(60)]
+        runs += short_runs(60)
         await until(lambda: all(relay.known(run["operation_id"]) for run in runs))
+
+
+async def test_a_list_that_is_longer_than_a_round_is_read_to_its_end(backend, wire, tmp_path, monkeypatch):
+    """Also when the panel was stopped after it had read its beginning."""
+    monkeypatch.setattr("panel.monitoring.discovery.FIRST", 30)
+    monkeypatch.setattr("panel.monitoring.discovery.WALK", 0.0)  # one page a round
+    runs = short_runs(90)
+    backend.answers["GET /operations"] = in_pages(runs[:30])
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: relay.known("op_29"))
+    backend.answers["GET /operations"] = in_pages(runs)
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: all(relay.known(run["operation_id"]) for run in runs))
+
+
+async def test_a_load_whose_end_was_read_is_not_read_again_while_its_bars_are_looked_at(backend, wire, tmp_path):
+    """That has a limit, which every reading began anew: it was never called ended when the bars could not be had."""
+    backend.operations["op_load"] = operation("op_load", "data_load")
+    async with relaying(wire, tmp_path) as relay:
+        await relay.look("op_load")
+        ended = {"completed_at": stamp(), "result_summary": {"rows_downloaded": 362}}
+        backend.operations["op_load"] = operation("op_load", "data_load", "completed", **ended)
+        await until(lambda: relay.known("op_load").snapshot.finished)
+        assert relay.verdict(relay.known("op_load")).word == "Checking"
+        rounds, read = backend.hits["GET /operations"], backend.hits["GET /operations/op_load"]
+        await until(lambda: backend.hits["GET /operations"] >= rounds + 2)
+        assert backend.hits["GET /operations/op_load"] == read
+
+
+async def test_a_backend_that_gives_the_same_page_for_every_offset_is_not_asked_on_and_on(backend, wire, tmp_path):
+    backend.answers["GET /operations"] = (200, {"data": short_runs(100)})
+    async with relaying(wire, tmp_path):
+        await until(lambda: backend.hits["GET /workers"] >= 3)
+    assert backend.hits["GET /operations"] <= 3 + 4  # rounds, and the walk
 
 
 async def test_more_operations_than_pollers_are_read_by_turns(backend, wire, tmp_path, monkeypatch):
