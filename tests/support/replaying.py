@@ -8,6 +8,7 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,18 @@ class Replayed:
             "/workers": lambda _: self._latest("workers") or [],
             "/checkpoints/{id}": lambda _: self._checkpoint(),
             "/models": lambda _: {"success": True, "models": self._latest("models") or []},
-            "/symbols": lambda _: {"success": True, "data": []},
+            "/symbols": lambda _: {"success": True, "data": self.told.get("symbols", [])},
+            "/data/{symbol}/{timeframe}": lambda _: self._bars(),
             "/strategies/": lambda _: {"success": True, "strategies": []},
         }
         routes = [Route(f"/api/v1{path}", self._answering(answer)) for path, answer in answers.items()]
+        routes.insert(0, Route("/api/v1/data/range", self._answering(lambda _: self._range()), methods=["POST"]))
         self.app = Starlette(routes=routes)
+
+    @property
+    def id(self) -> str:
+        """Of its one operation."""
+        return str(self.told["operation"][0][1]["operation_id"])
 
     @property
     def at(self) -> float:
@@ -74,12 +82,30 @@ class Replayed:
         state = self._state()
         if not state or request.path_params["id"] != state["operation_id"]:
             return None
-        epochs = [{"epoch": n, "train_loss": 0.5, "val_loss": 0.6} for n in range(state.pop("epochs"))]
+        epochs = [{"epoch": n, "train_loss": 0.5, "val_loss": 0.6} for n in range(state.pop("epochs", 0))]
         return {"success": True, "data": state | {"metrics": {"epochs": [epochs, len(epochs)]}}}
 
     def _checkpoint(self) -> Any:
         found = self._latest("checkpoint")
         return {"success": True, "data": found} if found else None
+
+    def _stored(self) -> list[str]:
+        """The days of which there are bars: each weekday of what is stored, told as first and last days."""
+        days: list[str] = []
+        for first, last in self._latest("stored") or []:
+            at, until = date.fromisoformat(first), date.fromisoformat(last)
+            each = [at + timedelta(n) for n in range((until - at).days + 1)]
+            days += [f"{day}T00:00:00" for day in each if day.weekday() < 5]
+        return days
+
+    def _range(self) -> Any:
+        days = self._stored()
+        found = {"start_date": f"{days[0]}Z", "end_date": f"{days[-1]}Z", "point_count": len(days)} if days else None
+        return found and {"success": True, "data": found}
+
+    def _bars(self) -> Any:
+        days = self._stored()
+        return {"success": True, "data": {"dates": days, "ohlcv": [[1.0, 1.1, 0.9, 1.0, 5.0] for _ in days]}}
 
     def _moments(self, value: Any) -> Any:
         if isinstance(value, dict):

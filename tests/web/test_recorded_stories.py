@@ -17,7 +17,6 @@ from tests.support.replaying import Replayed
 from tests.support.virtual import virtual_time
 from tests.support.wires import Line
 
-OPERATION = "op_training_a"
 EVERY = 2.0  # seconds between two readings of the panel
 
 
@@ -54,6 +53,11 @@ STORIES = {
         truth(80, 255, "Working, unreported"),
         truth(270, 340, "Completed"),
     ),
+    "load_with_gaps": (
+        truth(2, 9, "Running"),
+        truth(16, 29, "Checking", "Finished with problems"),
+        truth(30, 36, "Finished with problems"),
+    ),
 }
 
 
@@ -72,14 +76,18 @@ def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
                     at = replayed.at
                     for known in STORIES[name]:
                         if known.since <= at <= known.until:
-                            assert word(life) in known.words, f"at {at:.0f} s"
-                            shown = known.never and known.never in life.inside.get(f"/operations/{OPERATION}").text
+                            assert word(life, replayed.id) in known.words, f"at {at:.0f} s"
+                            shown = known.never and known.never in life.inside.get(f"/operations/{replayed.id}").text
                             assert not shown, f"at {at:.0f} s"
+                if name == "load_with_gaps":
+                    told = life.inside.get(f"/operations/{replayed.id}").text
+                    assert "3,110 bars came, but 5 gaps are still missing." in told
+                    assert "Fill the gaps</button>" in told
             finally:
                 line.cut = False
                 life.kill()
 
 
-def word(life: Life) -> str:
-    told: dict[str, Any] = json.loads(life.inside.get(f"/api/operations/{OPERATION}").text)
+def word(life: Life, operation_id: str) -> str:
+    told: dict[str, Any] = json.loads(life.inside.get(f"/api/operations/{operation_id}").text)
     return str(told["verdict"]["word"])
