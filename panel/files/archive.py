@@ -93,6 +93,8 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     members = [member for member in archive.infolist() if member.filename.lower().endswith(ENDINGS)]
     members = [member for member in members if not member.filename.startswith("__MACOSX/")]
     if not members:
+        if any(member.filename.lower().endswith((".zip", ".gz", ".7z", ".rar")) for member in archive.infolist()):
+            raise Refused("The archive holds other archives. Unpack them, then import what is in them.")
         raise Refused("There is no CSV file in the archive.")
     if len(members) > MAX_FILES:
         raise Refused(f"There are {len(members):,} files in the archive; {MAX_FILES} can be imported at once.")

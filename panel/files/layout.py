@@ -144,6 +144,8 @@ def _header(rows: list[tuple[int, list[str]]]) -> tuple[int, tuple[str, ...], Co
         number, fields = rows[0]
         return (number, tuple(fields), unnamed, number + 1) if named else (0, (), unnamed, number)
     number, fields = rows[0] if rows else (1, [])
+    if {"bid", "ask"} <= {plain(field) for field in fields}:
+        raise Refused("These are single prices (ticks), not bars. Export bars: open, high, low and close.", number)
     known = ", ".join(field.strip()[:20] for field in fields[:12])
     raise Refused(f"No columns for time, open, high, low and close are to be seen; the line has: {known}.", number)
 

@@ -32,9 +32,11 @@ _WORDS = {
 }  # fmt: skip
 _NOISE = {
     "dat", "ascii", "mt", "candlestick", "bid", "ask", "historical", "data", "history", "price", "intraday",
-    "prices", "stock", "quote", "equity", "eq", "ohlcv", "ohlc", "us", "usa",
+    "prices", "stock", "historische", "daten", "to", "quote", "equity", "eq", "ohlcv", "ohlc", "us", "usa",
 }  # fmt: skip
-_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d[-_. ]?[01]\d(?:[-_. ]?[0-3]\d)?(?!\d)")  # its month is no timeframe
+_DATE = re.compile(  # its month is no timeframe
+    r"(?<!\d)(?:(?:19|20)\d\d[-_. ]?[01]\d(?:[-_. ]?[0-3]\d)?|[0-3]\d([-_.])[0-3]\d\1(?:19|20)\d\d)(?!\d)"
+)
 _CURRENCIES = {
     "EUR", "USD", "GBP", "JPY", "CHF", "AUD", "NZD", "CAD", "SEK", "NOK", "XAU", "XAG", "BTC", "ETH", "USDT", "TRY",
     "MXN", "ZAR", "PLN", "CNH", "SGD", "HKD", "DKK", "HUF", "CZK",
@@ -97,7 +99,7 @@ def _symbol(words: list[str]) -> str:
         if first.upper() in _CURRENCIES and second.upper() in _CURRENCIES:
             return first.upper() + second.upper()
     candidates = [word for word in words if SYMBOL.fullmatch(word) and not word.isdigit()]
-    return candidates[-1].upper() if candidates else ""
+    return candidates[-1].upper().removesuffix(".US") if candidates else ""  # Stooq's aapl.us.txt
 
 
 def spoken(seconds: float) -> str:

@@ -15,7 +15,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "clock": ("time", "hour", "zeit", "uhrzeit", "hora", "ora", "heure", "hhmmss", "hhmm"),
     "open": (
         "open", "o", "open price", "openprice", "bidopen", "open bid", "bid open", "first", "eröffnung", "eroeffnung",
-        "erster", "eröffnungskurs", "ouverture", "ouv", "apertura", "abertura", "öffnung",
+        "erster", "eröffnungskurs", "eröffn.", "ouverture", "ouv", "apertura", "abertura", "öffnung",
     ),
     "high": (
         "high", "h", "high price", "highprice", "bidhigh", "bid high", "max", "hoch", "tageshoch", "plus haut", "haut",
@@ -27,8 +27,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "close": (
         "close", "c", "close price", "closeprice", "bidclose", "bid close", "close/last", "last", "latest", "price",
-        "schluss", "schlusskurs", "clôture", "cloture", "dernier", "clot", "cierre", "último", "ultimo", "chiusura",
-        "fechamento", "ltp",
+        "schluss", "schlusskurs", "zuletzt", "clôture", "cloture", "dernier", "clot", "cierre", "último", "ultimo",
+        "chiusura", "fechamento", "ltp",
     ),
     "volume": (
         "tickvol", "tick volume", "tick_volume", "volume", "vol", "vol.", "v", "tickqty",

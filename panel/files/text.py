@@ -8,12 +8,20 @@ MAX_BYTES = 1 << 30
 _BINARY = (
     (b"PK\x03\x04", "a zip archive or a spreadsheet"),
     (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\0", "an xz archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a rar archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
     (b"%PDF", "a PDF"),
     (b"PAR1", "a Parquet file"),
     (b"\xd0\xcf\x11\xe0", "a spreadsheet"),
     (b"SQLite format 3", "a database"),
     (b"\x89PNG", "a picture"),
 )
+_LOOKED_AT = 4096  # bytes
+_CONTROLS = [bytes([code]) for code in (*range(1, 9), *range(14, 28))]  # that no text has
+_JSON = re.compile(rb'\s*(\{|\[\s*[\[{])\s*["\d\[{\]}-]')
 _PAGE = re.compile(rb"\s*(<!doctype|<html|<head|<\?xml|<body)", re.I)
 
 
@@ -23,12 +31,17 @@ def decoded(data: bytes) -> tuple[bytes, str]:
         raise Refused(f"The file has {len(data) / 1e6:,.0f} MB; {MAX_BYTES / 1e6:,.0f} MB can be read.")
     for magic, what in _BINARY:
         if data.startswith(magic):
-            raise Refused(f"This is {what}, not a text file with one bar a line.", 1)
+            then = " Unpack it, then import what is in it." if "archive" in what else ""
+            raise Refused(f"This is {what}, not a text file with one bar a line.{then}", 1)
     text, encoding = _utf8(data)
     if not text[:10_000].strip() and not text.strip():
         raise Refused("The file is empty.", 1)
     if b"\0" in text and text.count(b"\0") > len(text) / 100:
         raise Refused("This is no text file.", 1)
+    if sum(map(text[:_LOOKED_AT].count, _CONTROLS)) > len(text[:_LOOKED_AT]) / 50:
+        raise Refused("This is no text file.", 1)
+    if _JSON.match(text[:200]):
+        raise Refused("This is JSON, not a table with one bar a line. Save it as CSV, then import that.", 1)
     if _PAGE.match(text[:200]):
         raise Refused("This is a web page, not market data: probably the answer to a download that failed.", 1)
     if b"\r" in text:

@@ -14,9 +14,11 @@ _UNITS = ((1e11, 1, "seconds"), (1e14, 1_000, "milliseconds"), (1e17, 1_000_000,
 _SHAPE = re.compile(
     r"(?P<date>\d{4}(?P<s1>[-./])\d{1,2}(?P=s1)\d{1,2}|\d{8}|\d{1,2}(?P<s2>[-./ ])\d{1,2}(?P=s2)(?:\d{4}|\d\d)"
     r"|\d{1,2}(?P<s3>[- ])[A-Za-z]{3}(?P=s3)\d{2,4}|[A-Za-z]{3} \d{1,2},? \d{4}|[A-Za-z]{4,9} \d{1,2},? \d{4})"
-    r"(?:(?P<gap>T|,? |_|(?<=\d{8}))(?P<clock>\d{1,2}:\d\d(?::\d\d)?|\d{6}|\d{4})(?P<part>[.]\d{1,9})?"
-    r"(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?)?"
+    r"(?:(?P<gap>T|,? {1,2}|_|(?<=\d{8}))(?P<clock>\d{1,2}:\d\d(?::\d\d)?|\d{6}|\d{4})(?P<part>[.]\d{1,9})?"
+    r"(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|(?:UTC|GMT)?[+-]\d\d:?\d\d|UTC|GMT))?)?"
 )
+_MIDNIGHT = re.compile(r"\d{4}-\d\d-\d\d[T ]00:00:00 ?[+-]\d\d:?\d\d")
+_SINCE_MIDNIGHT = "%Y-%m-%d %H:%M:%S%z"  # yfinance writes the days of an exchange like this
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
 
 
@@ -32,6 +34,7 @@ class Format:
     unit: int = 0
     swapped: str = ""
     iso: bool = False
+    daily: bool = False  # the first ten signs are a day, whose midnight is all that follows
 
     def other(self) -> "Format":
         """With the month first."""
@@ -57,6 +60,9 @@ def recognised(samples: list[str]) -> Format:
         odd = next((text for text in samples if _format(text.strip()) is None), "")
         raise Refused(f"“{odd[:40]}” is not a time in a format that is known here.")
     best = max(counted, key=lambda found: counted[found])
+    at_midnight = sum(bool(_MIDNIGHT.fullmatch(text.strip())) for text in samples)
+    if _SINCE_MIDNIGHT in best.pattern and at_midnight > 0.9 * len(samples):
+        return Format("%Y-%m-%d", "YYYY-MM-DD", "UTC", iso=True, daily=True)
     parts = any(".%f" in found.pattern for found in counted)
     return _with_fraction(best) if parts else best
 
@@ -100,9 +106,9 @@ def _format(text: str) -> Format | None:
     if found["part"]:
         pattern = pattern.replace("%S", "%S%.f")
     stated = zone.strip()
-    ending = zone if stated in ("", "Z", "UTC", "GMT") else zone.replace(stated, "%z")
+    ending = re.sub(r"[+-]\d\d:?\d\d", "%z", zone)
     tail = found["gap"] + pattern + ending
-    gap = found["gap"] + words + (zone.replace(stated, "±HH:MM") if "%z" in ending else ending)
+    gap = found["gap"] + words + ending.replace("%z", "±HH:MM")
     return Format(date + tail, spoken + gap, "UTC" if stated else "", True, 0, swapped and swapped + tail, iso)
 
 
@@ -128,6 +134,9 @@ def _date(found: re.Match[str]) -> tuple[str, str, str, bool]:
 def parsed(texts: pl.Series, how: Format) -> tuple[Array, Array]:
     """Seconds since 1970 (of the clock that the file goes by, unless `how.zone`), and which texts are no time."""
     texts = texts.fill_null("")
+    if how.daily:  # its offset changes with the season, the day does not
+        midnight = texts.str.strip_chars().str.contains(f"^{_MIDNIGHT.pattern}$")
+        texts = texts.str.strip_chars().str.head(10).zip_with(midnight, pl.Series([""]).new_from_index(0, len(texts)))
     if how.unit:
         values = texts.str.strip_chars().cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
         units = np.full(len(values), float(how.unit))

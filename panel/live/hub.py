@@ -12,6 +12,7 @@ with it), and answer with `panel.web.streams.follow(request, topic)`.
 
 import asyncio
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -181,3 +182,11 @@ class Hub:
 def _replace(frames: dict[str, bytes], place: str, data: bytes) -> None:
     frames.pop(place, None)
     frames[place] = data
+
+
+def heartbeat() -> bytes:
+    return frame(str(time.time()), "beat")
+
+
+BOARD = frame("1", "board")
+LISTED = frame("1", "listed")  # something came or went: a list that stands still may say so

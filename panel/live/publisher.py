@@ -8,7 +8,6 @@ Topics are what pages are about: `line` (every page), `home`, `workers`, `queue`
 import asyncio
 import json
 import sqlite3
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from panel.domain.agents import parts
 from panel.domain.attention import TURNING
 from panel.domain.events import EventBus
 from panel.domain.observation import Observation
-from panel.live.hub import Hub, frame, partial
+from panel.live.hub import BOARD, LISTED, Hub, frame, heartbeat, partial
 from panel.live.reader import Reader
 from panel.live.rows import Rows, row_of
 from panel.views.charts import curves_of, place_of
@@ -298,11 +297,3 @@ class Publisher:
         self._timed.pop(topic, None)
         for key in [key for key in self._drawn if key[0] == topic]:
             del self._drawn[key]
-
-
-BOARD = frame("1", "board")
-LISTED = frame("1", "listed")  # something came or went: a list that stands still may say so
-
-
-def heartbeat() -> bytes:
-    return frame(str(time.time()), "beat")

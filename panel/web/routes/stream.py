@@ -12,9 +12,8 @@ from sse_starlette import EventSourceResponse
 
 from panel.domain.snapshot import ID
 from panel.errors import CLIClientError
-from panel.live.hub import Mailbox
+from panel.live.hub import Mailbox, heartbeat
 from panel.live.protocol import EXTENSION, Connection
-from panel.live.publisher import heartbeat
 from panel.live.rows import row_topic
 from panel.views.listing import chosen
 from panel.web.panel import Panel, PanelDep
