@@ -8,6 +8,7 @@ Topics are what pages are about: `line` (every page), `home`, `workers`, `queue`
 import asyncio
 import json
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any
 
