@@ -82,7 +82,7 @@ def test_a_file_of_the_users_own_is_read_as_it_is(bars):
         ("a,b\n1,2\n", "line 1: No columns for time, open, high, low and close"),
         ("time,open,high,low,close,volume\nnever,1,1,1,1,1\n", "line 2: “never” is not a time"),
         ("x\n", "line 1: No columns"),
-        ("\x00\x01", "line 1: No columns"),
+        ("\x00\x01", "line 1: This is no text file"),
     ],
 )
 def test_a_file_that_is_no_market_data_says_so(bars, text, reason):
