@@ -4,92 +4,17 @@ Each test is one of the numbered quirks of KTRDR's backend as they were measured
 the same rooms as in the panel; only the clock is the test's.
 """
 
-import dataclasses
-import json
-from typing import Any
-
 import pytest
 
-from panel.backend import answers as wire
-from panel.backend.entities import snapshot_of, workers_of
+from panel.backend.entities import workers_of
 from panel.domain.observation import (
     Cancel,
-    Observation,
     forgotten,
-    observed,
-    unread,
-    unreported_end,
-    unreported_progress,
 )
-from panel.domain.verdict import State, Verdict, judge
+from panel.domain.verdict import State, judge
 from panel.domain.workers import WorkerList
-from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
-
-BEGAN = 1_800_000_000.0
-UNCLAIMED = "Operation was RUNNING but no worker claimed it"
-
-
-class Play:
-    """One operation and the workers around it. Times are seconds since the beginning."""
-
-    def __init__(self, kind: str = "training", operation_id: str = "op_a") -> None:
-        self.kind, self.id = kind, operation_id
-        self.observation: Observation | None = None
-        self.worker_list = WorkerList()
-
-    def reads(self, at: float, status: str = "running", **changes: Any) -> Verdict:
-        """The backend answers with this, and the panel reads it."""
-        detail = operation(self.id, self.kind, status, **{"created_at": stamp(BEGAN), **changes})
-        if self.kind in ("training", "backtesting"):
-            detail["metadata"]["parameters"]["worker_id"] = "training-worker-1"
-        body = json.dumps({"success": True, "data": detail}).encode()
-        answer = wire.read_answer("GET", f"/operations/{self.id}", 200, body)
-        self.observation = observed(self.observation, snapshot_of(answer, BEGAN + at))
-        return self.at(at)
-
-    def fails(self, at: float, *, timed_out: bool) -> Verdict:
-        self.observation = unread(self.evidence, BEGAN + at, timed_out=timed_out)
-        return self.at(at)
-
-    def lists(self, at: float, *workers: dict[str, Any]) -> Verdict:
-        """The backend lists its workers."""
-        self.worker_list = self.worker_list.heard(workers_of(list(workers)), BEGAN + at)
-        return self.at(at)
-
-    def at(self, at: float) -> Verdict:
-        return judge(self.evidence, BEGAN + at, self.worker_list)
-
-    @property
-    def evidence(self) -> Observation:
-        assert self.observation is not None
-        return self.observation
-
-    def trains(self, until: float, begin: float = 0.0) -> None:
-        """A training that gets on: a step, a few per cent and an answer each second; its worker is busy with it."""
-        for second in range(int(begin), int(until) + 1):
-            done = int(second - begin) // 2
-            step = percent(min(1.0 + second, 95.0), f"Epoch {done + 1}/100 · Batch {second % 2 * 100 + 5}/205")
-            self.reads(second, progress=step, metrics={"epochs": corrupt(done)})
-            if second % 10 == 0:
-                self.lists(second, worker("busy", self.id, healthy=second))
-
-
-def worker(status: str, operation_id: str | None = None, healthy: float = 0.0) -> dict[str, Any]:
-    return {
-        "worker_id": "training-worker-1",
-        "worker_type": "training",
-        "endpoint_url": "http://127.0.0.1:5005",
-        "status": status,
-        "current_operation_id": operation_id,
-        "capabilities": {"gpu": False},
-        "last_health_check": stamp(BEGAN + healthy),
-        "last_healthy_at": stamp(BEGAN + healthy),
-        "health_check_failures": 0,
-    }
-
-
-def text(verdict: Verdict) -> str:
-    return " ".join([verdict.word, verdict.headline, verdict.advice, *verdict.evidence])
+from tests.support.plays import BEGAN, UNCLAIMED, Play, replaced, text, worker
+from tests.support.scripted import RESULT, corrupt, percent, stamp
 
 
 def test_4_of_interleaved_histories_the_longest_is_the_curve():
@@ -138,10 +63,6 @@ def test_5_a_cancel_of_a_resumed_training_does_not_reach_the_worker_and_that_is_
     assert "was listed as busy with it at 08:01:00 UTC, and last answered at" in text(told)
     play.lists(90, worker("available", None, 90))
     assert play.at(91).word == "Cancelled"
-
-
-def replaced(play: Play, **changes: Any) -> Observation:
-    return dataclasses.replace(play.evidence, **changes)
 
 
 @pytest.mark.parametrize("kind", ["data_load", "dummy"])
@@ -364,114 +285,3 @@ def test_workers_that_are_not_listed_yet_after_a_restart_are_not_called_dead():
 def test_a_list_of_workers_may_be_anything(listed):
     worker_list = WorkerList().heard(workers_of(listed), BEGAN)
     assert worker_list.working_on("op_a") is None and worker_list.fresh(BEGAN + 1)
-
-
-def dead_worker(play: Play, at: float) -> None:
-    """Its worker was killed at 20 s, and the backend still lists it."""
-    play.lists(at, worker("temporarily_unavailable", play.id, 19))
-
-
-def test_28_a_dead_worker_stays_lost_when_the_backend_drops_it_from_its_list():
-    play = Play()
-    play.trains(20)
-    reached = play.evidence.snapshot
-    frozen = {"progress": percent(reached.percentage, reached.step), "metrics": {"epochs": corrupt(10)}}
-    dead_worker(play, 48)
-    assert play.reads(50, **frozen).word == "Worker lost"
-    for at in (320, 330, 360):
-        play.lists(at)  # dropped
-        assert play.reads(at, **frozen).word == "Worker lost"
-
-
-def test_28_a_training_marked_failed_after_its_workers_death_has_failed():
-    play = Play()
-    play.trains(20)
-    dead_worker(play, 48)
-    play.lists(320)
-    told = play.reads(370, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 370))
-    assert (told.state, told.live) == (State.FAILED, False)
-    assert told.headline == "Its worker died at 08:00:19 UTC, and the work with it."
-    assert "it had finished 10 epochs" in told.advice and UNCLAIMED in told.evidence[-1]
-    assert "usually goes on" not in text(told)
-
-
-def test_28_a_training_marked_failed_that_a_worker_is_busy_with_goes_on():
-    """The backend was restarted in mid-training."""
-    play = Play()
-    play.trains(20)
-    play.lists(90, worker("busy", play.id, 90))
-    told = play.reads(92, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 91))
-    assert (told.word, told.live) == ("Working, unreported", True)
-    play.lists(130, worker("available", None, 130))
-    told = play.reads(140, "failed", error_message=UNCLAIMED, result_summary=RESULT, completed_at=stamp(BEGAN + 139))
-    assert told.state is State.COMPLETED
-
-
-def test_26_a_load_with_gaps_left_is_no_plain_success():
-    play = Play("data_load")
-    play.reads(0, progress=percent(60))
-    result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 16_502}
-    told = play.reads(3, "completed", progress=percent(100), result_summary=result)
-    assert (told.word, told.live) == ("Checking", True), "the stored bars may say something else"
-    assert not play.at(40).live
-    play.observation = replaced(play, gaps_left=15)  # the stored bars were looked through
-    told = play.at(6)
-    assert (told.state, told.headline) == (State.PROBLEMS, "16,502 bars came, but 15 gaps are still missing.")
-    play.observation = replaced(play, gaps_left=0)
-    assert play.at(6).state is State.COMPLETED
-
-
-def test_21_a_run_that_ended_without_losses_is_no_plain_success():
-    play = Play()
-    losses = {"train_loss": [0.9, None, None], "val_loss": [1.0, None, None]}
-    told = play.reads(9, "completed", result_summary={"training_metrics": {"history": losses, "epochs_trained": 3}})
-    assert (told.state, told.word) == (State.PROBLEMS, "Completed with problems")
-    assert "since epoch 2 its losses are not numbers" in told.headline
-
-
-def test_33_the_history_counts_the_epochs_and_no_count_passes_its_total():
-    play = Play()
-    play.reads(
-        5, progress=percent(56, "Epoch 57/300", steps_completed=169, steps_total=300), metrics={"epochs": corrupt(56)}
-    )
-    assert play.evidence.snapshot.steps_completed == 56
-    play.reads(6, metrics={"epochs": [[], 0]}, progress=percent(99, "Epoch 12/10", steps_completed=12, steps_total=10))
-    assert (
-        snapshot_of(operation("op_b", progress=percent(99, steps_completed=12, steps_total=10)), BEGAN).steps_completed
-        is None
-    )
-    ended = snapshot_of(operation("op_b", status="completed", progress=percent(0.0)), BEGAN)
-    assert ended.percentage == 100.0
-
-
-def test_5_a_cancel_that_was_not_delivered_is_over_once_the_workers_are_free():
-    play = Play()
-    play.reads(0, "cancelled", completed_at=stamp(BEGAN))
-    play.observation = replaced(play, cancel=Cancel.UNDELIVERED, cancel_at=BEGAN)
-    assert "may go on working" in play.at(1).advice
-    play.lists(40, worker("available", None, 40))
-    assert play.at(41).advice == ""
-
-
-def test_a_traceback_is_told_by_its_last_line():
-    lines = ["Traceback (most recent call last):", *(f'  File "x.py", line {n}' for n in range(40))]
-    error = "\n".join([*lines, "OSError: [Errno 28] No space left on device"])
-    told = Play().reads(1, "failed", error_message=error)
-    assert told.headline == "The disk is full." and "Errno 28" in told.evidence[0] and "Traceback" not in text(told)
-
-
-def test_27_a_resumed_trainings_progress_is_that_of_its_checkpoint_and_its_model_is_its_end():
-    play = Play()
-    play.reads(0, progress=percent(20, "Epoch 61/300", steps_total=300), metrics={"epochs": corrupt(60)})
-    play.reads(5, "cancelled", completed_at=stamp(BEGAN + 5))
-    play.reads(60, "resuming", progress=percent(0.0))
-    play.lists(90, worker("busy", play.id, 90))
-    play.observation = unreported_progress(play.evidence, 120, BEGAN + 91)
-    told = play.reads(95, "resuming", progress=percent(0.0))
-    assert (told.word, told.headline) == ("Working, unreported", "Epoch 120 of 300, by its checkpoint of 08:01:31 UTC.")
-    assert play.evidence.snapshot.percentage == 40.0
-    play.observation = unreported_end(play.evidence, BEGAN + 200)
-    told = play.reads(205, "resuming", progress=percent(0.0))
-    assert (told.state, told.live) == (State.COMPLETED, False)
-    assert told.headline == "Completed: its model was saved at 08:03:20 UTC."
-    assert play.evidence.snapshot.completed_at == BEGAN + 200

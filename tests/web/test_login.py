@@ -4,27 +4,20 @@ import asyncio
 import json
 import re
 import stat
-import subprocess
-import sys
 import threading
 import time
 
 import httpx
 import pytest
 
-from panel import password
-from panel.errors import UnsafeSettings
-from panel.settings import Settings
 from panel.web.auth.login import OPEN, own_path
 from panel.web.auth.sessions import (
     ADDRESSES,
     FREE,
     LASTS,
     LONGEST,
-    MOST,
     WINDOW,
     AttemptLimiter,
-    Sessions,
     TooManyAttempts,
 )
 from tests.support.inside import Answer, Inside, inside
@@ -33,9 +26,6 @@ from tests.support.parts import panel_of
 from tests.support.passwords import HASH, WORD, cheap
 from tests.support.routes import asked, routes, unwrapped
 from tests.support.scripted import Backend, operation, served
-
-# A real hash of WORD, but a cheap one: the tests are about what surrounds it.
-
 
 COOKIE = "ktrdr_panel_8321"
 HTML = ("accept", "text/html,*/*")
@@ -65,47 +55,6 @@ def log_in(here: Inside, word: str = WORD, **more: str) -> tuple[str, str]:
     answer = here.post("/login", {"password": word, "next": "/"}, **more)
     assert answer.status == 303, answer.text
     return ("cookie", f"{COOKIE}={answer.cookie(COOKIE)}")
-
-
-# The hash
-
-
-def test_a_hash_is_of_one_word_only_and_never_the_same_twice():
-    known = password.hashed(WORD)
-    assert password.is_hash(known) and known != password.hashed(WORD) and "$" not in known
-    assert password.matches(WORD, known) and not password.matches(WORD + " ", known)
-    assert password.matches("corre\u0301ct horse 8", known), "the same letters, typed on another keyboard"
-    assert known.startswith("scrypt:15:8:3:"), "as slow as it is said to be"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "scrypt:",
-        "scrypt:99:8:1:" + HASH[14:],
-        HASH[:-1],
-        HASH + "A",
-        HASH.replace(":8:", ":0:"),
-        "bcrypt" + HASH[6:],
-    ]
-    + [HASH.replace("scrypt:10:8:1", f"scrypt:{cost}") for cost in ("9:8:1", "19:8:1", "10:9:1", "10:8:9", "10:8:0")],
-)
-def test_what_is_no_hash_is_not_taken_for_one(text):
-    assert not password.is_hash(text)
-    if text:
-        with pytest.raises(UnsafeSettings):
-            Settings.from_environ({"KTRDR_PANEL_PASSWORD": text if text.startswith("scrypt:") else "short"})
-
-
-def test_hash_password_prints_what_the_panel_takes():
-    command = [sys.executable, "-c", "from panel.cli.main import main; main()", "hash-password"]
-    done = subprocess.run(command, input=f"{WORD}\n{WORD}\n", capture_output=True, text=True, check=True)
-    known = done.stdout.split()[-1]
-    assert password.matches(WORD, known) and WORD not in done.stdout + done.stderr
-    assert Settings.from_environ({"KTRDR_PANEL_PASSWORD": known}).password == known
-    short = subprocess.run([*command, "--password", "short"], capture_output=True, text=True, check=False)
-    assert short.returncode == 1 and "needs 8 characters" in short.stderr
 
 
 # The gate
@@ -376,37 +325,6 @@ def test_sessions_outlive_the_panel_but_not_a_new_password(address, tmp_path):
     with inside(tmp_path, address, password="a third word") as here:
         assert here.get("/", cookie).status == 401 and here.post("/login", {"password": WORD}).status == 403
         log_in(here, "a third word")
-
-
-@pytest.mark.parametrize("kept", [b"", b"\xff", b"[]", b'{"password": 5}', b'{"sessions": {"a": 1e99}}'])
-def test_a_broken_file_lets_nobody_in(tmp_path, kept):
-    file = tmp_path / "s.json"
-    file.write_bytes(kept)
-    sessions = Sessions(file, HASH)
-    sessions.load()
-    assert sessions.find("a") is None and sessions.find(sessions.begin()) is not None
-
-
-def test_a_session_ends_by_itself_and_they_are_never_many(tmp_path):
-    file = tmp_path / "s.json"
-    sessions = Sessions(file, HASH)
-    sessions.load()
-    token = sessions.begin()
-    kept = json.loads(file.read_text())
-    ((name, entry),) = kept["sessions"].items()
-    assert LASTS - 60 < entry["expires"] - time.time() <= LASTS
-    for at, there in ((time.time() - 1, False), (time.time() + 60, True), ("never", False), (None, False)):
-        file.write_text(json.dumps(kept | {"sessions": {name: at}}))
-        again = Sessions(file, HASH)
-        again.load()
-        assert (again.find(token) is not None) is there
-    file.write_text(json.dumps(kept | {"sessions": {f"n{n}": time.time() + 60 + n for n in range(MOST + 5)}}))
-    full = Sessions(file, HASH)
-    full.load()
-    assert full.find(full.begin()) is not None
-    left = json.loads(file.read_text())["sessions"]
-    assert len(left) == MOST and "n0" not in left and f"n{MOST + 4}" in left
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 # What is under way when a session ends

@@ -1,0 +1,118 @@
+"""How operations end, or seem to, at a KTRDR whose workers die: by the numbers of its quirks."""
+
+from panel.backend.entities import snapshot_of
+from panel.domain.observation import Cancel, unreported_end, unreported_progress
+from panel.domain.verdict import State
+from tests.support.plays import BEGAN, UNCLAIMED, Play, replaced, text, worker
+from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
+
+
+def dead_worker(play: Play, at: float) -> None:
+    """Its worker was killed at 20 s, and the backend still lists it."""
+    play.lists(at, worker("temporarily_unavailable", play.id, 19))
+
+
+def test_28_a_dead_worker_stays_lost_when_the_backend_drops_it_from_its_list():
+    play = Play()
+    play.trains(20)
+    reached = play.evidence.snapshot
+    frozen = {"progress": percent(reached.percentage, reached.step), "metrics": {"epochs": corrupt(10)}}
+    dead_worker(play, 48)
+    assert play.reads(50, **frozen).word == "Worker lost"
+    for at in (320, 330, 360):
+        play.lists(at)  # dropped
+        assert play.reads(at, **frozen).word == "Worker lost"
+
+
+def test_28_a_training_marked_failed_after_its_workers_death_has_failed():
+    play = Play()
+    play.trains(20)
+    dead_worker(play, 48)
+    play.lists(320)
+    told = play.reads(370, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 370))
+    assert (told.state, told.live) == (State.FAILED, False)
+    assert told.headline == "Its worker died at 08:00:19 UTC, and the work with it."
+    assert "it had finished 10 epochs" in told.advice and UNCLAIMED in told.evidence[-1]
+    assert "usually goes on" not in text(told)
+
+
+def test_28_a_training_marked_failed_that_a_worker_is_busy_with_goes_on():
+    """The backend was restarted in mid-training."""
+    play = Play()
+    play.trains(20)
+    play.lists(90, worker("busy", play.id, 90))
+    told = play.reads(92, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 91))
+    assert (told.word, told.live) == ("Working, unreported", True)
+    play.lists(130, worker("available", None, 130))
+    told = play.reads(140, "failed", error_message=UNCLAIMED, result_summary=RESULT, completed_at=stamp(BEGAN + 139))
+    assert told.state is State.COMPLETED
+
+
+def test_26_a_load_with_gaps_left_is_no_plain_success():
+    play = Play("data_load")
+    play.reads(0, progress=percent(60))
+    result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 16_502}
+    told = play.reads(3, "completed", progress=percent(100), result_summary=result)
+    assert (told.word, told.live) == ("Checking", True), "the stored bars may say something else"
+    assert not play.at(40).live
+    play.observation = replaced(play, gaps_left=15)  # the stored bars were looked through
+    told = play.at(6)
+    assert (told.state, told.headline) == (State.PROBLEMS, "16,502 bars came, but 15 gaps are still missing.")
+    play.observation = replaced(play, gaps_left=0)
+    assert play.at(6).state is State.COMPLETED
+
+
+def test_21_a_run_that_ended_without_losses_is_no_plain_success():
+    play = Play()
+    losses = {"train_loss": [0.9, None, None], "val_loss": [1.0, None, None]}
+    told = play.reads(9, "completed", result_summary={"training_metrics": {"history": losses, "epochs_trained": 3}})
+    assert (told.state, told.word) == (State.PROBLEMS, "Completed with problems")
+    assert "since epoch 2 its losses are not numbers" in told.headline
+
+
+def test_33_the_history_counts_the_epochs_and_no_count_passes_its_total():
+    play = Play()
+    play.reads(
+        5, progress=percent(56, "Epoch 57/300", steps_completed=169, steps_total=300), metrics={"epochs": corrupt(56)}
+    )
+    assert play.evidence.snapshot.steps_completed == 56
+    play.reads(6, metrics={"epochs": [[], 0]}, progress=percent(99, "Epoch 12/10", steps_completed=12, steps_total=10))
+    assert (
+        snapshot_of(operation("op_b", progress=percent(99, steps_completed=12, steps_total=10)), BEGAN).steps_completed
+        is None
+    )
+    ended = snapshot_of(operation("op_b", status="completed", progress=percent(0.0)), BEGAN)
+    assert ended.percentage == 100.0
+
+
+def test_5_a_cancel_that_was_not_delivered_is_over_once_the_workers_are_free():
+    play = Play()
+    play.reads(0, "cancelled", completed_at=stamp(BEGAN))
+    play.observation = replaced(play, cancel=Cancel.UNDELIVERED, cancel_at=BEGAN)
+    assert "may go on working" in play.at(1).advice
+    play.lists(40, worker("available", None, 40))
+    assert play.at(41).advice == ""
+
+
+def test_a_traceback_is_told_by_its_last_line():
+    lines = ["Traceback (most recent call last):", *(f'  File "x.py", line {n}' for n in range(40))]
+    error = "\n".join([*lines, "OSError: [Errno 28] No space left on device"])
+    told = Play().reads(1, "failed", error_message=error)
+    assert told.headline == "The disk is full." and "Errno 28" in told.evidence[0] and "Traceback" not in text(told)
+
+
+def test_27_a_resumed_trainings_progress_is_that_of_its_checkpoint_and_its_model_is_its_end():
+    play = Play()
+    play.reads(0, progress=percent(20, "Epoch 61/300", steps_total=300), metrics={"epochs": corrupt(60)})
+    play.reads(5, "cancelled", completed_at=stamp(BEGAN + 5))
+    play.reads(60, "resuming", progress=percent(0.0))
+    play.lists(90, worker("busy", play.id, 90))
+    play.observation = unreported_progress(play.evidence, 120, BEGAN + 91)
+    told = play.reads(95, "resuming", progress=percent(0.0))
+    assert (told.word, told.headline) == ("Working, unreported", "Epoch 120 of 300, by its checkpoint of 08:01:31 UTC.")
+    assert play.evidence.snapshot.percentage == 40.0
+    play.observation = unreported_end(play.evidence, BEGAN + 200)
+    told = play.reads(205, "resuming", progress=percent(0.0))
+    assert (told.state, told.live) == (State.COMPLETED, False)
+    assert told.headline == "Completed: its model was saved at 08:03:20 UTC."
+    assert play.evidence.snapshot.completed_at == BEGAN + 200

@@ -1,0 +1,41 @@
+"""The file of sessions: broken, old, and full."""
+
+import json
+import stat
+import time
+
+import pytest
+
+from panel.web.auth.sessions import LASTS, MOST, Sessions
+from tests.support.passwords import HASH
+
+
+@pytest.mark.parametrize("kept", [b"", b"\xff", b"[]", b'{"password": 5}', b'{"sessions": {"a": 1e99}}'])
+def test_a_broken_file_lets_nobody_in(tmp_path, kept):
+    file = tmp_path / "s.json"
+    file.write_bytes(kept)
+    sessions = Sessions(file, HASH)
+    sessions.load()
+    assert sessions.find("a") is None and sessions.find(sessions.begin()) is not None
+
+
+def test_a_session_ends_by_itself_and_they_are_never_many(tmp_path):
+    file = tmp_path / "s.json"
+    sessions = Sessions(file, HASH)
+    sessions.load()
+    token = sessions.begin()
+    kept = json.loads(file.read_text())
+    ((name, entry),) = kept["sessions"].items()
+    assert LASTS - 60 < entry["expires"] - time.time() <= LASTS
+    for at, there in ((time.time() - 1, False), (time.time() + 60, True), ("never", False), (None, False)):
+        file.write_text(json.dumps(kept | {"sessions": {name: at}}))
+        again = Sessions(file, HASH)
+        again.load()
+        assert (again.find(token) is not None) is there
+    file.write_text(json.dumps(kept | {"sessions": {f"n{n}": time.time() + 60 + n for n in range(MOST + 5)}}))
+    full = Sessions(file, HASH)
+    full.load()
+    assert full.find(full.begin()) is not None
+    left = json.loads(file.read_text())["sessions"]
+    assert len(left) == MOST and "n0" not in left and f"n{MOST + 4}" in left
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
