@@ -114,8 +114,12 @@ def write(folder: Path, record: bytes) -> None:
 def read(folder: Path) -> Upload:
     """Raises OSError and ValueError for what is no record of the files that lie there."""
     upload = msgspec.json.decode((folder / RECORD).read_bytes(), type=Upload, dec_hook=lambda to, value: Path(value))
-    if upload.folder != folder or not all(f.path.is_relative_to(folder) and f.path.is_file() for f in upload.files):
-        raise ValueError(f"the files of {folder / RECORD} do not lie beside it")
+    for file in upload.files:  # the panel's data may have been moved
+        file.path = folder / file.path.relative_to(upload.folder)
+        file.made = file.made and folder / file.made.relative_to(upload.folder)
+        if not file.path.is_file():
+            raise ValueError(f"{file.path} is missing")
+    upload.folder = folder
     return upload
 
 

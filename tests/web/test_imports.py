@@ -211,3 +211,12 @@ def test_a_record_that_cannot_be_read_costs_nothing_else(tmp_path, record):
     file.write_bytes(record)
     with importing(tmp_path) as here:
         assert here.get(place).status == 404 and here.get("/data/import").status == 200
+
+
+def test_uploads_move_with_the_panels_data(tmp_path):
+    (tmp_path / "one").mkdir()
+    with importing(tmp_path / "one") as here:
+        place, _ = drop(here, GOOD)
+    (tmp_path / "one").rename(tmp_path / "two")
+    with importing(tmp_path / "two") as here:
+        assert "Stored." in send(here, place, {"act": "store"})
