@@ -166,6 +166,8 @@ async def _would_replace(sources: Sources, values: dict[str, str]) -> str:
     if not stored.bars or stored.start is None or stored.end is None:
         return ""
     first, last = max(start or stored.start, stored.start), min((end or stored.end) + DAY, stored.end)
+    if (first, last) == (stored.start, stored.end):
+        return ""  # it lies within the period
     kept = round(stored.bars * max(last - first, 0.0) / max(stored.end - stored.start, 1.0))
     return (
         f"The backend would replace what it has stored with this period only: of {stored.bars:,} bars "

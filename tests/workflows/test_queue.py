@@ -134,6 +134,13 @@ def test_dates_that_would_replace_what_is_stored_are_asked_about_with_numbers(he
     assert load(here, "other" * 4).status_code == 303, "without dates there is no question"
 
 
+def test_a_load_from_the_first_stored_day_on_replaces_nothing_and_is_not_asked_about(here, backend):
+    """As KTRDR fills gaps: within a load of new bars that begins where the stored ones do."""
+    backend.bars = {("EURUSD", "1h"): hours(100)}
+    load(here, mode="tail", start_date="2024-01-01")
+    until(lambda: len(started(backend)) == 1)
+
+
 @pytest.mark.parametrize(
     ("typed", "field", "error"),
     [
@@ -300,6 +307,7 @@ def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_sta
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(load, here)
         until(lambda: backend.hits["GET /operations"] > before)
+        until(lambda: here.inside.call(here.inside.panel.storage.queue.entry, KEY))
         assert here.post(f"/loads/{KEY}/cancel").status_code == 303
         answer.result()
     time.sleep(ROUNDS)
