@@ -16,7 +16,7 @@ from panel.embedded.timeframes import TIMEFRAMES, closing
 from panel.files import storing
 from panel.files.folder import Entry, Folder, Unusable
 from panel.files.names import SYMBOL, canonical
-from panel.files.storing import Stamp, stamp
+from panel.files.regular import Stamp, stamp
 from panel.files.values import Bars as Arrays
 from panel.files.values import Count
 

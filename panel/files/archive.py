@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+from panel.files.names import ENDINGS
 from panel.files.text import MAX_BYTES
 from panel.files.values import Refused
 
 MARK = b"PK\x03\x04"  # how a zip archive begins
-ENDINGS = (".csv", ".txt", ".tsv", ".prn")
+_TEXTS = (*ENDINGS, ".prn")
 MAX_FILES = 200
 MAX_RATIO = 300  # of unpacked to packed bytes; real prices reach 10
 _UNCHECKED = 10_000_000  # bytes that are unpacked whatever their ratio
@@ -90,7 +91,7 @@ def packed(folder: Path, inner: Path) -> bytes:
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     if any(member.filename == "[Content_Types].xml" for member in archive.infolist()):
         raise Refused("This is a spreadsheet. Save it as CSV, then import that.")
-    members = [member for member in archive.infolist() if member.filename.lower().endswith(ENDINGS)]
+    members = [member for member in archive.infolist() if member.filename.lower().endswith(_TEXTS)]
     members = [member for member in members if not member.filename.startswith("__MACOSX/")]
     if not members:
         if any(member.filename.lower().endswith((".zip", ".gz", ".7z", ".rar")) for member in archive.infolist()):

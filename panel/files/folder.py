@@ -12,16 +12,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from panel.files.names import LENGTHS, Named, canonical, named
+from panel.files.names import ENDINGS, LENGTHS, Named, canonical, named
 from panel.files.reading import read
-from panel.files.regular import regular
-from panel.files.storing import Stamp, stamp
+from panel.files.regular import Stamp, regular, stamp
 from panel.files.summary import FileRead
 from panel.files.values import Array, Bars, Count, Reading, Refused
 
 VERSION = 1  # of what is kept; another one is made anew
 CACHED_FROM = 1 << 18  # bytes: smaller files are read faster than looked up
-ENDINGS = (".csv", ".txt", ".tsv")
 _ROWS = ("times", "open", "high", "low", "close", "volume", "fault")
 
 

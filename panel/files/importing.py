@@ -17,8 +17,9 @@ from panel.files.archive import unpacked
 from panel.files.folder import Entry, Folder, entry_of
 from panel.files.names import LENGTHS, spoken
 from panel.files.reading import read
+from panel.files.regular import stamp
 from panel.files.roles import PRICES
-from panel.files.storing import keep, merged, overlap, stamp, target, write
+from panel.files.storing import keep, merged, overlap, target, write
 from panel.files.summary import Held, Imported, Summary
 from panel.files.values import Answers, Bars, Overlap, Progress, Reading, Refused
 

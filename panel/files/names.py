@@ -26,6 +26,7 @@ _UNITS = (
     (re.compile(r"w(1)", re.I), 10_080),
     (re.compile(r"mn(1)", re.I), 43_200),
 )
+ENDINGS = (".csv", ".txt", ".tsv")  # of files that may be market data, in any case
 _WORDS = {
     "d": "1d", "day": "1d", "daily": "1d", "w": "1w", "week": "1w", "weekly": "1w", "mo": "1M", "month": "1M",
     "monthly": "1M", "h": "1h", "hour": "1h", "hourly": "1h", "minute": "1m", "min": "1m",

@@ -1,11 +1,30 @@
-"""Regular files only: no link is followed, no pipe waited for."""
+"""Regular files only: no link is followed, no pipe waited for. And which state of a file it is."""
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from panel.files.values import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which state of a file it is."""
+
+    mtime: int
+    size: int
+    inode: int
+
+
+def stamp(file: Path) -> Stamp | None:
+    """None when there is no such file. Links are not followed."""
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        return None
+    return Stamp(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def opened(file: Path) -> BinaryIO:

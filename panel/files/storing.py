@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,30 +10,13 @@ import numpy as np
 import polars as pl
 
 from panel.files.names import SYMBOL, canonical
+from panel.files.regular import Stamp, stamp
 from panel.files.roles import PRICES
 from panel.files.values import Array, Bars, Overlap, Progress, Refused
 
 HEADER = b",open,high,low,close,volume\n"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 CHUNK = 250_000  # bars between two reports of progress
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """Which state of a file it is."""
-
-    mtime: int
-    size: int
-    inode: int
-
-
-def stamp(file: Path) -> Stamp | None:
-    """None when there is no such file. Links are not followed."""
-    try:
-        status = file.lstat()
-    except FileNotFoundError:
-        return None
-    return Stamp(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def frame(bars: Bars) -> pl.DataFrame:

@@ -152,7 +152,7 @@ class RunAnswer(BaseModel):
 
 
 class ChanceAnswer(BaseModel):
-    """With so many tries on one test period, the best looks better than it is."""
+    """How far chance alone would put the best of so many runs above the others (selection bias)."""
 
     tries: int
     samples: int = Field(description="Bars on which each was tested.")

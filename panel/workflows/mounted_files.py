@@ -6,24 +6,17 @@ KTRDR itself passes over them in silence, or takes their rows for days from 2023
 
 import asyncio
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from panel.domain.gaps import DataFile
 from panel.files.jobs import Survey
-from panel.files.names import LENGTHS
+from panel.files.names import ENDINGS, LENGTHS
+from panel.files.regular import Stamp, stamp
 from panel.files.summary import FileRead
 from panel.workflows.import_jobs import INLINE, ImportJobs, missing
 
 MOST = 400  # files that are looked at
-ENDINGS = (".csv", ".txt", ".tsv")
 READ_BY_KTRDR = ("", "KTRDR", "TradingView", "Yahoo")  # forms with a header, commas and dates of one reading
-
-
-@dataclass(frozen=True, slots=True)
-class _Stamp:
-    changed: int
-    size: int
 
 
 class MountedFiles:
@@ -31,7 +24,7 @@ class MountedFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, tuple[_Stamp, DataFile]] = {}
+        self._known: dict[str, tuple[Stamp, DataFile]] = {}
         self._jobs: ImportJobs | None = None
 
     async def look(self) -> list[DataFile]:
@@ -47,18 +40,12 @@ class MountedFiles:
         return [file for _, (_, file) in sorted(self._known.items())]
 
 
-def _listed(folder: Path) -> dict[str, _Stamp]:
+def _listed(folder: Path) -> dict[str, Stamp]:
     try:
-        with os.scandir(folder) as entries:
-            files = sorted((each for each in entries if _may_be_data(each)), key=lambda each: each.name)[:MOST]
-            states = {each.name: each.stat(follow_symlinks=False) for each in files}
+        names = sorted(name for name in os.listdir(folder) if name.lower().endswith(ENDINGS) and name[0] != ".")[:MOST]
+        return {name: at for name in names if (at := stamp(folder / name)) is not None}
     except OSError:
         return {}
-    return {name: _Stamp(state.st_mtime_ns, state.st_size) for name, state in states.items()}
-
-
-def _may_be_data(entry: "os.DirEntry[str]") -> bool:
-    return entry.name.lower().endswith(ENDINGS) and not entry.name.startswith(".")
 
 
 def _for_ktrdr(read: FileRead) -> DataFile:

@@ -16,8 +16,8 @@ from panel.client import AsyncCLIClient
 from panel.domain.snapshot import ID, Snapshot
 from panel.errors import APIError, CLIClientError, InvalidForm
 from panel.settings import Settings
-from tests.embedded.conftest import STRATEGY
 from tests.support.scripted import Backend, operation, served
+from tests.support.small_strategy import STRATEGY
 
 pytestmark = pytest.mark.anyio
 

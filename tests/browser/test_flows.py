@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.embedded.conftest import STRATEGY, seed
+from tests.embedded.conftest import seed
 from tests.support.lasting import Lasting
 from tests.support.panels import free_port, panel, panel_process
 from tests.support.scripted import RESULT, corrupt, operation, percent, served, stamp
+from tests.support.small_strategy import STRATEGY
 from tests.support.wires import proxied
 
 STARTER = Path(__file__).parents[2] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"

@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.embedded.conftest import STRATEGY
 from tests.support.browsers import watched_page
 from tests.support.panels import panel
 from tests.support.scripted import RESULT, operation, percent, stamp
+from tests.support.small_strategy import STRATEGY
 
 FOCUS = "document.activeElement.id || document.activeElement.tagName"
 

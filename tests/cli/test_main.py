@@ -9,11 +9,12 @@ import time
 
 import pytest
 
-from tests.embedded.conftest import STRATEGY, slow
+from tests.embedded.conftest import slow
 from tests.support.bars import hours, without
 from tests.support.command_line import environment, run
 from tests.support.panels import COMMAND, free_port, panel, stream
 from tests.support.scripted import RESULT, operation, percent, stamp
+from tests.support.small_strategy import STRATEGY
 
 
 def test_unreachable_is_one_clear_sentence(tmp_path):

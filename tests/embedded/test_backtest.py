@@ -18,7 +18,8 @@ from panel.embedded.backtest import backtest, decide, saved
 from panel.embedded.job import Failed, Job, Stopped
 from panel.embedded.performance import POINTS, curve, metrics
 from panel.embedded.strategy import read
-from tests.embedded.conftest import STRATEGY, Wire, job, seed
+from tests.embedded.conftest import Wire, job, seed
+from tests.support.small_strategy import STRATEGY
 
 pytestmark = pytest.mark.anyio
 

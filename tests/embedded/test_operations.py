@@ -13,7 +13,8 @@ import pytest
 
 from panel.embedded import EmbeddedBackend
 from panel.embedded.network import Network
-from tests.embedded.conftest import STRATEGY, Wire, ended, slow, trained
+from tests.embedded.conftest import Wire, ended, slow, trained
+from tests.support.small_strategy import STRATEGY
 
 pytestmark = pytest.mark.anyio
 

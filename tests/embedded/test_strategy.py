@@ -6,7 +6,7 @@ import yaml
 from panel.embedded import strategy
 from panel.embedded.indicators import NAMES
 from panel.embedded.plan import ForwardReturn, Reference, TripleBarrier, ZigZag
-from tests.embedded.conftest import STRATEGY
+from tests.support.small_strategy import STRATEGY
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from panel.embedded import strategy
 from panel.files import strategy_yaml
 from panel.files.strategy_yaml import Refused, parse, read_text
-from tests.embedded.conftest import STRATEGY
+from tests.support.small_strategy import STRATEGY
 
 TEXT = STRATEGY.format(name="any", epochs=5)
 

@@ -8,9 +8,10 @@ from panel.embedded import features
 from panel.embedded.bars import Bars
 from panel.embedded.job import Failed
 from panel.embedded.training import train
-from tests.embedded.conftest import STRATEGY, job
+from tests.embedded.conftest import job
 from tests.support.market_files import bars as rows_of
 from tests.support.market_files import ktrdr, written
+from tests.support.small_strategy import STRATEGY
 
 
 def prepared(folder, text, timeframe="1h", **more):

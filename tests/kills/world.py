@@ -19,10 +19,10 @@ from panel.app import memory_of
 from panel.embedded import market
 from panel.embedded.bars import Bars
 from panel.settings import Settings
-from tests.kills.strategy import STRATEGY
 from tests.support.command_line import environment
 from tests.support.lasting import arrived
 from tests.support.panels import COMMAND, free_port
+from tests.support.small_strategy import STRATEGY
 
 LASTS = "1.0"  # seconds of an operation of the backend that runs apart
 
@@ -41,7 +41,7 @@ class World:
         strategies = folder / "strategies" if apart else folder / "embedded" / "strategies"
         strategies.mkdir(parents=True)
         for name in ("swing", "walker"):
-            (strategies / f"{name}.yaml").write_text(STRATEGY.format(name=name))
+            (strategies / f"{name}.yaml").write_text(STRATEGY.format(name=name, epochs=2))
         if not apart:
             days = (int(pd.Timestamp(day, tz="UTC").timestamp()) for day in ("2025-01-01", "2026-01-01"))
             Bars(folder / "embedded" / "data").add("EURUSD", "1h", market.bars("EURUSD", "1h", *days))

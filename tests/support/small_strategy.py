@@ -1,6 +1,6 @@
-"""A strategy that trains in about a second."""
+"""A strategy that trains in well under a second."""
 
-STRATEGY = """\
+STRATEGY = """
 name: {name}
 version: "3.0"
 description: A small one.
@@ -23,7 +23,7 @@ model:
 decisions: {{output_format: classification}}
 training:
   learning_rate: 0.01
-  batch_size: 500
-  epochs: 2
+  batch_size: 200
+  epochs: {epochs}
   labels: {{source: zigzag, zigzag_threshold: 0.0008, label_lookahead: 12}}
 """
