@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -297,8 +298,10 @@ def test_a_load_that_is_removed_while_it_is_being_started_is_cancelled(here, bac
 
 
 def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_started(here, backend):
+    removed = threading.Event()
+
     async def slow(request):
-        await asyncio.sleep(0.4)
+        await asyncio.to_thread(removed.wait, 20)
         return 200, {"success": True, "data": []}
 
     until(lambda: backend.hits["GET /operations"])  # the panel's own first look
@@ -309,6 +312,7 @@ def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_sta
         until(lambda: backend.hits["GET /operations"] > before)
         until(lambda: here.inside.call(here.inside.panel.storage.queue.entry, KEY))
         assert here.post(f"/loads/{KEY}/cancel").status_code == 303
+        removed.set()
         answer.result()
     time.sleep(ROUNDS)
     assert started(backend) == []
