@@ -23,7 +23,6 @@ def _discover() -> dict[str, type[Kind]]:
 
 
 KINDS = _discover()
-NEEDS = {kind: adapter.need for kind, adapter in KINDS.items()}  # what a start of each waits for in the queue
 
 from panel.adapters.backtest import BacktestingOperationAdapter  # noqa: E402
 from panel.adapters.data_load import DataLoadOperationAdapter  # noqa: E402
@@ -33,7 +32,6 @@ from panel.adapters.training import TrainingOperationAdapter  # noqa: E402
 
 __all__ = [
     "KINDS",
-    "NEEDS",
     "BacktestingOperationAdapter",
     "DataLoadOperationAdapter",
     "DummyOperationAdapter",

@@ -7,7 +7,7 @@ from panel.adapters.backtest_tables import backtest_tables
 from panel.adapters.base import Kind, chosen, count, decimal, named, percent
 from panel.adapters.fields import LEAVE_OUT, asked, written
 from panel.domain.chart import Chart, Curve, Plot
-from panel.domain.queueing import Need
+from panel.domain.kinds import Traits
 from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
@@ -26,7 +26,7 @@ class BacktestingOperationAdapter(Kind):
     command = "backtest"
     summary = "Try a trained model on past data it was not trained on."
     menu = "Backtest"
-    need = Need(worker="backtesting")
+    traits = Traits(worker="backtesting")
     measures = (
         Measure("Return", "metrics.total_return_pct", "%", better="high"),
         Measure("Buy and hold", "metrics.buy_and_hold_return_pct", "%"),

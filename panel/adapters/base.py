@@ -17,7 +17,7 @@ from rich.text import Text
 from panel.adapters.fields import Field, as_typed, per_cent, read_form, written
 from panel.adapters.interface import OperationAdapter
 from panel.domain.chart import Chart
-from panel.domain.queueing import Need
+from panel.domain.kinds import Traits, declare
 from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import ID, Snapshot, Status
 from panel.domain.strategies import Strategy
@@ -36,7 +36,7 @@ class Kind(OperationAdapter):
     summary: ClassVar[str]  # one sentence for people
     fields: ClassVar[tuple[Field, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
-    need: ClassVar[Need] = Need()  # what a start waits for in the queue
+    traits: ClassVar[Traits] = Traits()  # what the rules need to know of it
     menu: ClassVar[str] = ""  # its word in the menu of starts; "" where it is not in it
     told_at: ClassVar[str] = ""  # what only a backend that has this kind answers; "" when every backend has it
     repeated: ClassVar[tuple[str, ...]] = ()  # fields that its operations show word for word
@@ -47,6 +47,7 @@ class Kind(OperationAdapter):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        declare(cls.kind, cls.traits)
         cls.fields = tuple(
             dataclasses.replace(given.metadata["form"], name=name, default=_preset(given))
             for name, given in vars(cls).items()

@@ -5,7 +5,7 @@ from typing import Any
 
 from panel.adapters.base import Kind, chosen, count
 from panel.adapters.fields import TIMEFRAMES, asked
-from panel.domain.queueing import Need
+from panel.domain.kinds import Traits
 from panel.domain.results import Figure, Measure
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
@@ -22,7 +22,7 @@ class DataLoadOperationAdapter(Kind):
     command = "load"
     summary = "Fetch market data for one symbol and timeframe."
     menu = "Data load"
-    need = Need(alone=True)
+    traits = Traits(alone=True, inside=True, loads=True)
     measures = (
         Measure("Bars fetched", "rows_downloaded"),
         Measure("Missing stretches loaded", "gaps_filled"),

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from panel.adapters.base import Kind, named
 from panel.adapters.fields import written
+from panel.domain.kinds import Traits
 from panel.domain.values import number, text
 
 
@@ -19,6 +20,7 @@ class DummyOperationAdapter(Kind):
     title = "Trial run"
     action = "Start a trial run"
     command = "dummy"
+    traits = Traits(inside=True)
     summary = "Count for 200 seconds, to see that everything is connected."
 
     duration: int = 200

@@ -10,7 +10,7 @@ from panel.adapters.base import Kind, chosen, count, decimal, named, percent
 from panel.adapters.fields import LEAVE_OUT, asked
 from panel.adapters.training_tables import training_tables
 from panel.domain.chart import Chart, Curve, Plot
-from panel.domain.queueing import Need
+from panel.domain.kinds import Traits
 from panel.domain.results import Figure, Measure, ResultTable, averaged
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
@@ -27,7 +27,7 @@ class TrainingOperationAdapter(Kind):
     command = "train"
     summary = "Train a strategy's model on stored market data."
     menu = "Training"
-    need = Need(worker="training")
+    traits = Traits(worker="training", hosts=("gpu_host",), learns=True)
     takes_id = True
     measures = (
         Measure("Test accuracy", "test_metrics.test_accuracy", "%", better="high"),

@@ -217,7 +217,7 @@ def _command(adapter: type[Kind]) -> click.Command:
     parameters.append(
         click.Option(["--backend"], help="Address of KTRDR's REST API; without one the embedded backend works.")
     )
-    if adapter.need.worker or adapter.need.alone:
+    if adapter.traits.worker or adapter.traits.alone:
         parameters.append(click.Option(["--queue"], is_flag=True, help="Leave it to the panel's queue, and return."))
     return click.Command(adapter.command, params=parameters, callback=run, help=adapter.summary)
 

@@ -112,7 +112,7 @@ class _Run:
     async def to_its_end(self, work: "asyncio.Task[Any]") -> int:
         try:
             try:
-                sent = await (self._in_turn() if self.made.kind == "data_load" else self._send())
+                sent = await (self._in_turn() if self.made.traits.alone else self._send())
                 result = await self._follow(await self._certain(sent))
                 gaps_left = await self._gaps_left(result)
             except asyncio.CancelledError:
@@ -125,7 +125,7 @@ class _Run:
     async def _gaps_left(self, result: dict[str, Any]) -> int | None:
         """Of a load that completed: gaps in the stored bars of its period. The backend does not say which segments
         failed. None when they cannot be looked up."""
-        if self.made.kind != "data_load" or result["status"] != "completed":
+        if not self.made.traits.loads or result["status"] != "completed":
             return None
         load = snapshot_of(result, 0.0)
         if not (load.result or {}).get("rows_downloaded") or load.timeframe not in LENGTHS:
@@ -292,7 +292,7 @@ def _report(console: Console, adapter: type[Kind], result: dict[str, Any], gaps_
         style="yellow" if problem else "green",
         highlight=False,
     )
-    if problem or adapter.kind == "data_load":
+    if problem or adapter.traits.loads:
         console.print(f"  {escape(verdict.headline)} {escape(verdict.advice)}".rstrip(), highlight=False)
     for figure in adapter.figures(snapshot):
         note = f"  [dim]{escape(figure.note)}[/dim]" if figure.note else ""

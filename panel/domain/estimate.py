@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from panel.domain.formatting import many
+from panel.domain.kinds import Traits
 
 CHANGES = 3  # of the percentage, at least
 PERCENT = 5.0  # that it has come, at least
@@ -85,10 +86,10 @@ def estimate(
     return Estimate(max(low - waited, 0.0), high - waited, basis)
 
 
-def reach(kind: str, percentage: float, segments: float | None) -> float:
+def reach(traits: Traits, percentage: float, segments: float | None) -> float:
     """A data load counts the segment that it fetches as fetched, and stands at 90 % during the last one; what
     it does afterwards has no pace."""
-    if kind != "data_load":
+    if not traits.loads:
         return 100.0
     if percentage > 90.0 or not segments or segments < 1:
         return 0.0

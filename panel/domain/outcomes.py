@@ -3,7 +3,7 @@
 from panel.domain.causes import cause_of
 from panel.domain.formatting import many, moment_at, per_cent
 from panel.domain.observation import Cancel, Observation
-from panel.domain.snapshot import INSIDE, Snapshot
+from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
 from panel.domain.values import mapping, number
 from panel.domain.workers import Worker, WorkerList
@@ -14,7 +14,7 @@ LATE = 25.0  # seconds that the list of workers may lag behind the work, with so
 
 def completed(observation: Observation, now: float) -> Verdict:
     snapshot = observation.snapshot
-    if snapshot.kind == "data_load" and snapshot.result:
+    if snapshot.traits.loads and snapshot.result:
         return _being_checked(observation, now) or _loaded(observation)
     if broken := _broken_since(snapshot):
         return Verdict(
@@ -59,7 +59,7 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
 
 def failed(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
     snapshot = observation.snapshot
-    if snapshot.provisional and snapshot.kind == "data_load" and observation.untracked_since is not None:
+    if snapshot.provisional and snapshot.traits.loads and observation.untracked_since is not None:
         return Verdict(
             State.FAILED,
             "Failed",
@@ -92,12 +92,12 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
                 f"The backend's words: {last_line(snapshot.error) or 'none'}",
             ),
         )
-    if snapshot.unclaimed and snapshot.kind not in INSIDE:
+    if snapshot.unclaimed and not snapshot.traits.inside:
         return _unclaimed(observation, now, worker_list)
     if not snapshot.error:
         said = "The backend gave no reason." if snapshot.full else "Its reason has not been read yet."
         return Verdict(State.FAILED, "Failed", said)
-    cause = cause_of(snapshot.error, load=snapshot.kind == "data_load")
+    cause = cause_of(snapshot.error, load=snapshot.traits.loads)
     words = last_line(snapshot.error)
     if cause is None or not cause.meaning:
         return Verdict(State.FAILED, "Failed", words, cause.advice if cause else "")
@@ -122,7 +122,7 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
     since = f" {moment_at(died, now)}" if died else ""
     done = len(snapshot.epochs)
     again = "Start it again."
-    if done and snapshot.kind == "training":
+    if done and snapshot.traits.learns:
         again = f"Resume it where that is offered (it had finished {many(done, 'epoch')}), or start it again."
     proof = (
         (f"Worker {worker.id} last answered {moment_at(worker.healthy_at, now)}.",)

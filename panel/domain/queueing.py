@@ -8,8 +8,8 @@ another, and one in doubt holds only those that it could collide with.
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
+from panel.domain.kinds import traits_of
 from panel.domain.requests import Entry
 from panel.domain.workers import WorkerList
 
@@ -19,18 +19,8 @@ SETTLED = 1.0  # seconds after a start in which the backend may not show its wor
 _LATER = re.compile(r"one at a time|\bbusy\b|no \w* ?workers? available", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a kind's start needs. `worker`: the kind of worker that does it, "" for none; `alone`: no other of its kind
-    may run."""
-
-    worker: str = ""
-    alone: bool = False
-
-
 def due(
     entries: Sequence[Entry],
-    needs: Mapping[str, Need],
     free: Mapping[str, int],
     blocked: Collection[str],
 ) -> list[Entry]:
@@ -42,7 +32,7 @@ def due(
     for entry in entries:
         if not entry.waiting or entry.held:
             continue
-        need = needs.get(entry.kind, Need())
+        need = traits_of(entry.kind)
         if need.alone:
             if entry.kind in blocked or entry.kind in under_way:
                 continue
@@ -55,16 +45,15 @@ def due(
     return found
 
 
-def free_workers(listed: WorkerList, worker: str, sent: int, now: float) -> int:
-    """How many more may start that need this kind of worker. `sent`: starts of which the list may say nothing yet."""
+def free_workers(listed: WorkerList, kind: str, sent: int, now: float) -> int:
+    """How many more may start of this kind. `sent`: starts of which the list may say nothing yet."""
     if not listed.fresh(now):
         return 0
-    return max(sum(each.status == "available" and each.does(worker) for each in listed.workers) - sent, 0)
+    return max(sum(each.status == "available" and each.does(kind) for each in listed.workers) - sent, 0)
 
 
 def starts_at(
     entries: Sequence[Entry],
-    needs: Mapping[str, Need],
     busy: Mapping[str, Sequence[float | None]],
     lasts: Callable[[Entry], float | None],
     now: float,
@@ -75,7 +64,8 @@ def starts_at(
     ends: dict[str, list[float | None]] = {kind: list(times) for kind, times in busy.items()}
     found: dict[str, float] = {}
     for entry in entries:
-        if not entry.waiting or entry.held or not (needs[entry.kind].worker or needs[entry.kind].alone):
+        need = traits_of(entry.kind)
+        if not entry.waiting or entry.held or not (need.worker or need.alone):
             continue
         times = ends.setdefault(entry.kind, [])
         if not times or any(each is None for each in times):

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from panel.domain.kinds import Traits, traits_of
 from panel.domain.values import mapping, text
-
-INSIDE = frozenset({"data_load", "dummy"})  # kinds that run inside the backend itself, not on a worker
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 
@@ -89,6 +88,10 @@ class Snapshot:
         )
 
     @property
+    def traits(self) -> Traits:
+        return traits_of(self.kind)
+
+    @property
     def finished(self) -> bool:
         """The backend calls it an end, and it may be believed."""
         return self.status.finished and not self.provisional
@@ -97,7 +100,7 @@ class Snapshot:
     def provisional(self) -> bool:
         """ "Failed" that is often not an end: the backend gives up on work that runs for more than 60 s
         in its own process, while the work goes on and completes."""
-        return self.unclaimed and self.kind in INSIDE and not self.settled
+        return self.unclaimed and self.traits.inside and not self.settled
 
     @property
     def unclaimed(self) -> bool:

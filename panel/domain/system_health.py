@@ -10,6 +10,7 @@ from itertools import takewhile
 
 from panel.domain.connection import Line
 from panel.domain.formatting import many
+from panel.domain.kinds import learning
 from panel.domain.memory import damaged, remedy
 from panel.domain.observation import Observation
 from panel.domain.state import State
@@ -100,8 +101,9 @@ def _workers(line: Line, worker_list: WorkerList, now: float) -> Link:
         return Link(name, UNKNOWN, "Not listed yet", "The backend has not told its workers yet.")
     if line.failing_since is not None or not worker_list.fresh(now):
         return Link(name, UNKNOWN, "Not known now", "The backend does not tell its workers now.", worker_list.heard_at)
-    if not worker_list.trainers():
-        return _no_trainer(name, worker_list, now)
+    for kind in learning():
+        if not worker_list.able(kind):
+            return _no_trainer(name, kind, worker_list, now)
     silent = [worker for worker in worker_list.workers if not worker.reachable]
     if silent:
         names = ", ".join(worker.id for worker in silent[:3]) + (" and others" if len(silent) > 3 else "")
@@ -119,11 +121,11 @@ def _workers(line: Line, worker_list: WorkerList, now: float) -> Link:
     return Link(name, OK, "Answer", f"{said}; {busy or 'none'} busy.", worker_list.heard_at, heard="heard-workers")
 
 
-def _no_trainer(name: str, worker_list: WorkerList, now: float) -> Link:
+def _no_trainer(name: str, kind: str, worker_list: WorkerList, now: float) -> Link:
     """Trainings are refused. After a restart of the backend its workers are back within half a minute; one that did not
     answer when it was last listed was dropped for that."""
     word, said = "No training worker", "No training worker is registered with the backend"
-    last = worker_list.last_trainer()
+    last = worker_list.last_able(kind)
     if last is None:
         return Link(name, RED, word, f"{said}.", None, NO_TRAINER, last=True)
     worker, listed_at = last

@@ -7,7 +7,7 @@ dead, and "failed" of work that goes on or has succeeded; so every page shows a 
 from panel.domain.formatting import clock, duration, minute, moment_at, per_cent
 from panel.domain.observation import Cancel, Observation, differs, observed
 from panel.domain.outcomes import LATE, cancelled, completed, failed, listed_busy
-from panel.domain.snapshot import INSIDE, Status
+from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
 
@@ -21,7 +21,6 @@ UNTRACKED_AFTER = 30.0  # seconds at 0 % while a worker is busy with it
 MOVING = 15.0  # seconds for which a change shows that somebody works
 ABSENT_AFTER = 60.0  # seconds: workers return up to 35 s after the backend was restarted
 ANSWERING = 15.0  # seconds for which any answer shows that the backend is there
-BY_WORKERS = ("training", "backtesting")  # kinds that workers do; the others run inside the backend
 
 ALONE = WorkerList()
 
@@ -104,7 +103,7 @@ def _queued(observation: Observation, now: float) -> Verdict:
             "Look whether a worker is free. If one is, cancel this and start it again.",
             ("The backend's own retry makes entries that wait like this and never run.",),
         )
-    what = "Accepted, waiting to begin." if observation.snapshot.kind in INSIDE else "Accepted, waiting for a worker."
+    what = "Accepted, waiting to begin." if observation.snapshot.traits.inside else "Accepted, waiting for a worker."
     return Verdict(State.QUEUED, "Queued", what)
 
 
@@ -144,8 +143,7 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
 
 def _running(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
     snapshot, still = observation.snapshot, now - observation.changed_at
-    by_worker = snapshot.kind in BY_WORKERS
-    if observation.untracked_since is not None and snapshot.kind == "data_load":
+    if observation.untracked_since is not None and snapshot.traits.loads:
         return Verdict(
             State.LOST,
             "Ended with the backend",
@@ -156,7 +154,7 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
                 f"The backend called it 0 % {moment_at(observation.untracked_since, now)}, and since then.",
             ),
         )
-    if by_worker and worker_list.fresh(now) and still > MOVING:
+    if snapshot.traits.worker and worker_list.fresh(now) and still > MOVING:
         busy = worker_list.working_on(snapshot.id)
         if busy and (observation.untracked_since or (snapshot.percentage == 0.0 and still > UNTRACKED_AFTER)):
             said = "The work goes on, but the backend lost track of it, as it does when it is restarted."

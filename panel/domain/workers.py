@@ -8,6 +8,8 @@ with an operation that is in no list yet.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from panel.domain.kinds import learning, traits_of
+
 FRESH = 30.0  # seconds for which a list of workers says something about now
 
 
@@ -25,13 +27,10 @@ class Worker:
     failures: int = 0  # the backend's questions in a row that it did not answer
     endpoint: str = ""
 
-    @property
-    def trains(self) -> bool:
-        return "training" in self.kind or self.kind == "gpu_host"
-
     def does(self, kind: str) -> bool:
         """Whether it takes operations of this kind."""
-        return kind in self.kind or (kind == "training" and self.trains)
+        traits = traits_of(kind)
+        return bool(traits.worker) and (traits.worker in self.kind or self.kind in traits.hosts)
 
     @property
     def reachable(self) -> bool:
@@ -68,13 +67,17 @@ class WorkerList:
         busy = (worker for worker in self.workers if worker.status == "busy")
         return next((worker for worker in busy if worker.operation_id == operation_id), None)
 
-    def trainers(self) -> list[Worker]:
-        """Those that do trainings."""
-        return [worker for worker in self.workers if worker.trains]
+    def able(self, kind: str) -> list[Worker]:
+        """Those that take operations of this kind."""
+        return [worker for worker in self.workers if worker.does(kind)]
 
-    def last_trainer(self) -> tuple[Worker, float] | None:
-        """The training worker that was listed last, and when; None when none ever was."""
-        seen = [(self.listed_at[each.id], each.id) for each in self.last.values() if each.trains]
+    def trainers(self) -> list[Worker]:
+        """Those that train models."""
+        return [worker for worker in self.workers if any(worker.does(kind) for kind in learning())]
+
+    def last_able(self, kind: str) -> tuple[Worker, float] | None:
+        """The one of them that was listed last, and when; None when none ever was."""
+        seen = [(self.listed_at[each.id], each.id) for each in self.last.values() if each.does(kind)]
         return (self.last[max(seen)[1]], max(seen)[0]) if seen else None
 
     def last_entry(self, worker_id: str) -> Worker | None:

@@ -116,7 +116,7 @@ class Publisher:
             self._hub.publish("home", f"card-{snapshot.id}", frame(card))
         elif not verdict.live:
             self._hub.drop("home", f"card-{snapshot.id}")
-        if snapshot.kind == "data_load":
+        if snapshot.traits.loads:
             self._stored_changed()
             if not verdict.live:
                 self._connection()  # its end may say something about the data source

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from panel.adapters import KINDS, NEEDS
+from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
 from panel.domain.agents import RESEARCH, parts
 from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
+from panel.domain.kinds import traits_of
 from panel.domain.observation import Observation
 from panel.domain.queueing import starts_at
 from panel.domain.requests import Entry, EntryState
@@ -146,7 +147,7 @@ class Reader:
     def begins(self, entries: Sequence[Entry]) -> dict[str, float]:
         """Entry -> when it probably starts (Unix seconds), for those of which that can be said."""
         now = time.time()
-        return starts_at(entries, NEEDS, self._busy(now), self._lasts(), now)
+        return starts_at(entries, self._busy(now), self._lasts(), now)
 
     def _busy(self, now: float) -> dict[str, list[float | None]]:
         """Kind -> seconds until each of its workers, or its one place, is free; None where that is not known."""
@@ -155,11 +156,11 @@ class Reader:
             found = self.monitor.estimates.current(each, self.monitor.verdict(each), now)
             left[each.snapshot.id] = (found.low + found.high) / 2 if found else self._left(each.snapshot, now)
         busy: dict[str, list[float | None]] = {}
-        for kind, need in NEEDS.items():
-            if need.alone:
+        for kind, adapter in KINDS.items():
+            if adapter.traits.alone:
                 busy[kind] = [left[each.id] for each in self._running_loads()[:1]] or [0.0]
-            elif need.worker and self.monitor.worker_list.fresh(now):
-                able = [each for each in self.monitor.worker_list.workers if each.reachable and each.does(need.worker)]
+            elif adapter.traits.worker and self.monitor.worker_list.fresh(now):
+                able = [each for each in self.monitor.worker_list.able(kind) if each.reachable]
                 listed = {each.operation_id for each in able}
                 # What was just started is on none of them yet.
                 ids = [each.snapshot.id for each in running if each.snapshot.kind == kind]
@@ -191,7 +192,7 @@ class Reader:
         plan, entries = self.storage.queue.plan(key), self.storage.queue.of_plan(key)
         if plan is None:
             return None
-        training = next((entry for entry in entries if entry.kind == "training"), None)
+        training = next((entry for entry in entries if traits_of(entry.kind).learns), None)
         start = self.storage.start_for(training.key, training.attempts) if training else None
         loads = [entry for entry in entries if entry is not training]
         return plan_view(plan, loads, self._snapshots(load.operation_id for load in loads), start, time.time())
@@ -200,7 +201,7 @@ class Reader:
         """One operation on a list; how much longer it takes is only worked out for somebody who looks."""
         now, verdict, snapshot = time.time(), self.monitor.verdict(observation), observation.snapshot
         estimate = self.monitor.estimates.current(observation, verdict, now) if estimated else None
-        row = self.inventory.row_after(snapshot) if snapshot.kind == "data_load" and not verdict.live else None
+        row = self.inventory.row_after(snapshot) if snapshot.traits.loads and not verdict.live else None
         return operation_view(
             observation,
             verdict,
@@ -293,7 +294,7 @@ class Reader:
         return changes(adapter.measures, found[0].snapshot, snapshot) if found else None
 
     def _running_loads(self) -> list[Snapshot]:
-        return [each.snapshot for each in self.monitor.running() if each.snapshot.kind == "data_load"]
+        return [each.snapshot for each in self.monitor.running() if each.snapshot.traits.loads]
 
     def _snapshots(self, ids: Iterable[str | None]) -> dict[str, Snapshot]:
         known = [self.monitor.known(operation_id) for operation_id in ids if operation_id]

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from panel.domain.kinds import traits_of
+
 _LOADS = ("stored", "plans")  # topics of pages that show the progress of every load
 
 
@@ -14,4 +16,4 @@ class Audience(Protocol):
 def watched(audience: Audience, operation_id: str, kind: str) -> bool:
     """Whether an open page or script shows this operation's progress."""
     topics = (f"op:{operation_id}", f"row:{operation_id}", f"api:{operation_id}", "home")
-    return any(map(audience.readers, topics + _LOADS if kind == "data_load" else topics))
+    return any(map(audience.readers, topics + _LOADS if traits_of(kind).loads else topics))

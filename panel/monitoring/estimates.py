@@ -20,7 +20,7 @@ class Estimates:
         snapshot = observation.snapshot
         if verdict.state is not State.RUNNING:
             return None
-        end = reach(snapshot.kind, snapshot.percentage, number(snapshot.context.get("step_total")))
+        end = reach(snapshot.traits, snapshot.percentage, number(snapshot.context.get("step_total")))
         started, earlier = snapshot.started_at or snapshot.created_at, self._store.earlier(snapshot)
         return estimate(self._store.pace(snapshot.id), now, reach=end, started=started, earlier=earlier)
 

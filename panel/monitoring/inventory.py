@@ -103,7 +103,7 @@ class DataInventory:
     def _operation_changed(self, event: OperationChanged) -> None:
         load = event.observation.snapshot
         going_on = event.verdict.live and not load.finished
-        if going_on or load.kind != "data_load" or load.id in self._ended:
+        if going_on or not load.traits.loads or load.id in self._ended:
             return
         self._latest_loads = None
         self._ended[load.id] = time.time()

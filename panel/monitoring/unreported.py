@@ -94,7 +94,7 @@ class UnreportedRuns:
 
 def concerns(observation: Observation) -> bool:
     snapshot = observation.snapshot
-    if snapshot.kind != "training" or observation.model_at is not None:
+    if not snapshot.traits.learns or observation.model_at is not None:
         return False
     return snapshot.status is Status.RESUMING or (
         snapshot.status is Status.RUNNING and observation.untracked_since is not None

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from panel.domain.gaps import Gap, Range
+from panel.domain.kinds import traits_of
 from panel.domain.labels import Label, LabelChange
 from panel.domain.observation import Observation
 from panel.domain.queueing import SETTLED
@@ -238,7 +239,7 @@ class Storage:
 
     def possibly_running_loads(self, now: float) -> list[Start]:
         """Of these, data loads that may be about to run. One that was sent long ago is in the backend's list."""
-        loads = [start for start in self.unanswered_starts() if start.kind == "data_load"]
+        loads = [start for start in self.unanswered_starts() if traits_of(start.kind).loads]
         return [start for start in loads if now - start.asked_at < ON_ITS_WAY]
 
     def sent_since(self, kind: str, heard_at: float) -> int:

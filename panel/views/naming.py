@@ -67,7 +67,7 @@ def _short(path: str) -> str:
 
 def _epochs(snapshot: Snapshot) -> int:
     """How many a training was to run; 0 when that is not known."""
-    return (snapshot.steps_total or 0) if snapshot.kind == "training" else 0
+    return (snapshot.steps_total or 0) if snapshot.traits.learns else 0
 
 
 def _said(kind: str, name: str, value: str) -> str:

@@ -92,18 +92,17 @@ def title_of(kind: str, form: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _why(entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float, *, behind: bool) -> str:
-    need = KINDS[entry.kind].need
+    traits = KINDS[entry.kind].traits
     if entry.held:
         return "held"
     if behind:
         return "after those before it"
-    if need.alone:
+    if traits.alone:
         return "one load runs at a time"
-    if not need.worker:
+    if not traits.worker:
         return "about to start"
     if not workers.fresh(now):
         return "the workers are not known now"
-    there = [each for each in workers.workers if each.does(need.worker)]
-    if not there:
-        return f"no {need.worker} worker is registered with the backend"
+    if not workers.able(entry.kind):
+        return f"no {traits.worker} worker is registered with the backend"
     return "about to start" if free.get(entry.kind) else "every worker is busy"

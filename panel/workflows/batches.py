@@ -74,7 +74,7 @@ class BatchWorkflow:
 
     def workers(self) -> int:
         """Workers that can train now."""
-        return sum(each.kind == "training" and each.reachable for each in self._monitor.worker_list.workers)
+        return sum(each.reachable for each in self._monitor.worker_list.trainers())
 
     async def begin(self, key: str, form: Mapping[str, str], by_whom: str) -> Batch:
         """Make it, once for each key. Raises InvalidForm, and then nothing was started."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Sequence
 
-from panel.adapters import NEEDS
+from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.queueing import due, free_workers
 from panel.domain.requests import Entry
@@ -12,7 +12,7 @@ from panel.storage.store import Storage
 
 WORKERS_EVERY = 3.0  # seconds between questions about the workers while something waits for one that may be free
 
-ALONE = tuple(kind for kind, need in NEEDS.items() if need.alone)
+ALONE = tuple(kind for kind, adapter in KINDS.items() if adapter.traits.alone)
 
 
 class Capacity:
@@ -39,7 +39,7 @@ class Capacity:
     def due(self, entries: Sequence[Entry], *, in_doubt: bool = False) -> list[Entry]:
         """Those that may start now. `in_doubt`: a load that may be about to begin counts as one that runs."""
         blocked = ALONE if self.loads() or (in_doubt and self.load_in_doubt()) else ()
-        return due(entries, NEEDS, free_places(self._store, self._monitor), blocked)
+        return due(entries, free_places(self._store, self._monitor), blocked)
 
     async def ask_for_workers(self, kinds: Collection[str]) -> None:
         """Discovery lists the workers every ten seconds. While one may be free and a start of these kinds waits for
@@ -50,9 +50,7 @@ class Capacity:
         free = free_places(self._store, self._monitor)
         running = [each.snapshot.kind for each in self._monitor.running()]
         for kind in kinds:
-            worker = NEEDS[kind].worker
-            there = sum(each.does(worker) for each in listed.workers) if worker else 0
-            if there > running.count(kind) and not free[kind]:
+            if len(listed.able(kind)) > running.count(kind) and not free[kind]:
                 self._asked_at = now
                 self._monitor.heard_of_workers(await self._ktrdr.workers(READ_TIMEOUT))
                 return
@@ -62,7 +60,7 @@ def free_places(store: Storage, monitor: Monitor) -> dict[str, int]:
     """Kind -> how many more of it may start now, for each kind that needs a worker."""
     listed, now = monitor.worker_list, time.time()
     return {
-        kind: free_workers(listed, need.worker, store.sent_since(kind, listed.heard_at or now), now)
-        for kind, need in NEEDS.items()
-        if need.worker
+        kind: free_workers(listed, kind, store.sent_since(kind, listed.heard_at or now), now)
+        for kind, adapter in KINDS.items()
+        if adapter.traits.worker
     }

@@ -9,6 +9,7 @@ from contextlib import suppress
 from panel.backend.catalogue import Catalogue
 from panel.domain.events import EventBus, QueueChanged
 from panel.domain.gaps import DAY
+from panel.domain.kinds import traits_of
 from panel.domain.requests import Entry, EntryState, Plan, PlanState
 from panel.domain.values import moment
 from panel.errors import CLIClientError
@@ -77,7 +78,7 @@ class Plans:
 
     async def _advance(self, plan: Plan) -> None:
         entries = self._store.queue.of_plan(plan.key)
-        training = next((entry for entry in entries if entry.kind == "training"), None)
+        training = next((entry for entry in entries if traits_of(entry.kind).learns), None)
         if training is not None:
             await self._follow(plan, training)
             return

@@ -9,6 +9,7 @@ from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
 from panel.domain.formatting import ago, day
 from panel.domain.gaps import DAY, LENGTHS, DataFile, Range, Row
+from panel.domain.kinds import traits_of
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Check, Strategy
 from panel.domain.values import moment
@@ -63,7 +64,7 @@ class Preflight:
     def can_plan(self) -> bool:
         """Whether loads alone would make it run."""
         mended = all(line.load or line.waits for line in self.lines if line.level == RED)
-        return self.kind == "training" and bool(self.missing) and mended
+        return traits_of(self.kind).learns and bool(self.missing) and mended
 
     @property
     def waits(self) -> bool:
@@ -174,7 +175,7 @@ def range_line(
     start, end = dates
     subject = f"{found.symbol} {found.timeframe}"
     for snapshot in running:
-        if (snapshot.kind, snapshot.symbol, snapshot.timeframe) == ("data_load", found.symbol, found.timeframe):
+        if snapshot.traits.loads and (snapshot.symbol, snapshot.timeframe) == (found.symbol, found.timeframe):
             return Line(AMBER, subject, "is being loaded.", found, snapshot)
     tail = {"symbol": found.symbol, "timeframe": found.timeframe, "mode": "tail"}
     if not found.bars or found.start is None or found.end is None:
@@ -222,7 +223,7 @@ def worker_lines(listed: WorkerList, kind: str, free: int, now: float) -> list[L
     many are, without those to which a start was just sent."""
     if not listed.fresh(now):
         return []
-    able = [worker for worker in listed.workers if worker.does(kind)]
+    able = listed.able(kind)
     if free:
         return [Line(OK, "A worker", "is free.")]
     if any(worker.status == "available" for worker in able):
@@ -235,7 +236,7 @@ def worker_lines(listed: WorkerList, kind: str, free: int, now: float) -> list[L
         return [Line(AMBER, "No worker", text, waits=True)]
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]
-    last = listed.last_trainer() if kind == "training" else None
+    last = listed.last_able(kind)
     since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
     text = f"is registered with the backend.{since} The start waits in the queue for one."
     return [Line(RED, f"No {kind} worker", text, waits=True)]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from panel.adapters import KINDS, NEEDS
+from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationEnded, OperationsListed, QueueChanged, StartsChanged, WorkersChanged
 from panel.domain.queueing import MAX_ENTRIES, means_later
@@ -201,7 +201,7 @@ class Queue:
         for entry in self._capacity.due(self.open(), in_doubt=True):
             if self._not_before.get(entry.kind, now) > now:
                 continue
-            if NEEDS[entry.kind].alone:
+            if KINDS[entry.kind].traits.alone:
                 await self._start_alone(entry)
             else:
                 await self._start(entry)
@@ -234,7 +234,7 @@ class Queue:
         if start.state is StartState.STARTED:
             await self._settle(entry, EntryState.RUNNING, begun=start.operation_id)
         elif start.state is StartState.UNSENT or later:
-            if later and NEEDS[entry.kind].worker:
+            if later and KINDS[entry.kind].traits.worker:
                 self._not_before[entry.kind] = time.monotonic() + REFUSED_PAUSE
             await self._write(lambda store: store.queue.next_attempt(entry.key))
         elif start.state is StartState.REFUSED:

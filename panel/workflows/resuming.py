@@ -19,7 +19,7 @@ from panel.domain.observation import Observation
 from panel.domain.requests import ResumeState
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
-from panel.domain.workers import Worker, WorkerList
+from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError
 from panel.monitoring.audience import Audience
 from panel.monitoring.poller import Monitor
@@ -55,7 +55,7 @@ def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint |
         return "The checkpoint under its name is older than it is: that of an earlier run."
     if worker_list.heard_at is None:
         return "The workers are not known yet."
-    if not _trainers(worker_list):
+    if not worker_list.trainers():
         return "No training worker is registered with the backend."
     if worker_list.working_on(observation.snapshot.id):
         return "A worker still works on it, although it was ended."
@@ -66,7 +66,7 @@ def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint |
 
 def out_of_question(observation: Observation, verdict: Verdict) -> str:
     """Why it is not worth asking for its checkpoint; "" when it is."""
-    if observation.snapshot.kind != "training":
+    if not observation.snapshot.traits.learns:
         return "Only trainings can be resumed."
     if verdict.state not in (State.CANCELLED, State.FAILED):
         return f"Only what was cancelled or failed is resumed; this is {verdict.word.lower()}."
@@ -176,7 +176,7 @@ class ResumeWorkflow:
         while True:
             self._relay.heard_of_workers(await self._ktrdr.workers(LOOK_TIMEOUT))
             worker_list = self._relay.worker_list
-            trainers = _trainers(worker_list)
+            trainers = worker_list.trainers()
             if not trainers:
                 return "No training worker is registered with the backend."
             if any(worker.status == "available" for worker in trainers) and not worker_list.working_on(operation_id):
@@ -201,10 +201,6 @@ class ResumeWorkflow:
         if observation is not None and observation.snapshot.status in (Status.CANCELLED, Status.FAILED):
             return "The backend was asked, and still calls it ended. It is not asked a second time."
         return ""
-
-
-def _trainers(worker_list: WorkerList) -> list[Worker]:
-    return [worker for worker in worker_list.workers if "training" in worker.kind or worker.kind == "gpu_host"]
 
 
 def _put(kept: dict[str, Any], key: str, value: Any) -> None:

@@ -121,7 +121,7 @@ class SubmitWorkflow:
                 return NeedsConfirmation(which, why)
         queue = self._queue
         # A form may be sent twice, once to start and once to wait: its key has only one way to go.
-        if queue is not None and not self._starts.knows(key) and (wait or adapter.need.alone or queue.knows(key)):
+        if queue is not None and not self._starts.knows(key) and (wait or adapter.traits.alone or queue.knows(key)):
             return await self._enqueue(queue, kind, values, key, actor, repeatable=repeatable)
         return result_of(await self._starts.submit(key, made, values, actor))
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panel.domain.estimate import Earlier, Estimate, Promise, estimate, left, reach, record
+from panel.domain.kinds import traits_of
 
 
 def played(*legs: tuple[float, float], every: float = 1.0) -> list[tuple[float, float]]:
@@ -106,14 +107,14 @@ def test_what_stopped_early_before_may_stop_early_again():
     [(40.0, 12.0, 95.0), (90.0, 12.0, 95.0), (96.0, 12.0, 0.0), (40.0, None, 0.0)],
 )
 def test_a_load_at_90_per_cent_still_has_its_last_segment_to_fetch(percentage, segments, end):
-    assert reach("data_load", percentage, segments) == end
-    assert reach("training", percentage, segments) == 100
+    assert reach(traits_of("data_load"), percentage, segments) == end
+    assert reach(traits_of("training"), percentage, segments) == 100
 
 
 def test_the_last_segment_of_a_load_takes_as_long_as_the_others():
     """Six segments of 20 s; the last one has been fetched for 5 s, at 90 %."""
     pace = [(20.0 * n, 30.0 + 10.0 * (n + 1)) for n in range(6)]
-    found = estimate(pace, 105.0, reach=reach("data_load", 90.0, 6))
+    found = estimate(pace, 105.0, reach=reach(traits_of("data_load"), 90.0, 6))
     assert found is not None and found.low <= 15 <= found.high
 
 

@@ -4,16 +4,10 @@ import itertools
 
 import pytest
 
-from panel.domain.queueing import Need, due, free_workers, means_later, starts_at
+from panel.domain.queueing import due, free_workers, means_later, starts_at
 from panel.domain.requests import Entry, EntryState
 from panel.domain.workers import Worker, WorkerList
 
-NEEDS = {
-    "training": Need(worker="training"),
-    "backtesting": Need(worker="backtesting"),
-    "data_load": Need(alone=True),
-    "dummy": Need(),
-}
 KEYS = itertools.count()
 NOW = 1_800_000_000.0
 
@@ -25,7 +19,7 @@ def entry(kind: str, state: str = "waiting", *, held: bool = False, strategy: st
 
 
 def started(entries: list[Entry], free: dict[str, int], blocked: tuple[str, ...] = ()) -> list[int]:
-    return [entries.index(each) for each in due(entries, NEEDS, free, blocked)]
+    return [entries.index(each) for each in due(entries, free, blocked)]
 
 
 @pytest.mark.parametrize(
@@ -76,22 +70,18 @@ def test_a_worker_is_free_when_a_fresh_list_says_so_and_nothing_is_on_its_way(wo
 def test_when_an_entry_starts_follows_from_those_before_it():
     entries = [entry("training", strategy=name) for name in ("a", "b", "a", "new", "a")]
     lasts = {"a": 60.0, "b": 100.0}
-    found = starts_at(
-        entries, NEEDS, {"training": [0.0, 30.0]}, lambda each: lasts.get(each.form["strategy_name"]), NOW
-    )
+    found = starts_at(entries, {"training": [0.0, 30.0]}, lambda each: lasts.get(each.form["strategy_name"]), NOW)
     begins = [found.get(each.key) for each in entries]
     assert begins == [NOW, NOW + 30, NOW + 60, NOW + 120, None], "after one of unknown length nothing is said"
 
 
 @pytest.mark.parametrize("busy", [{}, {"training": []}, {"training": [None]}, {"training": [5.0, None]}])
 def test_where_it_cannot_be_said_nothing_is_said(busy):
-    assert starts_at([entry("training")], NEEDS, busy, lambda _: 1.0, NOW) == {}
+    assert starts_at([entry("training")], busy, lambda _: 1.0, NOW) == {}
 
 
 def test_what_is_held_or_needs_nothing_has_no_time():
-    assert (
-        starts_at([entry("training", held=True), entry("dummy")], NEEDS, {"training": [0.0]}, lambda _: 1.0, NOW) == {}
-    )
+    assert starts_at([entry("training", held=True), entry("dummy")], {"training": [0.0]}, lambda _: 1.0, NOW) == {}
 
 
 @pytest.mark.parametrize(

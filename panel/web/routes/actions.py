@@ -22,7 +22,7 @@ async def ask(request: Request, panel: PanelDep, operation_id: str) -> Response:
     """The question before a cancel, with what it would end and what of it would be lost."""
     observation = await find(panel, operation_id)
     view, checkpoint = panel.reader.operation(observation), None
-    if observation.snapshot.kind == "training" and view.verdict.live:
+    if observation.snapshot.traits.learns and view.verdict.live:
         checkpoint = own(await panel.resume.look(operation_id), observation)
     if by_htmx(request):
         return fragment("fragments/cancel.html", view, checkpoint=checkpoint, inline=True)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from panel.domain.kinds import traits_of
 from panel.errors import CLIClientError
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import ACTED, IdempotencyKey, start_key
@@ -25,7 +26,7 @@ async def queue(panel: PanelDep) -> schemas.Queue:
     """In the order in which they start, as far as they need the same thing: the first first."""
     entries = panel.queue.open()
     begins = panel.reader.begins(entries)
-    loads = [entry for entry in entries if entry.kind == "data_load"]
+    loads = [entry for entry in entries if traits_of(entry.kind).loads]
     return schemas.Queue(
         loads=[schemas.queued(load, place) for place, load in enumerate(loads, 1)],
         entries=[schemas.entry(entry, place, begins.get(entry.key)) for place, entry in enumerate(entries, 1)],

@@ -56,7 +56,7 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     inline = bool(given.get("inline")) and by_htmx(request)
     confirmed = [name for name in (submitted.INSIST, submitted.REPLACE) if given.get(name)]
     wait = bool(given.get("wait"))
-    inline = inline and adapter.need.alone
+    inline = inline and adapter.traits.alone
     result = await panel.submit.submit(
         kind, values, key, actor(request), confirmations=confirmed, repeatable=inline, wait=wait
     )
@@ -67,7 +67,7 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
         case submitted.Started(operation_id):
             return go(request, f"/operations/{operation_id}")
         case submitted.Queued():
-            return go(request, "/data" if adapter.need.alone else "/queue")
+            return go(request, "/data" if adapter.traits.alone else "/queue")
         case submitted.Unconfirmed(start):
             return go(request, f"/starts/{start.key}")
         case submitted.Invalid(errors):
@@ -213,7 +213,7 @@ async def _form(
         checked=checked,
         new_key=new_key,
         research=await panel.ktrdr.research() if adapter.told_at else None,
-        known=await panel.inventory.known() if adapter.need.alone and not silent else [],
+        known=await panel.inventory.known() if adapter.traits.alone and not silent else [],
     )
 
 
