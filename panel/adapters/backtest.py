@@ -24,9 +24,10 @@ class BacktestingOperationAdapter(Kind):
     title = "Backtest"
     action = "Start backtest"
     command = "backtest"
+    endpoint = "/backtests/start"
     summary = "Try a trained model on past data it was not trained on."
     menu = "Backtest"
-    traits = Traits(worker="backtesting")
+    traits = Traits(worker="backtesting", tries_model=True)
     measures = (
         Measure("Return", "metrics.total_return_pct", "%", better="high"),
         Measure("Buy and hold", "metrics.buy_and_hold_return_pct", "%"),
@@ -75,9 +76,6 @@ class BacktestingOperationAdapter(Kind):
         metadata=asked("Model", option="--model", required=True, help="Like models/my_strategy/1h_v1"),
     )
     leave_out_bad_bars: bool = field(default=False, metadata=LEAVE_OUT)
-
-    def get_start_endpoint(self) -> str:
-        return "/backtests/start"
 
     def get_start_payload(self) -> dict[str, Any]:
         return chosen(**vars(self))

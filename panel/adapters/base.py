@@ -33,6 +33,7 @@ class Kind(OperationAdapter):
     title: ClassVar[str]
     action: ClassVar[str]  # what the button says
     command: ClassVar[str]  # the command line's sub-command
+    endpoint: ClassVar[str]  # where it is started, below the backend's base URL
     summary: ClassVar[str]  # one sentence for people
     fields: ClassVar[tuple[Field, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
@@ -53,6 +54,9 @@ class Kind(OperationAdapter):
             for name, given in vars(cls).items()
             if isinstance(given, dataclasses.Field) and "form" in given.metadata
         )
+
+    def get_start_endpoint(self) -> str:
+        return self.endpoint
 
     def parse_start_response(self, response: Mapping[str, Any]) -> str:
         """The new operation's id, from wherever this backend puts it: `operation_id`, `task_id` or

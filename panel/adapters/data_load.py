@@ -20,6 +20,7 @@ class DataLoadOperationAdapter(Kind):
     title = "Data load"
     action = "Load data"
     command = "load"
+    endpoint = "/data/acquire/download"
     summary = "Fetch market data for one symbol and timeframe."
     menu = "Data load"
     traits = Traits(alone=True, inside=True, loads=True)
@@ -49,9 +50,6 @@ class DataLoadOperationAdapter(Kind):
         default=None, metadata=asked("From", "date", option="--start", help="Empty: as far as the source goes")
     )
     end_date: str | None = field(default=None, metadata=asked("To", "date", option="--end", help="Empty: now"))
-
-    def get_start_endpoint(self) -> str:
-        return "/data/acquire/download"
 
     def get_start_payload(self) -> dict[str, Any]:
         return chosen(**vars(self))

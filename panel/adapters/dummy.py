@@ -20,14 +20,12 @@ class DummyOperationAdapter(Kind):
     title = "Trial run"
     action = "Start a trial run"
     command = "dummy"
+    endpoint = "/dummy/start"
     traits = Traits(inside=True)
     summary = "Count for 200 seconds, to see that everything is connected."
 
     duration: int = 200
     iterations: int = 100
-
-    def get_start_endpoint(self) -> str:
-        return "/dummy/start"
 
     def get_start_payload(self) -> dict[str, Any]:
         return {}

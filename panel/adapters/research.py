@@ -7,7 +7,8 @@ from typing import Any
 
 from panel.adapters.base import Kind, chosen
 from panel.adapters.fields import asked
-from panel.domain.agents import PHASES, RESEARCH, conclusion
+from panel.domain.agents import PHASES, conclusion
+from panel.domain.kinds import Traits
 from panel.domain.results import Figure
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
@@ -21,12 +22,14 @@ _MODELS = ("opus", "sonnet", "haiku")
 class ResearchOperationAdapter(Kind):
     """Either a brief, or a strategy that is to be tried out instead of a new one; neither leaves the agent free."""
 
-    kind = RESEARCH
+    kind = "agent_research"
     title = "Research"
     action = "Start research"
     command = "research"
+    endpoint = "/agent/trigger"
     summary = "Have KTRDR's agent design a strategy, train it, try it out and judge it."
     menu = "Research"
+    traits = Traits(has_parts=True)
     told_at = "/agent/status"
     cancel_at = "/agent/cancel/{id}"  # as an operation, it would leave its training or backtest running
     repeated = ("brief",)
@@ -74,9 +77,6 @@ class ResearchOperationAdapter(Kind):
             ),
         ),
     )
-
-    def get_start_endpoint(self) -> str:
-        return "/agent/trigger"
 
     def get_start_payload(self) -> dict[str, Any]:
         return chosen(brief=self.brief, strategy=self.strategy_name, model=self.model)

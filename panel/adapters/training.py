@@ -25,6 +25,7 @@ class TrainingOperationAdapter(Kind):
     title = "Training"
     action = "Start training"
     command = "train"
+    endpoint = "/trainings/start"
     summary = "Train a strategy's model on stored market data."
     menu = "Training"
     traits = Traits(worker="training", hosts=("gpu_host",), learns=True)
@@ -71,9 +72,6 @@ class TrainingOperationAdapter(Kind):
     )
     task_id: str | None = None
     leave_out_bad_bars: bool = field(default=False, metadata=LEAVE_OUT)
-
-    def get_start_endpoint(self) -> str:
-        return "/trainings/start"
 
     def get_start_payload(self) -> dict[str, Any]:
         return chosen(

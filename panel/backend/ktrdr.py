@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from panel.adapters import OperationAdapter
+from panel.adapters import DataLoadOperationAdapter, OperationAdapter
 from panel.backend import entities, strategies, trades
 from panel.backend.decoding import MAX_LISTED, count, each, items, line, operation_id, plain
 from panel.backend.http import HEALTH
@@ -87,7 +87,7 @@ class Ktrdr(MarketData):
 
     async def active_loads(self) -> list[Snapshot]:
         """Data loads that the backend says are running, whoever started them."""
-        return await self.operations("data_load", limit=50, active=True, timeout=10.0)
+        return await self.operations(DataLoadOperationAdapter.kind, limit=50, active=True, timeout=10.0)
 
     async def operation(self, named: str, timeout: float | None = None) -> Reading:
         """One reading; a failed one is returned, not raised."""

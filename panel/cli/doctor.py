@@ -23,6 +23,7 @@ from panel.backend.ktrdr import Ktrdr
 from panel.backend.strategies import in_folder
 from panel.cli.tls import context_of
 from panel.domain.formatting import duration
+from panel.domain.kinds import learning
 from panel.domain.memory import remedy
 from panel.domain.workers import Worker
 from panel.errors import CLIClientError, UnsafeSettings
@@ -113,7 +114,7 @@ def _workers(workers: Sequence[Worker]) -> Finding:
     lost = sum(not worker.reachable for worker in workers)
     said = ", ".join(f"{count} for {kind}" for kind, count in sorted(kinds.items())) or "none can be reached"
     said = f"Workers: {said}{f'; {lost} not reachable' if lost else ''}."
-    if not kinds["training"]:
+    if not any(worker.reachable and worker.does(kind) for worker in workers for kind in learning()):
         return Finding("workers", Grade.WARN, said, "Start a training worker; until then every training is refused.")
     mend = "Look at the worker that does not answer; it is struck off five minutes later." if lost else ""
     return Finding("workers", Grade.WARN if lost else Grade.OK, said, mend)

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from panel.domain.snapshot import ID, Snapshot
 from panel.domain.values import mapping, text
 
-RESEARCH = "agent_research"
 KIND_WORDS = {
-    RESEARCH: "Research",
     "agent_design": "Strategy design",
     "agent_assessment": "Assessment",
     "indicator_compute": "Indicators",
@@ -56,7 +54,7 @@ def kind_words(kind: str) -> str:
 
 def parts(snapshot: Snapshot) -> list[str]:
     """Ids of the operations that belong to a research, as far as it has come."""
-    if snapshot.kind != RESEARCH:
+    if not snapshot.traits.has_parts:
         return []
     return list(dict.fromkeys(filter(None, (part_of(snapshot, phase) for phase in PHASES))))
 

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from panel.adapters import KINDS
+from panel.adapters import KINDS, DataLoadOperationAdapter, ResearchOperationAdapter
 from panel.backend.catalogue import Catalogue
-from panel.domain.agents import RESEARCH, parts
+from panel.domain.agents import parts
 from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
@@ -123,7 +123,7 @@ class Reader:
         return {(load.symbol, load.timeframe): load for load in self._running_loads()}
 
     def queue(self) -> QueueView:
-        own = self.storage.queue.open("data_load")
+        own = self.storage.queue.open(DataLoadOperationAdapter.kind)
         uncertain = bool(self.storage.possibly_running_loads(time.time()))
         operations = self._snapshots(load.operation_id for load in own)
         asked = (
@@ -253,7 +253,7 @@ class Reader:
     def family(self, observation: Observation) -> FamilyView:
         """What belongs together, as far as the panel knows it."""
         snapshot = observation.snapshot
-        if snapshot.kind == RESEARCH:
+        if snapshot.traits.has_parts:
             return FamilyView(None, self.study(observation))
         research = self._research_with(snapshot.id)
         return FamilyView(self.operation(research) if research else None, None)
@@ -266,7 +266,7 @@ class Reader:
 
     def _research_with(self, operation_id: str) -> Observation | None:
         """The latest researches are few: each takes hours."""
-        wanted = OperationQuery(kind=RESEARCH, limit=LOOKED_THROUGH)
+        wanted = OperationQuery(kind=ResearchOperationAdapter.kind, limit=LOOKED_THROUGH)
         found = (each for each in self.storage.memory.page(wanted) if operation_id in parts(each.snapshot))
         return next(found, None)
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
+from panel.adapters import DataLoadOperationAdapter
 from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.openings import stored_openings
@@ -93,7 +94,9 @@ class DataInventory:
     def latest_loads(self) -> list[Observation]:
         """The data loads that ended last and say something about the data source, the latest end first."""
         if self._latest_loads is None:
-            wanted = OperationQuery(kind="data_load", states=TELLING, archived=None, sort="ended", limit=10)
+            wanted = OperationQuery(
+                DataLoadOperationAdapter.kind, states=TELLING, archived=None, sort="ended", limit=10
+            )
             try:
                 self._latest_loads = self._store.memory.page(wanted)
             except sqlite3.Error:  # every page asks, also the one that says that the memory cannot be read

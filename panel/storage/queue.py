@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from panel.adapters import DataLoadOperationAdapter, TrainingOperationAdapter
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.requests import OPEN_ENTRIES, OPEN_PLANS, Entry, EntryState, Plan, PlanState, Request
 from panel.storage.transactions import at_once, durably, marks
@@ -135,14 +136,14 @@ class QueueStore:
                 columns = "key, form, state, operation_id, message, asked_at"
                 self._db.execute(f"INSERT INTO plans ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
                 for number, load in enumerate(loads):
-                    self._insert(f"{key}-load-{number}", "data_load", load, by_whom, key)
+                    self._insert(f"{key}-load-{number}", DataLoadOperationAdapter.kind, load, by_whom, key)
         return self.plan(key)
 
     def train(self, plan: Plan) -> None:
         """Put the plan's training into the queue, once, unless the plan was cancelled in between."""
         with durably(self._db), at_once(self._db):
             if self.settle_plan(plan.key, PlanState.STARTING):
-                self._insert(f"{plan.key}-train", "training", plan.form, "the panel", plan.key)
+                self._insert(f"{plan.key}-train", TrainingOperationAdapter.kind, plan.form, "the panel", plan.key)
 
     def plan(self, key: str) -> Plan | None:
         row = self._db.execute(f"{_PLAN} WHERE key = ?", (key,)).fetchone()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from panel.adapters import KINDS
+from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
 from panel.domain.batches import Batch, BatchRun, Role, RunState, joined_return, lead_by_chance
 from panel.domain.comparison import measured, written
 from panel.domain.results import Measure
@@ -14,7 +14,7 @@ from panel.views.operation import OperationView
 COMPARED = 6  # that the comparison takes at most
 BEST = 3  # that are offered for a backtest
 
-_TRAINING, _BACKTEST = (KINDS[kind].measures for kind in ("training", "backtesting"))
+_TRAINING, _BACKTEST = TrainingOperationAdapter.measures, BacktestingOperationAdapter.measures
 _ACCURACY, _BASELINE = _TRAINING[:2]
 _RETURN, _HOLD = _BACKTEST[:2]
 SHOWN = (_ACCURACY, _BASELINE, *(each for each in _TRAINING if each.label in ("Test loss", "F1 score", "Epochs")))

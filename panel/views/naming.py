@@ -12,7 +12,7 @@ from panel.domain.values import number
 SHOWN = 3  # settings of one run
 # What every list shows of a run anyway.
 _SHOWN_ANYWAY = frozenset({"symbol", "symbols", "timeframe", "timeframes", "strategy_name", "mode"})
-_SHOWN_OF_BACKTESTS = frozenset({"model_path", "start_date", "end_date"})
+_SHOWN_WITH_MODELS = frozenset({"model_path", "start_date", "end_date"})
 
 
 _EPOCHS = ("training.epochs", "model.training.epochs")  # said already
@@ -33,7 +33,7 @@ def differences(
 def _among(group: Sequence[Snapshot], settings: Callable[[str], Mapping[str, str]]) -> Iterable[tuple[str, str]]:
     if len(group) < 2:
         return [(snapshot.id, "") for snapshot in group]
-    shown = _SHOWN_ANYWAY | (_SHOWN_OF_BACKTESTS if group[0].kind == "backtesting" else frozenset())
+    shown = _SHOWN_ANYWAY | (_SHOWN_WITH_MODELS if group[0].traits.tries_model else frozenset())
     differing = [
         row for row in comparison.parameters(group) if row.differs and row.name not in shown and any(row.values)
     ]

@@ -20,10 +20,9 @@ from panel.storage.store import Storage
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when each label was first counted is not of use
 
-ENDPOINTS = (
-    *("health", "operations", "workers", "strategies", "symbols", "data", "trainings", "backtests", "models"),
-    *("checkpoints", "dummy", "agent"),
-)  # first segments of the backend's paths; anything else is "other"
+_STARTS = (kind.endpoint.split("/")[1] for kind in KINDS.values())
+# First segments of the backend's paths; anything else is "other".
+ENDPOINTS = {"health", "operations", "workers", "strategies", "symbols", "models", "checkpoints", *_STARTS}
 _TOLD_AT = frozenset(kind.told_at for kind in KINDS.values())
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 

@@ -1,10 +1,10 @@
 """Which models can be tried out, and what is known before a backtest of one starts."""
 
 import asyncio
-import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
+from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
 from panel.backend.catalogue import Catalogue
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS
@@ -12,7 +12,6 @@ from panel.domain.history import OperationQuery
 from panel.domain.models import Model, gathered
 from panel.domain.state import State
 from panel.errors import CLIClientError
-from panel.workflows.capacity import free_places
 from panel.workflows.preflight import (
     AMBER,
     OK,
@@ -23,8 +22,7 @@ from panel.workflows.preflight import (
     Sources,
     dates_of,
     form_lines,
-    queue_lines,
-    worker_lines,
+    room_lines,
 )
 
 OFFERED = 100
@@ -32,7 +30,7 @@ OFFERED = 100
 
 async def known_models(sources: Sources) -> list[Model]:
     """Of the trainings that the panel remembers, and those that the backend lists."""
-    wanted = OperationQuery(kind="training", states=(State.COMPLETED,), archived=None, limit=OFFERED)
+    wanted = OperationQuery(TrainingOperationAdapter.kind, states=(State.COMPLETED,), archived=None, limit=OFFERED)
     trained = sources.storage.memory.page(wanted)
     try:
         listed = await sources.catalogue.models()
@@ -80,9 +78,9 @@ def today() -> date:
 async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
     """For a form as it is filled in now."""
     path = given.get("other_model", "").strip() or given.get("model_path", "").strip()
-    ask = "Choose a model to see what it needs."
+    kind, ask = BacktestingOperationAdapter.kind, "Choose a model to see what it needs."
     if not path:
-        return Preflight("backtesting", ask, path)
+        return Preflight(kind, ask, path)
     models = await known_models(sources)
     model = next((model for model in models if model.path == path), None)
     values = {name: given.get(name, "").strip() for name in ("strategy_name", "symbol", "timeframe")}
@@ -91,15 +89,13 @@ async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
         pairs = await _pairs(sources.catalogue, model, asked)
         ranges = await asyncio.gather(*(sources.catalogue.range(*pair) for pair in pairs))
     except CLIClientError as exc:
-        return Preflight("backtesting", ask, path, exc.message)
+        return Preflight(kind, ask, path, exc.message)
     dates = dates_of(given)
-    lines = [*_of_model(model, asked), *form_lines("backtesting", given | asked), *_of_overlap(model, asked, dates)]
+    lines = [*_of_model(model, asked), *form_lines(kind, given | asked), *_of_overlap(model, asked, dates)]
     lines += [sources.range_line(found, dates, "backtest") for found in ranges]
     lines += await sources.fault_lines(ranges, given, "backtest")
-    free = free_places(sources.storage, sources.monitor)["backtesting"]
-    lines += worker_lines(sources.monitor.worker_list, "backtesting", free, time.time())
-    lines += queue_lines(sources.storage, "backtesting")
-    return Preflight("backtesting", ask, path, lines=tuple(lines))
+    lines += room_lines(sources, kind)
+    return Preflight(kind, ask, path, lines=tuple(lines))
 
 
 async def _pairs(catalogue: Catalogue, model: Model | None, asked: dict[str, str]) -> list[tuple[str, str]]:

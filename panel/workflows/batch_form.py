@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from panel.adapters import KINDS
+from panel.adapters import TrainingOperationAdapter
 from panel.domain.batches import (
     MAX_RUNS,
     MAX_SETTINGS,
@@ -126,7 +126,7 @@ def _grid(given: Mapping[str, str], choices: dict[str, list[str]], settings: dic
             "start_date": first or given["start_date"],
             "end_date": last or given["end_date"],
         }
-        KINDS["training"].from_form(form)  # raises InvalidForm, by the same names
+        TrainingOperationAdapter.from_form(form)  # raises InvalidForm, by the same names
         told = {name: combination[name] for name, values in choices.items() if len(values) > 1}
         runs.append(PlannedRun(form, told | {names[path]: value for path, value in changes.items()}, strategy, changes))
     return PlannedBatch(tuple(runs), possible)
@@ -145,7 +145,7 @@ def _walk(given: Mapping[str, str]) -> PlannedBatch:
     train = _whole(given["train_days"], "train_days", "Days of training", 20_000)
     test = _whole(given["test_days"], "test_days", "Days of testing", 20_000)
     form = {name: given[name] for name in ("strategy_name", "symbols", "timeframes", "start_date", "end_date")}
-    KINDS["training"].from_form(form)
+    TrainingOperationAdapter.from_form(form)
     last = min(date.fromisoformat(given["end_date"]), datetime.now(UTC).date())
     steps = windows(date.fromisoformat(given["start_date"]), last, train, test)
     if not 2 <= len(steps) <= MAX_RUNS:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from statistics import median
 
+from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
 from panel.domain.batches import MAX_RUNS, Batch, BatchRun, Role, RunState
 from panel.domain.events import BatchChanged, EventBus, OperationEnded, QueueChanged
 from panel.domain.history import OperationQuery
@@ -30,6 +31,7 @@ from panel.workflows.strategy_library import StrategyLibrary
 
 ROUND = 5.0  # seconds between looks, besides those that an event asks for
 MAX_OPEN = 50  # batches that may be under way
+_TRAINING, _BACKTEST = TrainingOperationAdapter.kind, BacktestingOperationAdapter.kind
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class BatchWorkflow:
 
     def seconds(self, strategy: str) -> float | None:
         """How long a training of this strategy takes, by those that completed; None without any."""
-        query = OperationQuery(kind="training", strategy=strategy, states=(State.COMPLETED,), limit=10)
+        query = OperationQuery(kind=_TRAINING, strategy=strategy, states=(State.COMPLETED,), limit=10)
         took = [
             each.snapshot.completed_at - each.snapshot.started_at
             for each in self._storage.memory.page(query)
@@ -91,10 +93,17 @@ class BatchWorkflow:
         runs = []
         for number, each in enumerate(planned.runs, 1):
             trained = f"{key}-{number}"
-            runs.append(BatchRun(trained, key, number, Role.TRAINING, "training", each.form, each.settings))
+            runs.append(BatchRun(trained, key, number, Role.TRAINING, _TRAINING, each.form, each.settings))
             if each.test:
                 test = BatchRun(
-                    f"{trained}-test", key, number, Role.TEST, "backtesting", each.test, each.settings, trained
+                    f"{trained}-test",
+                    key,
+                    number,
+                    Role.TEST,
+                    _BACKTEST,
+                    each.test,
+                    each.settings,
+                    trained,
                 )
                 runs.append(test)
         await self._storage.write(lambda store: store.batches.add(batch, runs))
@@ -110,7 +119,18 @@ class BatchWorkflow:
                 symbol = run.form.get("symbols", "")
                 form |= {"symbol": symbol} if symbol and "," not in symbol else {}
                 name = f"{run.key}-{start}-{end}"
-                runs.append(BatchRun(name, key, run.number, Role.UNSEEN, "backtesting", form, run.settings, run.key))
+                runs.append(
+                    BatchRun(
+                        name,
+                        key,
+                        run.number,
+                        Role.UNSEEN,
+                        _BACKTEST,
+                        form,
+                        run.settings,
+                        run.key,
+                    )
+                )
         await self._storage.write(lambda store: store.batches.extend(runs[:MAX_RUNS]))
         self._due.set()
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from panel.adapters import KINDS
+from panel.adapters import KINDS, TrainingOperationAdapter
 from panel.backend.catalogue import Catalogue
 from panel.domain.formatting import ago, day
 from panel.domain.gaps import DAY, LENGTHS, DataFile, Range, Row
@@ -118,9 +118,9 @@ class Sources:
 async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
     """For a form as it is filled in now."""
     name, catalogue = given.get("strategy_name", "").strip(), sources.catalogue
-    ask = "Choose a strategy to see what it needs."
+    kind, ask = TrainingOperationAdapter.kind, "Choose a strategy to see what it needs."
     if not name:
-        return Preflight("training", ask, name)
+        return Preflight(kind, ask, name)
     try:
         listed = {strategy.name: strategy for strategy in await catalogue.strategies()}
         strategy = listed.get(name, Strategy(name))
@@ -131,19 +131,17 @@ async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
             catalogue.check(name), asyncio.gather(*(catalogue.range(*pair) for pair in pairs))
         )
     except CLIClientError as exc:
-        return Preflight("training", ask, name, exc.message)
+        return Preflight(kind, ask, name, exc.message)
     dates, needed = dates_of(given), strategy.history_required or 0
-    lines = [_strategy_line(strategy, check), *form_lines("training", given)]
+    lines = [_strategy_line(strategy, check), *form_lines(kind, given)]
     counts = await asyncio.gather(*(sources.bars_in(found, dates) for found in ranges))
     lines += [
         sources.range_line(found, dates, "training", needed, inside)
         for found, inside in zip(ranges, counts, strict=True)
     ]
     lines += await sources.fault_lines(ranges, given, "training")
-    free = free_places(sources.storage, sources.monitor)["training"]
-    lines += worker_lines(sources.monitor.worker_list, "training", free, time.time())
-    lines += queue_lines(sources.storage, "training")
-    return Preflight("training", ask, name, lines=tuple(lines))
+    lines += room_lines(sources, kind)
+    return Preflight(kind, ask, name, lines=tuple(lines))
 
 
 def _strategy_line(strategy: Strategy, check: Check) -> Line:
@@ -216,6 +214,12 @@ def fault_line(file: DataFile, left_out: bool, what: str) -> Line:
     return Line(
         AMBER, subject, f"has {bars} that cannot be true. They are used, unless you leave them out.", details=details
     )
+
+
+def room_lines(sources: Sources, kind: str) -> list[Line]:
+    """Whether a worker is free for it, and what is before it in the queue."""
+    free = free_places(sources.storage, sources.monitor)[kind]
+    return worker_lines(sources.monitor.worker_list, kind, free, time.time()) + queue_lines(sources.storage, kind)
 
 
 def worker_lines(listed: WorkerList, kind: str, free: int, now: float) -> list[Line]:

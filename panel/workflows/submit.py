@@ -4,15 +4,15 @@ where the start would fail or destroy data, then queue it or start it at once.""
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from panel.adapters import KINDS, Kind
+from panel.adapters import KINDS, BacktestingOperationAdapter, DataLoadOperationAdapter, Kind, TrainingOperationAdapter
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY
 from panel.domain.observation import Observation
 from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
-from panel.workflows.backtest_preflight import completed, known_models
-from panel.workflows.preflight import RED, Sources, check_training
+from panel.workflows.backtest_preflight import check_backtest, completed, known_models
+from panel.workflows.preflight import RED, Preflight, Sources, check_training
 from panel.workflows.queue import Queue, QueueFull
 from panel.workflows.starting import StartWorkflow, new_key
 
@@ -96,6 +96,11 @@ class SubmitWorkflow:
             return completed(values, given, await known_models(self._sources))
         return values
 
+    async def look(self, kind: str, given: dict[str, str]) -> Preflight | None:
+        """What is known before a start of a form as it is filled in now; None where there is nothing to check."""
+        check = _CHECKS.get(kind)
+        return await check(self._sources, given) if check is not None and self._sources is not None else None
+
     async def submit(
         self,
         kind: str,
@@ -114,11 +119,9 @@ class SubmitWorkflow:
             made = adapter.from_form(values)
         except InvalidForm as exc:
             return Invalid(exc.errors)
-        which = {"training": INSIST, "data_load": REPLACE}.get(kind, "")
-        if self._sources is not None and which and which not in confirmations:
-            asks = _would_fail if which == INSIST else _would_replace
-            if why := await asks(self._sources, values):
-                return NeedsConfirmation(which, why)
+        which, reason = _CONFIRMED.get(kind, ("", None))
+        if self._sources and reason and which not in confirmations and (why := await reason(self._sources, values)):
+            return NeedsConfirmation(which, why)
         queue = self._queue
         # A form may be sent twice, once to start and once to wait: its key has only one way to go.
         if queue is not None and not self._starts.knows(key) and (wait or adapter.traits.alone or queue.knows(key)):
@@ -174,6 +177,13 @@ async def _would_replace(sources: Sources, values: dict[str, str]) -> str:
         f"({day(stored.start)} to {day(stored.end)}) about {kept:,} would remain. "
         "Without dates nothing is replaced."
     )
+
+
+_CONFIRMED = {
+    TrainingOperationAdapter.kind: (INSIST, _would_fail),
+    DataLoadOperationAdapter.kind: (REPLACE, _would_replace),
+}
+_CHECKS = {TrainingOperationAdapter.kind: check_training, BacktestingOperationAdapter.kind: check_backtest}
 
 
 def asked_before(adapter: type[Kind], start: Start | None, observation: Observation | None) -> dict[str, str]:

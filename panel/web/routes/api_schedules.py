@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from panel.adapters import KINDS
+from panel.adapters import KINDS, DataLoadOperationAdapter
 from panel.domain.schedules import BATCH, DAYS, Schedule, words
 from panel.domain.values import utc
 from panel.errors import InvalidForm
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api")
 class ScheduleBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field(description="training, data_load, backtesting or batch.", examples=["data_load"])
+    kind: str = Field(description=f"{', '.join(KINDS)} or batch.", examples=[DataLoadOperationAdapter.kind])
     form: dict[str, Annotated[str, Field(max_length=1000)]] = Field(
         default={},
         description="The fields of the kind's start form, as they are typed there.",

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from panel.adapters import KINDS
+from panel.adapters import DataLoadOperationAdapter
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.market_data import Candles
 from panel.domain.formatting import day
@@ -111,7 +111,7 @@ async def _between(
 
 def pair(symbol: str, timeframe: str) -> tuple[str, str]:
     try:
-        KINDS["data_load"].from_form({"symbol": symbol, "timeframe": timeframe, "mode": "tail"})
+        DataLoadOperationAdapter.from_form({"symbol": symbol, "timeframe": timeframe, "mode": "tail"})
     except InvalidForm as exc:
         raise HTTPException(404, "There is no such symbol and timeframe.") from exc
     return symbol, timeframe

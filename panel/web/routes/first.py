@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from panel.adapters import TrainingOperationAdapter
 from panel.domain.gaps import LENGTHS
 from panel.domain.history import OperationQuery
 from panel.domain.snapshot import Snapshot
@@ -48,7 +49,7 @@ class StrategyRow:
 async def first(request: Request, panel: PanelDep) -> HTMLResponse:
     """The steps, or an empty place once a training has completed. A POST, because the backend's own questions are:
     nothing here changes anything."""
-    if panel.storage.memory.count(OperationQuery("training", (State.COMPLETED,), archived=None)):
+    if panel.storage.memory.count(OperationQuery(TrainingOperationAdapter.kind, (State.COMPLETED,), archived=None)):
         return fragment("fragments/first.html", show=False)
     await panel.submit.prepare()
     pairs: list[PairRow] = []

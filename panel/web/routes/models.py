@@ -7,6 +7,7 @@ from typing import TypeVar
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
 from panel.domain.history import OperationQuery
 from panel.domain.labels import ModelLabel
 from panel.domain.models import model_key, with_makers
@@ -55,13 +56,13 @@ async def listed(ask: Callable[[], Awaitable[list[T]]]) -> tuple[list[T], str]:
 def trainings(panel: Panel) -> list[Observation]:
     """Those that left a model, the latest first. Of one that the backend lost track of only that model's time is
     known."""
-    wanted = OperationQuery(kind="training", archived=None, sort="ended", limit=REMEMBERED)
+    wanted = OperationQuery(kind=TrainingOperationAdapter.kind, archived=None, sort="ended", limit=REMEMBERED)
     return [each for each in panel.storage.memory.page(wanted) if model_path(each) or each.model_at]
 
 
 def _backtests(panel: Panel) -> dict[str, list[OperationView]]:
     """By the key of the model that was tried, the latest first."""
-    wanted = OperationQuery(kind="backtesting", archived=None, sort="ended", limit=REMEMBERED)
+    wanted = OperationQuery(kind=BacktestingOperationAdapter.kind, archived=None, sort="ended", limit=REMEMBERED)
     observations = panel.storage.memory.page(wanted)
     starts = panel.storage.starts_of([observation.snapshot.id for observation in observations])
     found: defaultdict[str, list[OperationView]] = defaultdict(list)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
-from panel.adapters import KINDS
+from panel.adapters import DataLoadOperationAdapter, TrainingOperationAdapter
 from panel.domain.audit import Outcome
 from panel.domain.requests import PlanState
 from panel.errors import CLIClientError, InvalidForm
@@ -74,16 +74,16 @@ async def make_plan(request: Request, panel: PanelDep) -> Response:
     """Load what is missing, then train: `load` fields name the pairs, the others are the training's form."""
     form = await request.form(max_files=0, max_fields=60)
     given = await typed(request)
-    values = {field.name: given.get(field.name, "") for field in KINDS["training"].fields}
+    values = {field.name: given.get(field.name, "") for field in TrainingOperationAdapter.fields}
     key = given.get("key", "")
     pairs = [str(pair).split(" ") for pair in form.getlist("load")][:MAX_PLANNED]
     if not 16 <= len(key) <= 64 or not pairs:
         return _trouble(request, "This plan was out of date. Start again from the form.")
     try:
-        KINDS["training"].from_form(values)
+        TrainingOperationAdapter.from_form(values)
         loads = [dict(zip(("symbol", "timeframe", "mode", "start_date"), pair, strict=False)) for pair in pairs]
         for load in loads:
-            KINDS["data_load"].from_form(load)
+            DataLoadOperationAdapter.from_form(load)
         await panel.plans.add(key, values, loads, actor(request))
     except InvalidForm as exc:
         return _trouble(request, " ".join(exc.errors.values()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from panel.adapters import KINDS, Kind
+from panel.adapters import KINDS, DataLoadOperationAdapter, Kind
 from panel.domain.labels import Shelf
 from panel.domain.schedules import BATCH, DAYS, Schedule
 from panel.domain.snapshot import ID
@@ -52,7 +52,7 @@ async def schedules(request: Request, panel: PanelDep) -> Response:
 
 @router.get("/new")
 async def form(
-    request: Request, panel: PanelDep, kind: str = "data_load", again: str = "", batch: str = ""
+    request: Request, panel: PanelDep, kind: str = DataLoadOperationAdapter.kind, again: str = "", batch: str = ""
 ) -> Response:
     """`again`: an operation, or `batch`: a batch, that is to be repeated."""
     if kind == BATCH:

@@ -18,8 +18,8 @@ from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_start
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
 from panel.workflows import submit as submitted
-from panel.workflows.backtest_preflight import check_backtest, known_models, today, with_model
-from panel.workflows.preflight import Preflight, check_training
+from panel.workflows.backtest_preflight import known_models, today, with_model
+from panel.workflows.preflight import Preflight
 from panel.workflows.starting import new_key
 from panel.workflows.submit import asked_before
 
@@ -93,11 +93,10 @@ def _in_place(result: submitted.SubmitResult) -> Response:
 async def look(request: Request, panel: PanelDep, kind: str) -> Response:
     """What is known before the start. A POST, because the backend's own checks are: nothing here changes
     anything."""
-    if kind not in ("training", "backtesting"):
-        raise HTTPException(404, "There is nothing to check before such a start.")
-    check = check_training if kind == "training" else check_backtest
     given = await typed(request)
-    found = await check(panel.sources, given)
+    found = await panel.submit.look(kind, given)
+    if found is None:
+        raise HTTPException(404, "There is nothing to check before such a start.")
     if not by_htmx(request):
         adapter = _adapter(kind)
         values, key = await panel.submit.values(adapter, given), given.get("key") or new_key()
