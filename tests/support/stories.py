@@ -1,10 +1,10 @@
 """Recorded courses of operations."""
 
-from panel.app import memory_of
 from panel.backend.entities import snapshot_of
 from panel.domain.observation import observed
 from panel.domain.verdict import judge
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.scripted import operation, percent, stamp
 

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from contextlib import closing
 
-from panel.app import memory_of
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.operation import EstimateView
 from tests.support.pages import until, words
