@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 from starlette.responses import JSONResponse, Response
 
-from panel.app import memory_of
 from panel.backend.entities import snapshot_of
 from panel.domain.requests import Request
 from panel.domain.verdict import judge, observed
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.attack.world import Result, World, world
 from tests.support.scripted import Backend, operation, percent, stamp
