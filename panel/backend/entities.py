@@ -78,7 +78,6 @@ def worker_of(item: Any) -> Worker | None:
         line(data.get("status"), 100),
         operation_id(data.get("current_operation_id")),
         moment(data.get("last_healthy_at")),
-        moment(data.get("last_health_check")),
         ("yes" if gpu else "no") if isinstance(gpu, bool) else line(gpu, 100),
         count(data.get("health_check_failures")) or 0,
         line(data.get("endpoint_url"), 200),

@@ -22,7 +22,6 @@ class Worker:
     status: str  # available, busy, temporarily_unavailable, or whatever else was said
     operation_id: str = ""
     healthy_at: float | None = None
-    checked_at: float | None = None
     gpu: str = ""  # "yes", "no", its name, or "" when nothing is said of it
     failures: int = 0  # the backend's questions in a row that it did not answer
     endpoint: str = ""

@@ -83,10 +83,7 @@ def overlap(old: Bars, new: Bars) -> Overlap:
     differing = np.zeros(len(mine), bool)
     for role in PRICES:
         differing |= getattr(old, role)[mine] != getattr(new, role)[theirs]
-    return Overlap(
-        len(old), int(old.times[0]), int(old.times[-1]), len(new), int(new.times[0]), int(new.times[-1]),
-        len(mine), int(differing.sum()),
-    )  # fmt: skip
+    return Overlap(len(old), len(new), len(mine), int(differing.sum()))
 
 
 def merged(old: Bars, new: Bars) -> Bars:

@@ -126,14 +126,10 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What is stored beside what is new. Times are seconds since 1970; `differing` share a time, not prices."""
+    """How many bars are stored, and how many are new. `differing` ones of the `common` times have other prices."""
 
     stored: int
-    stored_from: int
-    stored_to: int
     new: int
-    new_from: int
-    new_to: int
     common: int
     differing: int
 

@@ -1,7 +1,7 @@
 """What people say of runs and models, and views that they keep. A change can be undone for a minute."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,12 +28,6 @@ class LabelStore:
     def of(self, operation_id: str) -> Label:
         row = self._db.execute(f"SELECT {_COLUMNS} FROM labels WHERE {_ONE}", (operation_id,)).fetchone()
         return _label(row) if row else Label()
-
-    def of_several(self, ids: Iterable[str]) -> dict[str, Label]:
-        """Only those that have one."""
-        asked = msgspec.json.encode(list(ids)).decode()
-        rows = self._db.execute(f"SELECT operation_id, {_COLUMNS} FROM labels WHERE {_SEVERAL}", (asked,))
-        return {row[0]: _label(row[1:]) for row in rows}
 
     def deleted(self, operation_id: str) -> bool:
         """Whether somebody deleted this operation from the panel's memory."""

@@ -34,7 +34,7 @@ class Operation(BaseModel):
     """One operation. Times are ISO 8601 in UTC; null where unknown."""
 
     id: str
-    kind: str = Field(description="training, data_load, backtesting, dummy, or any other word of the backend's.")
+    kind: str = Field(description=f"{', '.join(KINDS)}, or any other word of the backend's.")
     name: str = Field(description="What the panel's pages call it: the name that somebody gave it, or its strategy's.")
     tags: list[str] = Field(description="What people tagged it with.")
     starred: bool

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panel.adapters import KINDS
+from panel.adapters import KINDS, Field
 from panel.cli.main import _as_typed, main
 from panel.domain.strategies import Strategy
 from panel.errors import InvalidForm
@@ -15,46 +15,37 @@ from panel.views.operation import commands
 ODD = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp")), max_size=30
 ) | st.sampled_from(["--help", "-x", "$(rm -rf ~)", "a b", "it's", '"; reboot', "`id`", "a\\b", "swing"])
-FORMS = {
-    "training": {
-        "strategy_name": ODD,
-        "start_date": st.sampled_from(["", "2024-01-01"]),
-        "end_date": st.sampled_from(["", "2025-06-30"]),
-        "symbols": st.sampled_from(["", "EURUSD", "EURUSD, GBPUSD"]),
-        "timeframes": st.sampled_from(["", "1h", "1h 4h"]),
-        "detailed_analytics": st.sampled_from(["", "1"]),
-    },
-    "data_load": {
-        "symbol": st.sampled_from(["TSLA", "EURUSD"]),
-        "timeframe": st.sampled_from(["1h", "1d"]),
-        "mode": st.sampled_from(["tail", "backfill", "full"]),
-        "start_date": st.sampled_from(["", "2024-01-01"]),
-    },
-    "backtesting": {
-        "strategy_name": ODD,
-        "start_date": st.just("2024-01-01"),
-        "end_date": st.just("2025-06-30"),
-        "model_path": ODD,
-        "initial_capital": st.sampled_from(["", "1234567", "0.5"]),
-        "commission": st.sampled_from(["", "0", "0.1", "0.00001"]),
-        "slippage": st.sampled_from(["", "0.25"]),
-    },
-    "dummy": {},
-    "agent_research": {
-        "brief": ODD,
-        "strategy_name": st.just("") | ODD,
-        "model": st.sampled_from(["", "haiku", "opus"]),
-    },
+BY_NAME = {
+    "symbol": st.sampled_from(["TSLA", "EURUSD"]),
+    "start_date": st.just("2024-01-01"),
+    "end_date": st.just("2025-06-30"),
+}
+BY_TYPE = {
+    "text": ODD,
+    "long": ODD,
+    "date": st.just("2024-01-01"),
+    "symbols": st.sampled_from(["EURUSD", "EURUSD, GBPUSD"]),
+    "timeframes": st.sampled_from(["1h", "1h 4h"]),
+    "switch": st.just("1"),
+    "number": st.sampled_from(["1234567", "0.5"]),
+    "percent": st.sampled_from(["0", "0.1", "0.00001"]),
 }
 
 
-def test_every_kind_is_played():
-    assert set(FORMS) == set(KINDS)
+def typed(field: Field) -> st.SearchStrategy[str]:
+    """What somebody may type into it; empty, too, where it need not be filled in."""
+    chosen = st.sampled_from([value for value, _ in field.choices]) if field.choices else BY_TYPE[field.type]
+    values = BY_NAME.get(field.name, chosen)
+    return values if field.required else st.just("") | values
 
 
-@given(
-    st.sampled_from(sorted(KINDS)).flatmap(lambda kind: st.tuples(st.just(kind), st.fixed_dictionaries(FORMS[kind])))
-)
+FORMS = {
+    kind: st.fixed_dictionaries({field.name: typed(field) for field in adapter.fields})
+    for kind, adapter in KINDS.items()
+}
+
+
+@given(st.sampled_from(sorted(KINDS)).flatmap(lambda kind: st.tuples(st.just(kind), FORMS[kind])))
 def test_our_own_command_line_reads_back_as_the_same_start(given):
     kind, form = given
     try:
