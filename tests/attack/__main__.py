@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from tests.attack import access, answers, memory, quantities, wire
+from tests.attack import access, answers, memory, people, quantities, uploads, wire
 from tests.attack.world import Result
 
 ROWS: dict[str, Callable[[], Result]] = {
@@ -19,6 +19,9 @@ ROWS: dict[str, Callable[[], Result]] = {
     "paths": access.paths,
     "markup": access.markup,
     "redirects": access.redirects,
+    "a viewer acts": people.viewer,
+    "words taken back": people.taken_back,
+    "beside TLS": people.beside_tls,
     "password guesses": wire.guessing,
     "header flood": wire.header_flood,
     "idle and slow connections": wire.idle_and_slow,
@@ -27,6 +30,8 @@ ROWS: dict[str, Callable[[], Result]] = {
     "terminal escapes": answers.escapes,
     "trickle": answers.trickle,
     "strategy files": answers.files,
+    "uploads": uploads.imports,
+    "planted models": uploads.planted_models,
     "full disk": memory.full_disk,
     "locked memory": memory.locked,
     "deleted memory": memory.deleted,
