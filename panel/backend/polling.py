@@ -11,7 +11,7 @@ from panel.backend.market_data import Client
 from panel.domain.snapshot import Snapshot, Status
 from panel.errors import APIError, CLIClientError, Unreadable
 
-PATIENCE = 120.0  # seconds an unreachable backend is waited for: it restarts in about four
+UNREACHABLE_LIMIT = 120.0  # seconds an unreachable backend is waited for: it restarts in about four
 FORGOTTEN_AFTER = 3  # answers "not found" in a row
 MAX_UNEXPECTED_STATUSES = 10  # in a row; scripts import the name
 EXPECTED = ("starting", "pending_reconciliation")  # statuses that KTRDR's client waits for, besides Status
@@ -26,7 +26,7 @@ async def execute_operation(
     completed, failed or cancelled.
 
     Raises CLIClientError when the start fails, when the backend no longer knows the operation, or when it
-    cannot be reached for PATIENCE seconds: the operation may then still be running.
+    cannot be reached for UNREACHABLE_LIMIT seconds: the operation may then still be running.
     Cancelling the awaiting task sends one DELETE and returns `{"status": "cancelled", "operation_id": …}`.
     After MAX_UNEXPECTED_STATUSES in a row the result is failed, with an `error`: its true end is not known.
     """
@@ -73,7 +73,7 @@ async def until_finished(
         passing = reading.error.retryable or isinstance(reading.error, Unreadable)
         if not passing and reading.error.status_code not in (None, 404):
             raise reading.error
-        if time.monotonic() - silent_since > PATIENCE:
+        if time.monotonic() - silent_since > UNREACHABLE_LIMIT:
             raise type(reading.error)(
                 f"Lost contact: {reading.error.message} The operation {operation_id} may still be running.",
                 reading.error.status_code,

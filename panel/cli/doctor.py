@@ -1,4 +1,4 @@
-"""What is right and what is wrong with a panel's surroundings, each with the way to mend it. Changes nothing but
+"""Checks settings, disk, backend and workers, and says how to mend what is wrong. Changes nothing but
 the cache of what market data files hold."""
 
 import platform

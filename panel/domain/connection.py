@@ -1,11 +1,11 @@
-"""The line from the panel to the backend: whether it answers, and since when not. Pure."""
+"""The connection from the panel to the backend: whether it answers, and since when not. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Line:
-    """The line from the panel to the backend. Times are Unix seconds."""
+class Connection:
+    """The connection from the panel to the backend. Times are Unix seconds."""
 
     address: str
     answered_at: float | None = None

@@ -1,4 +1,4 @@
-"""The chain from the panel to the market, link by link: what is wrong with it, or that nothing is. Pure.
+"""System health: each connection from the panel to the market, and what is wrong with it. Pure.
 
 The first link, from the browser to the panel, is told by the page itself (`static/line.js`).
 """
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from panel.domain.connection import Line
+from panel.domain.connection import Connection
 from panel.domain.formatting import many
 from panel.domain.kinds import learning
 from panel.domain.memory import damaged, remedy
@@ -65,11 +65,11 @@ def memory_link(since: float, why: str) -> Link:
     )
 
 
-def chain(
-    line: Line, worker_list: WorkerList, loads: Sequence[Observation], now: float, *, embedded: bool
+def system_health(
+    connection: Connection, worker_list: WorkerList, loads: Sequence[Observation], now: float, *, embedded: bool
 ) -> list[Link]:
     """`loads` are the data loads that ended, the latest end first."""
-    return [_backend(line), _workers(line, worker_list, now), _source(loads, now, embedded=embedded)]
+    return [_backend(connection), _workers(connection, worker_list, now), _source(loads, now, embedded=embedded)]
 
 
 def trouble(links: Sequence[Link]) -> Link | None:
@@ -78,28 +78,28 @@ def trouble(links: Sequence[Link]) -> Link | None:
     return min(wrong, key=lambda link: (link.state != RED, not link.spoken), default=None)
 
 
-def _backend(line: Line) -> Link:
+def _backend(connection: Connection) -> Link:
     name = "Panel to backend"
-    if line.failing_since is not None:
+    if connection.failing_since is not None:
         advice = (
-            f"Address: {line.address}. See that KTRDR runs there. What the pages show are the last values known; the "
-            "panel keeps asking, and goes on by itself when the backend answers."
+            f"Address: {connection.address}. See that KTRDR runs there. What the pages show are the last values known; "
+            "the panel keeps asking, and goes on by itself when the backend answers."
         )
-        return Link(name, RED, "Backend unreachable", line.message, line.failing_since, advice)
-    if line.slow_since is not None:
+        return Link(name, RED, "Backend unreachable", connection.message, connection.failing_since, advice)
+    if connection.slow_since is not None:
         advice = "Other values may be old meanwhile; each says its age. The worker may wake by itself."
         said = "It answers, but slowly: it waits for a worker that does not answer."
-        return Link(name, AMBER, "Backend slow", said, line.slow_since, advice)
-    if line.answered_at is None:
-        return Link(name, UNKNOWN, "Asking", f"{line.address} is being asked for the first time.")
-    return Link(name, OK, "Answers", f"{line.address} answers.", line.answered_at, heard="heard-backend")
+        return Link(name, AMBER, "Backend slow", said, connection.slow_since, advice)
+    if connection.answered_at is None:
+        return Link(name, UNKNOWN, "Asking", f"{connection.address} is being asked for the first time.")
+    return Link(name, OK, "Answers", f"{connection.address} answers.", connection.answered_at, heard="heard-backend")
 
 
-def _workers(line: Line, worker_list: WorkerList, now: float) -> Link:
+def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Link:
     name = "Backend to workers"
     if worker_list.heard_at is None:
         return Link(name, UNKNOWN, "Not listed yet", "The backend has not told its workers yet.")
-    if line.failing_since is not None or not worker_list.fresh(now):
+    if connection.failing_since is not None or not worker_list.fresh(now):
         return Link(name, UNKNOWN, "Not known now", "The backend does not tell its workers now.", worker_list.heard_at)
     for kind in learning():
         if not worker_list.able(kind):

@@ -38,7 +38,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class WorkerList:
-    """What is known around an operation. Times are Unix seconds, by the panel's clock; None: never."""
+    """The workers as they were last listed. Times are Unix seconds, by the panel's clock; None: never."""
 
     workers: tuple[Worker, ...] = ()
     heard_at: float | None = None  # when the workers were last listed

@@ -62,14 +62,14 @@ class Export(msgspec.Struct, frozen=True, tag=True):
     cached: bool = True
 
 
-class Survey(msgspec.Struct, frozen=True, tag=True):
+class ReadFolder(msgspec.Struct, frozen=True, tag=True):
     """What is known of these files of a folder that belongs to another program."""
 
     folder: Path
     names: tuple[str, ...]
 
 
-Job = Unpack | Look | Store | Export | Survey
+Job = Unpack | Look | Store | Export | ReadFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _done(job: Job, tell: Progress) -> Outcome:
                 return Outcome()
             export(bars, job.kind, job.into)
             return Outcome(exported=len(bars))
-        case Survey():
+        case ReadFolder():
             from panel.files.folder import Folder
 
             folder = Folder(job.folder, cached=False)

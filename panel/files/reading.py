@@ -56,7 +56,7 @@ def read(
     program = forms.form(laid, how)
     seconds, zone, hidden = _zone(seconds, bad_time, laid, how, program, answers, questions, values, trust_iso)
     tell(0.8, "Looking for bars that cannot be true")
-    left, keep = rejected.sorted_out(laid.lines, texts, values, volume, bad_time, hidden, table.role(columns))
+    left, keep = rejected.without_rejected(laid.lines, texts, values, volume, bad_time, hidden, table.role(columns))
     if keep.mean() < LEAST_SHARE or not keep.any():
         worst = max(left, key=lambda found: found.count)
         raise Refused(worst.sentence, worst.lines[0])

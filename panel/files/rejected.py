@@ -11,7 +11,7 @@ from panel.files.values import SHOWN, Array, Count
 Values = dict[str, tuple[Array, Array, Array]]  # role -> values, which are missing, which are no numbers
 
 
-def sorted_out(
+def without_rejected(
     lines: Array, texts: pl.Series, values: Values, volume: tuple[Array, Array, Array] | None,
     bad_time: Array, hidden: Array, column: Callable[[str], pl.Series],
 ) -> tuple[list[Count], Array]:  # fmt: skip

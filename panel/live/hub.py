@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-PATIENCE = 30.0  # seconds that a reader may take no byte before its stream is dropped
+READER_TIMEOUT = 30.0  # seconds that a reader may take no byte before its stream is dropped
 AT_ONCE = 64  # streams that are written to before pages get their turn
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -90,8 +90,8 @@ class Mailbox:
 class Hub:
     """Topics (what a page is about) -> the latest frame for each place, and the streams that read them."""
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self.patience = patience
+    def __init__(self, reader_timeout: float = READER_TIMEOUT) -> None:
+        self.reader_timeout = reader_timeout
         self.frames = 0  # ever handed to streams
         self.dropped = 0  # streams whose reader took nothing for too long
         self._pages: defaultdict[tuple[str, ...], dict[Mailbox, None]] = defaultdict(dict)

@@ -41,7 +41,7 @@ class Connection(HttpToolsProtocol):
     stop_seconds = 2.0  # that an answer under way at a stop may still take
 
     _box: Mailbox | None = None
-    _patience = 0.0
+    _timeout = 0.0
     _end: asyncio.TimerHandle | None = None
     _dropped = False
     _head = 0  # bytes of the head that is being read
@@ -190,17 +190,17 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     # A stream
-    def attach(self, box: Mailbox, patience: float) -> bool:
+    def attach(self, box: Mailbox, timeout: float) -> bool:
         """Empty this mailbox from now on, whenever the socket takes something. The answer must have begun;
-        False when it is not one that can be written to. A reader that takes nothing for `patience` seconds is
+        False when it is not one that can be written to. A reader that takes nothing for `timeout` seconds is
         cut off."""
         if not self.cycle.chunked_encoding or self.transport.is_closing():
             return False
-        self._box, self._patience = box, patience
+        self._box, self._timeout = box, timeout
         end: socket.socket = self.transport.get_extra_info("socket")
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that vanished acknowledges nothing
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1000))
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000))
         if self.flow.write_paused:
             self.pause_writing()
         else:
@@ -220,7 +220,7 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._hold()
-        self._end = self.loop.call_later(self.read_seconds if self._box is None else self._patience, self._drop)
+        self._end = self.loop.call_later(self.read_seconds if self._box is None else self._timeout, self._drop)
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -70,7 +70,7 @@ class Publisher:
             await asyncio.sleep(BEAT)
             # When the backend last answered and listed its workers: an age is no reason to draw the health anew.
             monitor = self._monitor
-            heard = frame(f"{monitor.line.answered_at or 0} {monitor.worker_list.heard_at or 0}", "heard")
+            heard = frame(f"{monitor.connection.answered_at or 0} {monitor.worker_list.heard_at or 0}", "heard")
             self._hub.publish("line", "beat", heartbeat() + heard, keep=False)
             self._connection()  # what time alone has changed: workers not listed for long
 
@@ -164,7 +164,7 @@ class Publisher:
     def _drawn_later(self, drawing: Callable[[], None]) -> None:
         try:
             drawing()
-        except sqlite3.Error as exc:  # the line tells it
+        except sqlite3.Error as exc:  # system health tells it
             self._monitor.recorder.failed(exc)
 
     def _labels_changed(self, event: events.LabelsChanged) -> None:
@@ -204,7 +204,7 @@ class Publisher:
         if links != self._links:
             self._links = links
             self._put("line", "line", draw("fragments/line.html", view))
-            if self._silent != (view.line.failing_since is not None):
+            if self._silent != (view.connection.failing_since is not None):
                 self._silent = not self._silent
                 self._listed()
 

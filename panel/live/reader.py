@@ -72,20 +72,22 @@ class Reader:
     @property
     def address(self) -> str:
         """Of the backend, as a command line wants it; "" for the embedded one."""
-        return "" if self.embedded else self.monitor.line.address
+        return "" if self.embedded else self.monitor.connection.address
 
     def connection(self) -> ConnectionView:
         monitor, loads = self.monitor, self.inventory.latest_loads()
         since, why = monitor.recorder.failing_since, monitor.recorder.reason
         memory = [memory_link(since, why)] if since is not None else []
-        return connection_view(monitor.line, monitor.worker_list, loads, time.time(), memory, embedded=self.embedded)
+        return connection_view(
+            monitor.connection, monitor.worker_list, loads, time.time(), memory, embedded=self.embedded
+        )
 
     def workers(self) -> WorkersView:
         workers, rows = self.monitor.worker_list, []
         for worker in sorted(workers.workers, key=lambda worker: (worker.kind, worker.id)):
             observation = self.monitor.known(worker.operation_id) if worker.operation_id else None
             rows.append(WorkerView(worker, self.operation(observation) if observation else None))
-        return workers_view(rows, workers, self.monitor.line, time.time())
+        return workers_view(rows, workers, self.monitor.connection, time.time())
 
     def home(self) -> HomeView:
         """What wants attention, what runs, and what ended lately."""
@@ -104,7 +106,7 @@ class Reader:
         first, last = len(running), len(running) + len(stuck)
         view = home_view(
             *(views[:first], views[first:last], views[last:]),
-            monitor.line,
+            monitor.connection,
             self.storage.unsettled_starts(),
             self.storage.queue.open(),
             self.storage.queue.told_plans(now - 86_400),
@@ -115,8 +117,8 @@ class Reader:
     def stored(self) -> StoredView:
         loading = self.loading()
         rows = self.inventory.rows(loading)
-        line, known = self.monitor.line, self.inventory
-        return stored_view(rows, loading, known.symbols, known.files, line, time.time(), embedded=self.embedded)
+        connection, known = self.monitor.connection, self.inventory
+        return stored_view(rows, loading, known.symbols, known.files, connection, time.time(), embedded=self.embedded)
 
     def loading(self) -> dict[Pair, Snapshot]:
         """The load of each symbol and timeframe that runs."""
@@ -172,7 +174,7 @@ class Reader:
 
     def _left(self, snapshot: Snapshot, now: float) -> float | None:
         """By earlier runs, while its own pace says nothing yet."""
-        typical = self.storage.paces.typical(snapshot.kind, snapshot.strategy)
+        typical = self.storage.estimates.typical(snapshot.kind, snapshot.strategy)
         began = snapshot.started_at or snapshot.created_at
         return max(began + typical - now, 1.0) if typical is not None and began else None
 
@@ -183,7 +185,7 @@ class Reader:
         def lasts(entry: Entry) -> float | None:
             what = entry.kind, entry.form.get("strategy_name", "")
             if what not in known:
-                known[what] = self.storage.paces.typical(*what)
+                known[what] = self.storage.estimates.typical(*what)
             return known[what]
 
         return lasts
@@ -281,7 +283,7 @@ class Reader:
         since = snapshot.created_at or (readings[0].at if readings else now)
         until = observation.changed_at if snapshot.finished else now
         actions = with_start(memory.requests(snapshot.id), self.storage.start_of(snapshot.id))
-        return timeline(snapshot, readings, actions, self.storage.paces.absences(since, until))
+        return timeline(snapshot, readings, actions, self.storage.estimates.absences(since, until))
 
     def changes(self, observation: Observation) -> Changes | None:
         """What is different from the last run of its strategy that completed before it; None without one."""

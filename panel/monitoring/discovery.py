@@ -58,7 +58,7 @@ class Discovery:
             await self._parts_of_running()
             turn += 1
             await asyncio.sleep(min(self._asked_for, LONGEST_QUIET))
-            silent = self._relay.line.failing_since is not None
+            silent = self._relay.connection.failing_since is not None
             rest = HUNGRY if self._hungry and not silent else RECOVERY if silent and self._relay.anyone() else EVERY
             await self._rest(min(rest, self._every))
 
@@ -147,7 +147,7 @@ class Discovery:
     async def _complete_one(self) -> None:
         """Read one of the ended operations of which only the list's few fields are known: one a round, the
         latest first. The backend may forget them."""
-        while self._sketchy and self._relay.line.failing_since is None:
+        while self._sketchy and self._relay.connection.failing_since is None:
             operation_id = self._sketchy.pop()
             observation = self._relay.known(operation_id)
             if observation is None or observation.snapshot.full or observation.forgotten:

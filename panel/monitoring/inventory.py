@@ -152,7 +152,7 @@ class DataInventory:
                     await self._ask_one(*pair)
                     await asyncio.sleep(PAUSE)
             except CLIClientError as exc:
-                log.info("survey waits: %s", exc.message)
+                log.info("data inventory waits: %s", exc.message)
                 self._first += [pair] if pair else []
                 await asyncio.sleep(AFTER_SILENCE)
                 self._due.set()

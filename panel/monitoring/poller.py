@@ -14,7 +14,7 @@ from typing import Any
 
 from panel.backend.ktrdr import Ktrdr, Reading
 from panel.domain import events
-from panel.domain.connection import Line
+from panel.domain.connection import Connection
 from panel.domain.estimate import Estimate
 from panel.domain.events import EventBus
 from panel.domain.observation import Observation, differs, forgotten, observed, promised, unread
@@ -43,13 +43,13 @@ class Monitor:
     """Start with `run` in a task; everything else is called from the same event loop."""
 
     def __init__(self, ktrdr: Ktrdr, store: Storage, bus: EventBus, audience: Audience, address: str) -> None:
-        self.line = Line(address)
+        self.connection = Connection(address)
         self.worker_list = WorkerList()
         self._ktrdr = ktrdr
         self._store = store
         self._bus = bus
         self._audience = audience
-        self.estimates = Estimates(store.paces)
+        self.estimates = Estimates(store.estimates)
         self._live = LiveOperations()
         self._lookup = Lookup(lambda operation_id: ktrdr.operation(operation_id, READ_TIMEOUT))
         self._answers: dict[str, dict[str, Any]] = {}
@@ -78,7 +78,7 @@ class Monitor:
                     self.keep(ended, ended)  # a load whose stored bars could not be looked through in time
                 if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
                     signed = time.monotonic()
-                    await self.recorder.attempt(lambda store: store.paces.awake(began, time.time()))
+                    await self.recorder.attempt(lambda store: store.estimates.awake(began, time.time()))
                 await asyncio.sleep(RETRY)
         finally:
             self._stopping = True
@@ -151,7 +151,7 @@ class Monitor:
                 self._paces[each].wake.set()
         if operation_id in self._queued:  # somebody looks at this one: it is next
             self._queued = {operation_id: None, **self._queued}
-        if self.line.failing_since is not None:
+        if self.connection.failing_since is not None:
             self.nudged.set()
 
     def gaps_found(self, operation_id: str, gaps_left: int) -> None:
@@ -190,7 +190,7 @@ class Monitor:
     async def _promise(self, operation_id: str, found: Estimate) -> None:
         """Keep the first estimate of a run."""
         now = time.time()
-        if await self.recorder.attempt(lambda store: store.paces.promise(operation_id, now, found.low, found.high)):
+        if await self.recorder.attempt(lambda store: store.estimates.promise(operation_id, now, found.low, found.high)):
             self.estimates.recorded(operation_id)
 
     def _log(self, observation: Observation, verdict: Verdict, before: Observation | None) -> None:
@@ -276,18 +276,18 @@ class Monitor:
         new = observation is not None and not observation.snapshot.percentage
         await self._paces[operation_id].pause(watched(self._audience, operation_id, kind), new)
 
-    # The line
+    # The connection
     def answered(self, slow: bool | None = None) -> None:
         """The backend has answered; `slow`: whether it did so late, where that was seen."""
         now = time.time()
         self.worker_list = replace(self.worker_list, answered_at=now)
-        if self.line.answered(now, slow):
+        if self.connection.answered(now, slow):
             self._bus.publish(events.ConnectionChanged())
             self.wake()
 
     def failed(self, error: CLIClientError) -> None:
         """Nobody was there."""
-        if self.line.failed(error.message, time.time()):
+        if self.connection.failed(error.message, time.time()):
             log.warning("backend silent: %s", error.message)
             self._bus.publish(events.ConnectionChanged())
 

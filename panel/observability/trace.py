@@ -1,4 +1,4 @@
-"""What the request that is being answered brought along: an id, and the trace that it is part of.
+"""Request ID and W3C trace context.
 
 Both are told on: the id in every log line that the request causes, the trace to the backend with every
 question that is asked because of it (W3C Trace Context; nothing is added to it, so no tracer is needed).

@@ -8,8 +8,8 @@ from panel.files import private
 from panel.storage.schema import migrate
 
 
-def open_database(path: Path, patience: float) -> sqlite3.Connection:
-    """`patience`: seconds that a later statement waits for another program's lock."""
+def open_database(path: Path, lock_timeout: float) -> sqlite3.Connection:
+    """`lock_timeout`: seconds that a later statement waits for another program's lock."""
     private.make_file(path)
     db = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
@@ -17,7 +17,7 @@ def open_database(path: Path, patience: float) -> sqlite3.Connection:
         _write_ahead(db)
         db.execute("PRAGMA synchronous = NORMAL")
         migrate(db)
-        db.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+        db.execute(f"PRAGMA busy_timeout = {round(lock_timeout * 1000)}")
     except BaseException:
         db.close()
         raise

@@ -65,18 +65,18 @@ class Storage:
     connection of its own. The panel and command lines may share the file. Raises sqlite3.Error or OSError when the
     folder is not writable."""
 
-    def __init__(self, path: Path, patience: float = 10.0) -> None:
-        """`patience`: seconds that a later statement waits for a lock which another program holds."""
+    def __init__(self, path: Path, lock_timeout: float = 10.0) -> None:
+        """`lock_timeout`: seconds that a later statement waits for a lock which another program holds."""
         self.path = path
         self._presence = presence.enter(path)
         try:
-            self._db = open_database(path, patience)
+            self._db = open_database(path, lock_timeout)
         except BaseException:
             self._presence.close()
             raise
         self.memory = OperationStore(self._db)
         self.labels = LabelStore(self._db)
-        self.paces = EstimateStore(self._db)
+        self.estimates = EstimateStore(self._db)
         self.outbox = Outbox(self._db)
         self.audit = AuditStore(self._db)
         self.queue = QueueStore(self._db)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from panel.domain.connection import Line
+from panel.domain.connection import Connection
 from panel.domain.gaps import DataFile, Row
 from panel.domain.requests import Entry, EntryState, Plan, Start
 from panel.domain.snapshot import Snapshot
@@ -14,15 +14,15 @@ Pair = tuple[str, str]  # symbol, timeframe
 
 @dataclass(frozen=True, slots=True)
 class StoredView:
-    """The map of what is stored. `known`: the symbols that the backend knows; `line`: whether it answers; `unusable`:
-    files of the data folder that cannot be used; `bad`: what cannot be true of stored bars, as (count, reason)."""
+    """The map of what is stored. `known`: the symbols that the backend knows; `connection`: whether it answers;
+    `unusable`: files of the data folder that cannot be used; `bad`: what cannot be true of stored bars, as (count, reason)."""
 
     rows: list[RowView]
     span: Span
     known: list[str]
     now: float
     embedded: bool
-    line: Line
+    connection: Connection
     unusable: list[DataFile]
     bad: dict[Pair, tuple[tuple[int, str], ...]]
 
@@ -67,14 +67,14 @@ class PlanView:
 
 
 def stored_view(
-    rows: Sequence[Row], loading: Mapping[Pair, Snapshot], known: list[str], files: Sequence[DataFile], line: Line,
-    now: float, *, embedded: bool,
+    rows: Sequence[Row], loading: Mapping[Pair, Snapshot], known: list[str], files: Sequence[DataFile],
+    connection: Connection, now: float, *, embedded: bool,
 ) -> StoredView:  # fmt: skip
     span = span_of(rows, now)
     views = [row_view(row, loading.get(row.pair), span) for row in rows]
     unusable = [file for file in files if file.reason]
     bad = {(file.symbol, file.timeframe): file.bad for file in files if file.bad and not file.reason}
-    return StoredView(views, span, known, now, embedded, line, unusable, bad)
+    return StoredView(views, span, known, now, embedded, connection, unusable, bad)
 
 
 def queue_view(

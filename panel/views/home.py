@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from panel.domain.attention import WANTING
-from panel.domain.connection import Line
+from panel.domain.connection import Connection
 from panel.domain.observation import Observation
 from panel.domain.requests import Entry, EntryState, Plan, Start
-from panel.domain.system_health import Link, chain, trouble
+from panel.domain.system_health import Link, system_health, trouble
 from panel.domain.workers import Worker, WorkerList
 from panel.views.operation import OperationView
 
@@ -37,7 +37,7 @@ class HomeView:
 class ConnectionView:
     """The system health, link by link, and the worst of what is wrong."""
 
-    line: Line
+    connection: Connection
     links: list[Link]
     trouble: Link | None
     now: float
@@ -56,8 +56,8 @@ class WorkersView:
 
     workers: list[WorkerView]
     gone: list[tuple[str, float]]
-    around: WorkerList
-    line: Line
+    listed: WorkerList
+    connection: Connection
     now: float
 
 
@@ -65,7 +65,7 @@ def home_view(
     running: Sequence[OperationView],
     wanting: list[OperationView],
     ended: list[OperationView],
-    line: Line,
+    connection: Connection,
     starts: list[Start],
     loads: Sequence[Entry],
     plans: list[Plan],
@@ -77,8 +77,8 @@ def home_view(
         wanting=wanting,
         ended=ended,
         unsure=starts[:20],
-        silent=line.failing_since is not None,
-        asking=line.answered_at is None,
+        silent=connection.failing_since is not None,
+        asking=connection.answered_at is None,
         now=now,
         waiting=[load for load in loads if load.state is EntryState.WAITING],
         plans=plans,
@@ -86,7 +86,7 @@ def home_view(
 
 
 def connection_view(
-    line: Line,
+    connection: Connection,
     workers: WorkerList,
     loads: Sequence[Observation],
     now: float,
@@ -95,11 +95,11 @@ def connection_view(
     embedded: bool,
 ) -> ConnectionView:
     """`memory`: a link for the panel's memory while it cannot be written."""
-    links = [*memory, *chain(line, workers, loads, now, embedded=embedded)]
-    return ConnectionView(line, links, trouble(links), now, embedded)
+    links = [*memory, *system_health(connection, workers, loads, now, embedded=embedded)]
+    return ConnectionView(connection, links, trouble(links), now, embedded)
 
 
-def workers_view(rows: list[WorkerView], workers: WorkerList, line: Line, now: float) -> WorkersView:
+def workers_view(rows: list[WorkerView], workers: WorkerList, connection: Connection, now: float) -> WorkersView:
     there = {worker.id for worker in workers.workers}
     gone = [(id_, at) for id_, at in workers.listed_at.items() if id_ not in there and now - at < GONE]
-    return WorkersView(rows, sorted(gone, key=lambda item: -item[1]), workers, line, now)
+    return WorkersView(rows, sorted(gone, key=lambda item: -item[1]), workers, connection, now)

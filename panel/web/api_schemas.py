@@ -1,4 +1,4 @@
-"""What the JSON face answers with. Names here are a promise to scripts: one may be added, none changes or goes."""
+"""Answers of the JSON API. Names here are a promise to scripts: one may be added, none changes or goes."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS
 from panel.domain.agents import kind_words
-from panel.domain.connection import Line as Known
+from panel.domain.connection import Connection as Known
 from panel.domain.labels import Label, Shelf
 from panel.domain.observation import Cancel, Observation
 from panel.domain.requests import Entry

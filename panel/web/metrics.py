@@ -80,7 +80,7 @@ class PanelCollector(Collector):
     embedded: bool
 
     def collect(self) -> Iterable[Metric]:
-        hub, line = self.hub, self.monitor.line
+        hub, connection = self.hub, self.monitor.connection
         yield InfoMetricFamily(
             "ktrdr_panel",
             "This panel.",
@@ -99,10 +99,12 @@ class PanelCollector(Collector):
         yield GaugeMetricFamily(
             "ktrdr_panel_backend_up",
             "1 while the backend answers.",
-            int(bool(line.answered_at and not line.failing_since)),
+            int(bool(connection.answered_at and not connection.failing_since)),
         )
         yield GaugeMetricFamily(
-            "ktrdr_panel_backend_answered_timestamp_seconds", "When the backend last answered.", line.answered_at or 0
+            "ktrdr_panel_backend_answered_timestamp_seconds",
+            "When the backend last answered.",
+            connection.answered_at or 0,
         )
         yield GaugeMetricFamily("ktrdr_panel_streams", "Event streams that are open.", hub.streams)
         yield CounterMetricFamily("ktrdr_panel_frames", "Frames handed to streams.", hub.frames)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from panel.domain.gaps import DataFile
-from panel.files.jobs import Survey
+from panel.files.jobs import ReadFolder
 from panel.files.names import ENDINGS, LENGTHS
 from panel.files.regular import Stamp, stamp
 from panel.files.summary import FileRead
@@ -34,7 +34,7 @@ class MountedFiles:
         if changed and not missing():
             self._jobs = self._jobs or ImportJobs()  # a semaphore belongs to the running loop
             size = sum(found[name].size for name in changed)
-            outcome = await self._jobs.run(Survey(self._folder, changed), max(size, INLINE + 1), lambda *_: None)
+            outcome = await self._jobs.run(ReadFolder(self._folder, changed), max(size, INLINE + 1), lambda *_: None)
             self._known |= {read.file: (found[read.file], _for_ktrdr(read)) for read in outcome.files_read}
         self._known = {name: known for name, known in self._known.items() if name in found}
         return [file for _, (_, file) in sorted(self._known.items())]

@@ -245,11 +245,11 @@ class Notifications:
                     self._add(f"worker:{worker_id}:{gone_since}", f"Worker {worker_id} is gone", [], "/workers")
 
     def _connection(self) -> None:
-        since, on = self._monitor.line.failing_since, self.rules()["backend"]
+        since, on = self._monitor.connection.failing_since, self.rules()["backend"]
         if since is not None and self._silent_since is None and time.time() - since > SILENT:
             self._silent_since = since
             if on:
-                self._add(f"silent:{since}", "The backend does not answer", [self._monitor.line.message], "/")
+                self._add(f"silent:{since}", "The backend does not answer", [self._monitor.connection.message], "/")
         elif since is None and self._silent_since is not None:
             if on:
                 self._add(f"back:{self._silent_since}", "The backend answers again", [], "/")

@@ -99,7 +99,7 @@ def test_a_reader_that_takes_nothing_is_dropped_and_others_are_not_disturbed(her
     head, fanout = logged_in(here, trusts), here.inside.fanout
     with RawReader(here, "home", head=head, tls=trusts) as good:
         good.until(b"event: beat")
-        fanout.patience = 0.5  # for those who come from now on
+        fanout.reader_timeout = 0.5  # for those who come from now on
         with RawReader(here, "home", head=head, tls=trusts, room=4096):
             until(lambda: fanout.streams == 2)
             here.inside.call(fanout.publish, "home", "card-x", frame("x" * 8_000_000))

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from panel.backend.entities import snapshot_of, workers_of
-from panel.domain.connection import Line
+from panel.domain.connection import Connection
 from panel.domain.observation import Observation
-from panel.domain.system_health import chain, trouble
+from panel.domain.system_health import system_health, trouble
 from panel.domain.workers import WorkerList
 from tests.support.pages import words
 from tests.support.panels import free_port, panel, stream
@@ -16,7 +16,7 @@ from tests.support.scripted import operation, stamp
 from tests.support.workers import worker
 
 NOW = 1_800_000_000.0
-THERE = Line("http://ktrdr/api/v1", answered_at=NOW - 2)
+THERE = Connection("http://ktrdr/api/v1", answered_at=NOW - 2)
 HOST_DOWN = "Host service connection failed: HTTP error for POST /data/validate: All connection attempts failed"
 
 pytestmark = pytest.mark.usefixtures("quick_rounds")
@@ -32,7 +32,7 @@ def loaded(status, at, error=None):
 
 
 def links(line=THERE, near=None, loads=(), embedded=False):
-    backend, workers, source = chain(line, near or worker_list(worker("w1")), loads, NOW, embedded=embedded)
+    backend, workers, source = system_health(line, near or worker_list(worker("w1")), loads, NOW, embedded=embedded)
     return {"backend": backend, "workers": workers, "source": source}
 
 

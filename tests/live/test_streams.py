@@ -224,7 +224,7 @@ def test_a_reader_that_takes_nothing_for_too_long_is_dropped(here, bytes_sent):
         until(lambda: fanout.streams == 1)
         here.inside.call(fanout.publish, "home", "card-x", frame("begun"))
         good.until(b"begun")
-        fanout.patience = 1.0  # for those who come from now on
+        fanout.reader_timeout = 1.0  # for those who come from now on
         stalled = stack.enter_context(RawReader(here, "home", room=4096))
         until(lambda: fanout.streams == 2)
         here.inside.call(fanout.publish, "home", "card-x", frame("x" * bytes_sent))

@@ -159,21 +159,21 @@ async def test_quirk_14_a_list_that_waits_for_a_hung_worker_is_slow_not_silent(b
     async with relaying(wire, tmp_path) as relay:
         await until(lambda: relay.known("op_a"))
         wire.hung = ("/operations",)
-        await until(lambda: relay.line.slow_since)
-        assert relay.line.failing_since is None
+        await until(lambda: relay.connection.slow_since)
+        assert relay.connection.failing_since is None
         await until(lambda: relay.verdict(relay.known("op_a")).word == "No answer about this one")
         wire.hung = ()
-        await until(lambda: relay.line.slow_since is None)
+        await until(lambda: relay.connection.slow_since is None)
         await until(lambda: relay.verdict(relay.known("op_a")).word == "Running")
 
 
 async def test_a_backend_that_does_not_answer_at_all_is_silent(backend, wire, tmp_path):
     async with relaying(wire, tmp_path) as relay:
-        await until(lambda: relay.line.answered_at)
+        await until(lambda: relay.connection.answered_at)
         wire.hung = ("/",)
-        await until(lambda: relay.line.failing_since)
+        await until(lambda: relay.connection.failing_since)
         wire.hung = ()
-        await until(lambda: relay.line.failing_since is None)
+        await until(lambda: relay.connection.failing_since is None)
 
 
 async def test_quirk_5_the_end_of_a_resumed_training_is_believed_and_costs_no_more_readings(backend, wire, tmp_path):

@@ -30,11 +30,11 @@ def see(store: Storage, at: float, operation_id: str = "op_a", status: str = "ru
 def test_a_pace_is_thinned_evenly_and_ends_with_the_latest_reading(store):
     for second in range(1000):
         see(store, NOW + second, progress=percent(second / 10))
-    pace = store.paces.pace("op_a", 50)
+    pace = store.estimates.pace("op_a", 50)
     assert pace[0] == (NOW, 0.0) and pace[-1] == (NOW + 999, 99.9) and 45 <= len(pace) <= 52
     steps = [after[0] - before[0] for before, after in zip(pace, pace[1:], strict=False)]
     assert max(steps) <= 21
-    assert store.paces.pace("op_b") == []
+    assert store.estimates.pace("op_b") == []
 
 
 def test_a_pace_begins_anew_with_a_resume(store):
@@ -44,7 +44,7 @@ def test_a_pace_begins_anew_with_a_resume(store):
     see(store, NOW + 500, status="resuming")
     for second in range(5):
         see(store, NOW + 510 + second, progress=percent(40.0 + second))
-    assert [at - NOW for at, _ in store.paces.pace("op_a")] == [510, 511, 512, 513, 514]
+    assert [at - NOW for at, _ in store.estimates.pace("op_a")] == [510, 511, 512, 513, 514]
 
 
 def end(store: Storage, operation_id: str, took: float, planned: int, **more) -> Snapshot:
@@ -59,23 +59,23 @@ def test_earlier_runs_are_those_of_the_same_thing_that_completed(store):
     end(store, "op_other", 500, 2, metadata={"symbol": "GBPUSD", "timeframe": "1h", "parameters": {}})
     see(store, NOW + 5, "op_failed", "failed", error_message="no")
     now = see(store, NOW + 300, "op_now", progress=percent(5.0))
-    found = sorted(store.paces.earlier(now), key=lambda run: run.seconds)
+    found = sorted(store.estimates.earlier(now), key=lambda run: run.seconds)
     assert found == [Earlier(60, 0.5), Earlier(100, 1.0)]
 
 
 def test_the_first_promise_stays_and_is_judged_by_the_end(store):
-    store.paces.promise("op_1", NOW + 40, 50, 70)
-    store.paces.promise("op_1", NOW + 90, 9, 11)
-    assert store.paces.promised("op_1") and not store.paces.promised("op_2")
+    store.estimates.promise("op_1", NOW + 40, 50, 70)
+    store.estimates.promise("op_1", NOW + 90, 9, 11)
+    assert store.estimates.promised("op_1") and not store.estimates.promised("op_2")
     snapshot = end(store, "op_1", 100, 2)
-    assert store.paces.promises(snapshot) == [Promise(50, 70, 60)]
-    assert store.memory.forget(NOW + 1e6) == 1 and not store.paces.promised("op_1")
+    assert store.estimates.promises(snapshot) == [Promise(50, 70, 60)]
+    assert store.memory.forget(NOW + 1e6) == 1 and not store.estimates.promised("op_1")
 
 
 def test_what_no_panel_saw_is_known(store):
     for since, until in ((NOW, NOW + 100), (NOW + 400, NOW + 500), (NOW + 900, NOW + 950)):
-        store.paces.awake(since, since + 1)
-        store.paces.awake(since, until)
-    assert store.paces.absences(NOW + 50, NOW + 930) == [(NOW + 100, NOW + 400), (NOW + 500, NOW + 900)]
-    assert store.paces.absences(NOW + 200, NOW + 450) == [(NOW + 200, NOW + 400)]
-    assert store.paces.absences(NOW + 410, NOW + 480) == []
+        store.estimates.awake(since, since + 1)
+        store.estimates.awake(since, until)
+    assert store.estimates.absences(NOW + 50, NOW + 930) == [(NOW + 100, NOW + 400), (NOW + 500, NOW + 900)]
+    assert store.estimates.absences(NOW + 200, NOW + 450) == [(NOW + 200, NOW + 400)]
+    assert store.estimates.absences(NOW + 410, NOW + 480) == []

@@ -40,7 +40,7 @@ def test_a_file_of_version_8_keeps_everything(old):
         assert found == ([dataclasses.replace(observation, snapshot=found[0][0].snapshot)], 1), "it is listed"
         assert store.memory.best_before(snapshot_of(operation("op_x"), 0.0), "test_accuracy") == (0.872, 1)
         assert len(store.memory.readings("op_a")) == len(store.memory.requests("op_a")) == 1
-        assert store.paces.promised("op_a") and store.rows()[0][0].symbol == "EURUSD"
+        assert store.estimates.promised("op_a") and store.rows()[0][0].symbol == "EURUSD"
         assert [load.state for load in store.queue.open("data_load")] == ["unconfirmed", "waiting"]
         made = store.start_of("op_a")
         assert made is not None and (made.owner, made.state) == ("", "started")

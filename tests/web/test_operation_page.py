@@ -45,7 +45,7 @@ def test_an_estimate_is_a_range_with_its_reasons_and_is_written_down(remembering
     assert re.search(r"Estimate (under |about )?[\d–]+ (s|min) left", read), read
     assert "The estimate is from this run’s pace." in read
     store = Storage(memory_of(here.settings))
-    until(lambda: here.post("/look-now") and store.paces.promised("op_a"))  # with the next reading at the latest
+    until(lambda: here.post("/look-now") and store.estimates.promised("op_a"))  # with the next reading at the latest
     store.close()
 
 

@@ -1,4 +1,4 @@
-"""Around every request: its id, its trace, a close look at stalls, and one line about it at level debug. Pure ASGI."""
+"""Gives each request an id and a trace, watches for stalls, and logs the request at level debug. Pure ASGI."""
 
 import logging
 import time

@@ -120,7 +120,7 @@ async def events(panel: PanelDep, operation_id: str) -> EventSourceResponse:
 @router.get("/line", operation_id="getLine", summary="The line to the backend")
 async def line(panel: PanelDep) -> shapes.Line:
     """Whether the backend answers, and its workers as they were last listed."""
-    return shapes.line(panel.monitor.line, panel.monitor.worker_list.workers)
+    return shapes.line(panel.monitor.connection, panel.monitor.worker_list.workers)
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from panel import __version__
-from panel.domain.connection import Line
+from panel.domain.connection import Connection
 from panel.domain.memory import damaged
 from panel.monitoring.discovery import EVERY
 from panel.monitoring.poller import READ_TIMEOUT
@@ -31,7 +31,10 @@ async def healthz() -> JSONResponse:
 @router.get("/readyz")
 async def readyz(panel: PanelDep) -> JSONResponse:
     """503 with the reasons while the panel cannot do its work."""
-    reasons = [*await _of_memory(panel.storage, panel.monitor.recorder), *_of_line(panel.monitor.line, time.time())]
+    reasons = [
+        *await _of_memory(panel.storage, panel.monitor.recorder),
+        *_of_backend(panel.monitor.connection, time.time()),
+    ]
     return JSONResponse(
         {"status": "not ready" if reasons else "ready", "reasons": reasons}, status_code=503 if reasons else 200
     )
@@ -51,11 +54,10 @@ async def _of_memory(store: Storage, recorder: Recorder) -> list[str]:
     return [f"The panel's memory cannot be written to: {problem}."] if problem else []
 
 
-def _of_line(line: Line, now: float) -> list[str]:
-    if line.answered_at is None:
-        return [f"The backend at {line.address} has not answered yet. {line.message}".strip()]
-    if now - line.answered_at > LATELY:
-        return [
-            f"The backend at {line.address} last answered {now - line.answered_at:.0f} s ago. {line.message}".strip()
-        ]
+def _of_backend(connection: Connection, now: float) -> list[str]:
+    if connection.answered_at is None:
+        return [f"The backend at {connection.address} has not answered yet. {connection.message}".strip()]
+    if now - connection.answered_at > LATELY:
+        since = f"{now - connection.answered_at:.0f} s ago"
+        return [f"The backend at {connection.address} last answered {since}. {connection.message}".strip()]
     return []

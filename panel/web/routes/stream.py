@@ -61,7 +61,7 @@ def follow(request: Request, panel: Panel, *topics: str) -> EventSourceResponse:
         # A generator, because only that is closed when the browser leaves.
         _frames(panel, topics, box, connection, BRIEF in request.headers),
         ping=0,
-        send_timeout=panel.hub.patience,
+        send_timeout=panel.hub.reader_timeout,
         shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
         shutdown_grace_period=2,
     )
@@ -84,7 +84,7 @@ async def _frames(
             yield await box.take()
             if brief:
                 return
-            attached = connection is not None and connection.attach(box, panel.hub.patience)
+            attached = connection is not None and connection.attach(box, panel.hub.reader_timeout)
             if operation_id:
                 with suppress(CLIClientError):  # the line tells that the backend is silent
                     await panel.monitor.look(operation_id)
