@@ -42,14 +42,14 @@ class Discovery:
         self._memory = memory
         self._every = EVERY if every is None else every
         self._asked_for = 0.0  # seconds of quiet that the last answer asked for (Retry-After)
-        self._sketchy: deque[str] = deque()  # ended operations known from a list only, the latest last
+        self._partial: deque[str] = deque()  # ended operations known from a list only, the latest last
         self._offset: int | None = None  # where the walk through the whole list goes on
         self._walked: list[str] = []  # the ids of its last page
         self._hungry = False  # that page had something new: the next one is read soon
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._sketchy.extend(self._memory.partially_known())
+        self._partial.extend(self._memory.partially_known())
         turn = 0
         while True:
             await self._ask(turn)
@@ -130,7 +130,7 @@ class Discovery:
             elif observation is None:
                 ended = snapshot.completed_at or snapshot.created_at or time.time()
                 self._relay.keep(None, Observation(snapshot, ended))
-                self._sketchy.appendleft(snapshot.id)  # the list has the latest first
+                self._partial.appendleft(snapshot.id)  # the list has the latest first
         return news
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
@@ -147,8 +147,8 @@ class Discovery:
     async def _complete_one(self) -> None:
         """Read one of the ended operations of which only the list's few fields are known: one a round, the
         latest first. The backend may forget them."""
-        while self._sketchy and self._relay.connection.failing_since is None:
-            operation_id = self._sketchy.pop()
+        while self._partial and self._relay.connection.failing_since is None:
+            operation_id = self._partial.pop()
             observation = self._relay.known(operation_id)
             if observation is None or observation.snapshot.full or observation.forgotten:
                 continue
@@ -158,7 +158,7 @@ class Discovery:
             elif reading.error is not None and reading.error.unknown:
                 self._relay.keep(observation, forgotten(observation))
             else:
-                self._sketchy.append(operation_id)
+                self._partial.append(operation_id)
             return
 
     async def _parts_of_running(self) -> None:

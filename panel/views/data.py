@@ -15,7 +15,8 @@ Pair = tuple[str, str]  # symbol, timeframe
 @dataclass(frozen=True, slots=True)
 class StoredView:
     """The map of what is stored. `known`: the symbols that the backend knows; `connection`: whether it answers;
-    `unusable`: files of the data folder that cannot be used; `bad`: what cannot be true of stored bars, as (count, reason)."""
+    `unusable`: files of the data folder that cannot be used; `bad`: what cannot be true of stored bars, as (count,
+    reason)."""
 
     rows: list[RowView]
     span: Span

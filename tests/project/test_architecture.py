@@ -1,8 +1,11 @@
 """Rules about imports: they only go down the layers, form no circle, and the embedded backend stands alone."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
+
+from panel.adapters import KINDS
 
 PANEL = Path(__file__).parents[2] / "panel"
 
@@ -29,13 +32,21 @@ EMBEDDED = "embedded"
 
 
 @cache
+def trees() -> dict[str, ast.Module]:
+    """Dotted name below `panel` -> the module's code."""
+    return {
+        ".".join(file.relative_to(PANEL).with_suffix("").parts): ast.parse(file.read_text("utf-8"))
+        for file in PANEL.rglob("*.py")
+    }
+
+
+@cache
 def modules() -> dict[str, set[str]]:
     """Dotted name below `panel` -> the dotted names below `panel` that it imports."""
     found = {}
-    for file in PANEL.rglob("*.py"):
-        name = ".".join(file.relative_to(PANEL).with_suffix("").parts)
+    for name, tree in trees().items():
         imported: set[str] = set()
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == "panel":
                 base = (node.module or "").removeprefix("panel").lstrip(".")
                 for alias in node.names:
@@ -83,15 +94,32 @@ def test_views_read_nothing_themselves():
 
 def test_only_one_module_looks_into_the_apps_untyped_state():
     users = {
-        ".".join(file.relative_to(PANEL).with_suffix("").parts)
-        for file in PANEL.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        module
+        for module, tree in trees().items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         and node.attr == "state"
         and isinstance(node.value, ast.Name | ast.Attribute)
         and (node.value.id if isinstance(node.value, ast.Name) else node.value.attr) in ("app", "request")
     }
     assert users == {"web.panel"}
+
+
+def test_only_its_adapter_decides_by_the_name_of_a_kind():
+    """Others ask for its traits, or name its class."""
+    found = set()
+    for module, tree in trees().items():
+        if package(module) in ("adapters", EMBEDDED):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Compare) and isinstance(node.left, ast.Attribute) and node.left.attr == "kind":
+                found |= {(module, each.value) for each in node.comparators if isinstance(each, ast.Constant)}
+            elif isinstance(node, ast.Constant) and node.value != "training":  # which is an ordinary word, too
+                found.add((module, node.value))
+    named = {(module, value) for module, value in found if value in KINDS}
+    assert named == {("domain.agents", "backtesting")}, "there, what the agent calls a phase"
+    templates = (PANEL.parent / "templates").rglob("*.html")
+    assert [each.name for each in templates if re.search(r"snapshot\.kind [!=]= ", each.read_text("utf-8"))] == []
 
 
 def test_only_connect_opens_the_embedded_backend():
@@ -129,11 +157,11 @@ def test_the_embedded_backend_imports_nothing_of_the_panel():
 def test_only_the_http_client_speaks_http():
     users = {
         module
-        for module in modules()
+        for module, tree in trees().items()
         if package(module) != EMBEDDED
         and any(
             isinstance(node, ast.Import) and any(alias.name == "httpx" for alias in node.names)
-            for node in ast.walk(ast.parse((PANEL / Path(*module.split("."))).with_suffix(".py").read_text("utf-8")))
+            for node in ast.walk(tree)
         )
     }
     assert users == {"backend.http", "backend.blocking", "backend.connect"}

@@ -1,5 +1,7 @@
 """Before a training starts: would it run, and what mends it."""
 
+from panel.domain.workers import Worker, WorkerList
+from panel.workflows.preflight import worker_lines
 from tests.support.bars import hours, without
 from tests.support.loads import LOAD, ends, load, started
 from tests.support.pages import KEY, until, words
@@ -93,3 +95,11 @@ def test_a_load_that_leaves_gaps_is_completed_with_problems(quick_rounds, here, 
     assert "900 bars came, but 1 gap is still missing." in words(page)
     (operation_id,) = backend.operations
     assert here.get(f"/api/operations/{operation_id}").json()["verdict"]["state"] == "problems"
+
+
+def test_when_a_worker_of_any_kind_last_answered_is_told():
+    there = WorkerList().heard([Worker("b1", "backtesting", "available", healthy_at=970.0)], 990.0)
+    (line,) = worker_lines(there.heard([], 1000.0), "backtesting", 0, 1000.0)
+    assert line.subject == "No backtesting worker" and "b1 last answered 30 s ago." in line.text
+    (line,) = worker_lines(there.heard([], 1000.0), "training", 0, 1000.0)
+    assert line.subject == "No training worker" and "answered" not in line.text

@@ -18,8 +18,8 @@ from panel.embedded.backend import Backend
 def create_api(home: Backend) -> FastAPI:
     """The app over one backend."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    for room in (operations, trainings, backtests, market_data, strategies):
-        app.include_router(room.routes(home), prefix="/api/v1")
+    for area in (operations, trainings, backtests, market_data, strategies):
+        app.include_router(area.routes(home), prefix="/api/v1")
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
