@@ -46,7 +46,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ktrdr-panel")
 def main() -> None:
-    """A face for KTRDR: trainings and data loads in the browser, or from here."""
+    """A web panel for KTRDR. Starts, follows and compares trainings, backtests and data loads."""
 
 
 def settings_or_exit(**overrides: Any) -> Settings:
@@ -78,7 +78,7 @@ def serve(**given: Any) -> None:
 @click.option("--port", type=int, help="Port to listen on.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(backend: str | None, host: str | None, port: int | None, as_json: bool) -> None:
-    """Look whether all is well around the panel; exits with 1 when something has to be mended."""
+    """Check settings, disk, backend and workers; exits with 1 when something has to be mended."""
     try:
         settings = Settings.from_environ(backend=backend, host=host, port=port)
         found = asyncio.run(examine(settings))

@@ -129,7 +129,7 @@ async def openapi() -> dict[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """This face, described as OpenAPI."""
+    """This API, described as OpenAPI."""
     about = "Everything that ktrdr-panel knows and does, for scripts and agents."
     parts = (router, *(part.router for part in PARTS), audit.api_router)
     routes = [route for part in parts for route in part.routes]
