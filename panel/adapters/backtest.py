@@ -11,7 +11,7 @@ from panel.domain.kinds import Traits
 from panel.domain.results import Figure, Measure, ResultTable
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
-from panel.domain.values import mapping, number
+from panel.domain.values import items, mapping, number
 
 MAX_POINTS = 5000  # of an equity curve that are drawn
 
@@ -140,7 +140,7 @@ class BacktestingOperationAdapter(Kind):
 
 
 def _numbers(given: Any) -> tuple[float | None, ...]:
-    return tuple(number(value) for value in given[:MAX_POINTS]) if isinstance(given, list) else ()
+    return tuple(number(value) for value in items(given, MAX_POINTS))
 
 
 def _against(metrics: dict[str, Any], held: float | None) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from panel.adapters.base import named, percent
 from panel.domain.results import ResultTable
-from panel.domain.values import mapping, number, text
+from panel.domain.values import items, mapping, number, text
 
 SHOWN = 20  # inputs
 
@@ -64,7 +64,7 @@ def _importance(result: dict[str, Any]) -> ResultTable | None:
 def _calibration(result: dict[str, Any]) -> ResultTable | None:
     given = named(result, "artifacts").get("calibration")
     rows, answers, excess = [], 0, 0.0
-    for entry in given[:20] if isinstance(given, list) else []:
+    for entry in items(given, 20):
         told = {name: number(mapping(entry).get(name)) for name in ("from", "to", "count", "sure", "right")}
         low, high, count, sure, right = told.values()
         if low is None or high is None or not count or sure is None or right is None:
@@ -98,7 +98,7 @@ def _bars(result: dict[str, Any]) -> ResultTable | None:
 def bars_used(read: Any, sentence: str) -> ResultTable | None:
     """Of each symbol and timeframe how many bars were read, left out, and used although they cannot be true."""
     rows = []
-    for entry in read[:50] if isinstance(read, list) else []:
+    for entry in items(read, 50):
         told = mapping(entry)
         name = f"{text(told.get('symbol'))[:50]} {text(told.get('timeframe'))[:10]}"
         counts = [sum(int(number(n) or 0) for n in named(told, key).values()) for key in ("left_out", "bad_bars_used")]

@@ -180,7 +180,7 @@ def measured(measure: Measure, snapshot: Snapshot) -> float | None:
 def _at(snapshot: Snapshot, path: str) -> float | None:
     inner: Any = snapshot.result
     for key in path.split("."):
-        inner = inner.get(key) if isinstance(inner, Mapping) else None
+        inner = mapping(inner).get(key)
     return number(inner)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from panel.domain.gaps import DAY
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
-from panel.domain.values import mapping, moment, number, text, utc
+from panel.domain.values import items, mapping, moment, number, text, utc
 
 NAMED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}/[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")  # keys that have a page
 LATELY = 182  # days that are tried when the model has seen everything up to now
@@ -168,4 +168,4 @@ def gathered(remembered: Iterable[Model | None], listed: Iterable[Model | None])
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(text(item) for item in value[:50]) if isinstance(value, list) else ()
+    return tuple(text(item) for item in items(value, 50))

@@ -49,3 +49,8 @@ def utc(at: float | None) -> datetime | None:
 def mapping(value: Any) -> dict[str, Any]:
     """A dict, {} for anything else."""
     return value if isinstance(value, dict) else {}
+
+
+def items(value: Any, most: int) -> list[Any]:
+    """The first so many of a list, [] for anything else."""
+    return value[:most] if isinstance(value, list) else []

@@ -13,7 +13,7 @@ from panel.domain.history import OperationQuery
 from panel.domain.kinds import traits_of
 from panel.domain.observation import Observation
 from panel.domain.queueing import starts_at
-from panel.domain.requests import Entry, EntryState
+from panel.domain.requests import Entry, EntryState, Start
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
 from panel.domain.system_health import memory_link
@@ -115,10 +115,9 @@ class Reader:
         return replace(view, more=len(every) - len(running))
 
     def stored(self) -> StoredView:
-        loading = self.loading()
-        rows = self.inventory.rows(loading)
-        connection, known = self.monitor.connection, self.inventory
-        return stored_view(rows, loading, known.symbols, known.files, connection, time.time(), embedded=self.embedded)
+        loading, known, connection = self.loading(), self.inventory, self.monitor.connection
+        rows, now = known.rows(loading), time.time()
+        return stored_view(rows, loading, known.symbols, known.files, connection, now, embedded=self.embedded)
 
     def loading(self) -> dict[Pair, Snapshot]:
         """The load of each symbol and timeframe that runs."""
@@ -128,23 +127,21 @@ class Reader:
         own = self.storage.queue.open(DataLoadOperationAdapter.kind)
         uncertain = bool(self.storage.possibly_running_loads(time.time()))
         operations = self._snapshots(load.operation_id for load in own)
-        asked = (
-            self.storage.start_for(load.key, load.attempts) for load in own if load.state is EntryState.UNCONFIRMED
-        )
-        starts = {start.owner: start for start in asked if start is not None}
-        return queue_view(own, self._running_loads(), operations, starts, uncertain=uncertain)
+        return queue_view(own, self._running_loads(), operations, self._unconfirmed(own), uncertain=uncertain)
 
     def entries(self, page: int = 1) -> QueuePageView:
         """The whole queue, a page of it."""
         now, entries, workers = time.time(), self.storage.queue.open(), self.monitor.worker_list
         found = [self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id]
         views = {each.snapshot.id: self.operation(each, estimated=True) for each in found if each is not None}
-        asked = (
-            self.storage.start_for(each.key, each.attempts) for each in entries if each.state is EntryState.UNCONFIRMED
-        )
-        starts = {start.owner: start for start in asked if start is not None}
-        free = free_places(self.storage, self.monitor)
+        starts, free = self._unconfirmed(entries), free_places(self.storage, self.monitor)
         return queue_page(entries, page, views, starts, self.begins(entries), free, workers, now)
+
+    def _unconfirmed(self, entries: Sequence[Entry]) -> dict[str, Start]:
+        """Entry -> its start, for those whose answer was lost."""
+        unconfirmed = [each for each in entries if each.state is EntryState.UNCONFIRMED]
+        starts = (self.storage.start_for(each.key, each.attempts) for each in unconfirmed)
+        return {start.owner: start for start in starts if start is not None}
 
     def begins(self, entries: Sequence[Entry]) -> dict[str, float]:
         """Entry -> when it probably starts (Unix seconds), for those of which that can be said."""

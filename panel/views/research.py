@@ -6,7 +6,7 @@ from typing import Any
 
 from panel.domain.agents import PHASES, Phase, conclusion, part_of
 from panel.domain.snapshot import Snapshot
-from panel.domain.values import mapping, number, text
+from panel.domain.values import items, mapping, number, text
 from panel.views.operation import OperationView
 
 MOST = 20  # sentences of one kind
@@ -88,6 +88,7 @@ def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, Operati
 
 def _sentences(told: Any) -> list[str]:
     """A list of texts, or of dicts with a text."""
-    listed = told[:MOST] if isinstance(told, list) else []
-    found = [text(mapping(item).get("text") or mapping(item).get("hypothesis")) or text(item) for item in listed]
+    found = [
+        text(mapping(item).get("text") or mapping(item).get("hypothesis")) or text(item) for item in items(told, MOST)
+    ]
     return [sentence for sentence in found if sentence]
