@@ -1,4 +1,4 @@
-"""The server without uvicorn's clock, which wakes the process ten times a second to see whether it has to stop."""
+"""uvicorn's server without its tick, which wakes the process ten times a second to see whether it has to stop."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""One operation as the work that is done for it sees it: it reports, and is told when to stop."""
+"""What the code of an operation reports its progress with, and learns from when to stop."""
 
 import threading
 import time

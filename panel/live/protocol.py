@@ -1,4 +1,4 @@
-"""The server's end of a connection: its limits, and the way of a stream's frames past ASGI.
+"""The HTTP protocol: limits of a connection, and lets SSE frames bypass ASGI.
 
 Limits hold before the app sees anything: the size of a request's head, the time that head and body may take, the
 number of connections. A stop ends whatever is still under way.

@@ -1,4 +1,4 @@
-"""Who watches: asked of the hub, because what is watched is read more often."""
+"""Whether somebody watches an operation: what is watched is read more often."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Which market data is stored: asked gently, remembered, and looked at again when it may have changed.
+"""Which market data is stored: asked for one range at a time, remembered, and asked again when it may have changed.
 
 A range costs the backend a file, its list of symbols half a second. So the panel remembers what it was told
 and when, asks for one thing at a time with a pause in between, and only while somebody looks at the page or

@@ -1,5 +1,5 @@
-"""Questions about one operation that somebody looks at: each id once at a time, and one that nobody knows once in a
-while, however many pages and streams name it."""
+"""Reads one operation on demand: each id once at a time, and one that the backend does not know at intervals, however
+many pages and streams ask."""
 
 import asyncio
 import time

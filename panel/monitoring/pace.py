@@ -1,4 +1,4 @@
-"""When one operation is read again: soon while its values change under somebody's eyes, more rarely otherwise."""
+"""When one operation is read again: soon while its values change and somebody watches, else more rarely."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The log: one line for each thing, with its fields; nothing from elsewhere begins a line, no password is in it."""
+"""Logs: one line an event, with its fields. External text cannot forge lines; passwords are left out."""
 
 import json
 import logging

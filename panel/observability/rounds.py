@@ -1,4 +1,4 @@
-"""Rounds of background loops, at the same moments: to wake up once for all of them costs less than once for each."""
+"""Aligns the rounds of background loops, so that the process wakes up once for all of them."""
 
 import asyncio
 

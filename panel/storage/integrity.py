@@ -1,4 +1,4 @@
-"""Whether a database can be trusted: SQLite's own look through every page of it."""
+"""Whether a database is sound, by SQLite's own check of every page."""
 
 import sqlite3
 import time

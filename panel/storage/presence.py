@@ -1,4 +1,4 @@
-"""Who has a memory open: any number of panels and command lines at once, or one restore alone.
+"""A shared lock of every panel and command line that has a memory open; a restore takes it alone.
 
 The lock is SQLite's own on an empty file beside it, because it works alike on every system, is gone with the process
 that held it, and can be had when the memory itself is damaged.

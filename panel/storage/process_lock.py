@@ -1,4 +1,4 @@
-"""One at a time, over all processes that share a folder: the panel, a second one, command lines.
+"""A lock that one process at a time holds, of all that share a folder: panels and command lines.
 
 The lock is SQLite's own on an empty file, because it works alike on every system and is gone with the process
 that held it, however that ended.

@@ -1,4 +1,4 @@
-"""What the map, the candles and the curves draw: places on a line of 1,000 units, candles thinned honestly, and
+"""What the map, the candles and the curves draw: places on a line of 1,000 units, thinned candles, and
 what an operation's kind calls its curves. Pure."""
 
 from collections.abc import Sequence

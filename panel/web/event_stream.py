@@ -1,4 +1,4 @@
-"""A stream of server-sent events for a program: it has no page, and nothing of the hub's short cut."""
+"""A stream of server-sent events for programs, over plain ASGI."""
 
 from collections.abc import AsyncIterator
 from types import SimpleNamespace

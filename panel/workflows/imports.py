@@ -1,4 +1,4 @@
-"""Files that people bring: looked at, asked about, and only then stored.
+"""Imports files of market data: reads them, asks what is not clear, then stores them.
 
 An upload is a folder of its own in the panel's data, with the files as they came and a record of what was answered and
 found out. A restart takes it up again.

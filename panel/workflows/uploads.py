@@ -1,5 +1,5 @@
-"""What people brought: the files of each upload, what was found out about them, and what was decided. It is kept in a
-file beside them, so that a restart costs nothing of it."""
+"""The files of each upload, what was found in them and what was decided. A record of it is kept beside them, so a
+restart loses nothing."""
 
 import asyncio
 import os

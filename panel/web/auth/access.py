@@ -1,4 +1,4 @@
-"""Who is let in, as what, and for how long: passwords, sessions, tokens, and the file of users while it changes."""
+"""Checks passwords, sessions and tokens, and changes the file of users."""
 
 import asyncio
 import hashlib

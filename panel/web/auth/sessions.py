@@ -1,4 +1,4 @@
-"""Who is logged in, and how often somebody may try to be."""
+"""Login sessions, and a limit on failed logins."""
 
 import asyncio
 import hashlib

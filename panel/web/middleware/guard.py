@@ -1,4 +1,4 @@
-"""The guard in front of everything: who may ask, and what every answer carries. Pure ASGI.
+"""Refuses requests of other sites and for other host names, and sets the headers of every answer. Pure ASGI.
 
 A page on the internet can make a browser on this machine send requests to the panel. Two checks stop
 that, on every route, static files and streams included, with no switch to turn them off:

@@ -1,4 +1,4 @@
-"""Behind a reverse proxy: who asked, how, under which name, and below which path. Pure ASGI, in front of everything.
+"""Reads a reverse proxy's headers: client, scheme, host name and path. Pure ASGI, in front of everything.
 
 `X-Forwarded-For`, `-Proto` and `-Host` count only when the connection comes from a trusted proxy. Of each the last
 value counts, which that proxy has written; what stands before it came with the request. `Forwarded` (RFC 7239) is not
