@@ -5,7 +5,9 @@ from panel.views.home import queued_words
 
 
 def _waiting(*forms):
-    return [Entry(f"key-{n}", "training", form, EntryState.WAITING, None, "", 0, "", 0.0) for n, form in enumerate(forms)]
+    return [
+        Entry(f"key-{n}", "training", form, EntryState.WAITING, None, "", 0, "", 0.0) for n, form in enumerate(forms)
+    ]
 
 
 def test_equal_names_are_counted_in_the_order_of_the_queue():
