@@ -80,8 +80,9 @@ def trouble(links: Sequence[Link]) -> Link | None:
 def _backend(line: Line) -> Link:
     name = "Panel to backend"
     if line.failing_since is not None:
+        where = "" if line.address in line.message else f"Address: {line.address}. "
         advice = (
-            f"Address: {line.address}. See that KTRDR runs there. What the pages show are the last values known; the "
+            f"{where}See that KTRDR runs there. What the pages show are the last values known; the "
             "panel keeps asking, and goes on by itself when the backend answers."
         )
         return Link(name, RED, "Backend unreachable", line.message, line.failing_since, advice)
