@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.stage import speed
-from panel.app import memory_of
 from panel.backend.entities import snapshot_of
 from panel.domain.labels import Label
 from panel.domain.verdict import judge, observed
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.inside import inside
 from tests.support.scripted import RESULT, Backend, operation, percent, served, stamp

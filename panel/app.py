@@ -1,14 +1,11 @@
 """Builds the ASGI app and manages component lifetimes."""
 
 import asyncio
-import hashlib
 import logging
-import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -28,7 +25,8 @@ from panel.monitoring.offers import Offers
 from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import UnreportedRuns
 from panel.observability.stalls import StallMonitor
-from panel.settings import Settings, without_userinfo
+from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.views.addresses import live_below
@@ -272,11 +270,3 @@ async def _kept(run: Callable[[], Awaitable[None]], refused: Callable[[sqlite3.E
             if task is not None and task.cancelling():  # it broke while it was being stopped
                 return
         await asyncio.sleep(1.0)
-
-
-def memory_of(settings: Settings) -> Path:
-    """The file that remembers this backend: operations of one are not another's."""
-    backend = without_userinfo(settings.backend)
-    readable = re.sub(r"[^a-z0-9]+", "-", backend.lower()).strip("-")[:60]
-    name = f"{readable}-{hashlib.sha256(backend.encode()).hexdigest()[:8]}" if backend else "embedded"
-    return settings.data_folder / "panel" / f"{name}.db"

@@ -10,12 +10,12 @@ from typing import TypeVar
 import click
 
 from panel.accounts import Accounts, Refused, Role, Unreadable, check_password, new_token
-from panel.app import memory_of
 from panel.cli.recording import record
 from panel.domain.audit import AuditQuery, Outcome
 from panel.errors import UnsafeSettings
 from panel.password import hashed, is_hash
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.access import audit_line
 

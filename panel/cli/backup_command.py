@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from panel.app import memory_of
 from panel.settings import Settings, without_userinfo
 from panel.storage import backup
+from panel.storage.place import memory_of
 from panel.storage.presence import InUse
 
 EMBEDDED = ("strategies", "models", "checkpoints", "backtests")  # folders of the embedded backend

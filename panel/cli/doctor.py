@@ -15,7 +15,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from panel.accounts import Unreadable
-from panel.app import memory_of
 from panel.backend.connect import embedded_missing
 from panel.backend.decoding import line
 from panel.backend.http import HTTPClient
@@ -29,6 +28,7 @@ from panel.errors import CLIClientError, UnsafeSettings
 from panel.password import is_hash
 from panel.settings import BASE_URL, Settings
 from panel.storage import integrity
+from panel.storage.place import memory_of
 
 CLOCKS = 5.0  # seconds that the backend's clock may differ: starts are matched by time
 SCARCE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of free disk

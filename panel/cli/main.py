@@ -2,41 +2,25 @@
 
 import asyncio
 import json
-import logging
-import os
-import socket
-import sqlite3
-import sys
-import threading
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-import uvicorn
-from rich.console import Console
 
 from panel import __version__
-from panel.accounts import Unreadable
 from panel.adapters import KINDS, Field, Kind
-from panel.app import create_app, memory_of
 from panel.backend.connect import check
-from panel.cli import backup_command, renewal, tls
+from panel.cli import backup_command
 from panel.cli import run_operation as command
 from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.cli.queue_command import add, queue_command, schedules_command
-from panel.domain.memory import damaged, remedy
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.live.protocol import Connection
-from panel.observability import garbage, logs
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
-from panel.storage import integrity
-from panel.storage.store import Storage
-from panel.views.templating import compile_templates
 
 _FILE = click.Path(path_type=Path)
 FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
@@ -83,87 +67,9 @@ def settings_or_exit(**overrides: Any) -> Settings:
 @click.option("--tls-key", metavar="FILE", type=_FILE, help="The certificate's private key (PEM).")
 def serve(**given: Any) -> None:
     """Open the panel for browsers."""
-    settings = settings_or_exit(**given)
-    try:
-        app, context = create_app(settings), tls.context_of(settings)
-    except UnsafeSettings as exc:
-        raise click.ClickException(str(exc)) from exc
-    _check_memory(memory_of(settings))
-    try:
-        settings.account_file.read()
-    except Unreadable as exc:
-        raise click.ClickException(str(exc)) from exc
-    listener = _listener(settings)
-    _raise_file_limit()
-    logs.install(settings.log_level, settings.log_format)
-    address = settings.address
-    if settings.log_format == "json":
-        logging.getLogger(__name__).info("ktrdr-panel %s", __version__, extra={"address": address})
-    else:
-        Console(stderr=True).print(f"ktrdr-panel {__version__} on [bold]{address}[/bold]", highlight=False)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,  # its lines go through ours
-        http=Connection,
-        loop=tls.LOOP if context else "auto",
-        ssl_context_factory=(lambda _, __: context) if context else None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws="none",
-        lifespan="on",
-        timeout_graceful_shutdown=3,
-    )
-    garbage.keep_short()
-    # In a thread: the first page is there at once, and no page waits for its templates.
-    threading.Thread(target=compile_templates, args=(0.002,), daemon=True).start()
-    server = renewal.Server(config, renewal.Certificate(context, settings) if context else None)
-    with suppress(KeyboardInterrupt):  # raised again by the server once it has stopped
-        server.run(sockets=[listener])
-    if not server.started:
-        raise SystemExit(1)
+    from panel.cli import serving  # the web app takes longer to import than all other commands take to run
 
-
-def _check_memory(file: Path) -> None:
-    """The app opens it again, which could not say it in one sentence."""
-    try:
-        # First, because opening it may write to it.
-        why = integrity.damage(file, integrity.AT_START) if file.exists() else ""
-        if not why:
-            Storage(file).close()
-    except (sqlite3.Error, OSError) as exc:
-        why = str(exc)
-    if why:
-        advice = remedy(why) if damaged(why) else "KTRDR_PANEL_DATA_DIR names another folder."
-        raise click.ClickException(f"The panel's memory {file} cannot be used: {why}. {advice}")
-
-
-def _listener(settings: Settings) -> socket.socket:
-    """Opened before anything is printed: a port in use is one sentence."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-    except OSError as exc:
-        known = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror  # a name's look-up is below 0
-        reason = (known or "it cannot be listened on").lower()
-        raise click.ClickException(
-            f"{settings.host}:{settings.port}: {reason}. --port or KTRDR_PANEL_PORT chooses another one; "
-            "ktrdr-panel doctor says whether a panel runs there."
-        ) from exc
-
-
-def _raise_file_limit() -> None:
-    """Many systems allow 1,024 open files, fewer than the connections that may be open."""
-    if sys.platform != "win32":
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = FILES_NEEDED if hard == resource.RLIM_INFINITY else min(FILES_NEEDED, hard)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    serving.serve(settings_or_exit(**given))
 
 
 @main.command()

@@ -13,13 +13,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from panel.adapters import KINDS, Kind
-from panel.app import memory_of
 from panel.cli.doctor import running_panel
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.requests import Entry, EntryState, Request
 from panel.domain.schedules import shown, words
 from panel.domain.values import utc
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.queue import title_of
 from panel.views.schedules import name_of

@@ -5,9 +5,9 @@ import os
 import sqlite3
 import time
 
-from panel.app import memory_of
 from panel.domain.audit import AuditEntry, Outcome, plain
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 
 

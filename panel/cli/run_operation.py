@@ -18,7 +18,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from panel.adapters import Kind
-from panel.app import memory_of
 from panel.backend.connect import connect
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
@@ -33,6 +32,7 @@ from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
 from panel.errors import CLIClientError
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.workflows.audit import start_outcome

@@ -1,5 +1,6 @@
 """How a file's lines are put together: delimiter, quotes, header, and which lines have the shape of the others."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ SAMPLE = 200  # lines that are looked at
 BLOCK = 1 << 23  # bytes of one turn
 _DELIMITERS = ("\t", ";", "|", ",", " ")
 _HEADER_WITHIN = 30  # lines
+_SINGLE = re.compile(r"(?:^|[\t;|,])'[^'\t;|,]*'(?=[\t;|,\r]|$)")  # a field in single quotes; 1'234.5 is a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ def laid_out(text: bytes, *, quick: bool = False) -> Layout:
     """Raises Refused when there are no columns of bars in it. `quick`: lines are taken to be alike when their
     delimiters add up, which is so if no line has too few fields either; the caller finds that out."""
     sample = [line.decode("utf-8", "replace") for line in islice(_lines(text), SAMPLE)]
+    if '"' not in "".join(sample) and sum(bool(_SINGLE.search(line)) for line in sample) > len(sample) / 2:
+        text, sample = text.replace(b"'", b'"'), [line.replace("'", '"') for line in sample]
     delimiter = _delimiter(sample)
     rows = [(number, _fields(line, delimiter)) for number, line in enumerate(sample, 1) if line.strip()]
     header, names, columns, first = _header(rows)

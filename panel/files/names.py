@@ -35,6 +35,10 @@ _NOISE = {
     "dat", "ascii", "mt", "candlestick", "bid", "ask", "historical", "data", "history", "price", "intraday",
     "prices", "stock", "historische", "daten", "to", "quote", "equity", "eq", "ohlcv", "ohlc", "us", "usa",
 }  # fmt: skip
+_SOURCES = {  # of data, as they stand before the symbol in the names of exports
+    "binance", "bitfinex", "bitmex", "bitstamp", "bybit", "coinbase", "gemini", "kraken", "kucoin", "okx", "poloniex",
+    "dukascopy", "fxcm", "oanda", "forexcom", "capitalcom", "pepperstone", "nasdaq", "nyse", "amex", "bats", "cboe",
+}  # fmt: skip
 _DATE = re.compile(  # its month is no timeframe
     r"(?<!\d)(?:(?:19|20)\d\d[-_. ]?[01]\d(?:[-_. ]?[0-3]\d)?|[0-3]\d([-_.])[0-3]\d\1(?:19|20)\d\d)(?!\d)"
 )
@@ -101,6 +105,12 @@ def _symbol(words: list[str]) -> str:
             return first.upper() + second.upper()
     candidates = [word for word in words if SYMBOL.fullmatch(word) and not word.isdigit()]
     return candidates[-1].upper().removesuffix(".US") if candidates else ""  # Stooq's aapl.us.txt
+
+
+def without_source(symbol: str) -> str:
+    """BTCUSDT of "Binance_BTCUSDT": where the data is from is no part of the symbol."""
+    source, _, rest = symbol.partition("_")
+    return rest if source.lower() in _SOURCES and SYMBOL.fullmatch(rest) else symbol
 
 
 def spoken(seconds: float) -> str:

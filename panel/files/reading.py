@@ -61,8 +61,10 @@ def read(
         worst = max(left, key=lambda found: found.count)
         raise Refused(worst.sentence, worst.lines[0])
     bars, repeated, doubled, order = _in_order(seconds, values, volume, laid.lines, keep)
+    said = names.named(name).symbol
     return _finished(
-        name, bars, (*laid.odd, *left, *repeated), doubled, tuple(questions), table, columns,
+        name, said if trust_iso else names.without_source(said),
+        bars, (*laid.odd, *left, *repeated), doubled, tuple(questions), table, columns,
         Dialect(program, encoding, laid.delimiter, mark, laid.header, _spoken(laid, columns), how.spoken, zone, order),
     )  # fmt: skip
 
@@ -215,12 +217,12 @@ def _in_order(
 
 
 def _finished(
-    name: str, bars: Bars, left: tuple[Count, ...], doubled: tuple[Count, ...], questions: tuple[Question, ...],
-    table: Table, columns: Columns, dialect: Dialect,
+    name: str, symbol: str, bars: Bars, left: tuple[Count, ...], doubled: tuple[Count, ...],
+    questions: tuple[Question, ...], table: Table, columns: Columns, dialect: Dialect,
 ) -> Reading:  # fmt: skip
     said = names.named(name)
     timeframe = faults.timeframe_of(bars.times)
-    symbol = said.symbol or _column_symbol(table, columns)
+    symbol = symbol or _column_symbol(table, columns)
     conflict = faults.conflict(bars.times, said.timeframe) if said.timeframe else ""
     timeframe = (timeframe if conflict or not said.timeframe else said.timeframe) or ""
     bars = faults.marked(bars, timeframe)

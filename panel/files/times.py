@@ -10,6 +10,8 @@ import polars as pl
 from panel.files.values import Array, Refused
 
 FIRST, LAST = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1800, 2200))
+_SERIAL = re.compile(r"\d{5}(?:[.,]\d+)?")  # 45292.25: the days that Excel counts; 1950 to 2099
+_SERIAL_EPOCH = 25_569  # 1970-01-01
 _UNITS = ((1e11, 1, "seconds"), (1e14, 1_000, "milliseconds"), (1e17, 1_000_000, "microseconds"))
 _SHAPE = re.compile(
     r"(?P<date>\d{4}(?P<s1>[-./])\d{1,2}(?P=s1)\d{1,2}|\d{8}|\d{1,2}(?P<s2>[-./ ])\d{1,2}(?P=s2)(?:\d{4}|\d\d)"
@@ -34,6 +36,7 @@ class Format:
     unit: int = 0
     swapped: str = ""
     iso: bool = False
+    serial: bool = False  # days that a spreadsheet counts
     daily: bool = False  # the first ten signs are a day, whose midnight is all that follows
 
     def other(self) -> "Format":
@@ -45,6 +48,10 @@ class Format:
 
 def recognised(samples: list[str]) -> Format:
     """The format of most of these texts. Raises Refused with one of them when it is none that is known."""
+    serials = [text for text in samples if _SERIAL.fullmatch(text.strip()) and "18264" <= text.strip() < "73051"]
+    if samples and len(serials) > 0.9 * len(samples):
+        timed = any(re.search(r"[.,]0*[1-9]", text) for text in serials)
+        return Format("", "days as a spreadsheet counts them", timed=timed, serial=True)
     counted: dict[Format, int] = {}
     for text in samples:
         found = _format(text.strip())
@@ -137,7 +144,11 @@ def parsed(texts: pl.Series, how: Format) -> tuple[Array, Array]:
     if how.daily:  # its offset changes with the season, the day does not
         midnight = texts.str.strip_chars().str.contains(f"^{_MIDNIGHT.pattern}$")
         texts = texts.str.strip_chars().str.head(10).zip_with(midnight, pl.Series([""]).new_from_index(0, len(texts)))
-    if how.unit:
+    if how.serial:
+        days = texts.str.strip_chars().str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+        seconds = np.rint((days.fill_null(float("nan")).to_numpy() - _SERIAL_EPOCH) * 86_400)
+        fits = np.isfinite(seconds)
+    elif how.unit:
         values = texts.str.strip_chars().cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
         units = np.full(len(values), float(how.unit))
         if how.unit > 1:  # a file may go from milliseconds to microseconds, as Binance's do in 2025

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from contextlib import closing
 
-from panel.app import memory_of
+from panel.storage.place import memory_of
 from tests.attack.world import Result, world
 from tests.support.pages import KEY
 from tests.support.scripted import RESULT, operation, percent, stamp

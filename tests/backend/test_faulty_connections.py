@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from panel.app import memory_of
 from panel.client import AsyncCLIClient
 from panel.errors import Unreadable
+from panel.storage.place import memory_of
 from tests.support.command_line import environment
 from tests.support.lasting import Lasting
 from tests.support.pages import KEY, words

@@ -64,6 +64,7 @@ def test_a_cancelled_run_is_resumed_from_its_page_without_leaving_it(watched, he
 
     def resumed(request):
         backend.operations["op_a"] = operation("op_a", status="resuming", created_at=began)
+        backend.answers["GET /checkpoints/op_a"] = 404, {"detail": "No checkpoint"}  # it would tell the progress again
         return 200, {"success": True, "data": {"operation_id": "op_a", "status": "resuming"}}
 
     backend.answers["DELETE /operations/op_a"] = cancelled

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from panel.app import memory_of
 from panel.cli.main import main
 from panel.embedded.ledger import Ledger
 from panel.settings import Settings
 from panel.storage import backup
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.history import ended, seed
 from tests.support.pages import KEY

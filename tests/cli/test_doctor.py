@@ -9,9 +9,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from panel.app import memory_of
 from panel.cli.doctor import Grade, examine
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.command_line import run
 from tests.support.panels import free_port, panel

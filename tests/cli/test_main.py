@@ -189,7 +189,7 @@ def test_an_argument_that_is_no_utf_8_is_one_sentence(tmp_path):
 
 def test_ctrl_c_while_it_begins_exits_130_without_a_traceback(tmp_path):
     """In the middle of its imports, and once they are done."""
-    for module in ("asyncio", "panel.app", "panel.cli.doctor"):
+    for module in ("asyncio", "panel.backend.http", "panel.cli.doctor"):
         code = f"""
 import signal, sys
 from panel.cli.entry import main

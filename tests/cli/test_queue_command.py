@@ -6,12 +6,12 @@ import socket
 import pytest
 from click.testing import CliRunner
 
-from panel.app import memory_of
 from panel.cli.main import main
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.requests import EntryState, Request
 from panel.domain.schedules import Schedule
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 
 BACKEND = "http://ktrdr.test:8000/api/v1"

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from panel.embedded import EmbeddedBackend
+from panel.embedded import EmbeddedBackend, market
+from panel.embedded.bars import Bars
 from panel.embedded.network import Network
 from tests.embedded.conftest import Wire, ended, slow, trained
 from tests.support.small_strategy import STRATEGY
@@ -20,8 +22,10 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def loaded(wire: Wire) -> Wire:
-    assert (await wire.load(start_date="2025-01-01", end_date="2025-12-31"))["status"] == "completed"
+def loaded(wire: Wire, folder: Path) -> Wire:
+    """With the bars that a load of a year leaves behind."""
+    start, end = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2025, 2026))
+    Bars(folder / "data").add("EURUSD", "1h", market.bars("EURUSD", "1h", start, end))
     return wire
 
 

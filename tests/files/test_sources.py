@@ -77,3 +77,34 @@ def test_an_archive_in_an_archive_is_said_to_be_one():
         archive.writestr("inner.zip", ktrdr(bars(3)))
     with pytest.raises(Refused, match="holds other archives"):
         unpacked(out.getvalue(), "all.zip")
+
+
+def test_fields_in_single_quotes():
+    rows = written(bars(), "'date','open','high','low','close','volume'", lambda at: f"'{at:%Y-%m-%d %H:%M:%S}'",
+                   sep="','", number=repr, more="'").replace("''", "'")  # fmt: skip
+    assert "'2024-01-01 00:00:00','" in rows
+    reading = read(rows.encode(), "EURUSD_1h.csv", trust_iso=True)
+    assert len(reading.bars) == 120 and not reading.unread and reading.timeframe == "1h"
+    swiss = read(rows.replace("'", "").replace("1.1", "1'101.1").encode(), "DAX_1h.csv", trust_iso=True)
+    assert len(swiss.bars) == 120 and swiss.bars.open[0] > 1_000, "within a number it separates thousands"
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(days=1)])
+@pytest.mark.parametrize("mark", [".", ","])
+def test_days_as_a_spreadsheet_counts_them(step, mark):
+    def counted(at: datetime) -> str:
+        days = 25_569 + at.timestamp() / 86_400
+        return (f"{days:.9f}" if step.days == 0 else f"{days:.0f}").replace(".", mark)
+
+    rows = written(bars(60, step), "Date;Open;High;Low;Close;Volume", counted, sep=";")
+    reading = read(rows.encode(), "EURUSD.csv")
+    assert reading.bars.times.tolist() == [int(at.timestamp()) for at, *_ in bars(60, step)]
+    assert reading.timeframe == ("1d" if step.days else "1h") and not reading.unread
+    assert [question.key for question in reading.questions] == ([] if step.days else ["zone"])
+
+
+def test_the_source_of_an_export_is_no_part_of_its_symbol():
+    data = ktrdr(bars()).encode()
+    assert read(data, "Binance_BTCUSDT_1h.csv").symbol == "BTCUSDT"
+    assert read(data, "Binance_BTCUSDT_1h.csv", trust_iso=True).symbol == "Binance_BTCUSDT", "in a KTRDR's own folder"
+    assert read(data, "BRK_B_1h.csv").symbol == "BRK_B"

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pandas as pd
 
-from panel.app import memory_of
 from panel.embedded import market
 from panel.embedded.bars import Bars
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from tests.support.command_line import environment
 from tests.support.lasting import arrived
 from tests.support.panels import COMMAND, free_port

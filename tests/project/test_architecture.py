@@ -1,6 +1,7 @@
 """Rules about imports: they only go down the layers, form no circle, and the embedded backend stands alone."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 PANEL = Path(__file__).parents[2] / "panel"
@@ -27,6 +28,7 @@ LAYER_OF = {package: -depth for depth, packages in enumerate(LAYERS) for package
 EMBEDDED = "embedded"
 
 
+@cache
 def modules() -> dict[str, set[str]]:
     """Dotted name below `panel` -> the dotted names below `panel` that it imports."""
     found = {}
@@ -49,22 +51,19 @@ def modules() -> dict[str, set[str]]:
     return found
 
 
-MODULES = modules()
-
-
 def package(module: str) -> str:
     return module.split(".")[0]
 
 
 def test_every_package_has_a_layer():
-    assert {package(module) for module in MODULES} - {EMBEDDED} == set(LAYER_OF)
+    assert {package(module) for module in modules()} - {EMBEDDED} == set(LAYER_OF)
 
 
 def upward() -> set[tuple[str, str]]:
     """(module, what it imports from a layer above it)."""
     return {
         (module, imported)
-        for module, imports in MODULES.items()
+        for module, imports in modules().items()
         if package(module) != EMBEDDED
         for imported in imports
         if package(imported) not in (EMBEDDED, package(module))
@@ -77,7 +76,7 @@ def test_imports_only_go_down():
 
 
 def test_views_read_nothing_themselves():
-    for module, imports in MODULES.items():
+    for module, imports in modules().items():
         if package(module) == "views":
             assert not {package(imported) for imported in imports} & {"storage", "monitoring", "backend"}, module
 
@@ -98,7 +97,7 @@ def test_only_one_module_looks_into_the_apps_untyped_state():
 def test_only_connect_opens_the_embedded_backend():
     users = {
         module
-        for module, imports in MODULES.items()
+        for module, imports in modules().items()
         if package(module) != EMBEDDED and any(package(imported) == EMBEDDED for imported in imports)
     }
     assert users == {"backend.connect"}
@@ -110,18 +109,18 @@ def test_there_are_no_circles():
     def visit(module: str, path: tuple[str, ...]) -> None:
         assert module not in path, " -> ".join([*path, module])
         if module not in done:
-            for imported in MODULES.get(module, ()):
+            for imported in modules().get(module, ()):
                 if imported != module:
                     visit(imported, (*path, module))
             done.add(module)
 
     # A package's __init__ gathers what is below it; its own modules never import it back.
-    for module in MODULES:
+    for module in modules():
         visit(module, ())
 
 
 def test_the_embedded_backend_imports_nothing_of_the_panel():
-    inside = {module: imports for module, imports in MODULES.items() if package(module) == EMBEDDED}
+    inside = {module: imports for module, imports in modules().items() if package(module) == EMBEDDED}
     assert inside
     for module, imports in inside.items():
         assert all(package(imported) in (EMBEDDED, "files") for imported in imports), module
@@ -130,7 +129,7 @@ def test_the_embedded_backend_imports_nothing_of_the_panel():
 def test_only_the_http_client_speaks_http():
     users = {
         module
-        for module in MODULES
+        for module in modules()
         if package(module) != EMBEDDED
         and any(
             isinstance(node, ast.Import) and any(alias.name == "httpx" for alias in node.names)

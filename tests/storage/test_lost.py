@@ -9,7 +9,6 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
-from panel.app import memory_of
 from panel.cli.main import main
 from panel.domain.events import EventBus
 from panel.domain.memory import GONE
@@ -20,6 +19,7 @@ from panel.monitoring.recorder import Recorder
 from panel.settings import Settings
 from panel.storage import retention
 from panel.storage.identity import FileGone
+from panel.storage.place import memory_of
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from tests.support.history import DAY, ended, seed

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from panel.app import memory_of
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.pages import KEY, until, words
 from tests.support.panels import stream

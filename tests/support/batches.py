@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from panel.app import memory_of
 from panel.domain.batches import Batch, BatchRun, Role, RunState
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.history import ended, seed
 from tests.support.pages import KEY

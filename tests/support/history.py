@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from panel.app import memory_of
 from panel.backend.entities import snapshot_of
 from panel.domain.verdict import judge, observed
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.scripted import operation, stamp
 

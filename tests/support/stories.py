@@ -1,10 +1,10 @@
 """Recorded courses of operations."""
 
-from panel.app import memory_of
 from panel.backend.entities import snapshot_of
 from panel.domain.observation import observed
 from panel.domain.verdict import judge
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.scripted import operation, percent, stamp
 
@@ -21,8 +21,9 @@ def remember(folder, address, operation_id, readings, began):
     store.close()
 
 
-def steady(upto: int) -> list[tuple[float, dict]]:
-    """Half a per cent a second."""
+def steady(upto: int, epochs: int = 100) -> list[tuple[float, dict]]:
+    """An epoch in two seconds: half a per cent a second, if there are a hundred."""
     return [
-        (n * 2, {"progress": percent(n, f"Epoch {n}/100", steps_total=100, steps_completed=n)}) for n in range(upto)
+        (n * 2, {"progress": percent(n * 100 / epochs, f"Epoch {n}/{epochs}", steps_total=epochs, steps_completed=n)})
+        for n in range(upto)
     ]

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from contextlib import closing
 
-from panel.app import memory_of
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.operation import EstimateView
 from tests.support.pages import until, words
@@ -40,7 +40,7 @@ def test_a_last_known_number_is_called_so(remembering, backend):
 
 
 def test_an_estimate_is_a_range_with_its_reasons_and_is_written_down(remembering):
-    here = remembering("op_a", steady(99), {"progress": percent(98.5, "Epoch 99/100", steps_total=100)})
+    here = remembering("op_a", steady(99, 500), {"progress": percent(19.8, "Epoch 99/500", steps_total=500)})
     read = words(here.until("/operations/op_a", lambda text: "Estimate" in words(text)))
     assert re.search(r"Estimate (under |about )?[\d–]+ (s|min) left", read), read
     assert "The estimate is from this run’s pace." in read
@@ -50,7 +50,7 @@ def test_an_estimate_is_a_range_with_its_reasons_and_is_written_down(remembering
 
 
 def test_drawing_writes_nothing(remembering):
-    here = remembering("op_a", steady(99), {"progress": percent(98.5, "Epoch 99/100", steps_total=100)})
+    here = remembering("op_a", steady(99, 500), {"progress": percent(19.8, "Epoch 99/500", steps_total=500)})
     here.until("/operations/op_a", lambda text: "Estimate" in words(text))
     with closing(sqlite3.connect(memory_of(here.settings), check_same_thread=False)) as db:
         db.execute("DELETE FROM promises")  # a first estimate could be recorded again

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from panel.app import memory_of
 from panel.backend.entities import snapshot_of
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Status
 from panel.domain.verdict import judge
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.panels import panel
 from tests.support.scripted import RESULT, operation

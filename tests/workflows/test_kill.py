@@ -18,8 +18,8 @@ from pathlib import Path
 
 import httpx
 
-from panel.app import memory_of
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from tests.support.command_line import environment
 from tests.support.lasting import arrived
 from tests.support.panels import COMMAND, OWN_PAGE, Panel, free_port

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from panel.app import memory_of
 from panel.settings import Settings
+from panel.storage.place import memory_of
 from tests.support.lasting import Lasting
 from tests.support.lives import Life
 from tests.support.start_stories import Intent, Story
