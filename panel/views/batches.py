@@ -10,6 +10,7 @@ from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import mapping, number
 from panel.views.board_settings import Strips, strips
+from panel.views.joined_curve import JoinedCurve, Step, joined_curve
 from panel.views.operation import OperationView
 
 COMPARED = 6  # that the comparison takes at most
@@ -68,6 +69,7 @@ class BoardView:
     walk: bool
     chance: Chance | None
     joined: tuple[int, float, float | None] | None  # steps, return, buy and hold: shares
+    curve: JoinedCurve | None
     strips: Strips | None
     best: Sequence[BoardRow]
     compared: Sequence[str]
@@ -108,6 +110,7 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         for run in trainings
     ]
     walk = any(run.role is Role.TEST for run in runs)
+    steps = _steps(runs, views)
     ranked = sorted(rows, key=lambda row: (row.over is None, -(row.over or 0.0), row.run.number))
     good = [row for row in ranked if row.over is not None]
     settings = list(dict.fromkeys(name for run in trainings for name in run.settings))
@@ -124,7 +127,8 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         failed=sum(run.state is RunState.FAILED for run in runs),
         walk=walk,
         chance=None if walk else _chance([row.over for row in good if row.over is not None], trainings, views),
-        joined=_joined(runs, views),
+        joined=_joined(steps),
+        curve=joined_curve(steps),
         strips=None if walk else strips(settings, [(row.run, row.over) for row in good if row.over is not None]),
         best=() if walk else good[:BEST],
         compared=[row.run.operation_id for row in good[:COMPARED] if row.run.operation_id],
@@ -210,14 +214,24 @@ def _chance(leads: list[float], runs: Sequence[BatchRun], views: Mapping[str, Op
     return Chance(len(leads), min(samples), lead * 100, max(leads) - sorted(leads)[len(leads) // 2])
 
 
-def _joined(runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> tuple[int, float, float | None] | None:
-    """Of the tests of a walk-forward, in their order."""
-    found = [_values((_RETURN, _HOLD), _snapshot(run, views)) for run in runs if run.role is Role.TEST]
-    returns = [values[0] for values in found if values[0] is not None]
-    held = [values[1] for values in found if values[0] is not None and values[1] is not None]
-    if not returns:
+def _steps(runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> list[Step]:
+    """The tests of a walk-forward that have ended, in their order."""
+    steps = []
+    for run in runs:
+        if run.role is not Role.TEST:
+            continue
+        gain, held = _values((_RETURN, _HOLD), _snapshot(run, views))
+        if gain is not None:
+            steps.append(Step(run.form.get("start_date", ""), run.form.get("end_date", ""), gain, held))
+    return steps
+
+
+def _joined(steps: Sequence[Step]) -> tuple[int, float, float | None] | None:
+    if not steps:
         return None
-    return len(returns), joined_return(returns), joined_return(held) if len(held) == len(returns) else None
+    held = [step.held for step in steps if step.held is not None]
+    whole = joined_return(held) if len(held) == len(steps) else None
+    return len(steps), joined_return([step.gain for step in steps]), whole
 
 
 def _unseen_from(good: Sequence[BoardRow], views: Mapping[str, OperationView]) -> str:
