@@ -73,6 +73,13 @@ def test_what_is_wrong_is_said_at_its_field(form, field):
     assert list(refused.value.errors) == [field] and refused.value.errors[field].endswith(".")
 
 
+def test_a_setting_of_nearly_the_right_name_is_asked_about():
+    with pytest.raises(InvalidForm) as refused:
+        plan_batch(GRID | {"setting_1": "indicators.rsi_14.period"}, TEXT)
+    said = "The strategy has no setting indicators.rsi_14.period. Did you mean indicators.rsi.period?"
+    assert refused.value.errors == {"setting_1": said}
+
+
 # Over a backend
 
 
