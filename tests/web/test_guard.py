@@ -50,48 +50,20 @@ def test_the_routes_are_found(here):
 # Hosts
 
 HOSTS = [
-    *("evil.test", "localhost.evil.com", "127.0.0.1.evil.com", "0.0.0.0", "0.0.0.0:8321", "", " ", ":8321", "8321"),
-    *("localhost:1", "127.0.0.1:8322", "localhost:83210", "localhost:08321", "localhost:", "127.0.0.1:8321:8321"),
-    *("localhost.", "localhost.:8321", "127.0.0.1.", ".localhost", "xlocalhost:8321", "localhost:8321.evil.test"),
-    *(
-        "user@localhost:8321",
-        "localhost:8321@evil.test",
-        "evil.test#@127.0.0.1:8321",
-        "127.0.0.1:8321/x",
-        "http://127.0.0.1:8321",
-    ),
-    *("127.0.0.2:8321", "127.1:8321", "2130706433:8321", "0x7f.1:8321", "0177.0.0.1:8321", "127.0.0.01:8321"),
-    *(
-        "::1",
-        "[::1",
-        "::1]:8321",
-        "[::1]:1",
-        "[0:0:0:0:0:0:0:1]:8321",
-        "[::ffff:127.0.0.1]:8321",
-        "[::]:8321",
-        "[::1%25lo]:8321",
-    ),
-    *(
-        "127.0.0.1:8321, evil.test",
-        "127.0.0.1:8321 evil.test",
-        " 127.0.0.1:8321",
-        "127.0.0.1:8321\t",
-        "localhost\x00:8321",
-    ),
-    *("lοcalhost:8321", "localhost。:8321", "LOCALHOST.EVIL.COM", "*", "panel.example.com"),
-]
+    "evil.test", "localhost.evil.com", "127.0.0.1.evil.com", "0.0.0.0", "0.0.0.0:8321", "", " ", ":8321", "8321",
+    "localhost:1", "127.0.0.1:8322", "localhost:83210", "localhost:08321", "localhost:", "127.0.0.1:8321:8321",
+    "localhost.", "localhost.:8321", "127.0.0.1.", ".localhost", "xlocalhost:8321", "localhost:8321.evil.test",
+    "user@localhost:8321", "localhost:8321@evil.test", "evil.test#@127.0.0.1:8321", "127.0.0.1:8321/x",
+    "http://127.0.0.1:8321", "127.0.0.2:8321", "127.1:8321", "2130706433:8321", "0x7f.1:8321", "0177.0.0.1:8321",
+    "127.0.0.01:8321", "::1", "[::1", "::1]:8321", "[::1]:1", "[0:0:0:0:0:0:0:1]:8321", "[::ffff:127.0.0.1]:8321",
+    "[::]:8321", "[::1%25lo]:8321", "127.0.0.1:8321, evil.test", "127.0.0.1:8321 evil.test", " 127.0.0.1:8321",
+    "127.0.0.1:8321\t", "localhost\x00:8321", "lοcalhost:8321", "localhost。:8321", "LOCALHOST.EVIL.COM", "*",
+    "panel.example.com",
+]  # fmt: skip
 OWN_HOSTS = [
-    *(
-        "127.0.0.1:8321",
-        "localhost:8321",
-        "LocalHost:8321",
-        "LOCALHOST",
-        "localhost",
-        "127.0.0.1",
-        "[::1]:8321",
-        "[::1]",
-    ),
-]
+    "127.0.0.1:8321", "localhost:8321", "LocalHost:8321", "LOCALHOST", "localhost", "127.0.0.1", "[::1]:8321",
+    "[::1]",
+]  # fmt: skip
 OWN = ("sec-fetch-site", "same-origin")
 
 
@@ -386,20 +358,8 @@ def remembered(here: Inside) -> dict[str, list[Any]]:
 @pytest.mark.parametrize(
     "bad",
     [
-        "..",
-        ".",
-        "%2e%2e",
-        "a%3Fforce=true",
-        "%0d%0a",
-        "%00",
-        "a" * 300,
-        "a/b",
-        "-a",
-        "%C3%BC",
-        "..%2f..%2fhealth",
-        "a%20b",
-        "a;b",
-        "a%5cb",
+        *("..", ".", "%2e%2e", "a%3Fforce=true", "%0d%0a", "%00", "a" * 300),
+        *("a/b", "-a", "%C3%BC", "..%2f..%2fhealth", "a%20b", "a;b", "a%5cb"),
     ],
 )
 def test_an_id_leads_nowhere_else(here, backend, bad):
