@@ -4,6 +4,7 @@
 export const DASHES = [[], [8, 4], [2, 3], [11, 3, 2, 3], [16, 5], [5, 2, 2, 2, 2, 2]];
 export const HEIGHT = 240;
 export const NOISY = 20; // points from which smoothing is offered
+export const DENSE = 200; // points from which lines hide each other, and are smoothed unless somebody says no
 const FONT = "12px system-ui";
 
 export const colour = (name) => {
@@ -68,8 +69,9 @@ export const element = (tag, name = "", ...content) => {
   return made;
 };
 
-/** An exponential moving average that leaves gaps where the values have some. */
-export const smoothed = (values, weight = 0.85) => {
+/** An exponential moving average that leaves gaps where the values have some; the more values, the longer it looks back. */
+export const smoothed = (values) => {
+  const weight = 1 - 1 / Math.max(7, values.length / 40);
   let mean = null;
   return values.map((value) => {
     if (value === null || value === undefined) return value;
@@ -108,8 +110,8 @@ const at = (values, index) => {
 };
 
 /** A figure with its chart. `plot`: {title, unit, across, times, tick(x), place(x), lines: [{key, name, colour, dash}],
- * data, log, best, group, draw, height, filled}; `best` is {x, text} of a place to mark; `filled`: the ground between the
- * line and 0 is washed. */
+ * data, log, best, group, draw, height, filled, smooth}; `best` is {x, text} of a place to mark; `filled`: the ground between
+ * the line and 0 is washed; `smooth`: each line is a moving average, its own values stand faintly behind it and in the caption. */
 export class LineChart {
   constructor(home, plot) {
     this.plot = plot;
@@ -125,15 +127,21 @@ export class LineChart {
     this.ground.setAttribute("role", "img");
     this.ground.setAttribute("aria-label", `${plot.title}: ${plot.lines.map((line) => line.name).join(", ")}. Its values are in the table.`);
     home.append(element("figure", "", caption, this.ground));
-    this.chart = new window.uPlot(this.options(), plot.data, this.ground);
+    this.chart = new window.uPlot(this.options(), this.drawn(), this.ground);
     onResize(this.ground, () => this.resize()); // also when the next chart takes half of its room
     this.tell(null);
   }
 
+  drawn() {
+    const [x, ...lines] = this.plot.data;
+    return this.plot.smooth ? [x, ...lines, ...lines.map((values) => smoothed(values))] : this.plot.data;
+  }
+
   options() {
     const { plot } = this;
+    const faint = plot.smooth ? plot.lines.map((line) => ({ stroke: colour(line.colour), width: 1, alpha: 0.3, points: { show: false } })) : [];
     return {
-      width: this.ground.clientWidth, height: this.height, padding: plot.padding ?? [8, plot.times ? 34 : 10, 0, 0],
+      width: this.ground.clientWidth, height: this.height, padding: plot.padding ?? [8, plot.times ? 34 : 18, 0, 0],
       tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: {
         x: plot.times ? {} : { time: false, range: (_, low, high) => (low === high ? [low - 0.5, high + 0.5] : [low, high]) },
@@ -143,7 +151,7 @@ export class LineChart {
       legend: { show: false },
       cursor: { sync: { key: plot.group }, drag: { x: true, y: false, dist: 8 }, points: { size: 7 } },
       hooks: { setCursor: [(u) => this.tell(u.cursor.idx)], draw: [(u) => this.mark(u), ...(plot.draw ? [plot.draw] : [])] },
-      series: [{}, ...plot.lines.map((line) => ({
+      series: [{}, ...faint, ...plot.lines.map((line) => ({
         stroke: colour(line.colour), width: plot.times ? 1.5 : 2, dash: line.dash, points: { show: plot.data[0].length < 3 },
         ...(plot.filled ? { fill: colour("--wash-line"), fillTo: 0 } : {}),
       }))],
@@ -181,7 +189,7 @@ export class LineChart {
     const [x] = this.plot.data;
     const whole = min === null || (min <= x[0] && max >= x.at(-1));
     Object.assign(this.plot, { data, best });
-    this.chart.setData(data, whole);
+    this.chart.setData(this.drawn(), whole);
     if (!whole) this.chart.redraw();
     if (this.chart.cursor.idx === null || this.chart.cursor.idx === undefined) this.tell(null);
   }

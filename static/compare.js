@@ -1,6 +1,6 @@
 // Curves of several runs in one chart for each measure: each run has its colour, its dash and its letter at the end of
 // its line. Comes as {each, times, letters, x: [of each run], plots: [{title, unit, curves}]}; `data-took`: seconds.
-import { DASHES, LineChart, NOISY, colour, dateTime, onTheme, smoothed } from "./charts.js";
+import { DASHES, DENSE, LineChart, NOISY, colour, dateTime, onTheme, smoothed } from "./charts.js";
 
 const home = document.getElementById("overlays");
 const curves = JSON.parse(home.dataset.curves);
@@ -73,6 +73,7 @@ const draw = () => {
 across.closest("label").hidden = curves.times;
 across.querySelector("[value=time]").disabled = !took.every(Number);
 smooth.closest("label").hidden = curves.times || !curves.x.some((values) => values.length >= NOISY);
+smooth.checked = !curves.times && curves.x.some((values) => values.length >= DENSE);
 log.closest("label").hidden = !curves.plots.some(positive);
 for (const choice of [across, smooth, log]) choice.addEventListener("change", draw);
 onTheme(draw);

@@ -1,6 +1,6 @@
 // What an operation's kind draws (losses per epoch, an account over time), and as a table. The chart comes as
 // {title, each, x, times, best, plots: [{title, unit, curves: [{key, name, values}]}]}.
-import { LineChart, NOISY, dateTime, element, onTheme, smoothed, written } from "./charts.js";
+import { DENSE, LineChart, NOISY, dateTime, element, onTheme, written } from "./charts.js";
 
 const TALL = 280, LOW = 150; // pixels of plots over time: the first, and what belongs below it
 const COLOURS = ["--train", "--validation"];
@@ -13,13 +13,14 @@ const log = document.getElementById("log");
 let chart = JSON.parse(section.dataset.chart);
 let shape = "";
 let drawn = [];
+let said = false; // somebody chose whether lines are smoothed
 let moment = 0; // epochs done at the moment that somebody went back to; 0: none
 
 const named = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 const place = (x) => (chart.times ? `${dateTime(x)} UTC` : `${chart.each} ${x}`);
 const positive = (plot) => plot.curves.every((curve) => curve.values.every((value) => value === null || value > 0));
 const canBeLog = (plot) => plot.unit === "" && positive(plot);
-const data = (plot) => [chart.x, ...plot.curves.map((curve) => (smooth.checked ? smoothed(curve.values) : curve.values))];
+const data = (plot) => [chart.x, ...plot.curves.map((curve) => curve.values)];
 const best = (plot) => (chart.best && plot === chart.plots[0] ? { x: chart.best, text: `best at ${chart.each} ${chart.best}` } : null);
 
 const tick = (v) => {
@@ -37,7 +38,7 @@ const draw = () => {
   drawn = chart.plots.map((plot, at) => new LineChart(home, {
     ...(chart.times ? { height: at ? LOW : TALL, filled: plot.curves.length === 1 && plot.unit === "%" } : {}),
     title: plot.title, unit: plot.unit, times: chart.times, across: chart.times ? "Time (UTC)" : named(chart.each),
-    tick, place, best: best(plot), log: log.checked && canBeLog(plot), group: "curves", data: data(plot),
+    tick, place, best: best(plot), smooth: smooth.checked && !chart.times, log: log.checked && canBeLog(plot), group: "curves", data: data(plot),
     lines: plot.curves.map((curve, i) => ({ ...curve, number: i + 1, colour: COLOURS[i], dash: i ? [6, 4] : [] })),
   }));
   if (moment) for (const each of drawn) each.markMoment(moment);
@@ -60,7 +61,9 @@ const update = () => {
   section.hidden = !chart.x?.length;
   if (section.hidden) return;
   // Drawn anew while there are too few points for a line, when smoothing comes into reach, and when the plots change.
-  const size = chart.x.length < 4 ? chart.x.length : chart.x.length < NOISY ? 4 : NOISY;
+  const count = chart.x.length;
+  const size = count < 4 ? count : count < NOISY ? 4 : count < DENSE ? NOISY : DENSE;
+  if (!said) smooth.checked = size === DENSE && !chart.times;
   const now = JSON.stringify([chart.title, size, chart.plots.map((plot) => [plot.title, plot.curves.length])]);
   if (now !== shape) draw();
   else chart.plots.forEach((plot, i) => drawn[i].set(data(plot), best(plot)));
@@ -74,6 +77,7 @@ document.addEventListener("moment", (event) => {
   moment = chart.times ? 0 : event.detail.epochs;
   for (const each of drawn) each.markMoment(moment);
 });
+smooth.addEventListener("change", () => { said = true; });
 for (const box of [smooth, log]) box.addEventListener("change", redraw);
 points.addEventListener("toggle", table);
 onTheme(redraw);

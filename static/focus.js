@@ -37,6 +37,15 @@ const refusal = () => {
   return true;
 };
 
-document.addEventListener("htmx:after:swap", () => { if (!refusal()) restore(); });
+// What was asked for begins here. (For `autofocus` in what is put into a page, browsers write a warning.)
+const start = () => {
+  const first = document.querySelector("[data-focus]");
+  if (!first) return false;
+  first.removeAttribute("data-focus");
+  focus(first);
+  return true;
+};
+
+document.addEventListener("htmx:after:swap", () => { if (!refusal() && !start()) restore(); });
 document.addEventListener("htmx:finally:request", () => setTimeout(restore)); // a button that was locked is free again
-refusal();
+if (!refusal()) start();

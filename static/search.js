@@ -7,4 +7,6 @@ document.addEventListener("input", (event) => {
     const text = entry.dataset.text.toLowerCase();
     entry.hidden = !words.every((word) => text.includes(word));
   }
+  if (!event.target.value.trim()) return;
+  for (const folded of list.querySelectorAll("details")) folded.open = folded.querySelector("[data-text]:not([hidden])") !== null;
 });

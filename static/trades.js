@@ -52,11 +52,12 @@ const draw = () => {
   digits = shown.bars.length && shown.bars[0][4] < 20 ? 5 : 2;
   candles.applyOptions({ priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
   candles.setData(shown.bars.map(([time, open, high, low, close]) => ({ time, open, high, low, close })));
-  const crowded = shown.marks.length > 80; // too near each other to be read
+  const crowded = shown.marks.length > home.clientWidth / 16; // too near each other to be read
+  const ended = (gain) => colour(gain > 0 ? "--ok" : gain < 0 ? "--failed" : "--quiet");
   const entry = (side) => (side === "long" ? { position: "belowBar", shape: "arrowUp" } : { position: "aboveBar", shape: "arrowDown" });
   markers.setMarkers(shown.marks.map(({ time, what, side, gain }) => (what === "in"
     ? { time, color: colour("--ink"), ...entry(side) }
-    : { time, color: colour("--quiet"), shape: "circle", size: 0.7, position: side === "long" ? "aboveBar" : "belowBar", text: gain === null || crowded ? "" : `${gain > 0 ? "+" : ""}${gain.toFixed(0)}` })));
+    : { time, color: ended(gain), shape: "circle", size: 0.7, position: side === "long" ? "aboveBar" : "belowBar", text: gain === null || crowded ? "" : `${gain > 0 ? "+" : ""}${gain.toFixed(0)}` })));
   drawInput();
   drawChosen();
   tell();

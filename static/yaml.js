@@ -101,6 +101,14 @@ export const yamlEditor = (area, label, changed) => {
       syntaxHighlighting(words), messages, look,
       // Tab is not taken: it leaves the editor, as it leaves every field.
       keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...lintKeymap]),
+      // The browser, left to replace coloured words itself, writes a style into the page, which the policy forbids.
+      EditorView.domEventHandlers({
+        beforeinput(event, view) {
+          if (event.inputType !== "insertText" || event.isComposing || !event.data || view.state.selection.main.empty) return false;
+          view.dispatch(view.state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true });
+          return true;
+        },
+      }),
       EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0", autocapitalize: "off", spellcheck: "false" }),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) area.value = update.state.doc.toString();

@@ -138,6 +138,20 @@ def variant_name(strategy: str, changes: Mapping[str, str]) -> str:
     return plain if len(plain) <= MAX_NAME else ""
 
 
+_CHANGED = re.compile(r"[A-Za-z][\w.]*_[\w.]")  # how what follows the original's name begins
+
+
+def originals(names: Sequence[str]) -> dict[str, str]:
+    """Of those that are named as a variant of another one in `names`: that other one, which is no variant itself."""
+    there = set(names)
+    found = {}
+    for name in there:
+        dashes = [at for at, letter in enumerate(name) if letter == "-" and _CHANGED.match(name, at + 1)]
+        if base := next((name[:at] for at in dashes if name[:at] in there), ""):
+            found[name] = base
+    return found
+
+
 def short_names(paths: Sequence[str]) -> dict[str, str]:
     """The last part of each path; more of it where two would be the same."""
     split = {path: path.split(".") for path in paths}

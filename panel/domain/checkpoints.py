@@ -13,7 +13,7 @@ from panel.domain.snapshot import Status
 AT_ONCE = 10.0  # seconds in which a training that fails has done nothing that is worth saving
 
 REASONS = {
-    "periodic": "On its way",
+    "periodic": "While it ran",
     "cancellation": "When it was cancelled",
     "failure": "When it failed",
     "shutdown": "When its worker was stopped",

@@ -81,9 +81,10 @@ def trouble(links: Sequence[Link]) -> Link | None:
 def _backend(connection: Connection) -> Link:
     name = "Panel to backend"
     if connection.failing_since is not None:
+        where = "" if connection.address in connection.message else f"Address: {connection.address}. "
         advice = (
-            f"Address: {connection.address}. See that KTRDR runs there. What the pages show are the last values known; "
-            "the panel keeps asking, and goes on by itself when the backend answers."
+            f"{where}See that KTRDR runs there. What the pages show are the last values known; the "
+            "panel keeps asking, and goes on by itself when the backend answers."
         )
         return Link(name, RED, "Backend unreachable", connection.message, connection.failing_since, advice)
     if connection.slow_since is not None:

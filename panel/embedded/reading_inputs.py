@@ -1,6 +1,7 @@
 """What a strategy's network sees: indicators, fuzzy sets over them, and the choice of inputs."""
 
 import math
+from difflib import get_close_matches
 from typing import Any
 
 from panel.embedded.findings import DIFFERS, NOT_USED, Findings, real, shown
@@ -24,7 +25,9 @@ def read_indicators(given: Section, sources: set[str], findings: Findings) -> di
         kind = definition["type"].lower()
         if kind not in NAMES:
             near = {"williams_r": "williamsr", "stoch": "stochastic"}.get(kind)
+            alike = get_close_matches(kind, NAMES, n=1, cutoff=0.66 if len(kind) < 5 else 0.75)
             hint = f"it is called {near}" if near else f"there are {', '.join(INDICATORS)}"
+            hint = f"did you mean {alike[0]}?" if alike and not near else hint
             findings.error(place, f"the indicator type {shown(definition['type'])} is not known; {hint}")
             continue
         outside = definition.get("data_source")

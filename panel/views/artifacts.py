@@ -29,6 +29,7 @@ class StrategyRow:
     strategy: Strategy
     runs: list[OperationView]
     best: BestModel | None
+    variants: tuple[Strategy, ...] = ()  # that batches made of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from panel.domain.comparison import measured, written
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import mapping, number
+from panel.views.board_settings import Strips, strips
+from panel.views.joined_curve import JoinedCurve, Step, joined_curve
 from panel.views.operation import OperationView
 
 COMPARED = 6  # that the comparison takes at most
@@ -55,23 +57,36 @@ class Chance:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardView:
     batch: Batch
+    varied: str  # what its form varies, in words
     settings: Sequence[str]
     columns: Sequence[Measure]
     tested: Sequence[Measure]
     rows: Sequence[BoardRow]
     done: int
     open: int
+    trained: bool  # no training is to come, so the best ones stay the best
     failed: int
     walk: bool
     chance: Chance | None
     joined: tuple[int, float, float | None] | None  # steps, return, buy and hold: shares
+    curve: JoinedCurve | None
+    strips: Strips | None
     best: Sequence[BoardRow]
     compared: Sequence[str]
     unseen_from: str  # ISO date from which no model of the batch has seen a bar; "" when that is not known
 
-    @property
-    def finished(self) -> bool:
-        return not self.open
+
+def varied(batch: Batch) -> str:
+    """What distinguishes its runs, as the form gave it: "period 7, 14, 21 · EURUSD GBPUSD"."""
+    given = batch.form.get
+    settings = [
+        f"{str(given(f'setting_{n}')).rpartition('.')[2]} {given(f'values_{n}')}"
+        for n in (1, 2, 3)
+        if given(f"setting_{n}")
+    ]
+    seeds = [f"seeds {given('seeds')}"] if given("seeds") else []
+    plain = [str(given(name)) for name in ("symbols", "timeframes", "periods") if given(name)]
+    return " · ".join(settings + seeds + plain)
 
 
 def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationView], sort: str) -> BoardView:
@@ -95,20 +110,26 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         for run in trainings
     ]
     walk = any(run.role is Role.TEST for run in runs)
+    steps = _steps(runs, views)
     ranked = sorted(rows, key=lambda row: (row.over is None, -(row.over or 0.0), row.run.number))
     good = [row for row in ranked if row.over is not None]
+    settings = list(dict.fromkeys(name for run in trainings for name in run.settings))
     return BoardView(
         batch=batch,
-        settings=list(dict.fromkeys(name for run in trainings for name in run.settings)),
+        varied=varied(batch),
+        settings=settings,
         columns=SHOWN,
         tested=TESTED,
         rows=_sorted(rows, ranked, numbers, sort or ("number" if walk else "")),
         done=sum(run.state is RunState.DONE for run in trainings),
         open=sum(run.open for run in runs),
+        trained=not any(run.open for run in trainings),
         failed=sum(run.state is RunState.FAILED for run in runs),
         walk=walk,
         chance=None if walk else _chance([row.over for row in good if row.over is not None], trainings, views),
-        joined=_joined(runs, views),
+        joined=_joined(steps),
+        curve=joined_curve(steps),
+        strips=None if walk else strips(settings, [(row.run, row.over) for row in good if row.over is not None]),
         best=() if walk else good[:BEST],
         compared=[row.run.operation_id for row in good[:COMPARED] if row.run.operation_id],
         unseen_from=_unseen_from(good, views),
@@ -193,14 +214,24 @@ def _chance(leads: list[float], runs: Sequence[BatchRun], views: Mapping[str, Op
     return Chance(len(leads), min(samples), lead * 100, max(leads) - sorted(leads)[len(leads) // 2])
 
 
-def _joined(runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> tuple[int, float, float | None] | None:
-    """Of the tests of a walk-forward, in their order."""
-    found = [_values((_RETURN, _HOLD), _snapshot(run, views)) for run in runs if run.role is Role.TEST]
-    returns = [values[0] for values in found if values[0] is not None]
-    held = [values[1] for values in found if values[0] is not None and values[1] is not None]
-    if not returns:
+def _steps(runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> list[Step]:
+    """The tests of a walk-forward that have ended, in their order."""
+    steps = []
+    for run in runs:
+        if run.role is not Role.TEST:
+            continue
+        gain, held = _values((_RETURN, _HOLD), _snapshot(run, views))
+        if gain is not None:
+            steps.append(Step(run.form.get("start_date", ""), run.form.get("end_date", ""), gain, held))
+    return steps
+
+
+def _joined(steps: Sequence[Step]) -> tuple[int, float, float | None] | None:
+    if not steps:
         return None
-    return len(returns), joined_return(returns), joined_return(held) if len(held) == len(returns) else None
+    held = [step.held for step in steps if step.held is not None]
+    whole = joined_return(held) if len(held) == len(steps) else None
+    return len(steps), joined_return([step.gain for step in steps]), whole
 
 
 def _unseen_from(good: Sequence[BoardRow], views: Mapping[str, OperationView]) -> str:

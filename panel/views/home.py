@@ -1,6 +1,7 @@
 """What home, the workers' page and the state of the connection show. Pure: values in, typed views out."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from panel.domain.attention import WANTING
@@ -29,6 +30,7 @@ class HomeView:
     asking: bool
     now: float
     waiting: list[Entry]
+    queued: str  # what `waiting` is about, in words
     plans: list[Plan]
     more: int = 0  # that run and are not shown
 
@@ -61,6 +63,17 @@ class WorkersView:
     now: float
 
 
+def queued_words(entries: Sequence[Entry], most: int = 6) -> str:
+    """The names of what waits, the same ones counted, in the order in which they first stand in the queue."""
+    names = Counter(entry.form.get("strategy_name") or _market(entry.form) for entry in entries)
+    words = [f"{count} × {name}" if count > 1 else name for name, count in list(names.items())[:most]]
+    return ", ".join(words + ["…"] * (len(names) > most))
+
+
+def _market(form: Mapping[str, str]) -> str:
+    return f"{form.get('symbol', '').upper()} {form.get('timeframe', '')}".strip()
+
+
 def home_view(
     running: Sequence[OperationView],
     wanting: list[OperationView],
@@ -71,6 +84,7 @@ def home_view(
     plans: list[Plan],
     now: float,
 ) -> HomeView:
+    waiting = [load for load in loads if load.state is EntryState.WAITING]
     return HomeView(
         stuck=[item for item in running if item.verdict.state in WANTING],
         running=[item for item in running if item.verdict.state not in WANTING],
@@ -80,7 +94,8 @@ def home_view(
         silent=connection.failing_since is not None,
         asking=connection.answered_at is None,
         now=now,
-        waiting=[load for load in loads if load.state is EntryState.WAITING],
+        waiting=waiting,
+        queued=queued_words(waiting),
         plans=plans,
     )
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 
 from panel.adapters import TrainingOperationAdapter
 from panel.domain.batches import (
@@ -182,6 +183,11 @@ def _settings(text: str | None, seeded: bool) -> dict[str, Setting]:
         return {}
 
 
+def _unknown(path: str, known: Mapping[str, Setting]) -> str:
+    alike = get_close_matches(path[:200], known, n=1)
+    return f"The strategy has no setting {path[:60]}." + (f" Did you mean {alike[0]}?" if alike else "")
+
+
 def _chosen_settings(
     given: Mapping[str, str], text: str | None, known: Mapping[str, Setting], errors: dict[str, str]
 ) -> dict[str, list[str]]:
@@ -193,7 +199,7 @@ def _chosen_settings(
         if text is None:
             errors[f"setting_{place}"] = "The strategy's file is not at hand, so its settings cannot be varied."
         elif path not in known:
-            errors[f"setting_{place}"] = "Choose a setting of the strategy." if path else "Which setting are these of?"
+            errors[f"setting_{place}"] = _unknown(path, known) if path else "Which setting are these of?"
         elif path in found:
             errors[f"setting_{place}"] = "This setting was chosen above."
         elif not values:

@@ -74,8 +74,10 @@ class BatchWorkflow:
         ]
         return median(took) if took else None
 
-    def workers(self) -> int:
-        """Workers that can train now."""
+    def workers(self) -> int | None:
+        """Workers that can train now; None while they are not known."""
+        if self._monitor.worker_list.heard_at is None:
+            return None
         return sum(each.reachable for each in self._monitor.worker_list.trainers())
 
     async def begin(self, key: str, form: Mapping[str, str], by_whom: str) -> Batch:

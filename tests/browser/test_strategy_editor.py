@@ -27,6 +27,10 @@ def test_a_starter_is_copied_broken_mended_and_saved(watched, tmp_path):
         assert page.evaluate("document.activeElement.className") != "yaml-editor"
         page.reload()
         expect(page.get_by_text("What you typed here before was filled in again.")).to_be_visible()
+        text.press("Control+a")
+        page.keyboard.type("x")  # over lines of many colours, which Chromium would style inline
+        expect(area).to_have_value("x")
+        page.keyboard.press("Control+z")
         page.get_by_role("button", name="Line 12").click()
         page.keyboard.type("  rsi_14: {type: rsi, period: 21}")
         expect(area).to_have_value(original.replace("period: 14", "period: 21"))

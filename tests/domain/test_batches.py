@@ -10,6 +10,7 @@ from panel.domain.batches import (
     combinations,
     joined_return,
     lead_by_chance,
+    originals,
     sampled,
     short_names,
     size,
@@ -79,3 +80,11 @@ def test_where_chance_says_nothing_it_says_so(tries, share, samples):
 
 def test_returns_are_joined_one_after_the_other():
     assert joined_return([0.1, -0.1]) == pytest.approx(-0.01) and joined_return([]) == 0
+
+
+def test_a_variant_is_known_by_its_name_beside_its_original():
+    made = [variant_name("swing", {"rsi.period": value, "training.rate": "0.01"}) for value in ("7", "14")]
+    again = variant_name(made[0], {"training.epochs": "5"})
+    names = ["swing", "swing-fast", "other-period_7", *made, again]
+    assert originals(names) == {made[0]: "swing", made[1]: "swing", again: "swing"}
+    assert originals(made) == {} and originals([made[0], again]) == {again: made[0]}

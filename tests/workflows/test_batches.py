@@ -73,6 +73,13 @@ def test_what_is_wrong_is_said_at_its_field(form, field):
     assert list(refused.value.errors) == [field] and refused.value.errors[field].endswith(".")
 
 
+def test_a_setting_of_nearly_the_right_name_is_asked_about():
+    with pytest.raises(InvalidForm) as refused:
+        plan_batch(GRID | {"setting_1": "indicators.rsi_14.period"}, TEXT)
+    said = "The strategy has no setting indicators.rsi_14.period. Did you mean indicators.rsi.period?"
+    assert refused.value.errors == {"setting_1": said}
+
+
 # Over a backend
 
 
@@ -107,13 +114,15 @@ def test_runs_are_started_once_ranked_and_the_best_tested(address, backend, tmp_
             assert here.post("/batches", form).headers["location"] == f"/batches/{KEY}"
         until(lambda: len(started(backend)) == 3)
     with panel(tmp_path, address) as here:
+        running = here.get(f"/batches/{KEY}").text
         for accuracy in (0.45, 0.5, 0.38):
             end(backend, accuracy)
         board = here.until(f"/batches/{KEY}", lambda text: "3 of 3 trainings completed" in text)
         assert [body["symbols"] for body in started(backend)] == [["AAA"], ["BBB"], ["CCC"]]
-        ranked = words(board).partition("Leaderboard")[2] or words(board)
+        ranked = words(board).partition("Over baseline")[2]
         assert ranked.index("BBB") < ranked.index("AAA") < ranked.index("CCC") and "+10.0 points" in ranked
-        assert "3 tries on one test period" in ranked and "(each was tested on 900 bars)" in ranked
+        assert "3 tries on one test period" in words(board) and "(each was tested on 900 bars)" in words(board)
+        assert 'id="best" hx-get' in running and 'id="best" class="surface' in board  # comes by itself, then stays
         assert words(here.get("/batches").text).count("3 × swing") == 1
         refused = here.post(f"/batches/{KEY}/backtest", {"start_date": "2025-02-01", "end_date": "2025-01-01"})
         assert refused.status_code == 422 and "has to come after the first" in words(refused.text)

@@ -57,7 +57,7 @@ async def look(
         runs=count,
         possible=planned.possible,
         strategies=list(planned.variants),
-        seconds=None if seconds is None else seconds * count / max(panel.batches.workers(), 1),
+        seconds=None if seconds is None else seconds * count / max(panel.batches.workers() or 1, 1),
     )
 
 

@@ -13,7 +13,7 @@ from panel.domain.labels import Shelf
 from panel.errors import CLIClientError, InvalidForm
 from panel.files.strategy_settings import settings_of
 from panel.files.strategy_yaml import Refused
-from panel.views.batches import BoardView, board
+from panel.views.batches import BoardView, board, varied
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
 from panel.web.respond import actor, by_htmx, fragment, go, page, typed
@@ -33,7 +33,7 @@ async def batches(request: Request, panel: PanelDep, archived: str = "", done: s
     return page(
         request,
         "batches.html",
-        batches=store.latest(shelf=shelf),
+        batches=[(*each, varied(each[0])) for each in store.latest(shelf=shelf)],
         archived=bool(archived),
         put_away=store.count(Shelf.ARCHIVED),
         done=store.undoable(done, time.time()) if done else None,

@@ -6,6 +6,7 @@ from fastapi.responses import Response
 from panel.adapters import KINDS, Kind
 from panel.adapters.fields import TIMEFRAMES
 from panel.domain.audit import Outcome
+from panel.domain.batches import originals
 from panel.domain.models import Model
 from panel.domain.queueing import means_later
 from panel.domain.requests import Start, StartState
@@ -205,6 +206,7 @@ async def _form(
         key=key,
         wait=wait or bool(checked and checked.waits),
         strategies=strategies,
+        variants=originals([each.name for each in strategies if not each.problem]),
         silent=silent,
         models=await _offered(panel) if "model_path" in values and not silent else [],
         today=today(),

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
 from panel.backend.strategy_content import content_of
+from panel.domain.batches import originals
 from panel.domain.history import OperationQuery
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
@@ -38,7 +39,17 @@ async def strategies(request: Request, panel: PanelDep, deleted: str = "", versi
     except CLIClientError as exc:
         listed, problem = [], exc.message
     best = best_models(trainings(panel))
-    rows = [StrategyRow(each, _last_runs(panel, each), best.get(each.name) or best.get(each.title)) for each in listed]
+    variants = originals([each.name for each in listed if not each.problem])
+    rows = [
+        StrategyRow(
+            each,
+            _last_runs(panel, each),
+            best.get(each.name) or best.get(each.title),
+            tuple(other for other in listed if variants.get(other.name) == each.name),
+        )
+        for each in listed
+        if each.name not in variants
+    ]
     restorable = panel.library.folder is not None and is_plain_name(deleted) and bool(version)
     return page(
         request,
