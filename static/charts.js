@@ -108,11 +108,12 @@ const at = (values, index) => {
 };
 
 /** A figure with its chart. `plot`: {title, unit, across, times, tick(x), place(x), lines: [{key, name, colour, dash}],
- * data, log, best, group, draw, height, filled}; `best` is {x, text} of a place to mark; `filled`: the ground between the
- * line and 0 is washed. */
+ * data, log, best, moment, group, draw, height, filled}; `best` is {x, text} of a place to mark, `moment` another x;
+ * `filled`: the ground between the line and 0 is washed. */
 export class LineChart {
   constructor(home, plot) {
     this.plot = plot;
+    this.moment = plot.moment ?? 0;
     this.outputs = plot.lines.map(() => element("output"));
     this.where = element("span", "where");
     const keys = plot.lines.map((line, i) => element("span", `key line-${line.number}`, line.key ?? "", " ", this.outputs[i]));
@@ -186,7 +187,12 @@ export class LineChart {
     if (this.chart.cursor.idx === null || this.chart.cursor.idx === undefined) this.tell(null);
   }
 
-  markMoment(x) { this.moment = x; this.chart.redraw(); }
+  // Not when nothing changes: a chart that was just made would be drawn before it has its scales.
+  markMoment(x) {
+    if (x === this.moment) return;
+    this.moment = x;
+    this.chart.redraw();
+  }
 
   resize() { if (this.ground.isConnected) this.chart.setSize({ width: this.ground.clientWidth, height: this.height }); }
 
