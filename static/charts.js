@@ -110,11 +110,13 @@ const at = (values, index) => {
 };
 
 /** A figure with its chart. `plot`: {title, unit, across, times, tick(x), place(x), lines: [{key, name, colour, dash}],
- * data, log, best, group, draw, height, filled, smooth}; `best` is {x, text} of a place to mark; `filled`: the ground between
- * the line and 0 is washed; `smooth`: each line is a moving average, its own values stand faintly behind it and in the caption. */
+ * data, log, best, moment, group, draw, height, filled, smooth}; `best` is {x, text} of a place to mark, `moment` another x;
+ * `filled`: the ground between the line and 0 is washed; `smooth`: each line is a moving average, its own values stand
+ * faintly behind it and in the caption. */
 export class LineChart {
   constructor(home, plot) {
     this.plot = plot;
+    this.moment = plot.moment ?? 0;
     this.outputs = plot.lines.map(() => element("output"));
     this.where = element("span", "where");
     const keys = plot.lines.map((line, i) => element("span", `key line-${line.number}`, line.key ?? "", " ", this.outputs[i]));
@@ -194,7 +196,12 @@ export class LineChart {
     if (this.chart.cursor.idx === null || this.chart.cursor.idx === undefined) this.tell(null);
   }
 
-  markMoment(x) { this.moment = x; this.chart.redraw(); }
+  // Not when nothing changes: a chart that was just made would be drawn before it has its scales.
+  markMoment(x) {
+    if (x === this.moment) return;
+    this.moment = x;
+    this.chart.redraw();
+  }
 
   resize() { if (this.ground.isConnected) this.chart.setSize({ width: this.ground.clientWidth, height: this.height }); }
 

@@ -38,10 +38,9 @@ const draw = () => {
   drawn = chart.plots.map((plot, at) => new LineChart(home, {
     ...(chart.times ? { height: at ? LOW : TALL, filled: plot.curves.length === 1 && plot.unit === "%" } : {}),
     title: plot.title, unit: plot.unit, times: chart.times, across: chart.times ? "Time (UTC)" : named(chart.each),
-    tick, place, best: best(plot), smooth: smooth.checked && !chart.times, log: log.checked && canBeLog(plot), group: "curves", data: data(plot),
+    tick, place, best: best(plot), moment, smooth: smooth.checked && !chart.times, log: log.checked && canBeLog(plot), group: "curves", data: data(plot),
     lines: plot.curves.map((curve, i) => ({ ...curve, number: i + 1, colour: COLOURS[i], dash: i ? [6, 4] : [] })),
   }));
-  if (moment) for (const each of drawn) each.markMoment(moment);
 };
 
 const table = () => {

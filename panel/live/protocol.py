@@ -3,8 +3,8 @@
 Limits hold before the app sees anything: the size of a request's head, the time that head and body may take, the
 number of connections. A stop ends whatever is still under way.
 
-sse-starlette keeps the stream: it sends the headers and the first frames, notices when the browser leaves and
-ends everything at a stop. What comes in between is written to the socket by the fan-out, in chunks that are
+sse-starlette writes a stream's headers and first frames. The connection closes its mailbox when the browser leaves and
+at a stop, which ends the stream. What comes in between is written to the socket by the fan-out, in chunks that are
 encoded once for all streams: ASGI costs more than the write does. Under another server than uvicorn with this
 protocol, streams take their frames out of their mailboxes, and cost several times as much.
 """
@@ -40,7 +40,8 @@ class Connection(HttpToolsProtocol):
     read_seconds = 30.0  # in which a reader has to take something
     stop_seconds = 2.0  # that an answer under way at a stop may still take
 
-    _box: Mailbox | None = None
+    _carried: Mailbox | None = None  # of the stream that is the answer
+    _box: Mailbox | None = None  # the same, once frames go past ASGI
     _timeout = 0.0
     _end: asyncio.TimerHandle | None = None
     _dropped = False
@@ -176,8 +177,8 @@ class Connection(HttpToolsProtocol):
         """The server stops: a stream ends now, a request that is not complete too, any other answer when it is
         complete, and after `stop_seconds` in any case."""
         self._stopping = True
-        if self._box is not None:
-            self._box.close()
+        if self._carried is not None:
+            self._carried.close()
         if self._reads == "body":
             self.transport.close()
         super().shutdown()
@@ -190,6 +191,13 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     # A stream
+
+    def carry(self, box: Mailbox) -> None:
+        """The answer takes what is in this mailbox, which is closed when the browser leaves, and at a stop."""
+        self._carried = box
+        if self._stopping or self.transport.is_closing():
+            box.close()
+
     def attach(self, box: Mailbox, timeout: float) -> bool:
         """Empty this mailbox from now on, whenever the socket takes something. The answer must have begun;
         False when it is not one that can be written to. A reader that takes nothing for `timeout` seconds is
@@ -205,8 +213,6 @@ class Connection(HttpToolsProtocol):
             self.pause_writing()
         else:
             box.open(self.transport.write)
-        if self._stopping:
-            box.close()
         return True
 
     def detach(self) -> bool:
@@ -214,7 +220,7 @@ class Connection(HttpToolsProtocol):
         self._hold()
         if self._box is not None and self.flow.write_paused:
             self._cut()  # its last bytes would keep a stop waiting
-        self._box = None
+        self._box = self._carried = None
         return self._dropped
 
     def pause_writing(self) -> None:
@@ -233,6 +239,8 @@ class Connection(HttpToolsProtocol):
         self._unlimit()
         self._dropped |= isinstance(exc, TimeoutError)
         super().connection_lost(exc)
+        if self._carried is not None:
+            self._carried.close()
 
     def _hold(self) -> None:
         if self._box is not None:

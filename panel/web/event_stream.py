@@ -1,4 +1,4 @@
-"""A stream of server-sent events for programs, over plain ASGI."""
+"""Streams of server-sent events: for pages, and for programs."""
 
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -6,8 +6,10 @@ from typing import cast
 
 import anyio
 from sse_starlette import EventSourceResponse
+from starlette.types import Receive, Scope, Send
 
 from panel.live.hub import Mailbox
+from panel.live.protocol import Connection
 
 
 def event_stream(events: AsyncIterator[bytes], box: Mailbox) -> EventSourceResponse:
@@ -19,3 +21,26 @@ def event_stream(events: AsyncIterator[bytes], box: Mailbox) -> EventSourceRespo
         shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
         shutdown_grace_period=2,
     )
+
+
+class PageStream(EventSourceResponse):
+    """A page's stream: `frames` ends once `box` is closed.
+
+    A connection of the panel's own server closes it when the browser leaves and at a stop, so the request's own task is
+    all that a stream takes. Under another server sse-starlette ends it, with three more tasks for each stream, and a
+    clock that wakes the process twice a second.
+    """
+
+    def __init__(
+        self, frames: AsyncIterator[bytes], box: Mailbox, connection: Connection | None, patience: float
+    ) -> None:
+        stop = cast(anyio.Event, SimpleNamespace(set=box.close))  # only its `set` is called
+        super().__init__(frames, ping=0, send_timeout=patience, shutdown_event=stop, shutdown_grace_period=2)
+        self._box, self._connection = box, connection
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._connection is None or scope["method"] == "HEAD":
+            await super().__call__(scope, receive, send)
+            return
+        self._connection.carry(self._box)
+        await self._stream_response(send)

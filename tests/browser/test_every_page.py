@@ -1,5 +1,6 @@
 """Every page in a real Chromium: no violation that axe finds, nothing wider than 320 pixels, no message in the console."""
 
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from starlette.responses import Response
 
+from panel.views.templating import ASSETS, STATIC
 from tests.support.bars import hours, without
 from tests.support.browsers import watched_page
 from tests.support.panels import panel
@@ -152,6 +154,27 @@ def test_the_login_and_a_refused_form_too(browser, here, backend, address, tmp_p
             "document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=\"/static/icon.svg\">')"
         )
         assert [line.partition(":")[0] for line in page.evaluate(FOUND, EVERY_RULE)] == ["image-alt"]
+
+
+HASHES = """async (files) => {
+  const hashed = async (file) => crypto.subtle.digest("SHA-256", await (await fetch(file)).arrayBuffer());
+  const text = (hash) => [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Promise.all(files.map(async (file) => text(await hashed(file))));
+}"""
+
+
+def test_what_was_packed_in_brotli_is_the_file_itself(browser, here):
+    packed = sorted((ASSETS / "static" / "vendor").glob("*.br"))
+    files = [file.with_suffix("") for file in packed]
+    assert {file.suffix for file in (ASSETS / "static" / "vendor").iterdir() if file not in {*packed, *files}} == {
+        ".md"
+    }
+    with watched_page(browser) as watched:
+        watched.page.goto(f"{here.address}/workers")
+        with watched.page.expect_response(f"**/{files[0].name}") as answer:
+            found = watched.page.evaluate(HASHES, [f"{STATIC}/vendor/{file.name}" for file in files])
+        assert answer.value.headers["content-encoding"] == "br"
+    assert found == [sha256(file.read_bytes()).hexdigest() for file in files]
 
 
 SYSTEM_COLOURS = """() => Object.fromEntries(["Highlight", "Canvas", "CanvasText"].map((name) => {

@@ -3,10 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from types import SimpleNamespace
-from typing import cast
 
-import anyio
 from fastapi import APIRouter, HTTPException, Request
 from sse_starlette import EventSourceResponse
 
@@ -16,6 +13,7 @@ from panel.live.hub import Mailbox, heartbeat
 from panel.live.protocol import EXTENSION, Connection
 from panel.live.rows import row_topic
 from panel.views.listing import chosen
+from panel.web.event_stream import PageStream
 from panel.web.panel import Panel, PanelDep
 
 router = APIRouter()
@@ -57,14 +55,9 @@ def follow(request: Request, panel: Panel, *topics: str) -> EventSourceResponse:
     has no connection to spare wants it BRIEF: as it is, and no more. It asks again and again."""
     connection: Connection | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
     box = Mailbox()
-    return EventSourceResponse(
-        # A generator, because only that is closed when the browser leaves.
-        _frames(panel, topics, box, connection, BRIEF in request.headers),
-        ping=0,
-        send_timeout=panel.hub.reader_timeout,
-        shutdown_event=cast(anyio.Event, SimpleNamespace(set=box.close)),  # only its `set` is called
-        shutdown_grace_period=2,
-    )
+    # A generator, because only that is closed when the browser leaves.
+    frames = _frames(panel, topics, box, connection, BRIEF in request.headers)
+    return PageStream(frames, box, connection, panel.hub.reader_timeout)
 
 
 async def _frames(

@@ -1,0 +1,5 @@
+// What an operation's page needs.
+import "./curves.js";
+import "./timeline.js";
+import "./copy.js";
+import "./lock.js";
