@@ -28,16 +28,19 @@ from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
 from panel.domain.gaps import LENGTHS, gaps, left_by
 from panel.domain.memory import damaged, remedy
+from panel.domain.queueing import means_later
 from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
+from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError
 from panel.settings import Settings
 from panel.storage.place import memory_of
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.workflows.audit import start_outcome
+from panel.workflows.no_room import no_room
 from panel.workflows.starting import StartWorkflow, new_key
-from panel.workflows.submit import Started, SubmitResult, SubmitWorkflow, Unconfirmed, message_of, result_of
+from panel.workflows.submit import Refused, Started, SubmitResult, SubmitWorkflow, Unconfirmed, message_of, result_of
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 LOOKED_FOR = 30.0  # seconds that a start whose answer was lost is looked for before the command gives up
@@ -191,7 +194,13 @@ class _Run:
             return sent.operation_id
         if isinstance(sent, Unconfirmed) and sent.open:
             raise CLIClientError(f"not confirmed. {sent.start.message} {NOT_CONFIRMED}")
-        raise CLIClientError(message_of(sent))
+        why = message_of(sent)
+        if isinstance(sent, Refused) and means_later(why):
+            with suppress(CLIClientError):
+                listed = WorkerList().heard(await self.ktrdr.workers(), time.time())
+                why = no_room(listed, self.made.kind, time.time()) or why
+            why += " With --queue the start waits for a worker, and the panel makes it."
+        raise CLIClientError(why)
 
     async def _follow(self, operation_id: str) -> dict[str, Any]:
         if not self.console.is_terminal:

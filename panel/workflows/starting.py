@@ -21,12 +21,14 @@ from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationFound, StartConfirmed, StartsChanged
 from panel.domain.requests import Start, StartState
 from panel.domain.verdict import Observation
+from panel.domain.workers import Worker
 from panel.errors import CLIClientError
 from panel.observability.rounds import until_next
 from panel.storage.store import Storage
 from panel.workflows.reconciliation import candidates, fits
 
 CHECKS = (0.2, 1.0, 2.0)  # seconds between looks for an operation whose start was not answered
+WORKERS_WITHIN = 5.0  # seconds
 ANSWERED_BY = 45.0  # seconds after which a start that was being sent, maybe by another process, is not any more
 ROUND = 1.0  # seconds between looks at whether anything has to be looked for
 # (seconds since the start, seconds between looks for it): soon at first, then gently, and in the end only by hand.
@@ -87,6 +89,10 @@ class StartWorkflow:
     async def prepare(self) -> None:
         with suppress(CLIClientError):  # then the start takes a little longer
             await self._ktrdr.prepare()
+
+    async def workers(self) -> tuple[Worker, ...]:
+        """Asked for now. Raises CLIClientError."""
+        return await self._ktrdr.workers(WORKERS_WITHIN)
 
     async def check_again(self, key: str) -> Start | None:
         """Look once more for a start that is not confirmed; None for an unknown key."""
@@ -177,7 +183,8 @@ class StartWorkflow:
         return await self._settle(start, StartState.STARTED, operation_id=operation_id)
 
     async def _failed(self, start: Start, exc: CLIClientError) -> Start:
-        log.warning("start of %s failed status=%s sent=%s: %s", start.kind, exc.status_code, exc.sent, exc.message)
+        level = logging.INFO if exc.refused else logging.WARNING  # whoever asked is told of a refusal
+        log.log(level, "start of %s failed status=%s sent=%s: %s", start.kind, exc.status_code, exc.sent, exc.message)
         if not exc.sent:
             return await self._settle(start, StartState.UNSENT, exc.message)
         if exc.refused:

@@ -2,15 +2,18 @@
 where the start would fail or destroy data, then queue it or start it at once."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from panel.adapters import KINDS, BacktestingOperationAdapter, DataLoadOperationAdapter, Kind, TrainingOperationAdapter
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY
 from panel.domain.observation import Observation
+from panel.domain.queueing import means_later
 from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
+from panel.workflows import no_room
 from panel.workflows.backtest_preflight import check_backtest, completed, known_models
 from panel.workflows.preflight import RED, Preflight, Sources, check_training
 from panel.workflows.queue import Queue, QueueFull
@@ -40,10 +43,12 @@ class Invalid:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The backend said no; `errors` has its message at the field that it is about."""
+    """The backend said no; `errors` has its message at the field that it is about. `busy`: the operations that leave it
+    no room for this start, which can wait for them."""
 
     message: str
     errors: dict[str, str]
+    busy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,22 @@ class SubmitWorkflow:
         # A form may be sent twice, once to start and once to wait: its key has only one way to go.
         if queue is not None and not self._starts.knows(key) and (wait or adapter.traits.alone or queue.knows(key)):
             return await self._enqueue(queue, kind, values, key, actor, repeatable=repeatable)
-        return result_of(await self._starts.submit(key, made, values, actor))
+        result = result_of(await self._starts.submit(key, made, values, actor))
+        if isinstance(result, Refused) and self._sources is not None and means_later(result.message):
+            return await self._no_room(kind, result)
+        return result
+
+    async def _no_room(self, kind: str, refused: Refused) -> Refused:
+        """The refusal in words about the workers; as it came when they are not known."""
+        assert self._sources is not None  # noqa: S101
+        monitor = self._sources.monitor
+        with suppress(CLIClientError):
+            monitor.heard_of_workers(await self._starts.workers())
+        why, busy = no_room.seen_from(monitor, kind)
+        if not why:
+            return refused
+        why += " Nothing was started. The start can wait in the queue."
+        return Refused(why, {"": why}, busy)
 
     async def _enqueue(
         self, queue: Queue, kind: str, values: dict[str, str], key: str, actor: str, *, repeatable: bool

@@ -86,7 +86,7 @@ def _answer(result: submitted.SubmitResult) -> Response:
             return problem(409, why, confirm=which)
         case submitted.NotSent(message):
             return problem(502, f"{message} Nothing was started.")
-        case submitted.Invalid(errors) | submitted.Refused(_, errors):
+        case submitted.Invalid(errors) | submitted.Refused(errors=errors):
             return problem(422, submitted.message_of(result), errors=errors)
 
 

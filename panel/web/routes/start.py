@@ -75,9 +75,9 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
             return await _form(request, panel, adapter, values, errors, key)
         case submitted.NeedsConfirmation(which, why):
             return await _form(request, panel, adapter, values, {which: why}, key)
-        case submitted.Refused(message, errors):
-            later = not wait and means_later(message)
-            return await _form(request, panel, adapter, values, errors, new_key(), wait=later)
+        case submitted.Refused(message, errors, busy):
+            later = not wait and (bool(busy) or means_later(message))
+            return await _form(request, panel, adapter, values, errors, new_key(), wait=later, busy=busy)
         case submitted.NotSent(message):
             errors = {"": f"{message} Nothing was started; what you typed is still here."}
             return await _form(request, panel, adapter, values, errors, new_key(), status=502)
@@ -185,6 +185,7 @@ async def _form(
     status: int = 0,
     checked: Preflight | None = None,
     wait: bool = False,
+    busy: tuple[str, ...] = (),
 ) -> Response:
     strategies: list[Strategy] = []
     silent = ""
@@ -203,6 +204,7 @@ async def _form(
         values=values,
         commands=_commands(panel, adapter, values),
         errors=errors,
+        busy=busy,
         key=key,
         wait=wait or bool(checked and checked.waits),
         strategies=strategies,

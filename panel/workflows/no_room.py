@@ -1,0 +1,54 @@
+"""Why a backend has no room for a start: KTRDR gives one hint, about container logs, whether its workers are busy or
+there are none."""
+
+import time
+from collections.abc import Sequence
+
+from panel.adapters import KINDS
+from panel.domain.estimate import left
+from panel.domain.formatting import ago
+from panel.domain.workers import WorkerList
+from panel.monitoring.poller import Monitor
+
+NAMED = 3  # workers that are named; of more the number
+
+
+def busy_with(listed: WorkerList, kind: str) -> list[str]:
+    """Ids of the operations that keep its workers busy."""
+    return [worker.operation_id for worker in listed.able(kind) if worker.operation_id]
+
+
+def no_room(listed: WorkerList, kind: str, now: float, told: dict[str, str] | None = None) -> str:
+    """A sentence; "" when the list does not tell. `told`: how far an operation is, by its id."""
+    able, word = listed.able(kind), KINDS[kind].title.lower()
+    if not able:
+        last = listed.last_able(kind)
+        since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
+        return f"No {word} worker is registered with the backend.{since}"
+    at_work = [worker for worker in able if worker.operation_id]
+    if not at_work:
+        return ""
+    every = f"The only {word} worker is busy" if len(able) == 1 else f"All {len(able)} {word} workers are busy"
+    named = "; ".join(
+        f"{worker.id} works on {worker.operation_id}{(told or {}).get(worker.operation_id, '')}"
+        for worker in at_work[:NAMED]
+    )
+    return f"{every}: {named}."
+
+
+def told_of(monitor: Monitor, operations: Sequence[str], now: float) -> dict[str, str]:
+    """How far each is, and how much longer it takes, as far as that is known."""
+    found = {}
+    for operation_id in operations:
+        if (known := monitor.known(operation_id)) is not None:
+            estimate = monitor.estimates.current(known, monitor.verdict(known), now)
+            parts = [f"{known.snapshot.percentage:.0f} %"] if known.snapshot.percentage else []
+            found[operation_id] = f" ({', '.join([*parts, *([left(estimate)] if estimate else [])])})"
+    return {operation_id: text for operation_id, text in found.items() if text != " ()"}
+
+
+def seen_from(monitor: Monitor, kind: str) -> tuple[str, tuple[str, ...]]:
+    """The sentence by what the panel knows, and the operations that it names."""
+    now, listed = time.time(), monitor.worker_list
+    busy = busy_with(listed, kind)[:NAMED]
+    return no_room(listed, kind, now, told_of(monitor, busy, now)), tuple(busy)

@@ -1,0 +1,58 @@
+"""A start that every worker is too busy for: the page, the API and the command line say what keeps them busy."""
+
+import httpx
+import pytest
+
+from panel.domain.workers import Worker, WorkerList
+from panel.workflows.no_room import no_room
+from tests.support.command_line import run
+from tests.support.pages import KEY, words
+from tests.support.scripted import operation, percent
+
+HINT = {
+    "error": "No training workers available",
+    "worker_type": "training",
+    "registered_workers": 0,
+    "hint": "Workers auto-register after startup. Retry in a few seconds, or check worker container logs.",
+}  # KTRDR's own, whether they are busy or missing
+BUSY = {"worker_id": "w1", "worker_type": "training", "status": "busy", "current_operation_id": "op_a"}
+
+
+@pytest.fixture
+def full(backend):
+    backend.workers = [BUSY]
+    backend.operations["op_a"] = operation("op_a", progress=percent(40, "Epoch 4/10"))
+    backend.answers["POST /trainings/start"] = 503, {"detail": HINT}
+    return backend
+
+
+def test_the_page_links_what_is_busy_and_offers_the_queue(full, here):
+    here.until("/operations/op_a", lambda text: "40 %" in text)
+    page = here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
+    said = words(page.text)
+    assert "The only training worker is busy: w1 works on op_a (40 %)" in said and "can wait in the queue" in said
+    assert '<a href="/operations/op_a">Look at it</a>' in page.text and "Add to the queue" in said
+    assert "container logs" not in page.text
+
+
+def test_the_api_says_it_too(full, here):
+    body = {"strategy_name": "swing", "confirm": ["insist"]}
+    answer = httpx.post(here.address + "/api/start/training", json=body, headers={"idempotency-key": "x" * 20})
+    assert answer.status_code == 422 and "w1 works on op_a" in answer.json()["detail"]
+
+
+def test_the_command_line_names_the_option_that_waits(full, address, tmp_path):
+    done = run(tmp_path, "train", "swing", backend=address)
+    assert done.returncode == 1 and "The only training worker is busy: w1 works on op_a." in done.stderr + done.stdout
+    assert "--queue" in done.stderr + done.stdout and "container logs" not in done.stderr + done.stdout
+
+
+def test_no_worker_at_all_is_another_sentence():
+    listed = WorkerList().heard([Worker("w1", "training", "busy", "op_a", healthy_at=900.0)], 900.0).heard([], 1000.0)
+    assert no_room(listed, "training", 1000.0).startswith(
+        "No training worker is registered with the backend. w1 last answered"
+    )
+    many = WorkerList().heard([Worker(f"w{n}", "training", "busy", f"op_{n}") for n in range(5)], 1000.0)
+    said = no_room(many, "training", 1000.0, {"op_1": " (3 %)"})
+    assert said == "All 5 training workers are busy: w0 works on op_0; w1 works on op_1 (3 %); w2 works on op_2."
+    assert no_room(WorkerList().heard([Worker("w1", "training", "available")], 1000.0), "training", 1000.0) == ""
