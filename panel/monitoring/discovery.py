@@ -6,7 +6,6 @@ taken for current: they freeze at whatever the last reading of the operation was
 """
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 
@@ -18,6 +17,7 @@ from panel.domain.workers import Worker
 from panel.errors import BackendTimeout, CLIClientError
 from panel.monitoring.pace import LONGEST_QUIET
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
+from panel.observability.rounds import until_set
 from panel.storage.operations import OperationStore
 
 EVERY = 5.0  # seconds between rounds: one request each
@@ -175,6 +175,4 @@ class Discovery:
 
     async def _rest(self, seconds: float) -> None:
         self._relay.nudged.clear()
-        with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; ours is a request's
-            async with asyncio.timeout(seconds):  # not `wait_for`: Python 3.11's may swallow a cancel
-                await self._relay.nudged.wait()
+        await until_set(self._relay.nudged, seconds)

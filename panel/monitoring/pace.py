@@ -1,9 +1,10 @@
 """When one operation is read again: soon while its values change and somebody watches, else more rarely."""
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass, field
+
+from panel.observability.rounds import until_set
 
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
 FIRST = 0.3  # seconds between readings of what was just started, until it has made progress
@@ -42,9 +43,7 @@ class Pace:
         fastest = min(FIRST, FASTEST) if eager else FASTEST
         wait = min(fastest * (1 + self.unchanged * 0.25), WATCHED) if watched else UNWATCHED
         self.wake.clear()
-        with contextlib.suppress(asyncio.TimeoutError):  # the built-in one; the backend client's is another
-            async with asyncio.timeout(wait):  # not `wait_for`: Python 3.11's may swallow a cancel
-                await self.wake.wait()
+        await until_set(self.wake, wait)
         quiet, self.asked_for = min(self.asked_for, LONGEST_QUIET), 0.0
         rest = self.asked_at + max(fastest, quiet) - time.monotonic()
         if rest > 0:

@@ -1,6 +1,7 @@
-"""Aligns the rounds of background loops, so that the process wakes up once for all of them."""
+"""Waits of background loops. Their rounds are aligned, so that the process wakes up once for all of them."""
 
 import asyncio
+from contextlib import suppress
 
 
 def pause(seconds: float) -> float:
@@ -12,3 +13,10 @@ def pause(seconds: float) -> float:
 async def until_next(seconds: float) -> None:
     """Sleep so long."""
     await asyncio.sleep(pause(seconds))
+
+
+async def until_set(event: asyncio.Event, seconds: float | None) -> None:
+    """Wait for the event, at most so long; None is for ever."""
+    with suppress(asyncio.TimeoutError):  # the built-in one, unlike the client's
+        async with asyncio.timeout(seconds):  # not `wait_for`: Python 3.11's may swallow a cancel
+            await event.wait()

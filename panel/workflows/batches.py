@@ -10,7 +10,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from statistics import median
 
 from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
@@ -24,6 +23,7 @@ from panel.errors import CLIClientError, InvalidForm
 from panel.files.strategy_folder import Changed
 from panel.files.strategy_yaml import Refused
 from panel.monitoring.poller import Monitor
+from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows.batch_form import PlannedBatch, plan_batch, variant_text
 from panel.workflows.queue import Queue
@@ -152,17 +152,10 @@ class BatchWorkflow:
         """Begin no further run, and cancel those that are under way. Raises CLIClientError when one of them could not
         be cancelled; the others were."""
         await self._storage.write(lambda store: store.batches.stop(key))
-        failed: CLIClientError | None = None
-        for run in self._storage.batches.runs(key):
-            # Also one that was just being handed over.
-            if (entry := self._queue.entry(run.key)) is not None and entry.open:
-                try:
-                    await self._queue.cancel(run.key)
-                except CLIClientError as exc:
-                    failed = exc
-        self._due.set()
-        if failed is not None:
-            raise failed
+        try:  # also one that was just being handed over
+            await self._queue.cancel_all([run.key for run in self._storage.batches.runs(key)])
+        finally:
+            self._due.set()
 
     async def run(self) -> None:
         """Until cancelled. What was under way when the panel stopped goes on."""
@@ -173,9 +166,7 @@ class BatchWorkflow:
             except (CLIClientError, sqlite3.Error) as exc:
                 idle = False
                 log.info("batches wait: %s", exc)
-            with suppress(asyncio.TimeoutError):
-                async with asyncio.timeout(None if idle else ROUND):
-                    await self._due.wait()
+            await until_set(self._due, None if idle else ROUND)
 
     async def _round(self) -> bool:
         """Whether anything is under way."""

@@ -4,7 +4,6 @@ training there once its loads are through and the bars are really stored."""
 import asyncio
 import logging
 import sqlite3
-from contextlib import suppress
 
 from panel.backend.catalogue import Catalogue
 from panel.domain.events import EventBus, QueueChanged
@@ -13,6 +12,7 @@ from panel.domain.kinds import traits_of
 from panel.domain.requests import Entry, EntryState, Plan, PlanState
 from panel.domain.values import moment
 from panel.errors import CLIClientError
+from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows.queue import Queue, QueueFull
 
@@ -52,15 +52,10 @@ class Plans:
         if plan is None or not plan.open:
             return
         await self._store.write(lambda store: store.queue.settle_plan(key, PlanState.CANCELLED))
-        failed: CLIClientError | None = None
-        for entry in self._store.queue.of_plan(key):
-            try:
-                await self._queue.cancel(entry.key)
-            except CLIClientError as exc:
-                failed = exc
-        self._queue.wake()
-        if failed is not None:
-            raise failed
+        try:
+            await self._queue.cancel_all([entry.key for entry in self._store.queue.of_plan(key)])
+        finally:
+            self._queue.wake()
 
     async def run(self) -> None:
         """Until cancelled. What was under way when the panel stopped goes on."""
@@ -72,9 +67,7 @@ class Plans:
                     await self._advance(plan)
                 except (CLIClientError, sqlite3.Error) as exc:
                     log.info("a plan waits: %s", exc)
-            with suppress(asyncio.TimeoutError):
-                async with asyncio.timeout(ROUND if plans else None):
-                    await self._due.wait()
+            await until_set(self._due, ROUND if plans else None)
 
     async def _advance(self, plan: Plan) -> None:
         entries = self._store.queue.of_plan(plan.key)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.domain.verdict import State
 from panel.errors import CLIClientError, InvalidForm
 from panel.monitoring.poller import Monitor
+from panel.observability.rounds import until_set
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.workflows.capacity import Capacity
@@ -127,6 +128,17 @@ class Queue:
                     await self._starting.dismiss(start.key)
                 return
 
+    async def cancel_all(self, keys: Iterable[str]) -> None:
+        """Each of them. Raises CLIClientError when one could not be cancelled; the others were."""
+        failed: CLIClientError | None = None
+        for key in keys:
+            try:
+                await self.cancel(key)
+            except CLIClientError as exc:
+                failed = exc
+        if failed is not None:
+            raise failed
+
     async def hold(self, key: str, held: bool) -> None:
         """Keep a waiting entry back, or let it go again."""
         await self._write(lambda store: store.queue.hold(key, held))
@@ -144,10 +156,7 @@ class Queue:
             except (CLIClientError, sqlite3.Error) as exc:
                 log.info("queue waits: %s", exc)
             idle = not self._store.queue.count() and not self._store.withdrawn_starts()
-            with suppress(asyncio.TimeoutError):
-                # Not `wait_for`: Python 3.11's may swallow a cancel.
-                async with asyncio.timeout(IDLE_ROUND if idle else ROUND):
-                    await self._due.wait()
+            await until_set(self._due, IDLE_ROUND if idle else ROUND)
 
     def wake(self) -> None:
         """Something is another than it was: look at once."""

@@ -116,11 +116,10 @@ async def _cancelled(request: Request, panel: Panel, keys: list[str], back: str 
     """Each of them, also after one that could not be cancelled."""
     problem = ""
     note_entries(request, map(panel.queue.entry, keys))
-    for key in keys:
-        try:
-            await panel.queue.cancel(key)
-        except CLIClientError as exc:
-            problem = exc.message
+    try:
+        await panel.queue.cancel_all(keys)
+    except CLIClientError as exc:
+        problem = exc.message
     note(request, Outcome.REFUSED if problem else Outcome.DONE, detail=problem)
     if problem and by_htmx(request):
         return fragment("fragments/trouble.html", what="The cancel was not accepted", message=problem)

@@ -204,13 +204,18 @@ def _last_runs(panel: Panel, strategy: Strategy, most: int = 3) -> list[Operatio
 
 @router.get("/strategies/{name}/download")
 async def download(panel: PanelDep, name: str) -> Response:
+    return attachment(name, (await at_hand(panel, name)).text)
+
+
+async def at_hand(panel: Panel, name: str) -> Found:
+    """A strategy's file. Raises HTTPException when there is none or it cannot be read."""
     try:
         found = await panel.library.find(name)
     except (Refused, CLIClientError) as exc:
         raise HTTPException(422, f"The file cannot be read: {exc}.") from exc
     if found is None:
         raise HTTPException(404, "There is no file of this strategy at hand.")
-    return attachment(name, found.text)
+    return found
 
 
 def attachment(name: str, text: str) -> Response:

@@ -10,14 +10,13 @@ from starlette.datastructures import UploadFile
 
 from panel.backend.decoding import line
 from panel.domain.audit import Outcome
-from panel.errors import CLIClientError
 from panel.files.strategy_folder import NEW_NAME, Changed, digest
 from panel.files.strategy_yaml import MAX_BYTES, Refused
 from panel.views.strategies import DiffLine, difference
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
 from panel.web.respond import fragment, go, page
-from panel.web.routes.strategies import attachment, why_read_only
+from panel.web.routes.strategies import at_hand, attachment, why_read_only
 
 router = APIRouter()
 
@@ -28,12 +27,7 @@ _NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
 @router.get("/strategies/{name}/edit")
 async def edit(request: Request, panel: PanelDep, name: str, copy: str = "") -> HTMLResponse:
     """`copy`: for a new file that begins as this one does."""
-    try:
-        found = await panel.library.find(name)
-    except (Refused, CLIClientError) as exc:
-        raise HTTPException(422, f"The file cannot be read: {exc}.") from exc
-    if found is None:
-        raise HTTPException(404, "There is no file of this strategy at hand.")
+    found = await at_hand(panel, name)
     if not copy:
         return await _editor(request, panel, name, found.text, digest(found.text) if found.own else "", name)
     new = f"{name}_copy"
