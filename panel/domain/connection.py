@@ -22,6 +22,12 @@ class Connection:
             self.slow_since = (self.slow_since or now) if slow else None
         return news or was_slow != (self.slow_since is not None)
 
+    def late(self, now: float) -> bool:
+        """Nothing came in time, while other questions are answered; returns whether that is news."""
+        news = self.slow_since is None
+        self.slow_since = self.slow_since or now
+        return news
+
     def failed(self, message: str, now: float) -> bool:
         """Nobody was there; returns whether that is news."""
         news = self.failing_since is None

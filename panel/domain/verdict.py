@@ -20,7 +20,6 @@ UNTAKEN_AFTER = 60.0  # seconds that a worker needs at most to take what is queu
 UNTRACKED_AFTER = 30.0  # seconds at 0 % while a worker is busy with it
 MOVING = 15.0  # seconds for which a change shows that somebody works
 ABSENT_AFTER = 60.0  # seconds: workers return up to 35 s after the backend was restarted
-ANSWERING = 15.0  # seconds for which any answer shows that the backend is there
 
 ALONE = WorkerList()
 
@@ -66,7 +65,7 @@ def _forgotten(observation: Observation) -> Verdict:
 
 def _silent(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
     since = f"It was last read {moment_at(observation.snapshot.read_at, now)}."
-    if observation.timed_out and worker_list.answered_at is not None and now - worker_list.answered_at < ANSWERING:
+    if observation.timed_out and worker_list.answering(now):
         worker = worker_list.worker(observation.snapshot.worker_id)
         return Verdict(
             State.SILENT,

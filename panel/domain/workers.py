@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from panel.domain.kinds import learning, traits_of
 
+ANSWERING = 15.0  # seconds for which any answer shows that the backend is there
 FRESH = 30.0  # seconds for which a list of workers says something about now
 
 
@@ -57,6 +58,15 @@ class WorkerList:
 
     def fresh(self, now: float) -> bool:
         return self.heard_at is not None and now - self.heard_at < FRESH
+
+    @property
+    def operations(self) -> set[str]:
+        """Those that workers are busy with, by id."""
+        return {worker.operation_id for worker in self.workers if worker.operation_id}
+
+    def answering(self, now: float) -> bool:
+        """Whether the backend has answered anything lately."""
+        return self.answered_at is not None and now - self.answered_at < ANSWERING
 
     def worker(self, worker_id: str) -> Worker | None:
         return next((worker for worker in self.workers if worker.id == worker_id), None)

@@ -160,7 +160,6 @@ class Monitor:
         if observation is not None and observation.gaps_left != gaps_left:
             self.keep(observation, replace(observation, gaps_left=gaps_left))
 
-    # Pollers
     def keep(self, before: Observation | None, observation: Observation) -> None:
         """Store what is new and publish it; `before` is what was known until now."""
         operation_id, verdict = observation.snapshot.id, self.verdict(observation)
@@ -264,23 +263,26 @@ class Monitor:
         if error.unknown:
             self.keep(observation, forgotten(observation))
             return False
-        slow, self._paces[operation_id].asked_for = isinstance(error, BackendTimeout), error.retry_after
-        self.keep(observation, unread(observation, time.time(), timed_out=slow))
+        now, slow = time.time(), isinstance(error, BackendTimeout)
+        self._paces[operation_id].asked_for = error.retry_after
+        self.keep(observation, unread(observation, now, timed_out=slow))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self.failed(error)
+        elif slow and self.worker_list.answering(now) and self.connection.late(now):
+            self._bus.publish(events.ConnectionChanged())
         return True
 
     async def _pause(self, operation_id: str) -> None:
-        observation = self._live.get(operation_id)
-        kind = observation.snapshot.kind if observation else ""
-        new = observation is not None and not observation.snapshot.percentage
+        known = self._live.get(operation_id)
+        kind, new = known.snapshot.kind if known else "", known is not None and not known.snapshot.percentage
         await self._paces[operation_id].pause(watched(self._audience, operation_id, kind), new)
 
-    # The connection
     def answered(self, slow: bool | None = None) -> None:
         """The backend has answered; `slow`: whether it did so late, where that was seen."""
         now = time.time()
         self.worker_list = replace(self.worker_list, answered_at=now)
+        if slow is False and any(each.timed_out for each in self._live.values()):
+            slow = None  # the list comes, and one of its operations does not
         if self.connection.answered(now, slow):
             self._bus.publish(events.ConnectionChanged())
             self.wake()
@@ -293,7 +295,6 @@ class Monitor:
 
     def heard_of_workers(self, workers: Sequence[Worker]) -> tuple[set[str], set[str]]:
         """Take in a list of workers; returns the operations they were busy with before, and are now."""
-        before = {worker.operation_id for worker in self.worker_list.workers if worker.operation_id}
-        self.worker_list = self.worker_list.heard(workers, time.time())
+        before, self.worker_list = self.worker_list, self.worker_list.heard(workers, time.time())
         self._bus.publish(events.WorkersChanged())
-        return before, {worker.operation_id for worker in self.worker_list.workers if worker.operation_id}
+        return before.operations, self.worker_list.operations

@@ -167,6 +167,22 @@ async def test_quirk_14_a_list_that_waits_for_a_hung_worker_is_slow_not_silent(b
         await until(lambda: relay.verdict(relay.known("op_a")).word == "Running")
 
 
+async def test_one_operation_that_hangs_is_told_at_once_and_as_long_as_it_does(backend, wire, tmp_path):
+    """Although the list, which does not wait for its worker here, comes in time."""
+    backend.operations["op_a"] = operation("op_a", progress=percent(30.0, "Epoch 3/10"))
+    backend.workers = [busy_with("op_a")]
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: relay.known("op_a"))
+        wire.hung = ("/operations/op_a",)
+        await until(lambda: relay.known("op_a").timed_out)
+        since, asked = relay.connection.slow_since, backend.hits["GET /operations"]
+        assert since is not None
+        await until(lambda: backend.hits["GET /operations"] > asked + 2)
+        assert relay.connection.slow_since == since
+        wire.hung = ()
+        await until(lambda: relay.connection.slow_since is None)
+
+
 async def test_a_backend_that_does_not_answer_at_all_is_silent(backend, wire, tmp_path):
     async with relaying(wire, tmp_path) as relay:
         await until(lambda: relay.connection.answered_at)
