@@ -10,7 +10,8 @@ class Connection:
     address: str
     answered_at: float | None = None
     failing_since: float | None = None
-    slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT
+    slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT, or with an error
+    error: str = ""  # that error
     message: str = ""
 
     def answered(self, now: float, slow: bool | None) -> bool:
@@ -20,12 +21,13 @@ class Connection:
         was_slow = self.slow_since is not None
         if slow is not None:
             self.slow_since = (self.slow_since or now) if slow else None
+            self.error = self.error if slow else ""
         return news or was_slow != (self.slow_since is not None)
 
-    def late(self, now: float) -> bool:
-        """Nothing came in time, while other questions are answered; returns whether that is news."""
-        news = self.slow_since is None
-        self.slow_since = self.slow_since or now
+    def late(self, now: float, error: str = "") -> bool:
+        """Nothing came in time, or this error, while other questions are answered; returns whether that is news."""
+        news = self.slow_since is None or bool(error) != bool(self.error)
+        self.slow_since, self.error = self.slow_since or now, error
         return news
 
     def failed(self, message: str, now: float) -> bool:

@@ -32,6 +32,7 @@ class Observation:
     changed_at: float  # when anything in the snapshot last changed
     failing_since: float | None = None  # readings have come to nothing since then
     timed_out: bool = False  # they did because no answer came in time, not because there was no connection
+    error: str = ""  # they did because the backend answered with this error
     forgotten: bool = False  # the backend answers that it does not know it
     cancel: Cancel = Cancel.NONE
     cancel_at: float | None = None
@@ -84,6 +85,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         snapshot=kept,
         failing_since=None,
         timed_out=False,
+        error="",
         forgotten=False,
         untracked_since=_untracked_since(before, snapshot, untracked),
         fell=before.fell or _fell(old, snapshot),
@@ -97,14 +99,14 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     return replace(observation, changed_at=at, moved_at=moved, changes=before.changes + 1, rhythm=rhythm)
 
 
-def unread(observation: Observation, at: float, *, timed_out: bool) -> Observation:
-    """After a reading that came to nothing."""
-    return replace(observation, failing_since=observation.failing_since or at, timed_out=timed_out)
+def unread(observation: Observation, at: float, *, timed_out: bool, error: str = "") -> Observation:
+    """After a reading that came to nothing. `error`: what the backend answered instead."""
+    return replace(observation, failing_since=observation.failing_since or at, timed_out=timed_out, error=error)
 
 
 def forgotten(observation: Observation) -> Observation:
     """After the backend said that it does not know it."""
-    return replace(observation, forgotten=True, failing_since=None, timed_out=False)
+    return replace(observation, forgotten=True, failing_since=None, timed_out=False, error="")
 
 
 def differs(before: Observation, observation: Observation) -> bool:

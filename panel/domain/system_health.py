@@ -87,6 +87,10 @@ def _backend(connection: Connection) -> Link:
             "panel keeps asking, and goes on by itself when the backend answers."
         )
         return Link(name, RED, "Backend unreachable", connection.message, connection.failing_since, advice)
+    if connection.slow_since is not None and connection.error:
+        advice = "See the backend's log: its database may be down. The pages show the last values known."
+        said = f"It answers, but with an error about what runs: {connection.error}"
+        return Link(name, AMBER, "Backend has errors", said, connection.slow_since, advice)
     if connection.slow_since is not None:
         advice = "Other values may be old meanwhile; each says its age. The worker may wake by itself."
         said = "It answers, but slowly: it waits for a worker that does not answer."

@@ -74,6 +74,14 @@ def _silent(observation: Observation, now: float, worker_list: WorkerList) -> Ve
             "The values below are the last ones known. It may wake and go on by itself; kill -9 of the worker ends it.",
             (since, *([_last_heard(worker, now)] if worker else [])),
         )
+    if observation.error:
+        return Verdict(
+            State.SILENT,
+            "Backend answers with an error",
+            f"The backend answers, but not about this operation. It says: {observation.error}",
+            "Look at the backend's log: its database may be down. The values below are the last ones known.",
+            (since,),
+        )
     return Verdict(
         State.SILENT,
         "Backend silent",

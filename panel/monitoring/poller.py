@@ -1,8 +1,5 @@
-"""Asks the backend once, however many browsers watch.
-
-One poller for each operation that is not finished, and one state of the connection to the backend. What they and
-`discovery` find is stored and published as domain events.
-"""
+"""Asks the backend once, however many browsers watch: one poller for each operation that is not finished, and one state
+of the connection to the backend. What they and `discovery` find is stored and published as domain events."""
 
 import asyncio
 import logging
@@ -263,12 +260,12 @@ class Monitor:
         if error.unknown:
             self.keep(observation, forgotten(observation))
             return False
-        now, slow = time.time(), isinstance(error, BackendTimeout)
+        now, slow, said = time.time(), isinstance(error, BackendTimeout), error.message if error.status_code else ""
         self._paces[operation_id].asked_for = error.retry_after
-        self.keep(observation, unread(observation, now, timed_out=slow))
+        self.keep(observation, unread(observation, now, timed_out=slow, error=said))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self.failed(error)
-        elif slow and self.worker_list.answering(now) and self.connection.late(now):
+        elif self.worker_list.answering(now) and self.connection.late(now, said):
             self._bus.publish(events.ConnectionChanged())
         return True
 
@@ -281,7 +278,7 @@ class Monitor:
         """The backend has answered; `slow`: whether it did so late, where that was seen."""
         now = time.time()
         self.worker_list = replace(self.worker_list, answered_at=now)
-        if slow is False and any(each.timed_out for each in self._live.values()):
+        if slow is False and any(each.timed_out or each.error for each in self._live.values()):
             slow = None  # the list comes, and one of its operations does not
         if self.connection.answered(now, slow):
             self._bus.publish(events.ConnectionChanged())

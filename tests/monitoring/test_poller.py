@@ -15,6 +15,7 @@ from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.observation import Observation
+from panel.domain.system_health import system_health
 from panel.monitoring.discovery import Discovery
 from panel.monitoring.live import LiveOperations
 from panel.monitoring.poller import Monitor
@@ -181,6 +182,23 @@ async def test_one_operation_that_hangs_is_told_at_once_and_as_long_as_it_does(b
         assert relay.connection.slow_since == since
         wire.hung = ()
         await until(lambda: relay.connection.slow_since is None)
+
+
+async def test_an_error_about_one_operation_is_told_as_one(backend, wire, tmp_path):
+    """As when KTRDR's database is down."""
+    backend.operations["op_a"] = operation("op_a", progress=percent(30.0, "Epoch 3/10"))
+    backend.workers = [busy_with("op_a")]
+    async with relaying(wire, tmp_path) as relay:
+        await until(lambda: relay.known("op_a"))
+        backend.answers["GET /operations/op_a"] = 400, {"detail": "Connect call failed"}
+        await until(lambda: relay.connection.error)
+        assert "Connect call failed" in relay.connection.error
+        await until(lambda: relay.verdict(relay.known("op_a")).word == "Backend answers with an error")
+        assert "Connect call failed" in relay.verdict(relay.known("op_a")).headline
+        (link, *_) = system_health(relay.connection, relay.worker_list, [], 0.0, embedded=False)
+        assert (link.state, link.word) == ("problems", "Backend has errors")
+        del backend.answers["GET /operations/op_a"]
+        await until(lambda: not relay.connection.error and relay.connection.slow_since is None)
 
 
 async def test_a_backend_that_does_not_answer_at_all_is_silent(backend, wire, tmp_path):

@@ -99,11 +99,12 @@ def test_a_refusal_of_the_backend_stands_in_the_form(here, backend):
     assert key and key[1] != KEY, "a refused form can be sent again"
 
 
-def test_no_worker_is_said_as_the_backend_says_it(here, backend):
+def test_no_worker_is_said_with_what_can_be_done(here, backend):
     detail = {"error": "No training workers available", "registered_workers": 1, "hint": "Retry in a few seconds."}
     backend.answers["POST /trainings/start"] = (503, {"detail": detail})
-    page = here.post("/start/training", {"key": KEY, "strategy_name": "swing"})
-    assert "No training workers available" in words(page.text) and "Retry in a few seconds." in words(page.text)
+    said = words(here.post("/start/training", {"key": KEY, "strategy_name": "swing"}).text)
+    assert "No training worker is registered with the backend. Nothing was started." in said
+    assert "can wait in the queue" in said and "Retry in a few seconds." not in said
 
 
 def test_a_start_that_is_not_confirmed_has_a_page_of_its_own(here, backend, monkeypatch):
