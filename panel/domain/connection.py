@@ -26,8 +26,8 @@ class Connection:
 
     def late(self, now: float, error: str = "") -> bool:
         """Nothing came in time, or this error, while other questions are answered; returns whether that is news."""
-        news = self.slow_since is None or bool(error) != bool(self.error)
-        self.slow_since, self.error = self.slow_since or now, error
+        news = self.slow_since is None or (bool(error) and not self.error)
+        self.slow_since, self.error = self.slow_since or now, self.error or error  # until all is well again
         return news
 
     def failed(self, message: str, now: float) -> bool:

@@ -162,3 +162,11 @@ def test_a_look_now_asks_soon_and_leads_only_to_own_pages(here, backend):
 
 def re_row(page: str, name: str) -> str:
     return next(words(row) for row in page.split("<tr")[1:] if name in row).split("> ", 1)[-1]
+
+
+def test_what_hangs_and_what_is_an_error_do_not_take_turns():
+    connection = Connection("http://x", answered_at=NOW)
+    assert connection.late(NOW) and connection.late(NOW + 1, "Connect call failed")
+    assert not connection.late(NOW + 2) and not connection.late(NOW + 3, "again")
+    assert (connection.slow_since, connection.error) == (NOW, "Connect call failed")
+    assert connection.answered(NOW + 4, False) and (connection.slow_since, connection.error) == (None, "")
