@@ -257,11 +257,12 @@ def _loops(panel: Panel) -> tuple[Callable[[], Awaitable[None]], ...]:
 
 
 async def _kept(run: Callable[[], Awaitable[None]], refused: Callable[[sqlite3.Error], None]) -> None:
-    """Run until cancelled. An unexpected exception is logged, and the loop starts again after a second. `refused` hears
-    of a memory that cannot be used."""
+    """Run until cancelled, or until there is nothing to do. An unexpected exception is logged, and the loop starts
+    again after a second. `refused` hears of a memory that cannot be used."""
     while True:
         try:
             await run()
+            return
         except sqlite3.Error as exc:
             refused(exc)
         except Exception:

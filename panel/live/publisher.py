@@ -20,6 +20,7 @@ from panel.domain.observation import Observation
 from panel.live.hub import BOARD, LISTED, Hub, frame, heartbeat, partial
 from panel.live.reader import Reader
 from panel.live.rows import Rows, row_of
+from panel.observability.rounds import until_next
 from panel.views.charts import curves_of, place_of
 from panel.views.listing import COLUMNS
 from panel.views.operation import end_in_words
@@ -67,7 +68,7 @@ class Publisher:
     async def beat(self) -> None:
         """Send a heartbeat to every page every BEAT seconds; runs until cancelled."""
         while True:
-            await asyncio.sleep(BEAT)
+            await until_next(BEAT)
             # When the backend last answered and listed its workers: an age is no reason to draw the health anew.
             monitor = self._monitor
             heard = frame(f"{monitor.connection.answered_at or 0} {monitor.worker_list.heard_at or 0}", "heard")

@@ -17,7 +17,7 @@ from panel.domain.workers import Worker
 from panel.errors import BackendTimeout, CLIClientError
 from panel.monitoring.pace import LONGEST_QUIET
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
-from panel.observability.rounds import until_set
+from panel.observability.rounds import pause, until_set
 from panel.storage.operations import OperationStore
 
 EVERY = 5.0  # seconds between rounds: one request each
@@ -175,4 +175,4 @@ class Discovery:
 
     async def _rest(self, seconds: float) -> None:
         self._relay.nudged.clear()
-        await until_set(self._relay.nudged, seconds)
+        await until_set(self._relay.nudged, pause(seconds))

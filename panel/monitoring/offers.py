@@ -20,7 +20,7 @@ class Offers:
         self.kinds = frozenset(kind for kind, adapter in KINDS.items() if not adapter.told_at)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled; ends at once where there is nothing to ask."""
         while self._asked:
             known = await self.look()
             await asyncio.sleep(EVERY if known else SOON)

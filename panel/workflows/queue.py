@@ -21,7 +21,7 @@ from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.domain.verdict import State
 from panel.errors import CLIClientError, InvalidForm
 from panel.monitoring.poller import Monitor
-from panel.observability.rounds import until_set
+from panel.observability.rounds import pause, until_set
 from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.workflows.capacity import Capacity
@@ -156,7 +156,7 @@ class Queue:
             except (CLIClientError, sqlite3.Error) as exc:
                 log.info("queue waits: %s", exc)
             idle = not self._store.queue.count() and not self._store.withdrawn_starts()
-            await until_set(self._due, IDLE_ROUND if idle else ROUND)
+            await until_set(self._due, pause(IDLE_ROUND) if idle else ROUND)
 
     def wake(self) -> None:
         """Something is another than it was: look at once."""

@@ -140,7 +140,7 @@ class StartWorkflow:
             for start in opened:
                 if self._due(start):
                     await self.check_again(start.key)
-            before = self._store.unsettled_starts()
+            before = self._store.unsettled_starts() if opened else opened
             self._looked = {start.key: self._looked[start.key] for start in before if start.key in self._looked}
             await until_next(ROUND)
 
