@@ -77,7 +77,7 @@ def _silent(observation: Observation, now: float, worker_list: WorkerList) -> Ve
     if observation.error:
         return Verdict(
             State.SILENT,
-            "Backend answers with an error",
+            "Backend has errors",
             f"The backend answers, but not about this operation. It says: {observation.error}",
             "Look at the backend's log: its database may be down. The values below are the last ones known.",
             (since,),

@@ -193,7 +193,7 @@ async def test_an_error_about_one_operation_is_told_as_one(backend, wire, tmp_pa
         backend.answers["GET /operations/op_a"] = 400, {"detail": "Connect call failed"}
         await until(lambda: relay.connection.error)
         assert "Connect call failed" in relay.connection.error
-        await until(lambda: relay.verdict(relay.known("op_a")).word == "Backend answers with an error")
+        await until(lambda: relay.verdict(relay.known("op_a")).word == "Backend has errors")
         assert "Connect call failed" in relay.verdict(relay.known("op_a")).headline
         (link, *_) = system_health(relay.connection, relay.worker_list, [], 0.0, embedded=False)
         assert (link.state, link.word) == ("problems", "Backend has errors")
