@@ -19,6 +19,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.workflows.capacity import free_places
+from panel.workflows.no_room import busy_with, told_of
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
 COUNTED = 3000  # bars of a period that are worth counting one by one
@@ -42,6 +43,7 @@ class Line:
     load: dict[str, str] | None = None  # the load that would mend it
     details: tuple[str, ...] = ()
     waits: bool = False
+    operation_id: str = ""  # what keeps the worker busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +220,17 @@ def fault_line(file: DataFile, left_out: bool, what: str) -> Line:
 
 def room_lines(sources: Sources, kind: str) -> list[Line]:
     """Whether a worker is free for it, and what is before it in the queue."""
-    free = free_places(sources.storage, sources.monitor)[kind]
-    return worker_lines(sources.monitor.worker_list, kind, free, time.time()) + queue_lines(sources.storage, kind)
+    free, now = free_places(sources.storage, sources.monitor)[kind], time.time()
+    listed = sources.monitor.worker_list
+    told = told_of(sources.monitor, busy_with(listed, kind)[:1], now)
+    return worker_lines(listed, kind, free, now, told) + queue_lines(sources.storage, kind)
 
 
-def worker_lines(listed: WorkerList, kind: str, free: int, now: float) -> list[Line]:
+def worker_lines(
+    listed: WorkerList, kind: str, free: int, now: float, told: Mapping[str, str] | None = None
+) -> list[Line]:
     """Whether a worker would take it, by the list of some seconds ago; nothing while that is not known. `free`: how
-    many are, without those to which a start was just sent."""
+    many are, without those to which a start was just sent; `told`: how far an operation is, by its id."""
     if not listed.fresh(now):
         return []
     able = listed.able(kind)
@@ -236,8 +242,9 @@ def worker_lines(listed: WorkerList, kind: str, free: int, now: float) -> list[L
         ]
     busy = next((worker for worker in able if worker.operation_id), None)
     if busy is not None:
-        text = f"is free: {busy.id} works on {busy.operation_id}. The start waits in the queue."
-        return [Line(AMBER, "No worker", text, waits=True)]
+        far = (told or {}).get(busy.operation_id, "")
+        text = f"is free: {busy.id} works on {busy.operation_id}{far}. The start waits in the queue."
+        return [Line(AMBER, "No worker", text, waits=True, operation_id=busy.operation_id)]
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]
     last = listed.last_able(kind)

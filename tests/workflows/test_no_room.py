@@ -6,7 +6,7 @@ import pytest
 from panel.domain.workers import Worker, WorkerList
 from panel.workflows.no_room import no_room
 from tests.support.command_line import run
-from tests.support.pages import KEY, words
+from tests.support.pages import KEY, until, words
 from tests.support.scripted import operation, percent
 
 HINT = {
@@ -33,6 +33,13 @@ def test_the_page_links_what_is_busy_and_offers_the_queue(full, here):
     assert "The only training worker is busy: w1 works on op_a (40 %)" in said and "can wait in the queue" in said
     assert '<a href="/operations/op_a">Look at it</a>' in page.text and "Add to the queue" in said
     assert "container logs" not in page.text
+
+
+def test_the_check_before_the_start_links_it_too(quick_rounds, full, here):
+    here.until("/operations/op_a", lambda text: "40 %" in text)
+    link = '<a href="/operations/op_a">Look at it</a>'
+    until(lambda: link in here.post("/start/training/look", {"strategy_name": "swing"}).text)  # workers are listed soon
+    assert "w1 works on op_a (40 %)" in words(here.post("/start/training/look", {"strategy_name": "swing"}).text)
 
 
 def test_the_api_says_it_too(full, here):
