@@ -40,7 +40,8 @@ STORIES = {
         truth(5, 25, "Running"),
         truth(60, 385, "Worker lost", never="Resume after"),
         truth(405, 455, "Failed"),  # at 394 s the backend marks it failed
-        truth(470, 580, "Resuming", "Working, unreported", never="Resume after"),
+        # Resumed by somebody else at 466 s: the list, which tells of it, is read every ten seconds.
+        truth(477, 580, "Resuming", "Working, unreported", never="Resume after"),
         truth(600, 635, "Completed"),
     ),
     "worker_terminated": (
