@@ -109,8 +109,9 @@ class Queue:
             async with asyncio.timeout(DECIDED_WITHIN):
                 while True:
                     news = self._news
-                    entry = self.entry(entry.key) or entry
-                    if entry.state is not EntryState.STARTING and not (entry.waiting and self._may_start(entry)):
+                    may_start = self._may_start(entry)
+                    entry = self.entry(entry.key) or entry  # after it: what begins in between is not called waiting
+                    if entry.state is not EntryState.STARTING and not (entry.waiting and may_start):
                         break
                     await news.wait()
         return entry
