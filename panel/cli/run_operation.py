@@ -195,7 +195,7 @@ class _Run:
         if isinstance(sent, Unconfirmed) and sent.open:
             raise CLIClientError(f"not confirmed. {sent.start.message} {NOT_CONFIRMED}")
         why = message_of(sent)
-        if isinstance(sent, Refused) and means_later(why):
+        if isinstance(sent, Refused) and means_later(why) and self.made.traits.worker:
             with suppress(CLIClientError):
                 listed = WorkerList().heard(await self.ktrdr.workers(), time.time())
                 why = no_room(listed, self.made.kind, time.time()) or why

@@ -52,5 +52,5 @@ def mapping(value: Any) -> dict[str, Any]:
 
 
 def items(value: Any, most: int) -> list[Any]:
-    """The first so many of a list, [] for anything else."""
+    """At most `most` items of a list; [] for anything else."""
     return value[:most] if isinstance(value, list) else []

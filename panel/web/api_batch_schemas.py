@@ -152,7 +152,7 @@ class RunAnswer(BaseModel):
 
 
 class ChanceAnswer(BaseModel):
-    """How far chance alone would put the best of so many runs above the others (selection bias)."""
+    """The lead of the best run that chance alone explains, given the number of tries (selection bias)."""
 
     tries: int
     samples: int = Field(description="Bars on which each was tested.")

@@ -32,10 +32,10 @@ class PageStream(EventSourceResponse):
     """
 
     def __init__(
-        self, frames: AsyncIterator[bytes], box: Mailbox, connection: Connection | None, patience: float
+        self, frames: AsyncIterator[bytes], box: Mailbox, connection: Connection | None, timeout: float
     ) -> None:
         stop = cast(anyio.Event, SimpleNamespace(set=box.close))  # only its `set` is called
-        super().__init__(frames, ping=0, send_timeout=patience, shutdown_event=stop, shutdown_grace_period=2)
+        super().__init__(frames, ping=0, send_timeout=timeout, shutdown_event=stop, shutdown_grace_period=2)
         self._box, self._connection = box, connection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -97,16 +97,7 @@ class BatchWorkflow:
             trained = f"{key}-{number}"
             runs.append(BatchRun(trained, key, number, Role.TRAINING, _TRAINING, each.form, each.settings))
             if each.test:
-                test = BatchRun(
-                    f"{trained}-test",
-                    key,
-                    number,
-                    Role.TEST,
-                    _BACKTEST,
-                    each.test,
-                    each.settings,
-                    trained,
-                )
+                test = BatchRun(f"{trained}-test", key, number, Role.TEST, _BACKTEST, each.test, each.settings, trained)
                 runs.append(test)
         await self._storage.write(lambda store: store.batches.add(batch, runs))
         self._due.set()
@@ -121,18 +112,7 @@ class BatchWorkflow:
                 symbol = run.form.get("symbols", "")
                 form |= {"symbol": symbol} if symbol and "," not in symbol else {}
                 name = f"{run.key}-{start}-{end}"
-                runs.append(
-                    BatchRun(
-                        name,
-                        key,
-                        run.number,
-                        Role.UNSEEN,
-                        _BACKTEST,
-                        form,
-                        run.settings,
-                        run.key,
-                    )
-                )
+                runs.append(BatchRun(name, key, run.number, Role.UNSEEN, _BACKTEST, form, run.settings, run.key))
         await self._storage.write(lambda store: store.batches.extend(runs[:MAX_RUNS]))
         self._due.set()
 

@@ -19,14 +19,17 @@ def busy_with(listed: WorkerList, kind: str) -> list[str]:
 
 
 def no_room(listed: WorkerList, kind: str, now: float, told: dict[str, str] | None = None) -> str:
-    """A sentence; "" when the list does not tell. `told`: how far an operation is, by its id."""
+    """A sentence; "" when the list does not tell, and for a kind that no worker does. `told`: how far an operation is,
+    by its id."""
+    if not KINDS[kind].traits.worker:
+        return ""
     able, word = listed.able(kind), KINDS[kind].title.lower()
     if not able:
         last = listed.last_able(kind)
         since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
         return f"No {word} worker is registered with the backend.{since}"
     at_work = [worker for worker in able if worker.operation_id]
-    if not at_work:
+    if len(at_work) < len(able):  # one is free by now, or was when they were listed
         return ""
     every = f"The only {word} worker is busy" if len(able) == 1 else f"All {len(able)} {word} workers are busy"
     named = "; ".join(
@@ -39,12 +42,12 @@ def no_room(listed: WorkerList, kind: str, now: float, told: dict[str, str] | No
 def told_of(monitor: Monitor, operations: Sequence[str], now: float) -> dict[str, str]:
     """How far each is, and how much longer it takes, as far as that is known."""
     found = {}
-    for operation_id in operations:
-        if (known := monitor.known(operation_id)) is not None:
-            estimate = monitor.estimates.current(known, monitor.verdict(known), now)
-            parts = [f"{known.snapshot.percentage:.0f} %"] if known.snapshot.percentage else []
-            found[operation_id] = f" ({', '.join([*parts, *([left(estimate)] if estimate else [])])})"
-    return {operation_id: text for operation_id, text in found.items() if text != " ()"}
+    for known in filter(None, map(monitor.known, operations)):
+        estimate = monitor.estimates.current(known, monitor.verdict(known), now)
+        reached = f"{known.snapshot.percentage:.0f} %" if known.snapshot.percentage else ""
+        if parts := [part for part in (reached, left(estimate) if estimate else "") if part]:
+            found[known.snapshot.id] = f" ({', '.join(parts)})"
+    return found
 
 
 def seen_from(monitor: Monitor, kind: str) -> tuple[str, tuple[str, ...]]:

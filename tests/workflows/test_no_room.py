@@ -62,4 +62,8 @@ def test_no_worker_at_all_is_another_sentence():
     many = WorkerList().heard([Worker(f"w{n}", "training", "busy", f"op_{n}") for n in range(5)], 1000.0)
     said = no_room(many, "training", 1000.0, {"op_1": " (3 %)"})
     assert said == "All 5 training workers are busy: w0 works on op_0; w1 works on op_1 (3 %); w2 works on op_2."
-    assert no_room(WorkerList().heard([Worker("w1", "training", "available")], 1000.0), "training", 1000.0) == ""
+    free = Worker("w2", "training", "available")
+    one_free = WorkerList().heard([Worker("w1", "training", "busy", "op_a"), free], 1000.0)
+    assert no_room(one_free, "training", 1000.0) == "", "the list does not tell why"
+    for kind in ("data_load", "dummy", "agent_research"):
+        assert no_room(WorkerList().heard([], 1000.0), kind, 1000.0) == "", "no worker of a list does these"

@@ -31,11 +31,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 
-OF_ALL = ("x-content-type-options", "cross-origin-resource-policy")  # the others say what a document may do
-NO_DOCUMENT = (b"text/javascript; charset=utf-8", b"text/css; charset=utf-8")  # `nosniff` keeps a browser to that
-
 _ALWAYS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-_NO_DOCUMENT = [(name.encode(), HEADERS[name].encode()) for name in OF_ALL]
 _NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -56,10 +52,9 @@ class GuardMiddleware:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = message.get("headers", [])
-                names = {name.lower(): value for name, value in given}
+                names = {name.lower() for name, _ in given}
                 cache = [] if b"cache-control" in names else [_NO_STORE]
-                always = _NO_DOCUMENT if names.get(b"content-type") in NO_DOCUMENT else _ALWAYS
-                message = {**message, "headers": [*given, *always, *cache]}
+                message = {**message, "headers": [*given, *_ALWAYS, *cache]}
             await send(message)
 
         refusal = self._refusal(scope)
