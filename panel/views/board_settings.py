@@ -32,7 +32,9 @@ class Strips:
 
 def strips(names: Sequence[str], ended: Sequence[tuple[BatchRun, float]]) -> Strips | None:
     """`ended`: runs with their lead over the baseline, in points. None where no setting has two values with at least
-    two runs each: then the leaderboard says it all."""
+    two runs each, or all leads are the same: then the leaderboard says it all."""
+    if len({round(over, 1) for _, over in ended}) < 2:
+        return None
     found: list[tuple[str, dict[str, list[float]]]] = []
     for name in names:
         values: dict[str, list[float]] = {}
@@ -45,7 +47,7 @@ def strips(names: Sequence[str], ended: Sequence[tuple[BatchRun, float]]) -> Str
     low, high = min(0.0, *(over for _, over in ended)), max(0.0, *(over for _, over in ended))
 
     def place(over: float) -> float:
-        return round(_EDGE + (over - low) / ((high - low) or 1.0) * (WIDTH - 2 * _EDGE), 1)
+        return round(_EDGE + (over - low) / (high - low) * (WIDTH - 2 * _EDGE), 1)
 
     return Strips(
         tuple(

@@ -35,13 +35,9 @@ def test_a_setting_shows_each_run_by_its_value_and_their_middle():
         [],
         _ended(({"period": "7"}, 1.0), ({"period": "14"}, 2.0), ({"period": "21"}, 2.0)),
         _ended(({"period": "7"}, 1.0), ({"period": "7"}, 2.0), ({"period": "14"}, 2.0)),
+        _ended(*(({"period": period}, 0.01) for period in ("7", "7", "14", "14"))),
     ],
-    ids=["nothing ended", "one run each", "only one value with two runs"],
+    ids=["nothing ended", "one run each", "only one value with two runs", "the same leads"],
 )
-def test_without_two_values_of_two_runs_each_the_leaderboard_says_it_all(ended):
+def test_where_nothing_is_to_be_compared_the_leaderboard_says_it_all(ended):
     assert strips(["period"], ended) is None
-
-
-def test_runs_that_are_all_equal_have_a_place():
-    found = strips(["period"], _ended(*[({"period": str(n % 2)}, 0.0) for n in range(4)]))
-    assert {dot for each in found.settings[0][1] for dot in each.dots} == {found.zero}
