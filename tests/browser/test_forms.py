@@ -9,6 +9,7 @@ from tests.support.browsers import watched_page
 from tests.support.panels import panel
 from tests.support.scripted import RESULT, operation, percent, stamp
 from tests.support.small_strategy import STRATEGY
+from tests.support.workers import worker
 
 FOCUS = "document.activeElement.id || document.activeElement.tagName"
 
@@ -20,6 +21,7 @@ def page(watched) -> Page:
 
 def test_after_a_refused_start_the_check_lives_and_the_wrong_field_has_the_focus(watched, here, backend):
     page = watched.page
+    backend.workers = [worker("w1")]  # without one the button soon says that the start will wait
     page.goto(f"{here.address}/start/training")
     page.get_by_text("swing", exact=True).click()
     page.get_by_label("Symbols").fill("../x")
