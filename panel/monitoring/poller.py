@@ -194,7 +194,7 @@ class Monitor:
         told = {"operation": observation.snapshot.id, "kind": observation.snapshot.kind}
         if verdict.live:
             start = self._store.start_of(observation.snapshot.id)
-            by = start.by_whom if start else "somebody else"
+            by = start.actor if start else "somebody else"
             log.info("operation started" if before is None else "operation goes on", extra=told | {"by": by})
         else:
             log.info("operation ended", extra=told | {"state": verdict.state.value})

@@ -76,16 +76,16 @@ class Queue:
         events.subscribe(OperationEnded, lambda _: self._due.set())
         events.subscribe(WorkersChanged, lambda _: self._due.set())
 
-    async def add(self, kind: str, key: str, form: Mapping[str, str], by_whom: str = "the panel") -> Entry:
+    async def add(self, kind: str, key: str, form: Mapping[str, str], actor: str = "the panel") -> Entry:
         """Queue one start. Raises QueueFull."""
-        return (await self.enqueue([Request(key, kind, dict(form))], by_whom))[0]
+        return (await self.enqueue([Request(key, kind, dict(form))], actor))[0]
 
-    async def enqueue(self, requests: Sequence[Request], by_whom: str) -> list[Entry]:
+    async def enqueue(self, requests: Sequence[Request], actor: str) -> list[Entry]:
         """Queue starts, in this order, each once for its key; all of them, or, raising QueueFull, none."""
         keys = [request.key for request in requests]
         self._adding.update(keys)
         try:
-            entries = await self._write(lambda store: store.queue.add(requests, by_whom))
+            entries = await self._write(lambda store: store.queue.add(requests, actor))
         finally:
             self._adding.difference_update(keys)  # what was added is on disk
         if entries is None:
@@ -230,7 +230,7 @@ class Queue:
         if not await self._write(lambda store: store.queue.begin(entry.key)):
             return  # it was removed while the backend was asked
         start = await self._starting.submit(
-            new_key(), made, entry.form, entry.by_whom, owner=entry.key, attempt=entry.attempts
+            new_key(), made, entry.form, entry.actor, owner=entry.key, attempt=entry.attempts
         )
         await self._started(entry, start)
         if start.state is StartState.STARTED and start.operation_id:
