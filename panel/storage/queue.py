@@ -153,7 +153,7 @@ class QueueStore:
         rows = self._db.execute(f"{_PLAN} WHERE state IN ({marks(OPEN_PLANS)}) ORDER BY asked_at", OPEN_PLANS)
         return [_plan(row) for row in rows]
 
-    def told_plans(self, since: float) -> list[Plan]:
+    def shown_plans(self, since: float) -> list[Plan]:
         """Plans that are under way, and those that stopped since then: the newest first."""
         rows = self._db.execute(
             f"{_PLAN} WHERE state IN ({marks(OPEN_PLANS)}) OR (state = ? AND asked_at > ?)"

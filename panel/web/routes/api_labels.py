@@ -96,15 +96,15 @@ async def change(
     if asked.do in ("tag", "untag"):
         if not tags:
             return problem(422, "Give a tag.", errors={"tags": "Give a tag."})
-        wanted, told = (
+        wanted, what = (
             (LabelChange(add=tags), "tagged") if asked.do == "tag" else (LabelChange(remove=tags), "untagged")
         )
     else:
-        wanted, told = CHANGES[asked.do]
+        wanted, what = CHANGES[asked.do]
     found = await remembered(panel, list(dict.fromkeys(asked.ids)))
     fit = [each.snapshot.id for each in found if fits(panel, asked.do, each)]
     note(request, subject=f"{asked.do}: {many(len(fit), 'run')}", detail=" ".join(fit[:20]))
-    changed = await panel.labels.change(fit, wanted, actor_of(request), undo=key, what=told)
+    changed = await panel.labels.change(fit, wanted, actor_of(request), undo=key, what=what)
     left = [each for each in asked.ids if each not in set(fit)]
     until = utc(time.time() + UNDO) or schemas.UNKNOWN
     return ChangeAnswer(changed=changed, left_out=left, undo=key, undo_until=until)

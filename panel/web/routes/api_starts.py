@@ -76,12 +76,12 @@ def _answer(result: submitted.SubmitResult) -> Response:
     match result:
         case submitted.Started(operation_id):
             answer = schemas.StartAnswer(state="started", operation_id=operation_id)
-            return _told(answer, 201, {"Location": f"/api/operations/{operation_id}"})
+            return _response(answer, 201, {"Location": f"/api/operations/{operation_id}"})
         case submitted.Queued(entry):
-            told = schemas.StartAnswer(state="queued", queue_key=entry.key, message="It waits in the queue.")
-            return _told(told, 202)
+            answer = schemas.StartAnswer(state="queued", queue_key=entry.key, message="It waits in the queue.")
+            return _response(answer, 202)
         case submitted.Unconfirmed(start):
-            return _told(schemas.StartAnswer(state="unconfirmed", message=start.message), 202)
+            return _response(schemas.StartAnswer(state="unconfirmed", message=start.message), 202)
         case submitted.NeedsConfirmation(which, why):
             return problem(409, why, confirm=which)
         case submitted.NotSent(message):
@@ -135,5 +135,5 @@ async def resume(
     return schemas.operation(observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id))
 
 
-def _told(answer: schemas.StartAnswer, status: int, headers: dict[str, str] | None = None) -> Response:
+def _response(answer: schemas.StartAnswer, status: int, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse(answer.model_dump(), status, headers)

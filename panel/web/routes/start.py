@@ -215,7 +215,7 @@ async def _form(
         timeframes=TIMEFRAMES,
         checked=checked,
         new_key=new_key,
-        research=await panel.ktrdr.research() if adapter.told_at else None,
+        research=await panel.ktrdr.research() if adapter.offered_at else None,
         known=await panel.inventory.known() if adapter.traits.alone and not silent else [],
     )
 
