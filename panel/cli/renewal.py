@@ -70,11 +70,11 @@ class Certificate:
         found = []
         for file in self._files():
             try:
-                told = file.stat()
+                status = file.stat()
             except OSError:
                 found.append((0, 0, 0))
             else:
-                found.append((told.st_mtime_ns, told.st_size, told.st_ino))
+                found.append((status.st_mtime_ns, status.st_size, status.st_ino))
         return tuple(found)
 
 

@@ -108,7 +108,7 @@ class _Run:
         events.subscribe(StartsChanged, lambda _: self._say_when_lost())
         self.starting = StartWorkflow(ktrdr, store, events)
         self.submit = SubmitWorkflow(self.starting)
-        self.told = ""
+        self.last_message = ""
         self.stored_until: float | None = None  # before a load
         self.recorded = False
 
@@ -246,8 +246,8 @@ class _Run:
             self._tell("Sent; the answer was lost. Looking for it at the backend …")
 
     def _tell(self, words: str) -> None:
-        if words != self.told:
-            self.told = words
+        if words != self.last_message:
+            self.last_message = words
             self.console.print(words, style="dim", highlight=False)
 
 

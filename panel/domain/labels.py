@@ -18,7 +18,7 @@ class Shelf(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """`version` counts the changes; `changed_at` (Unix seconds) and `by_whom` are of the last one."""
+    """`version` counts the changes; `changed_at` (Unix seconds) and `actor` are of the last one."""
 
     name: str = ""
     note: str = ""
@@ -27,7 +27,7 @@ class Label:
     shelf: Shelf = Shelf.SHOWN
     version: int = 0
     changed_at: float = 0.0
-    by_whom: str = ""
+    actor: str = ""
 
     def says_the_same(self, other: "Label") -> bool:
         return _said(self) == _said(other)
@@ -41,7 +41,7 @@ class ModelLabel:
     retired: bool = False
     version: int = 0
     changed_at: float = 0.0
-    by_whom: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

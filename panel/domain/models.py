@@ -149,8 +149,8 @@ def _completed(model: Model, maker: Observation | None) -> Model:
     fields = ("path", "strategy", "symbol", "timeframe", "timeframes")
     optional = ("learned_from", "unseen_from", "accuracy", "baseline")
     filled: dict[str, Any] = {name: getattr(model, name) or getattr(known, name) for name in fields}
-    told = {name: getattr(model, name) for name in optional}
-    filled |= {name: getattr(known, name) if value is None else value for name, value in told.items()}
+    values = {name: getattr(model, name) for name in optional}
+    filled |= {name: getattr(known, name) if value is None else value for name, value in values.items()}
     return replace(model, **filled)
 
 

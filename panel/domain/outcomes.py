@@ -25,8 +25,8 @@ def completed(observation: Observation, now: float) -> Verdict:
             (f"The last of {many(len(snapshot.epochs), 'epoch')} has no training loss.",),
         )
     training = (snapshot.result or {}).get("training_metrics")
-    told = number(mapping(training).get("epochs_trained"))
-    if epochs := len(snapshot.epochs) or int(told or 0):
+    reported = number(mapping(training).get("epochs_trained"))
+    if epochs := len(snapshot.epochs) or int(reported or 0):
         return Verdict(State.COMPLETED, "Completed", f"Finished after {many(epochs, 'epoch')}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
 

@@ -46,7 +46,7 @@ class Link:
         return bool(self.advice)
 
     @property
-    def told(self) -> tuple[object, ...]:
+    def without_age(self) -> tuple[object, ...]:
         """What it says apart from an age that only grows."""
         return (self.name, self.state, self.text, self.at if self.state in (AMBER, RED) else None)
 

@@ -91,11 +91,11 @@ def explained(trades: list[Trade], said: Array, plan: Plan) -> list[Row]:
             return f"{word}: expects {said[bar, 0] * 100:+.2f} %"
         return f"{word}: {said[bar].max() * 100:.0f} % sure"
 
-    told = []
+    rows = []
     for trade in trades:
         ended = "end of the period" if trade.at_end else why(trade.exit_bar - 1, -trade.quantity)
-        told.append(trade.told() | {"entry_reason": why(trade.entry_bar - 1, trade.quantity), "exit_reason": ended})
-    return told
+        rows.append(trade.as_row() | {"entry_reason": why(trade.entry_bar - 1, trade.quantity), "exit_reason": ended})
+    return rows
 
 
 def save(target: Path, trades: list[Row], seen: tuple[list[Row], Array]) -> None:

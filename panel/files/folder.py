@@ -55,7 +55,7 @@ class Entry:
         return sum(count.count for count in self.faults)
 
     @property
-    def told(self) -> FileRead:
+    def as_file_read(self) -> FileRead:
         """The same for another process."""
         reason, line = (self.problem.reason, self.problem.line) if self.problem else ("", 0)
         bad = tuple((count.count, count.reason) for count in self.faults)

@@ -201,7 +201,7 @@ class Publisher:
 
     def _connection(self) -> None:
         view = self._reader.connection()
-        links = [link.told for link in view.links]
+        links = [link.without_age for link in view.links]
         if links != self._links:
             self._links = links
             self._put("line", "line", draw("fragments/line.html", view))

@@ -16,8 +16,8 @@ class Offers:
 
     def __init__(self, ktrdr: Ktrdr, *, embedded: bool) -> None:
         self._ktrdr = ktrdr
-        self._asked = () if embedded else tuple(kind for kind, adapter in KINDS.items() if adapter.told_at)
-        self.kinds = frozenset(kind for kind, adapter in KINDS.items() if not adapter.told_at)
+        self._asked = () if embedded else tuple(kind for kind, adapter in KINDS.items() if adapter.offered_at)
+        self.kinds = frozenset(kind for kind, adapter in KINDS.items() if not adapter.offered_at)
 
     async def run(self) -> None:
         """Until cancelled; ends at once where there is nothing to ask."""
@@ -29,7 +29,7 @@ class Offers:
         """Ask now; whether the backend answered. While it does not, what was known stays."""
         for kind in self._asked:
             try:
-                has = await self._ktrdr.has(KINDS[kind].told_at)
+                has = await self._ktrdr.has(KINDS[kind].offered_at)
             except CLIClientError:
                 return False
             self.kinds = self.kinds | {kind} if has else self.kinds - {kind}

@@ -54,7 +54,7 @@ class Monitor:
         self._paces: dict[str, Pace] = {}
         self.recorder = Recorder(store, bus)
         self._queued: dict[str, None] = {}  # operations that wait for a poller, the one that waits longest first
-        self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
+        self._judged: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._promises: set[asyncio.Task[None]] = set()
         self._stopping = False  # what is heard of now is read after the next start
         self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
@@ -113,7 +113,7 @@ class Monitor:
         """What is known of an operation, asked from the backend when that is little; None when neither
         the panel nor the backend knows it. Raises CLIClientError when nothing can be said."""
         observation = self.known(operation_id)
-        if observation is not None and observation.told:
+        if observation is not None and observation.fully_read:
             return observation
         reading = await self._lookup.read(operation_id)
         if reading.snapshot is not None:
@@ -165,12 +165,12 @@ class Monitor:
             self._adopt(observation)
         else:
             self._live.pop(operation_id, None)
-        told = (verdict.state, verdict.word)
-        if before is None or differs(before, observation) or self._told.get(operation_id) != told:
+        judged = (verdict.state, verdict.word)
+        if before is None or differs(before, observation) or self._judged.get(operation_id) != judged:
             self.recorder.remember(observation, verdict, time.time())
-        self._told[operation_id] = told
+        self._judged[operation_id] = judged
         if not verdict.live:
-            self._told.pop(operation_id)
+            self._judged.pop(operation_id)
         if (found := self.estimates.first(observation, verdict, time.time())) is not None:
             promise = asyncio.get_running_loop().create_task(self._promise(operation_id, found), context=Context())
             self._promises.add(promise)
@@ -191,13 +191,13 @@ class Monitor:
 
     def _log(self, observation: Observation, verdict: Verdict, before: Observation | None) -> None:
         """One line when an operation begins, or goes on after an end, and one when it ends."""
-        told = {"operation": observation.snapshot.id, "kind": observation.snapshot.kind}
+        fields = {"operation": observation.snapshot.id, "kind": observation.snapshot.kind}
         if verdict.live:
             start = self._store.start_of(observation.snapshot.id)
-            by = start.by_whom if start else "somebody else"
-            log.info("operation started" if before is None else "operation goes on", extra=told | {"by": by})
+            by = start.actor if start else "somebody else"
+            log.info("operation started" if before is None else "operation goes on", extra=fields | {"by": by})
         else:
-            log.info("operation ended", extra=told | {"state": verdict.state.value})
+            log.info("operation ended", extra=fields | {"state": verdict.state.value})
 
     def _adopt(self, observation: Observation) -> None:
         operation_id = observation.snapshot.id

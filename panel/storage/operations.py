@@ -163,10 +163,10 @@ class OperationStore:
         )
         return [RecordedReading(*row) for row in rows]
 
-    def asked(self, operation_id: str, what: str, by_whom: str, outcome: str = "") -> int:
+    def asked(self, operation_id: str, what: str, actor: str, outcome: str = "") -> int:
         """Write down that somebody asked for something; returns what `answered` wants."""
-        row = (operation_id, time.time(), what, by_whom, outcome)
-        insert = "INSERT INTO requests (operation_id, at, what, by_whom, outcome) VALUES (?, ?, ?, ?, ?)"
+        row = (operation_id, time.time(), what, actor, outcome)
+        insert = "INSERT INTO requests (operation_id, at, what, actor, outcome) VALUES (?, ?, ?, ?, ?)"
         return self._db.execute(insert, row).lastrowid or 0
 
     def answered(self, request: int, outcome: str) -> None:
@@ -175,7 +175,7 @@ class OperationStore:
 
     def requests(self, operation_id: str) -> list[ActionRecord]:
         rows = self._db.execute(
-            "SELECT at, what, by_whom, outcome FROM requests WHERE operation_id = ? ORDER BY at", (operation_id,)
+            "SELECT at, what, actor, outcome FROM requests WHERE operation_id = ? ORDER BY at", (operation_id,)
         )
         return [ActionRecord(*row) for row in rows]
 

@@ -45,7 +45,7 @@ ON_ITS_WAY = 60.0  # seconds in which a start that was not answered may still re
 
 _START = (
     "SELECT starts.key, starts.kind, starts.form, starts.state, starts.operation_id, starts.message, starts.asked_at,"
-    " starts.by_whom, starts.owner, starts.attempt FROM starts"
+    " starts.actor, starts.owner, starts.attempt FROM starts"
 )
 
 _NOTHING = (StartState.REFUSED, StartState.UNSENT)  # states of starts that have begun nothing, and will not
@@ -156,19 +156,19 @@ class Storage:
         with at_once(self._db):
             return self.memory.drop(self.labels.ripe(now, BATCH))
 
-    def edit_label(self, operation_id: str, wanted: Label, by_whom: str, at: float) -> tuple[Label, bool]:
+    def edit_label(self, operation_id: str, wanted: Label, actor: str, at: float) -> tuple[Label, bool]:
         with at_once(self._db):
-            return self.labels.edit(operation_id, wanted, by_whom, at)
+            return self.labels.edit(operation_id, wanted, actor, at)
 
     def change_labels(
-        self, ids: Sequence[str], change: LabelChange, by_whom: str, at: float, *, undo: str, what: str
+        self, ids: Sequence[str], change: LabelChange, actor: str, at: float, *, undo: str, what: str
     ) -> list[str]:
         with at_once(self._db):
-            return self.labels.change(ids, change, by_whom, at, undo, what)
+            return self.labels.change(ids, change, actor, at, undo, what)
 
-    def undo_labels(self, key: str, by_whom: str, at: float) -> list[str] | None:
+    def undo_labels(self, key: str, actor: str, at: float) -> list[str] | None:
         with at_once(self._db):
-            return self.labels.undo(key, by_whom, at)
+            return self.labels.undo(key, actor, at)
 
     def write_problem(self) -> str:
         """Why nothing can be written down now; "" when it can, which was tried."""
@@ -185,17 +185,17 @@ class Storage:
         kind: str,
         form: dict[str, str],
         operation_id: str | None,
-        by_whom: str = "the panel",
+        actor: str = "the panel",
         owner: str = "",
         attempt: int = 0,
     ) -> tuple[Start, bool]:
         """The start with this key, or of this attempt of its owner, and whether it is this call that made it: on
         disk, power cuts included."""
         encoded = msgspec.json.encode(form).decode()
-        row = (key, kind, encoded, StartState.SENDING, operation_id, "", time.time(), by_whom, owner, attempt)
+        row = (key, kind, encoded, StartState.SENDING, operation_id, "", time.time(), actor, owner, attempt)
         with durably(self._db):
             done = self._db.execute(
-                "INSERT OR IGNORE INTO starts (key, kind, form, state, operation_id, message, asked_at, by_whom, owner,"
+                "INSERT OR IGNORE INTO starts (key, kind, form, state, operation_id, message, asked_at, actor, owner,"
                 " attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )

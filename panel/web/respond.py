@@ -70,7 +70,7 @@ def go(request: Request, path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
-def actor(request: Request) -> str:
+def actor_of(request: Request) -> str:
     """Who asks, as it is written down."""
     identity = identity_of(request)
     how = "a program" if for_programs(request.url.path) else "a browser"

@@ -79,7 +79,7 @@ class Notifications:
                 log.error("%s", self.problems[-1])
         self._address = address
         self._workers_since: dict[str, float | None] = {}  # worker id -> since when it is gone; None: it is there
-        self._begun = False  # what was being sent when the last panel stopped is marked
+        self._marked = False  # what was being sent when the last panel stopped is marked
         self._drafts: list[_Draft] = []
         self._outcomes: list[Callable[[Storage], None]] = []  # of what was sent, to be written down
         self._sending: dict[str, asyncio.Task[None]] = {}  # by channel
@@ -160,9 +160,9 @@ class Notifications:
                 await self._answered.wait()
 
     async def _write_down(self) -> None:
-        if not self._begun:
+        if not self._marked:
             await self._storage.write(lambda store: store.outbox.interrupted())
-            self._begun = True
+            self._marked = True
         while self._outcomes:
             await self._storage.write(self._outcomes[0])
             del self._outcomes[0]

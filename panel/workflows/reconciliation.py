@@ -30,12 +30,12 @@ def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
         "timeframe": start.form.get("timeframe", "").strip(),
         "strategy": start.form.get("strategy_name", "").strip(),
     }
-    told = {"symbol": snapshot.symbol, "timeframe": snapshot.timeframe, "strategy": snapshot.strategy}
-    same = all(not value or not told[name] or value == told[name] for name, value in asked.items())
+    reported = {"symbol": snapshot.symbol, "timeframe": snapshot.timeframe, "strategy": snapshot.strategy}
+    same = all(not value or not reported[name] or value == reported[name] for name, value in asked.items())
     if snapshot.full:
         repeated = KINDS[start.kind].repeated if start.kind in KINDS else ()
         shown = ((start.form.get(name, ""), text(snapshot.parameters.get(name))) for name in repeated)
-        same = same and all(_begins(asked) == _begins(told) for asked, told in shown)
+        same = same and all(_begins(asked) == _begins(reported) for asked, reported in shown)
     return same and start.asked_at + first <= snapshot.created_at <= start.asked_at + last
 
 

@@ -141,12 +141,12 @@ class ResumeWorkflow:
     def attempt(self, operation_id: str) -> Attempt | None:
         return self._attempts.get(operation_id)
 
-    def begin(self, operation_id: str, by_whom: str) -> Attempt:
+    def begin(self, operation_id: str, actor: str) -> Attempt:
         """Resume it, in a task of its own: a second call while that runs finds the first."""
         attempt = self._attempts.get(operation_id)
         if attempt is None or attempt.task is None or attempt.task.done():
             attempt = Attempt()
-            attempt.task = asyncio.create_task(self._resume(operation_id, by_whom, attempt))
+            attempt.task = asyncio.create_task(self._resume(operation_id, actor, attempt))
             _put(self._attempts, operation_id, attempt)
         return attempt
 
@@ -156,12 +156,12 @@ class ResumeWorkflow:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _resume(self, operation_id: str, by_whom: str, attempt: Attempt) -> None:
+    async def _resume(self, operation_id: str, actor: str, attempt: Attempt) -> None:
         try:
             attempt.message = await self._free(operation_id) or await self._harmful(operation_id)
             if not attempt.message:
                 attempt.state = ResumeState.SENDING
-                await self._commands.resume(operation_id, by_whom)
+                await self._commands.resume(operation_id, actor)
                 attempt.message = self._unheard(operation_id)
         except CLIClientError as exc:
             attempt.message = exc.message

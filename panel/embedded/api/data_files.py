@@ -51,8 +51,8 @@ def routes(home: Backend, bars: Bars) -> APIRouter:
         rows, each = thinned(held, most)
         which = np.flatnonzero(held.fault)[-MOST_BAD:]
         bad = [[int(held.times[at]), faults.KINDS[int(held.fault[at])][1]] for at in which]
-        told = {"candles": rows[np.isfinite(rows).all(axis=1)].tolist(), "each": each, "bars": len(held), "bad": bad}
-        return good(told, error=None)
+        answer = {"candles": rows[np.isfinite(rows).all(axis=1)].tolist(), "each": each, "bars": len(held), "bad": bad}
+        return good(answer, error=None)
 
     return api
 

@@ -26,7 +26,7 @@ from panel.web import api_schemas as schemas
 from panel.web.api_requests import ACTED, IdempotencyKey, start_key
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor, problem
+from panel.web.respond import actor_of, problem
 from panel.web.routes.bulk import CHANGES, fits, remembered
 from panel.web.routes.operation import find
 from panel.web.routes.operations import MOST
@@ -96,15 +96,15 @@ async def change(
     if asked.do in ("tag", "untag"):
         if not tags:
             return problem(422, "Give a tag.", errors={"tags": "Give a tag."})
-        wanted, told = (
+        wanted, what = (
             (LabelChange(add=tags), "tagged") if asked.do == "tag" else (LabelChange(remove=tags), "untagged")
         )
     else:
-        wanted, told = CHANGES[asked.do]
+        wanted, what = CHANGES[asked.do]
     found = await remembered(panel, list(dict.fromkeys(asked.ids)))
     fit = [each.snapshot.id for each in found if fits(panel, asked.do, each)]
     note(request, subject=f"{asked.do}: {many(len(fit), 'run')}", detail=" ".join(fit[:20]))
-    changed = await panel.labels.change(fit, wanted, actor(request), undo=key, what=told)
+    changed = await panel.labels.change(fit, wanted, actor_of(request), undo=key, what=what)
     left = [each for each in asked.ids if each not in set(fit)]
     until = utc(time.time() + UNDO) or schemas.UNKNOWN
     return ChangeAnswer(changed=changed, left_out=left, undo=key, undo_until=until)
@@ -112,7 +112,7 @@ async def change(
 
 @router.post("/operations/undo", operation_id="undoChange", responses=ACTED, summary="Undo a change of operations")
 async def undo(request: Request, panel: PanelDep, asked: UndoBody, idempotency_key: IdempotencyKey) -> UndoAnswer:
-    back = await panel.labels.undo(asked.undo, actor(request))
+    back = await panel.labels.undo(asked.undo, actor_of(request))
     if back is None:
         raise HTTPException(409, "That was more than a minute ago, or has been undone. Nothing was changed.")
     return UndoAnswer(back=back)
@@ -129,14 +129,14 @@ async def label(
 ) -> schemas.Details:
     """Returns the operation as it is now."""
     observation = await find(panel, operation_id)
-    if not await _labelled(panel, operation_id, asked, actor(request)):
+    if not await _labelled(panel, operation_id, asked, actor_of(request)):
         raise HTTPException(409, "Somebody changed it in the meantime. Read it again, and send its new label_version.")
     return schemas.details(
         observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id), epochs=False
     )
 
 
-async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, by_whom: str) -> bool:
+async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, actor: str) -> bool:
     """Whether it was done; without a version again and again until nobody else came in between."""
     said: dict[str, Any] = {}
     if asked.name is not None:
@@ -150,7 +150,7 @@ async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, by_whom: 
     for _ in range(5 if asked.version is None else 1):
         now = panel.storage.labels.of(operation_id)
         version = now.version if asked.version is None else asked.version
-        _, done = await panel.labels.edit(operation_id, replace(now, **said, version=version), by_whom)
+        _, done = await panel.labels.edit(operation_id, replace(now, **said, version=version), actor)
         if done:
             return True
     return False

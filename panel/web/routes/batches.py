@@ -16,7 +16,7 @@ from panel.files.strategy_yaml import Refused
 from panel.views.batches import BoardView, board, varied
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor, by_htmx, fragment, go, page, typed
+from panel.web.respond import actor_of, by_htmx, fragment, go, page, typed
 from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.starting import new_key
 
@@ -74,7 +74,7 @@ async def begin(request: Request, panel: PanelDep) -> Response:
         note(request, Outcome.REFUSED, detail=errors[""])
         return await _form(request, panel, form, errors, new_key())
     try:
-        batch = await panel.batches.begin(key, {name: form.get(name, "") for name in FIELDS}, actor(request))
+        batch = await panel.batches.begin(key, {name: form.get(name, "") for name in FIELDS}, actor_of(request))
     except InvalidForm as exc:
         note(request, Outcome.REFUSED, detail=str(exc))
         return await _form(request, panel, form, exc.errors, key)

@@ -21,7 +21,7 @@ from panel.errors import CLIClientError
 from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import entry, note, only_asked
-from panel.web.respond import actor, go, page
+from panel.web.respond import actor_of, go, page
 from panel.web.routes.labels import UNWRITABLE, list_address, with_undo
 from panel.web.routes.operations import MOST, asked
 from panel.workflows import submit as submitted
@@ -102,7 +102,7 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
         change = LabelChange(add=tags) if what == "tag" else LabelChange(remove=tags)
         done = f"{'tagged' if what == 'tag' else 'no longer tagged'} {' '.join(tags)}"
     try:
-        await panel.labels.change([each.snapshot.id for each in fit], change, actor(request), undo=key, what=done)
+        await panel.labels.change([each.snapshot.id for each in fit], change, actor_of(request), undo=key, what=done)
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
     return go(request, with_undo(back, key))
@@ -175,7 +175,7 @@ async def _acted(request: Request, panel: Panel, what: str, chosen: list[Observa
 async def _cancel(request: Request, panel: Panel, observation: Observation, key: str) -> Outcome:
     view = panel.reader.operation(observation)
     try:
-        await panel.commands.cancel(view.snapshot.id, actor(request))
+        await panel.commands.cancel(view.snapshot.id, actor_of(request))
     except CLIClientError as exc:
         panel.audit.record(entry(request, "cancel", audit.Outcome.REFUSED, view.snapshot.id, exc.message))
         return Outcome(view, exc.status_code == 400, exc.message)
@@ -188,7 +188,7 @@ async def _again(request: Request, panel: Panel, observation: Observation, key: 
     snapshot, view = observation.snapshot, panel.reader.operation(observation)
     own_key = "again-" + hashlib.sha256(f"{key} {snapshot.id}".encode()).hexdigest()[:40]
     values = await panel.submit.values(KINDS[snapshot.kind], _form(panel, observation))
-    result = await panel.submit.submit(snapshot.kind, values, own_key, actor(request), wait=True)
+    result = await panel.submit.submit(snapshot.kind, values, own_key, actor_of(request), wait=True)
     subject, outcome, detail = start_outcome(snapshot.kind, values, result)
     panel.audit.record(entry(request, "start", outcome, subject, detail))
     match result:

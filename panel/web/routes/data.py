@@ -76,9 +76,9 @@ async def bars(panel: PanelDep, symbol: str, timeframe: str, start: Moment = 0.0
         return JSONResponse({"message": exc.message}, 502)
     first, last = (shown.candles[0][0], shown.candles[-1][0]) if shown.candles else (0.0, 0.0)
     holes = [[gap.start, gap.end] for gap in row.gaps or () if first < gap.end <= last]
-    told = {"candles": shown.candles, "each": shown.each, "bars": shown.bars, "length": LENGTHS[timeframe]}
-    told |= {"gaps": holes, "bad": [[at, reason] for at, reason in sorted(shown.bad.items())[-MOST_BAD:]]}
-    return JSONResponse(told | {"start": start})
+    answer = {"candles": shown.candles, "each": shown.each, "bars": shown.bars, "length": LENGTHS[timeframe]}
+    answer |= {"gaps": holes, "bad": [[at, reason] for at, reason in sorted(shown.bad.items())[-MOST_BAD:]]}
+    return JSONResponse(answer | {"start": start})
 
 
 async def _drawn(panel: Panel, row: Row, start: float, end: float) -> tuple[float, Candles]:

@@ -35,19 +35,19 @@ async def upload(request: Request, panel: PanelDep) -> Response:
         )
     if problem := panel.imports.room(int(request.headers["content-length"])):
         return _choose(request, panel, problem, 413)
-    begun = await panel.imports.begin()
+    upload = await panel.imports.begin()
     try:
-        files = await received(request, begun.folder, MAX_FILES)
+        files = await received(request, upload.folder, MAX_FILES)
         if not files:
             raise HTTPException(422, "No file was chosen.")
     except HTTPException as exc:
-        panel.imports.forget(begun.id)
+        panel.imports.forget(upload.id)
         return _choose(request, panel, str(exc.detail), exc.status_code)
     except BaseException:  # the browser is gone in the middle of it
-        panel.imports.forget(begun.id)
+        panel.imports.forget(upload.id)
         raise
-    await panel.imports.received(begun, files)
-    return go(request, _place(begun))
+    await panel.imports.received(upload, files)
+    return go(request, _place(upload))
 
 
 @router.post("/data/import-stored")
@@ -58,10 +58,10 @@ async def from_folder(request: Request, panel: PanelDep) -> Response:
             request, panel, f"Importing needs libraries that are not installed: {', '.join(libraries)}.", 409
         )
     try:
-        begun = await panel.imports.from_folder((await typed(request)).get("file", ""))
+        upload = await panel.imports.from_folder((await typed(request)).get("file", ""))
     except NotKept as exc:
         raise HTTPException(404, "There is no such file in the data folder, or it cannot be read.") from exc
-    return go(request, _place(begun))
+    return go(request, _place(upload))
 
 
 @router.get("/data/import/{token}")

@@ -17,7 +17,7 @@ from panel.files.archive import packed
 from panel.files.values import Refused
 from panel.views.artifacts import ModelRow
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor, go, page, typed
+from panel.web.respond import actor_of, go, page, typed
 from panel.web.routes.labels import UNWRITABLE
 from panel.web.routes.models import model_rows
 
@@ -82,9 +82,9 @@ async def _find(panel: Panel, key: str) -> ModelRow:
 async def _edit(
     request: Request, panel: Panel, key: str, change: Callable[[ModelLabel], ModelLabel | None]
 ) -> tuple[ModelLabel, bool]:
-    by_whom, now = actor(request), time.time()
+    actor, now = actor_of(request), time.time()
     try:
-        return await panel.storage.write(lambda store: store.labels.edit_model(key, change, by_whom, now))
+        return await panel.storage.write(lambda store: store.labels.edit_model(key, change, actor, now))
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
 

@@ -9,7 +9,7 @@ from panel.domain.requests import PlanState
 from panel.errors import CLIClientError, InvalidForm
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_entries
-from panel.web.respond import actor, by_htmx, fragment, go, page, typed
+from panel.web.respond import actor_of, by_htmx, fragment, go, page, typed
 
 router = APIRouter()
 
@@ -84,7 +84,7 @@ async def make_plan(request: Request, panel: PanelDep) -> Response:
         loads = [dict(zip(("symbol", "timeframe", "mode", "start_date"), pair, strict=False)) for pair in pairs]
         for load in loads:
             DataLoadOperationAdapter.from_form(load)
-        await panel.plans.add(key, values, loads, actor(request))
+        await panel.plans.add(key, values, loads, actor_of(request))
     except InvalidForm as exc:
         return _trouble(request, " ".join(exc.errors.values()))
     except CLIClientError as exc:

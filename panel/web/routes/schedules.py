@@ -13,7 +13,7 @@ from panel.domain.snapshot import ID
 from panel.errors import InvalidForm
 from panel.views.schedules import schedule_views
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor, go, page
+from panel.web.respond import actor_of, go, page
 from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.starting import new_key
 from panel.workflows.submit import asked_before
@@ -76,7 +76,7 @@ async def add(request: Request, panel: PanelDep) -> Response:
     if not 16 <= len(key) <= 40:
         raise HTTPException(422, "This form was out of date. Open it again.")
     try:
-        await panel.schedules.add(key, typed.kind, typed.values, typed.days, typed.at, typed.zone, actor(request))
+        await panel.schedules.add(key, typed.kind, typed.values, typed.days, typed.at, typed.zone, actor_of(request))
     except InvalidForm as exc:
         return _form(request, replace(typed, errors=exc.errors), key)
     return go(request, "/schedules")

@@ -17,7 +17,7 @@ from panel.views.operation import commands_for
 from panel.web.auth.identity import identity_of
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_start
-from panel.web.respond import actor, by_htmx, fragment, go, page, typed
+from panel.web.respond import actor_of, by_htmx, fragment, go, page, typed
 from panel.workflows import submit as submitted
 from panel.workflows.backtest_preflight import known_models, today, with_model
 from panel.workflows.preflight import Preflight
@@ -59,7 +59,7 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     wait = bool(given.get("wait"))
     inline = inline and adapter.traits.alone
     result = await panel.submit.submit(
-        kind, values, key, actor(request), confirmations=confirmed, repeatable=inline, wait=wait
+        kind, values, key, actor_of(request), confirmations=confirmed, repeatable=inline, wait=wait
     )
     note_start(request, kind, values, result)
     if inline:
@@ -215,7 +215,7 @@ async def _form(
         timeframes=TIMEFRAMES,
         checked=checked,
         new_key=new_key,
-        research=await panel.ktrdr.research() if adapter.told_at else None,
+        research=await panel.ktrdr.research() if adapter.offered_at else None,
         known=await panel.inventory.known() if adapter.traits.alone and not silent else [],
     )
 
