@@ -83,6 +83,7 @@ def test_what_the_copy_buttons_take_runs_nothing_in_a_shell(hostile, tmp_path):
         for text in commands:
             paste(text, bracketed=True)
             paste(text, bracketed=False)
+            paste(f"{text}\n", bracketed=False)  # sent off, it is one program with words, and there is no such program
         assert os.listdir(folder) == []
         paste("touch file\n", bracketed=True)
         assert os.listdir(folder) == []
@@ -92,9 +93,9 @@ def test_what_the_copy_buttons_take_runs_nothing_in_a_shell(hostile, tmp_path):
 
 @contextmanager
 def shell(folder: Path) -> Iterator:
-    """An interactive bash; yields what pastes a text, discards the line, and waits until bash is done with it."""
+    """An interactive bash; yields what pastes a text, discards the line, and waits until bash is done."""
     ours, theirs = pty.openpty()
-    environ = {"PATH": os.environ["PATH"], "PS1": "", "TERM": "xterm", "HOME": str(folder), "HISTFILE": ""}
+    environ = {"PATH": "/usr/bin:/bin", "PS1": "", "TERM": "xterm", "HOME": str(folder), "HISTFILE": ""}
     command = ["bash", "--norc", "--noprofile", "-i"]
     process = subprocess.Popen(
         command, cwd=folder, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
