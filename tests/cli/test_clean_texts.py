@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import subprocess
 import time
 from collections.abc import Iterator
@@ -111,7 +112,7 @@ def shell(folder: Path) -> Iterator:
         os.write(ours, f"\x15echo en''d-{pasted}\n".encode())
         got, patience = "", time.monotonic() + 20
         while end not in got:
-            assert time.monotonic() < patience, got
+            assert select.select([ours], [], [], max(patience - time.monotonic(), 0))[0], got
             got += os.read(ours, 65536).decode("utf-8", "replace")
 
     try:
