@@ -260,12 +260,12 @@ class Monitor:
         if error.unknown:
             self.keep(observation, forgotten(observation))
             return False
-        now, slow, said = time.time(), isinstance(error, BackendTimeout), error.message if error.status_code else ""
+        now, slow, message = time.time(), isinstance(error, BackendTimeout), error.message if error.status_code else ""
         self._paces[operation_id].asked_for = error.retry_after
-        self.keep(observation, unread(observation, now, timed_out=slow, error=said))
+        self.keep(observation, unread(observation, now, timed_out=slow, error=message))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self.failed(error)
-        elif self.worker_list.answering(now) and self.connection.late(now, said):
+        elif self.worker_list.answering(now) and self.connection.late(now, message):
             self._bus.publish(events.ConnectionChanged())
         return True
 

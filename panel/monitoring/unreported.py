@@ -16,10 +16,10 @@ from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import until_next
 
-EVERY = 5.0  # seconds between looks at one checkpoint
+INTERVAL = 5.0  # seconds between looks at one checkpoint
 TIMEOUT = 5.0
 RESULT_WITHIN = 300.0  # seconds for which the result of such a run is asked for
-SOUGHT = 20.0  # seconds for which a model is looked for once the worker is free
+MODEL_SEARCH_TIME = 20.0  # seconds for which a model is looked for once the worker is free
 SLACK = 5.0  # seconds that the model's time may lie before the last checkpoint's: they are written one after the other
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class UnreportedRuns:
                 if concerns(observation):
                     await self._look(observation.snapshot.id)
             await self._results()
-            await until_next(EVERY)
+            await until_next(INTERVAL)
 
     async def _results(self) -> None:
         """A training that the backend lost track of is marked failed about a minute after its end, its result in
@@ -76,7 +76,7 @@ class UnreportedRuns:
             self._free_since.pop(operation_id, None)
             return
         known = self._monitor.known(operation_id)
-        if known is not None and now - self._free_since.setdefault(operation_id, now) > SOUGHT:
+        if known is not None and now - self._free_since.setdefault(operation_id, now) > MODEL_SEARCH_TIME:
             self._free_since.pop(operation_id)
             self._monitor.keep(known, replace(known, sought_at=now))
 
