@@ -122,12 +122,12 @@ class Discovery:
                     or self._relay.verdict(observation).live
                     or time.time() - observation.snapshot.read_at > LOOK_AGAIN
                 ):
-                    await self._meet(snapshot.id)
+                    await self._read_new(snapshot.id)
             elif observation is not None and self._relay.verdict(observation).live:
                 # Its poller broke off before it read the end. A load whose end was read waits for a look at the stored
                 # bars, which has a limit: another reading would begin that anew.
                 if not observation.snapshot.finished:
-                    await self._meet(snapshot.id)
+                    await self._read_new(snapshot.id)
             elif observation is None:
                 ended = snapshot.completed_at or snapshot.created_at or time.time()
                 self._relay.keep(None, Observation(snapshot, ended))
@@ -135,13 +135,13 @@ class Discovery:
         return news
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
-        before, busy = self._relay.heard_of_workers(workers)
+        before, busy = self._relay.take_worker_list(workers)
         for operation_id in before | busy:
             if self._relay.polled(operation_id) or self._memory.deleted(operation_id):
                 continue
             observation = self._relay.known(operation_id)
             if operation_id in busy and (observation is None or not observation.snapshot.status.finished):
-                await self._meet(operation_id)
+                await self._read_new(operation_id)
             elif observation is not None:  # cancelled, and perhaps still worked on
                 self._relay.keep(observation, observation)
 
@@ -167,13 +167,13 @@ class Discovery:
         named = [part for each in self._relay.running() for part in parts(each.snapshot)]
         for operation_id in named:
             if self._relay.known(operation_id) is None and not self._memory.deleted(operation_id):
-                await self._meet(operation_id)
+                await self._read_new(operation_id)
 
-    async def _meet(self, operation_id: str) -> None:
+    async def _read_new(self, operation_id: str) -> None:
         reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             self._relay.observe(reading)
 
     async def _rest(self, seconds: float) -> None:
-        self._relay.nudged.clear()
-        await until_set(self._relay.nudged, pause(seconds))
+        self._relay.wake_requested.clear()
+        await until_set(self._relay.wake_requested, pause(seconds))

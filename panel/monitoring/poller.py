@@ -57,7 +57,7 @@ class Monitor:
         self._judged: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._promises: set[asyncio.Task[None]] = set()
         self._stopping = False  # what is heard of now is read after the next start
-        self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
+        self.wake_requested = asyncio.Event()  # somebody waits for the backend to be asked
         bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
         bus.subscribe(events.LoadedBarsChecked, lambda event: self.gaps_found(event.operation_id, event.gaps_left))
         bus.subscribe(events.OperationFound, lambda event: self.observe(Reading(event.snapshot, event.answer)))
@@ -75,7 +75,7 @@ class Monitor:
                     self.keep(ended, ended)  # a load whose stored bars could not be looked through in time
                 if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
                     signed = time.monotonic()
-                    await self.recorder.attempt(lambda store: store.estimates.awake(began, time.time()))
+                    await self.recorder.attempt(lambda store: store.estimates.note_watch(began, time.time()))
                 await asyncio.sleep(RETRY)
         finally:
             self._stopping = True
@@ -149,7 +149,7 @@ class Monitor:
         if operation_id in self._queued:  # somebody looks at this one: it is next
             self._queued = {operation_id: None, **self._queued}
         if self.connection.failing_since is not None:
-            self.nudged.set()
+            self.wake_requested.set()
 
     def gaps_found(self, operation_id: str, gaps_left: int) -> None:
         """The stored bars were looked through after a load ended."""
@@ -290,7 +290,7 @@ class Monitor:
             log.warning("backend silent: %s", error.message)
             self._bus.publish(events.ConnectionChanged())
 
-    def heard_of_workers(self, workers: Sequence[Worker]) -> tuple[set[str], set[str]]:
+    def take_worker_list(self, workers: Sequence[Worker]) -> tuple[set[str], set[str]]:
         """Take in a list of workers; returns the operations they were busy with before, and are now."""
         before, self.worker_list = self.worker_list, self.worker_list.heard(workers, time.time())
         self._bus.publish(events.WorkersChanged())

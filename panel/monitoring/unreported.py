@@ -31,7 +31,7 @@ class UnreportedRuns:
     def __init__(self, ktrdr: Ktrdr, monitor: Monitor) -> None:
         self._ktrdr = ktrdr
         self._monitor = monitor
-        self._untold: dict[str, float] = {}  # ended, without a result so far -> until when that is asked for
+        self._awaited: dict[str, float] = {}  # ended, without a result so far -> until when that is asked for
         self._free_since: dict[str, float] = {}  # operations that no worker is busy with
 
     async def run(self) -> None:
@@ -46,13 +46,13 @@ class UnreportedRuns:
     async def _results(self) -> None:
         """A training that the backend lost track of is marked failed about a minute after its end, its result in
         place."""
-        for operation_id in list(self._untold):
+        for operation_id in list(self._awaited):
             reading = await self._ktrdr.operation(operation_id, TIMEOUT)
             if reading.snapshot is not None and reading.snapshot.finished:
                 self._monitor.observe(reading)
-                del self._untold[operation_id]
-            elif time.monotonic() > self._untold[operation_id]:
-                del self._untold[operation_id]
+                del self._awaited[operation_id]
+            elif time.monotonic() > self._awaited[operation_id]:
+                del self._awaited[operation_id]
 
     async def _look(self, operation_id: str) -> None:
         try:
@@ -87,7 +87,7 @@ class UnreportedRuns:
             if made_by(model, known.snapshot) and model.trained_at is not None and model.trained_at >= since:
                 self._monitor.keep(known, unreported_end(known, model.trained_at))
                 if known.snapshot.status is Status.RUNNING:  # "resuming" it stays for ever
-                    self._untold[known.snapshot.id] = time.monotonic() + RESULT_WITHIN
+                    self._awaited[known.snapshot.id] = time.monotonic() + RESULT_WITHIN
                 return True
         return False
 

@@ -82,7 +82,7 @@ class LabelStore:
         self._db.execute("DELETE FROM undos WHERE key = ?", (key,))
         return back
 
-    def ripe(self, now: float, limit: int) -> list[str]:
+    def expired(self, now: float, limit: int) -> list[str]:
         """Deleted operations that nobody can bring back any more."""
         rows = self._db.execute(
             "SELECT operation_id FROM labels JOIN operations ON id = operation_id WHERE shelf = ? AND changed_at < ?"

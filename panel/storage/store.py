@@ -154,7 +154,7 @@ class Storage:
     def purge(self, now: float) -> int:
         """Drop some of what was deleted and cannot be brought back any more; returns how many operations."""
         with at_once(self._db):
-            return self.memory.drop(self.labels.ripe(now, BATCH))
+            return self.memory.drop(self.labels.expired(now, BATCH))
 
     def edit_label(self, operation_id: str, wanted: Label, actor: str, at: float) -> tuple[Label, bool]:
         with at_once(self._db):

@@ -122,7 +122,7 @@ def test_a_clock_that_is_years_ahead_once_deletes_nothing(tmp_path):
     with closing(Storage(tmp_path / "panel.db")) as store:
         today = 20_000 * DAY
         assert [store.day_seen(today + n * DAY) for n in range(3)] == [None, None, today]
-        store.estimates.awake(today, today + 2 * DAY)
+        store.estimates.note_watch(today, today + 2 * DAY)
         assert store.day_seen(today + 1000 * DAY) == today + DAY  # nothing is older than it was
         assert store.estimates.absences(0, today + 2000 * DAY) == []
         assert store.day_seen(today + 3 * DAY) == today + DAY  # the wrong day is struck out

@@ -101,7 +101,7 @@ class Access:
             return Identity(SHARED, Role.OPERATOR, session.id)
         return Identity(session.user, self.accounts.users[session.user].role, session.id)
 
-    def of_anybody(self) -> tuple[Identity, Held]:
+    def local_identity(self) -> tuple[Identity, Held]:
         """While nothing is protected."""
         return LOCAL, self._held.setdefault("", Held())
 
@@ -128,7 +128,7 @@ class Access:
             right = await asyncio.to_thread(password.matches, word, self.sessions.password)
         if right:
             self._right = digest
-            self.tries.forgive(address)
+            self.tries.reset(address)
         return right
 
     async def user(self, name: str, word: str, address: str) -> User | None:
@@ -140,5 +140,5 @@ class Access:
             right = await asyncio.to_thread(password.matches, word, user.password if user else _NOBODYS)
         if user is None or not right or self.accounts.users.get(name) != user:
             return None
-        self.tries.uncount(address)
+        self.tries.count_right(address)
         return user

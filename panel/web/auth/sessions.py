@@ -188,7 +188,7 @@ class AttemptLimiter:
         if len(self._wrong) > ADDRESSES:
             self._wrong.popitem(last=False)
 
-    def uncount(self, address: str) -> None:
+    def count_right(self, address: str) -> None:
         """The last one was right. What was guessed before stays: it may have been at another user's password."""
         wrong, last = self._of(address)
         if wrong > 1:
@@ -196,7 +196,7 @@ class AttemptLimiter:
         else:
             self._wrong.pop(_network(address), None)
 
-    def forgive(self, address: str) -> None:
+    def reset(self, address: str) -> None:
         """The password was right: this address begins anew."""
         self._wrong.pop(_network(address), None)
 
