@@ -139,7 +139,7 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         said=said,
         read_at=read_at,
         percentage=100.0 if status is Status.COMPLETED else min(max(percentage, reached, 0.0), 100.0),
-        step=_unadorned(line(progress.get("current_step"))),
+        step=_without_emoji(line(progress.get("current_step"))),
         steps_completed=completed,
         steps_total=total,
         created_at=moment(data.get("created_at")),
@@ -182,7 +182,7 @@ def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | N
     return (None, None, 0.0) if beyond else (completed, total, 0.0)
 
 
-def _unadorned(step: str) -> str:
+def _without_emoji(step: str) -> str:
     """Without the pictures that data loads put into their steps: ⚡ ✅ 💾."""
     return " ".join("".join(" " if unicodedata.category(char) == "So" else char for char in step).split())
 

@@ -14,7 +14,7 @@ from panel.cli import server, tls
 from panel.errors import UnsafeSettings
 from panel.settings import Settings
 
-EVERY = 10.0  # seconds between looks at the files
+INTERVAL = 10.0  # seconds between looks at the files
 
 Stamp = tuple[tuple[int, int, int], ...]
 
@@ -39,7 +39,7 @@ class Certificate:
         """Until cancelled."""
         while True:
             with suppress(asyncio.TimeoutError):
-                async with asyncio.timeout(EVERY):
+                async with asyncio.timeout(INTERVAL):
                     await self._asked.wait()
             self._asked.clear()
             self.look()

@@ -83,19 +83,19 @@ def settings(contents: Sequence[Content]) -> list[Row]:
 
 
 def _said(content: Content) -> dict[str, str]:
-    said = {}
+    words = {}
     for indicator in content.indicators:
         parts = (indicator.kind, *(f"{name.lower()} {value}" for name, value in indicator.settings))
-        said[f"Indicator {indicator.name}"] = ", ".join(parts)
+        words[f"Indicator {indicator.name}"] = ", ".join(parts)
     for fuzzy in content.fuzzy_sets:
         for each in fuzzy.memberships:
             numbers = " ".join(f"{value:g}" for value in each.parameters)
-            said[f"{fuzzy.name} {each.label}"] = f"{each.shape} {numbers}"
-        said[f"{fuzzy.name} of"] = fuzzy.indicator
-    said["Inputs"] = "; ".join(f"{each.source} on {each.timeframes}" for each in content.inputs)
+            words[f"{fuzzy.name} {each.label}"] = f"{each.shape} {numbers}"
+        words[f"{fuzzy.name} of"] = fuzzy.indicator
+    words["Inputs"] = "; ".join(f"{each.source} on {each.timeframes}" for each in content.inputs)
     for part, found in (("Model", content.model), ("Training", content.training), ("Decisions", content.decisions)):
-        said |= {f"{part}: {name.lower()}": value for name, value in found}
-    return said
+        words |= {f"{part}: {name.lower()}": value for name, value in found}
+    return words
 
 
 def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from panel.embedded.ledger import Ledger, Row, stamp
 
-EVERY = 0.25  # seconds between reports, and between looks for a cancel
+REPORT_INTERVAL = 0.25  # seconds between reports, and between looks for a cancel
 
 
 class Stopped(Exception):
@@ -42,11 +42,11 @@ class Job:
         )
 
     def report(self, percentage: float, step: str, *, now: bool = False, **more: Any) -> None:
-        """Tell where it is, at most every EVERY seconds unless `now`. Raises Stopped when it shall end."""
+        """Tell where it is, at most every REPORT_INTERVAL seconds unless `now`. Raises Stopped when it shall end."""
         if self.orphaned.is_set():
             where = f" {self.place}" if self.place else ""
             raise Stopped(f"The panel that ran this operation stopped{where}.", "failed")
-        if not now and time.monotonic() - self._reported_at < EVERY:
+        if not now and time.monotonic() - self._reported_at < REPORT_INTERVAL:
             return
         self._reported_at = time.monotonic()
         self.ledger.update(self.id, percentage=min(percentage, 99.0), step=step, **more)

@@ -7,8 +7,8 @@ from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
 from panel.errors import CLIClientError
 
-EVERY = 60.0  # seconds
-SOON = 5.0  # until the backend has answered once
+INTERVAL = 60.0  # seconds
+FIRST_INTERVAL = 5.0  # until the backend has answered once
 
 
 class Offers:
@@ -23,7 +23,7 @@ class Offers:
         """Until cancelled; ends at once where there is nothing to ask."""
         while self._asked:
             known = await self.look()
-            await asyncio.sleep(EVERY if known else SOON)
+            await asyncio.sleep(INTERVAL if known else FIRST_INTERVAL)
 
     async def look(self) -> bool:
         """Ask now; whether the backend answered. While it does not, what was known stays."""

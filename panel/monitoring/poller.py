@@ -57,7 +57,7 @@ class Monitor:
         self._judged: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._promises: set[asyncio.Task[None]] = set()
         self._stopping = False  # what is heard of now is read after the next start
-        self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
+        self.wake_requested = asyncio.Event()  # somebody waits for the backend to be asked
         bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
         bus.subscribe(events.LoadedBarsChecked, lambda event: self.gaps_found(event.operation_id, event.gaps_left))
         bus.subscribe(events.OperationFound, lambda event: self.observe(Reading(event.snapshot, event.answer)))
@@ -78,7 +78,7 @@ class Monitor:
                         self._adopt(each)
                 if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
                     signed = time.monotonic()
-                    await self.recorder.attempt(lambda store: store.estimates.awake(began, time.time()))
+                    await self.recorder.attempt(lambda store: store.estimates.note_watch(began, time.time()))
                 await asyncio.sleep(RETRY)
         finally:
             self._stopping = True
@@ -152,7 +152,7 @@ class Monitor:
         if operation_id in self._queued:  # somebody looks at this one: it is next
             self._queued = {operation_id: None, **self._queued}
         if self.connection.failing_since is not None:
-            self.nudged.set()
+            self.wake_requested.set()
 
     def gaps_found(self, operation_id: str, gaps_left: int) -> None:
         """The stored bars were looked through after a load ended."""
@@ -263,12 +263,12 @@ class Monitor:
         if error.unknown:
             self.keep(observation, forgotten(observation))
             return False
-        now, slow, said = time.time(), isinstance(error, BackendTimeout), error.message if error.status_code else ""
+        now, slow, message = time.time(), isinstance(error, BackendTimeout), error.message if error.status_code else ""
         self._paces[operation_id].asked_for = error.retry_after
-        self.keep(observation, unread(observation, now, timed_out=slow, error=said))
+        self.keep(observation, unread(observation, now, timed_out=slow, error=message))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self.failed(error)
-        elif self.worker_list.answering(now) and self.connection.late(now, said):
+        elif self.worker_list.answering(now) and self.connection.late(now, message):
             self._bus.publish(events.ConnectionChanged())
         return True
 
@@ -293,7 +293,7 @@ class Monitor:
             log.warning("backend silent: %s", error.message)
             self._bus.publish(events.ConnectionChanged())
 
-    def heard_of_workers(self, workers: Sequence[Worker]) -> tuple[set[str], set[str]]:
+    def take_worker_list(self, workers: Sequence[Worker]) -> tuple[set[str], set[str]]:
         """Take in a list of workers; returns the operations they were busy with before, and are now."""
         before, self.worker_list = self.worker_list, self.worker_list.heard(workers, time.time())
         self._bus.publish(events.WorkersChanged())

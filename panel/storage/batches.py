@@ -100,11 +100,11 @@ class BatchStore:
 
     def drop_deleted(self, now: float) -> None:
         """What was deleted and cannot be brought back any more. Its key stays: a batch is made once for each."""
-        ripe = "SELECT key FROM batches WHERE shelf = ? AND shelved_at < ? AND form != '{}'"
+        expired = "SELECT key FROM batches WHERE shelf = ? AND shelved_at < ? AND form != '{}'"
         found = (Shelf.DELETED, now - UNDO - 2 * GRACE)
         with at_once(self._db):
-            self._db.execute(f"DELETE FROM batch_runs WHERE batch IN ({ripe})", found)
-            self._db.execute(f"UPDATE batches SET title = '', form = '{{}}' WHERE key IN ({ripe})", found)
+            self._db.execute(f"DELETE FROM batch_runs WHERE batch IN ({expired})", found)
+            self._db.execute(f"UPDATE batches SET title = '', form = '{{}}' WHERE key IN ({expired})", found)
 
     def runs(self, batch: str) -> list[BatchRun]:
         rows = self._db.execute(

@@ -90,7 +90,7 @@ class EstimateStore:
         )
         return msgspec.json.encode(self._finder.page(wanted)).decode()
 
-    def awake(self, since: float, now: float) -> None:
+    def note_watch(self, since: float, now: float) -> None:
         """The panel that began at `since` still watches."""
         self._db.execute("INSERT OR REPLACE INTO watches (since, until) VALUES (?, ?)", (since, now))
 

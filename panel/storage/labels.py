@@ -12,7 +12,7 @@ from panel.storage.facets import Facets
 
 UNDO = 60.0  # seconds for which a change can be undone
 GRACE = 15.0  # more seconds that are granted to an answer that was on its way
-MOST_VIEWS = 100
+MAX_VIEWS = 100
 
 _COLUMNS = "version, name, note, tags, star, shelf, changed_at, actor"
 _ONE, _SEVERAL = "operation_id = ?", "operation_id IN (SELECT value FROM json_each(?))"
@@ -82,7 +82,7 @@ class LabelStore:
         self._db.execute("DELETE FROM undos WHERE key = ?", (key,))
         return back
 
-    def ripe(self, now: float, limit: int) -> list[str]:
+    def expired(self, now: float, limit: int) -> list[str]:
         """Deleted operations that nobody can bring back any more."""
         rows = self._db.execute(
             "SELECT operation_id FROM labels JOIN operations ON id = operation_id WHERE shelf = ? AND changed_at < ?"
@@ -99,10 +99,10 @@ class LabelStore:
 
     def _put(self, operation_id: str, before: Label, wanted: Label, actor: str, at: float) -> Label:
         label = replace(wanted, version=before.version + 1, changed_at=at, actor=actor)
-        said = (label.name, label.note, spaced(label.tags), int(label.star), int(label.shelf))
+        values = (label.name, label.note, spaced(label.tags), int(label.star), int(label.shelf))
         self._db.execute(
             f"INSERT OR REPLACE INTO labels (operation_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (operation_id, label.version, *said, at, actor),
+            (operation_id, label.version, *values, at, actor),
         )
         self._facets.relabel(operation_id, label)
         return label
@@ -115,7 +115,7 @@ class LabelStore:
 
     def keep_view(self, name: str, query: str, at: float) -> bool:
         """Under this name, in place of what had it; False when there are too many."""
-        if len(self.views()) >= MOST_VIEWS and not any(name == each for each, _ in self.views()):
+        if len(self.views()) >= MAX_VIEWS and not any(name == each for each, _ in self.views()):
             return False
         self._db.execute("INSERT OR REPLACE INTO views (name, query, made_at) VALUES (?, ?, ?)", (name, query, at))
         return True

@@ -260,15 +260,15 @@ class OperationStore:
 
     def _keep_reading(self, observation: Observation, verdict: Verdict, at: float) -> None:
         snapshot = observation.snapshot
-        said = (verdict.state.value, verdict.word, snapshot.percentage, snapshot.step, len(snapshot.epochs))
+        values = (verdict.state.value, verdict.word, snapshot.percentage, snapshot.step, len(snapshot.epochs))
         last = self._db.execute(
             "SELECT state, word, percentage, step, epochs FROM readings"
             " WHERE operation_id = ? ORDER BY at DESC LIMIT 1",
             (snapshot.id,),
         ).fetchone()
-        if last == said:
+        if last == values:
             return
-        row = (snapshot.id, at, *said[:2], verdict.headline, *said[2:])
+        row = (snapshot.id, at, *values[:2], verdict.headline, *values[2:])
         self._db.execute(
             "INSERT OR REPLACE INTO readings (operation_id, at, state, word, headline, percentage, step, epochs)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

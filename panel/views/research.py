@@ -9,7 +9,7 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.values import items, mapping, number, text
 from panel.views.operation import OperationView
 
-MOST = 20  # sentences of one kind
+MAX_SENTENCES = 20  # sentences of one kind
 _SAID = (
     ("Strengths", "strengths"),
     ("Weaknesses", "weaknesses"),
@@ -30,12 +30,12 @@ class PhaseView:
 
 @dataclass(frozen=True, slots=True)
 class ResearchView:
-    """`said`: the agent's sentences, by what they are about. `cost`: what the language model took so far, in US
+    """`remarks`: the agent's sentences, by what they are about. `cost`: what the language model took so far, in US
     dollars; None when it is not known."""
 
     phases: list[PhaseView]
     conclusion: str
-    said: list[tuple[str, list[str]]]
+    remarks: list[tuple[str, list[str]]]
     cost: float | None
 
 
@@ -89,6 +89,7 @@ def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, Operati
 def _sentences(given: Any) -> list[str]:
     """A list of texts, or of dicts with a text."""
     found = [
-        text(mapping(item).get("text") or mapping(item).get("hypothesis")) or text(item) for item in items(given, MOST)
+        text(mapping(item).get("text") or mapping(item).get("hypothesis")) or text(item)
+        for item in items(given, MAX_SENTENCES)
     ]
     return [sentence for sentence in found if sentence]

@@ -63,7 +63,7 @@ def by_htmx(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
-def go(request: Request, path: str) -> Response:
+def redirect(request: Request, path: str) -> Response:
     """Send the browser to another page of ours."""
     if by_htmx(request):
         return Response(status_code=204, headers={"HX-Redirect": path})

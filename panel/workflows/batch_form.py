@@ -19,7 +19,7 @@ from panel.domain.batches import (
     windows,
 )
 from panel.errors import InvalidForm
-from panel.files.strategy_settings import SEED, Setting, settings_of, unfit, with_seed_line, with_settings
+from panel.files.strategy_settings import SEED, Setting, problem_of, settings_of, with_seed_line, with_settings
 from panel.files.strategy_yaml import Refused
 
 WAYS = (
@@ -205,7 +205,7 @@ def _chosen_settings(
             errors[f"setting_{place}"] = "This setting was chosen above."
         elif not values:
             errors[f"values_{place}"] = "Give its values, separated by commas."
-        elif problem := next(filter(None, (unfit(known[path], value) for value in values)), ""):
+        elif problem := next(filter(None, (problem_of(known[path], value) for value in values)), ""):
             errors[f"values_{place}"] = f"{problem}."
         else:
             found[path] = values

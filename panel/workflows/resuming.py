@@ -45,8 +45,8 @@ class Attempt:
 def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint | None, worker_list: WorkerList) -> str:
     """Why it is not resumed, in a sentence; "" when it may be."""
     began = observation.snapshot.created_at
-    if hopeless := out_of_question(observation, verdict):
-        return hopeless
+    if reason := not_resumable(observation, verdict):
+        return reason
     if checkpoint is None or checkpoint.epoch is None or checkpoint.created_at is None:
         return "The backend has no checkpoint of it."
     if checkpoint.epoch < 1:
@@ -64,7 +64,7 @@ def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint |
     return ""
 
 
-def out_of_question(observation: Observation, verdict: Verdict) -> str:
+def not_resumable(observation: Observation, verdict: Verdict) -> str:
     """Why it is not worth asking for its checkpoint; "" when it is."""
     if not observation.snapshot.traits.learns:
         return "Only trainings can be resumed."
@@ -112,7 +112,7 @@ class ResumeWorkflow:
     def _operation_changed(self, event: OperationChanged) -> None:
         """While its page is open, look for the checkpoint of what has just ended."""
         observation, open_pages = event.observation, self._audience.readers(f"op:{event.observation.snapshot.id}")
-        if open_pages and not self.considered(observation) and not out_of_question(observation, event.verdict):
+        if open_pages and not self.considered(observation) and not not_resumable(observation, event.verdict):
             task = asyncio.create_task(self.consider(observation, WRITTEN))
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
@@ -120,7 +120,7 @@ class ResumeWorkflow:
     async def consider(self, observation: Observation, after: float = 0.0) -> None:
         """Look whether there is something to offer, unless that is out of the question. `after`: seconds."""
         await asyncio.sleep(after)
-        if out_of_question(observation, self._relay.verdict(observation)):
+        if not_resumable(observation, self._relay.verdict(observation)):
             return
         _put(
             self._checkpoints,
@@ -128,7 +128,7 @@ class ResumeWorkflow:
             (observation.snapshot.completed_at, await self.look(observation.snapshot.id)),
         )
         with suppress(CLIClientError):  # who still works on it is listed every ten seconds otherwise
-            self._relay.heard_of_workers(await self._ktrdr.workers(LOOK_TIMEOUT))
+            self._relay.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
         self._events.publish(CheckpointChecked(observation))
 
     async def look(self, operation_id: str) -> Checkpoint | None:
@@ -174,7 +174,7 @@ class ResumeWorkflow:
         the worker busy for some seconds, and would refuse."""
         end = time.monotonic() + BUSY
         while True:
-            self._relay.heard_of_workers(await self._ktrdr.workers(LOOK_TIMEOUT))
+            self._relay.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
             worker_list = self._relay.worker_list
             trainers = worker_list.trainers()
             if not trainers:

@@ -153,7 +153,7 @@ def _bad(bars: Arrays | None) -> Row:
     """Opening -> what cannot be true about this bar, of the bars that are shown."""
     if bars is None:
         return {}
-    which = np.flatnonzero(bars.fault)[: data_files.MOST_BAD]
+    which = np.flatnonzero(bars.fault)[: data_files.MAX_BAD]
     return {str(bars.times[at].astype("datetime64[s]")): faults.KINDS[int(bars.fault[at])][1] for at in which}
 
 

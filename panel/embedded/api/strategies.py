@@ -37,7 +37,7 @@ def routes(home: Backend) -> APIRouter:
         found = by_file(name)
         message = f"Strategy '{found.stem}' is {'valid' if found.valid else 'not valid'}"
         if found.valid and not found.trainable:
-            message = f"Strategy '{found.stem}' is valid, but {_but(found)}"
+            message = f"Strategy '{found.stem}' is valid, but {_limitation(found)}"
         return {
             "success": True,
             "valid": found.valid,
@@ -70,7 +70,7 @@ def routes(home: Backend) -> APIRouter:
     return api
 
 
-def _but(found: strategy.Strategy) -> str:
+def _limitation(found: strategy.Strategy) -> str:
     return "needs a KTRDR" if found.needs_ktrdr else "cannot be trained"
 
 

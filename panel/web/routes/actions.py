@@ -10,7 +10,7 @@ from panel.domain.requests import ResumeState
 from panel.errors import CLIClientError
 from panel.web.panel import PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor_of, by_htmx, fragment, go, page
+from panel.web.respond import actor_of, by_htmx, fragment, page, redirect
 from panel.web.routes.operation import find
 from panel.workflows.resuming import BUSY, Attempt, own
 
@@ -46,7 +46,7 @@ async def cancel(request: Request, panel: PanelDep, operation_id: str) -> Respon
             finished = exc.status_code == 400
     if inline:
         return fragment("fragments/cancelling.html", finished=finished)
-    return go(request, f"/operations/{operation_id}")
+    return redirect(request, f"/operations/{operation_id}")
 
 
 @router.post("/resume")
@@ -74,7 +74,7 @@ def _resumed(request: Request, operation_id: str, attempt: Attempt | None) -> Re
     if by_htmx(request):
         waiting = attempt is not None and attempt.state in (ResumeState.WAITING, ResumeState.SENDING)
         return fragment("fragments/resuming.html", id=operation_id, attempt=attempt if waiting else None)
-    return go(request, f"/operations/{operation_id}")
+    return redirect(request, f"/operations/{operation_id}")
 
 
 def _trouble(request: Request, what: str, message: str) -> Response:

@@ -14,7 +14,7 @@ from panel.domain.labels import (
     LONGEST_NAME,
     LONGEST_NOTE,
     LONGEST_TAG,
-    MOST_TAGS,
+    MAX_TAGS,
     LabelChange,
     typed_name,
     typed_note,
@@ -29,9 +29,9 @@ from panel.web.recording import note
 from panel.web.respond import actor_of, problem
 from panel.web.routes.bulk import CHANGES, fits, remembered
 from panel.web.routes.operation import find
-from panel.web.routes.operations import MOST
+from panel.web.routes.operations import MAX_CHOSEN
 
-Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MOST_TAGS)]
+Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 
 router = APIRouter(prefix="/api")
 
@@ -59,7 +59,7 @@ class ChangeBody(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"ids": ["op_training_1"], "do": "tag", "tags": ["trial"]}]}
     )
 
-    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MOST)]
+    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MAX_CHOSEN)]
     do: Literal["star", "unstar", "tag", "untag", "archive", "unarchive", "delete"] = Field(
         description="What runs can neither be archived nor deleted."
     )
@@ -138,19 +138,19 @@ async def label(
 
 async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, actor: str) -> bool:
     """Whether it was done; without a version again and again until nobody else came in between."""
-    said: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     if asked.name is not None:
-        said["name"] = typed_name(asked.name)
+        changes["name"] = typed_name(asked.name)
     if asked.note is not None:
-        said["note"] = typed_note(asked.note)
+        changes["note"] = typed_note(asked.note)
     if asked.tags is not None:
-        said["tags"] = typed_tags(" ".join(asked.tags))
+        changes["tags"] = typed_tags(" ".join(asked.tags))
     if asked.star is not None:
-        said["star"] = asked.star
+        changes["star"] = asked.star
     for _ in range(5 if asked.version is None else 1):
         now = panel.storage.labels.of(operation_id)
         version = now.version if asked.version is None else asked.version
-        _, done = await panel.labels.edit(operation_id, replace(now, **said, version=version), actor)
+        _, done = await panel.labels.edit(operation_id, replace(now, **changes, version=version), actor)
         if done:
             return True
     return False

@@ -17,7 +17,7 @@ from panel.web.recording import note_start
 from panel.web.respond import actor_of, problem
 from panel.web.routes.operation import find
 from panel.workflows import submit as submitted
-from panel.workflows.resuming import BUSY, out_of_question
+from panel.workflows.resuming import BUSY, not_resumable
 
 _STARTED: dict[int | str, dict[str, Any]] = {
     201: {"model": schemas.StartAnswer, "description": "It has started."},
@@ -124,8 +124,8 @@ async def resume(
 ) -> schemas.Operation:
     """Waits up to half a minute for a free worker. It is sent once for each end of the training."""
     observation = await find(panel, operation_id)
-    if hopeless := out_of_question(observation, panel.monitor.verdict(observation)):
-        raise HTTPException(409, hopeless)
+    if reason := not_resumable(observation, panel.monitor.verdict(observation)):
+        raise HTTPException(409, reason)
     attempt = panel.resume.begin(operation_id, actor_of(request))
     if attempt.task is not None:
         await asyncio.wait([attempt.task], timeout=2 * BUSY)

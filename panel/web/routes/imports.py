@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from panel.files.values import Answers
 from panel.views.imports import import_view, upload_view
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import go, page, typed
+from panel.web.respond import page, redirect, typed
 from panel.web.uploads import received
 from panel.workflows.import_jobs import missing
 from panel.workflows.imports import MAX_FILES, MAX_UPLOAD, wait
@@ -47,7 +47,7 @@ async def upload(request: Request, panel: PanelDep) -> Response:
         panel.imports.forget(upload.id)
         raise
     await panel.imports.received(upload, files)
-    return go(request, _place(upload))
+    return redirect(request, _place(upload))
 
 
 @router.post("/data/import-stored")
@@ -61,7 +61,7 @@ async def from_folder(request: Request, panel: PanelDep) -> Response:
         upload = await panel.imports.from_folder((await typed(request)).get("file", ""))
     except NotKept as exc:
         raise HTTPException(404, "There is no such file in the data folder, or it cannot be read.") from exc
-    return go(request, _place(upload))
+    return redirect(request, _place(upload))
 
 
 @router.get("/data/import/{token}")
@@ -82,13 +82,13 @@ async def answer_all(request: Request, panel: PanelDep, token: str) -> Response:
             if not file.stored:
                 panel.imports.decide(found, file, _decisions(form, file), store=False)
     await wait(found.files)
-    return go(request, _place(found))
+    return redirect(request, _place(found))
 
 
 @router.post("/data/import/{token}/forget")
 async def forget(request: Request, panel: PanelDep, token: str) -> Response:
     panel.imports.forget(_upload(panel, token).id)
-    return go(request, "/data/import")
+    return redirect(request, "/data/import")
 
 
 @router.get("/data/import/{token}/{number}")
@@ -108,7 +108,7 @@ async def decide(request: Request, panel: PanelDep, token: str, number: int) -> 
     form = await typed(request)
     panel.imports.decide(found, file, _decisions(form, file), store=form.get("act") == "store")
     await wait([file])
-    return go(request, f"/data/import/{token}/{number}")
+    return redirect(request, f"/data/import/{token}/{number}")
 
 
 @router.get("/data/import/{token}/{number}/file")

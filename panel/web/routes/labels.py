@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from panel.domain.labels import LabelChange, Shelf, typed_name, typed_note, typed_tags
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor_of, by_htmx, fragment, go, page, typed
+from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
 from panel.web.routes.operation import find
 from panel.web.routes.operations import asked
 from panel.workflows.starting import new_key
@@ -50,7 +50,7 @@ async def edit(request: Request, panel: PanelDep, operation_id: str) -> Response
     except sqlite3.Error:
         problem = UNWRITABLE
     if done and not by_htmx(request):
-        return go(request, f"/operations/{operation_id}")
+        return redirect(request, f"/operations/{operation_id}")
     view = panel.reader.among_neighbours(observation)
     shown = view.label if done else wanted
     more: dict[str, Any] = {"typed": shown, "conflict": not done and not problem, "problem": problem, "saved": done}
@@ -99,7 +99,7 @@ async def undo(request: Request, panel: PanelDep) -> Response:
     if count is None:
         message = "That was more than a minute ago, or has been undone. Nothing was changed."
         return page(request, "problem.html", status=409, title="Not undone", message=message)
-    return go(request, list_address(given.get("back", "")))
+    return redirect(request, list_address(given.get("back", "")))
 
 
 @router.post("/views")
@@ -118,7 +118,7 @@ async def keep_view(request: Request, panel: PanelDep) -> Response:
                 return page(request, "problem.html", status=409, title="Not kept", message=message)
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
-    return go(request, address)
+    return redirect(request, address)
 
 
 def list_address(given: str) -> str:
@@ -140,7 +140,7 @@ async def _changed(panel: Panel, operation_id: str, change: LabelChange, actor: 
 
 def _back(request: Request, panel: Panel, operation_id: str) -> Response:
     if not by_htmx(request):
-        return go(request, f"/operations/{operation_id}")
+        return redirect(request, f"/operations/{operation_id}")
     observation = panel.monitor.known(operation_id)
     if observation is None:
         raise HTTPException(404, "Neither the panel nor the backend knows this operation.")
