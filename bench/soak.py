@@ -5,7 +5,7 @@
 Operations run and end at a scripted backend. Browsers open streams and pages and leave, some politely, some by a reset,
 some before they are answered; some never read. Every quarter of a minute all of them leave, and once no stream is
 open, memory, descriptors and tasks are read. The exit code is 1 when one of them grows: when its slope, less twice its
-standard error, is above what is allowed for an hour. The first third of the readings warms up, and is left out.
+standard error, is above what is allowed for an hour. The first half of the readings warms up, and is left out.
 
 The panel remembers REMEMBERED operations from the start, and each was read and some were changed before the first
 reading: SQLite keeps up to 2 MB of the file for each of the panel's two connections, and other bounded stores fill too.
@@ -139,7 +139,7 @@ def main() -> None:
             print(f"{at * 60:6.1f} min  {visits:>7} visits  {now}", flush=True)
     grows = False
     for name, points in kept.items():
-        steep, error = slope(points[len(points) // 3 :])
+        steep, error = slope(points[len(points) // 2 :])
         grew = steep - 2 * error > ALLOWED[name]
         grows |= grew
         print(f"{name:12} {steep:+8.2f} ± {2 * error:.2f} an hour{'   GROWS' if grew else ''}")
