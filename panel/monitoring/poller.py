@@ -272,7 +272,8 @@ class Monitor:
     async def _pause(self, operation_id: str) -> None:
         known = self._live.get(operation_id)
         kind, new = known.snapshot.kind if known else "", known is not None and not known.snapshot.percentage
-        await self._paces[operation_id].pause(watched(self._audience, operation_id, kind), new)
+        looked_at = watched(self._audience, operation_id, kind)
+        await self._paces[operation_id].pause(looked_at, new, anyone=self.anyone())
 
     def answered(self, slow: bool | None = None) -> None:
         """The backend has answered; `slow`: whether it did so late, where that was seen."""
