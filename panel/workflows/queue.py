@@ -110,7 +110,7 @@ class Queue:
             async with asyncio.timeout(DECIDED_WITHIN):
                 while True:
                     news = self._news
-                    may_start = self._may_start(entry)
+                    may_start = any(each.key == entry.key for each in self._capacity.due(self.open()))
                     entry = self.entry(entry.key) or entry  # after it: what begins in between is not called waiting
                     if entry.state is not EntryState.STARTING and not (entry.waiting and may_start):
                         break
@@ -165,9 +165,6 @@ class Queue:
         self._due.set()
         self._notify()
         self._events.publish(QueueChanged())
-
-    def _may_start(self, entry: Entry) -> bool:
-        return any(each.key == entry.key for each in self._capacity.due(self.open()))
 
     def _notify(self) -> None:
         self._news.set()
