@@ -119,7 +119,7 @@ def test_doctor_finds_it(here, files, tmp_path):
 def test_half_a_handshake_is_cut_off(here):
     """Who says nothing, who speaks plain http, and who stops after the first bytes of a handshake."""
     for said in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00"):
-        with socket.create_connection(("127.0.0.1", here.settings.port), timeout=10) as end:
+        with socket.create_connection(("127.0.0.1", here.settings.port), timeout=60) as end:
             end.sendall(said)
             with suppress(ConnectionResetError):
                 while end.recv(4096):
@@ -159,7 +159,7 @@ def test_a_renewed_certificate_is_taken_over_once_its_key_is_there_too(files, tm
 def shown_by_openssl(port: int) -> bytes:
     """The certificate of whoever listens there, in PEM."""
     command = ("openssl", "s_client", "-connect", f"127.0.0.1:{port}")
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=30)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=300)
     return done.stdout[done.stdout.index(b"-----BEGIN") : done.stdout.index(b"-----END")]
 
 
@@ -187,7 +187,7 @@ def test_serve_answers_by_https_takes_a_renewed_certificate_over_and_stops(files
                 process.send_signal(signal.SIGHUP)
                 until(lambda: shown_by_openssl(port) != before)
                 process.terminate()
-                _, said = process.communicate(timeout=20)
+                _, said = process.communicate(timeout=120)
         finally:
             process.kill()
     assert address in said.decode() and "Traceback" not in said.decode()

@@ -134,7 +134,7 @@ def test_the_line(here, backend):
 def watch(here, operation_id: str) -> Any:
     """The events of one operation as (name, data), until the panel closes the stream."""
     with (
-        httpx.Client(timeout=20) as client,
+        httpx.Client(timeout=120) as client,
         client.stream("GET", f"{here.address}/api/operations/{operation_id}/events") as answer,
     ):
         assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")

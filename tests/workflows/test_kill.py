@@ -50,7 +50,7 @@ class Process:
     def kill(self, how: int = signal.SIGKILL) -> None:
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(10)
+            self.process.wait(120)
             self.process = None
 
 
@@ -92,7 +92,7 @@ def form(kind: str, number: int) -> dict[str, str]:
 
 
 def rows(memory: Path, query: str) -> list[tuple]:
-    with closing(sqlite3.connect(memory, timeout=10)) as db:
+    with closing(sqlite3.connect(memory, timeout=60)) as db:
         return db.execute(query).fetchall()
 
 
