@@ -22,7 +22,7 @@ from panel.web.routes.strategies import content_of_text, kept_strategy
 
 router = APIRouter(prefix="/operations")
 
-MOST = 6
+MAX_RUNS = 6
 LETTERS = "ABCDEF"
 
 
@@ -39,7 +39,7 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
     ids = list(dict.fromkeys(request.query_params.getlist("id")))
     if not all(map(ID.fullmatch, ids)):
         raise HTTPException(404, "There is no operation with such a name.")
-    if not 2 <= len(ids) <= MOST:
+    if not 2 <= len(ids) <= MAX_RUNS:
         return _refused(request, f"Choose two to six operations; {len(ids) or 'none'} {_is(len(ids))} chosen.")
     observations = [await find(panel, operation_id) for operation_id in ids]
     views = panel.reader.operations(observations)
