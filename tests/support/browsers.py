@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-expect.set_options(timeout=60_000)  # a busy machine is no failure
+expect.set_options(timeout=120_000)  # a busy machine is no failure
 
 FLAGS = [
     "--no-sandbox",

@@ -199,12 +199,14 @@ class RawReader:
             self.end = tls.wrap_socket(self.end, server_hostname="localhost")
         request = f"GET /stream/{page} HTTP/1.1\r\nHost: 127.0.0.1:{panel.settings.port}\r\n{head}\r\n"
         self.end.sendall(request.encode())
-        self.got = b""
+        self.got = bytearray()
 
     def until(self, wanted: bytes, patience: float = 120) -> "RawReader":
         end = time.monotonic() + patience
-        while wanted not in self.got:
+        looked = 0  # up to here it is not in what came
+        while wanted not in self.got[looked:]:
             assert time.monotonic() < end, self.got[-2000:]
+            looked = max(len(self.got) - len(wanted), 0)
             more = self.end.recv(65536)
             assert more, self.got[-2000:]
             self.got += more
