@@ -59,10 +59,7 @@ class AuditTrail:
                     await self._news.wait()
             except TimeoutError:
                 continue
-            try:
-                await self.flush(storage)
-            except (sqlite3.Error, OSError) as exc:
-                log.warning("the audit trail cannot be written now: %s", exc)
+            if not await self._flushed(storage):
                 await asyncio.sleep(AGAIN)
 
     async def flush(self, storage: Storage) -> None:
@@ -84,22 +81,24 @@ class AuditTrail:
 
     async def find(self, storage: Storage, query: AuditQuery) -> tuple[list[AuditEntry], list[str]]:
         """What was asked for, and everybody who is in the trail. Read on the writer's thread: it may be long."""
-        await self._flush_or_leave(storage)
+        await self._flushed(storage)
         return await storage.write(lambda store: (store.audit.find(query), store.audit.people()))
 
     async def uses(self, storage: Storage) -> dict[str, tuple[float, str]]:
         """When each token was last used, and from where, by its digest."""
-        await self._flush_or_leave(storage)
+        await self._flushed(storage)
         return await storage.write(lambda store: store.audit.token_uses())
 
     async def close(self, storage: Storage) -> None:
-        await self._flush_or_leave(storage)
+        await self._flushed(storage)
 
-    async def _flush_or_leave(self, storage: Storage) -> None:
+    async def _flushed(self, storage: Storage) -> bool:
         try:
             await self.flush(storage)
         except (sqlite3.Error, OSError) as exc:
             log.warning("the audit trail cannot be written now: %s", exc)
+            return False
+        return True
 
     async def _trim(self, storage: Storage, days: int) -> None:
         try:
