@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from panel.domain.audit import AuditEntry, AuditQuery, Outcome
+from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows import submit as submitted
 
@@ -54,11 +55,7 @@ class AuditTrail:
             if time.monotonic() - trimmed >= TRIM_EVERY:
                 trimmed = time.monotonic()
                 await self._trim(storage, days)
-            try:
-                async with asyncio.timeout(TRIM_EVERY):
-                    await self._news.wait()
-            except TimeoutError:
-                continue
+            await until_set(self._news, TRIM_EVERY)
             if not await self._flushed(storage):
                 await asyncio.sleep(AGAIN)
 
