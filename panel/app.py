@@ -164,9 +164,10 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    for area in ROUTES:
-        app.include_router(area.router)
-    app.include_router(audit.api_router)
+    # As they are: `include_router` makes each of them anew, which costs the first request 70 ms.
+    app.router.routes += [
+        route for router in (*(area.router for area in ROUTES), audit.api_router) for route in router.routes
+    ]
     app.mount("/static", StaticFiles(ASSETS / "static", STATIC_VERSION))
     app.add_middleware(RolesMiddleware)
     app.add_middleware(CompressionMiddleware)

@@ -55,7 +55,7 @@ async def relaying(wire: Wire, folder: Path) -> AsyncIterator[Monitor]:
             store.close()
 
 
-async def until(reached: Callable[[], object], patience: float = 20.0) -> None:
+async def until(reached: Callable[[], object], patience: float = 120.0) -> None:
     end = time.monotonic() + patience
     while not reached():
         assert time.monotonic() < end
