@@ -102,7 +102,7 @@ def test_what_begins_meanwhile_does_not_move_the_parts(here, backend):
     ids = [each["id"] for each in here.get("/api/operations").json()["operations"]]
     first = here.get("/api/operations?limit=3").json()
     backend.operations["op_new"] = operation("op_new", status="failed", completed_at=stamp())
-    here.get("/operations/op_new")
+    remembered(here, backend)
     second = here.get(f"/api/operations?limit=3&cursor={first['next']}").json()
     assert [each["id"] for each in first["operations"] + second["operations"]] == ids
     assert (first["total"], second["total"], second["next"]) == (6, 7, None)
