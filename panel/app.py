@@ -27,7 +27,7 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.observability.stalls import StallMonitor
 from panel.settings import Settings
 from panel.storage.place import memory_of
-from panel.storage.process_lock import ProcessLock
+from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from panel.views.addresses import live_below
 from panel.views.templating import ASSETS, STATIC_VERSION
@@ -201,7 +201,7 @@ def compose(
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)
     commands = Commands(ktrdr, storage, monitor)
-    queue_ = Queue(ktrdr, storage, starts, monitor, commands, ProcessLock(memory), events)
+    queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events)
     batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)

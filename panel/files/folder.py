@@ -209,7 +209,7 @@ class Folder:
             from_name = named(name)
             entry = Entry(name, from_name.symbol, from_name.timeframe, Problem(exc.line, exc.sentence))
             if now is not None and now.size >= CACHED_FROM:
-                self.remember(name, _none(), entry)
+                self.remember(name, _mapped(np.empty((len(_ROWS), 0))), entry)
             return entry
         return self._settle(name, reading)
 
@@ -259,10 +259,6 @@ def _save(out: Any, bars: Bars) -> None:
 def _mapped(rows: Array) -> Bars:
     times = np.asarray(rows[0]).astype(np.int64)
     return Bars(times, rows[1], rows[2], rows[3], rows[4], rows[5], np.zeros(len(times), np.int64), rows[6])
-
-
-def _none() -> Bars:
-    return _mapped(np.empty((len(_ROWS), 0)))
 
 
 def _replace(file: Path, fill: Any) -> None:

@@ -25,7 +25,3 @@ def believed_now(db: sqlite3.Connection) -> float | None:
     seen."""
     row = db.execute("SELECT day FROM days ORDER BY day DESC LIMIT 1 OFFSET ?", (BELIEVED - 1,)).fetchone()
     return float(row[0] * DAY) if row else None
-
-
-def drop_watches(db: sqlite3.Connection, now: float) -> None:
-    db.execute("DELETE FROM watches WHERE until < ?", (now - KEPT_WATCHES,))

@@ -143,7 +143,7 @@ class Storage:
             retention.note_day(self._db, now)
             believed = retention.believed_now(self._db)
             if believed is not None:
-                retention.drop_watches(self._db, believed)
+                self._db.execute("DELETE FROM watches WHERE until < ?", (believed - retention.KEPT_WATCHES,))
             return believed
 
     def drop(self, before: float) -> int:
