@@ -92,6 +92,7 @@ def test_streams_go_past_asgi_and_through_tls(here, trusts):
 
 def test_a_reader_that_takes_nothing_is_dropped_and_others_are_not_disturbed(here, trusts):
     head, fanout = logged_in(here, trusts), here.inside.fanout
+    fanout.reader_timeout = 600.0  # a slow machine is not a reader that takes nothing for too long
     with RawReader(here, "home", head=head, tls=trusts) as good:
         good.until(b"event: beat")
         fanout.reader_timeout = 0.5  # for those who come from now on
