@@ -102,9 +102,8 @@ class Publisher:
         self._wholes = {part: whole for part, whole in self._wholes.items() if whole != topic[3:]}
         if topic.startswith("row:"):
             self._rows.closed(topic)
-        observation = self._monitor.known(topic[3:]) if topic.startswith("op:") else None
-        live = observation is not None and self._monitor.verdict(observation).live
-        if topic.startswith(("plan:", "row:", "op:")) and not live:
+        known = self._monitor.known(topic[3:]) if topic.startswith("op:") else None
+        if topic.startswith(("plan:", "row:", "op:")) and not (known and self._monitor.verdict(known).live):
             self._forget(topic)
 
     # What happened
