@@ -25,6 +25,7 @@ from panel.monitoring.live import LiveOperations, keep_latest
 from panel.monitoring.lookup import Lookup
 from panel.monitoring.pace import Pace
 from panel.monitoring.recorder import Recorder
+from panel.observability.rounds import IDLE, until_next
 from panel.storage.store import Storage
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
@@ -73,10 +74,10 @@ class Monitor:
                 self.recorder.retry()
                 for ended in [each for each in self._live.values() if each.snapshot.finished]:
                     self.keep(ended, ended)  # a load whose stored bars could not be looked through in time
-                if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
+                if time.monotonic() - signed > SIGN_OF_LIFE - RETRY or not signed:
                     signed = time.monotonic()
                     await self.recorder.attempt(lambda store: store.estimates.awake(began, time.time()))
-                await asyncio.sleep(RETRY)
+                await until_next(RETRY if self._live or self.recorder.behind else IDLE)
         finally:
             self._stopping = True
             for poller in self._pollers.values():

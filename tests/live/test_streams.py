@@ -167,6 +167,16 @@ def test_frames_go_to_the_socket_past_asgi(here):
         assert here.inside.sent["/stream/home"] == before
 
 
+def test_a_stream_takes_one_task(here):
+    with ExitStack() as stack:
+        stack.enter_context(RawReader(here, "home")).until(b"event: beat")
+        before = here.inside.tasks()
+        for _ in range(9):
+            stack.enter_context(RawReader(here, "home")).until(b"event: beat")
+        until(lambda: here.inside.tasks() - before <= 9 + 3)  # some of the panel's own come and go
+    until(lambda: here.inside.fanout.streams == 0)
+
+
 @pytest.mark.parametrize("http", ["h11", "httptools"])
 def test_under_another_server_frames_come_out_of_the_mailbox(address, tmp_path, http):
     with panel(tmp_path, address, http=http) as here, RawReader(here, "home") as reader:
