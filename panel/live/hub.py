@@ -50,7 +50,7 @@ class Mailbox:
         self.write: Callable[[bytes], None] | None = None  # set while chunks may pass the mailbox by
         self._frames: dict[str, bytes] = {}
         self._filled = asyncio.Event()
-        self._closed = asyncio.Event()
+        self._closed = False
 
     def put(self, place: str, data: bytes) -> None:
         self._frames.pop(place, None)  # a newer frame goes behind those that came in between
@@ -62,7 +62,7 @@ class Mailbox:
         await self._filled.wait()
         data = b"".join(self._frames.values())
         self._frames.clear()
-        if not self._closed.is_set():
+        if not self._closed:
             self._filled.clear()
         return data
 
@@ -80,11 +80,8 @@ class Mailbox:
 
     def close(self) -> None:
         """Nothing comes any more: the panel stops."""
-        self._closed.set()
+        self._closed = True
         self._filled.set()
-
-    async def closed(self) -> None:
-        await self._closed.wait()
 
 
 class Hub:
