@@ -6,7 +6,7 @@ number of connections. A stop ends whatever is still under way.
 sse-starlette writes a stream's headers and first frames. Then its request ends, as far as ASGI is concerned, and the
 connection keeps the stream: the fan-out writes to the socket, in chunks that are encoded once for all streams. ASGI
 costs more than the write does, and a request that waits takes as much memory as all the rest of a stream. Under another
-server than uvicorn with this protocol, streams take their frames out of their mailboxes, and cost several times that.
+server than uvicorn with this protocol, streams take their frames out of their mailboxes, at several times the cost.
 """
 
 import asyncio

@@ -163,7 +163,7 @@ def command(folder: Path, line: Proxy, *arguments: str) -> "subprocess.Popen[str
     return subprocess.Popen([*COMMAND, *arguments], env=variables, stdout=subprocess.PIPE, text=True)
 
 
-def ended(process: "subprocess.Popen[str]", patience: float = 60) -> tuple[int, str]:
+def ended(process: "subprocess.Popen[str]", patience: float = 240) -> tuple[int, str]:
     out, _ = process.communicate(timeout=patience)
     return process.returncode, " ".join(out.split())
 
@@ -174,7 +174,7 @@ def states(folder: Path, line: Proxy) -> list[str]:
     memory = memory_of(Settings.from_environ({}, backend=f"{line.address}/api/v1", data_folder=folder))
     if not memory.exists():
         return []
-    with closing(sqlite3.connect(memory, timeout=10)) as db:
+    with closing(sqlite3.connect(memory, timeout=60)) as db:
         return [row[0] for row in db.execute("SELECT state FROM starts")]
 
 

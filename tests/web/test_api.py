@@ -60,6 +60,13 @@ def several(backend, count: int) -> None:
         )
 
 
+def remembered(here, backend) -> None:
+    """Have the panel read every operation of the backend."""
+    for name in backend.operations:
+        here.get(f"/operations/{name}")
+    here.until("/api/operations?limit=200", lambda text: all(f'"{name}"' in text for name in backend.operations))
+
+
 def parts(here, query: str) -> list[list[str]]:
     """The ids of each part, following the cursors."""
     found, cursor = [], ""
@@ -74,8 +81,7 @@ def parts(here, query: str) -> list[list[str]]:
 @pytest.mark.parametrize("limit", [1, 2, 4, 200])
 def test_a_list_in_parts_is_the_whole_list(here, backend, limit):
     several(backend, 10)
-    for name in backend.operations:
-        here.get(f"/operations/{name}")
+    remembered(here, backend)
     whole = here.get("/api/operations?limit=200").json()["operations"]
     begun = [each["created_at"] for each in whole]
     assert begun == sorted(begun, reverse=True) and {each["id"] for each in whole} == set(backend.operations)
@@ -85,8 +91,7 @@ def test_a_list_in_parts_is_the_whole_list(here, backend, limit):
 
 def test_what_begins_meanwhile_does_not_move_the_parts(here, backend):
     several(backend, 6)
-    for name in backend.operations:
-        here.get(f"/operations/{name}")
+    remembered(here, backend)
     ids = [each["id"] for each in here.get("/api/operations").json()["operations"]]
     first = here.get("/api/operations?limit=3").json()
     backend.operations["op_new"] = operation("op_new", status="failed", completed_at=stamp())
@@ -99,8 +104,7 @@ def test_what_begins_meanwhile_does_not_move_the_parts(here, backend):
 def test_filters(here, backend):
     several(backend, 6)
     backend.operations["op_run"] = operation("op_run", progress=percent(5))
-    for name in backend.operations:
-        here.get(f"/operations/{name}")
+    remembered(here, backend)
 
     def ids(query: str) -> set[str]:
         return {each["id"] for each in here.get(f"/api/operations?{query}").json()["operations"]}
@@ -134,7 +138,7 @@ def test_the_line(here, backend):
 def watch(here, operation_id: str) -> Any:
     """The events of one operation as (name, data), until the panel closes the stream."""
     with (
-        httpx.Client(timeout=20) as client,
+        httpx.Client(timeout=120) as client,
         client.stream("GET", f"{here.address}/api/operations/{operation_id}/events") as answer,
     ):
         assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
