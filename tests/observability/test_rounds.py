@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 import uvicorn
+from sse_starlette.sse import AppStatus
 
 from panel.app import _kept
 from panel.cli.server import Server
@@ -39,7 +40,8 @@ def server() -> Server:
     return Server(config)
 
 
-def test_the_server_is_woken_by_a_signal_alone():
+def test_the_server_is_woken_by_a_signal_alone(monkeypatch):
+    monkeypatch.setattr(AppStatus, "should_exit", False)  # which a stop sets for the whole process
     with virtual_time() as runner:
         serving = server()
 
