@@ -290,7 +290,8 @@ def test_hostile_text_makes_nothing_in_the_page(watched, here, backend):
     backend.operations["op_b"] = operation("op_b", status="failed", error_message=text, metadata=metadata)
     for path in ("/operations/op_a", "/operations/op_b", "/start/training", "/"):
         watched.page.goto(here.address + path)
-        watched.page.wait_for_timeout(1500)
+        expect(watched.page.locator("body")).to_have_attribute("data-contact", "live")
+        expect(watched.page.locator("main .htmx-request")).to_have_count(0)
         assert watched.page.locator("main img, main script, main [hx-post='/start/dummy']").count() == 0
         assert watched.page.evaluate("window.hit") is None
     assert backend.hits["POST /dummy/start"] == 0

@@ -233,6 +233,7 @@ def test_readers_that_never_read_cost_little_and_others_nothing(here):
 def test_a_reader_that_takes_nothing_for_too_long_is_dropped(here, bytes_sent):
     """Whether its socket is full, or so little was sent that only the system knows that nobody takes it."""
     fanout = here.inside.fanout
+    fanout.reader_timeout = 600.0
     with RawReader(here, "home") as good, ExitStack() as stack:
         until(lambda: fanout.streams == 1)
         here.inside.call(fanout.publish, "home", "card-x", frame("begun"))

@@ -130,7 +130,7 @@ def test_nothing_is_doubled_or_lost_when_something_is_killed(tmp_path: Path) -> 
             took[f"{name} right"].append(until(lambda: is_right(here, file, memory)))
             assert set(counts(file).values()) <= {1}, counts(file)
             decide(here, file, memory)
-        until(lambda: all_ended(file, memory), 60)
+        until(lambda: all_ended(file, memory))
         decide(here, file, memory)
         waiting = len(rows(memory, "SELECT 1 FROM queue WHERE state = 'waiting'"))
         until(

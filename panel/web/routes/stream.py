@@ -93,4 +93,4 @@ def _left(panel: Panel, topics: tuple[str, ...], connection: Connection | None) 
     if connection is not None and connection.detach():
         panel.hub.dropped += 1
     for topic in topics:
-        panel.publisher.left(topic)
+        panel.publisher.closed(topic)
