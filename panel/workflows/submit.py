@@ -124,12 +124,15 @@ class SubmitWorkflow:
             made = adapter.from_form(values)
         except InvalidForm as exc:
             return Invalid(exc.errors)
-        which, reason = _CONFIRMED.get(kind, ("", None))
-        if self._sources and reason and which not in confirmations and (why := await reason(self._sources, values)):
-            return NeedsConfirmation(which, why)
         queue = self._queue
+        sent, queued = self._starts.knows(key), queue is not None and queue.knows(key)
+        which, reason = _CONFIRMED.get(kind, ("", None))
+        if self._sources and reason and which not in confirmations and (repeatable or not (sent or queued)):
+            if why := await reason(self._sources, values):
+                return NeedsConfirmation(which, why)
+            sent, queued = self._starts.knows(key), queue is not None and queue.knows(key)
         # A form may be sent twice, once to start and once to wait: its key has only one way to go.
-        if queue is not None and not self._starts.knows(key) and (wait or adapter.traits.alone or queue.knows(key)):
+        if queue is not None and not sent and (wait or adapter.traits.alone or queued):
             return await self._enqueue(queue, kind, values, key, actor, repeatable=repeatable)
         result = result_of(await self._starts.submit(key, made, values, actor))
         if isinstance(result, Refused) and self._sources is not None and means_later(result.message):

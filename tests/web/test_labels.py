@@ -230,6 +230,15 @@ def test_what_finds_no_free_worker_waits(here):
     assert [entry.form["strategy_name"] for entry in panel_of(here.app).storage.queue.open()] == ["swing", "trend"]
 
 
+def test_what_was_started_again_is_cancelled_by_undo(here):
+    told = bulk(here, "again", ["op_b", "op_c"], sure="1", back="/operations?kind=training").text
+    assert "Cancel what was started" in words(told)
+    undone = here.post("/operations/undo", {"key": KEY, "back": "/operations?kind=training"})
+    assert undone.header("location") == "/operations?kind=training"
+    assert panel_of(here.app).storage.queue.open() == []
+    assert here.post("/operations/undo", {"key": KEY}).status == 409
+
+
 def test_what_cannot_be_started_holds_up_no_other(here, backend):
     backend.bars = {("AAPL", "1h"): [1.0]}  # nothing of what these want is stored
     told = words(bulk(here, "again", ["op_b", "op_d"], sure="1").text)
@@ -240,7 +249,10 @@ def test_only_what_runs_is_cancelled(here, backend):
     assert "Cancel 1 run?" in words(bulk(here, "cancel", ["op_live", "op_a"]).text)
     assert "1 of 1 done" in words(bulk(here, "cancel", ["op_live", "op_a"], sure="1").text)
     assert backend.hits["DELETE /operations/op_live"] == 1 and backend.hits["DELETE /operations/op_a"] == 0
-    assert "none of them runs" in bulk(here, "cancel", ["op_a"], sure="1").text
+    assert "1 of 1 done" in words(bulk(here, "cancel", ["op_live", "op_a"], sure="1").text), "pressed again, told again"
+    assert backend.hits["DELETE /operations/op_live"] == 1
+    assert "out of date" in words(bulk(here, "cancel", ["op_a"], sure="1").text), "the key was used for others"
+    assert "none of them runs" in bulk(here, "cancel", ["op_a"], OTHER, sure="1").text
 
 
 @pytest.mark.parametrize(
