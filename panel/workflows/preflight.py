@@ -222,7 +222,7 @@ def room_lines(sources: Sources, kind: str) -> list[Line]:
     """Whether a worker is free for it, and what is before it in the queue."""
     free, now = free_places(sources.storage, sources.monitor)[kind], time.time()
     listed = sources.monitor.worker_list
-    told = told_of(sources.monitor, busy_with(listed, kind)[:1], now)
+    told = told_of(sources.monitor, sources.storage.labels, busy_with(listed, kind)[:1], now)
     return worker_lines(listed, kind, free, now, told) + queue_lines(sources.storage, kind)
 
 
@@ -230,7 +230,7 @@ def worker_lines(
     listed: WorkerList, kind: str, free: int, now: float, told: Mapping[str, str] | None = None
 ) -> list[Line]:
     """Whether a worker would take it, by the list of some seconds ago; nothing while that is not known. `free`: how
-    many are, without those to which a start was just sent; `told`: how far an operation is, by its id."""
+    many are, without those to which a start was just sent; `told`: operations in words, by their ids."""
     if not listed.fresh(now):
         return []
     able = listed.able(kind)
@@ -242,8 +242,8 @@ def worker_lines(
         ]
     busy = next((worker for worker in able if worker.operation_id), None)
     if busy is not None:
-        far = (told or {}).get(busy.operation_id, "")
-        text = f"is free: {busy.id} works on {busy.operation_id}{far}. The start waits in the queue."
+        what = (told or {}).get(busy.operation_id, busy.operation_id)
+        text = f"is free: {busy.id} works on {what}. The start waits in the queue."
         return [Line(AMBER, "No worker", text, waits=True, operation_id=busy.operation_id)]
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]
