@@ -92,7 +92,7 @@ from panel.workflows.starting import StartWorkflow
 from panel.workflows.strategy_library import StrategyLibrary
 from panel.workflows.submit import SubmitWorkflow
 
-LOCK_PATIENCE = 0.05  # seconds that the event loop may wait for another program's lock on the memory
+LOOP_LOCK_TIMEOUT = 0.05  # seconds that the event loop may wait for another program's lock on the memory
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ def compose(
 ) -> Panel:
     """Every component, complete. Listeners of an event are called in the order of this function."""
     memory, embedded, hub, ktrdr = memory_of(settings), not settings.backend, Hub(), Ktrdr(client)
-    storage = Storage(memory, LOCK_PATIENCE)
+    storage = Storage(memory, LOOP_LOCK_TIMEOUT)
     storage.only_read()
     catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
     monitor = Monitor(ktrdr, storage, events, hub, client.address)

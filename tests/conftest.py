@@ -43,7 +43,7 @@ def here(address: str, tmp_path: Path) -> Iterator[Panel]:
 @pytest.fixture
 def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Discovery rounds and heartbeats follow each other sooner than in life."""
-    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.3)
+    monkeypatch.setattr("panel.monitoring.discovery.INTERVAL", 0.3)
     monkeypatch.setattr("panel.live.publisher.BEAT", 0.5)
 
 

@@ -42,7 +42,7 @@ from panel.workflows.starting import StartWorkflow, new_key
 from panel.workflows.submit import Refused, Started, SubmitResult, SubmitWorkflow, Unconfirmed, message_of, result_of
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
-LOOKED_FOR = 30.0  # seconds that a start whose answer was lost is looked for before the command gives up
+SEARCH_TIME = 30.0  # seconds that a start whose answer was lost is looked for before the command gives up
 NOT_CONFIRMED = (
     "It was sent, and no answer said whether it began. It is not sent again by itself. "
     "The panel keeps looking for it and shows it on its home page; look there before you start it again."
@@ -77,8 +77,8 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
         return FAILED
     except (sqlite3.Error, OSError) as exc:
         advice = remedy(str(exc)) if damaged(str(exc)) else ""
-        said = f"The panel's memory {memory_of(settings)} cannot be used: {exc}. {advice}".strip()
-        console.print(escape(said), style="red", highlight=False)
+        message = f"The panel's memory {memory_of(settings)} cannot be used: {exc}. {advice}".strip()
+        console.print(escape(message), style="red", highlight=False)
         return FAILED
     finally:
         interrupted()
@@ -107,7 +107,7 @@ class _Run:
         events.subscribe(StartsChanged, lambda _: self._say_when_lost())
         self.starting = StartWorkflow(ktrdr, store, events)
         self.submit = SubmitWorkflow(self.starting)
-        self.told = ""
+        self.last_message = ""
         self.stored_until: float | None = None  # before a load
         self.recorded = False
 
@@ -185,7 +185,7 @@ class _Run:
     async def _certain(self, sent: SubmitResult) -> str:
         """Look for it while its answer is lost; returns the operation's id. Raises CLIClientError when it was not
         started."""
-        end = time.monotonic() + LOOKED_FOR
+        end = time.monotonic() + SEARCH_TIME
         while isinstance(sent, Unconfirmed) and sent.open and time.monotonic() < end:
             await asyncio.sleep(1.0)
             sent = result_of(await self.starting.check_again(self.key) or sent.start)
@@ -247,8 +247,8 @@ class _Run:
             self._tell("Sent; the answer was lost. Looking for it at the backend …")
 
     def _tell(self, words: str) -> None:
-        if words != self.told:
-            self.told = words
+        if words != self.last_message:
+            self.last_message = words
             self.console.print(words, style="dim", highlight=False)
 
 

@@ -7,7 +7,7 @@ from panel.domain.formatting import many
 from panel.domain.labels import LabelChange, Shelf
 
 
-class Act(StrEnum):
+class Action(StrEnum):
     CANCEL = "cancel"
     AGAIN = "again"
     STAR = "star"
@@ -49,48 +49,48 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """`act` on these runs; `tags` for those of tags, `confirm` for what is started. `said`: the whole request as text,
-    by which a repeated key is told from one that is used for something else."""
+class BulkRequest:
+    """`action` on these runs; `tags` for those of tags, `confirm` for what is started. `text`: the whole request, by
+    which a repeated key is told from one that is used for something else."""
 
-    act: Act
+    action: Action
     ids: tuple[str, ...]
     tags: tuple[str, ...] = ()
     confirm: tuple[str, ...] = ()
-    said: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is on disk of a wish. `said`: the digest of what was said; `results`: None until all of it is done;
+    """What is on disk of a request. `digest`: of the request's text; `results`: None until all of it is done;
     `done_at`: Unix seconds."""
 
     key: str
-    said: str
-    act: Act
+    digest: str
+    action: Action
     ids: tuple[str, ...]
     results: tuple[Result, ...] | None = None
     done_at: float | None = None
 
 
-def label_change(wish: Wish) -> tuple[LabelChange, str]:
+def label_change(request: BulkRequest) -> tuple[LabelChange, str]:
     """What changes of a run's label, and that in a word."""
-    match wish.act:
-        case Act.STAR:
+    match request.action:
+        case Action.STAR:
             return LabelChange(star=True), "starred"
-        case Act.UNSTAR:
+        case Action.UNSTAR:
             return LabelChange(star=False), "no longer starred"
-        case Act.TAG:
-            return LabelChange(add=wish.tags), f"tagged {' '.join(wish.tags)}"
-        case Act.UNTAG:
-            return LabelChange(remove=wish.tags), f"no longer tagged {' '.join(wish.tags)}"
-        case Act.ARCHIVE:
+        case Action.TAG:
+            return LabelChange(add=request.tags), f"tagged {' '.join(request.tags)}"
+        case Action.UNTAG:
+            return LabelChange(remove=request.tags), f"no longer tagged {' '.join(request.tags)}"
+        case Action.ARCHIVE:
             return LabelChange(shelf=Shelf.ARCHIVED), "archived"
-        case Act.UNARCHIVE:
+        case Action.UNARCHIVE:
             return LabelChange(shelf=Shelf.SHOWN), "brought back from the archive"
     return LabelChange(shelf=Shelf.DELETED), "deleted"
 
 
-def subject(act: Act, count: int) -> str:
+def subject(action: Action, count: int) -> str:
     """For the audit trail."""
-    return f"{act}: {many(count, 'run')}"
+    return f"{action}: {many(count, 'run')}"

@@ -11,7 +11,7 @@ from panel.files import private
 from panel.files.strategy_folder import digest
 from panel.files.strategy_yaml import read_text
 
-MOST = 5000  # starts that are remembered
+MAX_STARTS = 5000  # starts that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class StartedStrategies:
             _write(file, text)
         _write(self._starts / _file_of(key), f"{hashed} {name}\n")
         starts = sorted(self._starts.iterdir(), key=lambda start: start.stat().st_mtime)
-        for old in starts[: max(len(starts) - MOST, 0)]:
+        for old in starts[: max(len(starts) - MAX_STARTS, 0)]:
             old.unlink(missing_ok=True)
 
     def of(self, key: str) -> Kept | None:

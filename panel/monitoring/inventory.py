@@ -24,7 +24,7 @@ from panel.domain.observation import Observation
 from panel.domain.outcomes import not_looked_through
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import GOOD, State
-from panel.domain.system_health import TELLING
+from panel.domain.system_health import CONCLUSIVE
 from panel.errors import APIError, CLIClientError
 from panel.storage.store import Storage
 
@@ -97,7 +97,7 @@ class DataInventory:
         """The data loads that ended last and say something about the data source, the latest end first."""
         if self._latest_loads is None:
             wanted = OperationQuery(
-                DataLoadOperationAdapter.kind, states=TELLING, archived=None, sort="ended", limit=10
+                DataLoadOperationAdapter.kind, states=CONCLUSIVE, archived=None, sort="ended", limit=10
             )
             try:
                 self._latest_loads = self._store.memory.page(wanted)

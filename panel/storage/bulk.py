@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from panel.domain.bulk import Act, Job, Result, Wish
+from panel.domain.bulk import Action, BulkRequest, Job, Result
 from panel.storage.transactions import durably
 
 
@@ -18,20 +18,20 @@ class BulkStore:
 
     def job(self, key: str) -> Job | None:
         row = self._db.execute(
-            "SELECT key, said, act, ids, results, done_at FROM bulk WHERE key = ?", (key,)
+            "SELECT key, digest, action, ids, results, done_at FROM bulk WHERE key = ?", (key,)
         ).fetchone()
         if row is None:
             return None
-        key, said, act, ids, results, done_at = row
+        key, digest, action, ids, results, done_at = row
         kept = None if results is None else msgspec.json.decode(results, type=tuple[Result, ...])
-        return Job(key, said, Act(act), msgspec.json.decode(ids, type=tuple[str, ...]), kept, done_at)
+        return Job(key, digest, Action(action), msgspec.json.decode(ids, type=tuple[str, ...]), kept, done_at)
 
-    def claim(self, key: str, wish: Wish, at: float) -> Job:
+    def claim(self, key: str, request: BulkRequest, at: float) -> Job:
         """The job of this key: this one, or the one that was there before."""
         with durably(self._db):
             self._db.execute(
-                "INSERT OR IGNORE INTO bulk (key, said, act, ids, made_at) VALUES (?, ?, ?, ?, ?)",
-                (key, digest(wish.said), wish.act, msgspec.json.encode(wish.ids).decode(), at),
+                "INSERT OR IGNORE INTO bulk (key, digest, action, ids, made_at) VALUES (?, ?, ?, ?, ?)",
+                (key, digest_of(request.text), request.action, msgspec.json.encode(request.ids).decode(), at),
             )
         job = self.job(key)
         assert job is not None  # noqa: S101  it was just written, or was there before
@@ -44,6 +44,6 @@ class BulkStore:
         )
 
 
-def digest(said: str) -> str:
+def digest_of(text: str) -> str:
     """Of a request, as it is kept."""
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

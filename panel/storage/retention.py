@@ -8,7 +8,7 @@ import sqlite3
 DAY = 86_400
 BELIEVED = 3  # latest days on which the panel ran, of which the earliest is taken for the time now
 KEPT_DAYS = 30
-MOST = 5000  # operations that are dropped in one hour, whatever the clock says
+MAX_DROPPED = 5000  # operations that are dropped in one hour, whatever the clock says
 KEPT_WATCHES = KEPT_BULK = 90.0 * DAY  # seconds
 
 

@@ -20,9 +20,9 @@ def busy_with(listed: WorkerList, kind: str) -> list[str]:
     return [worker.operation_id for worker in listed.able(kind) if worker.operation_id]
 
 
-def no_room(listed: WorkerList, kind: str, now: float, told: dict[str, str] | None = None) -> str:
-    """A sentence; "" when the list does not tell, and for a kind that no worker does. `told`: operations in words, by
-    their ids."""
+def no_room(listed: WorkerList, kind: str, now: float, described: dict[str, str] | None = None) -> str:
+    """A sentence; "" when the list does not tell, and for a kind that no worker does. `described`: operations in
+    words, by their ids."""
     if not KINDS[kind].traits.worker:
         return ""
     able, word = listed.able(kind), KINDS[kind].title.lower()
@@ -35,13 +35,13 @@ def no_room(listed: WorkerList, kind: str, now: float, told: dict[str, str] | No
         return ""
     every = f"The only {word} worker is busy" if len(able) == 1 else f"All {len(able)} {word} workers are busy"
     named = "; ".join(
-        f"{worker.id} works on {(told or {}).get(worker.operation_id, worker.operation_id)}"
+        f"{worker.id} works on {(described or {}).get(worker.operation_id, worker.operation_id)}"
         for worker in at_work[:NAMED]
     )
     return f"{every}: {named}."
 
 
-def told_of(monitor: Monitor, labels: LabelStore, operations: Sequence[str], now: float) -> dict[str, str]:
+def descriptions_of(monitor: Monitor, labels: LabelStore, operations: Sequence[str], now: float) -> dict[str, str]:
     """What each that is known is called, how far it is, and how much longer it takes."""
     found = {}
     for known in filter(None, map(monitor.known, operations)):
@@ -65,4 +65,4 @@ def seen_from(monitor: Monitor, labels: LabelStore, kind: str) -> tuple[str, tup
     """The sentence by what the panel knows, and the operations that it names."""
     now, listed = time.time(), monitor.worker_list
     busy = busy_with(listed, kind)[:NAMED]
-    return no_room(listed, kind, now, told_of(monitor, labels, busy, now)), tuple(busy)
+    return no_room(listed, kind, now, descriptions_of(monitor, labels, busy, now)), tuple(busy)

@@ -46,13 +46,13 @@ class Schedules:
         self._due = asyncio.Event()
 
     async def add(
-        self, key: str, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str, by_whom: str
+        self, key: str, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str, actor: str
     ) -> None:
         """Repeat a start or a batch, once for each key. Raises InvalidForm."""
         await self._check(kind, form, days, at, zone)
         now = time.time()
         first = next_due(days, at, zone, now)
-        made = Schedule(key, kind, dict(form), frozenset(days), at, zone, True, first, now, by_whom)
+        made = Schedule(key, kind, dict(form), frozenset(days), at, zone, True, first, now, actor)
         if not await self._store.write(lambda store: store.schedules.add(made)):
             raise InvalidForm({"": f"There are {MAX_SCHEDULES} schedules already. Delete one first."})
         self._due.set()

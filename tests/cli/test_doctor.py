@@ -26,7 +26,7 @@ async def look(folder: Path, backend: str = "", **more) -> dict[str, tuple[Grade
     settings = Settings.from_environ(
         {}, backend=backend, port=more.pop("port", free_port()), data_folder=folder, **more
     )
-    return {found.what: (found.grade, found.said, found.mend) for found in await examine(settings)}
+    return {found.what: (found.grade, found.message, found.advice) for found in await examine(settings)}
 
 
 @pytest.fixture
@@ -147,7 +147,9 @@ def test_the_command(tmp_path, address, backend: Backend):
     away = run(tmp_path, "doctor", "--json", backend=f"http://127.0.0.1:{free_port()}/api/v1")
     told = json.loads(away.stdout)
     assert away.returncode == 1 and told["ok"] is False
-    assert told["checks"][0]["what"] == "backend" and told["checks"][0]["grade"] == "fail" and told["checks"][0]["mend"]
+    assert (
+        told["checks"][0]["what"] == "backend" and told["checks"][0]["grade"] == "fail" and told["checks"][0]["advice"]
+    )
 
 
 def test_settings_that_are_refused_are_a_finding(tmp_path, address):
@@ -155,7 +157,7 @@ def test_settings_that_are_refused_are_a_finding(tmp_path, address):
     told = json.loads(done.stdout)
     assert done.returncode == 1
     assert [(each["what"], each["grade"]) for each in told["checks"]] == [("settings", "fail")]
-    assert "has no password" in told["checks"][0]["said"]
+    assert "has no password" in told["checks"][0]["message"]
 
 
 async def test_the_embedded_backends_own_folders(tmp_path):

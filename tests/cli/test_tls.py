@@ -110,10 +110,10 @@ def test_a_reader_that_takes_nothing_is_dropped_and_others_are_not_disturbed(her
 
 def test_doctor_finds_it(here, files, tmp_path):
     found = {each.what: each for each in asyncio.run(examine(here.settings))}
-    assert found["tls"].grade is Grade.OK and "A panel, version" in found["port"].said
+    assert found["tls"].grade is Grade.OK and "A panel, version" in found["port"].message
     wrong = replace(here.settings, tls_key=files / "other.pem", trusted_proxies=("10.0.0.1",))
     found = {each.what: each for each in asyncio.run(examine(wrong))}
-    assert found["tls"].grade is Grade.FAIL and "10.0.0.1" in found["proxies"].said
+    assert found["tls"].grade is Grade.FAIL and "10.0.0.1" in found["proxies"].message
 
 
 def test_half_a_handshake_is_cut_off(here):

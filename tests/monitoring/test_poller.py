@@ -286,7 +286,7 @@ async def test_sixty_short_runs_between_two_rounds_are_all_known(backend, wire, 
 async def test_a_list_that_is_longer_than_a_round_is_read_to_its_end(backend, wire, tmp_path, monkeypatch):
     """Also when the panel was stopped after it had read its beginning."""
     monkeypatch.setattr("panel.monitoring.discovery.FIRST", 30)
-    monkeypatch.setattr("panel.monitoring.discovery.WALK", 0.0)  # one page a round
+    monkeypatch.setattr("panel.monitoring.discovery.ROUND_TIME", 0.0)  # one page a round
     runs = short_runs(90)
     backend.answers["GET /operations"] = in_pages(runs[:30])
     async with relaying(wire, tmp_path) as relay:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("quick_rounds")
 
 @pytest.fixture
 def quick_looks(monkeypatch):
-    monkeypatch.setattr("panel.monitoring.unreported.EVERY", 0.1)
+    monkeypatch.setattr("panel.monitoring.unreported.INTERVAL", 0.1)
     monkeypatch.setattr("panel.domain.verdict.LATE", 0.2)
 
 

@@ -101,6 +101,8 @@ class Line:
             raise httpx.ConnectError("cut", request=request)
         what = self.faults.pick(request.method, request.url.path)
         patience = request.extensions["timeout"]["read"]
+        if what == "strange":  # no fault of a line
+            raise RuntimeError("nobody thought of this")
         if what == "refused":
             raise httpx.ConnectError("refused", request=request)
         await asyncio.sleep(self.latency)

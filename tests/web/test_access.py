@@ -41,7 +41,7 @@ def address(backend):
 @pytest.fixture
 def here(address, tmp_path, monkeypatch):
     monkeypatch.setattr("panel.password._COST", (10, 8, 1))
-    monkeypatch.setattr("panel.web.auth.access.EVERY", 0.05)
+    monkeypatch.setattr("panel.web.auth.access.INTERVAL", 0.05)
     two_users(tmp_path)
     with inside(tmp_path, address) as here:
         yield here

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from panel.domain.bulk import Act, Wish
+from panel.domain.bulk import Action, BulkRequest
 from tests.support.history import ended, seed
 from tests.support.inside import Inside, inside
 from tests.support.pages import until
@@ -91,9 +91,11 @@ def test_a_repeat_after_a_crash_goes_on_with_the_same(here):
     key = told["undo"]
     here.runner.run(panel.storage.write(lambda store: store._db.execute("UPDATE bulk SET results = NULL")))
     assert states(change(here, **body)[1]) == dict.fromkeys(("op_0", "op_1"), "unchanged")
-    wish = Wish(Act.AGAIN, ("op_0",), said="x")
-    here.runner.run(panel.storage.write(lambda store: store.bulk.claim("k" * 20, wish, 1.0)))
-    again = here.runner.run(panel.bulk.act(Wish(Act.AGAIN, ("op_0", "op_1"), said="x"), "k" * 20, "a test", print))
+    request = BulkRequest(Action.AGAIN, ("op_0",), text="x")
+    here.runner.run(panel.storage.write(lambda store: store.bulk.claim("k" * 20, request, 1.0)))
+    again = here.runner.run(
+        panel.bulk.apply(BulkRequest(Action.AGAIN, ("op_0", "op_1"), text="x"), "k" * 20, "a test", print)
+    )
     assert [each.id for each in again] == ["op_0"] and len(waiting(here)) == 1
     assert here.api("POST", "/api/operations/undo", {"undo": key}, "undo-key-1")[1] == {"back": 2}
 
@@ -130,7 +132,7 @@ def test_a_refusal_names_the_field_and_nothing_is_done(here, body, field):
 
 
 def test_more_than_can_be_changed_at_once_are_refused(here, monkeypatch):
-    monkeypatch.setattr("panel.web.routes.api_bulk.MOST", 2)
+    monkeypatch.setattr("panel.web.routes.api_bulk.MAX_CHOSEN", 2)
     status, problem = change(here, do="delete", match=TRAININGS)
     assert status == 422 and problem["detail"] == (
         "3 operations match, and at most 2 are changed at once. Narrow it down."

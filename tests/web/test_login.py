@@ -290,7 +290,7 @@ def test_pauses_double_up_to_a_minute_and_are_forgotten():
     pauses = [guess("a") for _ in range(FREE + 8)]
     assert pauses == [0.0] * (FREE - 1) + [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert pause("b") == 0.0
-    tries.forgive("a")
+    tries.reset("a")
     assert pause("a") == 0.0
     for n in range(FREE):
         guess(f"2001:db8::{n}")

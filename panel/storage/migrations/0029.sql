@@ -2,8 +2,8 @@
 
 CREATE TABLE bulk (
     key TEXT PRIMARY KEY,
-    said TEXT NOT NULL,
-    act TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    action TEXT NOT NULL,
     ids TEXT NOT NULL,
     made_at REAL NOT NULL,
     results TEXT,

@@ -8,23 +8,24 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from panel.domain.bulk import Act, Outcome, Result, Wish, subject
+from panel.domain.bulk import Action, BulkRequest, Outcome, Result, subject
 from panel.domain.history import OperationQuery
-from panel.domain.labels import LONGEST_TAG, MOST_TAGS, typed_tags
+from panel.domain.labels import LONGEST_TAG, MAX_TAGS, typed_tags
 from panel.domain.state import State
 from panel.domain.values import utc
 from panel.errors import CLIClientError
-from panel.storage.bulk import digest
+from panel.storage.bulk import digest_of
 from panel.storage.labels import UNDO
 from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, start_key, unix
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor, problem
+from panel.web.respond import actor_of, problem
 from panel.web.routes.bulk import recorder
-from panel.workflows.bulk import MOST, MOST_AGAIN, KeyReused
+from panel.workflows.bulk import MAX_AGAIN, MAX_CHOSEN, KeyReused
 from panel.workflows.submit import INSIST, REPLACE
 
-Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MOST_TAGS)]
+Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
+Ids = Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MAX_CHOSEN)]
 REUSED = "This Idempotency-Key was sent before with another request."
 
 router = APIRouter(prefix="/api")
@@ -51,7 +52,7 @@ class Match(BaseModel):
             since=None if self.since is None else unix(self.since),
             search=self.q,
             archived=None,
-            limit=MOST,
+            limit=MAX_CHOSEN,
         )
 
 
@@ -68,16 +69,18 @@ class ChangeBody(BaseModel):
         },
     )
 
-    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MOST)] | None = None
+    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MAX_CHOSEN)] | None = (
+        None
+    )
     match: Match | None = Field(
         default=None,
-        description=f"All operations that match. Refused with 422 when these are more than {MOST}. A repeat with the"
-        " same key is about the operations that matched the first time.",
+        description=f"All operations that match. Refused with 422 when these are more than {MAX_CHOSEN}. A repeat"
+        " with the same key is about the operations that matched the first time.",
     )
-    do: Act = Field(
+    do: Action = Field(
         description="`cancel`, `again` (starts the same once more; what cannot start now waits in the queue), `star`,"
         " `unstar`, `tag`, `untag`, `archive`, `unarchive`, `delete`. What runs can neither be archived nor deleted."
-        f" At most {MOST_AGAIN} are started again."
+        f" At most {MAX_AGAIN} are started again."
     )
     tags: Tags = Field(default=[], description="For `tag` and `untag`.")
     confirm: list[Literal["insist", "replace"]] = Field(
@@ -134,37 +137,37 @@ async def change(
     """Once for each key: a repeat gets the answer of the first. What is refused for one operation holds up no other;
     `results` tells of each. All but `cancel` can be undone for a minute."""
     key, tags = start_key(idempotency_key), typed_tags(" ".join(asked.tags))
-    if asked.do in (Act.TAG, Act.UNTAG) and not tags:
+    if asked.do in (Action.TAG, Action.UNTAG) and not tags:
         return _at_fault("tags", "Give a tag.")
     if (asked.ids is None) == (asked.match is None):
         return _at_fault("match", "Give either ids or match.")
     if asked.match is not None and asked.match.query() == Match().query():
         return _at_fault("match", "Give at least one filter.")
-    said = asked.model_dump_json()
+    text = asked.model_dump_json()
     before = panel.bulk.job(key)
-    if before is not None and (before.said, before.act) != (digest(said), asked.do):
+    if before is not None and (before.digest, before.action) != (digest_of(text), asked.do):
         return problem(422, REUSED)
     ids = before.ids if before is not None else _meant(panel, asked)
     if isinstance(ids, str):
         return _at_fault("match", ids)
-    if asked.do is Act.AGAIN and len(ids) > MOST_AGAIN:
+    if asked.do is Action.AGAIN and len(ids) > MAX_AGAIN:
         field = "ids" if asked.match is None else "match"
-        return _at_fault(field, f"At most {MOST_AGAIN} are started again at once; these are {len(ids)}.")
-    wish = Wish(asked.do, ids, tags, tuple(asked.confirm), said)
+        return _at_fault(field, f"At most {MAX_AGAIN} are started again at once; these are {len(ids)}.")
+    bulk_request = BulkRequest(asked.do, ids, tags, tuple(asked.confirm), text)
     note(request, subject=subject(asked.do, len(ids)), detail=" ".join(ids[:20]))
     try:
-        results = await panel.bulk.act(wish, key, actor(request), recorder(request, panel))
+        results = await panel.bulk.apply(bulk_request, key, actor_of(request), recorder(request, panel))
     except KeyReused:
         return problem(422, REUSED)
     done = panel.bulk.job(key)
-    until = None if asked.do is Act.CANCEL else utc(((done and done.done_at) or time.time()) + UNDO)
+    until = None if asked.do is Action.CANCEL else utc(((done and done.done_at) or time.time()) + UNDO)
     return _answer(results, key if until else "", until)
 
 
 @router.post("/operations/undo", operation_id="undoChange", responses=ACTED, summary="Undo a change of operations")
 async def undo(request: Request, panel: PanelDep, asked: UndoBody, idempotency_key: IdempotencyKey) -> UndoAnswer:
     try:
-        back = await panel.bulk.undo(asked.undo, actor(request))
+        back = await panel.bulk.undo(asked.undo, actor_of(request))
     except CLIClientError as exc:
         raise HTTPException(502, f"Some of what was started could not be cancelled: {exc.message}") from exc
     if back is None:
@@ -177,8 +180,8 @@ def _meant(panel: Panel, asked: ChangeBody) -> tuple[str, ...] | str:
     if asked.match is None:
         return tuple(dict.fromkeys(asked.ids or ()))
     found, count = panel.storage.memory.find(asked.match.query())
-    if count > MOST:
-        return f"{count:,} operations match, and at most {MOST} are changed at once. Narrow it down."
+    if count > MAX_CHOSEN:
+        return f"{count:,} operations match, and at most {MAX_CHOSEN} are changed at once. Narrow it down."
     return tuple(each.snapshot.id for each in found)
 
 

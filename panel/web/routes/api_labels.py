@@ -10,7 +10,7 @@ from panel.domain.labels import (
     LONGEST_NAME,
     LONGEST_NOTE,
     LONGEST_TAG,
-    MOST_TAGS,
+    MAX_TAGS,
     typed_name,
     typed_note,
     typed_tags,
@@ -18,10 +18,10 @@ from panel.domain.labels import (
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import ACTED, IdempotencyKey
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor
+from panel.web.respond import actor_of
 from panel.web.routes.operation import find
 
-Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MOST_TAGS)]
+Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 
 router = APIRouter(prefix="/api")
 
@@ -55,28 +55,28 @@ async def label(
 ) -> schemas.Details:
     """Returns the operation as it is now."""
     observation = await find(panel, operation_id)
-    if not await _labelled(panel, operation_id, asked, actor(request)):
+    if not await _labelled(panel, operation_id, asked, actor_of(request)):
         raise HTTPException(409, "Somebody changed it in the meantime. Read it again, and send its new label_version.")
     return schemas.details(
         observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id), epochs=False
     )
 
 
-async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, by_whom: str) -> bool:
+async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, actor: str) -> bool:
     """Whether it was done; without a version again and again until nobody else came in between."""
-    said: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     if asked.name is not None:
-        said["name"] = typed_name(asked.name)
+        changes["name"] = typed_name(asked.name)
     if asked.note is not None:
-        said["note"] = typed_note(asked.note)
+        changes["note"] = typed_note(asked.note)
     if asked.tags is not None:
-        said["tags"] = typed_tags(" ".join(asked.tags))
+        changes["tags"] = typed_tags(" ".join(asked.tags))
     if asked.star is not None:
-        said["star"] = asked.star
+        changes["star"] = asked.star
     for _ in range(5 if asked.version is None else 1):
         now = panel.storage.labels.of(operation_id)
         version = now.version if asked.version is None else asked.version
-        _, done = await panel.labels.edit(operation_id, replace(now, **said, version=version), by_whom)
+        _, done = await panel.labels.edit(operation_id, replace(now, **changes, version=version), actor)
         if done:
             return True
     return False

@@ -15,7 +15,7 @@ from panel.errors import InvalidForm
 from panel.web.api_batch_schemas import BatchBody
 from panel.web.api_requests import PROBLEM, IdempotencyKey, start_key
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor, problem
+from panel.web.respond import actor_of, problem
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -88,7 +88,7 @@ async def create(
     if panel.storage.schedules.get(key) is None:
 
         async def add(form: dict[str, str], days: set[int]) -> None:
-            await panel.schedules.add(key, asked.kind, form, days, asked.at, asked.zone, actor(request))
+            await panel.schedules.add(key, asked.kind, form, days, asked.at, asked.zone, actor_of(request))
 
         if refused := await _saved(panel, asked, add):
             return refused

@@ -24,14 +24,14 @@ from panel.web.panel import Panel, PanelDep
 from panel.web.respond import page
 from panel.web.routes.labels import list_address
 from panel.web.routes.operation import find
-from panel.web.routes.operations import MOST as MOST_CHOSEN
 from panel.web.routes.operations import asked as asked_list
 from panel.web.routes.operations import name_of_kind
 from panel.web.routes.strategies import content_of_text, kept_strategy
+from panel.workflows.bulk import MAX_CHOSEN
 
 router = APIRouter(prefix="/operations")
 
-MOST = 6
+MAX_RUNS = 6
 LETTERS = "ABCDEF"
 
 
@@ -59,11 +59,11 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
     back, every = list_address(request.query_params.get("back", "")), request.query_params.get("all")
     if not all(map(ID.fullmatch, ids)):
         raise HTTPException(404, "There is no operation with such a name.")
-    if len(ids) > MOST_CHOSEN:
-        return _refused(request, f"At most {MOST_CHOSEN} operations can be chosen; {len(ids)} are.")
+    if len(ids) > MAX_CHOSEN:
+        return _refused(request, f"At most {MAX_CHOSEN} operations can be chosen; {len(ids)} are.")
     if every:
         picked = _best_matches(panel, asked_list(dict(parse_qsl(back.partition("?")[2]))).wanted)
-    elif len(ids) > MOST:
+    elif len(ids) > MAX_RUNS:
         picked = _best(await panel.bulk.runs(ids))
     else:
         picked = _all([await find(panel, operation_id) for operation_id in ids])
@@ -74,7 +74,7 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
         return _refused(request, f"Only operations of one kind can be compared, and these are {names}.", ways)
     if len(observations) < 2:
         return _refused(request, f"Choose two or more operations; {len(observations) or 'none'} is chosen.")
-    if every or len(ids) > MOST:  # those of a list have no curves
+    if every or len(ids) > MAX_RUNS:  # those of a list have no curves
         observations = [await find(panel, each.snapshot.id) for each in observations]
     views = panel.reader.operations(observations)
     runs = [Run(**variables(view), letter=letter) for letter, view in zip(LETTERS, views, strict=False)]
@@ -139,8 +139,8 @@ def _best(observations: list[Observation]) -> Picked:
     kind = observations[0].snapshot.kind if observations else ""
     if (measure := _decisive(kind)) is None:
         newest = sorted(observations, key=lambda each: each.snapshot.created_at or each.changed_at, reverse=True)
-        return Picked(newest[:MOST], _said(kind, len(observations)))
-    best = comparison.best_first(measure, observations)[:MOST]
+        return Picked(newest[:MAX_RUNS], _said(kind, len(observations)))
+    best = comparison.best_first(measure, observations)[:MAX_RUNS]
     return Picked(best, _said(kind, len(observations), measure))
 
 
@@ -156,7 +156,7 @@ def _best_matches(panel: Panel, wanted: OperationQuery) -> Picked:
     measures = KINDS[kind].measures if kind in KINDS else ()
     by_list = next((each for each in measures if each.key == wanted.sort), None)
     measure = by_list or _decisive(kind)
-    query = replace(wanted, kind=kind, limit=MOST, offset=0)
+    query = replace(wanted, kind=kind, limit=MAX_RUNS, offset=0)
     if measure is None:
         query = replace(query, sort="created", ascending=False)
     elif by_list is None:
@@ -172,12 +172,12 @@ def _decisive(kind: str) -> Measure | None:
 
 def _said(kind: str, count: int, measure: Measure | None = None, *, first: bool = False) -> str:
     """Which of how many are compared; "" when it is all of them."""
-    if count <= MOST:
+    if count <= MAX_RUNS:
         return ""
     of = f"of {many(count, name_of_kind(kind).lower())}"
     if measure is None:
-        return f"These are the newest {MOST} {of}. More cannot be compared at once."
-    rank = f"the first {MOST} {of} in the list’s order" if first else f"the best {MOST} {of}"
+        return f"These are the newest {MAX_RUNS} {of}. More cannot be compared at once."
+    rank = f"the first {MAX_RUNS} {of} in the list’s order" if first else f"the best {MAX_RUNS} {of}"
     return f"These are {rank}, by {measure.label[0].lower()}{measure.label[1:]}. More cannot be compared at once."
 
 
