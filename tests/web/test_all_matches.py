@@ -106,6 +106,20 @@ def test_of_all_matches_the_best_six_are_compared(ranked):
     assert "the first 6 of 60 trainings in the list’s order, by test loss" in words(by_loss.text)
 
 
+def test_where_a_baseline_is_known_the_lead_over_it_decides(address, tmp_path):
+    """The higher the accuracy here, the higher the baseline still."""
+    many = []
+    for n in range(8):
+        summary = result(0.4 + n / 100, 0.1)
+        summary["test_metrics"]["baseline_accuracy"] = 0.3 + n / 50
+        many.append(ended(f"op_{n}", "training", "completed", 9000 + n, 60, "swing", result_summary=summary))
+    seed(tmp_path, address, *many)
+    with inside(tmp_path, address) as here:
+        for told in (compared(here, LIST), compared(here, LIST, *(f"op_{n}" for n in range(8)))):
+            assert letters(told.text) == [f"op_{n}" for n in range(6)]
+            assert "the best 6 of 8 trainings, by lead over the baseline" in words(told.text)
+
+
 def test_of_many_that_were_chosen_the_best_six_are_compared(ranked):
     told = compared(ranked, LIST, *(f"op_{n:03}" for n in range(50)))
     assert letters(told.text) == ["op_045", "op_040", "op_035", "op_030", "op_025", "op_020"]

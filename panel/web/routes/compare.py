@@ -137,11 +137,12 @@ def _best(observations: list[Observation]) -> Picked:
     if kinds := _several([each.snapshot.kind for each in observations]):
         return Picked(observations, kinds=kinds)
     kind = observations[0].snapshot.kind if observations else ""
-    if (measure := _decisive(kind)) is None:
-        newest = sorted(observations, key=lambda each: each.snapshot.created_at or each.changed_at, reverse=True)
-        return Picked(newest[:MAX_RUNS], _said(kind, len(observations)))
-    best = comparison.best_first(measure, observations)[:MAX_RUNS]
-    return Picked(best, _said(kind, len(observations), measure))
+    for measure in _decisive(kind):
+        best = comparison.best_first(measure, observations)[:MAX_RUNS]
+        if _has(measure, best):
+            return Picked(best, _said(kind, len(observations), measure))
+    newest = sorted(observations, key=lambda each: each.snapshot.created_at or each.changed_at, reverse=True)
+    return Picked(newest[:MAX_RUNS], _said(kind, len(observations)))
 
 
 def _best_matches(panel: Panel, wanted: OperationQuery) -> Picked:
@@ -154,20 +155,25 @@ def _best_matches(panel: Panel, wanted: OperationQuery) -> Picked:
         return Picked([], kinds=kinds)
     kind, count = kinds[0]
     measures = KINDS[kind].measures if kind in KINDS else ()
-    by_list = next((each for each in measures if each.key == wanted.sort), None)
-    measure = by_list or _decisive(kind)
     query = replace(wanted, kind=kind, limit=MAX_RUNS, offset=0)
-    if measure is None:
-        query = replace(query, sort="created", ascending=False)
-    elif by_list is None:
-        query = replace(query, sort=measure.key, ascending=measure.better == "low")
-    return Picked(memory.page(query), _said(kind, count, measure, first=by_list is not None))
+    if by_list := next((each for each in measures if each.key == wanted.sort), None):
+        return Picked(memory.page(query), _said(kind, count, by_list, first=True))
+    for measure in _decisive(kind):
+        best = memory.page(replace(query, sort=measure.key, ascending=measure.better == "low"))
+        if _has(measure, best):
+            return Picked(best, _said(kind, count, measure))
+    return Picked(memory.page(replace(query, sort="created", ascending=False)), _said(kind, count))
 
 
-def _decisive(kind: str) -> Measure | None:
-    """What runs of this kind are ranked by where nobody chose anything."""
-    measures = KINDS[kind].measures if kind in KINDS else ()
-    return next((each for each in measures if each.better in ("high", "low")), None)
+def _decisive(kind: str) -> list[Measure]:
+    """What runs of this kind are ranked by where nobody chose anything: the lead over what needs no skill, and where
+    the backend does not tell that, the first of its measures."""
+    measures = [each for each in KINDS[kind].measures if each.better in ("high", "low")] if kind in KINDS else []
+    return [each for each in measures if each.over] + measures[:1]
+
+
+def _has(measure: Measure, best: Sequence[Observation]) -> bool:
+    return bool(best) and comparison.measured(measure, best[0].snapshot) is not None
 
 
 def _said(kind: str, count: int, measure: Measure | None = None, *, first: bool = False) -> str:
@@ -178,7 +184,8 @@ def _said(kind: str, count: int, measure: Measure | None = None, *, first: bool 
     if measure is None:
         return f"These are the newest {MAX_RUNS} {of}. More cannot be compared at once."
     rank = f"the first {MAX_RUNS} {of} in the list’s order" if first else f"the best {MAX_RUNS} {of}"
-    return f"These are {rank}, by {measure.label[0].lower()}{measure.label[1:]}. More cannot be compared at once."
+    by = f"{measure.label[0].lower()}{measure.label[1:]}"
+    return f"These are {rank}, by {'lead ' if measure.over else ''}{by}. More cannot be compared at once."
 
 
 def _several(kinds: Sequence[str]) -> tuple[tuple[str, int], ...]:
