@@ -27,7 +27,7 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.observability.stalls import StallMonitor
 from panel.settings import Settings
 from panel.storage.place import memory_of
-from panel.storage.process_lock import ProcessLock
+from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from panel.views.addresses import live_below
 from panel.views.templating import ASSETS, STATIC_VERSION
@@ -166,9 +166,10 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    for area in ROUTES:
-        app.include_router(area.router)
-    app.include_router(audit.api_router)
+    # As they are: `include_router` makes each of them anew, which costs the first request 70 ms.
+    app.router.routes += [
+        route for router in (*(area.router for area in ROUTES), audit.api_router) for route in router.routes
+    ]
     app.mount("/static", StaticFiles(ASSETS / "static", STATIC_VERSION))
     app.add_middleware(RolesMiddleware)
     app.add_middleware(CompressionMiddleware)
@@ -202,7 +203,7 @@ def compose(
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)
     commands = Commands(ktrdr, storage, monitor)
-    queue_ = Queue(ktrdr, storage, starts, monitor, commands, ProcessLock(memory), events)
+    queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events)
     batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)

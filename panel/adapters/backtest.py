@@ -92,10 +92,6 @@ class BacktestingOperationAdapter(Kind):
         return words + [word for option, name in costs for word in (option, written(getattr(self, name)))]
 
     @classmethod
-    def name(cls, snapshot: Snapshot) -> str:
-        return snapshot.strategy or snapshot.symbol or cls.title
-
-    @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:
         metrics = named(snapshot.result, "metrics")
         if not metrics:

@@ -144,7 +144,7 @@ class Kind(OperationAdapter):
     @classmethod
     def name(cls, snapshot: Snapshot) -> str:
         """What this operation is called on pages."""
-        return snapshot.symbol or cls.title
+        return snapshot.strategy or snapshot.symbol or cls.title
 
     @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:

@@ -34,6 +34,7 @@ from panel.storage.place import memory_of
 CLOCKS = 5.0  # seconds that the backend's clock may differ: starts are matched by time
 SCARCE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of free disk
 SLOW = 1.0  # seconds for /health
+OWN_ANSWER = 3.0  # seconds for a panel on this machine
 
 
 class Grade(StrEnum):
@@ -259,7 +260,7 @@ async def running_panel(settings: Settings) -> str | None:
     """The version of the panel that answers on this machine's port, or None."""
     address = f"{'https' if settings.tls_cert else 'http'}://127.0.0.1:{settings.port}"
     # Its certificate may be for another name; nothing secret is sent.
-    async with HTTPClient(address, timeout=3.0, max_retries=0, verify=False) as client:
+    async with HTTPClient(address, timeout=OWN_ANSWER, max_retries=0, verify=False) as client:
         try:
             health = await client.get("/healthz")
         except CLIClientError:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
+from filelock import Timeout
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -34,7 +35,7 @@ from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError
 from panel.settings import Settings
 from panel.storage.place import memory_of
-from panel.storage.process_lock import ProcessLock
+from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from panel.workflows.audit import start_outcome
 from panel.workflows.no_room import no_room
@@ -66,9 +67,8 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
             if not await client.health_check():
                 console.print(f"Could not connect to API at {client.address}. Is the API server running?", style="red")
                 return FAILED
-            memory = memory_of(settings)
-            with closing(Storage(memory)) as store:
-                return await _Run(console, Ktrdr(client), store, ProcessLock(memory), made, form).to_its_end(work)
+            with closing(Storage(memory_of(settings))) as store:
+                return await _Run(console, Ktrdr(client), store, made, form).to_its_end(work)
     except asyncio.CancelledError:
         console.print(f"{title}: interrupted.", style="yellow")
         return INTERRUPTED
@@ -87,19 +87,11 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
 class _Run:
     """One start, with what it needs."""
 
-    def __init__(
-        self,
-        console: Console,
-        ktrdr: Ktrdr,
-        store: Storage,
-        turn: ProcessLock,
-        made: Kind,
-        form: Mapping[str, str],
-    ) -> None:
+    def __init__(self, console: Console, ktrdr: Ktrdr, store: Storage, made: Kind, form: Mapping[str, str]) -> None:
         self.console = console
         self.ktrdr = ktrdr
         self.store = store
-        self.turn = turn
+        self.turn = process_lock(store.path)
         self.made = made
         self.form = {name: value for name, value in form.items() if value}
         self.key = new_key()
@@ -154,8 +146,9 @@ class _Run:
     async def _in_turn(self) -> SubmitResult:
         """A load waits until no other runs or is being started: two at once disturb each other at the backend."""
         while True:
-            with self.turn.taken() as ours:  # the panel, or another command line, may be about to start one
-                before = await self._before() if ours else "another load is being started"
+            before = "another load is being started"
+            with suppress(Timeout), self.turn:  # the panel, or another command line, may be about to start one
+                before = await self._before()
                 if not before:
                     await self._note_stored()
                     return await self._send()
@@ -282,17 +275,13 @@ def _on_interrupt(act: Callable[[int], Any]) -> Callable[[], Any]:
 def _report(console: Console, adapter: type[Kind], result: dict[str, Any], gaps_left: int | None = None) -> int:
     operation_id = result.get("operation_id") or ""
     if result["status"] == "cancelled":
-        console.print(
-            f"{adapter.title} cancelled. {escape(result.get('note', ''))} {operation_id}".rstrip(), style="yellow"
-        )
+        text = f"{adapter.title} cancelled. {escape(result.get('note', ''))} {operation_id}"
+        console.print(text.rstrip(), style="yellow")
         return INTERRUPTED
     snapshot = snapshot_of(result, 0.0)
     if result["status"] != "completed":
-        console.print(
-            f"{adapter.title} failed: {escape(snapshot.error or 'the backend gave no reason')}",
-            style="red",
-            highlight=False,
-        )
+        why = escape(snapshot.error or "the backend gave no reason")
+        console.print(f"{adapter.title} failed: {why}", style="red", highlight=False)
         console.print(operation_id, style="dim", highlight=False)
         return FAILED
     verdict = judge(Observation(snapshot, 0.0, gaps_left=gaps_left), 0.0)

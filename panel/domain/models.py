@@ -106,7 +106,7 @@ def with_makers(models: Iterable[Model], trainings: Iterable[Observation]) -> li
     listed, ended = list(models), list(trainings)
     paths: dict[str, Observation] = {}
     for observation in ended:
-        if path := _saved_path(observation):
+        if path := text((observation.snapshot.result or {}).get("model_path")):
             paths.setdefault(model_key(path), observation)
     makers = {at: paths[model.key] for at, model in enumerate(listed) if model.path and model.key in paths}
     taken = {observation.snapshot.id for observation in makers.values()}
@@ -152,10 +152,6 @@ def _completed(model: Model, maker: Observation | None) -> Model:
     values = {name: getattr(model, name) for name in optional}
     filled |= {name: getattr(known, name) if value is None else value for name, value in values.items()}
     return replace(model, **filled)
-
-
-def _saved_path(observation: Observation) -> str:
-    return text((observation.snapshot.result or {}).get("model_path"))
 
 
 def gathered(remembered: Iterable[Model | None], listed: Iterable[Model | None]) -> list[Model]:

@@ -5,7 +5,6 @@ the answer about an operation stays small.
 """
 
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from panel.embedded.ledger import Row
 from panel.embedded.performance import Trade
 from panel.embedded.plan import Input, Plan, reference
 from panel.embedded.timeframes import closing
+from panel.files.drafts import draft_of
 
 TRADES = 20_000  # that are told: the newest
 BARS = 2000  # that one answer has
@@ -100,11 +100,9 @@ def explained(trades: list[Trade], outputs: Array, plan: Plan) -> list[Row]:
 
 def save(target: Path, trades: list[Row], seen: tuple[list[Row], Array]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     sets, columns = seen
-    with draft.open("wb") as out:
+    with draft_of(target) as draft, draft.open("wb") as out:
         np.savez_compressed(out, trades=json.dumps(trades), sets=json.dumps(sets), columns=columns)
-    draft.rename(target)
 
 
 def drop_old(folder: Path, days: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from panel.files.drafts import draft_of
 from panel.files.names import ENDINGS, LENGTHS, Named, canonical, named
 from panel.files.reading import read
 from panel.files.regular import Stamp, regular, stamp
@@ -167,9 +168,10 @@ class Folder:
             return
         try:
             self._cache.mkdir(exist_ok=True)
-            _replace(self._cache / f"{name}.npy", lambda out: _save(out, bars))
-            about = msgspec.json.encode(_Kept(VERSION, now, entry))
-            _replace(self._cache / f"{name}.json", lambda out: out.write(about))
+            with draft_of(self._cache / f"{name}.npy") as draft, draft.open("wb") as out:
+                _save(out, bars)
+            with draft_of(self._cache / f"{name}.json") as draft:
+                draft.write_bytes(msgspec.json.encode(_Kept(VERSION, now, entry)))
         except OSError:  # a folder that is read only: it is read again each time
             return
 
@@ -209,7 +211,7 @@ class Folder:
             from_name = named(name)
             entry = Entry(name, from_name.symbol, from_name.timeframe, Problem(exc.line, exc.sentence))
             if now is not None and now.size >= CACHED_FROM:
-                self.remember(name, _none(), entry)
+                self.remember(name, _mapped(np.empty((len(_ROWS), 0))), entry)
             return entry
         return self._settle(name, reading)
 
@@ -259,17 +261,3 @@ def _save(out: Any, bars: Bars) -> None:
 def _mapped(rows: Array) -> Bars:
     times = np.asarray(rows[0]).astype(np.int64)
     return Bars(times, rows[1], rows[2], rows[3], rows[4], rows[5], np.zeros(len(times), np.int64), rows[6])
-
-
-def _none() -> Bars:
-    return _mapped(np.empty((len(_ROWS), 0)))
-
-
-def _replace(file: Path, fill: Any) -> None:
-    draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("wb") as out:
-            fill(out)
-        os.replace(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)

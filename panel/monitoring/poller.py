@@ -23,7 +23,7 @@ from panel.monitoring.audience import Audience, watched
 from panel.monitoring.estimates import Estimates
 from panel.monitoring.live import LiveOperations, keep_latest
 from panel.monitoring.lookup import Lookup
-from panel.monitoring.pace import Pace
+from panel.monitoring.pace import TURN, Pace
 from panel.monitoring.recorder import Recorder
 from panel.storage.store import Storage
 
@@ -225,7 +225,7 @@ class Monitor:
                     if operation_id not in self._live:
                         break  # for the backend it goes on; the verdict is that it has ended
                     if self._queued and pace.turn_ends(self._audience.readers(f"op:{operation_id}")):
-                        await pace.wait_in_turn()
+                        await asyncio.sleep(TURN)
                         break  # it is another one's turn
                 elif not self._unread(operation_id, reading.error):
                     break

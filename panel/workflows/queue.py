@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from filelock import FileLock, Timeout
+
 from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationEnded, OperationsListed, QueueChanged, StartsChanged, WorkersChanged
@@ -22,7 +24,6 @@ from panel.domain.state import GOOD
 from panel.errors import CLIClientError, InvalidForm
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import pause, until_set
-from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.workflows.capacity import Capacity
 from panel.workflows.commands import Commands
@@ -55,7 +56,7 @@ class Queue:
         starting: StartWorkflow,
         relay: Monitor,
         commands: Commands,
-        turn: ProcessLock,
+        turn: FileLock,
         events: EventBus,
     ) -> None:
         self._ktrdr = ktrdr
@@ -109,7 +110,7 @@ class Queue:
             async with asyncio.timeout(DECIDED_WITHIN):
                 while True:
                     news = self._news
-                    may_start = self._may_start(entry)
+                    may_start = any(each.key == entry.key for each in self._capacity.due(self.open()))
                     entry = self.entry(entry.key) or entry  # after it: what begins in between is not called waiting
                     if entry.state is not EntryState.STARTING and not (entry.waiting and may_start):
                         break
@@ -154,7 +155,7 @@ class Queue:
             self._due.clear()
             try:
                 await self._round()
-            except (CLIClientError, sqlite3.Error) as exc:
+            except (CLIClientError, OSError, sqlite3.Error) as exc:
                 log.info("queue waits: %s", exc)
             idle = not self._store.queue.count() and not self._store.withdrawn_starts()
             await until_set(self._due, pause(IDLE_ROUND) if idle else ROUND)
@@ -164,9 +165,6 @@ class Queue:
         self._due.set()
         self._notify()
         self._events.publish(QueueChanged())
-
-    def _may_start(self, entry: Entry) -> bool:
-        return any(each.key == entry.key for each in self._capacity.due(self.open()))
 
     def _notify(self) -> None:
         self._news.set()
@@ -219,8 +217,8 @@ class Queue:
                 await self._start(entry)
 
     async def _start_alone(self, entry: Entry) -> None:
-        with self._turn.taken() as ours:  # a command line may be about to start one
-            if ours and not self._capacity.load_in_doubt() and not await self._capacity.load_elsewhere():
+        with suppress(Timeout), self._turn:  # a command line may be about to start one
+            if not self._capacity.load_in_doubt() and not await self._capacity.load_elsewhere():
                 await self._start(entry)
 
     async def _start(self, entry: Entry) -> None:

@@ -63,10 +63,7 @@ async def candidates(ktrdr: Ktrdr, start: Start, known: Callable[[str], bool]) -
 async def _named(ktrdr: Ktrdr, start: Start) -> list[str]:
     """Ids from the list and, because it leaves out what was never read, from the workers."""
     listed = await ktrdr.operations(start.kind, limit=50, timeout=TIMEOUT)
-    ids = [snapshot.id for snapshot in listed if _near(start, snapshot.created_at)]
+    first, last = start.asked_at + _MAYBE[0], start.asked_at + _MAYBE[1]
+    ids = [each.id for each in listed if each.created_at is not None and first <= each.created_at <= last]
     ids += [worker.operation_id for worker in await ktrdr.workers(TIMEOUT) if worker.operation_id]
     return list(dict.fromkeys(ids))
-
-
-def _near(start: Start, created: float | None) -> bool:
-    return created is not None and start.asked_at + _MAYBE[0] <= created <= start.asked_at + _MAYBE[1]

@@ -9,7 +9,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import replace
 
 from panel.adapters import KINDS
@@ -27,6 +26,7 @@ from panel.domain.schedules import (
     zone_of,
 )
 from panel.errors import InvalidForm
+from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.queue import Queue, QueueFull
@@ -110,9 +110,7 @@ class Schedules:
                     log.warning("a schedule waits: %s", exc)
             upcoming = self._store.schedules.next_at()
             wait = ROUND if upcoming is None else min(max(upcoming - time.time(), 1.0), ROUND)
-            with suppress(asyncio.TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._due.wait()
+            await until_set(self._due, wait)
 
     async def _run_once(self, schedule: Schedule) -> None:
         now, due = time.time(), schedule.next_at or 0.0

@@ -20,7 +20,7 @@ from panel.settings import Settings
 from panel.storage import retention
 from panel.storage.identity import FileGone
 from panel.storage.place import memory_of
-from panel.storage.process_lock import ProcessLock
+from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from tests.support.history import DAY, ended, seed
 from tests.support.inside import inside
@@ -150,7 +150,7 @@ def test_what_the_panel_keeps_is_readable_by_its_owner_only(tmp_path):
     folder = tmp_path / "data" / "panel"
     old = tmp_path / "old.db"
     old.touch(mode=0o644)  # of a version that left it open
-    with closing(Storage(folder / "panel.db")) as store, closing(Storage(old)), ProcessLock(store.path).taken():
+    with closing(Storage(folder / "panel.db")) as store, closing(Storage(old)), process_lock(store.path):
         StartedStrategies(folder / "panel.files").keep(KEY, "swing", "name: swing\n")
         versions = StrategyFolder(tmp_path / "shared", folder / "panel.files" / "versions")
         versions.folder.mkdir()

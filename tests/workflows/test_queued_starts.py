@@ -140,7 +140,7 @@ def test_a_refusal_for_lack_of_a_worker_offers_to_wait(here, backend):
 
 
 def acted(here, path: str, body: dict | None, key: str) -> httpx.Response:
-    return httpx.post(here.address + path, json=body, headers={"Idempotency-Key": key}, timeout=30)
+    return httpx.post(here.address + path, json=body, headers={"Idempotency-Key": key}, timeout=120)
 
 
 def test_over_the_api(here, backend):

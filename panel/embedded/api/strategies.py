@@ -37,7 +37,8 @@ def routes(home: Backend) -> APIRouter:
         found = by_file(name)
         message = f"Strategy '{found.stem}' is {'valid' if found.valid else 'not valid'}"
         if found.valid and not found.trainable:
-            message = f"Strategy '{found.stem}' is valid, but {_limitation(found)}"
+            limitation = "needs a KTRDR" if found.needs_ktrdr else "cannot be trained"
+            message = f"Strategy '{found.stem}' is valid, but {limitation}"
         return {
             "success": True,
             "valid": found.valid,
@@ -68,10 +69,6 @@ def routes(home: Backend) -> APIRouter:
         return {"success": True, "strategy_name": found.stem, "features": listed, "count": len(listed)}
 
     return api
-
-
-def _limitation(found: strategy.Strategy) -> str:
-    return "needs a KTRDR" if found.needs_ktrdr else "cannot be trained"
 
 
 def _strategy_info(home: Backend, found: strategy.Strategy) -> Row:

@@ -44,11 +44,11 @@ class Run(OperationView):
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """`said`: which of the chosen they are, "" when they are all of them; `kinds`: of the chosen, where they are of
+    """`summary`: which of the chosen they are, "" when they are all of them; `kinds`: of the chosen, where they are of
     several, with how many there are of each."""
 
     observations: list[Observation]
-    said: str = ""
+    summary: str = ""
     kinds: tuple[tuple[str, int], ...] = ()
 
 
@@ -87,7 +87,7 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
         "compare.html",
         runs=runs,
         kind=name_of_kind(kind),
-        picked=picked.said,
+        picked=picked.summary,
         back=back,
         differing=[row for row in asked if row.differs],
         same=[row for row in asked if not row.differs],
@@ -140,9 +140,9 @@ def _best(observations: list[Observation]) -> Picked:
     for measure in _decisive(kind):
         best = comparison.best_first(measure, observations)[:MAX_RUNS]
         if _has(measure, best):
-            return Picked(best, _said(kind, len(observations), measure))
+            return Picked(best, _summary(kind, len(observations), measure))
     newest = sorted(observations, key=lambda each: each.snapshot.created_at or each.changed_at, reverse=True)
-    return Picked(newest[:MAX_RUNS], _said(kind, len(observations)))
+    return Picked(newest[:MAX_RUNS], _summary(kind, len(observations)))
 
 
 def _best_matches(panel: Panel, wanted: OperationQuery) -> Picked:
@@ -157,12 +157,12 @@ def _best_matches(panel: Panel, wanted: OperationQuery) -> Picked:
     measures = KINDS[kind].measures if kind in KINDS else ()
     query = replace(wanted, kind=kind, limit=MAX_RUNS, offset=0)
     if by_list := next((each for each in measures if each.key == wanted.sort), None):
-        return Picked(memory.page(query), _said(kind, count, by_list, first=True))
+        return Picked(memory.page(query), _summary(kind, count, by_list, first=True))
     for measure in _decisive(kind):
         best = memory.page(replace(query, sort=measure.key, ascending=measure.better == "low"))
         if _has(measure, best):
-            return Picked(best, _said(kind, count, measure))
-    return Picked(memory.page(replace(query, sort="created", ascending=False)), _said(kind, count))
+            return Picked(best, _summary(kind, count, measure))
+    return Picked(memory.page(replace(query, sort="created", ascending=False)), _summary(kind, count))
 
 
 def _decisive(kind: str) -> list[Measure]:
@@ -176,7 +176,7 @@ def _has(measure: Measure, best: Sequence[Observation]) -> bool:
     return bool(best) and comparison.measured(measure, best[0].snapshot) is not None
 
 
-def _said(kind: str, count: int, measure: Measure | None = None, *, first: bool = False) -> str:
+def _summary(kind: str, count: int, measure: Measure | None = None, *, first: bool = False) -> str:
     """Which of how many are compared; "" when it is all of them."""
     if count <= MAX_RUNS:
         return ""
@@ -196,10 +196,10 @@ def _several(kinds: Sequence[str]) -> tuple[tuple[str, int], ...]:
 
 def _each_kind(back: str, kinds: Sequence[tuple[str, int]]) -> tuple[tuple[str, str], ...]:
     """Where each kind of these is compared alone: address and words."""
-    wish = asked_list(dict(parse_qsl(back.partition("?")[2])))
+    asked = asked_list(dict(parse_qsl(back.partition("?")[2])))
     return tuple(
         (
-            f"/operations/compare?{urlencode({'all': '1', 'back': wish.address(kind=kind)})}",
+            f"/operations/compare?{urlencode({'all': '1', 'back': asked.address(kind=kind)})}",
             f"Compare the {many(count, name_of_kind(kind).lower())}",
         )
         for kind, count in kinds

@@ -29,10 +29,8 @@ async def choose(request: Request, panel: PanelDep) -> HTMLResponse:
 @router.post("/data/import")
 async def upload(request: Request, panel: PanelDep) -> Response:
     """The files come as the form's field `file`."""
-    if libraries := missing():
-        return _choose(
-            request, panel, f"Importing needs libraries that are not installed: {', '.join(libraries)}.", 409
-        )
+    if missing():
+        return _choose(request, panel, status=409)
     if problem := panel.imports.room(int(request.headers["content-length"])):
         return _choose(request, panel, problem, 413)
     upload = await panel.imports.begin()
@@ -53,10 +51,8 @@ async def upload(request: Request, panel: PanelDep) -> Response:
 @router.post("/data/import-stored")
 async def from_folder(request: Request, panel: PanelDep) -> Response:
     """A copy of a file of the data folder that cannot be used as it is."""
-    if libraries := missing():
-        return _choose(
-            request, panel, f"Importing needs libraries that are not installed: {', '.join(libraries)}.", 409
-        )
+    if missing():
+        return _choose(request, panel, status=409)
     try:
         upload = await panel.imports.from_folder((await typed(request)).get("file", ""))
     except NotKept as exc:

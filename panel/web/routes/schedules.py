@@ -84,14 +84,14 @@ async def add(request: Request, panel: PanelDep) -> Response:
 
 @router.get("/{key}/edit")
 async def edit_form(request: Request, panel: PanelDep, key: str) -> Response:
-    known = _known(panel, key)
-    typed = Typed(known.kind, known.form, known.at, known.zone, tuple(sorted(known.days)))
+    schedule = known(panel, key)
+    typed = Typed(schedule.kind, schedule.form, schedule.at, schedule.zone, tuple(sorted(schedule.days)))
     return _form(request, typed, key, editing=True)
 
 
 @router.post("/{key}/edit")
 async def edit(request: Request, panel: PanelDep, key: str) -> Response:
-    typed = await _typed(request, panel, _known(panel, key).kind)
+    typed = await _typed(request, panel, known(panel, key).kind)
     try:
         await panel.schedules.change(key, typed.values, typed.days, typed.at, typed.zone)
     except InvalidForm as exc:
@@ -101,7 +101,7 @@ async def edit(request: Request, panel: PanelDep, key: str) -> Response:
 
 @router.post("/{key}/switch")
 async def switch(request: Request, panel: PanelDep, key: str) -> Response:
-    _known(panel, key)
+    known(panel, key)
     given = await request.form(max_files=0, max_fields=5)
     await panel.schedules.switch(key, given.get("on") == "1")
     return redirect(request, "/schedules")
@@ -113,7 +113,7 @@ async def delete(request: Request, panel: PanelDep, key: str) -> Response:
     return redirect(request, "/schedules")
 
 
-def _known(panel: Panel, key: str) -> Schedule:
+def known(panel: Panel, key: str) -> Schedule:
     schedule = panel.storage.schedules.get(key)
     if schedule is None:
         raise HTTPException(404, "There is no such schedule.")
