@@ -9,6 +9,7 @@ const rows = () => [...found().querySelectorAll("tbody tr")];
 const chosen = new Map(); // id -> {name, kind}; kept while rows come and go under other filters
 let request = null; // the stream's: htmx sends it again whenever the stream ends
 let connection = null;
+let shownAddress = found().dataset.address;
 
 const wanted = () => {
   const ids = new URLSearchParams(rows().map((row) => ["id", row.id.slice("row-".length)]));
@@ -50,7 +51,8 @@ const arrive = () => {
 document.addEventListener("htmx:after:swap", () => {
   const address = found().dataset.address;
   const every = document.getElementById("choose-every");
-  if (every) every.checked = false; // other filters match other runs
+  if (every && address !== shownAddress) every.checked = false; // other filters match other runs; rows come and go
+  shownAddress = address;
   arrive();
   if (`${location.pathname}${location.search}` !== address) history.replaceState(null, "", address);
   if (request && request.action !== wanted()) connection?.reader?.cancel(); // it comes back with the rows shown now

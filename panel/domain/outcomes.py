@@ -213,7 +213,7 @@ def _loaded(observation: Observation) -> Verdict:
         return Verdict(
             State.UNCHECKED,
             "Completed, not checked",
-            f"{many(int(rows), 'bar')} came. Whether gaps are left is not known.",
+            f"{many(int(rows), 'bar')} came. Whether that is all it was to fetch is not known.",
             "Look at the gaps on the page Data.",
             ("The stored bars were not looked through after its end. The backend does not say which segments failed.",),
         )

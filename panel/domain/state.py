@@ -17,7 +17,7 @@ class State(StrEnum):
     VANISHED = "vanished"  # its worker is free, and the backend did not notice the end
     FORGOTTEN = "forgotten"
     COMPLETED = "completed"
-    UNCHECKED = "unchecked"  # a load that completed, and whether gaps are left is not known
+    UNCHECKED = "unchecked"  # a load that completed, and whether all of its bars came is not known
     PROBLEMS = "problems"
     FAILED = "failed"
     CANCELLED = "cancelled"

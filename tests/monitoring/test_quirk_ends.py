@@ -56,7 +56,7 @@ def test_26_a_load_with_gaps_left_is_no_plain_success():
     assert (told.word, told.live) == ("Checking", True), "the stored bars may say something else"
     told = play.at(40)  # the stored bars were not looked through
     assert (told.state, told.word, told.live) == (State.UNCHECKED, "Completed, not checked", False)
-    assert told.headline == "16,502 bars came. Whether gaps are left is not known." and "page Data" in told.advice
+    assert told.headline == "16,502 bars came. Whether that is all it was to fetch is not known." and "page Data" in told.advice
     play.observation = replaced(play, gaps_left=15)  # the stored bars were looked through
     told = play.at(6)
     assert (told.state, told.headline) == (State.PROBLEMS, "16,502 bars came, but 15 gaps are still missing.")
