@@ -19,7 +19,7 @@ from panel.domain.comparison import measured
 from panel.domain.events import EventBus, OperationEnded, WorkersChanged
 from panel.domain.labels import typed_tags
 from panel.domain.observation import Observation
-from panel.domain.state import State, Verdict
+from panel.domain.state import GOOD, State, Verdict
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import IDLE, pause, until_set
 from panel.storage.outbox import Message, MessageState, Outbox
@@ -56,7 +56,7 @@ RULES = (
     Rule("backend", "The backend does not answer for a minute, and when it does again", True),
     Rule("memory", "The panel cannot write its memory", True),
 )
-_GOOD = (State.COMPLETED, State.CANCELLED)
+_GOOD = (*GOOD, State.CANCELLED)
 
 
 class Notifications:
