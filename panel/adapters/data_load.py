@@ -26,7 +26,7 @@ class DataLoadOperationAdapter(Kind):
     traits = Traits(alone=True, inside=True, loads=True)
     measures = (
         Measure("Bars fetched", "rows_downloaded"),
-        Measure("Missing stretches loaded", "gaps_filled"),
+        Measure("Missing stretches asked for", "gaps_filled"),
     )
 
     symbol: str = field(metadata=asked("Symbol", required=True, help="Like EURUSD or AAPL"))
@@ -67,7 +67,7 @@ class DataLoadOperationAdapter(Kind):
         rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled"))
         figures = [Figure("Bars fetched", count(rows), lead=True)]
         if gaps is not None:
-            figures.append(Figure("Missing stretches loaded", count(gaps), lead=True))
+            figures.append(Figure("Missing stretches asked for", count(gaps), lead=True))
         if result.get("source"):
             figures.append(Figure("Source", text(result["source"])))
         return figures

@@ -49,7 +49,8 @@ def queue_page(
     workers: WorkerList,
     now: float,
 ) -> QueuePageView:
-    """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: workers by kind."""
+    """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: how many more may start,
+    by kind."""
     waiting = [entry for entry in entries if entry.waiting]
     places = {entry.key: place for place, entry in enumerate(waiting, 1)}
     ordered = [*(entry for entry in entries if not entry.waiting), *waiting]
@@ -97,7 +98,7 @@ def _why(entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float,
         return "held"
     if behind:
         return "after those before it"
-    if traits.alone:
+    if traits.alone and not free.get(entry.kind):
         return "one load runs at a time"
     if not traits.worker:
         return "about to start"

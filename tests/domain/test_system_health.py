@@ -52,9 +52,11 @@ def test_a_silent_backend_names_the_address_and_what_to_do():
 
 
 def test_a_slow_backend_is_not_a_silent_one():
-    found = links(replace(THERE, slow_since=NOW - 30))
-    assert (found["backend"].state, found["backend"].word) == ("problems", "Backend slow")
-    assert "waits for a worker that does not answer" in found["backend"].text
+    for doing, blamed in ((worker("w1", "busy", "op_a"), True), (worker("w1"), False)):  # one that is free is not asked
+        found = links(replace(THERE, slow_since=NOW - 30), worker_list(doing))
+        assert (found["backend"].state, found["backend"].word) == ("problems", "Backend slow")
+        assert ("waits for a worker that hangs" in found["backend"].text) is blamed
+        assert ("A worker that hangs may wake" in found["backend"].advice) is blamed
 
 
 @pytest.mark.parametrize(

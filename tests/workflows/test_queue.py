@@ -35,6 +35,7 @@ def test_the_second_waits_for_the_first_and_is_seen_waiting(here, backend):
     assert load(here, "second" * 4, symbol="GBPUSD").headers["location"] == "/data"
     page = words(here.get("/data").text)
     assert "Loads 2" in page and "GBPUSD 1h waits, number 2" in page
+    assert "Waits: one load runs at a time" in words(here.get("/queue").text)
     time.sleep(ROUNDS)
     assert len(started(backend)) == 1
     ends(backend)
