@@ -155,6 +155,7 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
     name = "Data source"
     if embedded:
         return Link(name, OK, "Sample generator", "A sample generator makes the data. It is always there.")
+    loads = [load for load in loads if not load.snapshot.unclaimed]  # those ended with their backend
     if not loads:
         return Link(name, UNKNOWN, "Not known", "Nothing is known of it until a load ends.")
     at = ended(loads[0])

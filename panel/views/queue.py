@@ -36,6 +36,7 @@ class QueuePageView:
     page: int
     pages: int
     now: float
+    refused: Sequence[tuple[str, Entry]] = ()  # that waited and then could not start, with what they are called
     most: int = MAX_ENTRIES
 
 
@@ -79,6 +80,11 @@ def queue_page(
         )
     part = shown[(page - 1) * PAGE : page * PAGE]
     return QueuePageView(part, len(waiting), len(entries) - len(waiting), page, pages, now)
+
+
+def titled(entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
+    """Each with what it is called."""
+    return [(f"{KINDS[entry.kind].title} {title_of(entry.kind, entry.form)[0]}", entry) for entry in entries]
 
 
 def title_of(kind: str, form: Mapping[str, str]) -> tuple[str, str]:

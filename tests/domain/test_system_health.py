@@ -101,6 +101,8 @@ def test_the_data_source_is_known_from_what_became_of_loads():
     assert links(loads=[loaded("completed", NOW - 5), *down])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Symbol NOSUCH not found")])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Error 162")])["source"].text == "The last load failed: Error 162"
+    with_backend = loaded("failed", NOW - 5, "Operation was RUNNING but no worker claimed it")
+    assert links(loads=[with_backend])["source"].word == "Not known", "it ended with its backend"
     assert links(loads=[loaded("failed", NOW - 5, HOST_DOWN)], embedded=True)["source"].word == "Sample generator"
 
 

@@ -84,7 +84,12 @@ def test_the_bars_of_a_short_period_are_counted(quick_rounds, here, backend):
     backend.strategies[0]["history_required"] = 100
     days = {"start_date": "2024-03-05", "end_date": "2024-03-07"}
     shown = words(here.post("/start/training/look", {"strategy_name": "swing"} | days).text)
-    assert "Only 72 of them lie in this period; the strategy needs more than 100." in shown
+    assert "Only 72 of them lie in this period; the strategy needs more than 100. Choose a longer period." in shown
+    assert "Load older bars" not in shown, "all of the period is stored"
+    refused = words(here.post("/start/training", {"key": KEY, "strategy_name": "swing"} | days).text)
+    assert "Choose a longer period." in refused and "Load it first" not in refused
+    older = {"strategy_name": "swing", "start_date": "2023-12-01", "end_date": "2024-01-02"}
+    assert "Load older bars of EURUSD 1h" in words(here.post("/start/training/look", older).text)
 
 
 def test_a_load_that_leaves_gaps_is_completed_with_problems(quick_rounds, here, backend):
