@@ -75,7 +75,7 @@ def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, Operati
         return PhaseView(phase.title, run.verdict.state, words, run)
     if named:
         return PhaseView(phase.title, "unknown", "not read from the backend yet", None)
-    designed = here == 0 and later and whole.parameters.get("design_budget_recorded")
+    designed = here == 0 and later and not whole.parameters.get("design_complete")
     if designed or (not live and here == at and conclusion(whole)):
         return PhaseView(phase.title, "unknown", "ended; its operation is not known", None)
     if later or (here == 0 and whole.parameters.get("design_complete")):

@@ -75,6 +75,7 @@ def test_a_lost_answer_is_matched_by_its_brief():
 
 def test_its_phases_go_on_by_themselves_after_its_own_end(here, backend, quick_rounds):
     about = {"phase": "assessing", "training_op_id": "op_t", "assessment_op_id": "op_s", "strategy_name": "calm_rsi"}
+    about["design_complete"] = True  # a strategy was given
     more = {"metadata": {"parameters": about | {"brief": "A calm one.", "phase_start_time": 1.5}}}
     backend.operations["op_r"] = operation(
         "op_r", "agent_research", progress=percent(90, "Assessing results..."), **more
@@ -101,7 +102,7 @@ def test_its_phases_go_on_by_themselves_after_its_own_end(here, backend, quick_r
 def test_its_phases_are_remembered_when_the_backend_drops_them_at_its_end(here, backend, quick_rounds):
     """KTRDR keeps the ids of a research's operations in its own memory only: at the end "phase" is "idle"."""
     brief, idle = {"brief": "A calm one."}, {"phase": "idle"}
-    told = {"phase": "assessing", "training_op_id": "op_t", "backtest_op_id": "op_b", "design_budget_recorded": True}
+    told = {"phase": "assessing", "training_op_id": "op_t", "backtest_op_id": "op_b"}
     running = {"metadata": {"parameters": brief | told}, "progress": percent(90, "Assessing results...")}
     backend.operations["op_r"] = operation("op_r", "agent_research", **running)
     for name, kind in (("op_t", "training"), ("op_b", "backtesting")):
