@@ -161,10 +161,10 @@ def last_line(text: str) -> str:
 
 
 def _being_checked(observation: Observation, now: float) -> Verdict | None:
-    """A load that was seen to end: the backend does not say which segments failed, the stored bars do."""
+    """A load whose end was just read: the backend does not say which segments failed, the stored bars do."""
     rows = number((observation.snapshot.result or {}).get("rows_downloaded"))
-    watched = observation.moved_at is not None and observation.gaps_left is None
-    if not rows or not watched or not 0 <= now - observation.snapshot.read_at < CHECKED_WITHIN:
+    looked_through = observation.gaps_left is not None
+    if not rows or looked_through or not 0 <= now - observation.snapshot.read_at < CHECKED_WITHIN:
         return None
     return Verdict(
         State.RUNNING, "Checking", f"{many(int(rows), 'bar')} came. The stored bars are being looked through for gaps."
@@ -202,6 +202,9 @@ def _loaded(observation: Observation) -> Verdict:
         )
     if rows == 0:
         return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
+    if rows and missing is None:
+        not_looked = "Whether gaps are left is not known: the stored bars were not looked through after its end."
+        return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.", evidence=(not_looked,))
     if rows:
         return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")

@@ -225,7 +225,7 @@ class Queue:
         with self._turn.taken() as ours:  # a command line may be about to start one
             if ours and not self._capacity.load_in_doubt() and not await self._capacity.load_elsewhere():
                 if self._replaces and REPLACE not in entry.form and (why := await self._replaces(entry.form)):
-                    await self._settle(entry, EntryState.REFUSED, f"Not sent. {why}")
+                    await self._settle(entry, EntryState.REFUSED, why)
                 else:
                     await self._start(entry)
 

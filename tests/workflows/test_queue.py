@@ -147,7 +147,7 @@ def test_a_load_that_would_replace_what_came_while_it_waited_is_not_sent_and_say
     backend.bars["EURUSD", "1h"] = [at - 364 * DAY for at in stored] + stored
     ends(backend)
     page = words(here.until("/", lambda text: "not started:" in text))
-    assert "Data load EURUSD 1h not started: Not sent. The backend would replace what it has stored" in page
+    assert "Data load EURUSD 1h not started: The backend would replace what it has stored" in page
     assert len(started(backend)) == 1
     queue = here.get("/queue").text
     assert "Not started" in words(queue) and f"start_date={first}" in queue, "the form can be filled in again"
