@@ -84,5 +84,5 @@ def remembered(before: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict
 
 def conclusion(snapshot: Snapshot) -> str:
     """The agent's word on a research or an assessment, "" while there is none."""
-    told = mapping(snapshot.result).get("verdict") or snapshot.parameters.get("assessment_verdict")
-    return text(told).replace("_", " ").capitalize()[:100]
+    verdict = mapping(snapshot.result).get("verdict") or snapshot.parameters.get("assessment_verdict")
+    return text(verdict).replace("_", " ").capitalize()[:100]

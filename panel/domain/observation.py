@@ -51,7 +51,7 @@ class Observation:
     sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
 
     @property
-    def told(self) -> bool:
+    def fully_read(self) -> bool:
         """The backend has said of it what it can. Of an end that was only concluded it may tell the result by now."""
         concluded = self.model_at is not None and not self.snapshot.finished
         return (self.snapshot.full or self.forgotten) and not concluded

@@ -54,7 +54,7 @@ class Capacity:
         for kind in kinds:
             if len(listed.able(kind)) > running.count(kind) and not free[kind]:
                 self._asked_at = now
-                _, busy = self._monitor.heard_of_workers(await self._ktrdr.workers(READ_TIMEOUT))
+                _, busy = self._monitor.take_worker_list(await self._ktrdr.workers(READ_TIMEOUT))
                 for operation_id in busy:  # somebody else's, perhaps: it is shown, and its end is waited for
                     if self._monitor.known(operation_id) is None and not self._store.memory.deleted(operation_id):
                         with suppress(CLIClientError):
