@@ -108,3 +108,13 @@ def test_when_a_worker_of_any_kind_last_answered_is_told():
     assert line.subject == "No backtesting worker" and "b1 last answered 30 s ago." in line.text
     (line,) = worker_lines(there.heard([], 1000.0), "training", 0, 1000.0)
     assert line.subject == "No training worker" and "answered" not in line.text
+
+
+def test_a_strategy_that_is_gone_stays_chosen_in_the_form_and_says_so(here, backend):
+    form = here.get("/start/training?strategy_name=gone").text
+    assert 'value="gone" checked' in form and "gone is not among those listed here" in words(form)
+    backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: gone (searched: a, b)"})
+    refused = here.post("/start/training", {"key": KEY, "strategy_name": "gone", "insist": "1"})
+    assert refused.status_code == 422 and 'value="gone" checked' in refused.text
+    assert "Strategy file not found: gone" in words(refused.text)
+    assert "not among those listed" not in here.get("/start/training?strategy_name=swing").text
