@@ -85,6 +85,7 @@ from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import Queue
+from panel.workflows.replacing import would_replace
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.run_settings import RunSettings
 from panel.workflows.schedules import Schedules
@@ -203,7 +204,8 @@ def compose(
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep)
     commands = Commands(ktrdr, storage, monitor)
-    queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events)
+    replaces = None if embedded else partial(would_replace, ktrdr.stored_range)
+    queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events, replaces)
     batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)

@@ -27,7 +27,7 @@ class DataLoadOperationAdapter(Kind):
     traits = Traits(alone=True, inside=True, loads=True)
     measures = (
         Measure("Bars fetched", "rows_downloaded"),
-        Measure("Stretches fetched", "gaps_filled"),
+        Measure("Stretches asked for", "gaps_filled"),
     )
 
     symbol: str = field(metadata=asked("Symbol", required=True, help="Like EURUSD or AAPL"))
@@ -66,8 +66,7 @@ class DataLoadOperationAdapter(Kind):
         if not result:
             return []
         rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled"))
-        stretches = many(int(gaps), "stretch", "stretches") if gaps else ""
-        note = f"in {stretches}" if rows and stretches else f"{stretches} missing" if stretches else ""
+        note = f"{many(int(gaps), 'stretch', 'stretches')} asked for" if gaps else ""
         figures = [Figure("Bars fetched", count(rows), note, lead=True)]
         if result.get("source"):
             figures.append(Figure("Source", text(result["source"])))

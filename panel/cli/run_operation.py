@@ -284,7 +284,7 @@ def _report(console: Console, adapter: type[Kind], result: dict[str, Any], gaps_
         console.print(f"{adapter.title} failed: {why}", style="red", highlight=False)
         console.print(operation_id, style="dim", highlight=False)
         return FAILED
-    verdict = judge(Observation(snapshot, 0.0, gaps_left=gaps_left), 0.0)
+    verdict = judge(Observation(snapshot, 0.0, gaps_left=gaps_left), 3600.0)  # nothing goes on any more
     problem = verdict.state is State.PROBLEMS
     console.print(
         f"{adapter.title} {'finished with problems' if problem else 'completed'}. [dim]{operation_id}[/dim]",

@@ -4,7 +4,9 @@ The backend links the parts of a research by their ids in its parameters only: t
 answers with none.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from panel.domain.snapshot import ID, Snapshot
 from panel.domain.values import mapping, text
@@ -63,6 +65,21 @@ def part_of(snapshot: Snapshot, phase: Phase) -> str:
     """The id of the operation that is this phase of a research; "" while there is none."""
     found = snapshot.parameters.get(phase.part)
     return found if isinstance(found, str) and ID.fullmatch(found) else ""
+
+
+def phase_now(parameters: Mapping[str, Any]) -> int:
+    """The place in PHASES of the phase that a research is in, or was in when it ended; -1 where that is not known."""
+    names = [phase.named for phase in PHASES]
+    named = text(parameters.get("phase"))
+    return names.index(named) if named in names else -1
+
+
+def remembered(before: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A research's parameters, with what was told of them before: its end takes away what its phases wrote there."""
+    kept = {**before, **parameters}
+    if phase_now(parameters) < 0 <= phase_now(before):
+        kept["phase"] = before["phase"]
+    return kept
 
 
 def conclusion(snapshot: Snapshot) -> str:

@@ -23,6 +23,11 @@ def _cause(pattern: str, meaning: str, advice: str) -> Cause:
 
 CAUSES = (
     _cause(
+        r"design agent may have failed to save",
+        "The agent's strategy has no file.",
+        "The agent probably did not save it. Look at the design worker's log, then start the research again.",
+    ),
+    _cause(
         r"no data found|no data available for|data not found for|failed to load data|no timeframes successfully loaded|"
         r"data file not found|empty data file",
         "",  # the words say it, and which data

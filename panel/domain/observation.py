@@ -7,7 +7,9 @@ whether it had ended before.
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
+from panel.domain.agents import remembered
 from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
 
@@ -72,7 +74,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         snapshot,
         epochs=_joined(old.epochs, snapshot.epochs),
         strategy=snapshot.strategy or old.strategy,
-        parameters={name: old.parameters[name] for name in SENT if name in old.parameters} | snapshot.parameters,
+        parameters=_parameters(old, snapshot),
         percentage=_reached(before, snapshot, untracked),
         completed_at=before.model_at or snapshot.completed_at,  # the backend notices the end of some later
         step=snapshot.step or (old.step if snapshot.finished else ""),
@@ -144,6 +146,12 @@ def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
     epochs, total = _joined(before.snapshot.epochs, snapshot.epochs), before.snapshot.steps_total
     by_history = min(100.0 * len(epochs) / total, 99.0) if epochs and total else 0.0
     return max(before.snapshot.percentage, by_history)  # the last history is newer than the last percentage
+
+
+def _parameters(old: Snapshot, snapshot: Snapshot) -> dict[str, Any]:
+    if snapshot.traits.has_parts:
+        return remembered(old.parameters, snapshot.parameters)
+    return {name: old.parameters[name] for name in SENT if name in old.parameters} | snapshot.parameters
 
 
 def _content(snapshot: Snapshot) -> Snapshot:

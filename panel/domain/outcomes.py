@@ -161,10 +161,10 @@ def last_line(text: str) -> str:
 
 
 def _being_checked(observation: Observation, now: float) -> Verdict | None:
-    """A load that was seen to end: the backend does not say which segments failed, the stored bars do."""
+    """A load whose end was just read: the backend does not say which segments failed, the stored bars do."""
     rows = number((observation.snapshot.result or {}).get("rows_downloaded"))
-    watched = observation.moved_at is not None and observation.gaps_left is None
-    if not rows or not watched or not 0 <= now - observation.snapshot.read_at < CHECKED_WITHIN:
+    looked_through = observation.gaps_left is not None
+    if not rows or looked_through or not 0 <= now - observation.snapshot.read_at < CHECKED_WITHIN:
         return None
     return Verdict(
         State.RUNNING, "Checking", f"{many(int(rows), 'bar')} came. The stored bars are being looked through for gaps."

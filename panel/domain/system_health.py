@@ -69,7 +69,11 @@ def system_health(
     connection: Connection, worker_list: WorkerList, loads: Sequence[Observation], now: float, *, embedded: bool
 ) -> list[Link]:
     """`loads` are the data loads that ended, the latest end first."""
-    return [_backend(connection), _workers(connection, worker_list, now), _source(loads, now, embedded=embedded)]
+    return [
+        _backend(connection, worker_list),
+        _workers(connection, worker_list, now),
+        _source(loads, now, embedded=embedded),
+    ]
 
 
 def trouble(links: Sequence[Link]) -> Link | None:
@@ -78,7 +82,7 @@ def trouble(links: Sequence[Link]) -> Link | None:
     return min(wrong, key=lambda link: (link.state != RED, not link.needs_attention), default=None)
 
 
-def _backend(connection: Connection) -> Link:
+def _backend(connection: Connection, worker_list: WorkerList) -> Link:
     name = "Panel to backend"
     if connection.failing_since is not None:
         where = "" if connection.address in connection.message else f"Address: {connection.address}. "
@@ -92,8 +96,11 @@ def _backend(connection: Connection) -> Link:
         text = f"It answers, but with an error about what runs: {connection.error}"
         return Link(name, AMBER, "Backend has errors", text, connection.slow_since, advice)
     if connection.slow_since is not None:
-        advice = "Other values may be old meanwhile; each says its age. The worker may wake by itself."
-        text = "It answers, but slowly: it waits for a worker that does not answer."
+        advice = "Other values may be old meanwhile; each says its age."
+        text = "It answers, but slowly: its machine may be overloaded."
+        if any(worker.status != "available" for worker in worker_list.workers):  # of one that is free it asks nothing
+            advice = f"{advice} A worker that hangs may wake by itself."
+            text = "It answers, but slowly: it waits for a worker that hangs, or its machine is overloaded."
         return Link(name, AMBER, "Backend slow", text, connection.slow_since, advice)
     if connection.answered_at is None:
         return Link(name, UNKNOWN, "Asking", f"{connection.address} is being asked for the first time.")
@@ -148,6 +155,7 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
     name = "Data source"
     if embedded:
         return Link(name, OK, "Sample generator", "A sample generator makes the data. It is always there.")
+    loads = [load for load in loads if not load.snapshot.unclaimed]  # those ended with their backend
     if not loads:
         return Link(name, UNKNOWN, "Not known", "Nothing is known of it until a load ends.")
     at = ended(loads[0])

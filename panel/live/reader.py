@@ -46,7 +46,7 @@ from panel.views.operation import (
     timeline_view,
     with_start,
 )
-from panel.views.queue import QueuePageView, queue_page
+from panel.views.queue import QueuePageView, queue_page, titled
 from panel.views.research import FamilyView, ResearchView, research_view
 from panel.workflows.capacity import free_places
 from panel.workflows.resuming import ResumeWorkflow
@@ -112,7 +112,7 @@ class Reader:
             self.storage.queue.shown_plans(now - 86_400),
             now,
         )
-        return replace(view, more=len(every) - len(running))
+        return replace(view, more=len(every) - len(running), refused=titled(self.storage.queue.refused_late(now)))
 
     def stored(self) -> StoredView:
         loading, known, connection = self.loading(), self.inventory, self.monitor.connection
@@ -131,17 +131,17 @@ class Reader:
 
     def entries(self, page: int = 1) -> QueuePageView:
         """The whole queue, a page of it."""
-        now, entries, workers = time.time(), self.storage.queue.open(), self.monitor.worker_list
-        found = [self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id]
-        views = {each.snapshot.id: self.operation(each, estimated=True) for each in found if each is not None}
-        starts, free = self._unconfirmed(entries), free_places(self.storage, self.monitor)
-        return queue_page(entries, page, views, starts, self.begins(entries), free, workers, now)
+        now, entries, free = time.time(), self.storage.queue.open(), free_places(self.storage, self.monitor)
+        begun = (self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id)
+        views = {each.snapshot.id: self.operation(each, estimated=True) for each in begun if each is not None}
+        starts, begins = self._unconfirmed(entries), self.begins(entries)
+        found = queue_page(entries, page, views, starts, begins, free, self.monitor.worker_list, now)
+        return replace(found, refused=titled(self.storage.queue.refused_late(now)))
 
     def _unconfirmed(self, entries: Sequence[Entry]) -> dict[str, Start]:
         """Entry -> its start, for those whose answer was lost."""
-        unconfirmed = [each for each in entries if each.state is EntryState.UNCONFIRMED]
-        starts = (self.storage.start_for(each.key, each.attempts) for each in unconfirmed)
-        return {start.owner: start for start in starts if start is not None}
+        lost = (each for each in entries if each.state is EntryState.UNCONFIRMED)
+        return {start.owner: start for each in lost if (start := self.storage.start_for(each.key, each.attempts))}
 
     def begins(self, entries: Sequence[Entry]) -> dict[str, float]:
         """Entry -> when it probably starts (Unix seconds), for those of which that can be said."""

@@ -131,7 +131,10 @@ class Discovery:
             elif observation is None:
                 ended = snapshot.completed_at or snapshot.created_at or time.time()
                 self._monitor.keep(None, Observation(snapshot, ended))
-                self._partial.appendleft(snapshot.id)  # the list has the latest first
+                if snapshot.traits.loads:
+                    self._partial.append(snapshot.id)  # next: what is stored says whether all of it came
+                else:
+                    self._partial.appendleft(snapshot.id)  # the list has the latest first
         return news
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:

@@ -111,6 +111,8 @@ class DataInventory:
         if going_on or not load.traits.loads or load.id in self._ended:
             return
         self._latest_loads = None
+        if not load.full and load.succeeded:
+            return  # an entry of the list, which tells neither its timeframe nor its period: it is read soon
         self._ended[load.id] = time.time()
         self._catalogue.data_changed()
         if load.symbol and _is_pair(load.symbol, load.timeframe):

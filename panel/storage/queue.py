@@ -13,6 +13,8 @@ from panel.domain.requests import OPEN_ENTRIES, OPEN_PLANS, Entry, EntryState, P
 from panel.storage.transactions import at_once, durably, marks
 
 MOVES_KEPT = 31 * 86_400.0  # seconds
+TOLD_FOR = 86_400.0  # seconds
+TOLD_AT_ONCE = 4.0  # seconds after it was asked for, until which a form waits for the answer
 
 _COLUMNS = "key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, actor"
 _ENTRY = f"SELECT {_COLUMNS} FROM queue"
@@ -62,7 +64,17 @@ class QueueStore:
 
     def settle(self, key: str, state: EntryState, message: str = "", operation_id: str | None = None) -> bool:
         """Write down how far it is, unless it has ended, or was removed, in between: then False."""
-        return self._settle("queue", OPEN_ENTRIES, key, state, message, operation_id)
+        if not self._settle("queue", OPEN_ENTRIES, key, state, message, operation_id):
+            return False
+        self._db.execute("UPDATE queue SET settled_at = ? WHERE key = ?", (time.time(), key))
+        return True
+
+    def refused_late(self, now: float) -> list[Entry]:
+        """Those of the last day that waited and then could not start, the latest first: no form has told of them, and
+        no plan tells of them."""
+        which = "state = ? AND plan = '' AND settled_at > ? AND settled_at > asked_at + ?"
+        query = f"{_ENTRY} WHERE {which} ORDER BY settled_at DESC LIMIT 20"
+        return [_entry(row) for row in self._db.execute(query, (EntryState.REFUSED, now - TOLD_FOR, TOLD_AT_ONCE))]
 
     def begin(self, key: str) -> bool:
         """It is being started; False when it was removed, or held, in between."""

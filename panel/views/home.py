@@ -33,6 +33,7 @@ class HomeView:
     queued: str  # what `waiting` is about, in words
     plans: list[Plan]
     more: int = 0  # that run and are not shown
+    refused: Sequence[tuple[str, Entry]] = ()  # starts that waited and then could not start, with what they are called
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ def _among(group: Sequence[Snapshot], settings: Callable[[str], Mapping[str, str
     if len(group) < 2:
         return [(snapshot.id, "") for snapshot in group]
     shown = _SHOWN_ANYWAY | (_SHOWN_WITH_MODELS if group[0].traits.tries_model else frozenset())
+    if (adapter := KINDS.get(group[0].kind)) is not None:
+        shown |= frozenset(adapter.inner)
     differing = [
         row for row in comparison.parameters(group) if row.differs and row.name not in shown and any(row.values)
     ]
@@ -66,8 +68,9 @@ def _short(path: str) -> str:
 
 
 def _epochs(snapshot: Snapshot) -> int:
-    """How many a training was to run; 0 when that is not known."""
-    return (snapshot.steps_total or 0) if snapshot.traits.learns else 0
+    """How many a training was to run; 0 when that is not known. KTRDR says 1 before it has counted them."""
+    counted = snapshot.traits.learns and (snapshot.finished or snapshot.steps_total != 1)
+    return (snapshot.steps_total or 0) if counted else 0
 
 
 def _said(kind: str, name: str, value: str) -> str:

@@ -36,6 +36,7 @@ class QueuePageView:
     page: int
     pages: int
     now: float
+    refused: Sequence[tuple[str, Entry]] = ()  # that waited and then could not start, with what they are called
     most: int = MAX_ENTRIES
 
 
@@ -49,7 +50,8 @@ def queue_page(
     workers: WorkerList,
     now: float,
 ) -> QueuePageView:
-    """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: workers by kind."""
+    """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: how many more may start,
+    by kind."""
     waiting = [entry for entry in entries if entry.waiting]
     places = {entry.key: place for place, entry in enumerate(waiting, 1)}
     ordered = [*(entry for entry in entries if not entry.waiting), *waiting]
@@ -80,6 +82,11 @@ def queue_page(
     return QueuePageView(part, len(waiting), len(entries) - len(waiting), page, pages, now)
 
 
+def titled(entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
+    """Each with what it is called."""
+    return [(f"{KINDS[entry.kind].title} {title_of(entry.kind, entry.form)[0]}", entry) for entry in entries]
+
+
 def title_of(kind: str, form: Mapping[str, str]) -> tuple[str, str]:
     """What a start is called, and the market and days that it is about."""
     market = form.get("symbol") or form.get("symbols") or ""
@@ -97,7 +104,7 @@ def _why(entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float,
         return "held"
     if behind:
         return "after those before it"
-    if traits.alone:
+    if traits.alone and not free.get(entry.kind):
         return "one load runs at a time"
     if not traits.worker:
         return "about to start"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from panel.domain.agents import PHASES, Phase, conclusion, part_of
+from panel.domain.agents import PHASES, Phase, conclusion, part_of, phase_now
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import items, mapping, number, text
 from panel.views.operation import OperationView
@@ -67,9 +67,7 @@ def _result(whole: Snapshot, phase: Phase, runs: Mapping[str, OperationView]) ->
 
 
 def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, OperationView]) -> PhaseView:
-    names = [each.named for each in PHASES]
-    now, named = text(whole.parameters.get("phase")), part_of(whole, phase)
-    at, here = names.index(now) if now in names else -1, names.index(phase.named)
+    at, here, named = phase_now(whole.parameters), PHASES.index(phase), part_of(whole, phase)
     later = any(part_of(whole, each) for each in PHASES[here + 1 :]) or here < at
     if (run := runs.get(named)) is not None:
         shown = [f"{figure.label.lower()} {figure.value}" for figure in run.figures if figure.lead][:3]
@@ -77,8 +75,13 @@ def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, Operati
         return PhaseView(phase.title, run.verdict.state, words, run)
     if named:
         return PhaseView(phase.title, "unknown", "not read from the backend yet", None)
-    if later or (phase.named == "designing" and whole.parameters.get("design_complete")):
+    designed = here == 0 and later and not whole.parameters.get("design_complete")
+    if designed or (not live and here == at and conclusion(whole)):
+        return PhaseView(phase.title, "unknown", "ended; its operation is not known", None)
+    if later or (here == 0 and whole.parameters.get("design_complete")):
         return PhaseView(phase.title, "skipped", "left out", None)
+    if not live and at < 0:  # the backend forgets the phases at the end
+        return PhaseView(phase.title, "unknown", "not known", None)
     if not live:
         return PhaseView(phase.title, "skipped", "not reached", None)
     if here == max(at, 0):

@@ -12,7 +12,8 @@ from panel.adapters import Kind
 from panel.adapters.fields import Field as Asked
 from panel.adapters.fields import as_typed
 from panel.web import api_schemas as schemas
-from panel.workflows.submit import INSIST, REPLACE
+from panel.workflows.replacing import REPLACE
+from panel.workflows.submit import INSIST
 
 AS_PROBLEM = "application/problem+json"
 PROBLEM: dict[str, Any] = {"model": schemas.Problem, "content": {AS_PROBLEM: {}}}

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.queueing import due, free_workers
 from panel.domain.requests import Entry
+from panel.errors import CLIClientError
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.store import Storage
 
@@ -24,7 +26,7 @@ class Capacity:
 
     def loads(self) -> list[str]:
         """Ids of data loads that run now, whoever started them."""
-        return [each.snapshot.id for each in self._monitor.running() if each.snapshot.kind in ALONE]
+        return running_loads(self._monitor)
 
     def load_in_doubt(self) -> bool:
         """Whether a load may be about to begin, also one that a command line sent or that was removed."""
@@ -52,15 +54,25 @@ class Capacity:
         for kind in kinds:
             if len(listed.able(kind)) > running.count(kind) and not free[kind]:
                 self._asked_at = now
-                self._monitor.take_worker_list(await self._ktrdr.workers(READ_TIMEOUT))
+                _, busy = self._monitor.take_worker_list(await self._ktrdr.workers(READ_TIMEOUT))
+                for operation_id in busy:  # somebody else's, perhaps: it is shown, and its end is waited for
+                    if self._monitor.known(operation_id) is None and not self._store.memory.deleted(operation_id):
+                        with suppress(CLIClientError):
+                            await self._monitor.look(operation_id)
                 return
 
 
+def running_loads(monitor: Monitor) -> list[str]:
+    return [each.snapshot.id for each in monitor.running() if each.snapshot.kind in ALONE]
+
+
 def free_places(store: Storage, monitor: Monitor) -> dict[str, int]:
-    """Kind -> how many more of it may start now, for each kind that needs a worker."""
+    """Kind -> how many more of it may start now, for each kind that needs a worker or runs alone."""
     listed, now = monitor.worker_list, time.time()
-    return {
+    places = {
         kind: free_workers(listed, kind, store.sent_since(kind, listed.heard_at or now), now)
         for kind, adapter in KINDS.items()
         if adapter.traits.worker
     }
+    taken = running_loads(monitor) or store.possibly_running_loads(now)
+    return places | dict.fromkeys(ALONE, 0 if taken else 1)

@@ -190,7 +190,11 @@ def range_line(
         return Line(RED, subject, f"{stored} None lies in this period, so the {what} would fail.", found, load=load)
     if inside is not None and inside <= needed:
         few = f"{stored} Only {inside:,} of them lie in this period; the strategy needs more than {needed:,}."
-        return Line(RED, subject, few, found, load=history)
+        if start is None or start < found.start:
+            return Line(RED, subject, few, found, load=history)
+        if end is None or end > found.end:
+            return Line(RED, subject, few, found, load=tail)
+        return Line(RED, subject, f"{few} Choose a longer period.", found)  # all of it is stored
     if found.bars <= needed:
         return Line(RED, subject, f"{stored} The strategy needs more than {needed:,}.", found, load=history)
     if start is not None and found.start > start + SLACK:

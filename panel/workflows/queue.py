@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from panel.observability.rounds import pause, until_set
 from panel.storage.store import Storage
 from panel.workflows.capacity import Capacity
 from panel.workflows.commands import Commands
+from panel.workflows.replacing import REPLACE
 from panel.workflows.starting import StartWorkflow, new_key
 
 ROUND = 1.0  # seconds between looks while anything waits or runs
@@ -58,8 +59,12 @@ class Queue:
         commands: Commands,
         load_lock: FileLock,
         events: EventBus,
+        replaces: Callable[[Mapping[str, str]], Awaitable[str]] | None = None,
     ) -> None:
+        """`replaces`: what a load with this form would destroy, "" for nothing. It is asked when its turn comes: loads
+        before it may have brought bars that its dates leave out."""
         self._ktrdr = ktrdr
+        self._replaces = replaces
         self._store = store
         self._starting = starting
         self._monitor = monitor
@@ -219,7 +224,10 @@ class Queue:
     async def _start_alone(self, entry: Entry) -> None:
         with suppress(Timeout), self._load_lock:  # a command line may be about to start one
             if not self._capacity.load_in_doubt() and not await self._capacity.load_elsewhere():
-                await self._start(entry)
+                if self._replaces and REPLACE not in entry.form and (why := await self._replaces(entry.form)):
+                    await self._settle(entry, EntryState.REFUSED, why)
+                else:
+                    await self._start(entry)
 
     async def _start(self, entry: Entry) -> None:
         try:

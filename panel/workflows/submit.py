@@ -6,20 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from panel.adapters import KINDS, BacktestingOperationAdapter, DataLoadOperationAdapter, Kind, TrainingOperationAdapter
-from panel.domain.formatting import day
-from panel.domain.gaps import DAY
 from panel.domain.observation import Observation
 from panel.domain.queueing import means_later, plain_refusal
 from panel.domain.requests import Entry, EntryState, Request, Start, StartState
-from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
 from panel.workflows import no_room
 from panel.workflows.backtest_preflight import check_backtest, completed, known_models
 from panel.workflows.preflight import RED, Preflight, Sources, check_training
 from panel.workflows.queue import Queue, QueueFull
+from panel.workflows.replacing import REPLACE, would_replace
 from panel.workflows.starting import StartWorkflow, new_key
 
-INSIST, REPLACE = "insist", "replace"  # confirmations: start what would fail; replace stored data
+INSIST = "insist"  # a confirmation: start what would fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +137,7 @@ class SubmitWorkflow:
             sent, queued = self._starts.knows(key), queue is not None and queue.knows(key)
         # A form may be sent twice, once to start and once to wait: its key has only one way to go.
         if queue is not None and not sent and (wait or adapter.traits.alone or queued):
+            values |= {REPLACE: "1"} if REPLACE in confirmations else {}  # the queue asks again
             return await self._enqueue(queue, kind, values, key, actor, repeatable=repeatable)
         result = result_of(await self._starts.submit(key, made, values, actor))
         if isinstance(result, Refused) and self._sources is not None and result.later:
@@ -181,31 +180,14 @@ async def _would_fail(sources: Sources, values: dict[str, str]) -> str:
     cannot be asked."""
     lines = (await check_training(sources, values)).lines
     bad = next((line for line in lines if line.range is not None and line.level == RED), None)
-    advice = "Load it first, or let the panel load it and then train."
-    return f"{bad.subject}: {bad.text} {advice}" if bad else ""
+    if bad is None:
+        return ""
+    advice = " Load it first, or let the panel load it and then train." if bad.load else ""
+    return f"{bad.subject}: {bad.text}{advice}"
 
 
 async def _would_replace(sources: Sources, values: dict[str, str]) -> str:
-    """What a load with dates destroys: KTRDR replaces the stored file with only that period. "" when nothing is
-    lost, or when the backend cannot be asked."""
-    start, end = moment(values.get("start_date")), moment(values.get("end_date"))
-    if sources.embedded or (start is None and end is None):
-        return ""
-    try:
-        stored = await sources.catalogue.range(values["symbol"].strip().upper(), values["timeframe"])
-    except CLIClientError:
-        return ""
-    if not stored.bars or stored.start is None or stored.end is None:
-        return ""
-    first, last = max(start or stored.start, stored.start), min((end or stored.end) + DAY, stored.end)
-    if (first, last) == (stored.start, stored.end):
-        return ""  # it lies within the period
-    kept = round(stored.bars * max(last - first, 0.0) / max(stored.end - stored.start, 1.0))
-    return (
-        f"The backend would replace what it has stored with this period only: of {stored.bars:,} bars "
-        f"({day(stored.start)} to {day(stored.end)}) about {kept:,} would remain. "
-        "Without dates nothing is replaced."
-    )
+    return "" if sources.embedded else await would_replace(sources.catalogue.range, values)
 
 
 _CONFIRMED = {

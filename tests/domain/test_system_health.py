@@ -52,9 +52,11 @@ def test_a_silent_backend_names_the_address_and_what_to_do():
 
 
 def test_a_slow_backend_is_not_a_silent_one():
-    found = links(replace(THERE, slow_since=NOW - 30))
-    assert (found["backend"].state, found["backend"].word) == ("problems", "Backend slow")
-    assert "waits for a worker that does not answer" in found["backend"].text
+    for doing, blamed in ((worker("w1", "busy", "op_a"), True), (worker("w1"), False)):  # one that is free is not asked
+        found = links(replace(THERE, slow_since=NOW - 30), worker_list(doing))
+        assert (found["backend"].state, found["backend"].word) == ("problems", "Backend slow")
+        assert ("waits for a worker that hangs" in found["backend"].text) is blamed
+        assert ("A worker that hangs may wake" in found["backend"].advice) is blamed
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,8 @@ def test_the_data_source_is_known_from_what_became_of_loads():
     assert links(loads=[loaded("completed", NOW - 5), *down])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Symbol NOSUCH not found")])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Error 162")])["source"].text == "The last load failed: Error 162"
+    with_backend = loaded("failed", NOW - 5, "Operation was RUNNING but no worker claimed it")
+    assert links(loads=[with_backend])["source"].word == "Not known", "it ended with its backend"
     assert links(loads=[loaded("failed", NOW - 5, HOST_DOWN)], embedded=True)["source"].word == "Sample generator"
 
 

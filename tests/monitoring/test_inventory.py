@@ -10,7 +10,7 @@ from tests.support.history import ended, seed
 from tests.support.loads import ends, load
 from tests.support.pages import until, words
 from tests.support.panels import panel, stream
-from tests.support.scripted import operation, percent
+from tests.support.scripted import operation, percent, stamp
 
 
 def test_the_map_shows_what_is_stored_and_what_is_missing(here, backend):
@@ -90,6 +90,20 @@ def test_a_load_that_an_earlier_panel_left_unchecked_is_checked(address, backend
     with panel(tmp_path, address) as here:
         here.until("/data", lambda text: "looking…" not in text and 'class="there"' in text)
         until(lambda: here.get("/api/operations/op_load").json()["verdict"]["state"] == state)
+
+
+def test_a_load_that_ended_before_the_panel_came_is_looked_through_too(address, backend, tmp_path, quick_rounds):
+    """The list, which tells of it first, knows no timeframe."""
+    backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30)}
+    about = {"symbol": "EURUSD", "timeframe": "1h", "parameters": {"mode": "full"}}
+    result = {"mode": "full", "rows_downloaded": 900, "gaps_filled": 1}
+    ended = {"completed_at": stamp(time.time() - 600), "metadata": about, "result_summary": result}
+    backend.operations["op_l"] = operation("op_l", "data_load", "completed", **ended)
+    item = {"operation_id": "op_l", "operation_type": "data_load", "status": "completed", "symbol": "EURUSD"}
+    backend.answers["GET /operations"] = (200, {"success": True, "data": [item]})
+    with panel(tmp_path, address) as here:
+        page = here.until("/", lambda text: "still missing" in text, 60)
+    assert "900 bars came, but 1 gap is still missing." in words(page)
 
 
 def test_a_row_that_was_not_there_appears_with_its_load(here, backend):

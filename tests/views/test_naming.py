@@ -20,6 +20,17 @@ def test_runs_are_told_apart_by_what_differs_and_by_nothing_else():
     }
 
 
+def test_the_epochs_of_a_run_that_has_not_counted_them_are_not_said():
+    """KTRDR calls its first one "1/1"."""
+    assert differences([run("op_a", steps=150), run("op_b", steps=1)]) == {"op_a": "", "op_b": ""}
+
+
+def test_what_a_research_keeps_for_itself_is_not_said():
+    brief, other = {"brief": "an RSI", "phase": "training"}, {"brief": "a MACD", "phase_start_time": 1_795_786_224.0}
+    runs = [run("op_a", "agent_research", **brief), run("op_b", "agent_research", **other)]
+    assert differences(runs) == {"op_a": "brief an RSI", "op_b": "brief a MACD"}
+
+
 def test_what_lists_show_anyway_and_what_is_the_same_is_not_said():
     same = {"start_date": "2024-01-01"}
     runs = [run("op_a", **same), run("op_b", symbols=["AAPL"], **same), run("op_c", worker_id="w-1", **same)]

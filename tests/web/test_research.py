@@ -75,6 +75,7 @@ def test_a_lost_answer_is_matched_by_its_brief():
 
 def test_its_phases_go_on_by_themselves_after_its_own_end(here, backend, quick_rounds):
     about = {"phase": "assessing", "training_op_id": "op_t", "assessment_op_id": "op_s", "strategy_name": "calm_rsi"}
+    about["design_complete"] = True  # a strategy was given
     more = {"metadata": {"parameters": about | {"brief": "A calm one.", "phase_start_time": 1.5}}}
     backend.operations["op_r"] = operation(
         "op_r", "agent_research", progress=percent(90, "Assessing results..."), **more
@@ -96,3 +97,40 @@ def test_its_phases_go_on_by_themselves_after_its_own_end(here, backend, quick_r
         reader.until(lambda stream: "&lt;b&gt;Few&lt;/b&gt; trades." in stream.places.get("study", ""))
         study = words(reader.places["study"])
     assert "To be tried next A longer period. The language model took $0.07" in study and "Suggestions" not in study
+
+
+def test_its_phases_are_remembered_when_the_backend_drops_them_at_its_end(here, backend, quick_rounds):
+    """KTRDR keeps the ids of a research's operations in its own memory only: at the end "phase" is "idle"."""
+    brief, idle = {"brief": "A calm one."}, {"phase": "idle"}
+    told = {"phase": "assessing", "training_op_id": "op_t", "backtest_op_id": "op_b"}
+    running = {"metadata": {"parameters": brief | told}, "progress": percent(90, "Assessing results...")}
+    backend.operations["op_r"] = operation("op_r", "agent_research", **running)
+    for name, kind in (("op_t", "training"), ("op_b", "backtesting")):
+        backend.operations[name] = operation(name, kind, "completed", completed_at=stamp())
+    assert "Training Completed Backtest Completed" in words(here.get("/operations/op_r").text)
+    ended = {"metadata": {"parameters": brief | idle}, "result_summary": {"verdict": "promising"}}
+    backend.operations["op_r"] = operation("op_r", "agent_research", "completed", completed_at=stamp(), **ended)
+    page = words(here.until("/operations/op_r", lambda text: "Promising" in text))
+    known = "Training Completed Backtest Completed Assessment ended; its operation is not known"
+    assert f"Design ended; its operation is not known {known}" in page, page
+    assert 'href="/operations/op_r"' in here.get("/operations/op_t").text, "it leads back"
+
+
+def test_what_a_research_that_was_never_watched_consisted_of_is_not_known(here, backend):
+    ended = {"metadata": {"parameters": {"phase": "idle"}}, "completed_at": stamp()}
+    for name, status in (("op_r", "completed"), ("op_f", "failed")):
+        backend.operations[name] = operation(name, "agent_research", status, **ended)
+        page = words(here.get(f"/operations/{name}").text)
+        assert "Training not known" in page and "not reached" not in page, page
+
+
+def test_a_research_that_broke_off_says_where(here, backend, quick_rounds):
+    told = {"phase": "training", "design_op_id": "op_d", "training_op_id": "op_t"}
+    backend.operations["op_r"] = operation("op_r", "agent_research", metadata={"parameters": told})
+    backend.operations["op_d"] = operation("op_d", "agent_design", "completed", completed_at=stamp())
+    backend.operations["op_t"] = operation("op_t", status="cancelled", completed_at=stamp())
+    assert "Design Completed Training Cancelled Backtest to come" in words(here.get("/operations/op_r").text)
+    ended = {"metadata": {"parameters": {"phase": "idle"}}, "completed_at": stamp()}
+    backend.operations["op_r"] = operation("op_r", "agent_research", "cancelled", **ended)
+    page = words(here.until("/operations/op_r", lambda text: "not reached" in text))
+    assert "Design Completed Training Cancelled Backtest not reached Assessment not reached" in page, page

@@ -84,7 +84,12 @@ def test_the_bars_of_a_short_period_are_counted(quick_rounds, here, backend):
     backend.strategies[0]["history_required"] = 100
     days = {"start_date": "2024-03-05", "end_date": "2024-03-07"}
     shown = words(here.post("/start/training/look", {"strategy_name": "swing"} | days).text)
-    assert "Only 72 of them lie in this period; the strategy needs more than 100." in shown
+    assert "Only 72 of them lie in this period; the strategy needs more than 100. Choose a longer period." in shown
+    assert "Load older bars" not in shown, "all of the period is stored"
+    refused = words(here.post("/start/training", {"key": KEY, "strategy_name": "swing"} | days).text)
+    assert "Choose a longer period." in refused and "Load it first" not in refused
+    older = {"strategy_name": "swing", "start_date": "2023-12-01", "end_date": "2024-01-02"}
+    assert "Load older bars of EURUSD 1h" in words(here.post("/start/training/look", older).text)
 
 
 def test_a_load_that_leaves_gaps_is_completed_with_problems(quick_rounds, here, backend):
@@ -103,3 +108,13 @@ def test_when_a_worker_of_any_kind_last_answered_is_told():
     assert line.subject == "No backtesting worker" and "b1 last answered 30 s ago." in line.text
     (line,) = worker_lines(there.heard([], 1000.0), "training", 0, 1000.0)
     assert line.subject == "No training worker" and "answered" not in line.text
+
+
+def test_a_strategy_that_is_gone_stays_chosen_in_the_form_and_says_so(here, backend):
+    form = here.get("/start/training?strategy_name=gone").text
+    assert 'value="gone" checked' in form and "gone is not among those listed here" in words(form)
+    backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: gone (searched: a, b)"})
+    refused = here.post("/start/training", {"key": KEY, "strategy_name": "gone", "insist": "1"})
+    assert refused.status_code == 422 and 'value="gone" checked' in refused.text
+    assert "Strategy file not found: gone" in words(refused.text)
+    assert "not among those listed" not in here.get("/start/training?strategy_name=swing").text

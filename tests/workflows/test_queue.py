@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from panel.domain.gaps import DAY
 from tests.support.bars import hours
 from tests.support.loads import LOAD, ends, load, started
 from tests.support.pages import KEY, until, words
@@ -35,6 +36,7 @@ def test_the_second_waits_for_the_first_and_is_seen_waiting(here, backend):
     assert load(here, "second" * 4, symbol="GBPUSD").headers["location"] == "/data"
     page = words(here.get("/data").text)
     assert "Loads 2" in page and "GBPUSD 1h waits, number 2" in page
+    assert "Waits: one load runs at a time" in words(here.get("/queue").text)
     time.sleep(ROUNDS)
     assert len(started(backend)) == 1
     ends(backend)
@@ -133,6 +135,32 @@ def test_dates_that_would_replace_what_is_stored_are_asked_about_with_numbers(he
     assert load(here, **dates, replace="1").status_code == 303
     assert started(backend) == [LOAD | dates]
     assert load(here, "other" * 4).status_code == 303, "without dates there is no question"
+
+
+def test_a_load_that_would_replace_what_came_while_it_waited_is_not_sent_and_says_so(here, backend, monkeypatch):
+    """Two buttons of one row, one after the other: older bars, then the gaps from the first day that was stored."""
+    monkeypatch.setattr("panel.storage.queue.TOLD_AT_ONCE", 0.0)
+    stored, first = hours(100), "2024-01-01"
+    backend.bars["EURUSD", "1h"] = stored
+    load(here, mode="backfill")
+    assert load(here, "second" * 4, start_date=first).headers["location"] == "/data", "nothing is lost as it is now"
+    backend.bars["EURUSD", "1h"] = [at - 364 * DAY for at in stored] + stored
+    ends(backend)
+    page = words(here.until("/", lambda text: "not started:" in text))
+    assert "Data load EURUSD 1h not started: The backend would replace what it has stored" in page
+    assert len(started(backend)) == 1
+    queue = here.get("/queue").text
+    assert "Not started" in words(queue) and f"start_date={first}" in queue, "the form can be filled in again"
+
+
+def test_a_load_that_may_replace_what_is_stored_is_sent_when_its_turn_comes(here, backend):
+    backend.bars["EURUSD", "1h"] = hours(100)
+    load(here, symbol="GBPUSD")
+    dates = {"start_date": "2024-06-03", "end_date": "2024-07-01"}
+    assert load(here, "second" * 4, **dates, replace="1").headers["location"] == "/data"
+    ends(backend)
+    until(lambda: len(started(backend)) == 2)
+    assert started(backend)[1]["start_date"] == "2024-06-03" and "replace" not in started(backend)[1]
 
 
 def test_a_load_from_the_first_stored_day_on_replaces_nothing_and_is_not_asked_about(here, backend):

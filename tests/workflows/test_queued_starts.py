@@ -3,8 +3,11 @@
 import httpx
 import pytest
 
+from panel.backend.ktrdr import Ktrdr
+from panel.workflows.capacity import Capacity
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
+from tests.support.parts import monitor_of
 from tests.support.scripted import Backend, operation, stamp
 from tests.support.workers import worker
 
@@ -104,6 +107,18 @@ def test_what_the_backend_refuses_for_good_leaves_the_queue(here, backend):
     page = queued(here)
     assert page.status_code == 422 and "Strategy not found" in words(page.text)
     assert here.get("/api/queue").json()["entries"] == []
+
+
+@pytest.mark.anyio
+async def test_what_took_the_worker_meanwhile_is_found_by_the_one_who_waits_for_it(client, store, backend):
+    """Discovery, which lists the workers every ten seconds, would find it later."""
+    ktrdr, monitor = Ktrdr(client), monitor_of(client, store)
+    backend.answers["GET /workers"] = (200, [worker("w1", "busy", "op_training_ended")])
+    monitor.take_worker_list(await ktrdr.workers())
+    backend.answers["GET /workers"] = (200, [worker("w1", "busy", "op_training_theirs")])
+    backend.operations["op_training_theirs"] = operation("op_training_theirs")
+    await Capacity(ktrdr, store, monitor).ask_for_workers({"training"})
+    assert [each.snapshot.id for each in monitor.running()] == ["op_training_theirs"]
 
 
 def test_the_form_says_before_the_click_that_it_will_wait(here, backend):

@@ -22,7 +22,8 @@ from panel.web.recording import note
 from panel.web.respond import actor_of, problem
 from panel.web.routes.bulk import recorder
 from panel.workflows.bulk import MAX_AGAIN, MAX_CHOSEN, KeyReused
-from panel.workflows.submit import INSIST, REPLACE
+from panel.workflows.replacing import REPLACE
+from panel.workflows.submit import INSIST
 
 Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 Ids = Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MAX_CHOSEN)]

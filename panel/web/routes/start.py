@@ -21,6 +21,7 @@ from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
 from panel.workflows import submit as submitted
 from panel.workflows.backtest_preflight import known_models, today, with_model
 from panel.workflows.preflight import Preflight
+from panel.workflows.replacing import REPLACE
 from panel.workflows.starting import new_key
 from panel.workflows.submit import asked_before
 
@@ -55,7 +56,7 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
         note(request, Outcome.REFUSED, kind, errors[""])
         return await _form(request, panel, adapter, values, errors, new_key())
     inline = bool(given.get("inline")) and by_htmx(request)
-    confirmed = [name for name in (submitted.INSIST, submitted.REPLACE) if given.get(name)]
+    confirmed = [name for name in (submitted.INSIST, REPLACE) if given.get(name)]
     wait = bool(given.get("wait"))
     inline = inline and adapter.traits.alone
     result = await panel.submit.submit(
