@@ -36,7 +36,8 @@ class Observation:
     forgotten: bool = False  # the backend answers that it does not know it
     cancel: Cancel = Cancel.NONE
     cancel_at: float | None = None
-    changes: int = 0  # readings that said something new
+    changes: int = 0  # readings that said something new, after the first
+    watched_since: float | None = None  # its readings had stopped, and go on since then
     rhythm: float = 0.0  # seconds: the longest usual time between two of them
     untracked_since: float | None = None  # running (or until its end), but the backend's values fell to nothing
     fell: bool = False  # progress went backwards, short of nothing
@@ -47,6 +48,11 @@ class Observation:
     checkpoint_at: float | None = None  # when that checkpoint was written
     model_at: float | None = None  # when such a run's model appeared: its end
     sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
+
+    @property
+    def unchanged_since(self) -> float:
+        """Since when nothing has changed, as far as that was watched."""
+        return max(self.changed_at, self.watched_since or 0.0)
 
     @property
     def told(self) -> bool:
@@ -65,7 +71,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     backend's answer, and so is the progress of one that it lost track of; the panel keeps what it has seen."""
     if before is None:
         moved = None if snapshot.finished else snapshot.read_at
-        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, changes=1, moved_at=moved)
+        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, moved_at=moved)
     old = before.snapshot
     untracked = _untracked(before, snapshot)
     kept = replace(
@@ -83,6 +89,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     observation = replace(
         before,
         snapshot=kept,
+        watched_since=before.watched_since if before.failing_since is None else snapshot.read_at,
         failing_since=None,
         timed_out=False,
         error="",

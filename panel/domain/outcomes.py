@@ -118,12 +118,11 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
             (listed_busy(busy, worker_list, now), words),
         )
     worker = worker_list.last_entry(snapshot.worker_id)
-    died = worker.healthy_at if worker is not None and worker.healthy_at else observation.moved_at
-    since = f" {moment_at(died, now)}" if died else ""
-    done = len(snapshot.epochs)
-    again = "Start it again."
-    if done and snapshot.traits.learns:
-        again = f"Resume it where that is offered (it had finished {many(done, 'epoch')}), or start it again."
+    moved = observation.moved_at if observation.changes > 1 else None  # else the end is all that was seen to change
+    alive = max((worker.healthy_at or 0.0) if worker else 0.0, moved or 0.0)  # the last sign of life
+    since = f" after {moment_at(alive, now).removeprefix('at ')}" if alive else ""
+    resumable = snapshot.epochs and snapshot.traits.learns
+    again = "Resume it where that is offered, or start it again." if resumable else "Start it again."
     proof = (
         (f"Worker {worker.id} last answered {moment_at(worker.healthy_at, now)}.",)
         if worker and worker.healthy_at
@@ -151,7 +150,7 @@ def _free_since(observation: Observation, now: float, worker_list: WorkerList) -
     """The workers were listed well after its end, and none is busy with it."""
     heard = worker_list.heard_at or 0.0
     late = heard - observation.changed_at > LATE
-    return late and worker_list.fresh(now) and worker_list.working_on(observation.snapshot.id) is None
+    return late and worker_list.fresh(now) and worker_list.may_work_on(observation.snapshot.id) is None
 
 
 def last_line(text: str) -> str:

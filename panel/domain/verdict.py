@@ -167,15 +167,19 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
             said = "The work goes on, but the backend lost track of it, as it does when it is restarted."
             said = f"{said} {_by_checkpoint(observation)}".rstrip()
             return _unreported(said, busy, now, worker_list)
+    unmoved = still > MOVING or not observation.changes
+    if snapshot.traits.worker and worker_list.fresh(now) and unmoved:
         if lost := _worker_lost(observation, now, worker_list):
             return lost
+        if not observation.changes and snapshot.worker_id and worker_list.worker(snapshot.worker_id) is None:
+            return _worker_not_listed(snapshot.worker_id, now, worker_list)
     limit = max(STALLED_AFTER, STALLED_TIMES * observation.rhythm) if observation.changes > 3 else UNKNOWN_RHYTHM
-    if still > limit:
+    if now - observation.unchanged_since > limit:
         usual = f"Until then something changed every {duration(max(observation.rhythm, 1.0))} or sooner."
         return Verdict(
             State.STALLED,
             "Stalled",
-            f"Nothing has changed since {clock(observation.changed_at)} UTC, at {per_cent(snapshot.percentage)}.",
+            f"Nothing has changed since {clock(observation.unchanged_since)} UTC, at {per_cent(snapshot.percentage)}.",
             "It may be busy with one long step. If this goes on, look at the worker's log, or cancel it.",
             ((usual,) if observation.changes > 3 else ()) + _of_worker(observation, now, worker_list),
         )
@@ -185,30 +189,18 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
 def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
     """Its worker is dead, or no worker has it. The backend itself notices six minutes later."""
     worker_id = observation.snapshot.worker_id
-    frozen = f"Its values last changed {moment_at(observation.changed_at, now)}."
-    advice = "The backend gives it up about six minutes after a worker's death. A checkpoint may allow a resume then."
+    frozen = (f"Its values last changed {moment_at(observation.changed_at, now)}.",) if observation.changes else ()
+    advice = "The backend gives it up about six minutes after a worker's death. "
+    advice += "A checkpoint may allow a resume then." if observation.snapshot.traits.learns else "Start it again then."
     worker = worker_list.worker(worker_id)
     if worker is not None and not worker.reachable:
-        return Verdict(
-            State.LOST,
-            "Worker lost",
-            "The worker that does this no longer answers. It was probably killed or its machine is gone.",
-            advice,
-            (_last_heard(worker, now), frozen),
-        )
+        gone = "The worker that does this no longer answers. It was probably killed or its machine is gone."
+        return Verdict(State.LOST, "Worker lost", gone, advice, (_last_heard(worker, now), *frozen))
     last = worker_list.last_entry(worker_id)
     dropped = worker is None and last is not None and not last.reachable  # it was dead when it was last listed
     if worker_id and (dropped or worker_list.missing_for(worker_id, now) > ABSENT_AFTER):
-        return Verdict(
-            State.LOST,
-            "Worker lost",
-            "The worker that did this is no longer there.",
-            advice,
-            (
-                f"Worker {worker_id} was not in the backend's list {moment_at(worker_list.heard_at or now, now)}.",
-                frozen,
-            ),
-        )
+        gone = "The worker that did this is no longer there."
+        return Verdict(State.LOST, "Worker lost", gone, advice, (_unlisted(worker_id, now, worker_list), *frozen))
     elsewhere = worker is not None and worker_list.working_on(observation.snapshot.id) is None
     if elsewhere and (worker_list.heard_at or now) - observation.changed_at > ABSENT_AFTER:
         return Verdict(
@@ -216,9 +208,23 @@ def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) 
             "Nobody works on it",
             "Its worker is there, but not busy with it: the work has ended or broken off, and nobody was told.",
             "The backend usually notices within minutes, and calls even a success failed. The panel then tells which.",
-            (f"Worker {worker_id} is {worker.status if worker else ''}.", frozen),
+            (f"Worker {worker_id} is {worker.status if worker else ''}.", *frozen),
         )
     return None
+
+
+def _worker_not_listed(worker_id: str, now: float, worker_list: WorkerList) -> Verdict:
+    return Verdict(
+        State.STALLED,
+        "Worker not listed",
+        "The backend calls it running, and does not list its worker.",
+        "Wait a minute: after a restart of the backend its workers come back. A worker that does not is gone.",
+        (_unlisted(worker_id, now, worker_list),),
+    )
+
+
+def _unlisted(worker_id: str, now: float, worker_list: WorkerList) -> str:
+    return f"Worker {worker_id} was not in the backend's list {moment_at(worker_list.heard_at or now, now)}."
 
 
 def _by_checkpoint(observation: Observation) -> str:

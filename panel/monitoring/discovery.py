@@ -51,6 +51,7 @@ class Discovery:
         """Until cancelled."""
         self._partial.extend(self._memory.partially_known())
         turn = 0
+        await self._ask(1)  # without its workers nothing that runs can be judged
         while True:
             await self._ask(turn)
             for _ in range(COMPLETED):

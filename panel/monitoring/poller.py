@@ -66,7 +66,7 @@ class Monitor:
         """Poll what is not finished, until cancelled."""
         self._stopping, began = False, time.time()
         for observation in self._store.memory.unfinished():
-            self._adopt(observation)
+            self._adopt(replace(observation, watched_since=began))
         try:
             signed = 0.0
             while True:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from panel.adapters import KINDS
 from panel.domain.estimate import left
-from panel.domain.formatting import ago
+from panel.domain.formatting import ago, per_cent
+from panel.domain.state import State
 from panel.domain.workers import WorkerList
 from panel.monitoring.poller import Monitor
 
@@ -14,8 +15,18 @@ NAMED = 3  # workers that are named; of more the number
 
 
 def busy_with(listed: WorkerList, kind: str) -> list[str]:
-    """Ids of the operations that keep its workers busy."""
-    return [worker.operation_id for worker in listed.able(kind) if worker.operation_id]
+    """Ids of the operations that keep its workers busy; a worker that does not answer may be dead."""
+    return [worker.operation_id for worker in listed.answering_for(kind) if worker.operation_id]
+
+
+def none_takes(listed: WorkerList, kind: str, now: float) -> str:
+    """What is wrong where no worker of this kind answers, as the rest of a sentence that begins with “No … worker”; ""
+    where one does."""
+    if listed.answering_for(kind):
+        return ""
+    last = listed.last_able(kind)
+    since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
+    return f"{'answers the backend' if listed.able(kind) else 'is registered with the backend'}.{since}"
 
 
 def no_room(listed: WorkerList, kind: str, now: float, told: dict[str, str] | None = None) -> str:
@@ -23,15 +34,19 @@ def no_room(listed: WorkerList, kind: str, now: float, told: dict[str, str] | No
     by its id."""
     if not KINDS[kind].traits.worker:
         return ""
-    able, word = listed.able(kind), KINDS[kind].title.lower()
-    if not able:
-        last = listed.last_able(kind)
-        since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
-        return f"No {word} worker is registered with the backend.{since}"
+    word = KINDS[kind].title.lower()
+    if none := none_takes(listed, kind, now):
+        return f"No {word} worker {none}"
+    able = listed.answering_for(kind)
     at_work = [worker for worker in able if worker.operation_id]
     if len(at_work) < len(able):  # one is free by now, or was when they were listed
         return ""
-    every = f"The only {word} worker is busy" if len(able) == 1 else f"All {len(able)} {word} workers are busy"
+    which = "" if len(able) == len(listed.able(kind)) else " that answers" if len(able) == 1 else " that answer"
+    every = (
+        f"The only {word} worker{which} is busy"
+        if len(able) == 1
+        else f"All {len(able)} {word} workers{which} are busy"
+    )
     named = "; ".join(
         f"{worker.id} works on {worker.operation_id}{(told or {}).get(worker.operation_id, '')}"
         for worker in at_work[:NAMED]
@@ -43,8 +58,12 @@ def told_of(monitor: Monitor, operations: Sequence[str], now: float) -> dict[str
     """How far each is, and how much longer it takes, as far as that is known."""
     found = {}
     for known in filter(None, map(monitor.known, operations)):
-        estimate = monitor.estimates.current(known, monitor.verdict(known), now)
-        reached = f"{known.snapshot.percentage:.0f} %" if known.snapshot.percentage else ""
+        verdict = monitor.verdict(known)
+        if not verdict.live and verdict.state is not State.STRAY:  # the list of workers is some seconds late
+            found[known.snapshot.id] = ", which has just ended"
+            continue
+        estimate = monitor.estimates.current(known, verdict, now)
+        reached = per_cent(known.snapshot.percentage) if known.snapshot.percentage else ""
         if parts := [part for part in (reached, left(estimate) if estimate else "") if part]:
             found[known.snapshot.id] = f" ({', '.join(parts)})"
     return found
