@@ -37,6 +37,7 @@ class Observation:
     cancel: Cancel = Cancel.NONE
     cancel_at: float | None = None
     changes: int = 0  # readings that said something new, after the first
+    resumed: bool = False  # since then the worker that its parameters name is that of its first life
     watched_since: float | None = None  # its readings had stopped, and go on since then
     rhythm: float = 0.0  # seconds: the longest usual time between two of them
     untracked_since: float | None = None  # running (or until its end), but the backend's values fell to nothing
@@ -74,11 +75,15 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         return Observation(snapshot, snapshot.completed_at or snapshot.read_at, moved_at=moved)
     old = before.snapshot
     untracked = _untracked(before, snapshot)
+    resumed = before.resumed or snapshot.status is Status.RESUMING
+    parameters = {name: old.parameters[name] for name in SENT if name in old.parameters} | snapshot.parameters
+    if resumed:
+        parameters.pop("worker_id", None)
     kept = replace(
         snapshot,
         epochs=_joined(old.epochs, snapshot.epochs),
         strategy=snapshot.strategy or old.strategy,
-        parameters={name: old.parameters[name] for name in SENT if name in old.parameters} | snapshot.parameters,
+        parameters=parameters,
         percentage=_reached(before, snapshot, untracked),
         completed_at=before.model_at or snapshot.completed_at,  # the backend notices the end of some later
         step=snapshot.step or (old.step if snapshot.finished else ""),
@@ -89,6 +94,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     observation = replace(
         before,
         snapshot=kept,
+        resumed=resumed,
         watched_since=before.watched_since if before.failing_since is None else snapshot.read_at,
         failing_since=None,
         timed_out=False,
@@ -171,9 +177,11 @@ def _ended_short(snapshot: Snapshot) -> bool:
 
 def _untracked(before: Observation, snapshot: Snapshot) -> bool:
     """Still running, and nothing of what it had reached is there: the backend was restarted and does not
-    hear the work any more."""
-    same_run = before.snapshot.status is Status.RUNNING and snapshot.status is Status.RUNNING
-    return same_run and snapshot.percentage == 0.0 and before.snapshot.percentage > 0.0
+    hear the work any more. A resumed run is called "resuming" until then."""
+    if snapshot.status is not Status.RUNNING or snapshot.percentage > 0.0:
+        return False
+    was, reached = before.snapshot.status, before.snapshot.percentage > 0.0
+    return was is Status.RESUMING or before.untracked_since is not None or (was is Status.RUNNING and reached)
 
 
 def _untracked_since(before: Observation, snapshot: Snapshot, untracked: bool) -> float | None:

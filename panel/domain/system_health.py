@@ -95,7 +95,7 @@ def _backend(connection: Connection) -> Link:
         return Link(name, AMBER, "Backend has errors", said, connection.slow_since, advice)
     if connection.slow_since is not None:
         advice = "Other values may be old meanwhile; each says its age. The worker may wake by itself."
-        said = "It answers, but slowly: it waits for a worker that does not answer."
+        said = "It answers, but slowly: it probably waits for a worker that does not answer."
         return Link(name, AMBER, "Backend slow", said, connection.slow_since, advice)
     if connection.answered_at is None:
         return Link(name, UNKNOWN, "Asking", f"{connection.address} is being asked for the first time.")

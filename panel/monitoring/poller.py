@@ -30,7 +30,7 @@ from panel.storage.store import Storage
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
 MAX_POLLERS = 50  # operations that are read by turns when there are more
 RETRY = 1.0  # seconds between attempts to write what could not be written
-KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
+KEPT_ANSWERS = 50  # of the backend's own words
 SIGN_OF_LIFE = 10.0  # seconds between notes in the memory that a panel watches
 
 log = logging.getLogger(__name__)
@@ -83,8 +83,6 @@ class Monitor:
                 poller.cancel()
             await asyncio.gather(*self._pollers.values(), self._lookup.close(), return_exceptions=True)
             await self.recorder.flush()
-
-    # What is known
 
     def running(self) -> list[Observation]:
         """Everything not finished, the newest first."""
@@ -209,8 +207,8 @@ class Monitor:
         else:
             self._queued.pop(operation_id, None)
             self._paces[operation_id] = Pace()
-            # In no request's context: it outlives the one that made it known.
-            self._pollers[operation_id] = asyncio.create_task(self._poll(operation_id), context=Context())
+            poll = self._poll(operation_id)  # in no request's context: it outlives the one that made it known
+            self._pollers[operation_id] = asyncio.create_task(poll, context=Context())
 
     async def _poll(self, operation_id: str) -> None:
         pace = self._paces[operation_id]
@@ -283,6 +281,10 @@ class Monitor:
         if self.connection.answered(now, slow):
             self._bus.publish(events.ConnectionChanged())
             self.wake()
+
+    def listed(self) -> None:
+        if self.connection.told():
+            self._bus.publish(events.OperationsListed())
 
     def failed(self, error: CLIClientError) -> None:
         """Nobody was there."""

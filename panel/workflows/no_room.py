@@ -11,6 +11,12 @@ from panel.domain.state import State
 from panel.domain.workers import WorkerList
 from panel.monitoring.poller import Monitor
 
+ENDED = {
+    State.COMPLETED: "has just ended",
+    State.PROBLEMS: "has just ended",
+    State.FAILED: "has just ended",
+    State.CANCELLED: "was just cancelled",
+}
 NAMED = 3  # workers that are named; of more the number
 
 
@@ -59,8 +65,8 @@ def told_of(monitor: Monitor, operations: Sequence[str], now: float) -> dict[str
     found = {}
     for known in filter(None, map(monitor.known, operations)):
         verdict = monitor.verdict(known)
-        if not verdict.live and verdict.state is not State.STRAY:  # the list of workers is some seconds late
-            found[known.snapshot.id] = ", which has just ended"
+        if verdict.state in ENDED:  # the list of workers is some seconds late
+            found[known.snapshot.id] = f", which {ENDED[verdict.state]}"
             continue
         estimate = monitor.estimates.current(known, verdict, now)
         reached = per_cent(known.snapshot.percentage) if known.snapshot.percentage else ""

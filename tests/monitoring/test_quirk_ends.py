@@ -45,12 +45,14 @@ def test_28_who_comes_when_the_worker_is_dead_does_not_call_it_running():
     play.reads(49, **frozen)
     dead_worker(play, 49)
     told = play.at(50)
+    assert (told.word, told.live) == ("Worker in doubt", True) and "does not answer" in told.headline
+    told = play.at(65)
     assert (told.word, told.evidence) == ("Worker lost", ("Worker training-worker-1 last answered at 08:00:19 UTC.",))
     play = Play()
     play.reads(330, **frozen)
     play.lists(330)  # dropped from the list before this panel came
     told = play.at(331)
-    assert (told.state, told.word) == (State.STALLED, "Worker not listed") and told.live
+    assert (told.state, told.word) == (State.STALLED, "Worker in doubt") and told.live
     assert "was not in the backend's list at 08:05:30 UTC." in text(told)
     play.lists(395)
     assert play.reads(396, **frozen).word == "Worker lost"

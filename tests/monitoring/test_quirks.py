@@ -153,6 +153,24 @@ def test_14_a_hanging_worker_is_told_apart_from_a_silent_backend():
     assert told.word == "Backend silent"
 
 
+def test_14_of_several_workers_the_one_that_hangs_is_named():
+    """While the backend waits for one worker it answers nothing about the work of the others either."""
+    play = Play()
+    play.trains(20)
+    play.fails(33, timed_out=True)
+    other = worker("busy", "op_b", 38) | {"worker_id": "training-worker-2"}
+    play.lists(38, worker("busy", play.id, 20), other)
+    assert "its worker, or another one, probably hangs" in play.at(40).headline
+    play.lists(42, worker("busy", play.id, 41), other | {"health_check_failures": 2})
+    told = play.at(44)
+    assert "another worker probably hangs" in told.headline and "kill -9" not in told.advice
+    assert "Worker training-worker-1 last answered at 08:00:41 UTC." in told.evidence
+    play.lists(45, worker("busy", play.id, 44), other)
+    assert "but not about this operation: it is slow." in play.at(45).headline, "both have answered since"
+    play.lists(46, worker("busy", play.id, 20) | {"health_check_failures": 2}, other)
+    assert "its worker probably hangs" in play.at(47).headline and "kill -9" in play.at(47).advice
+
+
 def test_15_a_worker_that_was_stopped_and_trains_on():
     play = Play()
     play.trains(20)
@@ -187,6 +205,29 @@ def test_16_a_backend_restarted_in_mid_training_loses_track_and_then_calls_the_s
     told = play.reads(160, "failed", error_message=UNCLAIMED, result_summary=RESULT, completed_at=stamp(BEGAN + 159))
     assert (told.state, told.word) == (State.COMPLETED, "Completed")
     assert "It succeeded: the full result is there." in told.headline
+
+
+def test_16_a_resumed_training_goes_on_when_the_backend_is_restarted():
+    """Its parameters name the worker of its first life, which may be dead, and from then on it is called running."""
+    play = Play()
+    play.reads(0, "failed", error_message=UNCLAIMED, completed_at=stamp(BEGAN))
+    play.lists(1, worker("available", None, 1) | {"worker_id": "training-worker-2"})
+    play.reads(2, "resuming")
+    second = worker("busy", play.id, 30) | {"worker_id": "training-worker-2"}
+    play.lists(30, second)
+    assert play.reads(31, "resuming").word == "Working, unreported"
+    for at in (60, 70):  # the backend is back, and so is the worker: free, as it seems at first
+        play.lists(at, second | {"status": "available", "current_operation_id": None})
+        told = play.reads(at + 1)
+        assert (told.word, told.headline) == (
+            "Running",
+            "The backend lost track of it. Whether its worker goes on shows within a minute.",
+        )
+    play.lists(80, second)
+    assert play.reads(81).word == "Working, unreported"
+    play.lists(150, second | {"status": "available", "current_operation_id": None})
+    told = play.reads(151)
+    assert told.word == "Nobody works on it" and "training-worker-1" not in text(told)
 
 
 def test_16_also_when_the_panel_came_later():

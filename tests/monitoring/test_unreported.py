@@ -38,3 +38,15 @@ def test_its_progress_and_its_end_are_read_from_what_it_leaves(quick_looks, here
     page = here.until("/operations/op_a", lambda page: "Completed: its model was saved at" in words(page), 30)
     assert "The backend still calls it resuming" in words(page)
     assert here.get("/api/operations/op_a").json()["verdict"]["state"] == "completed"
+
+
+def test_of_a_run_that_the_backend_had_lost_track_of_before_this_panel_came(quick_looks, here, backend, monkeypatch):
+    """It is called running, at 0 %, for ever; a worker is busy with it, and its checkpoint tells how far it is."""
+    monkeypatch.setattr("panel.domain.verdict.MOVING", 0.2)
+    monkeypatch.setattr("panel.domain.verdict.UNTRACKED_AFTER", 0.2)
+    backend.operations["op_a"] = operation("op_a", progress=percent(0.0))
+    backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp())]
+    state = {"checkpoint_type": "periodic", "state": {"epoch": 140}, "created_at": stamp()}
+    backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": state}
+    page = here.until("/operations/op_a", lambda page: "Epoch 141, by its checkpoint" in words(page), 30)
+    assert "Working, unreported" in words(page)

@@ -95,8 +95,8 @@ def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
 
 
 LATER = {  # seconds since the beginning at which another panel, without any memory, is opened -> what it may say
-    62: ("Worker lost",),
-    345: ("Worker not listed",),  # its worker was dropped from the list before
+    62: ("Worker in doubt", "Worker lost"),
+    345: ("Worker in doubt",),  # its worker was dropped from the list before
     420: ("Failed",),
 }
 
