@@ -140,7 +140,8 @@ def unreported_progress(observation: Observation, epochs: int, written_at: float
 
 def unreported_end(observation: Observation, model_at: float) -> Observation:
     """After such a run's model appeared."""
-    return replace(observation, model_at=model_at, snapshot=replace(observation.snapshot, completed_at=model_at))
+    ended = replace(observation.snapshot, completed_at=model_at, percentage=100.0)
+    return replace(observation, model_at=model_at, snapshot=ended)
 
 
 def _by_checkpoint(observation: Observation) -> float | None:
@@ -150,6 +151,8 @@ def _by_checkpoint(observation: Observation) -> float | None:
 
 
 def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
+    if before.model_at is not None:
+        return 100.0  # what the backend says of its progress was over before
     if snapshot.status is Status.RESUMING or untracked:
         return _by_checkpoint(before) or (before.snapshot.percentage if untracked else snapshot.percentage)
     if not _ended_short(snapshot):
