@@ -132,8 +132,11 @@ def differs(before: Observation, observation: Observation) -> bool:
 def unreported_progress(observation: Observation, epochs: int, written_at: float) -> Observation:
     """After a look at the checkpoint of a run whose progress the backend does not pass on."""
     known = replace(observation, checkpoint_epoch=epochs, checkpoint_at=written_at, sought_at=None)
-    percentage = _by_checkpoint(known) or known.snapshot.percentage
-    snapshot = replace(known.snapshot, percentage=percentage, steps_completed=epochs)
+    done, percentage = epochs, _by_checkpoint(known) or known.snapshot.percentage
+    if not observation.resumed:  # it goes on from where it was, which may be ahead of its checkpoint
+        done = max(epochs, known.snapshot.steps_completed or 0)
+        percentage = max(percentage, known.snapshot.percentage)
+    snapshot = replace(known.snapshot, percentage=percentage, steps_completed=done)
     moved = written_at if written_at != observation.checkpoint_at else observation.moved_at
     return replace(known, snapshot=snapshot, moved_at=moved)
 
@@ -154,7 +157,7 @@ def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
     if before.model_at is not None:
         return 100.0  # what the backend says of its progress was over before
     if snapshot.status is Status.RESUMING or untracked:
-        return _by_checkpoint(before) or (before.snapshot.percentage if untracked else snapshot.percentage)
+        return before.snapshot.percentage if untracked else _by_checkpoint(before) or snapshot.percentage
     if not _ended_short(snapshot):
         return snapshot.percentage
     epochs, total = _joined(before.snapshot.epochs, snapshot.epochs), before.snapshot.steps_total

@@ -45,6 +45,8 @@ def _why_late(observation: Observation, own: Worker | None, worker_list: WorkerL
             return "another worker probably hangs", goes_on
         if (own.healthy_at or 0.0) > (observation.failing_since or 0.0):
             return "it is slow", goes_on
+    if own is None and not others:
+        return "it is slow", "The work may go on."
     if own is not None and (own.failures or not others):
         return "its worker probably hangs", "It may wake and go on by itself; kill -9 of the worker ends it."
     return "its worker, or another one, probably hangs", "A worker that hangs may wake by itself."

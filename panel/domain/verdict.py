@@ -208,7 +208,7 @@ def _unlisted(worker_id: str, now: float, worker_list: WorkerList) -> str:
 def _by_checkpoint(observation: Observation) -> str:
     """How far a run is that its checkpoint alone tells of; "" when none was seen."""
     done, total, written = observation.checkpoint_epoch, observation.snapshot.steps_total, observation.checkpoint_at
-    if done is None or written is None:
+    if done is None or written is None or done < (observation.snapshot.steps_completed or 0):
         return ""
     of = f" of {total:,}" if total else ""
     return f"Epoch {done:,}{of}, by its checkpoint of {clock(written)} UTC."

@@ -10,6 +10,7 @@ from panel.backend.entities import workers_of
 from panel.domain.observation import (
     Cancel,
     forgotten,
+    unreported_progress,
 )
 from panel.domain.verdict import State, judge
 from panel.domain.workers import WorkerList
@@ -149,7 +150,9 @@ def test_14_a_hanging_worker_is_told_apart_from_a_silent_backend():
     assert (told.state, told.word) == (State.SILENT, "No answer about this one")
     assert "The backend answers other questions" in told.headline
     assert "Worker training-worker-1 last answered at 08:00:20 UTC." in told.evidence
-    told = play.at(60)  # nothing answers any more
+    play.lists(42)  # after a restart of the backend: of no worker is known what it does
+    assert "but not about this operation: it is slow." in play.at(43).headline
+    told = play.at(63)  # nothing answers any more
     assert told.word == "Backend silent"
 
 
@@ -205,6 +208,23 @@ def test_16_a_backend_restarted_in_mid_training_loses_track_and_then_calls_the_s
     told = play.reads(160, "failed", error_message=UNCLAIMED, result_summary=RESULT, completed_at=stamp(BEGAN + 159))
     assert (told.state, told.word) == (State.COMPLETED, "Completed")
     assert "It succeeded: the full result is there." in told.headline
+
+
+def test_16_what_it_had_reached_is_not_taken_back_by_an_older_checkpoint():
+    play = Play()
+    play.trains(20)
+    play.reads(21, progress=percent(21.0, "Epoch 11/100 · Batch 5/205", steps_completed=10, steps_total=100))
+    play.reads(28, progress=percent(0.0), metrics={"epochs": []})
+    play.lists(60, worker("busy", play.id, 60))
+    before = play.evidence.snapshot
+    assert before.steps_completed == 10 and before.percentage == 21.0
+    play.observation = unreported_progress(play.evidence, 6, BEGAN + 12)
+    told = play.reads(62, progress=percent(0.0))
+    assert "checkpoint" not in told.headline
+    assert (play.evidence.snapshot.steps_completed, play.evidence.snapshot.percentage) == (10, 21.0)
+    play.observation = unreported_progress(play.evidence, 31, BEGAN + 63)
+    assert "Epoch 31 of 100, by its checkpoint of 08:01:03 UTC." in play.reads(64, progress=percent(0.0)).headline
+    assert (play.evidence.snapshot.steps_completed, play.evidence.snapshot.percentage) == (31, 31.0)
 
 
 def test_16_a_resumed_training_goes_on_when_the_backend_is_restarted():
