@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 RESERVED = ("local", "operator", "unknown")  # who is meant where there is no user
-MOST = 1000  # users, and tokens
+MAX_ACCOUNTS = 1000  # users, and tokens
 MAX_BYTES = 1_000_000
 
 _TOKEN = re.compile(r"ktrdr_[A-Za-z0-9_-]{43}")
@@ -84,8 +84,8 @@ class Accounts:
         _check_name(name)
         if name in self.users:
             raise Refused(f"There is a user “{name}” already.")
-        if len(self.users) >= MOST:
-            raise Refused(f"There are {MOST} users already.")
+        if len(self.users) >= MAX_ACCOUNTS:
+            raise Refused(f"There are {MAX_ACCOUNTS} users already.")
         return replace(self, users={**self.users, name: User(name, role, hashed, time.time())})
 
     def change_user(self, name: str, role: Role | None = None, hashed: str | None = None) -> "Accounts":
@@ -101,8 +101,8 @@ class Accounts:
         _check_name(name)
         if name in self.tokens:
             raise Refused(f"There is a token “{name}” already.")
-        if len(self.tokens) >= MOST:
-            raise Refused(f"There are {MOST} tokens already.")
+        if len(self.tokens) >= MAX_ACCOUNTS:
+            raise Refused(f"There are {MAX_ACCOUNTS} tokens already.")
         return replace(self, tokens={**self.tokens, name: Token(name, role, digest_of(word), time.time())})
 
     def remove_token(self, name: str) -> "Accounts":
@@ -226,7 +226,7 @@ def _decoded(content: Any) -> Accounts:
         raise ValueError("a user's password is no hash")
     if any(not _DIGEST.fullmatch(token.digest) for token in given):
         raise ValueError("a token is no hash")
-    if len(made) > MOST or len(given) > MOST:
+    if len(made) > MAX_ACCOUNTS or len(given) > MAX_ACCOUNTS:
         raise ValueError("it holds too many")
     return Accounts({user.name: user for user in made}, {token.name: token for token in given})
 

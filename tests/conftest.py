@@ -2,6 +2,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,15 @@ from tests.support.stories import AGO, remember
 
 # The suite has a process for each core already: more threads in each only wait for one another.
 os.environ |= {"POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Each of the suite's processes imports every test module. At first they share them out, so each is compiled once."""
+    worker, root = os.environ.get("PYTEST_XDIST_WORKER"), Path(__file__).parent
+    if worker and session.config.args == session.config.getini("testpaths"):
+        share = int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        for file in sorted(root.rglob("test_*.py"))[share[0] :: share[1]]:
+            import_module(".".join(file.relative_to(root.parent).with_suffix("").parts))
 
 
 @pytest.fixture
@@ -43,7 +53,7 @@ def here(address: str, tmp_path: Path) -> Iterator[Panel]:
 @pytest.fixture
 def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Discovery rounds and heartbeats follow each other sooner than in life."""
-    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.3)
+    monkeypatch.setattr("panel.monitoring.discovery.INTERVAL", 0.3)
     monkeypatch.setattr("panel.live.publisher.BEAT", 0.5)
 
 

@@ -92,10 +92,6 @@ class BacktestingOperationAdapter(Kind):
         return words + [word for option, name in costs for word in (option, written(getattr(self, name)))]
 
     @classmethod
-    def name(cls, snapshot: Snapshot) -> str:
-        return snapshot.strategy or snapshot.symbol or cls.title
-
-    @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:
         metrics = named(snapshot.result, "metrics")
         if not metrics:
@@ -128,8 +124,8 @@ class BacktestingOperationAdapter(Kind):
     @classmethod
     def chart(cls, snapshot: Snapshot) -> Chart | None:
         """KTRDR keeps its equity curve to itself; the embedded backend tells it."""
-        told = named(snapshot.result, "equity_curve")
-        times, worth, held, falls = (_numbers(told.get(n)) for n in ("time", "equity", "buy_and_hold", "drawdown"))
+        curve = named(snapshot.result, "equity_curve")
+        times, worth, held, falls = (_numbers(curve.get(n)) for n in ("time", "equity", "buy_and_hold", "drawdown"))
         if not times or None in times or not len(times) == len(worth) == len(held) == len(falls):
             return None
         account = (Curve("this model", "Account", worth), Curve("buy and hold", "Buy and hold", held))

@@ -39,7 +39,7 @@ class Kind(OperationAdapter):
     measures: ClassVar[tuple[Measure, ...]] = ()
     traits: ClassVar[Traits] = Traits()  # what the rules need to know of it
     menu: ClassVar[str] = ""  # its word in the menu of starts; "" where it is not in it
-    told_at: ClassVar[str] = ""  # what only a backend that has this kind answers; "" when every backend has it
+    offered_at: ClassVar[str] = ""  # what only a backend that has this kind answers; "" when every backend has it
     repeated: ClassVar[tuple[str, ...]] = ()  # fields that its operations show word for word
     inner: ClassVar[tuple[str, ...]] = ()  # parameters of its operations that are of no use to people
     cancel_at: ClassVar[str] = ""  # with `{id}`: where it is cancelled, if not as every operation is
@@ -144,7 +144,7 @@ class Kind(OperationAdapter):
     @classmethod
     def name(cls, snapshot: Snapshot) -> str:
         """What this operation is called on pages."""
-        return snapshot.symbol or cls.title
+        return snapshot.strategy or snapshot.symbol or cls.title
 
     @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:

@@ -30,7 +30,7 @@ class ResearchOperationAdapter(Kind):
     summary = "Have KTRDR's agent design a strategy, train it, try it out and judge it."
     menu = "Research"
     traits = Traits(has_parts=True)
-    told_at = "/agent/status"
+    offered_at = "/agent/status"
     cancel_at = "/agent/cancel/{id}"  # as an operation, it would leave its training or backtest running
     repeated = ("brief",)
     inner = (

@@ -103,10 +103,6 @@ class TrainingOperationAdapter(Kind):
         return answer if isinstance(answer, dict) else {}
 
     @classmethod
-    def name(cls, snapshot: Snapshot) -> str:
-        return snapshot.strategy or snapshot.symbol or cls.title
-
-    @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:
         test, result = named(snapshot.result, "test_metrics"), snapshot.result
         if not test:

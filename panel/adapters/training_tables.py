@@ -65,8 +65,8 @@ def _calibration(result: dict[str, Any]) -> ResultTable | None:
     given = named(result, "artifacts").get("calibration")
     rows, answers, excess = [], 0, 0.0
     for entry in items(given, 20):
-        told = {name: number(mapping(entry).get(name)) for name in ("from", "to", "count", "sure", "right")}
-        low, high, count, sure, right = told.values()
+        fields = {name: number(mapping(entry).get(name)) for name in ("from", "to", "count", "sure", "right")}
+        low, high, count, sure, right = fields.values()
         if low is None or high is None or not count or sure is None or right is None:
             continue
         rows.append((f"{low * 100:.0f} to {high * 100:.0f} % sure", f"{count:,.0f}", percent(sure), percent(right)))
@@ -99,10 +99,12 @@ def bars_used(read: Any, sentence: str) -> ResultTable | None:
     """Of each symbol and timeframe how many bars were read, left out, and used although they cannot be true."""
     rows = []
     for entry in items(read, 50):
-        told = mapping(entry)
-        name = f"{text(told.get('symbol'))[:50]} {text(told.get('timeframe'))[:10]}"
-        counts = [sum(int(number(n) or 0) for n in named(told, key).values()) for key in ("left_out", "bad_bars_used")]
-        bars = number(told.get("bars"))
+        fields = mapping(entry)
+        name = f"{text(fields.get('symbol'))[:50]} {text(fields.get('timeframe'))[:10]}"
+        counts = [
+            sum(int(number(n) or 0) for n in named(fields, key).values()) for key in ("left_out", "bad_bars_used")
+        ]
+        bars = number(fields.get("bars"))
         rows.append(
             (name, "–" if bars is None else f"{bars:,.0f}", *(f"{count:,}" if count else "none" for count in counts))
         )

@@ -28,6 +28,7 @@ class SyncCLIClient:
         self.address = without_userinfo(self.config.base_url)
         self._http = httpx.Client(
             transport=transport,
+            verify=http.needs_certificates(self.config.base_url),
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,

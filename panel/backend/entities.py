@@ -126,8 +126,8 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
     progress, metadata = mapping(data.get("progress")), mapping(data.get("metadata"))
     parameters = mapping(metadata.get("parameters"))
     said = line(data.get("status"), 100)
-    told = data.get("result_summary")
-    result = _honest(told) if isinstance(told, dict) else None
+    summary = data.get("result_summary")
+    result = _honest(summary) if isinstance(summary, dict) else None
     status = _STATUSES.get(said, Status.UNKNOWN)
     percentage = bounded(progress.get("percentage")) or 0.0
     epochs = _final_epochs(result) or _live_epochs(data.get("metrics"))
@@ -139,7 +139,7 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         said=said,
         read_at=read_at,
         percentage=100.0 if status is Status.COMPLETED else min(max(percentage, reached, 0.0), 100.0),
-        step=_unadorned(line(progress.get("current_step"))),
+        step=_without_emoji(line(progress.get("current_step"))),
         steps_completed=completed,
         steps_total=total,
         created_at=moment(data.get("created_at")),
@@ -173,16 +173,16 @@ def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | N
     total is none."""
     completed, total = count(progress.get("steps_completed")), count(progress.get("steps_total")) or None
     current = _EPOCH.match(line(progress.get("current_step")))
-    told, of = (int(current[1]) - bool(current[3]), int(current[2])) if current else (0, 0)
-    if completed is not None and completed < told <= of and of == total:
-        return told, total, 100.0 * told / of
+    epoch, of = (int(current[1]) - bool(current[3]), int(current[2])) if current else (0, 0)
+    if completed is not None and completed < epoch <= of and of == total:
+        return epoch, total, 100.0 * epoch / of
     if epochs and total:
         completed = len(epochs)
     beyond = completed is not None and total is not None and completed > total
     return (None, None, 0.0) if beyond else (completed, total, 0.0)
 
 
-def _unadorned(step: str) -> str:
+def _without_emoji(step: str) -> str:
     """Without the pictures that data loads put into their steps: ⚡ ✅ 💾."""
     return " ".join("".join(" " if unicodedata.category(char) == "So" else char for char in step).split())
 
@@ -193,8 +193,8 @@ def _live_epochs(metrics: Any) -> tuple[Epoch, ...]:
     found = []
     for place, item in enumerate(max(histories, key=len, default=[])[:MAX_EPOCHS]):
         if isinstance(item, dict):
-            told = item.get("epoch")
-            at = place if told is None else count(told, MAX_EPOCH)
+            epoch = item.get("epoch")
+            at = place if epoch is None else count(epoch, MAX_EPOCH)
             if at is not None:  # an epoch without a number cannot be drawn
                 found.append(_epoch(at, item.get))
     return tuple(found)
@@ -202,8 +202,8 @@ def _live_epochs(metrics: Any) -> tuple[Epoch, ...]:
 
 def research_of(answer: Any) -> ResearchStatus:
     """Of GET /agent/status."""
-    told = mapping(answer)
-    budget, capacity, workers = (mapping(told.get(name)) for name in ("budget", "capacity", "workers"))
+    status = mapping(answer)
+    budget, capacity, workers = (mapping(status.get(name)) for name in ("budget", "capacity", "workers"))
     return ResearchStatus(
         left=bounded(budget.get("remaining")),
         daily=bounded(budget.get("daily_limit")),

@@ -100,9 +100,9 @@ class Ktrdr(MarketData):
             return Reading(error=exc)
         data = mapping(answer).get("data")
         # An answer that does not name the operation is about the one that was asked for.
-        told = {"operation_id": named} | mapping(data)
-        if told["operation_id"] == named and isinstance(told.get("status"), str):
-            return Reading(*entities.reading_of(named, told, time.time()))
+        reported = {"operation_id": named} | mapping(data)
+        if reported["operation_id"] == named and isinstance(reported.get("status"), str):
+            return Reading(*entities.reading_of(named, reported, time.time()))
         return Reading(answer=mapping(plain(data)) if isinstance(data, dict) else None, error=unreadable)
 
     async def follow(
@@ -174,9 +174,9 @@ class Ktrdr(MarketData):
             if exc.status_code == (409 if at else 400):
                 return CancelOutcome.FINISHED
             raise
-        told = mapping(mapping(answer).get("data"))
+        data = mapping(mapping(answer).get("data"))
         # Neither is true when a worker was busy with it and was not reached; a load runs as a task of the backend.
-        undelivered = told.get("remote_cancelled") is False and not told.get("task_cancelled")
+        undelivered = data.get("remote_cancelled") is False and not data.get("task_cancelled")
         return CancelOutcome.UNDELIVERED if undelivered else CancelOutcome.TAKEN
 
     async def resume(self, named: str) -> None:

@@ -140,12 +140,12 @@ def gap_of(item: Any) -> Gap | None:
 
 def range_of(symbol: str, timeframe: str, data: Any) -> Range:
     """From the data of `POST /data/range`; bars that lie nowhere are none."""
-    told = mapping(data)
-    start, end = moment(told.get("start_date")), moment(told.get("end_date"))
-    bars = count(told.get("point_count")) or 0
+    fields = mapping(data)
+    start, end = moment(fields.get("start_date")), moment(fields.get("end_date"))
+    bars = count(fields.get("point_count")) or 0
     if start is None or end is None or start > end or bars < 1:
         return Range(symbol, timeframe)
-    return Range(symbol, timeframe, start, end, bars, line(told.get("source"), 100))
+    return Range(symbol, timeframe, start, end, bars, line(fields.get("source"), 100))
 
 
 def openings_of(data: Any) -> list[float]:
@@ -160,9 +160,9 @@ def openings_of(data: Any) -> list[float]:
 
 def candles_of(data: Any) -> list[Candle]:
     """Bars in order of time; one that lacks a price is left out."""
-    told = mapping(data)
+    fields = mapping(data)
     found: list[Candle] = []
-    for date, values in zip(items(told.get("dates"), MAX_BARS), items(told.get("ohlcv"), MAX_BARS), strict=False):
+    for date, values in zip(items(fields.get("dates"), MAX_BARS), items(fields.get("ohlcv"), MAX_BARS), strict=False):
         at, row = moment(date), [bounded(value) for value in items(values, 5)]
         if at is None or len(row) != 5 or None in row[:4]:
             continue

@@ -58,8 +58,8 @@ async def until_finished(
     async for reading in ktrdr.follow(operation_id, lambda: asyncio.sleep(poll_interval)):
         unexpected = unexpected + 1 if _unexpected(reading) else 0
         if most_unexpected and unexpected >= most_unexpected:
-            said = (reading.answer or {}).get("status")
-            error = f"Polling failed: {unexpected} answers in a row with an unexpected status (last: {said!r})"
+            status = (reading.answer or {}).get("status")
+            error = f"Polling failed: {unexpected} answers in a row with an unexpected status (last: {status!r})"
             return (reading.answer or {}) | {"status": "failed", "operation_id": operation_id, "error": error}
         if reading.error is None:
             last, answer, not_found, silent_since = reading.snapshot, reading.answer, 0, None

@@ -71,16 +71,16 @@ def listed(item: Any) -> Strategy | None:
 
 def check_of(answer: Any) -> Check:
     """From `POST /strategies/validate/{name}`, without the number of features."""
-    said = mapping(answer)
-    issues = each(lambda issue: issue if isinstance(issue, dict) else None, said.get("issues"))
+    report = mapping(answer)
+    issues = each(lambda issue: issue if isinstance(issue, dict) else None, report.get("issues"))
     errors = tuple(line(issue.get("message")) for issue in issues if issue.get("severity") == "error")
     warnings = tuple(line(issue.get("message")) for issue in issues if issue.get("severity") == "warning")
-    if said.get("valid") is True and said.get("trainable") is False:
+    if report.get("valid") is True and report.get("trainable") is False:
         why = [line(i.get("message")) for i in issues if i.get("category") in ("needs_ktrdr", "cannot_train")]
         return Check(True, tuple(why), tuple(warning for warning in warnings if warning not in why), trainable=False)
-    if said.get("valid") is True:
+    if report.get("valid") is True:
         return Check(True, (), warnings)
-    return Check(False, errors or (line(said.get("message")) or "The backend finds it invalid.",), warnings)
+    return Check(False, errors or (line(report.get("message")) or "The backend finds it invalid.",), warnings)
 
 
 def issues_of(answer: Any) -> list[Issue]:

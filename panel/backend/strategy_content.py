@@ -7,7 +7,7 @@ from panel.backend.decoding import items, line
 from panel.domain.strategy_content import Content, FuzzySet, Indicator, Input, Membership, Setting
 from panel.domain.values import mapping, number
 
-MOST = 100  # of each part
+MAX_PARTS = 100  # of each part
 
 
 def content_of(read: Any) -> Content:
@@ -16,7 +16,7 @@ def content_of(read: Any) -> Content:
     return Content(
         tuple(_indicator(name, value) for name, value in _pairs(file.get("indicators"))),
         tuple(_fuzzy_set(name, mapping(value)) for name, value in _pairs(file.get("fuzzy_sets"))),
-        tuple(_input(mapping(item)) for item in items(file.get("nn_inputs"), MOST)),
+        tuple(_input(mapping(item)) for item in items(file.get("nn_inputs"), MAX_PARTS)),
         _settings(_flat(file.get("model"))),
         _settings(_flat(file.get("training"))),
         _settings(_flat(file.get("decisions"))),
@@ -24,7 +24,7 @@ def content_of(read: Any) -> Content:
 
 
 def _pairs(value: Any) -> list[tuple[str, Any]]:
-    return [(_word(name), each) for name, each in list(mapping(value).items())[:MOST]]
+    return [(_word(name), each) for name, each in list(mapping(value).items())[:MAX_PARTS]]
 
 
 def _word(value: Any) -> str:
@@ -60,7 +60,7 @@ def _input(given: dict[Any, Any]) -> Input:
 
 def _flat(value: Any, prefix: str = "") -> Iterable[Setting]:
     """Nested mappings as one list: `early_stopping patience`."""
-    for key, each in list(mapping(value).items())[:MOST]:
+    for key, each in list(mapping(value).items())[:MAX_PARTS]:
         name = f"{prefix}{_word(key)}".replace("_", " ")
         if isinstance(each, dict):
             yield from _flat(each, f"{name} ")
@@ -71,4 +71,4 @@ def _flat(value: Any, prefix: str = "") -> Iterable[Setting]:
 
 
 def _settings(found: Iterable[Setting]) -> tuple[Setting, ...]:
-    return tuple((name[:1].upper() + name[1:], value) for name, value in list(found)[:MOST])
+    return tuple((name[:1].upper() + name[1:], value) for name, value in list(found)[:MAX_PARTS])

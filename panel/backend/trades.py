@@ -19,13 +19,13 @@ def trades_of(data: Any) -> TradeList:
 
 def _trade(item: Any) -> Trade | None:
     """None for what has no side, times or prices."""
-    told = mapping(item)
-    side = {"LONG": "long", "SHORT": "short"}.get(line(told.get("side"), 10).upper())
-    opened, closed = moment(told.get("entry_time")), moment(told.get("exit_time"))
-    entry, left, quantity = (bounded(told.get(name)) for name in ("entry_price", "exit_price", "quantity"))
+    fields = mapping(item)
+    side = {"LONG": "long", "SHORT": "short"}.get(line(fields.get("side"), 10).upper())
+    opened, closed = moment(fields.get("entry_time")), moment(fields.get("exit_time"))
+    entry, left, quantity = (bounded(fields.get(name)) for name in ("entry_price", "exit_price", "quantity"))
     if side is None or opened is None or closed is None or entry is None or left is None or quantity is None:
         return None
-    commission, slippage = bounded(told.get("commission")), bounded(told.get("slippage"))
+    commission, slippage = bounded(fields.get("commission")), bounded(fields.get("slippage"))
     return Trade(
         "long" if side == "long" else "short",
         opened,
@@ -33,18 +33,18 @@ def _trade(item: Any) -> Trade | None:
         entry,
         left,
         quantity,
-        count(told.get("bars")),
-        bounded(told.get("return_pct")),
+        count(fields.get("bars")),
+        bounded(fields.get("return_pct")),
         None if commission is None and slippage is None else (commission or 0.0) + (slippage or 0.0),
-        bounded(told.get("net_pnl")),
-        line(told.get("entry_reason"), 200),
-        line(told.get("exit_reason"), 200),
+        bounded(fields.get("net_pnl")),
+        line(fields.get("entry_reason"), 200),
+        line(fields.get("exit_reason"), 200),
     )
 
 
 def seen_bars_of(data: Any) -> SeenBars:
-    told = mapping(data)
-    bars = [[bounded(value) for value in items(row, 6)] for row in items(told.get("bars"), MAX_BARS)]
+    fields = mapping(data)
+    bars = [[bounded(value) for value in items(row, 6)] for row in items(fields.get("bars"), MAX_BARS)]
     whole = [place for place, row in enumerate(bars) if len(row) == 6 and None not in row[:5]]
     kept = tuple([value or 0.0 for value in bars[place]] for place in whole)
 
@@ -66,5 +66,5 @@ def seen_bars_of(data: Any) -> SeenBars:
             tuple((line(label, 100), values(given)) for label, given in lines),
         )
 
-    first, total = count(told.get("first")) or 0, count(told.get("total")) or 0
-    return SeenBars(kept, tuple(each(seen, told.get("sets"), MAX_INPUTS)), first, max(total, len(kept)))
+    first, total = count(fields.get("first")) or 0, count(fields.get("total")) or 0
+    return SeenBars(kept, tuple(each(seen, fields.get("sets"), MAX_INPUTS)), first, max(total, len(kept)))

@@ -34,6 +34,7 @@ from panel.storage.place import memory_of
 CLOCKS = 5.0  # seconds that the backend's clock may differ: starts are matched by time
 SCARCE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of free disk
 SLOW = 1.0  # seconds for /health
+OWN_ANSWER = 3.0  # seconds for a panel on this machine
 
 
 class Grade(StrEnum):
@@ -44,12 +45,12 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`mend` says what to do, and is empty when nothing is to be done."""
+    """`advice` says what to do, and is empty when nothing is to be done."""
 
     what: str
     grade: Grade
-    said: str
-    mend: str = ""
+    message: str
+    advice: str = ""
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -82,12 +83,12 @@ async def _ktrdr(settings: Settings) -> list[Finding]:
         try:
             version = await ktrdr.health()
         except CLIClientError as exc:
-            mend = f"See that KTRDR runs, and that {BASE_URL} is its address, ending in /api/v1."
-            return [Finding("backend", Grade.FAIL, exc.message, mend)]
+            advice = f"See that KTRDR runs, and that {BASE_URL} is its address, ending in /api/v1."
+            return [Finding("backend", Grade.FAIL, exc.message, advice)]
         took = time.perf_counter() - began
-        said = f"{client.address} answers in {took * 1000:.0f} ms, version {version or 'unknown'}."
+        message = f"{client.address} answers in {took * 1000:.0f} ms, version {version or 'unknown'}."
         slow = "The backend or the way to it is busy; pages will lag behind." if took > SLOW else ""
-        found = [Finding("backend", Grade.WARN if slow else Grade.OK, said, slow)]
+        found = [Finding("backend", Grade.WARN if slow else Grade.OK, message, slow)]
         found += _clock(client.date)
         try:
             found.append(_workers(await ktrdr.workers()))
@@ -105,26 +106,26 @@ def _clock(date: str) -> Iterator[Finding]:
     if abs(off) < CLOCKS:
         yield Finding("clock", Grade.OK, "The backend's clock agrees with this one.")
     else:
-        said = f"The backend's clock is {duration(abs(off))} {'behind' if off > 0 else 'ahead'}."
-        yield Finding("clock", Grade.WARN, said, "Let both machines take the time from the network (NTP).")
+        message = f"The backend's clock is {duration(abs(off))} {'behind' if off > 0 else 'ahead'}."
+        yield Finding("clock", Grade.WARN, message, "Let both machines take the time from the network (NTP).")
 
 
 def _workers(workers: Sequence[Worker]) -> Finding:
     kinds = Counter(worker.kind or "unknown" for worker in workers if worker.reachable)
     lost = sum(not worker.reachable for worker in workers)
-    said = ", ".join(f"{count} for {kind}" for kind, count in sorted(kinds.items())) or "none can be reached"
-    said = f"Workers: {said}{f'; {lost} not reachable' if lost else ''}."
+    message = ", ".join(f"{count} for {kind}" for kind, count in sorted(kinds.items())) or "none can be reached"
+    message = f"Workers: {message}{f'; {lost} not reachable' if lost else ''}."
     if not any(worker.reachable and worker.does(kind) for worker in workers for kind in learning()):
-        return Finding("workers", Grade.WARN, said, "Start a training worker; until then every training is refused.")
-    mend = "Look at the worker that does not answer; it is struck off five minutes later." if lost else ""
-    return Finding("workers", Grade.WARN if lost else Grade.OK, said, mend)
+        return Finding("workers", Grade.WARN, message, "Start a training worker; until then every training is refused.")
+    advice = "Look at the worker that does not answer; it is struck off five minutes later." if lost else ""
+    return Finding("workers", Grade.WARN if lost else Grade.OK, message, advice)
 
 
 def _strategies(settings: Settings) -> Iterator[Finding]:
     folder = settings.strategies_folder
     if folder is None and settings.backend:
-        said = "No folder is named; KTRDR lists none of its own v3 strategies."
-        yield Finding("strategies", Grade.WARN, said, "Name KTRDR's folder: KTRDR_STRATEGIES_DIR=/…/strategies")
+        message = "No folder is named; KTRDR lists none of its own v3 strategies."
+        yield Finding("strategies", Grade.WARN, message, "Name KTRDR's folder: KTRDR_STRATEGIES_DIR=/…/strategies")
         return
     if folder is None:
         folder = settings.data_folder / "embedded" / "strategies"
@@ -141,9 +142,9 @@ def _strategies(settings: Settings) -> Iterator[Finding]:
     good = sum(not strategy.problem for strategy in strategies)
     old = sum("v2" in strategy.problem for strategy in strategies)
     broken = len(strategies) - good - old
-    said = f"{folder}: {good} v3, {old} v2{f', {broken} unreadable' if broken else ''}."
-    mend = "" if good else "KTRDR trains v3 files; put some there, or name another folder in KTRDR_STRATEGIES_DIR."
-    yield Finding("strategies", Grade.OK if good else Grade.WARN, said, mend)
+    message = f"{folder}: {good} v3, {old} v2{f', {broken} unreadable' if broken else ''}."
+    advice = "" if good else "KTRDR trains v3 files; put some there, or name another folder in KTRDR_STRATEGIES_DIR."
+    yield Finding("strategies", Grade.OK if good else Grade.WARN, message, advice)
 
 
 def _data(settings: Settings) -> Iterator[Finding]:
@@ -165,8 +166,10 @@ def _data(settings: Settings) -> Iterator[Finding]:
     elif not bad:
         yield Finding("data", Grade.OK, f"{folder}: every one of {len(entries)} can be used.")
     else:
-        said = f"{folder}: {len(bad)} of {len(entries)} cannot be used. {' '.join(bad[:5])}"
-        yield Finding("data", Grade.WARN, said, "Mend or remove them; ktrdr-panel import reads other programs' files.")
+        message = f"{folder}: {len(bad)} of {len(entries)} cannot be used. {' '.join(bad[:5])}"
+        yield Finding(
+            "data", Grade.WARN, message, "Mend or remove them; ktrdr-panel import reads other programs' files."
+        )
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:
@@ -185,8 +188,8 @@ def _memory(settings: Settings) -> Iterator[Finding]:
     yield _integrity(memory_of(settings))
     free = shutil.disk_usage(there).free
     grade = Grade.FAIL if free < TOO_LITTLE else Grade.WARN if free < SCARCE else Grade.OK
-    mend = "" if grade is Grade.OK else "Make room, or set KTRDR_PANEL_DATA_DIR to a larger disk."
-    yield Finding("disk", grade, f"{free / 1e9:,.1f} GB free.", mend)
+    advice = "" if grade is Grade.OK else "Make room, or set KTRDR_PANEL_DATA_DIR to a larger disk."
+    yield Finding("disk", grade, f"{free / 1e9:,.1f} GB free.", advice)
 
 
 def _integrity(file: Path) -> Finding:
@@ -210,8 +213,8 @@ def _reach(settings: Settings) -> Iterator[Finding]:
         else:
             yield Finding("tls", Grade.OK, f"Answers by https with {settings.tls_cert}.")
     if settings.trusted_proxies:
-        said = f"Believes the forwarded headers of {', '.join(settings.trusted_proxies)}."
-        yield Finding("proxies", Grade.OK, said)
+        message = f"Believes the forwarded headers of {', '.join(settings.trusted_proxies)}."
+        yield Finding("proxies", Grade.OK, message)
     names = ", ".join(sorted(name for name in settings.hosts if name.endswith(f":{settings.port}")))
     yield Finding("hosts", Grade.OK, f"Listens on {settings.host}; answers to {names}.")
     try:
@@ -221,16 +224,18 @@ def _reach(settings: Settings) -> Iterator[Finding]:
         return
     users = f"{count} user{'s' if count != 1 else ''}" if count else ""
     if settings.unprotected:
-        said = "Others can reach the panel, and nothing asks them who they are."
-        yield Finding("password", Grade.WARN, said, "Add a user or set KTRDR_PANEL_PASSWORD, or listen on 127.0.0.1.")
+        message = "Others can reach the panel, and nothing asks them who they are."
+        yield Finding(
+            "password", Grade.WARN, message, "Add a user or set KTRDR_PANEL_PASSWORD, or listen on 127.0.0.1."
+        )
     elif not settings.password:
-        said = f"{users} can log in." if users else "None, and only this machine is answered."
-        yield Finding("password", Grade.OK, said)
+        message = f"{users} can log in." if users else "None, and only this machine is answered."
+        yield Finding("password", Grade.OK, message)
     elif is_hash(settings.password):
         yield Finding("password", Grade.OK, "One is asked for; its hash is set.")
     else:
-        said = "One is asked for; it is set in plain text."
-        yield Finding("password", Grade.WARN, said, "ktrdr-panel hash-password prints a hash to set instead.")
+        message = "One is asked for; it is set in plain text."
+        yield Finding("password", Grade.WARN, message, "ktrdr-panel hash-password prints a hash to set instead.")
 
 
 async def _port(settings: Settings) -> Finding:
@@ -255,7 +260,7 @@ async def running_panel(settings: Settings) -> str | None:
     """The version of the panel that answers on this machine's port, or None."""
     address = f"{'https' if settings.tls_cert else 'http'}://127.0.0.1:{settings.port}"
     # Its certificate may be for another name; nothing secret is sent.
-    async with HTTPClient(address, timeout=3.0, max_retries=0, verify=False) as client:
+    async with HTTPClient(address, timeout=OWN_ANSWER, max_retries=0, verify=False) as client:
         try:
             health = await client.get("/healthz")
         except CLIClientError:

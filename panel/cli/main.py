@@ -90,9 +90,9 @@ def doctor(backend: str | None, host: str | None, port: int | None, as_json: boo
     else:
         for each in found:
             shown = click.style(f"{each.grade:<5}", fg={"ok": "green", "warn": "yellow", "fail": "red"}[each.grade])
-            click.echo(f"{shown} {each.what:<11} {each.said}")
-            if each.mend:
-                click.echo(f"{'':<17} {each.mend}")
+            click.echo(f"{shown} {each.what:<11} {each.message}")
+            if each.advice:
+                click.echo(f"{'':<17} {each.advice}")
     raise SystemExit(int(bad))
 
 

@@ -14,7 +14,7 @@ from panel.cli import server, tls
 from panel.errors import UnsafeSettings
 from panel.settings import Settings
 
-EVERY = 10.0  # seconds between looks at the files
+INTERVAL = 10.0  # seconds between looks at the files
 
 Stamp = tuple[tuple[int, int, int], ...]
 
@@ -39,7 +39,7 @@ class Certificate:
         """Until cancelled."""
         while True:
             with suppress(asyncio.TimeoutError):
-                async with asyncio.timeout(EVERY):
+                async with asyncio.timeout(INTERVAL):
                     await self._asked.wait()
             self._asked.clear()
             self.look()
@@ -70,11 +70,11 @@ class Certificate:
         found = []
         for file in self._files():
             try:
-                told = file.stat()
+                status = file.stat()
             except OSError:
                 found.append((0, 0, 0))
             else:
-                found.append((told.st_mtime_ns, told.st_size, told.st_ino))
+                found.append((status.st_mtime_ns, status.st_size, status.st_ino))
         return tuple(found)
 
 

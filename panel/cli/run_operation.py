@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
+from filelock import Timeout
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -35,7 +36,7 @@ from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError
 from panel.settings import Settings
 from panel.storage.place import memory_of
-from panel.storage.process_lock import ProcessLock
+from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from panel.workflows.audit import start_outcome
 from panel.workflows.no_room import no_room
@@ -43,7 +44,7 @@ from panel.workflows.starting import StartWorkflow, new_key
 from panel.workflows.submit import Refused, Started, SubmitResult, SubmitWorkflow, Unconfirmed, message_of, result_of
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
-LOOKED_FOR = 30.0  # seconds that a start whose answer was lost is looked for before the command gives up
+SEARCH_TIME = 30.0  # seconds that a start whose answer was lost is looked for before the command gives up
 NOT_CONFIRMED = (
     "It was sent, and no answer said whether it began. It is not sent again by itself. "
     "The panel keeps looking for it and shows it on its home page; look there before you start it again."
@@ -67,9 +68,8 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
             if not await client.health_check():
                 console.print(f"Could not connect to API at {client.address}. Is the API server running?", style="red")
                 return FAILED
-            memory = memory_of(settings)
-            with closing(Storage(memory)) as store:
-                return await _Run(console, Ktrdr(client), store, ProcessLock(memory), made, form).to_its_end(work)
+            with closing(Storage(memory_of(settings))) as store:
+                return await _Run(console, Ktrdr(client), store, made, form).to_its_end(work)
     except asyncio.CancelledError:
         console.print(f"{title}: interrupted.", style="yellow")
         return INTERRUPTED
@@ -78,8 +78,8 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
         return FAILED
     except (sqlite3.Error, OSError) as exc:
         advice = remedy(str(exc)) if damaged(str(exc)) else ""
-        said = f"The panel's memory {memory_of(settings)} cannot be used: {exc}. {advice}".strip()
-        console.print(escape(said), style="red", highlight=False)
+        message = f"The panel's memory {memory_of(settings)} cannot be used: {exc}. {advice}".strip()
+        console.print(escape(message), style="red", highlight=False)
         return FAILED
     finally:
         interrupted()
@@ -88,19 +88,11 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
 class _Run:
     """One start, with what it needs."""
 
-    def __init__(
-        self,
-        console: Console,
-        ktrdr: Ktrdr,
-        store: Storage,
-        turn: ProcessLock,
-        made: Kind,
-        form: Mapping[str, str],
-    ) -> None:
+    def __init__(self, console: Console, ktrdr: Ktrdr, store: Storage, made: Kind, form: Mapping[str, str]) -> None:
         self.console = console
         self.ktrdr = ktrdr
         self.store = store
-        self.turn = turn
+        self.turn = process_lock(store.path)
         self.made = made
         self.form = {name: value for name, value in form.items() if value}
         self.key = new_key()
@@ -108,7 +100,7 @@ class _Run:
         events.subscribe(StartsChanged, lambda _: self._say_when_lost())
         self.starting = StartWorkflow(ktrdr, store, events)
         self.submit = SubmitWorkflow(self.starting)
-        self.told = ""
+        self.last_message = ""
         self.stored_until: float | None = None  # before a load
         self.recorded = False
 
@@ -155,8 +147,9 @@ class _Run:
     async def _in_turn(self) -> SubmitResult:
         """A load waits until no other runs or is being started: two at once disturb each other at the backend."""
         while True:
-            with self.turn.taken() as ours:  # the panel, or another command line, may be about to start one
-                before = await self._before() if ours else "another load is being started"
+            before = "another load is being started"
+            with suppress(Timeout), self.turn:  # the panel, or another command line, may be about to start one
+                before = await self._before()
                 if not before:
                     await self._note_stored()
                     return await self._send()
@@ -186,7 +179,7 @@ class _Run:
     async def _certain(self, sent: SubmitResult) -> str:
         """Look for it while its answer is lost; returns the operation's id. Raises CLIClientError when it was not
         started."""
-        end = time.monotonic() + LOOKED_FOR
+        end = time.monotonic() + SEARCH_TIME
         while isinstance(sent, Unconfirmed) and sent.open and time.monotonic() < end:
             await asyncio.sleep(1.0)
             sent = result_of(await self.starting.check_again(self.key) or sent.start)
@@ -246,8 +239,8 @@ class _Run:
             self._tell("Sent; the answer was lost. Looking for it at the backend …")
 
     def _tell(self, words: str) -> None:
-        if words != self.told:
-            self.told = words
+        if words != self.last_message:
+            self.last_message = words
             self.console.print(words, style="dim", highlight=False)
 
 
@@ -281,17 +274,13 @@ def _on_interrupt(act: Callable[[int], Any]) -> Callable[[], Any]:
 def _report(console: Console, adapter: type[Kind], result: dict[str, Any], gaps_left: int | None = None) -> int:
     operation_id = result.get("operation_id") or ""
     if result["status"] == "cancelled":
-        console.print(
-            f"{adapter.title} cancelled. {escape(result.get('note', ''))} {operation_id}".rstrip(), style="yellow"
-        )
+        text = f"{adapter.title} cancelled. {escape(result.get('note', ''))} {operation_id}"
+        console.print(text.rstrip(), style="yellow")
         return INTERRUPTED
     snapshot = snapshot_of(result, 0.0)
     if result["status"] != "completed":
-        console.print(
-            f"{adapter.title} failed: {escape(snapshot.error or 'the backend gave no reason')}",
-            style="red",
-            highlight=False,
-        )
+        why = escape(snapshot.error or "the backend gave no reason")
+        console.print(f"{adapter.title} failed: {why}", style="red", highlight=False)
         console.print(operation_id, style="dim", highlight=False)
         return FAILED
     verdict = judge(Observation(snapshot, 0.0, gaps_left=gaps_left), 0.0)

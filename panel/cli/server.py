@@ -8,7 +8,7 @@ import uvicorn
 
 from panel.observability.rounds import pause
 
-EVERY = 1.0  # seconds between two looks at the clock, for the header Date
+INTERVAL = 1.0  # seconds between two looks at the clock, for the header Date
 
 
 class Server(uvicorn.Server):
@@ -21,7 +21,7 @@ class Server(uvicorn.Server):
         self._loop, self._signalled = asyncio.get_running_loop(), asyncio.Event()
         while not await self.on_tick(0):  # 0: with the second's work
             with suppress(asyncio.TimeoutError):
-                async with asyncio.timeout(pause(EVERY)):
+                async with asyncio.timeout(pause(INTERVAL)):
                     await self._signalled.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

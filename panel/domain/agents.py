@@ -67,5 +67,5 @@ def part_of(snapshot: Snapshot, phase: Phase) -> str:
 
 def conclusion(snapshot: Snapshot) -> str:
     """The agent's word on a research or an assessment, "" while there is none."""
-    told = mapping(snapshot.result).get("verdict") or snapshot.parameters.get("assessment_verdict")
-    return text(told).replace("_", " ").capitalize()[:100]
+    verdict = mapping(snapshot.result).get("verdict") or snapshot.parameters.get("assessment_verdict")
+    return text(verdict).replace("_", " ").capitalize()[:100]

@@ -6,8 +6,8 @@ from panel.domain.observation import Observation
 from panel.domain.state import State, Verdict
 
 DAY = 86_400.0  # seconds for which an end with problems asks for attention
-TURNING = frozenset({State.STALLED, State.LOST, State.STRAY})  # come and go while nothing begins or ends
-WANTING = TURNING | {State.VANISHED, State.PROBLEMS}
+TRANSIENT = frozenset({State.STALLED, State.LOST, State.STRAY})  # come and go while nothing begins or ends
+NEEDS_ATTENTION = TRANSIENT | {State.VANISHED, State.PROBLEMS}
 
 Judged = tuple[Observation, Verdict]
 
@@ -22,7 +22,7 @@ def partition_by_attention(ended: Sequence[Judged], now: float) -> tuple[list[Ju
         shot = observation.snapshot
         same = (shot.kind, shot.strategy, shot.symbol, shot.timeframe)
         fresh = now - (shot.completed_at or observation.changed_at) < DAY and same not in later
-        wants = verdict.state is State.STRAY or (verdict.state in WANTING and fresh)
+        wants = verdict.state is State.STRAY or (verdict.state in NEEDS_ATTENTION and fresh)
         (wanting if wants else others).append((observation, verdict))
         later.add(same)
     return wanting, others

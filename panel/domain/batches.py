@@ -50,7 +50,7 @@ class Batch:
     title: str
     form: dict[str, str]
     made_at: float
-    by_whom: str
+    actor: str
     stopped: bool = False
     shelf: Shelf = Shelf.SHOWN
 

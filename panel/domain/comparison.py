@@ -76,26 +76,26 @@ def parameters(snapshots: Sequence[Snapshot]) -> list[Row]:
 
 def settings(contents: Sequence[Content]) -> list[Row]:
     """What the runs' strategies say, each setting in words: those that differ."""
-    told = [_said(content) for content in contents]
-    names = dict.fromkeys(name for one in told for name in one)
-    rows = [Row(name, tuple(one.get(name, "") for one in told)) for name in names]
+    described = [_said(content) for content in contents]
+    names = dict.fromkeys(name for one in described for name in one)
+    rows = [Row(name, tuple(one.get(name, "") for one in described)) for name in names]
     return [row for row in rows if row.differs]
 
 
 def _said(content: Content) -> dict[str, str]:
-    said = {}
+    words = {}
     for indicator in content.indicators:
         parts = (indicator.kind, *(f"{name.lower()} {value}" for name, value in indicator.settings))
-        said[f"Indicator {indicator.name}"] = ", ".join(parts)
+        words[f"Indicator {indicator.name}"] = ", ".join(parts)
     for fuzzy in content.fuzzy_sets:
         for each in fuzzy.memberships:
             numbers = " ".join(f"{value:g}" for value in each.parameters)
-            said[f"{fuzzy.name} {each.label}"] = f"{each.shape} {numbers}"
-        said[f"{fuzzy.name} of"] = fuzzy.indicator
-    said["Inputs"] = "; ".join(f"{each.source} on {each.timeframes}" for each in content.inputs)
+            words[f"{fuzzy.name} {each.label}"] = f"{each.shape} {numbers}"
+        words[f"{fuzzy.name} of"] = fuzzy.indicator
+    words["Inputs"] = "; ".join(f"{each.source} on {each.timeframes}" for each in content.inputs)
     for part, found in (("Model", content.model), ("Training", content.training), ("Decisions", content.decisions)):
-        said |= {f"{part}: {name.lower()}": value for name, value in found}
-    return said
+        words |= {f"{part}: {name.lower()}": value for name, value in found}
+    return words
 
 
 def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[Row]:
@@ -111,13 +111,13 @@ def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[
 
 def used(snapshots: Sequence[Snapshot]) -> list[Row]:
     """The data that each run worked on, as its result tells it; what no run tells is left out."""
-    told: list[dict[str, str]] = []
+    described: list[dict[str, str]] = []
     for snapshot in snapshots:
         result = snapshot.result or {}
         summary = mapping(result.get("data_summary"))
         source = str(summary.get("source") or result.get("source") or "")
         samples, (start, end) = number(summary.get("total_samples")), _period(summary)
-        told.append(
+        described.append(
             {
                 "Source": SOURCES.get(source, source),
                 "From": start,
@@ -125,7 +125,7 @@ def used(snapshots: Sequence[Snapshot]) -> list[Row]:
                 "Samples": "" if samples is None else f"{samples:,.0f}",
             }
         )
-    rows = [Row(name, tuple(one[name] for one in told)) for name in told[0]] if told else []
+    rows = [Row(name, tuple(one[name] for one in described)) for name in described[0]] if described else []
     return [row for row in rows if any(row.values)]
 
 
@@ -147,7 +147,7 @@ def overlays(charts: Sequence[Chart | None]) -> list[Overlay]:
 
 def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Changes:
     """What is different now; results only once there are any."""
-    told: list[Change] = []
+    changed: list[Change] = []
     same: list[str] = []
     for measure in measures:
         old, new = measured(measure, before), measured(measure, now)
@@ -156,7 +156,7 @@ def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Cha
         if written(measure, old) == written(measure, new):
             same.append(measure.label)
         else:
-            told.append(
+            changed.append(
                 Change(
                     measure.label,
                     written(measure, old),
@@ -166,7 +166,7 @@ def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Cha
                 )
             )
     rows = tuple(row for row in parameters((before, now)) if row.differs)
-    return Changes(before, rows, tuple(told), tuple(same))
+    return Changes(before, rows, tuple(changed), tuple(same))
 
 
 def measured(measure: Measure, snapshot: Snapshot) -> float | None:

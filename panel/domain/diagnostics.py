@@ -61,7 +61,8 @@ def _not_learning(epochs: Sequence[Epoch], baseline: float | None) -> Note | Non
     advice = "Look at its labels and inputs: as they are, it finds nothing in them. Or try another learning rate."
     if len(hits) >= ENOUGH and len({value for _, value in hits[-ENOUGH:]}) == 1:
         share = hits[-1][1]
-        since = next((epoch for (epoch, _), (_, before) in _pairs_back(hits) if before != share), hits[0][0])
+        pairs = zip(hits[:0:-1], hits[-2::-1], strict=True)  # each with the one before it, the latest first
+        since = next((epoch for (epoch, _), (_, before) in pairs if before != share), hits[0][0])
         text = f"Validation accuracy has been exactly {_percent(share)} since epoch {since}"
         text += ", the share of the commonest answer" if _same(share, baseline) else ""
         return Note("Not learning", f"{text}: it probably always gives the same answer.", since, advice)
@@ -163,11 +164,6 @@ def _jump(series: Series) -> float:
     """The usual step from one epoch to the next, up or down: the noise."""
     steps = [abs(after - before) for (_, before), (_, after) in zip(series, series[1:], strict=False)]
     return median(steps) if steps else 0.0
-
-
-def _pairs_back(series: Series) -> list[tuple[tuple[int, float], tuple[int, float]]]:
-    """(value, the one before it), the latest first."""
-    return list(zip(series[:0:-1], series[-2::-1], strict=True))
 
 
 def _percent(share: float) -> str:

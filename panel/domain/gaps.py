@@ -91,6 +91,12 @@ class Row:
     def pair(self) -> tuple[str, str]:
         return self.range.symbol, self.range.timeframe
 
+    @property
+    def fill(self) -> dict[str, str]:
+        """The load that asks again for what is missing in the stored bars, and keeps them."""
+        start = "" if self.range.start is None else day(self.range.start)
+        return {"symbol": self.range.symbol, "timeframe": self.range.timeframe, "mode": "tail", "start_date": start}
+
 
 def left_by(
     load: Mapping[str, object], stored_until: float | None, found: Sequence[Gap], reached: float | None = None

@@ -49,5 +49,5 @@ class ActionRecord:
 
     at: float
     what: str
-    by_whom: str
+    actor: str
     outcome: str

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 100, 4000, 30, 12
+LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, MAX_TAGS = 100, 4000, 30, 12
 
 
 class Shelf(IntEnum):
@@ -18,7 +18,7 @@ class Shelf(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """`version` counts the changes; `changed_at` (Unix seconds) and `by_whom` are of the last one."""
+    """`version` counts the changes; `changed_at` (Unix seconds) and `actor` are of the last one."""
 
     name: str = ""
     note: str = ""
@@ -27,7 +27,7 @@ class Label:
     shelf: Shelf = Shelf.SHOWN
     version: int = 0
     changed_at: float = 0.0
-    by_whom: str = ""
+    actor: str = ""
 
     def says_the_same(self, other: "Label") -> bool:
         return _said(self) == _said(other)
@@ -41,7 +41,7 @@ class ModelLabel:
     retired: bool = False
     version: int = 0
     changed_at: float = 0.0
-    by_whom: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class LabelChange:
     shelf: Shelf | None = None
 
     def of(self, label: Label) -> Label:
-        tags = tuple(dict.fromkeys((*label.tags, *self.add)))[:MOST_TAGS]
+        tags = tuple(dict.fromkeys((*label.tags, *self.add)))[:MAX_TAGS]
         return replace(
             label,
             tags=tuple(tag for tag in tags if tag not in self.remove),
@@ -76,7 +76,7 @@ def typed_note(text: str) -> str:
 def typed_tags(text: str) -> tuple[str, ...]:
     """Words parted by spaces or commas, in small letters; each once."""
     words = (word.lstrip("#")[:LONGEST_TAG] for word in _clean(text).replace(",", " ").lower().split())
-    return tuple(dict.fromkeys(word for word in words if word))[:MOST_TAGS]
+    return tuple(dict.fromkeys(word for word in words if word))[:MAX_TAGS]
 
 
 def spaced(tags: Iterable[str]) -> str:

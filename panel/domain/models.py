@@ -16,7 +16,7 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.values import items, mapping, moment, number, text, utc
 
 NAMED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}/[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")  # keys that have a page
-LATELY = 182  # days that are tried when the model has seen everything up to now
+RECENT_DAYS = 182  # days that are tried when the model has seen everything up to now
 SHORTEST = 7  # days of unseen data that are worth a try on their own
 NEAR = 90.0  # seconds between a model's time and the end of the training that made it, at most
 
@@ -81,7 +81,7 @@ class Model:
 
     def fill(self, today: date) -> dict[str, str]:
         """What a form for a backtest of it begins with: above all the days that it has not seen."""
-        start = today - timedelta(days=LATELY)
+        start = today - timedelta(days=RECENT_DAYS)
         unseen = utc(self.unseen_from)
         if unseen is not None and unseen.date() <= today - timedelta(days=SHORTEST):
             start = unseen.date()
@@ -106,7 +106,7 @@ def with_makers(models: Iterable[Model], trainings: Iterable[Observation]) -> li
     listed, ended = list(models), list(trainings)
     paths: dict[str, Observation] = {}
     for observation in ended:
-        if path := _saved_path(observation):
+        if path := text((observation.snapshot.result or {}).get("model_path")):
             paths.setdefault(model_key(path), observation)
     makers = {at: paths[model.key] for at, model in enumerate(listed) if model.path and model.key in paths}
     taken = {observation.snapshot.id for observation in makers.values()}
@@ -149,13 +149,9 @@ def _completed(model: Model, maker: Observation | None) -> Model:
     fields = ("path", "strategy", "symbol", "timeframe", "timeframes")
     optional = ("learned_from", "unseen_from", "accuracy", "baseline")
     filled: dict[str, Any] = {name: getattr(model, name) or getattr(known, name) for name in fields}
-    told = {name: getattr(model, name) for name in optional}
-    filled |= {name: getattr(known, name) if value is None else value for name, value in told.items()}
+    values = {name: getattr(model, name) for name in optional}
+    filled |= {name: getattr(known, name) if value is None else value for name, value in values.items()}
     return replace(model, **filled)
-
-
-def _saved_path(observation: Observation) -> str:
-    return text((observation.snapshot.result or {}).get("model_path"))
 
 
 def gathered(remembered: Iterable[Model | None], listed: Iterable[Model | None]) -> list[Model]:

@@ -56,7 +56,7 @@ class Observation:
         return max(self.changed_at, self.watched_since or 0.0)
 
     @property
-    def told(self) -> bool:
+    def fully_read(self) -> bool:
         """The backend has said of it what it can. Of an end that was only concluded it may tell the result by now."""
         concluded = self.model_at is not None and not self.snapshot.finished
         return (self.snapshot.full or self.forgotten) and not concluded

@@ -25,14 +25,14 @@ def completed(observation: Observation, now: float) -> Verdict:
             (f"The last of {many(len(snapshot.epochs), 'epoch')} has no training loss.",),
         )
     training = (snapshot.result or {}).get("training_metrics")
-    told = number(mapping(training).get("epochs_trained"))
-    if epochs := len(snapshot.epochs) or int(told or 0):
+    reported = number(mapping(training).get("epochs_trained"))
+    if epochs := len(snapshot.epochs) or int(reported or 0):
         return Verdict(State.COMPLETED, "Completed", f"Finished after {many(epochs, 'epoch')}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
 
 
 def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
-    said = observation.snapshot.error
+    reason = observation.snapshot.error
     worker = worker_list.working_on(observation.snapshot.id)
     if worker is not None and worker_list.fresh(now) and (worker_list.heard_at or now) - observation.changed_at > LATE:
         return Verdict(
@@ -50,11 +50,11 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
         return Verdict(
             State.CANCELLED,
             "Cancelled",
-            said or "Stopped before its end.",
+            reason or "Stopped before its end.",
             advice,
             ("The backend answered the cancel with: worker not reached.",),
         )
-    return Verdict(State.CANCELLED, "Cancelled", said or "Stopped before its end.")
+    return Verdict(State.CANCELLED, "Cancelled", reason or "Stopped before its end.")
 
 
 def failed(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
@@ -95,8 +95,8 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
     if snapshot.unclaimed and not snapshot.traits.inside:
         return _unclaimed(observation, now, worker_list)
     if not snapshot.error:
-        said = "The backend gave no reason." if snapshot.full else "Its reason has not been read yet."
-        return Verdict(State.FAILED, "Failed", said)
+        reason = "The backend gave no reason." if snapshot.full else "Its reason has not been read yet."
+        return Verdict(State.FAILED, "Failed", reason)
     cause = cause_of(snapshot.error, load=snapshot.traits.loads)
     words = last_line(snapshot.error)
     if cause is None or not cause.meaning:

@@ -57,7 +57,7 @@ class Start:
     operation_id: str | None
     message: str
     asked_at: float
-    by_whom: str
+    actor: str
     owner: str = ""
     attempt: int = 0
 
@@ -92,7 +92,7 @@ class Entry:
     asked_at: float
     place: float = 0.0
     held: bool = False
-    by_whom: str = "the panel"
+    actor: str = "the panel"
 
     @property
     def open(self) -> bool:

@@ -32,7 +32,7 @@ class Schedule:
     active: bool
     next_at: float | None
     made_at: float
-    by_whom: str
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ NO_TRAINER = (
 )
 SOURCE = "Data source"
 HOST_SERVICE = "Host service connection failed"
-TELLING = (State.COMPLETED, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
+CONCLUSIVE = (State.COMPLETED, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
 
 OK, AMBER, RED, UNKNOWN = "completed", "problems", "failed", "queued"  # the marks of the states that look like it
 
@@ -47,7 +47,7 @@ class Link:
         return bool(self.advice)
 
     @property
-    def told(self) -> tuple[object, ...]:
+    def without_age(self) -> tuple[object, ...]:
         """What it says apart from an age that only grows."""
         return (self.name, self.state, self.text, self.at if self.state in (AMBER, RED) else None)
 
@@ -91,12 +91,12 @@ def _backend(connection: Connection) -> Link:
         return Link(name, RED, "Backend unreachable", connection.message, connection.failing_since, advice)
     if connection.slow_since is not None and connection.error:
         advice = "See the backend's log: its database may be down. The pages show the last values known."
-        said = f"It answers, but with an error about what runs: {connection.error}"
-        return Link(name, AMBER, "Backend has errors", said, connection.slow_since, advice)
+        text = f"It answers, but with an error about what runs: {connection.error}"
+        return Link(name, AMBER, "Backend has errors", text, connection.slow_since, advice)
     if connection.slow_since is not None:
         advice = "Other values may be old meanwhile; each says its age. The worker may wake by itself."
-        said = "It answers, but slowly: it probably waits for a worker that does not answer."
-        return Link(name, AMBER, "Backend slow", said, connection.slow_since, advice)
+        text = "It answers, but slowly: it probably waits for a worker that does not answer."
+        return Link(name, AMBER, "Backend slow", text, connection.slow_since, advice)
     if connection.answered_at is None:
         return Link(name, UNKNOWN, "Asking", f"{connection.address} is being asked for the first time.")
     return Link(name, OK, "Answers", f"{connection.address} answers.", connection.answered_at, heard="heard-backend")
@@ -116,7 +116,7 @@ def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Lin
     silent = [worker for worker in worker_list.workers if not worker.reachable]
     if silent:
         names = ", ".join(worker.id for worker in silent[:3]) + (" and others" if len(silent) > 3 else "")
-        said = f"{names} {'does' if len(silent) == 1 else 'do'} not answer."
+        text = f"{names} {'does' if len(silent) == 1 else 'do'} not answer."
         state = RED if len(silent) == len(worker_list.workers) else AMBER
         last = max((worker.healthy_at for worker in silent if worker.healthy_at is not None), default=None)
         dropped = "it" if len(silent) == 1 else "a worker"
@@ -124,28 +124,28 @@ def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Lin
             f"{'It' if len(silent) == 1 else 'They'} may hang and wake again. After five minutes without an answer the "
             f"backend drops {dropped}, and marks its work failed a minute later."
         )
-        return Link(name, state, many(len(silent), "silent worker").capitalize(), said, last, advice, last=True)
+        return Link(name, state, many(len(silent), "silent worker").capitalize(), text, last, advice, last=True)
     kinds = Counter(worker.kind or "unnamed" for worker in worker_list.workers)
     busy = sum(worker.status == "busy" for worker in worker_list.workers)
-    said = ", ".join(many(count, f"{kind} worker") for kind, count in sorted(kinds.items()))
-    return Link(name, OK, "Answer", f"{said}; {busy or 'none'} busy.", worker_list.heard_at, heard="heard-workers")
+    text = ", ".join(many(count, f"{kind} worker") for kind, count in sorted(kinds.items()))
+    return Link(name, OK, "Answer", f"{text}; {busy or 'none'} busy.", worker_list.heard_at, heard="heard-workers")
 
 
 def _no_trainer(name: str, kind: str, worker_list: WorkerList, now: float) -> Link:
     """Trainings are refused. After a restart of the backend its workers are back within half a minute; one that did not
     answer when it was last listed was dropped for that."""
-    word, said = "No training worker", "No training worker is registered with the backend"
+    word, text = "No training worker", "No training worker is registered with the backend"
     last = worker_list.last_able(kind)
     if last is None:
-        return Link(name, RED, word, f"{said}.", None, NO_TRAINER, last=True)
+        return Link(name, RED, word, f"{text}.", None, NO_TRAINER, last=True)
     worker, listed_at = last
-    said = f"{said}; the last one was {worker.id}."
+    text = f"{text}; the last one was {worker.id}."
     if not worker.reachable:
-        return Link(name, RED, word, said, worker.healthy_at or listed_at, NO_TRAINER, last=True)
+        return Link(name, RED, word, text, worker.healthy_at or listed_at, NO_TRAINER, last=True)
     if now - listed_at < RETURNING:
         advice = "After a restart of the backend its workers come back within half a minute."
-        return Link(name, AMBER, word, said, listed_at, advice, last=True)
-    return Link(name, RED, word, said, listed_at, NO_TRAINER, last=True)
+        return Link(name, AMBER, word, text, listed_at, advice, last=True)
+    return Link(name, RED, word, text, listed_at, NO_TRAINER, last=True)
 
 
 def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link:
@@ -157,13 +157,13 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
         return Link(name, UNKNOWN, "Not known", "Nothing is known of it until a load ends.")
     at = ended(loads[0])
     if failing := list(takewhile(_host_service_down, loads)):
-        said = "Interactive Brokers' host service does not answer, so no load can bring bars."
+        text = "Interactive Brokers' host service does not answer, so no load can bring bars."
         if now - at > NEWS:
             return Link(
                 name, UNKNOWN, "Was unreachable", "At the last load Interactive Brokers' host service was down.", at
             )
         advice = "Start the host service, the program between KTRDR and the Gateway, then load again."
-        return Link(name, RED, "Data source unreachable", said, ended(failing[-1]), advice)
+        return Link(name, RED, "Data source unreachable", text, ended(failing[-1]), advice)
     last = loads[0].snapshot
     if last.succeeded and (missing := loads[0].gaps_left):
         return Link(name, UNKNOWN, "Gaps left", f"After the last load {many(missing, 'gap')} were still there.", at)

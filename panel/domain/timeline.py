@@ -87,4 +87,4 @@ def _changes(readings: Sequence[RecordedReading]) -> list[Moment]:
 
 def _asked(request: ActionRecord) -> tuple[str, str]:
     outcome = {"": "No answer yet.", "taken": "The backend took it."}.get(request.outcome, request.outcome)
-    return f"{request.what.capitalize()} asked by {request.by_whom}", outcome
+    return f"{request.what.capitalize()} asked by {request.actor}", outcome

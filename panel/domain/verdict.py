@@ -50,8 +50,8 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
             return _resuming(observation, now, worker_list)
         case Status.RUNNING:
             return _running(observation, now, worker_list)
-    said = snapshot.said or "nothing"
-    return Verdict(State.RUNNING, "Unclear", f"The backend calls its state “{said}”, which the panel does not know.")
+    headline = f"The backend calls its state “{snapshot.said or 'nothing'}”, which the panel does not know."
+    return Verdict(State.RUNNING, "Unclear", headline)
 
 
 def _forgotten(observation: Observation) -> Verdict:
@@ -137,9 +137,9 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
     if snapshot.traits.worker and worker_list.fresh(now) and still > MOVING:
         busy = worker_list.working_on(snapshot.id)
         if busy and (observation.untracked_since or (snapshot.percentage == 0.0 and still > UNTRACKED_AFTER)):
-            said = "The work goes on, but the backend lost track of it, as it does when it is restarted."
-            said = f"{said} {_by_checkpoint(observation)}".rstrip()
-            return _unreported(said, busy, now, worker_list)
+            headline = "The work goes on, but the backend lost track of it, as it does when it is restarted."
+            headline = f"{headline} {_by_checkpoint(observation)}".rstrip()
+            return _unreported(headline, busy, now, worker_list)
         if lost := _worker_lost(observation, now, worker_list):
             return lost
     if not observation.changes and (doubt := _worker_in_doubt(snapshot.worker_id, now, worker_list)):
@@ -252,10 +252,9 @@ def _cancelling(observation: Observation, now: float, worker_list: WorkerList) -
         )
     late = observation.cancel_at is not None and now - observation.cancel_at > FINAL_AFTER
     advice = "This takes unusually long; the worker may be hung." if late else ""
-    said = "The backend acknowledged the cancel; the work is stopping."
-    return Verdict(
-        State.CANCELLING, "Stopping", said, advice, asked + (_of_worker(observation, now, worker_list) if late else ())
-    )
+    headline = "The backend acknowledged the cancel; the work is stopping."
+    evidence = asked + (_of_worker(observation, now, worker_list) if late else ())
+    return Verdict(State.CANCELLING, "Stopping", headline, advice, evidence)
 
 
 def _of_worker(observation: Observation, now: float, worker_list: WorkerList) -> tuple[str, ...]:

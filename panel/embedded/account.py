@@ -59,14 +59,14 @@ def trade(
         lowest = np.minimum(worth[place:until], cash + quantity * opens[place:until])
         lowest[0] = worth[place]  # who owes at the open of the fill still does at that bar's close
         if (lowest < 0).any():
-            raise _owes(bars, place + int((lowest < 0).argmax()))
+            raise _overdrawn(bars, place + int((lowest < 0).argmax()))
         tell(until / len(bars), bars.index[until - 1])
     if quantity:
         worth[-1] = cash - costs.paid(-quantity, float(closes[-1]))
         trades[-1].close(closes_at[-1], float(closes[-1]), costs.commission, costs.slippage, len(bars))
         trades[-1].at_end = True
         if worth[-1] < 0:
-            raise _owes(bars, len(bars) - 1)
+            raise _overdrawn(bars, len(bars) - 1)
     else:
         tell(1.0, bars.index[-1])
     return pd.Series(np.append(capital, worth), index=closes_at.insert(0, bars.index[0])), trades
@@ -80,5 +80,5 @@ def _fills(signals: Array) -> tuple[list[int], list[float]]:
     return (asked[turns] + 1).tolist(), sides[turns].tolist()
 
 
-def _owes(bars: pd.DataFrame, place: int) -> Failed:
+def _overdrawn(bars: pd.DataFrame, place: int) -> Failed:
     return Failed(f"At {bars.index[place]} the account owed more than it had; there is no result.")

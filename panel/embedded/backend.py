@@ -105,12 +105,12 @@ class Backend:
         if slot is None:
             return False
         try:
-            self._bury(kind)
+            self._end_orphans(kind)
         finally:
             os.close(slot)
         return True
 
-    def _bury(self, kind: str) -> None:
+    def _end_orphans(self, kind: str) -> None:
         """With the slot in hand: whatever is still active is not."""
         for operation in self.ledger.operations({"type": kind, "status": ACTIVE}, 100, 0)[0]:
             where = f" at {operation['step']}" if operation["step"] else ""
@@ -125,7 +125,7 @@ class Backend:
             if time.monotonic() > end:
                 raise Busy
             time.sleep(0.05)
-        self._bury(kind)
+        self._end_orphans(kind)
         return slot
 
     def _try(self, kind: str) -> int | None:

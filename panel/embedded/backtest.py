@@ -56,10 +56,10 @@ def backtest(job: Job) -> Row:
     stored, read = _stored(job, model, symbol, timeframe)
     job.report(3, f"Asking the model about {symbol} {timeframe}", now=True)
     try:
-        said = answers(model.network, model.plan, stored, timeframe)
+        values = answers(model.network, model.plan, stored, timeframe)
     except Unusable as exc:
         raise Failed(str(exc)) from exc
-    bars, signals = _in_period(stored[timeframe], signals_of(said, model.plan), wanted)
+    bars, signals = _in_period(stored[timeframe], signals_of(values, model.plan), wanted)
 
     def tell(share: float, at: pd.Timestamp) -> None:
         job.place = f"at {at:%Y-%m-%d}"
@@ -70,7 +70,7 @@ def backtest(job: Job) -> Row:
     held, once = trade(bars, np.ones(len(bars)), timeframe, capital, costs, lambda share, at: None)
     job.report(97, "Measuring", now=True)
     first = int(stored[timeframe].index.get_loc(bars.index[0]))
-    listed = record.explained(trades, said[first : first + len(bars)], model.plan)
+    listed = record.explained(trades, values[first : first + len(bars)], model.plan)
     record.save(record.file(job.folder, job.id), listed, record.series(model.plan, stored, timeframe, bars.index))
     idle = metrics(held, once, capital)
     used = {"symbols": [symbol], "timeframes": [timeframe], "bars": len(bars), "read": read.rows}
@@ -173,16 +173,16 @@ def answers(network: Decides, plan: Plan, stored: dict[str, pd.DataFrame], base:
     (bars × 1). NaN where it could not be asked."""
     inputs = features.network_inputs(plan, stored, base)
     known = np.isfinite(inputs).all(axis=1)
-    said = np.full((len(inputs), 1 if plan.regression else len(CLASSES)), np.nan)
+    values = np.full((len(inputs), 1 if plan.regression else len(CLASSES)), np.nan)
     if known.any():
-        said[known] = network.outputs(inputs[known]).reshape(int(known.sum()), -1)
-    return said
+        values[known] = network.outputs(inputs[known]).reshape(int(known.sum()), -1)
+    return values
 
 
-def signals_of(said: Array, plan: Plan) -> Array:
+def signals_of(values: Array, plan: Plan) -> Array:
     """1, -1, 0 or NaN for each row of `answers`."""
-    known = np.isfinite(said).all(axis=1)
-    signals, outputs = np.full(len(said), np.nan), said[known]
+    known = np.isfinite(values).all(axis=1)
+    signals, outputs = np.full(len(values), np.nan), values[known]
     if plan.regression:
         expected = outputs[:, 0]
         signals[known] = np.where(np.abs(expected) > plan.decisions.trade_threshold, np.sign(expected), 0.0)

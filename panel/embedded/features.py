@@ -80,8 +80,8 @@ def _of_symbol(plan: Plan, stored: dict[str, pd.DataFrame], base: str, start: in
     bars = stored[base]
     openings = np.asarray(bars.index.as_unit("s").asi8)
     known, inputs = closing(openings, base), network_inputs(plan, stored, base)
-    learned, told = labels(plan.labels, bars)
-    usable = np.isfinite(inputs).all(axis=1) & told
+    learned, labelled = labels(plan.labels, bars)
+    usable = np.isfinite(inputs).all(axis=1) & labelled
     if start is not None:
         usable &= openings >= start
     if end is not None:

@@ -8,7 +8,7 @@ CANNOT_TRAIN = "cannot_train"  # its file is valid, but no training comes of it 
 NOT_USED = "not_used"
 DIFFERS = "differs"  # used here, and not at a KTRDR
 
-_MOST = 20  # errors: a longer list is of no use
+_MAX_SHOWN = 20  # errors: a longer list is of no use
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class Findings:
                 self.error(section, f"the key {shown(key)} is not text; put it in quotes")
 
     def all(self) -> tuple[Issue, ...]:
-        errors = [issue for issue in self.issues if issue.severity == "error"][:_MOST]
-        others = [issue for issue in self.issues if issue.severity != "error"][:_MOST]
+        errors = [issue for issue in self.issues if issue.severity == "error"][:_MAX_SHOWN]
+        others = [issue for issue in self.issues if issue.severity != "error"][:_MAX_SHOWN]
         if self.unused:
-            named = ", ".join(self.unused[:_MOST]) + (" …" if len(self.unused) > _MOST else "")
+            named = ", ".join(self.unused[:_MAX_SHOWN]) + (" …" if len(self.unused) > _MAX_SHOWN else "")
             others.append(Issue("warning", NOT_USED, f"Not used here: {named}.", self.unused[0]))
         return (*errors, *others)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from panel.embedded.ledger import Ledger, Row, stamp
 
-EVERY = 0.25  # seconds between reports, and between looks for a cancel
+REPORT_INTERVAL = 0.25  # seconds between reports, and between looks for a cancel
 
 
 class Stopped(Exception):
@@ -34,7 +34,7 @@ class Job:
         self.ledger = Ledger(folder / "operations.db")
         self.orphaned = orphaned
         self.place = ""  # how far it is, for the reason it gives when it has to stop: "at epoch 12 of 60"
-        self._told = 0.0
+        self._reported_at = 0.0
 
     def runs(self) -> None:
         self.ledger.update(
@@ -42,13 +42,13 @@ class Job:
         )
 
     def report(self, percentage: float, step: str, *, now: bool = False, **more: Any) -> None:
-        """Tell where it is, at most every EVERY seconds unless `now`. Raises Stopped when it shall end."""
+        """Tell where it is, at most every REPORT_INTERVAL seconds unless `now`. Raises Stopped when it shall end."""
         if self.orphaned.is_set():
             where = f" {self.place}" if self.place else ""
             raise Stopped(f"The panel that ran this operation stopped{where}.", "failed")
-        if not now and time.monotonic() - self._told < EVERY:
+        if not now and time.monotonic() - self._reported_at < REPORT_INTERVAL:
             return
-        self._told = time.monotonic()
+        self._reported_at = time.monotonic()
         self.ledger.update(self.id, percentage=min(percentage, 99.0), step=step, **more)
         reason = self.ledger.wish(self.id)
         if reason is not None:

@@ -21,15 +21,15 @@ MAX_INPUTS = 300
 
 def measure(perceptron: Perceptron, part: Samples, plan: Plan) -> tuple[float, float]:
     """Loss and accuracy. A regression's accuracy is how often it has the direction right, as at KTRDR."""
-    said = perceptron.outputs(part.inputs)
-    if not np.isfinite(said).all():
+    outputs = perceptron.outputs(part.inputs)
+    if not np.isfinite(outputs).all():
         raise Failed("The network's numbers ran off to infinity. Try a smaller learning rate.")
     if plan.regression:
-        right = np.sign(said) == np.sign(part.labels)
-        return _error(said - part.labels, plan.learning), float(right.mean())
-    least = np.finfo(said.dtype).eps  # of the chance of what came true
-    loss = -np.log(np.clip(said[np.arange(len(said)), part.labels], least, 1 - least)).mean()
-    return float(loss), float((said.argmax(axis=1) == part.labels).mean())
+        right = np.sign(outputs) == np.sign(part.labels)
+        return _error(outputs - part.labels, plan.learning), float(right.mean())
+    least = np.finfo(outputs.dtype).eps  # of the chance of what came true
+    loss = -np.log(np.clip(outputs[np.arange(len(outputs)), part.labels], least, 1 - least)).mean()
+    return float(loss), float((outputs.argmax(axis=1) == part.labels).mean())
 
 
 def _error(errors: Array, learning: Learning) -> float:
@@ -44,14 +44,14 @@ def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
     test, train = parts.test, parts.train
     loss, accuracy = measure(perceptron, test, plan)
     found: Row = {"test_loss": loss, "test_accuracy": accuracy}
-    said = perceptron.outputs(test.inputs)
+    outputs = perceptron.outputs(test.inputs)
     if plan.regression:
         rises = float(np.sign(train.labels).sum()) >= 0
         baseline = np.sign(test.labels) == (1 if rises else -1)
-        found |= {"mae": float(np.abs(said - test.labels).mean())}
-        found |= {"trade_share": float((np.abs(said) > plan.decisions.trade_threshold).mean())}
+        found |= {"mae": float(np.abs(outputs - test.labels).mean())}
+        found |= {"trade_share": float((np.abs(outputs) > plan.decisions.trade_threshold).mean())}
         return found | {"baseline_accuracy": float(baseline.mean()), "baseline_class": "BUY" if rises else "SELL"}
-    answers = said.argmax(axis=1)
+    answers = outputs.argmax(axis=1)
     signals, moves = int((answers != HOLD).sum()), int((test.labels != HOLD).sum())
     right = int(((answers == test.labels) & (answers != HOLD)).sum())
     # Of no signals none is right and none is wrong: that is no number.
@@ -85,10 +85,10 @@ def importances(perceptron: Perceptron, test: Samples, plan: Plan) -> list[float
     spread = float(labels.var()) if plan.regression else 1.0
 
     def score() -> float:
-        said = perceptron.outputs(inputs)
+        outputs = perceptron.outputs(inputs)
         if plan.regression:
-            return -float(((said - labels) ** 2).mean()) / spread if spread else 0.0
-        return float((said.argmax(axis=1) == labels).mean())
+            return -float(((outputs - labels) ** 2).mean()) / spread if spread else 0.0
+        return float((outputs.argmax(axis=1) == labels).mean())
 
     whole, found = score(), []
     for column in inputs.T:

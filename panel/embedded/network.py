@@ -1,7 +1,6 @@
 """Networks as files: plain arrays in NumPy's format, which cannot run anything when it is opened."""
 
 import json
-import os
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from panel.files.drafts import draft_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -93,17 +94,9 @@ class Network:
 
 def save_arrays(file: Path, about: dict[str, Any], arrays: dict[str, Array]) -> None:
     """Complete when it appears."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **{_ABOUT: _bytes(about), **arrays})
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _bytes(about: dict[str, Any]) -> Any:
-    return np.frombuffer(json.dumps(about).encode(), np.uint8)
+    encoded: Any = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    with draft_of(file) as draft, draft.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **{_ABOUT: encoded, **arrays})
 
 
 def load_arrays(file: Path) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -60,7 +60,7 @@ class Trade:
         assert self.exit_time is not None  # noqa: S101  only closed trades are measured
         return float((self.exit_time - self.entry_time).total_seconds() / 3600)
 
-    def told(self) -> Row:
+    def as_row(self) -> Row:
         assert self.exit_time is not None  # noqa: S101
         times = {"entry_time": self.entry_time.isoformat(), "exit_time": self.exit_time.isoformat()}
         prices = {"entry_price": self.entry_price, "exit_price": self.exit_price, "quantity": abs(self.quantity)}
@@ -83,7 +83,7 @@ def metrics(equity: pd.Series, trades: list[Trade], capital: float) -> Row:
     won, lost = [gain for gain in gains if gain > 0], [gain for gain in gains if gain <= 0]
     deepest, deepest_money = float(-falls.min()), float((equity.cummax() - equity).max())
     total = float(equity.iloc[-1] - capital)
-    told: dict[str, Any] = {
+    measures: dict[str, Any] = {
         "total_return": total,
         "total_return_pct": total / capital,
         "annualized_return": annualized,
@@ -109,7 +109,7 @@ def metrics(equity: pd.Series, trades: list[Trade], capital: float) -> Row:
         "total_commission": sum(trade.commission for trade in trades),
         "total_slippage": sum(trade.slippage for trade in trades),
     }
-    return {name: _plain(value) for name, value in told.items()}
+    return {name: _plain(value) for name, value in measures.items()}
 
 
 def curve(equity: pd.Series, held: pd.Series) -> Row:

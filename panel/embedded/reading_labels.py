@@ -5,7 +5,7 @@ from typing import Any
 from panel.embedded.findings import Findings, real, shown
 from panel.embedded.plan import ForwardReturn, Labels, TripleBarrier, ZigZag
 
-_MOST_BARS = 5000  # that a label looks ahead
+_MAX_BARS = 5000  # that a label looks ahead
 _KEYS = {
     "zigzag": ("zigzag_threshold", "label_lookahead"),
     "triple_barrier": ("pt_multiplier", "sl_multiplier", "max_holding_period", "vol_span", "vol_method"),
@@ -66,9 +66,9 @@ def _triple_barrier(given: dict[Any, Any], findings: Findings) -> Labels:
 
 def _bars(given: dict[Any, Any], name: str, usual: int, findings: Findings) -> int:
     value = given.get(name, usual)
-    if type(value) is int and 1 <= value <= _MOST_BARS:
+    if type(value) is int and 1 <= value <= _MAX_BARS:
         return value
-    what = f"training.labels.{name} is a whole number from 1 to {_MOST_BARS:,}, not {shown(value)}"
+    what = f"training.labels.{name} is a whole number from 1 to {_MAX_BARS:,}, not {shown(value)}"
     findings.cannot_train(f"training.labels.{name}", what)
     return usual
 

@@ -5,7 +5,6 @@ the answer about an operation stays small.
 """
 
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from panel.embedded.ledger import Row
 from panel.embedded.performance import Trade
 from panel.embedded.plan import Input, Plan, reference
 from panel.embedded.timeframes import closing
+from panel.files.drafts import draft_of
 
 TRADES = 20_000  # that are told: the newest
 BARS = 2000  # that one answer has
@@ -82,29 +82,27 @@ def _described(plan: Plan, item: Input) -> tuple[str, str, list[str], bool]:
     return item.fuzzy_set or written, written, list(fuzzy.labels) if fuzzy else [], on_prices
 
 
-def explained(trades: list[Trade], said: Array, plan: Plan) -> list[Row]:
-    """The trades as they are told, each with the answers that began and ended it. `said`: a row for each bar traded."""
+def explained(trades: list[Trade], outputs: Array, plan: Plan) -> list[Row]:
+    """The trades as rows, each with the answers that began and ended it. `outputs`: a row for each bar traded."""
 
     def why(bar: int, side: float) -> str:
         word = "BUY" if side > 0 else "SELL"
         if plan.regression:
-            return f"{word}: expects {said[bar, 0] * 100:+.2f} %"
-        return f"{word}: {said[bar].max() * 100:.0f} % sure"
+            return f"{word}: expects {outputs[bar, 0] * 100:+.2f} %"
+        return f"{word}: {outputs[bar].max() * 100:.0f} % sure"
 
-    told = []
+    rows = []
     for trade in trades:
         ended = "end of the period" if trade.at_end else why(trade.exit_bar - 1, -trade.quantity)
-        told.append(trade.told() | {"entry_reason": why(trade.entry_bar - 1, trade.quantity), "exit_reason": ended})
-    return told
+        rows.append(trade.as_row() | {"entry_reason": why(trade.entry_bar - 1, trade.quantity), "exit_reason": ended})
+    return rows
 
 
 def save(target: Path, trades: list[Row], seen: tuple[list[Row], Array]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     sets, columns = seen
-    with draft.open("wb") as out:
+    with draft_of(target) as draft, draft.open("wb") as out:
         np.savez_compressed(out, trades=json.dumps(trades), sets=json.dumps(sets), columns=columns)
-    draft.rename(target)
 
 
 def drop_old(folder: Path, days: int) -> None:

@@ -12,7 +12,7 @@ from panel.files.strategy_yaml import Refused, parse, read_text
 
 STARTERS = Path(__file__).parent / "starters"
 _ENDINGS = (".yaml", ".yml")  # in any case; the first one wins where two files have the same name
-_MOST = 2000  # files of one folder
+_MAX_FILES = 2000  # files of one folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _files(folder: Path) -> dict[str, Path]:
     except OSError:
         return {}
     files: dict[str, Path] = {}
-    for name in sorted(names, key=lambda name: (name.lower().endswith(_ENDINGS[1]), name.swapcase()))[:_MOST]:
+    for name in sorted(names, key=lambda name: (name.lower().endswith(_ENDINGS[1]), name.swapcase()))[:_MAX_FILES]:
         if not name.startswith("."):
             files.setdefault(_printable(Path(name).stem), folder / name)
     return files

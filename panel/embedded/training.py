@@ -13,7 +13,7 @@ import pandas as pd
 from panel.embedded import features, measures
 from panel.embedded.bars import Bars
 from panel.embedded.features import Samples, Split, Unusable
-from panel.embedded.job import EVERY, Failed, Job, Stopped
+from panel.embedded.job import REPORT_INTERVAL, Failed, Job, Stopped
 from panel.embedded.labels import CLASSES
 from panel.embedded.ledger import Row, stamp
 from panel.embedded.network import Array, Unreadable, listed, load_arrays, numbered, save_arrays
@@ -157,7 +157,7 @@ def learn(job: Job, plan: Plan, run: Run, parts: Split) -> None:
     batch = min(learning.batch_size, len(train.labels))
     batches = -(-len(train.labels) // batch)
     chunk = 1  # batches that are learned in one call
-    saved = told = time.monotonic()
+    saved = reported = time.monotonic()
     first = True  # who waits for a start is told at once
     for epoch in range(run.epoch + 1, learning.epochs + 1):
         if learning.early_stopping.enabled and run.epoch - run.best_epoch >= learning.early_stopping.patience:
@@ -185,9 +185,9 @@ def learn(job: Job, plan: Plan, run: Run, parts: Split) -> None:
             chunk = min(chunk * 2, batches) if took < CHUNK / 2 else max(chunk // 2, 1) if took > CHUNK else chunk
         _end_epoch(plan, run, parts, time.monotonic() - began, bool(job.request.get("detailed_analytics")))
         last = epoch == learning.epochs
-        if last or time.monotonic() - told > EVERY:
+        if last or time.monotonic() - reported > REPORT_INTERVAL:
             job.ledger.update(job.id, epochs=run.history)
-            told = time.monotonic()
+            reported = time.monotonic()
         if time.monotonic() - saved > CHECKPOINT_EVERY:
             run.save(job, "periodic")
             saved = time.monotonic()

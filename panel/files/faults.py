@@ -22,7 +22,7 @@ CODES = {kind: code for code, (kind, _) in enumerate(KINDS)}
 def marked(bars: Bars, timeframe: str) -> Bars:
     """With the fault of each bar; the first kind that applies."""
     lowest, highest = np.minimum(bars.open, bars.close), np.maximum(bars.open, bars.close)
-    crowded = _crowded(bars.times, timeframe)
+    crowded = _too_close(bars.times, timeframe)
     true = (bars.low > 0) & (bars.low <= lowest) & (highest <= bars.high) & (bars.high < np.inf)  # false for NaN
     if true.all() and not crowded.any() and not (bars.volume < 0).any():
         fault = np.zeros(len(bars), np.uint8)
@@ -40,7 +40,7 @@ def marked(bars: Bars, timeframe: str) -> Bars:
     return Bars(bars.times, bars.open, bars.high, bars.low, bars.close, bars.volume, bars.lines, fault)
 
 
-def _crowded(times: Array, timeframe: str) -> Array:
+def _too_close(times: Array, timeframe: str) -> Array:
     """Bars less than half a length after the one before: clock changes move openings by an hour, not more."""
     if timeframe not in LENGTHS or len(times) < 2:
         return np.zeros(len(times), bool)

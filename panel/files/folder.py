@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from panel.files.drafts import draft_of
 from panel.files.names import ENDINGS, LENGTHS, Named, canonical, named
 from panel.files.reading import read
 from panel.files.regular import Stamp, regular, stamp
@@ -55,7 +56,7 @@ class Entry:
         return sum(count.count for count in self.faults)
 
     @property
-    def told(self) -> FileRead:
+    def as_file_read(self) -> FileRead:
         """The same for another process."""
         reason, line = (self.problem.reason, self.problem.line) if self.problem else ("", 0)
         bad = tuple((count.count, count.reason) for count in self.faults)
@@ -95,9 +96,9 @@ class Folder:
             found = sorted(item.name for item in os.scandir(self.folder) if item.name.lower().endswith(ENDINGS))
         except FileNotFoundError:
             return {}
-        said = {name: named(name) for name in found if not name.startswith(".")}
-        own = {name: what for name, what in said.items() if name == canonical(what.symbol, what.timeframe)}
-        return own | said
+        from_name = {name: named(name) for name in found if not name.startswith(".")}
+        own = {name: what for name, what in from_name.items() if name == canonical(what.symbol, what.timeframe)}
+        return own | from_name
 
     def entries(self) -> list[Entry]:
         """Every file, by symbol and timeframe."""
@@ -118,10 +119,10 @@ class Folder:
         own = canonical(symbol, timeframe)
         if stamp(self.folder / own) is not None:
             return own
-        for name, said in self.files().items():
-            if said == Named(symbol, timeframe):
+        for name, from_name in self.files().items():
+            if from_name == Named(symbol, timeframe):
                 return name
-            if said.symbol == symbol and not said.timeframe and self.entry(name).timeframe == timeframe:
+            if from_name.symbol == symbol and not from_name.timeframe and self.entry(name).timeframe == timeframe:
                 return name
         return own
 
@@ -167,9 +168,10 @@ class Folder:
             return
         try:
             self._cache.mkdir(exist_ok=True)
-            _replace(self._cache / f"{name}.npy", lambda out: _save(out, bars))
-            about = msgspec.json.encode(_Kept(VERSION, now, entry))
-            _replace(self._cache / f"{name}.json", lambda out: out.write(about))
+            with draft_of(self._cache / f"{name}.npy") as draft, draft.open("wb") as out:
+                _save(out, bars)
+            with draft_of(self._cache / f"{name}.json") as draft:
+                draft.write_bytes(msgspec.json.encode(_Kept(VERSION, now, entry)))
         except OSError:  # a folder that is read only: it is read again each time
             return
 
@@ -206,10 +208,10 @@ class Folder:
         try:
             reading = self._read(name)
         except Refused as exc:
-            said = named(name)
-            entry = Entry(name, said.symbol, said.timeframe, Problem(exc.line, exc.sentence))
+            from_name = named(name)
+            entry = Entry(name, from_name.symbol, from_name.timeframe, Problem(exc.line, exc.sentence))
             if now is not None and now.size >= CACHED_FROM:
-                self.remember(name, _none(), entry)
+                self.remember(name, _mapped(np.empty((len(_ROWS), 0))), entry)
             return entry
         return self._settle(name, reading)
 
@@ -224,8 +226,8 @@ class Folder:
 
 def entry_of(name: str, reading: Reading) -> Entry:
     """What a reading says of a file in the folder, where no question can be put."""
-    said = named(name)
-    pair = (said.symbol or reading.symbol, said.timeframe or reading.timeframe)
+    from_name = named(name)
+    pair = (from_name.symbol or reading.symbol, from_name.timeframe or reading.timeframe)
     bars = reading.bars
     problem = _problem(reading, *pair)
     found = Entry(name, *pair, problem, 0, None, None, reading.faults, reading.left_out, reading.warnings)
@@ -259,17 +261,3 @@ def _save(out: Any, bars: Bars) -> None:
 def _mapped(rows: Array) -> Bars:
     times = np.asarray(rows[0]).astype(np.int64)
     return Bars(times, rows[1], rows[2], rows[3], rows[4], rows[5], np.zeros(len(times), np.int64), rows[6])
-
-
-def _none() -> Bars:
-    return _mapped(np.empty((len(_ROWS), 0)))
-
-
-def _replace(file: Path, fill: Any) -> None:
-    draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("wb") as out:
-            fill(out)
-        os.replace(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -153,7 +153,7 @@ def _done(job: Job, tell: Progress) -> Outcome:
             from panel.files.folder import Folder
 
             folder = Folder(job.folder, cached=False)
-            return Outcome(files_read=tuple(folder.entry(name).told for name in job.names))
+            return Outcome(files_read=tuple(folder.entry(name).as_file_read for name in job.names))
 
 
 def _part(tell: Progress, start: float, end: float) -> Progress:

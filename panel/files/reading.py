@@ -61,9 +61,9 @@ def read(
         worst = max(left, key=lambda found: found.count)
         raise Refused(worst.sentence, worst.lines[0])
     bars, repeated, doubled, order = _in_order(seconds, values, volume, laid.lines, keep)
-    said = names.named(name).symbol
+    from_name = names.named(name).symbol
     return _finished(
-        name, said if trust_iso else names.without_source(said),
+        name, from_name if trust_iso else names.without_source(from_name),
         bars, (*laid.odd, *left, *repeated), doubled, tuple(questions), table, columns,
         Dialect(program, encoding, laid.delimiter, mark, laid.header, _spoken(laid, columns), how.spoken, zone, order),
     )  # fmt: skip
@@ -220,11 +220,11 @@ def _finished(
     name: str, symbol: str, bars: Bars, left: tuple[Count, ...], doubled: tuple[Count, ...],
     questions: tuple[Question, ...], table: Table, columns: Columns, dialect: Dialect,
 ) -> Reading:  # fmt: skip
-    said = names.named(name)
+    from_name = names.named(name)
     timeframe = faults.timeframe_of(bars.times)
     symbol = symbol or _column_symbol(table, columns)
-    conflict = faults.conflict(bars.times, said.timeframe) if said.timeframe else ""
-    timeframe = (timeframe if conflict or not said.timeframe else said.timeframe) or ""
+    conflict = faults.conflict(bars.times, from_name.timeframe) if from_name.timeframe else ""
+    timeframe = (timeframe if conflict or not from_name.timeframe else from_name.timeframe) or ""
     bars = faults.marked(bars, timeframe)
     warnings = []
     if np.isnan(bars.volume).all():

@@ -134,16 +134,16 @@ def by_place(rows: list[list[str]]) -> Columns | None:
         return None
     fits = 0
     for row in rows:
-        values = [_rough(field) for field in row[first : first + 4]]
+        values = [_magnitude(field) for field in row[first : first + 4]]
         numbers = [value for value in values if value is not None]
         fits += len(numbers) == 4 and numbers[1] >= max(numbers) and numbers[2] <= min(numbers)
     if fits < 0.8 * len(rows):
         return None
-    volume = first + 4 if width > first + 4 and _rough(rows[0][first + 4]) is not None else None
+    volume = first + 4 if width > first + 4 and _magnitude(rows[0][first + 4]) is not None else None
     return Columns(0, first, first + 1, first + 2, first + 3, 1 if clocked else None, volume)
 
 
-def _rough(field: str) -> float | None:
+def _magnitude(field: str) -> float | None:
     """A number as far as its size goes, whatever its decimals."""
     try:
         return float(re.sub(r"[\s'$€£]", "", field).replace(",", "."))

@@ -1,17 +1,16 @@
 """The strategy of each start as it was then: one file for each different text, one small file for each start."""
 
 import hashlib
-import os
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from panel.files import private
+from panel.files.drafts import draft_of
 from panel.files.strategy_folder import digest
 from panel.files.strategy_yaml import read_text
 
-MOST = 5000  # starts that are remembered
+MAX_STARTS = 5000  # starts that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class StartedStrategies:
             _write(file, text)
         _write(self._starts / _file_of(key), f"{hashed} {name}\n")
         starts = sorted(self._starts.iterdir(), key=lambda start: start.stat().st_mtime)
-        for old in starts[: max(len(starts) - MOST, 0)]:
+        for old in starts[: max(len(starts) - MAX_STARTS, 0)]:
             old.unlink(missing_ok=True)
 
     def of(self, key: str) -> Kept | None:
@@ -53,7 +52,5 @@ def _file_of(key: str) -> str:
 
 def _write(file: Path, text: str) -> None:
     private.make_folder(file.parent)
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    with open(draft, "x", encoding="utf-8", newline="", opener=private.opener) as out:
+    with draft_of(file) as draft, open(draft, "x", encoding="utf-8", newline="", opener=private.opener) as out:
         out.write(text)
-    os.replace(draft, file)

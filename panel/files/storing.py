@@ -1,7 +1,6 @@
 """Bars as KTRDR's CSV: written whole or not at all, and never over a file that is not asked about."""
 
 import os
-import secrets
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from panel.files.drafts import draft_of
 from panel.files.names import SYMBOL, canonical
 from panel.files.regular import Stamp, stamp
 from panel.files.roles import PRICES
@@ -35,8 +35,7 @@ def write(
     """Write `file` anew. `expected` is what was there when the bars were made: raises Refused when something
     else is there now. Returns where the old file is kept, if `backup` and there was one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with draft_of(file) as draft:
         with draft.open("xb") as out:
             out.write(HEADER)
             whole = frame(bars)
@@ -50,11 +49,7 @@ def write(
             raise Refused(f"{file.name} has changed meanwhile. Nothing was stored.")
         if file.is_symlink() or file.exists() and not file.is_file():
             raise Refused(f"{file.name} is no regular file. Nothing was stored.")
-        kept = keep(file) if backup and expected else None
-        os.replace(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)
-    return kept
+        return keep(file) if backup and expected else None
 
 
 def keep(file: Path) -> Path:

@@ -57,13 +57,13 @@ def with_settings(text: str, values: Mapping[str, str], name: str = "") -> str:
         raise Refused(f"it has no single value at {missing}")
     for path in sorted(wanted, key=lambda path: -known[path].start):
         setting, value = known[path], wanted[path]
-        if problem := unfit(setting, value):
+        if problem := problem_of(setting, value):
             raise Refused(problem)
         text = text[: setting.start] + value + text[setting.end :]
     return text
 
 
-def unfit(setting: Setting, value: str) -> str:
+def problem_of(setting: Setting, value: str) -> str:
     """Why this cannot be the setting's value: a clause, or "". A number stays a number; words are of letters, digits,
     dots, hyphens and underscores, so that they mean the same wherever they stand in YAML."""
     if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,60}", value):

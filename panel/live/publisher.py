@@ -14,7 +14,7 @@ from typing import Any
 
 from panel.domain import events
 from panel.domain.agents import parts
-from panel.domain.attention import TURNING
+from panel.domain.attention import TRANSIENT
 from panel.domain.events import EventBus
 from panel.domain.observation import Observation
 from panel.live.hub import BOARD, LISTED, Hub, frame, heartbeat, partial
@@ -26,7 +26,7 @@ from panel.views.listing import COLUMNS
 from panel.views.operation import end_in_words
 from panel.views.templating import draw
 
-ANNOUNCED_FOR, MOST_ANNOUNCED = 900.0, 10  # seconds for which an end is announced to new pages, and how many are
+ANNOUNCED_FOR, MAX_ANNOUNCED = 900.0, 10  # seconds for which an end is announced to new pages, and how many are
 LISTS_SHARE = 9  # times the duration of drawing home's lists that pass before they are drawn again: a tenth of a core
 BEAT = 10.0  # seconds; the page calls itself stale when three are missing
 
@@ -45,7 +45,7 @@ class Publisher:
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
         self._silent = False  # the backend, when home was last drawn because of it
         self._cards: set[str] = set()  # operations that home shows as running
-        self._turned: set[str] = set()  # operations that home shows as wanting attention, for now
+        self._transient: set[str] = set()  # operations that home shows as wanting attention, for now
         self._links: list[tuple[object, ...]] = []  # what the system health was last drawn from
         self._drawn: dict[tuple[str, str], str] = {}
         self._rows = Rows()
@@ -121,8 +121,8 @@ class Publisher:
             self._stored_changed()
             if not verdict.live:
                 self._connection()  # its end may say something about the data source
-        if (verdict.state in TURNING) != (snapshot.id in self._turned):
-            self._turned ^= {snapshot.id}
+        if (verdict.state in TRANSIENT) != (snapshot.id in self._transient):
+            self._transient ^= {snapshot.id}
             self._listed()
         for topic in self._rows.of(snapshot.id):
             self._row(observation, topic)
@@ -145,7 +145,7 @@ class Publisher:
         """Announce it to every page. The latest few stay, for browsers that were not there just then."""
         view, now = self._reader.operation(event.observation), time.time()
         end = {"id": view.snapshot.id, "at": now, "text": end_in_words(view)}
-        self._ends = [*(each for each in self._ends if each["at"] > now - ANNOUNCED_FOR), end][-MOST_ANNOUNCED:]
+        self._ends = [*(each for each in self._ends if each["at"] > now - ANNOUNCED_FOR), end][-MAX_ANNOUNCED:]
         self._hub.publish("line", "ended", frame(json.dumps(self._ends), "ended"))
 
     def _listed(self) -> None:
@@ -201,7 +201,7 @@ class Publisher:
 
     def _connection(self) -> None:
         view = self._reader.connection()
-        links = [link.told for link in view.links]
+        links = [link.without_age for link in view.links]
         if links != self._links:
             self._links = links
             self._put("line", "line", draw("fragments/line.html", view))

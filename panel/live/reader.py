@@ -109,7 +109,7 @@ class Reader:
             monitor.connection,
             self.storage.unsettled_starts(),
             self.storage.queue.open(),
-            self.storage.queue.told_plans(now - 86_400),
+            self.storage.queue.shown_plans(now - 86_400),
             now,
         )
         return replace(view, more=len(every) - len(running))

@@ -20,16 +20,16 @@ from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.observability.rounds import pause, until_set
 from panel.storage.operations import OperationStore
 
-EVERY = 5.0  # seconds between rounds: one request each
+INTERVAL = 5.0  # seconds between rounds: one request each
 RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
-HUNGRY = 0.2  # seconds between rounds while the list goes on with what was not known
+CATCH_UP_INTERVAL = 0.2  # seconds between rounds while the list goes on with what was not known
 LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
 FIRST, LATER = 100, 20  # entries of the list that are asked for
 BATCH = 10  # entries of the list that are taken in before the loop is given back
 OVERLAP = 10  # entries by which a page begins before the end of the last one: the list may have become shorter
-FARTHEST = 200_000  # entries; nothing beyond them is looked for
-WALK = 4.0  # seconds that one round goes on reading the list
-BREATH = 0.02  # seconds between two pages, for the backend and for the memory
+MAX_OFFSET = 200_000  # entries; nothing beyond them is looked for
+ROUND_TIME = 4.0  # seconds that one round goes on reading the list
+PAGE_PAUSE = 0.02  # seconds between two pages, for the backend and for the memory
 COMPLETED = 5  # ended operations that are read in one round
 
 
@@ -40,12 +40,12 @@ class Discovery:
         self._ktrdr = ktrdr
         self._relay = relay
         self._memory = memory
-        self._every = EVERY if every is None else every
+        self._every = INTERVAL if every is None else every
         self._asked_for = 0.0  # seconds of quiet that the last answer asked for (Retry-After)
         self._partial: deque[str] = deque()  # ended operations known from a list only, the latest last
         self._offset: int | None = None  # where the walk through the whole list goes on
         self._walked: list[str] = []  # the ids of its last page
-        self._hungry = False  # that page had something new: the next one is read soon
+        self._behind = False  # that page had something new: the next one is read soon
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -60,7 +60,8 @@ class Discovery:
             turn += 1
             await asyncio.sleep(min(self._asked_for, LONGEST_QUIET))
             silent = self._relay.connection.failing_since is not None
-            rest = HUNGRY if self._hungry and not silent else RECOVERY if silent and self._relay.anyone() else EVERY
+            usual = RECOVERY if silent and self._relay.anyone() else INTERVAL
+            rest = CATCH_UP_INTERVAL if self._behind and not silent else usual
             await self._rest(min(rest, self._every))
 
     async def _ask(self, turn: int) -> None:
@@ -95,17 +96,17 @@ class Discovery:
         self._relay.listed()
         if await self._listed(found) == limit or (limit == FIRST and len(found) == FIRST):
             self._offset = limit - OVERLAP
-        end = time.monotonic() + WALK
+        end = time.monotonic() + ROUND_TIME
         while self._offset is not None:
             page = await self._ktrdr.operations(limit=FIRST, offset=self._offset, timeout=READ_TIMEOUT)
             ids = [each.id for each in page]
             # Some entries may be of no use. A backend that knows no offset gives the same page again.
-            last = len(ids) < FIRST // 2 or ids == self._walked or self._offset > FARTHEST
+            last = len(ids) < FIRST // 2 or ids == self._walked or self._offset > MAX_OFFSET
             self._offset, self._walked = None if last else self._offset + FIRST - OVERLAP, ids
-            self._hungry = bool(await self._listed(page)) and not last
-            if not self._hungry or time.monotonic() > end or not await self._relay.recorder.caught_up(end):
+            self._behind = bool(await self._listed(page)) and not last
+            if not self._behind or time.monotonic() > end or not await self._relay.recorder.caught_up(end):
                 return
-            await asyncio.sleep(BREATH)
+            await asyncio.sleep(PAGE_PAUSE)
 
     async def _listed(self, snapshots: list[Snapshot]) -> int:
         """Take in entries of the list; returns how many operations were not known before."""
@@ -123,12 +124,12 @@ class Discovery:
                     or self._relay.verdict(observation).live
                     or time.time() - observation.snapshot.read_at > LOOK_AGAIN
                 ):
-                    await self._meet(snapshot.id)
+                    await self._read_new(snapshot.id)
             elif observation is not None and self._relay.verdict(observation).live:
                 # Its poller broke off before it read the end. A load whose end was read waits for a look at the stored
                 # bars, which has a limit: another reading would begin that anew.
                 if not observation.snapshot.finished:
-                    await self._meet(snapshot.id)
+                    await self._read_new(snapshot.id)
             elif observation is None:
                 ended = snapshot.completed_at or snapshot.created_at or time.time()
                 self._relay.keep(None, Observation(snapshot, ended))
@@ -136,13 +137,13 @@ class Discovery:
         return news
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
-        before, busy = self._relay.heard_of_workers(workers)
+        before, busy = self._relay.take_worker_list(workers)
         for operation_id in before | busy:
             if self._relay.polled(operation_id) or self._memory.deleted(operation_id):
                 continue
             observation = self._relay.known(operation_id)
             if operation_id in busy and (observation is None or not observation.snapshot.status.finished):
-                await self._meet(operation_id)
+                await self._read_new(operation_id)
             elif observation is not None:  # cancelled, and perhaps still worked on
                 self._relay.keep(observation, observation)
 
@@ -168,13 +169,13 @@ class Discovery:
         named = [part for each in self._relay.running() for part in parts(each.snapshot)]
         for operation_id in named:
             if self._relay.known(operation_id) is None and not self._memory.deleted(operation_id):
-                await self._meet(operation_id)
+                await self._read_new(operation_id)
 
-    async def _meet(self, operation_id: str) -> None:
+    async def _read_new(self, operation_id: str) -> None:
         reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             self._relay.observe(reading)
 
     async def _rest(self, seconds: float) -> None:
-        self._relay.nudged.clear()
-        await until_set(self._relay.nudged, pause(seconds))
+        self._relay.wake_requested.clear()
+        await until_set(self._relay.wake_requested, pause(seconds))

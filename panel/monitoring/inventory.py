@@ -22,7 +22,7 @@ from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
-from panel.domain.system_health import TELLING
+from panel.domain.system_health import CONCLUSIVE
 from panel.errors import APIError, CLIClientError
 from panel.storage.store import Storage
 
@@ -95,7 +95,7 @@ class DataInventory:
         """The data loads that ended last and say something about the data source, the latest end first."""
         if self._latest_loads is None:
             wanted = OperationQuery(
-                DataLoadOperationAdapter.kind, states=TELLING, archived=None, sort="ended", limit=10
+                DataLoadOperationAdapter.kind, states=CONCLUSIVE, archived=None, sort="ended", limit=10
             )
             try:
                 self._latest_loads = self._store.memory.page(wanted)

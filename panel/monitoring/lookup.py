@@ -10,7 +10,7 @@ from panel.backend.ktrdr import Reading
 from panel.monitoring.live import keep_latest
 
 UNKNOWN_FOR = 30.0  # seconds for which "not found" is believed; what is started meanwhile is found by discovery
-MOST = 10_000  # ids that are kept in mind
+MAX_IDS = 10_000  # ids that are kept in mind
 
 
 class Lookup:
@@ -34,7 +34,7 @@ class Lookup:
         """Noted within the task: whoever comes in the moment after it finds the answer."""
         reading = await self._ask(operation_id)
         if reading.error is not None and reading.error.unknown:
-            keep_latest(self._unknown, operation_id, (time.monotonic(), reading), MOST)
+            keep_latest(self._unknown, operation_id, (time.monotonic(), reading), MAX_IDS)
         return reading
 
     async def close(self) -> None:

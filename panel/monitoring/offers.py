@@ -7,8 +7,8 @@ from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
 from panel.errors import CLIClientError
 
-EVERY = 60.0  # seconds
-SOON = 5.0  # until the backend has answered once
+INTERVAL = 60.0  # seconds
+FIRST_INTERVAL = 5.0  # until the backend has answered once
 
 
 class Offers:
@@ -16,20 +16,20 @@ class Offers:
 
     def __init__(self, ktrdr: Ktrdr, *, embedded: bool) -> None:
         self._ktrdr = ktrdr
-        self._asked = () if embedded else tuple(kind for kind, adapter in KINDS.items() if adapter.told_at)
-        self.kinds = frozenset(kind for kind, adapter in KINDS.items() if not adapter.told_at)
+        self._asked = () if embedded else tuple(kind for kind, adapter in KINDS.items() if adapter.offered_at)
+        self.kinds = frozenset(kind for kind, adapter in KINDS.items() if not adapter.offered_at)
 
     async def run(self) -> None:
         """Until cancelled; ends at once where there is nothing to ask."""
         while self._asked:
             known = await self.look()
-            await asyncio.sleep(EVERY if known else SOON)
+            await asyncio.sleep(INTERVAL if known else FIRST_INTERVAL)
 
     async def look(self) -> bool:
         """Ask now; whether the backend answered. While it does not, what was known stays."""
         for kind in self._asked:
             try:
-                has = await self._ktrdr.has(KINDS[kind].told_at)
+                has = await self._ktrdr.has(KINDS[kind].offered_at)
             except CLIClientError:
                 return False
             self.kinds = self.kinds | {kind} if has else self.kinds - {kind}

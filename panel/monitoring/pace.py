@@ -9,11 +9,11 @@ from panel.observability.rounds import until_set
 FASTEST = 1.0  # seconds between two readings of one operation: the backend's own values are that old
 FIRST = 0.3  # seconds between readings of what was just started, until it has made progress
 FIRST_FOR = 4.0  # seconds for which that goes on
-WATCHED = 2.5  # seconds between readings of an operation that hardly changes, while somebody watches
+WATCHED = 2.5  # seconds between readings of an operation that hardly changes, or while only other pages are open
 LONGEST_QUIET = 30.0  # seconds for which a backend's Retry-After is heeded
 TURN = 2.0  # seconds that a turn lasts, of more operations than pollers: a crowd costs 25 requests a second
 WATCHED_TURN = 20  # readings that the turn of one lasts whose own page is open
-UNWATCHED = 5.0  # seconds, while no page watches: its end should still be known soon
+UNWATCHED = 5.0  # seconds, while no page is open: its end should still be known soon
 
 
 @dataclass(slots=True)
@@ -32,16 +32,15 @@ class Pace:
         self.readings += 1
         return not readers or self.readings >= WATCHED_TURN
 
-    async def wait_in_turn(self) -> None:
-        await asyncio.sleep(TURN)
-
-    async def pause(self, watched: bool, new: bool = False) -> None:
-        """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do not, and longer
-        still without viewers. Being woken shortens it, though never below FASTEST. `new`: it was just started and has
-        made no progress yet, which somebody who has pressed a button waits for."""
+    async def pause(self, watched: bool, new: bool = False, *, anyone: bool = False) -> None:
+        """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do not or when
+        only other pages are open (`anyone`), which announce its end, and longer still without any. Being woken
+        shortens it, though never below FASTEST. `new`: it was just started and has made no progress yet, which
+        somebody who has pressed a button waits for."""
         eager = new and time.monotonic() < self.born_at + FIRST_FOR  # its page opens, and wakes this, in a moment
         fastest = min(FIRST, FASTEST) if eager else FASTEST
-        wait = min(fastest * (1 + self.unchanged * 0.25), WATCHED) if watched else UNWATCHED
+        rarely = WATCHED if anyone else UNWATCHED
+        wait = min(fastest * (1 + self.unchanged * 0.25), WATCHED) if watched else rarely
         self.wake.clear()
         await until_set(self.wake, wait)
         quiet, self.asked_for = min(self.asked_for, LONGEST_QUIET), 0.0

@@ -23,7 +23,7 @@ from panel.monitoring.audience import Audience, watched
 from panel.monitoring.estimates import Estimates
 from panel.monitoring.live import LiveOperations, keep_latest
 from panel.monitoring.lookup import Lookup
-from panel.monitoring.pace import Pace
+from panel.monitoring.pace import TURN, Pace
 from panel.monitoring.recorder import Recorder
 from panel.storage.store import Storage
 
@@ -54,10 +54,10 @@ class Monitor:
         self._paces: dict[str, Pace] = {}
         self.recorder = Recorder(store, bus)
         self._queued: dict[str, None] = {}  # operations that wait for a poller, the one that waits longest first
-        self._told: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
+        self._judged: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._promises: set[asyncio.Task[None]] = set()
         self._stopping = False  # what is heard of now is read after the next start
-        self.nudged = asyncio.Event()  # somebody waits for the backend to be asked
+        self.wake_requested = asyncio.Event()  # somebody waits for the backend to be asked
         bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
         bus.subscribe(events.LoadedBarsChecked, lambda event: self.gaps_found(event.operation_id, event.gaps_left))
         bus.subscribe(events.OperationFound, lambda event: self.observe(Reading(event.snapshot, event.answer)))
@@ -75,7 +75,7 @@ class Monitor:
                     self.keep(ended, ended)  # a load whose stored bars could not be looked through in time
                 if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
                     signed = time.monotonic()
-                    await self.recorder.attempt(lambda store: store.estimates.awake(began, time.time()))
+                    await self.recorder.attempt(lambda store: store.estimates.note_watch(began, time.time()))
                 await asyncio.sleep(RETRY)
         finally:
             self._stopping = True
@@ -111,7 +111,7 @@ class Monitor:
         """What is known of an operation, asked from the backend when that is little; None when neither
         the panel nor the backend knows it. Raises CLIClientError when nothing can be said."""
         observation = self.known(operation_id)
-        if observation is not None and observation.told:
+        if observation is not None and observation.fully_read:
             return observation
         reading = await self._lookup.read(operation_id)
         if reading.snapshot is not None:
@@ -147,7 +147,7 @@ class Monitor:
         if operation_id in self._queued:  # somebody looks at this one: it is next
             self._queued = {operation_id: None, **self._queued}
         if self.connection.failing_since is not None:
-            self.nudged.set()
+            self.wake_requested.set()
 
     def gaps_found(self, operation_id: str, gaps_left: int) -> None:
         """The stored bars were looked through after a load ended."""
@@ -163,12 +163,12 @@ class Monitor:
             self._adopt(observation)
         else:
             self._live.pop(operation_id, None)
-        told = (verdict.state, verdict.word)
-        if before is None or differs(before, observation) or self._told.get(operation_id) != told:
+        judged = (verdict.state, verdict.word)
+        if before is None or differs(before, observation) or self._judged.get(operation_id) != judged:
             self.recorder.remember(observation, verdict, time.time())
-        self._told[operation_id] = told
+        self._judged[operation_id] = judged
         if not verdict.live:
-            self._told.pop(operation_id)
+            self._judged.pop(operation_id)
         if (found := self.estimates.first(observation, verdict, time.time())) is not None:
             promise = asyncio.get_running_loop().create_task(self._promise(operation_id, found), context=Context())
             self._promises.add(promise)
@@ -189,13 +189,13 @@ class Monitor:
 
     def _log(self, observation: Observation, verdict: Verdict, before: Observation | None) -> None:
         """One line when an operation begins, or goes on after an end, and one when it ends."""
-        told = {"operation": observation.snapshot.id, "kind": observation.snapshot.kind}
+        fields = {"operation": observation.snapshot.id, "kind": observation.snapshot.kind}
         if verdict.live:
             start = self._store.start_of(observation.snapshot.id)
-            by = start.by_whom if start else "somebody else"
-            log.info("operation started" if before is None else "operation goes on", extra=told | {"by": by})
+            by = start.actor if start else "somebody else"
+            log.info("operation started" if before is None else "operation goes on", extra=fields | {"by": by})
         else:
-            log.info("operation ended", extra=told | {"state": verdict.state.value})
+            log.info("operation ended", extra=fields | {"state": verdict.state.value})
 
     def _adopt(self, observation: Observation) -> None:
         operation_id = observation.snapshot.id
@@ -223,7 +223,7 @@ class Monitor:
                     if operation_id not in self._live:
                         break  # for the backend it goes on; the verdict is that it has ended
                     if self._queued and pace.turn_ends(self._audience.readers(f"op:{operation_id}")):
-                        await pace.wait_in_turn()
+                        await asyncio.sleep(TURN)
                         break  # it is another one's turn
                 elif not self._unread(operation_id, reading.error):
                     break
@@ -258,19 +258,20 @@ class Monitor:
         if error.unknown:
             self.keep(observation, forgotten(observation))
             return False
-        now, slow, said = time.time(), isinstance(error, BackendTimeout), error.message if error.status_code else ""
+        now, slow, message = time.time(), isinstance(error, BackendTimeout), error.message if error.status_code else ""
         self._paces[operation_id].asked_for = error.retry_after
-        self.keep(observation, unread(observation, now, timed_out=slow, error=said))
+        self.keep(observation, unread(observation, now, timed_out=slow, error=message))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self.failed(error)
-        elif self.worker_list.answering(now) and self.connection.late(now, said):
+        elif self.worker_list.answering(now) and self.connection.late(now, message):
             self._bus.publish(events.ConnectionChanged())
         return True
 
     async def _pause(self, operation_id: str) -> None:
         known = self._live.get(operation_id)
         kind, new = known.snapshot.kind if known else "", known is not None and not known.snapshot.percentage
-        await self._paces[operation_id].pause(watched(self._audience, operation_id, kind), new)
+        looked_at = watched(self._audience, operation_id, kind)
+        await self._paces[operation_id].pause(looked_at, new, anyone=self.anyone())
 
     def answered(self, slow: bool | None = None) -> None:
         """The backend has answered; `slow`: whether it did so late, where that was seen."""
@@ -292,7 +293,7 @@ class Monitor:
             log.warning("backend silent: %s", error.message)
             self._bus.publish(events.ConnectionChanged())
 
-    def heard_of_workers(self, workers: Sequence[Worker]) -> tuple[set[str], set[str]]:
+    def take_worker_list(self, workers: Sequence[Worker]) -> tuple[set[str], set[str]]:
         """Take in a list of workers; returns the operations they were busy with before, and are now."""
         before, self.worker_list = self.worker_list, self.worker_list.heard(workers, time.time())
         self._bus.publish(events.WorkersChanged())

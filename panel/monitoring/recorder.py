@@ -16,7 +16,7 @@ from panel.storage.store import Storage
 
 BATCH = 50  # operations that are written in one transaction
 BACKLOG = 200  # operations that are not written yet, from which on nothing new is looked for
-BREATHING = 10  # of them are published before the loop is given back
+YIELD_AFTER = 10  # of them are published before the loop is given back
 KEPT = 100  # unwritten readings of one operation; changes of state among them are kept before others
 
 Entry = tuple[Observation, Verdict, float]
@@ -115,7 +115,7 @@ class Recorder:
                     self._unwritten[name] = left
             for number, (observation, verdict, _) in enumerate(entries, 1):
                 self._bus.publish(VerdictRecorded(observation, verdict))
-                if number % BREATHING == 0:
+                if number % YIELD_AFTER == 0:
                     await asyncio.sleep(0)
 
 

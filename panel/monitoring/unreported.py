@@ -17,10 +17,10 @@ from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import until_next
 
-EVERY = 5.0  # seconds between looks at one checkpoint
+INTERVAL = 5.0  # seconds between looks at one checkpoint
 TIMEOUT = 5.0
 RESULT_WITHIN = 300.0  # seconds for which the result of such a run is asked for
-SOUGHT = 20.0  # seconds for which a model is looked for once the worker is free
+MODEL_SEARCH_TIME = 20.0  # seconds for which a model is looked for once the worker is free
 SLACK = 5.0  # seconds that the model's time may lie before the last checkpoint's: they are written one after the other
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class UnreportedRuns:
     def __init__(self, ktrdr: Ktrdr, monitor: Monitor) -> None:
         self._ktrdr = ktrdr
         self._monitor = monitor
-        self._untold: dict[str, float] = {}  # ended, without a result so far -> until when that is asked for
+        self._awaited: dict[str, float] = {}  # ended, without a result so far -> until when that is asked for
         self._free_since: dict[str, float] = {}  # operations that no worker is busy with
 
     async def run(self) -> None:
@@ -42,18 +42,18 @@ class UnreportedRuns:
                 if concerns(observation, self._monitor.verdict(observation)):
                     await self._look(observation.snapshot.id)
             await self._results()
-            await until_next(EVERY)
+            await until_next(INTERVAL)
 
     async def _results(self) -> None:
         """A training that the backend lost track of is marked failed about a minute after its end, its result in
         place."""
-        for operation_id in list(self._untold):
+        for operation_id in list(self._awaited):
             reading = await self._ktrdr.operation(operation_id, TIMEOUT)
             if reading.snapshot is not None and reading.snapshot.finished:
                 self._monitor.observe(reading)
-                del self._untold[operation_id]
-            elif time.monotonic() > self._untold[operation_id]:
-                del self._untold[operation_id]
+                del self._awaited[operation_id]
+            elif time.monotonic() > self._awaited[operation_id]:
+                del self._awaited[operation_id]
 
     async def _look(self, operation_id: str) -> None:
         try:
@@ -77,7 +77,7 @@ class UnreportedRuns:
             self._free_since.pop(operation_id, None)
             return
         known = self._monitor.known(operation_id)
-        if known is not None and now - self._free_since.setdefault(operation_id, now) > SOUGHT:
+        if known is not None and now - self._free_since.setdefault(operation_id, now) > MODEL_SEARCH_TIME:
             self._free_since.pop(operation_id)
             self._monitor.keep(known, replace(known, sought_at=now))
 
@@ -88,7 +88,7 @@ class UnreportedRuns:
             if made_by(model, known.snapshot) and model.trained_at is not None and model.trained_at >= since:
                 self._monitor.keep(known, unreported_end(known, model.trained_at))
                 if known.snapshot.status is Status.RUNNING:  # "resuming" it stays for ever
-                    self._untold[known.snapshot.id] = time.monotonic() + RESULT_WITHIN
+                    self._awaited[known.snapshot.id] = time.monotonic() + RESULT_WITHIN
                 return True
         return False
 

@@ -46,8 +46,8 @@ def install(level: str, form: str = "text") -> None:
     to_stderr = logging.StreamHandler()
     to_stderr.setFormatter(Json() if form == "json" else Lines())
     logging.basicConfig(level=level.upper(), handlers=[to_stderr])
-    for talker in ("httpx", "httpcore", "sse_starlette", "asyncio"):  # they name every request, and every byte
-        logging.getLogger(talker).setLevel(logging.WARNING)
+    for library in ("httpx", "httpcore", "sse_starlette", "asyncio"):  # they name every request, and every byte
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

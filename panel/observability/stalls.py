@@ -7,7 +7,7 @@ many only while requests are answered, and after readings of the backend.
 import asyncio
 from collections import deque
 
-EVERY = 0.025  # seconds between looks; a stall is measured to within as much
+INTERVAL = 0.025  # seconds between looks; a stall is measured to within as much
 IDLE = 1.0  # seconds between looks while nothing is to be done
 LINGER = 1.0  # seconds of looks after a request's last message
 WINDOW = 60.0  # seconds
@@ -28,7 +28,7 @@ class StallMonitor:
     async def run(self) -> None:
         """Until cancelled."""
         loop = asyncio.get_running_loop()
-        self._look_at(loop.time() + EVERY)
+        self._look_at(loop.time() + INTERVAL)
         try:
             await loop.create_future()
         finally:
@@ -44,17 +44,17 @@ class StallMonitor:
         now = asyncio.get_running_loop().time()
         self.note(now, now - self._due)
         closely = self._requests or now < self._until
-        self._look_at(now + EVERY if closely else now - now % IDLE + IDLE)  # when other loops have their rounds
+        self._look_at(now + INTERVAL if closely else now - now % IDLE + IDLE)  # when other loops have their rounds
 
-    def wake(self, seconds: float = EVERY) -> None:
+    def wake(self, seconds: float = INTERVAL) -> None:
         """Look closely for so long: something begins that the event loop has to do."""
         if self._timer is None:
             return
         now = asyncio.get_running_loop().time()
         self._until = max(self._until, now + seconds)
-        if self._due > now + EVERY:
+        if self._due > now + INTERVAL:
             self._timer.cancel()
-            self._look_at(now + EVERY)
+            self._look_at(now + INTERVAL)
 
     def begins(self) -> None:
         """A request has come: look closely until it `answers`."""

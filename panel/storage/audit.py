@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from panel.domain.audit import AuditEntry, AuditQuery, Outcome
 from panel.storage.transactions import at_once
 
-MOST = 200_000  # entries; the oldest go first
-MOST_LOGINS = 20_000  # of these, logins: who guesses passwords cannot push everything else out
+MAX_ENTRIES = 200_000  # entries; the oldest go first
+MAX_LOGINS = 20_000  # of these, logins: who guesses passwords cannot push everything else out
 TRIM = 5_000  # entries that are dropped in one transaction
 
 _COLUMNS = "at, who, via, address, what, subject, outcome, detail, request"
@@ -59,7 +59,7 @@ class AuditStore:
     def trim(self, before: float) -> int:
         """Drop some entries that are older than that (Unix seconds), or too many; returns how many."""
         with at_once(self._db):
-            for what, most in (("what = 'login'", MOST_LOGINS), ("1", MOST)):
+            for what, most in (("what = 'login'", MAX_LOGINS), ("1", MAX_ENTRIES)):
                 beyond = f"SELECT number FROM audit WHERE {what} ORDER BY number DESC LIMIT 1 OFFSET ?"
                 chosen = f"SELECT number FROM audit WHERE {what} AND number <= ({beyond}) ORDER BY number LIMIT ?"
                 done = self._db.execute(f"DELETE FROM audit WHERE number IN ({chosen})", (most, TRIM)).rowcount

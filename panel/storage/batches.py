@@ -11,7 +11,7 @@ from panel.domain.labels import Shelf
 from panel.storage.labels import GRACE, UNDO
 from panel.storage.transactions import at_once, durably, marks
 
-_BATCH = "SELECT key, title, form, made_at, by_whom, stopped, shelf FROM batches"
+_BATCH = "SELECT key, title, form, made_at, actor, stopped, shelf FROM batches"
 _COLUMNS = "key, batch, number, role, kind, form, settings, waits_for, state, message, operation_id"
 
 
@@ -24,8 +24,8 @@ class BatchStore:
     def add(self, batch: Batch, runs: Sequence[BatchRun]) -> bool:
         """All of it, once for each key, power cuts included; False when it was there."""
         with durably(self._db), at_once(self._db):
-            row = (batch.key, batch.title, _json(batch.form), batch.made_at, batch.by_whom, batch.stopped)
-            columns = "key, title, form, made_at, by_whom, stopped"
+            row = (batch.key, batch.title, _json(batch.form), batch.made_at, batch.actor, batch.stopped)
+            columns = "key, title, form, made_at, actor, stopped"
             made = self._db.execute(f"INSERT OR IGNORE INTO batches ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
             if made.rowcount:
                 self._insert(runs)
@@ -64,7 +64,7 @@ class BatchStore:
     def latest(self, limit: int = 50, shelf: Shelf = Shelf.SHOWN) -> list[tuple[Batch, int, int]]:
         """The newest first, each with the number of its runs and of those that are open."""
         rows = self._db.execute(
-            "SELECT key, title, form, made_at, by_whom, stopped, shelf,"
+            "SELECT key, title, form, made_at, actor, stopped, shelf,"
             " (SELECT count(*) FROM batch_runs WHERE batch = batches.key),"
             f" (SELECT count(*) FROM batch_runs WHERE batch = batches.key AND state IN ({marks(OPEN_RUNS)}))"
             " FROM batches WHERE shelf = ? ORDER BY made_at DESC LIMIT ?",
@@ -100,11 +100,11 @@ class BatchStore:
 
     def drop_deleted(self, now: float) -> None:
         """What was deleted and cannot be brought back any more. Its key stays: a batch is made once for each."""
-        ripe = "SELECT key FROM batches WHERE shelf = ? AND shelved_at < ? AND form != '{}'"
+        expired = "SELECT key FROM batches WHERE shelf = ? AND shelved_at < ? AND form != '{}'"
         found = (Shelf.DELETED, now - UNDO - 2 * GRACE)
         with at_once(self._db):
-            self._db.execute(f"DELETE FROM batch_runs WHERE batch IN ({ripe})", found)
-            self._db.execute(f"UPDATE batches SET title = '', form = '{{}}' WHERE key IN ({ripe})", found)
+            self._db.execute(f"DELETE FROM batch_runs WHERE batch IN ({expired})", found)
+            self._db.execute(f"UPDATE batches SET title = '', form = '{{}}' WHERE key IN ({expired})", found)
 
     def runs(self, batch: str) -> list[BatchRun]:
         rows = self._db.execute(
@@ -147,9 +147,9 @@ def _json(value: dict[str, str]) -> str:
 
 
 def _batch(row: tuple[Any, ...]) -> Batch:
-    key, title, form, made_at, by_whom, stopped, shelf = row
+    key, title, form, made_at, actor, stopped, shelf = row
     shown = msgspec.json.decode(form, type=dict[str, str])
-    return Batch(key, title, shown, made_at, by_whom, bool(stopped), Shelf(shelf))
+    return Batch(key, title, shown, made_at, actor, bool(stopped), Shelf(shelf))
 
 
 def _run(row: tuple[Any, ...]) -> BatchRun:

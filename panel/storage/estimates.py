@@ -24,8 +24,10 @@ class EstimateStore:
     def pace(self, operation_id: str, points: int = 200) -> list[tuple[float, float]]:
         """(when, percentage) while it ran, of about so many of its readings, evenly over its time; since it was
         resumed, if it was."""
-        begun = "SELECT max(at) FROM readings WHERE operation_id = ?1 AND state IN ('cancelled', 'failed', 'starting')"
-        running = f"FROM readings WHERE operation_id = ?1 AND state = 'running' AND at > coalesce(({begun}), 0)"
+        restart = (
+            "SELECT max(at) FROM readings WHERE operation_id = ?1 AND state IN ('cancelled', 'failed', 'starting')"
+        )
+        running = f"FROM readings WHERE operation_id = ?1 AND state = 'running' AND at > coalesce(({restart}), 0)"
         first, last = self._db.execute(f"SELECT min(at), max(at) {running}", (operation_id,)).fetchone()
         if first is None:
             return []
@@ -88,7 +90,7 @@ class EstimateStore:
         )
         return msgspec.json.encode(self._finder.page(wanted)).decode()
 
-    def awake(self, since: float, now: float) -> None:
+    def note_watch(self, since: float, now: float) -> None:
         """The panel that began at `since` still watches."""
         self._db.execute("INSERT OR REPLACE INTO watches (since, until) VALUES (?, ?)", (since, now))
 

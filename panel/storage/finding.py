@@ -112,7 +112,7 @@ class Finder:
         """Those that only their ids make match, the newest first. Ids are looked through for words that look like a
         part of one, or when nothing else has the words."""
         words = _words(wanted)
-        looked_for = [word for word in words if not facets or _like_an_id(word)]
+        looked_for = [word for word in words if not facets or any(sign.isdigit() or sign in "_-" for sign in word)]
         if not looked_for:
             return ()
         any_of = " OR ".join(["instr(operations.id, ?) > 0"] * len(looked_for))
@@ -248,10 +248,6 @@ def _said(wanted: OperationQuery) -> list[str]:
 
 def _words(wanted: OperationQuery) -> list[str]:
     return [word for word in _said(wanted) if not word.startswith("tag:")]
-
-
-def _like_an_id(word: str) -> bool:
-    return any(sign.isdigit() or sign in "_-" for sign in word)
 
 
 def _period(wanted: OperationQuery) -> tuple[str, list[float]]:

@@ -12,9 +12,9 @@ from panel.storage.facets import Facets
 
 UNDO = 60.0  # seconds for which a change can be undone
 GRACE = 15.0  # more seconds that are granted to an answer that was on its way
-MOST_VIEWS = 100
+MAX_VIEWS = 100
 
-_COLUMNS = "version, name, note, tags, star, shelf, changed_at, by_whom"
+_COLUMNS = "version, name, note, tags, star, shelf, changed_at, actor"
 _ONE, _SEVERAL = "operation_id = ?", "operation_id IN (SELECT value FROM json_each(?))"
 
 
@@ -33,16 +33,16 @@ class LabelStore:
         """Whether somebody deleted this operation from the panel's memory."""
         return self.of(operation_id).shelf is Shelf.DELETED
 
-    def edit(self, operation_id: str, wanted: Label, by_whom: str, at: float) -> tuple[Label, bool]:
+    def edit(self, operation_id: str, wanted: Label, actor: str, at: float) -> tuple[Label, bool]:
         """Replace a label whose version is `wanted.version`; returns it as it is now, and whether that was done:
         somebody else may have changed it first."""
         now = self.of(operation_id)
         if now.version != wanted.version and not now.says_the_same(wanted):
             return now, False
-        return self._put(operation_id, now, replace(wanted, shelf=now.shelf), by_whom, at), True
+        return self._put(operation_id, now, replace(wanted, shelf=now.shelf), actor, at), True
 
     def change(
-        self, ids: Sequence[str], change: LabelChange, by_whom: str, at: float, undo: str = "", what: str = ""
+        self, ids: Sequence[str], change: LabelChange, actor: str, at: float, undo: str = "", what: str = ""
     ) -> list[str]:
         """Change many labels, once for each `undo` key, which can take it back; returns the ids of those that are
         different now. `what` names the change for the undo."""
@@ -51,7 +51,7 @@ class LabelStore:
         before = {operation_id: self.of(operation_id) for operation_id in ids}
         done = [each for each in before if not change.of(before[each]).says_the_same(before[each])]
         for each in done:
-            self._put(each, before[each], change.of(before[each]), by_whom, at)
+            self._put(each, before[each], change.of(before[each]), actor, at)
         if undo:
             kept = [(each, msgspec.to_builtins(before[each])) for each in done]
             self._db.execute("DELETE FROM undos WHERE made_at < ?", (at - 3600,))
@@ -68,7 +68,7 @@ class LabelStore:
             return "", 0
         return row[1], len(msgspec.json.decode(row[2]))
 
-    def undo(self, key: str, by_whom: str, now: float) -> list[str] | None:
+    def undo(self, key: str, actor: str, now: float) -> list[str] | None:
         """Take a change back where nobody has changed the label since; returns the ids, None when it is too late."""
         row = self._db.execute("SELECT made_at, before FROM undos WHERE key = ?", (key,)).fetchone()
         if row is None or now - row[0] > UNDO + GRACE:
@@ -77,12 +77,12 @@ class LabelStore:
         for operation_id, was in msgspec.json.decode(row[1], type=list[tuple[str, Label]]):
             label = self.of(operation_id)
             if label.version == was.version + 1:
-                self._put(operation_id, label, was, by_whom, now)
+                self._put(operation_id, label, was, actor, now)
                 back.append(operation_id)
         self._db.execute("DELETE FROM undos WHERE key = ?", (key,))
         return back
 
-    def ripe(self, now: float, limit: int) -> list[str]:
+    def expired(self, now: float, limit: int) -> list[str]:
         """Deleted operations that nobody can bring back any more."""
         rows = self._db.execute(
             "SELECT operation_id FROM labels JOIN operations ON id = operation_id WHERE shelf = ? AND changed_at < ?"
@@ -97,12 +97,12 @@ class LabelStore:
         self._db.execute(f"DELETE FROM labels WHERE {_SEVERAL} AND shelf != {int(Shelf.DELETED)}", (asked,))
         self._db.execute(f"UPDATE labels SET name = '', note = '', tags = '', star = 0 WHERE {_SEVERAL}", (asked,))
 
-    def _put(self, operation_id: str, before: Label, wanted: Label, by_whom: str, at: float) -> Label:
-        label = replace(wanted, version=before.version + 1, changed_at=at, by_whom=by_whom)
-        said = (label.name, label.note, spaced(label.tags), int(label.star), int(label.shelf))
+    def _put(self, operation_id: str, before: Label, wanted: Label, actor: str, at: float) -> Label:
+        label = replace(wanted, version=before.version + 1, changed_at=at, actor=actor)
+        values = (label.name, label.note, spaced(label.tags), int(label.star), int(label.shelf))
         self._db.execute(
             f"INSERT OR REPLACE INTO labels (operation_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (operation_id, label.version, *said, at, by_whom),
+            (operation_id, label.version, *values, at, actor),
         )
         self._facets.relabel(operation_id, label)
         return label
@@ -115,7 +115,7 @@ class LabelStore:
 
     def keep_view(self, name: str, query: str, at: float) -> bool:
         """Under this name, in place of what had it; False when there are too many."""
-        if len(self.views()) >= MOST_VIEWS and not any(name == each for each, _ in self.views()):
+        if len(self.views()) >= MAX_VIEWS and not any(name == each for each, _ in self.views()):
             return False
         self._db.execute("INSERT OR REPLACE INTO views (name, query, made_at) VALUES (?, ?, ?)", (name, query, at))
         return True
@@ -127,11 +127,11 @@ class LabelStore:
 
     def of_models(self) -> dict[str, ModelLabel]:
         """By the model's key, only those that have one."""
-        rows = self._db.execute("SELECT model, note, retired, version, changed_at, by_whom FROM model_labels")
+        rows = self._db.execute("SELECT model, note, retired, version, changed_at, actor FROM model_labels")
         return {row[0]: ModelLabel(row[1], bool(row[2]), *row[3:]) for row in rows}
 
     def edit_model(
-        self, model: str, change: Callable[[ModelLabel], ModelLabel | None], by_whom: str, at: float
+        self, model: str, change: Callable[[ModelLabel], ModelLabel | None], actor: str, at: float
     ) -> tuple[ModelLabel, bool]:
         """`change` returns None where the label is not as it was thought to be. Returns the label as it is now, and
         whether that was done."""
@@ -139,15 +139,15 @@ class LabelStore:
         wanted = change(now)
         if wanted is None:
             return now, False
-        label = replace(wanted, version=now.version + 1, changed_at=at, by_whom=by_whom)
+        label = replace(wanted, version=now.version + 1, changed_at=at, actor=actor)
         self._db.execute(
-            "INSERT OR REPLACE INTO model_labels (model, version, note, retired, changed_at, by_whom)"
+            "INSERT OR REPLACE INTO model_labels (model, version, note, retired, changed_at, actor)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (model, label.version, label.note, int(label.retired), at, by_whom),
+            (model, label.version, label.note, int(label.retired), at, actor),
         )
         return label, True
 
 
 def _label(row: tuple[Any, ...]) -> Label:
-    version, name, note, tags, star, shelf, changed_at, by_whom = row
-    return Label(name, note, tuple(tags.split()), bool(star), Shelf(shelf), version, changed_at, by_whom)
+    version, name, note, tags, star, shelf, changed_at, actor = row
+    return Label(name, note, tuple(tags.split()), bool(star), Shelf(shelf), version, changed_at, actor)

@@ -163,10 +163,10 @@ class OperationStore:
         )
         return [RecordedReading(*row) for row in rows]
 
-    def asked(self, operation_id: str, what: str, by_whom: str, outcome: str = "") -> int:
+    def asked(self, operation_id: str, what: str, actor: str, outcome: str = "") -> int:
         """Write down that somebody asked for something; returns what `answered` wants."""
-        row = (operation_id, time.time(), what, by_whom, outcome)
-        insert = "INSERT INTO requests (operation_id, at, what, by_whom, outcome) VALUES (?, ?, ?, ?, ?)"
+        row = (operation_id, time.time(), what, actor, outcome)
+        insert = "INSERT INTO requests (operation_id, at, what, actor, outcome) VALUES (?, ?, ?, ?, ?)"
         return self._db.execute(insert, row).lastrowid or 0
 
     def answered(self, request: int, outcome: str) -> None:
@@ -175,7 +175,7 @@ class OperationStore:
 
     def requests(self, operation_id: str) -> list[ActionRecord]:
         rows = self._db.execute(
-            "SELECT at, what, by_whom, outcome FROM requests WHERE operation_id = ? ORDER BY at", (operation_id,)
+            "SELECT at, what, actor, outcome FROM requests WHERE operation_id = ? ORDER BY at", (operation_id,)
         )
         return [ActionRecord(*row) for row in rows]
 
@@ -260,15 +260,15 @@ class OperationStore:
 
     def _keep_reading(self, observation: Observation, verdict: Verdict, at: float) -> None:
         snapshot = observation.snapshot
-        said = (verdict.state.value, verdict.word, snapshot.percentage, snapshot.step, len(snapshot.epochs))
+        values = (verdict.state.value, verdict.word, snapshot.percentage, snapshot.step, len(snapshot.epochs))
         last = self._db.execute(
             "SELECT state, word, percentage, step, epochs FROM readings"
             " WHERE operation_id = ? ORDER BY at DESC LIMIT 1",
             (snapshot.id,),
         ).fetchone()
-        if last == said:
+        if last == values:
             return
-        row = (snapshot.id, at, *said[:2], verdict.headline, *said[2:])
+        row = (snapshot.id, at, *values[:2], verdict.headline, *values[2:])
         self._db.execute(
             "INSERT OR REPLACE INTO readings (operation_id, at, state, word, headline, percentage, step, epochs)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

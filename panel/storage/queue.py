@@ -14,7 +14,7 @@ from panel.storage.transactions import at_once, durably, marks
 
 MOVES_KEPT = 31 * 86_400.0  # seconds
 
-_COLUMNS = "key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, by_whom"
+_COLUMNS = "key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, actor"
 _ENTRY = f"SELECT {_COLUMNS} FROM queue"
 _PLAN = "SELECT key, form, state, operation_id, message, asked_at FROM plans"
 
@@ -25,7 +25,7 @@ class QueueStore:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def add(self, requests: Sequence[Request], by_whom: str = "the panel") -> list[Entry] | None:
+    def add(self, requests: Sequence[Request], actor: str = "the panel") -> list[Entry] | None:
         """Entries at the end of the queue, once for each key: on disk, power cuts included. None, and nothing is added,
         when there would be more than MAX_ENTRIES open ones."""
         with durably(self._db), at_once(self._db):
@@ -33,13 +33,13 @@ class QueueStore:
             if new and self.count() + len(new) > MAX_ENTRIES:
                 return None
             for request in new:
-                self._insert(request.key, request.kind, request.form, by_whom)
+                self._insert(request.key, request.kind, request.form, actor)
         return [entry for request in requests if (entry := self.entry(request.key)) is not None]
 
-    def _insert(self, key: str, kind: str, form: dict[str, str], by_whom: str, plan: str = "") -> None:
+    def _insert(self, key: str, kind: str, form: dict[str, str], actor: str, plan: str = "") -> None:
         now = time.time()
         (last,) = self._db.execute("SELECT coalesce(max(place), 0.0) FROM queue").fetchone()
-        row = (key, kind, _json(form), EntryState.WAITING, None, "", 0, plan, now, max(now, last + 0.001), 0, by_whom)
+        row = (key, kind, _json(form), EntryState.WAITING, None, "", 0, plan, now, max(now, last + 0.001), 0, actor)
         self._db.execute(f"INSERT OR IGNORE INTO queue ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def entry(self, key: str) -> Entry | None:
@@ -126,7 +126,7 @@ class QueueStore:
             "UPDATE queue SET operation_id = ? WHERE key = ? AND state = ?", (operation_id, key, EntryState.CANCELLED)
         )
 
-    def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]], by_whom: str) -> Plan | None:
+    def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]], actor: str) -> Plan | None:
         """A plan with its loads, once for each key. None when the queue is full."""
         row = (key, _json(form), PlanState.WAITING, None, "", time.time())
         with durably(self._db), at_once(self._db):
@@ -136,7 +136,7 @@ class QueueStore:
                 columns = "key, form, state, operation_id, message, asked_at"
                 self._db.execute(f"INSERT INTO plans ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
                 for number, load in enumerate(loads):
-                    self._insert(f"{key}-load-{number}", DataLoadOperationAdapter.kind, load, by_whom, key)
+                    self._insert(f"{key}-load-{number}", DataLoadOperationAdapter.kind, load, actor, key)
         return self.plan(key)
 
     def train(self, plan: Plan) -> None:
@@ -153,7 +153,7 @@ class QueueStore:
         rows = self._db.execute(f"{_PLAN} WHERE state IN ({marks(OPEN_PLANS)}) ORDER BY asked_at", OPEN_PLANS)
         return [_plan(row) for row in rows]
 
-    def told_plans(self, since: float) -> list[Plan]:
+    def shown_plans(self, since: float) -> list[Plan]:
         """Plans that are under way, and those that stopped since then: the newest first."""
         rows = self._db.execute(
             f"{_PLAN} WHERE state IN ({marks(OPEN_PLANS)}) OR (state = ? AND asked_at > ?)"
@@ -172,7 +172,7 @@ def _json(form: dict[str, str]) -> str:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, by_whom = row
+    key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, actor = row
     shown = msgspec.json.decode(form, type=dict[str, str])
     return Entry(
         key,
@@ -186,7 +186,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         asked_at,
         place,
         bool(held),
-        by_whom,
+        actor,
     )
 
 

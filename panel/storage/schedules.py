@@ -10,7 +10,7 @@ from panel.storage.transactions import at_once, durably
 
 RUNS_KEPT = 100  # of each schedule
 
-_COLUMNS = "key, kind, form, days, at, zone, active, next_at, made_at, by_whom"
+_COLUMNS = "key, kind, form, days, at, zone, active, next_at, made_at, actor"
 _RUN = "schedule, due, entry, queued_at, missed, note"
 
 
@@ -32,7 +32,7 @@ class ScheduleStore:
             int(made.active),
             made.next_at,
             made.made_at,
-            made.by_whom,
+            made.actor,
         )
         with durably(self._db), at_once(self._db):
             if self.get(made.key) is None:

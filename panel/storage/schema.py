@@ -5,6 +5,8 @@ import sqlite3
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from panel.storage.transactions import at_once
+
 
 def _steps() -> dict[int, Traversable]:
     found = {int(each.name[:4]): each for each in (files("panel.storage") / "migrations").iterdir()}
@@ -26,18 +28,13 @@ def check_version(version: int) -> None:
 def migrate(db: sqlite3.Connection) -> None:
     """Bring a database of an earlier version of the panel to this one, wholly or not at all; one of a later version is
     refused and stays as it is. Another process that opens it at the same time waits."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with at_once(db):
         version = db.execute("PRAGMA user_version").fetchone()[0]
         check_version(version)
         for number, step in STEPS.items():
             if number > version:
                 _run(db, step.read_text("utf-8"))
         db.execute(f"PRAGMA user_version = {VERSION}")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def _run(db: sqlite3.Connection, script: str) -> None:

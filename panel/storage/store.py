@@ -41,11 +41,11 @@ from panel.storage.schedules import ScheduleStore
 from panel.storage.transactions import at_once, durably, marks
 from panel.storage.writer import Writer
 
-ON_ITS_WAY = 60.0  # seconds in which a start that was not answered may still reach the backend
+IN_FLIGHT = 60.0  # seconds in which a start that was not answered may still reach the backend
 
 _START = (
     "SELECT starts.key, starts.kind, starts.form, starts.state, starts.operation_id, starts.message, starts.asked_at,"
-    " starts.by_whom, starts.owner, starts.attempt FROM starts"
+    " starts.actor, starts.owner, starts.attempt FROM starts"
 )
 
 _NOTHING = (StartState.REFUSED, StartState.UNSENT)  # states of starts that have begun nothing, and will not
@@ -55,7 +55,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-WRITE_PATIENCE = 2.0  # seconds that a write on the writer's thread waits for another program's lock
+WRITE_LOCK_TIMEOUT = 2.0  # seconds that a write on the writer's thread waits for another program's lock
 BATCH = 200  # operations that are dropped in one transaction
 
 
@@ -102,7 +102,7 @@ class Storage:
 
     def _for_writing(self) -> "Storage":
         identity.expect(self.path, self._opened)  # a missing file would be made anew
-        return Storage(self.path, WRITE_PATIENCE)
+        return Storage(self.path, WRITE_LOCK_TIMEOUT)
 
     def _in_place(self, store: "Storage", action: Callable[["Storage"], T]) -> T:
         identity.expect(self.path, self._opened)
@@ -133,7 +133,7 @@ class Storage:
             await self.write(lambda store: store.batches.drop_deleted(now))
         if now is not None and days:
             before = now - days * 86_400
-            while dropped < retention.MOST and (batch := await self.write(lambda store: store.drop(before))):
+            while dropped < retention.MAX_DROPPED and (batch := await self.write(lambda store: store.drop(before))):
                 dropped += batch
         return dropped
 
@@ -143,7 +143,7 @@ class Storage:
             retention.note_day(self._db, now)
             believed = retention.believed_now(self._db)
             if believed is not None:
-                retention.drop_watches(self._db, believed)
+                self._db.execute("DELETE FROM watches WHERE until < ?", (believed - retention.KEPT_WATCHES,))
             return believed
 
     def drop(self, before: float) -> int:
@@ -154,21 +154,21 @@ class Storage:
     def purge(self, now: float) -> int:
         """Drop some of what was deleted and cannot be brought back any more; returns how many operations."""
         with at_once(self._db):
-            return self.memory.drop(self.labels.ripe(now, BATCH))
+            return self.memory.drop(self.labels.expired(now, BATCH))
 
-    def edit_label(self, operation_id: str, wanted: Label, by_whom: str, at: float) -> tuple[Label, bool]:
+    def edit_label(self, operation_id: str, wanted: Label, actor: str, at: float) -> tuple[Label, bool]:
         with at_once(self._db):
-            return self.labels.edit(operation_id, wanted, by_whom, at)
+            return self.labels.edit(operation_id, wanted, actor, at)
 
     def change_labels(
-        self, ids: Sequence[str], change: LabelChange, by_whom: str, at: float, *, undo: str, what: str
+        self, ids: Sequence[str], change: LabelChange, actor: str, at: float, *, undo: str, what: str
     ) -> list[str]:
         with at_once(self._db):
-            return self.labels.change(ids, change, by_whom, at, undo, what)
+            return self.labels.change(ids, change, actor, at, undo, what)
 
-    def undo_labels(self, key: str, by_whom: str, at: float) -> list[str] | None:
+    def undo_labels(self, key: str, actor: str, at: float) -> list[str] | None:
         with at_once(self._db):
-            return self.labels.undo(key, by_whom, at)
+            return self.labels.undo(key, actor, at)
 
     def write_problem(self) -> str:
         """Why nothing can be written down now; "" when it can, which was tried."""
@@ -185,17 +185,17 @@ class Storage:
         kind: str,
         form: dict[str, str],
         operation_id: str | None,
-        by_whom: str = "the panel",
+        actor: str = "the panel",
         owner: str = "",
         attempt: int = 0,
     ) -> tuple[Start, bool]:
         """The start with this key, or of this attempt of its owner, and whether it is this call that made it: on
         disk, power cuts included."""
         encoded = msgspec.json.encode(form).decode()
-        row = (key, kind, encoded, StartState.SENDING, operation_id, "", time.time(), by_whom, owner, attempt)
+        row = (key, kind, encoded, StartState.SENDING, operation_id, "", time.time(), actor, owner, attempt)
         with durably(self._db):
             done = self._db.execute(
-                "INSERT OR IGNORE INTO starts (key, kind, form, state, operation_id, message, asked_at, by_whom, owner,"
+                "INSERT OR IGNORE INTO starts (key, kind, form, state, operation_id, message, asked_at, actor, owner,"
                 " attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
@@ -240,7 +240,7 @@ class Storage:
     def possibly_running_loads(self, now: float) -> list[Start]:
         """Of these, data loads that may be about to run. One that was sent long ago is in the backend's list."""
         loads = [start for start in self.unanswered_starts() if traits_of(start.kind).loads]
-        return [start for start in loads if now - start.asked_at < ON_ITS_WAY]
+        return [start for start in loads if now - start.asked_at < IN_FLIGHT]
 
     def sent_since(self, kind: str, heard_at: float) -> int:
         """How many starts of this kind were sent that a list of workers from `heard_at` (Unix seconds) may not show:
@@ -248,7 +248,7 @@ class Storage:
         found = self._db.execute(
             f"SELECT count(*) FROM starts WHERE kind = ? AND asked_at > ? AND state NOT IN ({marks(_NOTHING)})"
             " AND (asked_at > ? OR state != ?)",
-            (kind, heard_at - ON_ITS_WAY, *_NOTHING, heard_at - SETTLED, StartState.STARTED),
+            (kind, heard_at - IN_FLIGHT, *_NOTHING, heard_at - SETTLED, StartState.STARTED),
         )
         return int(found.fetchone()[0])
 

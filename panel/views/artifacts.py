@@ -76,9 +76,9 @@ class ModelRow:
         known = [(value, view) for value, view in returns if value is not None]
         return max(known, key=lambda pair: pair[0])[1] if known else None
 
-    def _measured(self, name: str, told: float | None) -> float | None:
+    def _measured(self, name: str, listed: float | None) -> float | None:
         made = number(self.maker.snapshot.measured.get(name)) if self.maker else None
-        return told if told is not None else made
+        return listed if listed is not None else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ def model_path(observation: Observation) -> str:
 def tried_model(snapshot: Snapshot, form: Mapping[str, str]) -> str:
     """The path of the model that a backtest tried: as its result or its parameters tell it, or as it was asked for."""
     config = mapping((snapshot.result or {}).get("config"))
-    told = text(snapshot.parameters.get("model_path")) or text(config.get("model_path"))
-    return told or form.get("model_path", "")
+    path = text(snapshot.parameters.get("model_path")) or text(config.get("model_path"))
+    return path or form.get("model_path", "")
 
 
 def best_models(trainings: Sequence[Observation]) -> dict[str, BestModel]:

@@ -99,7 +99,7 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         BoardRow(
             run,
             view := views.get(run.operation_id or ""),
-            *_told(run, view),
+            *_state(run, view),
             tuple(
                 Cell("–" if value is None else written(measure, value), value is not None and value == top)
                 for measure, value, top in zip(SHOWN, numbers[run.key], best, strict=True)
@@ -136,7 +136,7 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
     )
 
 
-def _told(run: BatchRun, view: OperationView | None) -> tuple[str, str]:
+def _state(run: BatchRun, view: OperationView | None) -> tuple[str, str]:
     if view is not None:
         return view.verdict.state, view.verdict.word
     return {

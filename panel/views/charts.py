@@ -11,7 +11,7 @@ from panel.domain.snapshot import Snapshot
 from panel.views.templating import rounded
 
 WIDTH = 1000  # units of the map's line
-MOST = 3000  # candles that are drawn at once
+MAX_CANDLES = 3000  # candles that are drawn at once
 
 Span = tuple[float, float]
 
@@ -61,7 +61,7 @@ def _place(start: float, end: float, span: Span) -> tuple[float, float]:
     return round(x, 1), round(max(min((end - start) / whole * WIDTH, WIDTH - x), 1.0), 1)
 
 
-def thin(candles: Sequence[Candle], most: int = MOST) -> tuple[list[Candle], int]:
+def thin(candles: Sequence[Candle], most: int = MAX_CANDLES) -> tuple[list[Candle], int]:
     """At most `most` candles, each standing for as many bars as the second value says: first open, highest
     high, lowest low, last close, all the volume. None is left out, and no gap is bridged by more than that."""
     each = -(-len(candles) // most) if candles else 1

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from panel.domain.attention import WANTING
+from panel.domain.attention import NEEDS_ATTENTION
 from panel.domain.connection import Connection
 from panel.domain.observation import Observation
 from panel.domain.requests import Entry, EntryState, Plan, Start
@@ -86,8 +86,8 @@ def home_view(
 ) -> HomeView:
     waiting = [load for load in loads if load.state is EntryState.WAITING]
     return HomeView(
-        stuck=[item for item in running if item.verdict.state in WANTING],
-        running=[item for item in running if item.verdict.state not in WANTING],
+        stuck=[item for item in running if item.verdict.state in NEEDS_ATTENTION],
+        running=[item for item in running if item.verdict.state not in NEEDS_ATTENTION],
         wanting=wanting,
         ended=ended,
         unsure=starts[:20],

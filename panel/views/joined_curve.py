@@ -35,9 +35,9 @@ def joined_curve(steps: Sequence[Step]) -> JoinedCurve | None:
     """None of fewer than two tests: a line needs them."""
     if len(steps) < 2:
         return None
-    model = _become([step.gain for step in steps])
+    model = _compounded([step.gain for step in steps])
     known = [step.held for step in steps if step.held is not None]
-    held = _become(known) if len(known) == len(steps) else []
+    held = _compounded(known) if len(known) == len(steps) else []
     low, high = min(model + held), max(model + held)
 
     def height(value: float) -> float:
@@ -49,6 +49,6 @@ def joined_curve(steps: Sequence[Step]) -> JoinedCurve | None:
     return JoinedCurve(line(model), line(held), height(0.0), low, high, steps[0].first, steps[-1].last)
 
 
-def _become(returns: Sequence[float]) -> list[float]:
+def _compounded(returns: Sequence[float]) -> list[float]:
     """The return so far, before the first and after each."""
     return [each - 1 for each in accumulate(returns, lambda stake, each: stake * (1 + each), initial=1.0)]

@@ -9,7 +9,7 @@ from panel.domain.results import Measure
 from panel.domain.values import utc
 from panel.views.operation import OperationView
 
-MOST_COLUMNS = 14  # that are chosen at once
+MAX_COLUMNS = 14  # that are chosen at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ SORTABLE = {column.sort for column in (STATE, NAME, *COLUMNS.values()) if column
 def chosen(keys: Iterable[str]) -> tuple[str, ...]:
     """The keys of columns that there are, each once, in the order of the list; the usual ones when none is left."""
     wanted = set(keys)
-    return tuple(key for key in COLUMNS if key in wanted)[:MOST_COLUMNS] or USUAL
+    return tuple(key for key in COLUMNS if key in wanted)[:MAX_COLUMNS] or USUAL
 
 
 def headings(keys: Sequence[str]) -> list[Column]:

@@ -38,16 +38,16 @@ def _among(group: Sequence[Snapshot], settings: Callable[[str], Mapping[str, str
         row for row in comparison.parameters(group) if row.differs and row.name not in shown and any(row.values)
     ]
     epochs = [_epochs(snapshot) for snapshot in group]
-    told: list[list[str]] = [[] for _ in group]
+    parts: list[list[str]] = [[] for _ in group]
     if len({each for each in epochs if each}) > 1:
-        for each, count in zip(told, epochs, strict=True):
+        for each, count in zip(parts, epochs, strict=True):
             each += [f"epochs {count}"] if count else []
-    for each, texts in zip(told, _of_files([settings(snapshot.id) for snapshot in group]), strict=True):
+    for each, texts in zip(parts, _of_files([settings(snapshot.id) for snapshot in group]), strict=True):
         each += texts
     for row in differing:
-        for each, value, snapshot in zip(told, row.values, group, strict=True):
+        for each, value, snapshot in zip(parts, row.values, group, strict=True):
             each += [text] if (text := _said(snapshot.kind, row.name, value)) else []
-    return [(snapshot.id, ", ".join(each[:SHOWN])) for snapshot, each in zip(group, told, strict=True)]
+    return [(snapshot.id, ", ".join(each[:SHOWN])) for snapshot, each in zip(group, parts, strict=True)]
 
 
 def _of_files(files: Sequence[Mapping[str, str]]) -> list[list[str]]:

@@ -146,7 +146,7 @@ def with_start(actions: Sequence[ActionRecord], start: Start | None) -> list[Act
     if start is None or any(action.what == "start" for action in actions):
         return list(actions)
     outcome = "taken" if start.state is StartState.STARTED else start.message
-    return [*actions, ActionRecord(start.asked_at, "start", start.by_whom, outcome)]
+    return [*actions, ActionRecord(start.asked_at, "start", start.actor, outcome)]
 
 
 def commands_of(snapshot: Snapshot, start: Start | None, address: str, own: Strategy | None = None) -> list[str]:

@@ -9,7 +9,7 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.values import items, mapping, number, text
 from panel.views.operation import OperationView
 
-MOST = 20  # sentences of one kind
+MAX_SENTENCES = 20  # sentences of one kind
 _SAID = (
     ("Strengths", "strengths"),
     ("Weaknesses", "weaknesses"),
@@ -30,12 +30,12 @@ class PhaseView:
 
 @dataclass(frozen=True, slots=True)
 class ResearchView:
-    """`said`: the agent's sentences, by what they are about. `cost`: what the language model took so far, in US
-    dollars; None when that is not told."""
+    """`remarks`: the agent's sentences, by what they are about. `cost`: what the language model took so far, in US
+    dollars; None when it is not known."""
 
     phases: list[PhaseView]
     conclusion: str
-    said: list[tuple[str, list[str]]]
+    remarks: list[tuple[str, list[str]]]
     cost: float | None
 
 
@@ -52,11 +52,11 @@ def research_view(whole: Snapshot, live: bool, runs: Mapping[str, OperationView]
     results = {phase.named: _result(whole, phase, runs) for phase in PHASES}
     costs = [number(result.get("cost_usd")) for result in results.values()]
     spent = [cost for cost in costs if cost is not None]
-    told = [(title, _sentences(results["assessing"].get(name))) for title, name in _SAID]
+    sections = [(title, _sentences(results["assessing"].get(name))) for title, name in _SAID]
     return ResearchView(
         [_phase(whole, live, phase, runs) for phase in PHASES],
         conclusion(whole),
-        [(title, sentences) for title, sentences in told if sentences],
+        [(title, sentences) for title, sentences in sections if sentences],
         sum(spent) if spent else None,
     )
 
@@ -86,9 +86,10 @@ def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, Operati
     return PhaseView(phase.title, "queued", "to come", None)
 
 
-def _sentences(told: Any) -> list[str]:
+def _sentences(given: Any) -> list[str]:
     """A list of texts, or of dicts with a text."""
     found = [
-        text(mapping(item).get("text") or mapping(item).get("hypothesis")) or text(item) for item in items(told, MOST)
+        text(mapping(item).get("text") or mapping(item).get("hypothesis")) or text(item)
+        for item in items(given, MAX_SENTENCES)
     ]
     return [sentence for sentence in found if sentence]

@@ -9,7 +9,7 @@ from panel.domain.requests import Entry, EntryState
 from panel.domain.schedules import BATCH, Schedule, ScheduleRun, shown, words
 from panel.views.queue import title_of
 
-_CAME_OF = {
+_OUTCOMES = {
     EntryState.WAITING: "waits in the queue",
     EntryState.STARTING: "is being started",
     EntryState.RUNNING: "runs",
@@ -24,7 +24,7 @@ _CAME_OF = {
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
     """`when`: in words; `next_at`: by the schedule's own clock, "" while it is off; `last_at`: likewise, "" before the
-    first; `came_of`: of the last run; `address`: its page, "" without."""
+    first; `outcome`: of the last run; `address`: its page, "" without."""
 
     schedule: Schedule
     title: str
@@ -33,7 +33,7 @@ class ScheduleView:
     when: str
     next_at: str
     last_at: str
-    came_of: str
+    outcome: str
     address: str
     note: str
 
@@ -58,15 +58,15 @@ def _view(
     schedule: Schedule, run: ScheduleRun | None, entries: Mapping[str, Entry | None], batches: Mapping[str, int]
 ) -> ScheduleView:
     title, about = title_of(schedule.kind, schedule.form)
-    came_of, address = "", ""
+    outcome, address = "", ""
     if run is not None and run.entry in batches:
         left = batches[run.entry]
-        came_of, address = f"{left} to go" if left else "ended", f"/batches/{run.entry}"
+        outcome, address = f"{left} to go" if left else "ended", f"/batches/{run.entry}"
     elif run is not None and (entry := entries.get(run.entry)) is not None:
-        came_of = _CAME_OF[entry.state]
+        outcome = _OUTCOMES[entry.state]
         address = f"/operations/{entry.operation_id}" if entry.operation_id else ""
         if entry.state is EntryState.REFUSED and entry.message:
-            came_of = f"{came_of}: {entry.message}"
+            outcome = f"{outcome}: {entry.message}"
     return ScheduleView(
         schedule,
         title,
@@ -75,7 +75,7 @@ def _view(
         words(schedule.days, schedule.at),
         shown(schedule.next_at, schedule.zone) if schedule.next_at is not None else "",
         shown(run.due, schedule.zone) if run else "",
-        came_of,
+        outcome,
         address,
         run.note if run else "",
     )

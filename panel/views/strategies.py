@@ -11,7 +11,7 @@ from panel.domain.strategy_content import FuzzySet, Membership
 WIDTH, HEIGHT, FOOT = 300, 80, 4  # of a drawing; FOOT: room below and above the curves
 POINTS = 60  # of a curve, besides its corners
 CONTEXT = 3  # unchanged lines around a difference
-MOST_LINES = 6000  # of a text that is compared
+MAX_LINES = 6000  # of a text that is compared
 CORNERS = {"triangular": 3, "trapezoidal": 4, "gaussian": 2, "sigmoid": 2}  # shape -> its parameters
 
 
@@ -108,7 +108,7 @@ def highlighted(text: str) -> Markup:
 def difference(old: str, new: str) -> list[DiffLine] | None:
     """The lines that differ, with some around them; [] when none does, None when the texts are too long."""
     a, b = old.splitlines(), new.splitlines()
-    if max(len(a), len(b)) > MOST_LINES:
+    if max(len(a), len(b)) > MAX_LINES:
         return None
     found: list[DiffLine] = []
     for number, group in enumerate(difflib.SequenceMatcher(None, a, b).get_grouped_opcodes(CONTEXT)):

@@ -28,11 +28,11 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class TradesView:
-    """`trades`: the newest first, at most SHOWN. `gain` and `costs` are sums of all that are told."""
+    """`trades`: the newest first, at most SHOWN. `gain` and `costs` are sums of all that are known."""
 
     trades: Sequence[Trade]
     total: int
-    told: int
+    known: int
     gain: float
     costs: float
 

@@ -117,7 +117,7 @@ class BatchHead(BaseModel):
     key: str
     title: str
     made_at: datetime
-    by_whom: str
+    actor: str
     stopped: bool
     archived: bool
     runs: int = Field(description="Trainings and backtests.")
@@ -184,7 +184,7 @@ def head(batch: Batch, runs: int, unfinished: int) -> dict[str, Any]:
         "key": batch.key,
         "title": batch.title,
         "made_at": utc(batch.made_at) or UNKNOWN,
-        "by_whom": batch.by_whom,
+        "actor": batch.actor,
         "stopped": batch.stopped,
         "archived": batch.shelf is Shelf.ARCHIVED,
         "runs": runs,

@@ -158,7 +158,7 @@ class QueueEntry(BaseModel):
     held: bool = Field(description="It does not start before it is released.")
     form: dict[str, str] = Field(description="What was asked for, as it is typed into a form.")
     message: str
-    by_whom: str
+    actor: str
     operation_id: str | None = Field(description="Once it runs.")
     asked_at: datetime
     begins_at: datetime | None = Field(description="An estimate by earlier runs, while it waits.")
@@ -207,7 +207,7 @@ def entry(queued: Entry, place: int, begins: float | None) -> QueueEntry:
         held=queued.held,
         form={name: value for name, value in queued.form.items() if value},
         message=queued.message,
-        by_whom=queued.by_whom,
+        actor=queued.actor,
         operation_id=queued.operation_id or None,
         asked_at=utc(queued.asked_at) or UNKNOWN,
         begins_at=utc(begins),

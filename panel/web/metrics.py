@@ -23,7 +23,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # when each label wa
 _STARTS = (kind.endpoint.split("/")[1] for kind in KINDS.values())
 # First segments of the backend's paths; anything else is "other".
 ENDPOINTS = {"health", "operations", "workers", "strategies", "symbols", "models", "checkpoints", *_STARTS}
-_TOLD_AT = frozenset(kind.told_at for kind in KINDS.values())
+_OFFERED_AT = frozenset(kind.offered_at for kind in KINDS.values())
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -65,7 +65,7 @@ class Metrics:
         self._seconds.labels(method, endpoint).observe(seconds)
         self.stalls.wake()  # what was read is judged and drawn now
         # Whether the backend has a kind at all is a question that "not found" answers.
-        if error is not None and not (error.unknown and path in _TOLD_AT):
+        if error is not None and not (error.unknown and path in _OFFERED_AT):
             self._failures.labels(endpoint, kind_of(error)).inc()
 
 

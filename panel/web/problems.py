@@ -27,8 +27,8 @@ def install(app: FastAPI) -> None:
 
 
 async def _expected(request: Request, exc: HTTPException) -> Response:
-    told = exc.status_code in (409, *_TITLES) and exc.detail != "Not Found"
-    message = exc.detail if told else "There is nothing at this address."
+    explained = exc.status_code in (409, *_TITLES) and exc.detail != "Not Found"
+    message = exc.detail if explained else "There is nothing at this address."
     if for_programs(request.url.path):
         return problem(exc.status_code, message, exc.headers)
     return page(

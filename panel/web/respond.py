@@ -63,14 +63,14 @@ def by_htmx(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
-def go(request: Request, path: str) -> Response:
+def redirect(request: Request, path: str) -> Response:
     """Send the browser to another page of ours."""
     if by_htmx(request):
         return Response(status_code=204, headers={"HX-Redirect": path})
     return RedirectResponse(path, 303)
 
 
-def actor(request: Request) -> str:
+def actor_of(request: Request) -> str:
     """Who asks, as it is written down."""
     identity = identity_of(request)
     how = "a program" if for_programs(request.url.path) else "a browser"

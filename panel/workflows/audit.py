@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from panel.domain.audit import AuditEntry, AuditQuery, Outcome
+from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows import submit as submitted
 
@@ -54,15 +55,8 @@ class AuditTrail:
             if time.monotonic() - trimmed >= TRIM_EVERY:
                 trimmed = time.monotonic()
                 await self._trim(storage, days)
-            try:
-                async with asyncio.timeout(TRIM_EVERY):
-                    await self._news.wait()
-            except TimeoutError:
-                continue
-            try:
-                await self.flush(storage)
-            except (sqlite3.Error, OSError) as exc:
-                log.warning("the audit trail cannot be written now: %s", exc)
+            await until_set(self._news, TRIM_EVERY)
+            if not await self._flushed(storage):
                 await asyncio.sleep(AGAIN)
 
     async def flush(self, storage: Storage) -> None:
@@ -84,22 +78,24 @@ class AuditTrail:
 
     async def find(self, storage: Storage, query: AuditQuery) -> tuple[list[AuditEntry], list[str]]:
         """What was asked for, and everybody who is in the trail. Read on the writer's thread: it may be long."""
-        await self._flush_or_leave(storage)
+        await self._flushed(storage)
         return await storage.write(lambda store: (store.audit.find(query), store.audit.people()))
 
     async def uses(self, storage: Storage) -> dict[str, tuple[float, str]]:
         """When each token was last used, and from where, by its digest."""
-        await self._flush_or_leave(storage)
+        await self._flushed(storage)
         return await storage.write(lambda store: store.audit.token_uses())
 
     async def close(self, storage: Storage) -> None:
-        await self._flush_or_leave(storage)
+        await self._flushed(storage)
 
-    async def _flush_or_leave(self, storage: Storage) -> None:
+    async def _flushed(self, storage: Storage) -> bool:
         try:
             await self.flush(storage)
         except (sqlite3.Error, OSError) as exc:
             log.warning("the audit trail cannot be written now: %s", exc)
+            return False
+        return True
 
     async def _trim(self, storage: Storage, days: int) -> None:
         try:

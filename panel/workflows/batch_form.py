@@ -19,7 +19,7 @@ from panel.domain.batches import (
     windows,
 )
 from panel.errors import InvalidForm
-from panel.files.strategy_settings import SEED, Setting, settings_of, unfit, with_seed_line, with_settings
+from panel.files.strategy_settings import SEED, Setting, problem_of, settings_of, with_seed_line, with_settings
 from panel.files.strategy_yaml import Refused
 
 WAYS = (
@@ -128,8 +128,9 @@ def _grid(given: Mapping[str, str], choices: dict[str, list[str]], settings: dic
             "end_date": last or given["end_date"],
         }
         TrainingOperationAdapter.from_form(form)  # raises InvalidForm, by the same names
-        told = {name: combination[name] for name, values in choices.items() if len(values) > 1}
-        runs.append(PlannedRun(form, told | {names[path]: value for path, value in changes.items()}, strategy, changes))
+        differing = {name: combination[name] for name, values in choices.items() if len(values) > 1}
+        differing |= {names[path]: value for path, value in changes.items()}
+        runs.append(PlannedRun(form, differing, strategy, changes))
     return PlannedBatch(tuple(runs), possible)
 
 
@@ -161,11 +162,11 @@ def _walk(given: Mapping[str, str]) -> PlannedBatch:
             "start_date": step.test_from,
             "end_date": step.test_to,
         }
-        told = {
+        differing = {
             "trained on": f"{step.train_from} to {step.train_to}",
             "tested on": f"{step.test_from} to {step.test_to}",
         }
-        runs.append(PlannedRun(training, told, given["strategy_name"], test=backtest))
+        runs.append(PlannedRun(training, differing, given["strategy_name"], test=backtest))
     return PlannedBatch(tuple(runs), len(runs))
 
 
@@ -204,7 +205,7 @@ def _chosen_settings(
             errors[f"setting_{place}"] = "This setting was chosen above."
         elif not values:
             errors[f"values_{place}"] = "Give its values, separated by commas."
-        elif problem := next(filter(None, (unfit(known[path], value) for value in values)), ""):
+        elif problem := next(filter(None, (problem_of(known[path], value) for value in values)), ""):
             errors[f"values_{place}"] = f"{problem}."
         else:
             found[path] = values

@@ -80,7 +80,7 @@ class BatchWorkflow:
             return None
         return sum(each.reachable for each in self._monitor.worker_list.trainers())
 
-    async def begin(self, key: str, form: Mapping[str, str], by_whom: str) -> Batch:
+    async def begin(self, key: str, form: Mapping[str, str], actor: str) -> Batch:
         """Make it, once for each key. Raises InvalidForm, and then nothing was started."""
         if (before := self._storage.batches.batch(key)) is not None:
             return before
@@ -91,7 +91,7 @@ class BatchWorkflow:
         title = f"{len(planned.runs)} × {form['strategy_name'].strip()}"
         if form.get("way") == "walk":
             title = f"Walk-forward of {form['strategy_name'].strip()}, {len(planned.runs)} steps"
-        batch = Batch(key, title, {name: value for name, value in form.items() if value}, time.time(), by_whom)
+        batch = Batch(key, title, {name: value for name, value in form.items() if value}, time.time(), actor)
         runs = []
         for number, each in enumerate(planned.runs, 1):
             trained = f"{key}-{number}"

@@ -52,7 +52,7 @@ class Capacity:
         for kind in kinds:
             if len(listed.able(kind)) > running.count(kind) and not free[kind]:
                 self._asked_at = now
-                self._monitor.heard_of_workers(await self._ktrdr.workers(READ_TIMEOUT))
+                self._monitor.take_worker_list(await self._ktrdr.workers(READ_TIMEOUT))
                 return
 
 

@@ -22,7 +22,7 @@ class Commands:
         self._monitor = monitor
         self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
 
-    async def cancel(self, operation_id: str, by_whom: str = "the panel") -> None:
+    async def cancel(self, operation_id: str, actor: str = "the panel") -> None:
         """Ask the backend to cancel; raises CLIClientError with the backend's reason."""
         observation = self._monitor.known(operation_id)
         if observation is None:
@@ -38,25 +38,25 @@ class Commands:
             if outcome is CancelOutcome.FINISHED:
                 raise APIError("The operation has already ended: it cannot be cancelled.", 400)
         except CLIClientError as exc:
-            await self._note_cancel(operation_id, by_whom, exc.message)
+            await self._note_cancel(operation_id, actor, exc.message)
             observation = self._monitor.known(operation_id) or observation
             self._monitor.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
             raise
         finally:
             self._monitor.wake(operation_id)
         lost = outcome is CancelOutcome.UNDELIVERED
-        await self._note_cancel(operation_id, by_whom, "not delivered to the worker" if lost else "taken")
+        await self._note_cancel(operation_id, actor, "not delivered to the worker" if lost else "taken")
         observation = self._monitor.known(operation_id) or observation
         self._monitor.keep(
             observation, replace(observation, cancel=Cancel.UNDELIVERED if lost else Cancel.ACKNOWLEDGED, cancel_at=now)
         )
         log.info("cancel not delivered" if lost else "cancel taken", extra={"operation": operation_id})
 
-    async def _note_cancel(self, operation_id: str, by_whom: str, outcome: str) -> None:
+    async def _note_cancel(self, operation_id: str, actor: str, outcome: str) -> None:
         """For the timeline. A memory that cannot be written keeps nobody from cancelling."""
-        await self._monitor.recorder.attempt(lambda store: store.memory.asked(operation_id, "cancel", by_whom, outcome))
+        await self._monitor.recorder.attempt(lambda store: store.memory.asked(operation_id, "cancel", actor, outcome))
 
-    async def resume(self, operation_id: str, by_whom: str = "the panel") -> None:
+    async def resume(self, operation_id: str, actor: str = "the panel") -> None:
         """Ask the backend to go on from the operation's checkpoint, once for each end that it came to; raises
         CLIClientError."""
         observation = self._monitor.known(operation_id)
@@ -65,7 +65,7 @@ class Commands:
             return
         self._resumed[operation_id] = (end,)
         try:  # on disk before it leaves
-            request = await self._store.write(lambda store: store.memory.asked(operation_id, "resume", by_whom))
+            request = await self._store.write(lambda store: store.memory.asked(operation_id, "resume", actor))
         except BaseException:
             del self._resumed[operation_id]
             raise

@@ -46,11 +46,11 @@ class ImportJobs:
 def _on_loop(tell: Progress) -> Callable[[float, str], None]:
     loop = asyncio.get_running_loop()
 
-    def told(share: float, step: str) -> None:
+    def report(share: float, step: str) -> None:
         with contextlib.suppress(RuntimeError):  # the panel stops meanwhile
             loop.call_soon_threadsafe(tell, share, step)
 
-    return told
+    return report
 
 
 async def _in_process(job: Job, tell: Progress) -> Outcome:

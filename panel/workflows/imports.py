@@ -28,7 +28,7 @@ MAX_UPLOAD = 512 << 20  # bytes
 MAX_FILES = 50  # of one upload, archives unpacked later
 SPARE = 256 << 20  # bytes that an upload leaves free on the disk
 KEPT = 86_400.0  # seconds that an upload is kept
-MOST_KEPT = 20
+MAX_KEPT = 20
 ZIP = b"PK\x03\x04"
 WAIT = 1.5  # seconds that an answer waits for a job to end, before it shows a progress
 
@@ -236,7 +236,7 @@ class Imports:
     async def _tidy(self) -> None:
         """Remove what is old, and the oldest when there are too many; also what an earlier run of the panel left."""
         now, idle = time.time(), [u for u in self._uploads.values() if not u.busy]
-        surplus = idle[: max(len(self._uploads) - MOST_KEPT + 1, 0)]
+        surplus = idle[: max(len(self._uploads) - MAX_KEPT + 1, 0)]
         for upload in [*(u for u in idle if now - u.at > KEPT), *surplus]:
             await self._end(upload)
         await asyncio.to_thread(uploads.remove_old, self._folder, now - KEPT)

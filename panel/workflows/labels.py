@@ -15,30 +15,30 @@ class Labels:
         self._store = store
         self._events = events
 
-    async def edit(self, operation_id: str, wanted: Label, by_whom: str) -> tuple[Label, bool]:
+    async def edit(self, operation_id: str, wanted: Label, actor: str) -> tuple[Label, bool]:
         """The label as it is now, and whether it was replaced: somebody else may have changed it since
         `wanted.version`."""
         now = time.time()
-        label, done = await self._store.write(lambda store: store.edit_label(operation_id, wanted, by_whom, now))
+        label, done = await self._store.write(lambda store: store.edit_label(operation_id, wanted, actor, now))
         if done:
             self._events.publish(LabelsChanged((operation_id,)))
         return label, done
 
     async def change(
-        self, ids: Sequence[str], change: LabelChange, by_whom: str, undo: str = "", what: str = ""
+        self, ids: Sequence[str], change: LabelChange, actor: str, undo: str = "", what: str = ""
     ) -> list[str]:
         """The ids of those that are different now. `undo`: a one-time key that takes it back; it changes nothing
         when it was sent before."""
         done = await self._store.write(
-            lambda store: store.change_labels(ids, change, by_whom, time.time(), undo=undo, what=what)
+            lambda store: store.change_labels(ids, change, actor, time.time(), undo=undo, what=what)
         )
         if done:
             self._events.publish(LabelsChanged(tuple(done)))
         return done
 
-    async def undo(self, key: str, by_whom: str) -> int | None:
+    async def undo(self, key: str, actor: str) -> int | None:
         """How many labels are as they were before; None when it is too late."""
-        back = await self._store.write(lambda store: store.undo_labels(key, by_whom, time.time()))
+        back = await self._store.write(lambda store: store.undo_labels(key, actor, time.time()))
         if back:
             self._events.publish(LabelsChanged(tuple(back)))
         return None if back is None else len(back)

@@ -15,7 +15,7 @@ from panel.files.regular import Stamp, stamp
 from panel.files.summary import FileRead
 from panel.workflows.import_jobs import INLINE, ImportJobs, missing
 
-MOST = 400  # files that are looked at
+MAX_FILES = 400  # files that are looked at
 READ_BY_KTRDR = ("", "KTRDR", "TradingView", "Yahoo")  # forms with a header, commas and dates of one reading
 
 
@@ -42,7 +42,9 @@ class MountedFiles:
 
 def _listed(folder: Path) -> dict[str, Stamp]:
     try:
-        names = sorted(name for name in os.listdir(folder) if name.lower().endswith(ENDINGS) and name[0] != ".")[:MOST]
+        names = sorted(name for name in os.listdir(folder) if name.lower().endswith(ENDINGS) and name[0] != ".")[
+            :MAX_FILES
+        ]
         return {name: at for name in names if (at := stamp(folder / name)) is not None}
     except OSError:
         return {}

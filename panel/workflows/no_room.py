@@ -35,9 +35,9 @@ def none_takes(listed: WorkerList, kind: str, now: float) -> str:
     return f"{'answers the backend' if listed.able(kind) else 'is registered with the backend'}.{since}"
 
 
-def no_room(listed: WorkerList, kind: str, now: float, told: dict[str, str] | None = None) -> str:
-    """A sentence; "" when the list does not tell, and for a kind that no worker does. `told`: how far an operation is,
-    by its id."""
+def no_room(listed: WorkerList, kind: str, now: float, progress: dict[str, str] | None = None) -> str:
+    """A sentence; "" when the list does not tell, and for a kind that no worker does. `progress`: how far an
+    operation is, by its id."""
     if not KINDS[kind].traits.worker:
         return ""
     word = KINDS[kind].title.lower()
@@ -54,13 +54,13 @@ def no_room(listed: WorkerList, kind: str, now: float, told: dict[str, str] | No
         else f"All {len(able)} {word} workers{which} are busy"
     )
     named = "; ".join(
-        f"{worker.id} works on {worker.operation_id}{(told or {}).get(worker.operation_id, '')}"
+        f"{worker.id} works on {worker.operation_id}{(progress or {}).get(worker.operation_id, '')}"
         for worker in at_work[:NAMED]
     )
     return f"{every}: {named}."
 
 
-def told_of(monitor: Monitor, operations: Sequence[str], now: float) -> dict[str, str]:
+def progress_of(monitor: Monitor, operations: Sequence[str], now: float) -> dict[str, str]:
     """How far each is, and how much longer it takes, as far as that is known."""
     found = {}
     for known in filter(None, map(monitor.known, operations)):
@@ -79,4 +79,4 @@ def seen_from(monitor: Monitor, kind: str) -> tuple[str, tuple[str, ...]]:
     """The sentence by what the panel knows, and the operations that it names."""
     now, listed = time.time(), monitor.worker_list
     busy = busy_with(listed, kind)[:NAMED]
-    return no_room(listed, kind, now, told_of(monitor, busy, now)), tuple(busy)
+    return no_room(listed, kind, now, progress_of(monitor, busy, now)), tuple(busy)

@@ -29,7 +29,7 @@ from panel.workflows.channels import BadChannel, Channel, channel_of, send
 
 ROUND = 2.0  # seconds between looks at what is due
 RETRIES = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds until the next try; the last one from then on
-GIVE_UP = 86_400.0  # seconds after which a message that was refused is given up
+GIVE_UP_AFTER = 86_400.0  # seconds after which a message that was refused is given up
 SILENT = 60.0  # seconds that the backend, or a worker, may be silent before somebody is told
 MAX_CHANNELS = 10
 MAX_BODY = 500  # characters
@@ -80,7 +80,7 @@ class Notifications:
                 log.error("%s", self.problems[-1])
         self._address = address
         self._workers_since: dict[str, float | None] = {}  # worker id -> since when it is gone; None: it is there
-        self._begun = False  # what was being sent when the last panel stopped is marked
+        self._marked = False  # what was being sent when the last panel stopped is marked
         self._drafts: list[_Draft] = []
         self._outcomes: list[Callable[[Storage], None]] = []  # of what was sent, to be written down
         self._sending: dict[str, asyncio.Task[None]] = {}  # by channel
@@ -161,9 +161,9 @@ class Notifications:
                 await self._answered.wait()
 
     async def _write_down(self) -> None:
-        if not self._begun:
+        if not self._marked:
             await self._storage.write(lambda store: store.outbox.interrupted())
-            self._begun = True
+            self._marked = True
         while self._outcomes:
             await self._storage.write(self._outcomes[0])
             del self._outcomes[0]
@@ -189,7 +189,7 @@ class Notifications:
         due_at, now = 0.0, time.time()
         if state is not MessageState.SENT:
             log.warning("a notification was not sent: %s", problem)
-        if state is MessageState.FAILED and now - message.made_at < GIVE_UP:
+        if state is MessageState.FAILED and now - message.made_at < GIVE_UP_AFTER:
             state, due_at = MessageState.WAITING, now + RETRIES[min(message.attempts, len(RETRIES) - 1)]
         self._outcomes.append(lambda store: store.outbox.settle(message, state, problem, due_at))
         del self._sending[message.channel]

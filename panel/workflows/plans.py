@@ -38,9 +38,9 @@ class Plans:
         self._events = events
         events.subscribe(QueueChanged, lambda _: self._due.set())
 
-    async def add(self, key: str, form: dict[str, str], loads: list[dict[str, str]], by_whom: str) -> Plan:
+    async def add(self, key: str, form: dict[str, str], loads: list[dict[str, str]], actor: str) -> Plan:
         """Load these, then train; once for each key. Raises QueueFull."""
-        plan = await self._store.write(lambda store: store.queue.add_plan(key, form, loads, by_whom))
+        plan = await self._store.write(lambda store: store.queue.add_plan(key, form, loads, actor))
         if plan is None:
             raise QueueFull
         self._queue.wake()

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from filelock import FileLock, Timeout
+
 from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationEnded, OperationsListed, QueueChanged, StartsChanged, WorkersChanged
@@ -22,7 +24,6 @@ from panel.domain.verdict import State
 from panel.errors import CLIClientError, InvalidForm
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import pause, until_set
-from panel.storage.process_lock import ProcessLock
 from panel.storage.store import Storage
 from panel.workflows.capacity import Capacity
 from panel.workflows.commands import Commands
@@ -55,7 +56,7 @@ class Queue:
         starting: StartWorkflow,
         relay: Monitor,
         commands: Commands,
-        turn: ProcessLock,
+        turn: FileLock,
         events: EventBus,
     ) -> None:
         self._ktrdr = ktrdr
@@ -76,16 +77,16 @@ class Queue:
         events.subscribe(OperationEnded, lambda _: self._due.set())
         events.subscribe(WorkersChanged, lambda _: self._due.set())
 
-    async def add(self, kind: str, key: str, form: Mapping[str, str], by_whom: str = "the panel") -> Entry:
+    async def add(self, kind: str, key: str, form: Mapping[str, str], actor: str = "the panel") -> Entry:
         """Queue one start. Raises QueueFull."""
-        return (await self.enqueue([Request(key, kind, dict(form))], by_whom))[0]
+        return (await self.enqueue([Request(key, kind, dict(form))], actor))[0]
 
-    async def enqueue(self, requests: Sequence[Request], by_whom: str) -> list[Entry]:
+    async def enqueue(self, requests: Sequence[Request], actor: str) -> list[Entry]:
         """Queue starts, in this order, each once for its key; all of them, or, raising QueueFull, none."""
         keys = [request.key for request in requests]
         self._adding.update(keys)
         try:
-            entries = await self._write(lambda store: store.queue.add(requests, by_whom))
+            entries = await self._write(lambda store: store.queue.add(requests, actor))
         finally:
             self._adding.difference_update(keys)  # what was added is on disk
         if entries is None:
@@ -109,7 +110,7 @@ class Queue:
             async with asyncio.timeout(DECIDED_WITHIN):
                 while True:
                     news = self._news
-                    may_start = self._may_start(entry)
+                    may_start = any(each.key == entry.key for each in self._capacity.due(self.open()))
                     entry = self.entry(entry.key) or entry  # after it: what begins in between is not called waiting
                     if entry.state is not EntryState.STARTING and not (entry.waiting and may_start):
                         break
@@ -120,10 +121,10 @@ class Queue:
         """Take an entry out of the queue, or cancel it when it runs; one that is just being started is cancelled as
         soon as it is known what it began. Raises CLIClientError."""
         while (entry := self.entry(key)) is not None and entry.open:
-            begun = entry.operation_id
-            if begun:
-                await self._stop_operation(begun)
-            if await self._write(lambda store, begun=begun: store.queue.withdraw(key, begun)):  # type: ignore[misc]
+            operation_id = entry.operation_id
+            if operation_id:
+                await self._stop_operation(operation_id)
+            if await self._write(lambda store, operation_id=operation_id: store.queue.withdraw(key, operation_id)):  # type: ignore[misc]
                 start = self._store.start_for(key, entry.attempts)
                 if entry.state is EntryState.UNCONFIRMED and start is not None:  # the person knows that, and decides
                     await self._starting.dismiss(start.key)
@@ -154,7 +155,7 @@ class Queue:
             self._due.clear()
             try:
                 await self._round()
-            except (CLIClientError, sqlite3.Error) as exc:
+            except (CLIClientError, OSError, sqlite3.Error) as exc:
                 log.info("queue waits: %s", exc)
             idle = not self._store.queue.count() and not self._store.withdrawn_starts()
             await until_set(self._due, pause(IDLE_ROUND) if idle else ROUND)
@@ -165,9 +166,6 @@ class Queue:
         self._notify()
         self._events.publish(QueueChanged())
 
-    def _may_start(self, entry: Entry) -> bool:
-        return any(each.key == entry.key for each in self._capacity.due(self.open()))
-
     def _notify(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
@@ -177,8 +175,10 @@ class Queue:
         self.wake()
         return done
 
-    async def _settle(self, entry: Entry, state: EntryState, message: str = "", begun: str | None = None) -> None:
-        await self._write(lambda store: store.queue.settle(entry.key, state, message, begun))
+    async def _settle(
+        self, entry: Entry, state: EntryState, message: str = "", operation_id: str | None = None
+    ) -> None:
+        await self._write(lambda store: store.queue.settle(entry.key, state, message, operation_id))
 
     async def _round(self) -> None:
         for start in self._store.withdrawn_starts():
@@ -217,8 +217,8 @@ class Queue:
                 await self._start(entry)
 
     async def _start_alone(self, entry: Entry) -> None:
-        with self._turn.taken() as ours:  # a command line may be about to start one
-            if ours and not self._capacity.load_in_doubt() and not await self._capacity.load_elsewhere():
+        with suppress(Timeout), self._turn:  # a command line may be about to start one
+            if not self._capacity.load_in_doubt() and not await self._capacity.load_elsewhere():
                 await self._start(entry)
 
     async def _start(self, entry: Entry) -> None:
@@ -230,7 +230,7 @@ class Queue:
         if not await self._write(lambda store: store.queue.begin(entry.key)):
             return  # it was removed while the backend was asked
         start = await self._starting.submit(
-            new_key(), made, entry.form, entry.by_whom, owner=entry.key, attempt=entry.attempts
+            new_key(), made, entry.form, entry.actor, owner=entry.key, attempt=entry.attempts
         )
         await self._started(entry, start)
         if start.state is StartState.STARTED and start.operation_id:
@@ -242,7 +242,7 @@ class Queue:
         """What has become of the start, written down for its entry."""
         later = start.state is StartState.REFUSED and means_later(start.message)
         if start.state is StartState.STARTED:
-            await self._settle(entry, EntryState.RUNNING, begun=start.operation_id)
+            await self._settle(entry, EntryState.RUNNING, operation_id=start.operation_id)
         elif start.state is StartState.UNSENT or later:
             if later and KINDS[entry.kind].traits.worker:
                 self._not_before[entry.kind] = time.monotonic() + REFUSED_PAUSE

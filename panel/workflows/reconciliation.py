@@ -15,7 +15,7 @@ from panel.domain.values import text
 from panel.errors import CLIClientError
 
 TIMEOUT = 10.0  # seconds
-MOST = 25  # operations that are read for one look
+MAX_READ = 25  # operations that are read for one look
 _SURELY = (-5.0, 60.0)  # seconds between a start and its operation: the clocks differ, and a POST takes its time
 _MAYBE = (-600.0, 1200.0)  # the same, for a person to choose from
 
@@ -30,12 +30,12 @@ def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
         "timeframe": start.form.get("timeframe", "").strip(),
         "strategy": start.form.get("strategy_name", "").strip(),
     }
-    told = {"symbol": snapshot.symbol, "timeframe": snapshot.timeframe, "strategy": snapshot.strategy}
-    same = all(not value or not told[name] or value == told[name] for name, value in asked.items())
+    reported = {"symbol": snapshot.symbol, "timeframe": snapshot.timeframe, "strategy": snapshot.strategy}
+    same = all(not value or not reported[name] or value == reported[name] for name, value in asked.items())
     if snapshot.full:
         repeated = KINDS[start.kind].repeated if start.kind in KINDS else ()
         shown = ((start.form.get(name, ""), text(snapshot.parameters.get(name))) for name in repeated)
-        same = same and all(_begins(asked) == _begins(told) for asked, told in shown)
+        same = same and all(_begins(asked) == _begins(reported) for asked, reported in shown)
     return same and start.asked_at + first <= snapshot.created_at <= start.asked_at + last
 
 
@@ -49,7 +49,7 @@ async def candidates(ktrdr: Ktrdr, start: Start, known: Callable[[str], bool]) -
     cannot all be read: half of it could look like a clear answer."""
     found = []
     unread = [operation_id for operation_id in await _named(ktrdr, start) if not known(operation_id)]
-    if len(unread) > MOST:
+    if len(unread) > MAX_READ:
         raise CLIClientError("There are more operations of this time than can be told apart.")
     for operation_id in unread:
         reading = await ktrdr.operation(operation_id, TIMEOUT)
@@ -63,10 +63,7 @@ async def candidates(ktrdr: Ktrdr, start: Start, known: Callable[[str], bool]) -
 async def _named(ktrdr: Ktrdr, start: Start) -> list[str]:
     """Ids from the list and, because it leaves out what was never read, from the workers."""
     listed = await ktrdr.operations(start.kind, limit=50, timeout=TIMEOUT)
-    ids = [snapshot.id for snapshot in listed if _near(start, snapshot.created_at)]
+    first, last = start.asked_at + _MAYBE[0], start.asked_at + _MAYBE[1]
+    ids = [each.id for each in listed if each.created_at is not None and first <= each.created_at <= last]
     ids += [worker.operation_id for worker in await ktrdr.workers(TIMEOUT) if worker.operation_id]
     return list(dict.fromkeys(ids))
-
-
-def _near(start: Start, created: float | None) -> bool:
-    return created is not None and start.asked_at + _MAYBE[0] <= created <= start.asked_at + _MAYBE[1]

@@ -46,8 +46,8 @@ class Attempt:
 def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint | None, worker_list: WorkerList) -> str:
     """Why it is not resumed, in a sentence; "" when it may be."""
     began = observation.snapshot.created_at
-    if hopeless := out_of_question(observation, verdict):
-        return hopeless
+    if reason := not_resumable(observation, verdict):
+        return reason
     if checkpoint is None or checkpoint.epoch is None or checkpoint.created_at is None:
         return "The backend has no checkpoint of it."
     if checkpoint.epoch < 1:
@@ -67,7 +67,7 @@ def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint |
     return ""
 
 
-def out_of_question(observation: Observation, verdict: Verdict) -> str:
+def not_resumable(observation: Observation, verdict: Verdict) -> str:
     """Why it is not worth asking for its checkpoint; "" when it is."""
     if not observation.snapshot.traits.learns:
         return "Only trainings can be resumed."
@@ -115,7 +115,7 @@ class ResumeWorkflow:
     def _operation_changed(self, event: OperationChanged) -> None:
         """While its page is open, look for the checkpoint of what has just ended."""
         observation, open_pages = event.observation, self._audience.readers(f"op:{event.observation.snapshot.id}")
-        if open_pages and not self.considered(observation) and not out_of_question(observation, event.verdict):
+        if open_pages and not self.considered(observation) and not not_resumable(observation, event.verdict):
             task = asyncio.create_task(self.consider(observation, WRITTEN))
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
@@ -123,13 +123,13 @@ class ResumeWorkflow:
     async def consider(self, observation: Observation, after: float = 0.0) -> None:
         """Look whether there is something to offer, unless that is out of the question. `after`: seconds."""
         await asyncio.sleep(after)
-        if out_of_question(observation, self._relay.verdict(observation)):
+        if not_resumable(observation, self._relay.verdict(observation)):
             return
         with suppress(CLIClientError):  # what was found before stands while the backend does not answer
             found = await self._ktrdr.checkpoint(observation.snapshot.id, LOOK_TIMEOUT)
             _put(self._checkpoints, observation.snapshot.id, (observation.snapshot.completed_at, found))
         with suppress(CLIClientError):  # who still works on it is listed every ten seconds otherwise
-            self._relay.heard_of_workers(await self._ktrdr.workers(LOOK_TIMEOUT))
+            self._relay.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
         self._events.publish(CheckpointChecked(observation))
 
     async def look(self, operation_id: str) -> Checkpoint | None:
@@ -142,12 +142,12 @@ class ResumeWorkflow:
     def attempt(self, operation_id: str) -> Attempt | None:
         return self._attempts.get(operation_id)
 
-    def begin(self, operation_id: str, by_whom: str) -> Attempt:
+    def begin(self, operation_id: str, actor: str) -> Attempt:
         """Resume it, in a task of its own: a second call while that runs finds the first."""
         attempt = self._attempts.get(operation_id)
         if attempt is None or attempt.task is None or attempt.task.done():
             attempt = Attempt()
-            attempt.task = asyncio.create_task(self._resume(operation_id, by_whom, attempt))
+            attempt.task = asyncio.create_task(self._resume(operation_id, actor, attempt))
             _put(self._attempts, operation_id, attempt)
         return attempt
 
@@ -157,12 +157,12 @@ class ResumeWorkflow:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _resume(self, operation_id: str, by_whom: str, attempt: Attempt) -> None:
+    async def _resume(self, operation_id: str, actor: str, attempt: Attempt) -> None:
         try:
             attempt.message = await self._free(operation_id) or await self._harmful(operation_id)
             if not attempt.message:
                 attempt.state = ResumeState.SENDING
-                await self._commands.resume(operation_id, by_whom)
+                await self._commands.resume(operation_id, actor)
                 attempt.message = self._unheard(operation_id)
         except CLIClientError as exc:
             attempt.message = exc.message
@@ -175,7 +175,7 @@ class ResumeWorkflow:
         the worker busy for some seconds, and would refuse."""
         end = time.monotonic() + BUSY
         while True:
-            self._relay.heard_of_workers(await self._ktrdr.workers(LOOK_TIMEOUT))
+            self._relay.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
             worker_list = self._relay.worker_list
             trainers = worker_list.trainers()
             if not trainers:

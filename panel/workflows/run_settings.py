@@ -49,14 +49,14 @@ class RunSettings:
         while True:
             await self._asked.wait()
             wanted = list(self._wanted)[:AT_ONCE]
-            told = [await self._read(operation_id) for operation_id in wanted]
-            for operation_id, settings in zip(wanted, told, strict=True):
+            found = [await self._read(operation_id) for operation_id in wanted]
+            for operation_id, settings in zip(wanted, found, strict=True):
                 del self._wanted[operation_id]
                 self._known[operation_id] = settings
             for kept in (self._known, self._texts):
                 while len(kept) > KEPT:
                     del kept[next(iter(kept))]
-            news = news or any(told)
+            news = news or any(found)
             if self._wanted:
                 continue  # lists are drawn again once, with all of them
             self._asked.clear()

@@ -9,7 +9,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import replace
 
 from panel.adapters import KINDS
@@ -27,6 +26,7 @@ from panel.domain.schedules import (
     zone_of,
 )
 from panel.errors import InvalidForm
+from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.queue import Queue, QueueFull
@@ -46,13 +46,13 @@ class Schedules:
         self._due = asyncio.Event()
 
     async def add(
-        self, key: str, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str, by_whom: str
+        self, key: str, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str, actor: str
     ) -> None:
         """Repeat a start or a batch, once for each key. Raises InvalidForm."""
         await self._check(kind, form, days, at, zone)
         now = time.time()
         first = next_due(days, at, zone, now)
-        made = Schedule(key, kind, dict(form), frozenset(days), at, zone, True, first, now, by_whom)
+        made = Schedule(key, kind, dict(form), frozenset(days), at, zone, True, first, now, actor)
         if not await self._store.write(lambda store: store.schedules.add(made)):
             raise InvalidForm({"": f"There are {MAX_SCHEDULES} schedules already. Delete one first."})
         self._due.set()
@@ -110,9 +110,7 @@ class Schedules:
                     log.warning("a schedule waits: %s", exc)
             upcoming = self._store.schedules.next_at()
             wait = ROUND if upcoming is None else min(max(upcoming - time.time(), 1.0), ROUND)
-            with suppress(asyncio.TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._due.wait()
+            await until_set(self._due, wait)
 
     async def _run_once(self, schedule: Schedule) -> None:
         now, due = time.time(), schedule.next_at or 0.0

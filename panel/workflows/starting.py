@@ -68,7 +68,7 @@ class StartWorkflow:
         key: str,
         adapter: Kind,
         form: Mapping[str, str],
-        by_whom: str = "the panel",
+        actor: str = "the panel",
         owner: str = "",
         attempt: int = 0,
     ) -> Start:
@@ -77,7 +77,7 @@ class StartWorkflow:
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
         # A task of its own: a browser that goes away must not cut a start in half.
-        task = asyncio.create_task(self._claim_and_send(key, adapter, dict(form), by_whom, owner, attempt))
+        task = asyncio.create_task(self._claim_and_send(key, adapter, dict(form), actor, owner, attempt))
         self._under_way[key] = task
         task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
@@ -161,12 +161,12 @@ class StartWorkflow:
         return pace is not None and time.monotonic() - self._looked[start.key] > pace
 
     async def _claim_and_send(
-        self, key: str, adapter: Kind, form: dict[str, str], by_whom: str, owner: str, attempt: int
+        self, key: str, adapter: Kind, form: dict[str, str], actor: str, owner: str, attempt: int
     ) -> Start:
         """Raises sqlite3.Error, and sends nothing, when the intent cannot be written."""
         operation_id = new_id(adapter.kind) if adapter.takes_id else None
         start, fresh = await self._store.write(
-            lambda store: store.claim(key, adapter.kind, form, operation_id, by_whom, owner, attempt)
+            lambda store: store.claim(key, adapter.kind, form, operation_id, actor, owner, attempt)
         )
         return await self._send(start, adapter) if fresh else start
 

@@ -72,8 +72,8 @@ class StrategyLibrary:
         if not by and read.problem:
             issues = [*issues, Issue(read.problem)]
         if name and read.title and read.title != name:
-            said = f"It calls itself “{read.title}”, and its file is “{name}”: runs may carry either name."
-            issues.append(Issue(said, "name", error=False))
+            message = f"It calls itself “{read.title}”, and its file is “{name}”: runs may carry either name."
+            issues.append(Issue(message, "name", error=False))
         lines = await asyncio.to_thread(lambda: [line_of(text, issue.place) if issue.place else 0 for issue in issues])
         remarks = [Remark(line(issue.message), at, issue.error) for issue, at in zip(issues, lines, strict=True)]
         return Review(tuple(sorted(remarks, key=lambda remark: (not remark.error, remark.line))), by)
@@ -136,7 +136,7 @@ class StrategyLibrary:
             finally:
                 await asyncio.to_thread(draft.unlink, missing_ok=True)
         except APIError as exc:
-            said = "KTRDR does not see this folder" if exc.status_code == 404 else exc.message
+            message = "KTRDR does not see this folder" if exc.status_code == 404 else exc.message
         except (CLIClientError, OSError) as exc:
-            said = str(exc)
-        return [Issue(f"The backend has not checked it: {said}", error=False)], ""
+            message = str(exc)
+        return [Issue(f"The backend has not checked it: {message}", error=False)], ""

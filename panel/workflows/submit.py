@@ -141,7 +141,7 @@ class SubmitWorkflow:
         assert self._sources is not None  # noqa: S101
         monitor = self._sources.monitor
         with suppress(CLIClientError):
-            monitor.heard_of_workers(await self._starts.workers())
+            monitor.take_worker_list(await self._starts.workers())
         why, busy = no_room.seen_from(monitor, kind)
         if not why:
             return refused
@@ -172,8 +172,8 @@ async def _would_fail(sources: Sources, values: dict[str, str]) -> str:
     cannot be asked."""
     lines = (await check_training(sources, values)).lines
     bad = next((line for line in lines if line.range is not None and line.level == RED), None)
-    mend = "Load it first, or let the panel load it and then train."
-    return f"{bad.subject}: {bad.text} {mend}" if bad else ""
+    advice = "Load it first, or let the panel load it and then train."
+    return f"{bad.subject}: {bad.text} {advice}" if bad else ""
 
 
 async def _would_replace(sources: Sources, values: dict[str, str]) -> str:

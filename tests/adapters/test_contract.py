@@ -79,7 +79,7 @@ def test_a_kind_describes_itself(kind):
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_kind_is_started_read_listed_and_cancelled(client, kind):
     adapter = KINDS[kind].from_form(TYPED[kind])
-    if adapter.told_at and not await Ktrdr(client).has(adapter.told_at):
+    if adapter.offered_at and not await Ktrdr(client).has(adapter.offered_at):
         with pytest.raises(CLIClientError, match="nothing of this kind") as caught:
             await Ktrdr(client).start(adapter)
         assert caught.value.refused

@@ -90,7 +90,7 @@ def test_when_two_fit_the_person_says_which(here, line, backend):
         list(pool.map(lambda key: here.post("/start/backtesting", {"key": key, **form}), keys))
     ids = list(backend.rows)
     backend.shown.update(ids)  # somebody asked for them
-    page = here.until(f"/starts/{keys[0]}", lambda text: text.count("It is this one") == 2, 30)
+    page = here.until(f"/starts/{keys[0]}", lambda text: text.count("It is this one") == 2)
     assert all(f'value="{name}"' in page for name in ids)
     assert (
         here.post(f"/starts/{keys[0]}/choose", {"operation_id": "op_nobody"}).headers["location"].startswith("/starts")
@@ -98,7 +98,7 @@ def test_when_two_fit_the_person_says_which(here, line, backend):
     chosen = here.post(f"/starts/{keys[0]}/choose", {"operation_id": ids[1]})
     assert chosen.headers["location"] == f"/operations/{ids[1]}"
     # What is left fits only the other, and is found by itself.
-    here.until("/", lambda text: "Starts without an answer" not in text, 30)
+    here.until("/", lambda text: "Starts without an answer" not in text)
     assert here.get(f"/starts/{keys[1]}").headers["location"] == f"/operations/{ids[0]}"
     assert len(backend.arrived) == 2
 
@@ -123,7 +123,7 @@ def test_half_open_slow_and_broken_lines_are_survived_and_the_end_is_shown(here,
     line.refuse()
     time.sleep(0.5)
     line.good()
-    took = until(lambda: "Completed" in words(here.get(place).text), 40)
+    took = until(lambda: "Completed" in words(here.get(place).text))
     assert "Backend unreachable" not in here.get("/").text
     print(f"the end was shown {took:.1f} s after the line was good; the work itself took four")
 
@@ -163,7 +163,7 @@ def command(folder: Path, line: Proxy, *arguments: str) -> "subprocess.Popen[str
     return subprocess.Popen([*COMMAND, *arguments], env=variables, stdout=subprocess.PIPE, text=True)
 
 
-def ended(process: "subprocess.Popen[str]", patience: float = 60) -> tuple[int, str]:
+def ended(process: "subprocess.Popen[str]", patience: float = 240) -> tuple[int, str]:
     out, _ = process.communicate(timeout=patience)
     return process.returncode, " ".join(out.split())
 
@@ -174,7 +174,7 @@ def states(folder: Path, line: Proxy) -> list[str]:
     memory = memory_of(Settings.from_environ({}, backend=f"{line.address}/api/v1", data_folder=folder))
     if not memory.exists():
         return []
-    with closing(sqlite3.connect(memory, timeout=10)) as db:
+    with closing(sqlite3.connect(memory, timeout=60)) as db:
         return [row[0] for row in db.execute("SELECT state FROM starts")]
 
 
@@ -213,7 +213,7 @@ def test_a_command_that_is_killed_in_mid_start_leaves_the_truth_to_the_panel(lin
         process.kill()
         process.communicate()
         (name,) = backend.rows
-        here.until("/", lambda text: f"card-{name}" in text and "Starts without an answer" not in text, 30)
+        here.until("/", lambda text: f"card-{name}" in text and "Starts without an answer" not in text)
     assert len(backend.arrived) == 1 and states(tmp_path, line) == ["started"]
 
 
@@ -226,5 +226,5 @@ def test_the_panel_and_the_command_line_never_load_at_once(line, backend, tmp_pa
             here.post("/start/data_load", {"key": f"load-number-{number:05}", **load})
         assert [ended(process)[0] for process in processes] == [0, 0]
         until(lambda: len(backend.arrived) == 4)
-        here.until("/data", lambda text: "Loads" not in words(text).partition("Stored market data")[2], 30)
+        here.until("/data", lambda text: "Loads" not in words(text).partition("Stored market data")[2])
     assert backend.together == [] and len(backend.rows) == 4

@@ -218,11 +218,11 @@ async def test_an_answer_that_trickles_is_given_up_at_a_deadline(method):
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, AsyncCLIClient(f"http://127.0.0.1:{port}", max_retries=0) as cli:
-        with pytest.raises(BackendTimeout, match="did not finish its answer within 0.2 s") as caught:
-            await getattr(cli, method)("/x", timeout=0.1)
+        with pytest.raises(BackendTimeout, match="did not finish its answer within 2 s") as caught:
+            await getattr(cli, method)("/x", timeout=1)
         assert caught.value.sent and caught.value.retryable
-        assert sent < 100, "it took more than ten times its deadline"
-        await asyncio.wait_for(closed.wait(), 5)  # the connection is not kept
+        assert sent < 1000, "it took more than ten times its deadline"
+        await asyncio.wait_for(closed.wait(), 60)  # the connection is not kept
 
 
 @pytest.mark.parametrize("status", [429, 503])

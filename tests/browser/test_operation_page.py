@@ -41,7 +41,7 @@ def test_charts_that_are_drawn_anew_fit_their_places(watched, here, backend):
     expect(charts).to_have_count(2)
     expect(page.get_by_label("Smooth")).to_be_hidden()
     backend.operations["op_a"] = operation("op_a", **running, metrics={"epochs": [epochs(25), 25]})
-    expect(page.get_by_label("Smooth")).to_be_visible(timeout=20_000)  # offered from 20 epochs on: both drawn anew
+    expect(page.get_by_label("Smooth")).to_be_visible()  # offered from 20 epochs on: both drawn anew
     for chart, place in zip(charts.all(), places.all(), strict=True):
         expect(chart).to_have_css("width", f"{place.evaluate('place => place.clientWidth')}px")
     assert watched.complaints == []

@@ -71,7 +71,7 @@ def test_twenty_tabs_are_live_and_the_next_opens_at_once(context, here: Panel, b
     for page in pages:
         expect(page.locator("#status")).to_contain_text("Epoch 2/99")
     last = context.new_page()
-    last.goto(f"{here.address}/operations/op_a", timeout=10_000)
+    last.goto(f"{here.address}/operations/op_a")
     for page in pages[:3]:  # those that have streams, among them: their places go to others
         page.close()
     backend.operations["op_a"] = completed()

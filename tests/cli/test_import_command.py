@@ -134,7 +134,7 @@ def test_at_a_terminal_it_asks(tmp_path):
     os.close(theirs)
     os.write(ours, b"\n")
     try:
-        assert process.wait(60) == 0
+        assert process.wait(240) == 0
     finally:
         process.kill()
         os.close(ours)

@@ -44,7 +44,7 @@ def test_a_start_is_left_to_the_panel(run, store):
     code, said = run("train", "swing", "--start", "2024-01-01", "--queue")
     (entry,) = store.queue.open()
     assert code == 0 and f"Training swing 2024-01-01 is in the queue, place 1: {entry.key[:8]}" in said
-    assert "No panel answers" in said and (entry.kind, entry.by_whom) == ("training", "the command line")
+    assert "No panel answers" in said and (entry.kind, entry.actor) == ("training", "the command line")
     assert entry.form["strategy_name"] == "swing" and entry.form["start_date"] == "2024-01-01"
     assert "place 2" in run("load", "EURUSD", "1h", "--queue")[1]
     code, said = run("queue")

@@ -41,7 +41,7 @@ def test_what_wants_attention(ended, wanting):
 def test_what_a_dead_worker_or_one_that_goes_on_leaves_comes_first_for_as_long_as_it_is_so(
     tmp_path, backend, address, monkeypatch
 ):
-    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.3)
+    monkeypatch.setattr("panel.monitoring.discovery.INTERVAL", 0.3)
     monkeypatch.setattr("panel.domain.verdict.MOVING", 0.0)
     ended = stamp(time.time() - 200)
     backend.operations["op_stray"] = operation("op_stray", status="cancelled", completed_at=ended)

@@ -41,7 +41,7 @@ def test_when_all_is_well_nothing_speaks_up():
     assert found["workers"].text == "1 backtesting worker, 2 training workers; 1 busy."
     assert trouble(list(found.values())) is None and not any(link.spoken for link in found.values())
     later = links(replace(THERE, answered_at=NOW))
-    assert later["backend"].told == found["backend"].told, "an age alone is nothing new"
+    assert later["backend"].without_age == found["backend"].without_age, "an age alone is nothing new"
 
 
 def test_what_was_not_asked_yet_is_not_called_well():

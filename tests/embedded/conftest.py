@@ -23,7 +23,7 @@ class Wire:
 
     def __init__(self, backend: EmbeddedBackend) -> None:
         transport = httpx.ASGITransport(app=backend.app)
-        self.http = httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60)
+        self.http = httpx.AsyncClient(transport=transport, base_url=BASE, timeout=240)
 
     async def ask(self, method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any]:
         answer = await self.http.request(method, path, json=json, **more)
@@ -42,7 +42,7 @@ class Wire:
     async def operation(self, operation_id: str) -> Any:
         return (await self.get(f"/operations/{operation_id}"))["data"]
 
-    async def until(self, operation_id: str, reached: Any, patience: float = 60) -> Any:
+    async def until(self, operation_id: str, reached: Any, patience: float = 240) -> Any:
         """The operation as soon as `reached` says so; its status when it ends before."""
         for _ in range(int(patience / 0.05)):
             operation = await self.operation(operation_id)

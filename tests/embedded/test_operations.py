@@ -149,7 +149,7 @@ async def test_a_killed_process_is_a_failed_operation_that_says_so(loaded):
     )
     for process in processes(operation_id):
         os.kill(process, signal.SIGKILL)
-    failed = await loaded.until(operation_id, ended, 10)
+    failed = await loaded.until(operation_id, ended)
     assert failed["status"] == "failed" and "ended without a word at Epoch" in failed["error_message"]
     assert (await loaded.end(await train(loaded, "small")))["status"] == "completed"
 
@@ -227,7 +227,7 @@ async def test_a_killed_panel_leaves_a_failed_training_that_can_be_resumed(loade
         operation_id = (await asyncio.to_thread(panel.stdout.readline)).strip()
         assert (await loaded.operation(operation_id))["status"] == "running"
         panel.kill()
-    failed = await loaded.until(operation_id, ended, 10)
+    failed = await loaded.until(operation_id, ended)
     assert failed["status"] == "failed" and "It can be resumed from its checkpoint" in failed["error_message"]
     for _ in range(100):
         if not processes(operation_id):

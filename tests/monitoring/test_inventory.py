@@ -34,7 +34,6 @@ def test_the_backend_is_asked_gently_and_not_again_soon(here, backend):
     here.until(
         "/data",
         lambda text: text.count('class="there"') == 6 and "looking…" not in text and "Nothing stored" in text,
-        30,
     )
     before = backend.hits.copy()
     for _ in range(5):
@@ -84,7 +83,7 @@ def test_a_row_that_was_not_there_appears_with_its_load(here, backend):
 def test_a_load_that_goes_on_does_not_send_the_whole_map_again(here, backend):
     backend.bars = {(f"SYM{n}", "1d"): hours(20) for n in range(5)} | {("EURUSD", "1h"): hours(20)}
     here.post("/data/look")
-    here.until("/data", lambda text: text.count('class="there"') == 6 and "looking…" not in text, 30)
+    here.until("/data", lambda text: text.count('class="there"') == 6 and "looking…" not in text)
     name = load(here).headers["location"].removeprefix("/operations/")
     place = place_of("EURUSD", "1h")
     with stream(here, "stored") as reader:

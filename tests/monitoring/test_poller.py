@@ -55,7 +55,7 @@ async def relaying(wire: Wire, folder: Path) -> AsyncIterator[Monitor]:
             store.close()
 
 
-async def until(reached: Callable[[], object], patience: float = 20.0) -> None:
+async def until(reached: Callable[[], object], patience: float = 120.0) -> None:
     end = time.monotonic() + patience
     while not reached():
         assert time.monotonic() < end
@@ -223,7 +223,7 @@ async def test_quirk_5_the_end_of_a_resumed_training_is_believed_and_costs_no_mo
         relay.keep(
             aged, Observation(aged.snapshot, before, sought_at=before)
         )  # as if it had been watched for five minutes
-        await until(lambda: not relay.running(), 40)
+        await until(lambda: not relay.running())
         assert relay.verdict(relay.known("op_a")).word == "Probably ended"
         asked = backend.hits["GET /operations/op_a"]
         rounds = backend.hits["GET /operations"] + 3
@@ -286,7 +286,7 @@ async def test_sixty_short_runs_between_two_rounds_are_all_known(backend, wire, 
 async def test_a_list_that_is_longer_than_a_round_is_read_to_its_end(backend, wire, tmp_path, monkeypatch):
     """Also when the panel was stopped after it had read its beginning."""
     monkeypatch.setattr("panel.monitoring.discovery.FIRST", 30)
-    monkeypatch.setattr("panel.monitoring.discovery.WALK", 0.0)  # one page a round
+    monkeypatch.setattr("panel.monitoring.discovery.ROUND_TIME", 0.0)  # one page a round
     runs = short_runs(90)
     backend.answers["GET /operations"] = in_pages(runs[:30])
     async with relaying(wire, tmp_path) as relay:

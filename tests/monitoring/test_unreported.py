@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("quick_rounds")
 
 @pytest.fixture
 def quick_looks(monkeypatch):
-    monkeypatch.setattr("panel.monitoring.unreported.EVERY", 0.1)
+    monkeypatch.setattr("panel.monitoring.unreported.INTERVAL", 0.1)
     monkeypatch.setattr("panel.domain.verdict.LATE", 0.2)
 
 
@@ -26,7 +26,7 @@ def test_its_progress_and_its_end_are_read_from_what_it_leaves(quick_looks, here
     backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp())]
     state = {"checkpoint_type": "periodic", "state": {"epoch": 119}, "created_at": stamp()}
     backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": state}
-    here.until("/operations/op_a", lambda page: "Epoch 120 of 300, by its checkpoint" in words(page), 30)
+    here.until("/operations/op_a", lambda page: "Epoch 120 of 300, by its checkpoint" in words(page))
     assert "40 % last known" in words(here.get("/operations/op_a").text)
     backend.workers = [worker("w1", last_healthy_at=stamp())]
     backend.answers["GET /checkpoints/op_a"] = 404, {"detail": "No checkpoint"}
@@ -37,7 +37,7 @@ def test_its_progress_and_its_end_are_read_from_what_it_leaves(quick_looks, here
     assert "Completed: its model" not in words(here.get("/operations/op_a").text), "it is another training's"
     backend.answers["GET /models"] = 200, {"success": True, "models": [model]}
     with stream(here, "home") as home:
-        page = here.until("/operations/op_a", lambda page: "Completed: its model was saved at" in words(page), 30)
+        page = here.until("/operations/op_a", lambda page: "Completed: its model was saved at" in words(page))
         assert "The backend still calls it resuming" in words(page)
         told = here.get("/api/operations/op_a").json()
         assert (told["verdict"]["state"], told["percentage"]) == ("completed", 100.0)
@@ -54,5 +54,5 @@ def test_of_a_run_that_the_backend_had_lost_track_of_before_this_panel_came(quic
     backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp())]
     state = {"checkpoint_type": "periodic", "state": {"epoch": 140}, "created_at": stamp()}
     backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": state}
-    page = here.until("/operations/op_a", lambda page: "Epoch 141, by its checkpoint" in words(page), 30)
+    page = here.until("/operations/op_a", lambda page: "Epoch 141, by its checkpoint" in words(page))
     assert "Working, unreported" in words(page)

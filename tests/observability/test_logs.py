@@ -83,13 +83,13 @@ def test_secrets_appear_nowhere(tmp_path):
             backend.answers |= dict.fromkeys(("GET /operations", "GET /workers", "GET /operations/op_x"), (302, {}))
             told += look_everywhere(client)
             kept = client.cookies
-        process.wait(20)
+        process.wait(120)
     with (
         panel_process(tmp_path, given, here.settings.port, **variables) as (again, process),
         stranger(again.address, kept) as client,  # and nobody is at the other end
     ):
         told += look_everywhere(client)
-    process.wait(20)
+    process.wait(120)
     printed = (tmp_path / "log").read_text()
     for canary in (PASSWORD, USER, SECRET, TOKEN):
         assert canary not in printed and canary not in told
@@ -102,7 +102,7 @@ def test_secrets_appear_nowhere(tmp_path):
 
 
 def stranger(address: str, cookies: httpx.Cookies | None = None) -> httpx.Client:
-    return httpx.Client(base_url=address, timeout=20, headers=OWN_PAGE, cookies=cookies or {"other": TOKEN})
+    return httpx.Client(base_url=address, timeout=120, headers=OWN_PAGE, cookies=cookies or {"other": TOKEN})
 
 
 def look_everywhere(client: httpx.Client) -> str:
@@ -140,7 +140,7 @@ def test_a_command_does_not_tell_either(tmp_path):
         address = f"http://{USER}:{SECRET}@127.0.0.1:{port}"
         more = {"KTRDR_API_CLIENT_BASE_URL": address, "KTRDR_PANEL_PASSWORD": PASSWORD}
         done = subprocess.run(
-            [*COMMAND, "dummy"], env=environ | more, capture_output=True, text=True, timeout=60, check=False
+            [*COMMAND, "dummy"], env=environ | more, capture_output=True, text=True, timeout=300, check=False
         )
         printed = done.stdout + done.stderr
         assert done.returncode == 1 and f"127.0.0.1:{port}" in printed and "Traceback" not in printed

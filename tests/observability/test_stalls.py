@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import Random
 
 from panel.observability.rounds import until_next
-from panel.observability.stalls import EVERY, IDLE, LINGER, WINDOW, StallMonitor
+from panel.observability.stalls import IDLE, INTERVAL, LINGER, WINDOW, StallMonitor
 from tests.support.virtual import virtual_time
 
 
@@ -58,13 +58,13 @@ def test_what_a_request_takes_of_the_loop_is_seen_however_long_nothing_happened(
         stalls.answers()
 
     stalls = in_a_panel(answer)
-    assert 0.2 - EVERY <= stalls.longest <= 0.2 and stalls.counts[0.05] == 1
-    assert LINGER / EVERY < stalls.looks < LINGER / EVERY + 30  # the closer looks have ended
+    assert 0.2 - INTERVAL <= stalls.longest <= 0.2 and stalls.counts[0.05] == 1
+    assert LINGER / INTERVAL < stalls.looks < LINGER / INTERVAL + 30  # the closer looks have ended
 
 
 def test_looks_stay_close_while_a_request_has_no_answer():
     stalls = in_a_panel(lambda stalls: stalls.begins())
-    assert stalls.looks > 9 / EVERY
+    assert stalls.looks > 9 / INTERVAL
 
 
 def test_rounds_of_several_loops_are_at_one_moment():

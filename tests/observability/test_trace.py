@@ -116,7 +116,7 @@ def test_the_log_as_json(address, backend, tmp_path):
         )
         here.until(f"/operations/{operation_id}", lambda text: "Completed" in text)
         process.terminate()
-        process.wait(10)
+        process.wait(120)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert {"at", "level", "logger", "message"} <= set.intersection(*(set(line) for line in lines))
     assert lines[0]["address"] == here.address

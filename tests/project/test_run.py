@@ -72,7 +72,7 @@ def run(
         env={"PATH": path, "HOME": str(folder), "PYTHON": sys.executable, **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

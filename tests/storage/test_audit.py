@@ -20,8 +20,8 @@ def entry(at: float, what: str, who: str = "anna") -> AuditEntry:
 
 
 def test_old_entries_go_and_guesses_push_nothing_else_out(store, monkeypatch):
-    monkeypatch.setattr(audit, "MOST_LOGINS", 5)
-    monkeypatch.setattr(audit, "MOST", 12)
+    monkeypatch.setattr(audit, "MAX_LOGINS", 5)
+    monkeypatch.setattr(audit, "MAX_ENTRIES", 12)
     monkeypatch.setattr(audit, "TRIM", 3)
     store.audit.add([entry(n, "start") for n in range(10)] + [entry(100 + n, "login") for n in range(20)])
     while store.audit.trim(before=2.0):

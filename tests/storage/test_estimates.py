@@ -74,8 +74,8 @@ def test_the_first_promise_stays_and_is_judged_by_the_end(store):
 
 def test_what_no_panel_saw_is_known(store):
     for since, until in ((NOW, NOW + 100), (NOW + 400, NOW + 500), (NOW + 900, NOW + 950)):
-        store.estimates.awake(since, since + 1)
-        store.estimates.awake(since, until)
+        store.estimates.note_watch(since, since + 1)
+        store.estimates.note_watch(since, until)
     assert store.estimates.absences(NOW + 50, NOW + 930) == [(NOW + 100, NOW + 400), (NOW + 500, NOW + 900)]
     assert store.estimates.absences(NOW + 200, NOW + 450) == [(NOW + 200, NOW + 400)]
     assert store.estimates.absences(NOW + 410, NOW + 480) == []

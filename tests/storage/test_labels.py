@@ -59,7 +59,7 @@ def test_two_who_edit_at_once_lose_nothing(store):
     first, done = store.edit_label("op_1", Label("mine"), "me", NOW)
     assert done and first.version == 1
     now, done = store.edit_label("op_1", Label("yours"), "you", NOW + 1)  # drawn from version 0
-    assert not done and (now.name, now.by_whom) == ("mine", "me")
+    assert not done and (now.name, now.actor) == ("mine", "me")
     assert store.edit_label("op_1", Label("mine"), "you", NOW + 1)[1], "the same again loses nothing"
     assert store.edit_label("op_1", Label("yours", version=2), "you", NOW + 2)[0].name == "yours"
 

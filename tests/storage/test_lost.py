@@ -20,7 +20,7 @@ from panel.settings import Settings
 from panel.storage import retention
 from panel.storage.identity import FileGone
 from panel.storage.place import memory_of
-from panel.storage.process_lock import ProcessLock
+from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from tests.support.history import DAY, ended, seed
 from tests.support.inside import inside
@@ -122,7 +122,7 @@ def test_a_clock_that_is_years_ahead_once_deletes_nothing(tmp_path):
     with closing(Storage(tmp_path / "panel.db")) as store:
         today = 20_000 * DAY
         assert [store.day_seen(today + n * DAY) for n in range(3)] == [None, None, today]
-        store.estimates.awake(today, today + 2 * DAY)
+        store.estimates.note_watch(today, today + 2 * DAY)
         assert store.day_seen(today + 1000 * DAY) == today + DAY  # nothing is older than it was
         assert store.estimates.absences(0, today + 2000 * DAY) == []
         assert store.day_seen(today + 3 * DAY) == today + DAY  # the wrong day is struck out
@@ -133,7 +133,7 @@ def test_a_clock_that_is_years_ahead_once_deletes_nothing(tmp_path):
 async def test_retention_drops_by_days_seen_and_a_bounded_number(tmp_path, monkeypatch):
     backend = "http://127.0.0.1:9/api/v1"
     seed(tmp_path, backend, *(ended(f"op_{n}", "training", "completed", (40 + n) * DAY) for n in range(8)))
-    monkeypatch.setattr(retention, "MOST", 3)
+    monkeypatch.setattr(retention, "MAX_DROPPED", 3)
     monkeypatch.setattr("panel.storage.store.BATCH", 1)
     with closing(Storage(memory_of(Settings.from_environ({}, data_folder=tmp_path, backend=backend)))) as store:
         left = []
@@ -150,7 +150,7 @@ def test_what_the_panel_keeps_is_readable_by_its_owner_only(tmp_path):
     folder = tmp_path / "data" / "panel"
     old = tmp_path / "old.db"
     old.touch(mode=0o644)  # of a version that left it open
-    with closing(Storage(folder / "panel.db")) as store, closing(Storage(old)), ProcessLock(store.path).taken():
+    with closing(Storage(folder / "panel.db")) as store, closing(Storage(old)), process_lock(store.path):
         StartedStrategies(folder / "panel.files").keep(KEY, "swing", "name: swing\n")
         versions = StrategyFolder(tmp_path / "shared", folder / "panel.files" / "versions")
         versions.folder.mkdir()

@@ -89,7 +89,7 @@ def test_who_asked_for_what(memory):
     memory.asked("op_a", "cancel", "a browser at 127.0.0.1", "taken")
     memory.asked("op_b", "resume", "a browser at 127.0.0.1", "no worker")
     [request] = memory.requests("op_a")
-    assert (request.what, request.by_whom, request.outcome) == ("cancel", "a browser at 127.0.0.1", "taken")
+    assert (request.what, request.actor, request.outcome) == ("cancel", "a browser at 127.0.0.1", "taken")
     assert abs(request.at - time.time()) < 60
 
 

@@ -50,7 +50,7 @@ def test_starts_of_version_8_learn_their_owner(old):
     with closing(Storage(old)) as store:
         first, second = (store.start_for("load-key-000000000000", attempt) for attempt in (0, 1))
         assert first is not None and (first.state, first.message) == ("refused", "busy")
-        assert second is not None and (second.state, second.by_whom) == ("unconfirmed", "the command line")
+        assert second is not None and (second.state, second.actor) == ("unconfirmed", "the command line")
         training = store.start_for("plan-key-000000000000-train")
         assert training is not None and training.operation_id == "op_b"
 

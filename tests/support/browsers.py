@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-expect.set_options(timeout=20_000)  # a busy machine is no failure
+expect.set_options(timeout=120_000)  # a busy machine is no failure
 
 FLAGS = [
     "--no-sandbox",
@@ -45,5 +45,6 @@ def watched_page(browser: Browser) -> Iterator[Watched]:
     context.add_init_script(
         "document.addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective, e.blockedURI))"
     )
+    context.set_default_timeout(60_000)
     yield Watched(context.new_page())
     context.close()

@@ -23,6 +23,6 @@ def run(folder: Path, *arguments: str | bytes, backend: str = "") -> subprocess.
         env=environment(folder, backend),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )

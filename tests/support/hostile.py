@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tests.support import extremes
 from tests.support.lasting import Lasting
 
 CANARIES = (
@@ -44,6 +45,7 @@ VALUES: tuple[Any, ...] = (
     {"a": {"b": []}},
     [{"operation_id": "../../etc"}],
     *CANARIES,
+    *extremes.VALUES,
 )
 
 

@@ -51,7 +51,7 @@ def send(here: Inside, place: str, fields: dict[str, str], path: str = "") -> st
 
 def looked(here: Inside, place: str) -> str:
     """The page, once nothing is under way."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while True:
         answer = here.get(place)
         assert answer.status == 200, answer.text

@@ -49,19 +49,20 @@ class Life:
         self.runner.run(press())
 
     def open(self, page: str) -> None:
-        """Have this page's stream open, and keep what it brings, as a browser does."""
+        """Have this page's stream open, and keep what it brings, as a browser does: by place, or by the event's name."""
         if page in self.streams:
             return
         places = self.streams[page] = {}
+        path, _, query = page.partition("?")
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
             "method": "GET",
             "scheme": "http",
-            "path": f"/stream/{page}",
-            "raw_path": f"/stream/{page}".encode(),
-            "query_string": b"",
+            "path": f"/stream/{path}",
+            "raw_path": f"/stream/{path}".encode(),
+            "query_string": query.encode(),
             "root_path": "",
             "headers": [(b"host", self.inside.host.encode())],
             "client": ("127.0.0.1", 50000),
@@ -71,6 +72,7 @@ class Life:
         async def send(message: dict[str, Any]) -> None:
             for event in message.get("body", b"").decode().split("\n\n"):
                 data = "\n".join(line[6:] for line in event.split("\n") if line.startswith("data: "))
+                places.update((line[7:], data) for line in event.split("\n") if line.startswith("event: "))
                 for part in data.split("<hx-partial ")[1:]:
                     places[part.partition('hx-target="#')[2].partition('"')[0]] = part
 

@@ -12,7 +12,7 @@ def words(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
-def until(reached, patience: float = 20) -> None:
+def until(reached, patience: float = 120) -> None:
     """Wait until `reached()` is true; fails after `patience` seconds."""
     end = time.monotonic() + patience
     while not reached():

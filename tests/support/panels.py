@@ -26,6 +26,8 @@ from tests.support.parts import panel_of
 from tests.support.scripted import served
 
 OWN_PAGE = {"sec-fetch-site": "same-origin"}
+# For lines that are not encrypted: httpx reads all authorities' certificates otherwise, 25 ms for each client.
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 COMMAND = [sys.executable, "-c", "from panel.cli.main import main; main()"]
 
 
@@ -57,7 +59,7 @@ class Inside:
         async def run() -> Any:
             return function(*given)
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(60)
 
     @property
     def panel(self) -> Any:
@@ -79,12 +81,12 @@ class Panel:
     inside: Any = None
 
     def get(self, path: str, **more: Any) -> httpx.Response:
-        return httpx.get(self.address + path, timeout=30, **more)
+        return httpx.get(self.address + path, timeout=120, verify=PLAIN, **more)
 
     def post(self, path: str, data: dict[str, str] | None = None, **more: Any) -> httpx.Response:
-        return httpx.post(self.address + path, data=data or {}, headers=OWN_PAGE | more, timeout=30)
+        return httpx.post(self.address + path, data=data or {}, headers=OWN_PAGE | more, timeout=120, verify=PLAIN)
 
-    def until(self, path: str, reached: Callable[[str], bool], patience: float = 60) -> str:
+    def until(self, path: str, reached: Callable[[str], bool], patience: float = 120) -> str:
         """The page as soon as it is as wished."""
         end = time.monotonic() + patience
         while not reached(text := self.get(path).text):
@@ -141,7 +143,7 @@ class Stream:
         self.events: list[tuple[str, str]] = []
         self.observation: list[str] = []
 
-    def until(self, reached: Callable[["Stream"], bool], patience: float = 60) -> "Stream":
+    def until(self, reached: Callable[["Stream"], bool], patience: float = 120) -> "Stream":
         """Read on until it is as wished."""
         end = time.monotonic() + patience
         while not reached(self):
@@ -173,8 +175,11 @@ class Stream:
 
 
 @contextmanager
-def stream(panel: Panel, page: str, timeout: float = 60) -> Iterator[Stream]:
-    with httpx.Client(timeout=timeout) as client, client.stream("GET", f"{panel.address}/stream/{page}") as response:
+def stream(panel: Panel, page: str, timeout: float = 120) -> Iterator[Stream]:
+    with (
+        httpx.Client(timeout=timeout, verify=PLAIN) as client,
+        client.stream("GET", f"{panel.address}/stream/{page}") as response,
+    ):
         assert response.status_code == 200
         yield Stream(response)
 
@@ -186,7 +191,7 @@ class RawReader:
         self, panel: Panel, page: str, *, room: int = 0, head: str = "", tls: ssl.SSLContext | None = None
     ) -> None:
         self.end = socket.socket()
-        self.end.settimeout(20)
+        self.end.settimeout(120)
         if room:
             self.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         self.end.connect(("127.0.0.1", panel.settings.port))
@@ -194,12 +199,14 @@ class RawReader:
             self.end = tls.wrap_socket(self.end, server_hostname="localhost")
         request = f"GET /stream/{page} HTTP/1.1\r\nHost: 127.0.0.1:{panel.settings.port}\r\n{head}\r\n"
         self.end.sendall(request.encode())
-        self.got = b""
+        self.got = bytearray()
 
-    def until(self, wanted: bytes, patience: float = 20) -> "RawReader":
+    def until(self, wanted: bytes, patience: float = 120) -> "RawReader":
         end = time.monotonic() + patience
-        while wanted not in self.got:
+        looked = 0  # up to here it is not in what came
+        while wanted not in self.got[looked:]:
             assert time.monotonic() < end, self.got[-2000:]
+            looked = max(len(self.got) - len(wanted), 0)
             more = self.end.recv(65536)
             assert more, self.got[-2000:]
             self.got += more

@@ -8,7 +8,7 @@ from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.events import EventBus
 from panel.monitoring.poller import Monitor
-from panel.storage.process_lock import ProcessLock
+from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
@@ -37,7 +37,7 @@ def queue_of(client: AsyncCLIClient, store: Storage) -> tuple[EventBus, Queue]:
     bus = EventBus()
     ktrdr, monitor = Ktrdr(client), monitor_of(client, store, bus)
     parts = (starts_of(client, store, bus), monitor, Commands(ktrdr, store, monitor))
-    return bus, Queue(ktrdr, store, *parts, ProcessLock(Path("never")), bus)
+    return bus, Queue(ktrdr, store, *parts, process_lock(Path("never")), bus)
 
 
 def batches_of(client: AsyncCLIClient, store: Storage, queue: Queue) -> BatchWorkflow:

@@ -267,7 +267,7 @@ def served(app: Any, port: int = 0, **more: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
 
 
 def percent(at: float, step: str = "", **more: Any) -> dict[str, Any]:

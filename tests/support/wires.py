@@ -101,6 +101,8 @@ class Line:
             raise httpx.ConnectError("cut", request=request)
         what = self.faults.pick(request.method, request.url.path)
         patience = request.extensions["timeout"]["read"]
+        if what == "strange":  # no fault of a line
+            raise RuntimeError("nobody thought of this")
         if what == "refused":
             raise httpx.ConnectError("refused", request=request)
         await asyncio.sleep(self.latency)
@@ -180,11 +182,11 @@ class Proxy:
         self._do(self._close())
         self._do(self._settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self._loop.close()
 
     def _do(self, work: Any) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -308,7 +310,7 @@ def proxied(port: int) -> Iterator[Proxy]:
         proxy.close()
 
 
-def until(reached: Any, patience: float = 30.0, pause: float = 0.05) -> float:
+def until(reached: Any, patience: float = 120.0, pause: float = 0.05) -> float:
     """Wait until it is so; returns how long that took."""
     began = time.monotonic()
     while not reached():

@@ -41,7 +41,7 @@ def address(backend):
 @pytest.fixture
 def here(address, tmp_path, monkeypatch):
     monkeypatch.setattr("panel.password._COST", (10, 8, 1))
-    monkeypatch.setattr("panel.web.auth.access.EVERY", 0.05)
+    monkeypatch.setattr("panel.web.auth.access.INTERVAL", 0.05)
     two_users(tmp_path)
     with inside(tmp_path, address) as here:
         yield here
@@ -60,7 +60,7 @@ def until(here: Inside, reached) -> None:
 
 def to_the_end(chunks: Iterator[bytes]) -> None:
     """A stream that goes on has its heartbeats."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     for _ in chunks:
         assert time.monotonic() < end
 
@@ -203,7 +203,7 @@ def test_a_right_token_is_never_slowed_and_a_wrong_one_is(here, tmp_path):
 
 def test_streams_end_with_what_let_them_in(address, tmp_path):
     """A token that is revoked, a user who is removed, and a panel that was open until its first user came."""
-    with panel(tmp_path, address) as here, httpx.Client(timeout=20) as client:
+    with panel(tmp_path, address) as here, httpx.Client(timeout=120) as client:
         with client.stream("GET", here.address + "/stream/home") as anybody:
             chunks = anybody.iter_raw()
             next(chunks)

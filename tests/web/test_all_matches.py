@@ -55,10 +55,10 @@ def test_what_is_final_names_how_many_and_does_those(here):
 
 def test_there_is_a_bound_and_the_page_says_so(here, monkeypatch):
     for module in ("operations", "bulk"):
-        monkeypatch.setattr(f"panel.web.routes.{module}.MOST", 55)
+        monkeypatch.setattr(f"panel.web.routes.{module}.MAX_CHOSEN", 55)
     monkeypatch.setattr("panel.web.routes.bulk.PART", 11)
     assert "The first 55 of 60 matches, not only" in words(here.get(LIST).text)
     bulk(here, "archive", all="1")
     assert count(here) == "5 of 6 runs"
-    monkeypatch.setattr("panel.web.routes.bulk.MOST_AGAIN", 4)
+    monkeypatch.setattr("panel.web.routes.bulk.MAX_AGAIN", 4)
     assert "At most 4 runs are started again at once; 5 chosen." in words(bulk(here, "again", all="1").text)

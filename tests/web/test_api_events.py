@@ -20,7 +20,7 @@ def following(
 ) -> Iterator[Callable[[Callable[[Event], bool]], list[Event]]]:
     """Reads on until an event is as wished; the function returns what was read for that."""
     with (
-        httpx.Client(timeout=30) as client,
+        httpx.Client(timeout=120) as client,
         client.stream("GET", f"{here.address}/api/events{cursor}", headers=headers) as answer,
     ):
         assert answer.status_code == 200, answer.read()

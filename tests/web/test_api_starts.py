@@ -20,7 +20,7 @@ def post(here, path, body=None, key="a-key-of-mine", **headers):
         here.address + "/api" + path,
         json={} if body is None else body,
         headers={"Idempotency-Key": key} | headers,
-        timeout=30,
+        timeout=120,
     )
 
 
@@ -137,7 +137,7 @@ def test_the_program_in_the_docs_runs_as_it_stands(here, backend, capsys):
     seen = threading.Event()
 
     def end() -> None:
-        seen.wait(30)
+        seen.wait(120)
         for name, running in list(backend.operations.items()):
             backend.operations[name] = running | {"status": "completed", "completed_at": stamp()}
 

@@ -115,7 +115,7 @@ def _older(page: str) -> str:
 
 
 def test_a_memory_that_cannot_be_written_holds_no_request_up(address, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("panel.storage.store.WRITE_PATIENCE", 0.0)
+    monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.0)
     two_users(tmp_path)
     with inside(tmp_path, address) as here:
         anna = log_in(here, "anna", ANNA)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from panel.web.auth.sessions import LASTS, MOST, Sessions
+from panel.web.auth.sessions import LASTS, MAX_SESSIONS, Sessions
 from tests.support.passwords import HASH
 
 
@@ -32,10 +32,10 @@ def test_a_session_ends_by_itself_and_they_are_never_many(tmp_path):
         again = Sessions(file, HASH)
         again.load()
         assert (again.find(token) is not None) is there
-    file.write_text(json.dumps(kept | {"sessions": {f"n{n}": time.time() + 60 + n for n in range(MOST + 5)}}))
+    file.write_text(json.dumps(kept | {"sessions": {f"n{n}": time.time() + 60 + n for n in range(MAX_SESSIONS + 5)}}))
     full = Sessions(file, HASH)
     full.load()
     assert full.find(full.begin()) is not None
     left = json.loads(file.read_text())["sessions"]
-    assert len(left) == MOST and "n0" not in left and f"n{MOST + 4}" in left
+    assert len(left) == MAX_SESSIONS and "n0" not in left and f"n{MAX_SESSIONS + 4}" in left
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

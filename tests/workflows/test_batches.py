@@ -87,7 +87,7 @@ def test_a_setting_of_nearly_the_right_name_is_asked_about():
 def quickly(monkeypatch, backend):
     monkeypatch.setattr("panel.workflows.queue.ROUND", 0.1)
     monkeypatch.setattr("panel.workflows.batches.ROUND", 0.1)
-    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.2)
+    monkeypatch.setattr("panel.monitoring.discovery.INTERVAL", 0.2)
     backend.workers = [worker(f"w{n}") for n in range(4)] + [worker("b1", kind="backtesting")]
 
 

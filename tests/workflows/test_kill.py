@@ -50,7 +50,7 @@ class Process:
     def kill(self, how: int = signal.SIGKILL) -> None:
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(10)
+            self.process.wait(120)
             self.process = None
 
 
@@ -92,7 +92,7 @@ def form(kind: str, number: int) -> dict[str, str]:
 
 
 def rows(memory: Path, query: str) -> list[tuple]:
-    with closing(sqlite3.connect(memory, timeout=10)) as db:
+    with closing(sqlite3.connect(memory, timeout=60)) as db:
         return db.execute(query).fetchall()
 
 
@@ -126,11 +126,11 @@ def test_nothing_is_doubled_or_lost_when_something_is_killed(tmp_path: Path) -> 
             victim.kill()
             time.sleep(chance.choice((0.0, 0.3)))
             victim.start()
-            took[f"{name} up"].append(until(lambda: process.up() and backend.up(), 60))
-            took[f"{name} right"].append(until(lambda: is_right(here, file, memory), 60))
+            took[f"{name} up"].append(until(lambda: process.up() and backend.up()))
+            took[f"{name} right"].append(until(lambda: is_right(here, file, memory)))
             assert set(counts(file).values()) <= {1}, counts(file)
             decide(here, file, memory)
-        until(lambda: all_ended(file, memory), 60)
+        until(lambda: all_ended(file, memory))
         decide(here, file, memory)
         waiting = len(rows(memory, "SELECT 1 FROM queue WHERE state = 'waiting'"))
         until(

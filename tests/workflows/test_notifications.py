@@ -224,7 +224,7 @@ def test_what_was_being_sent_when_the_panel_stopped_is_not_sent_again(address, t
 
 
 def test_an_end_while_the_memory_is_locked_is_told_once_it_is_not(backend, address, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("panel.storage.store.WRITE_PATIENCE", 0.05)
+    monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.05)
     service = Service()
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
     with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:

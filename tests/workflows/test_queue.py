@@ -178,7 +178,7 @@ def test_a_load_that_is_not_confirmed_holds_the_queue_and_says_so(here, backend,
     time.sleep(ROUNDS)
     assert backend.hits["POST /data/acquire/download"] == 1
     assert "may still arrive: the next one begins within a minute" in words(here.get("/data").text)
-    monkeypatch.setattr("panel.storage.store.ON_ITS_WAY", 0.0)
+    monkeypatch.setattr("panel.storage.store.IN_FLIGHT", 0.0)
     until(lambda: backend.hits["POST /data/acquire/download"] == 2)
 
 

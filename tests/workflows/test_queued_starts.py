@@ -16,7 +16,7 @@ def quick_queue(monkeypatch):
     monkeypatch.setattr("panel.workflows.queue.ROUND", 0.1)
     monkeypatch.setattr("panel.workflows.capacity.WORKERS_EVERY", 0.1)
     monkeypatch.setattr("panel.workflows.queue.REFUSED_PAUSE", 0.1)
-    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 0.1)
+    monkeypatch.setattr("panel.monitoring.discovery.INTERVAL", 0.1)
     monkeypatch.setattr("panel.storage.store.SETTLED", 0.3)  # the backend here is quick
 
 
@@ -120,7 +120,7 @@ def test_the_form_says_before_the_click_that_it_will_wait(here, backend):
 
 
 def test_a_worker_to_which_a_start_was_just_sent_is_not_called_free(here, backend, monkeypatch):
-    monkeypatch.setattr("panel.monitoring.discovery.EVERY", 600.0)  # the list of workers stays as it was
+    monkeypatch.setattr("panel.monitoring.discovery.INTERVAL", 600.0)  # the list of workers stays as it was
     monkeypatch.setattr("panel.workflows.capacity.WORKERS_EVERY", 600.0)
     until(lambda: here.inside.panel.monitor.worker_list.workers)
     here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
@@ -140,7 +140,7 @@ def test_a_refusal_for_lack_of_a_worker_offers_to_wait(here, backend):
 
 
 def acted(here, path: str, body: dict | None, key: str) -> httpx.Response:
-    return httpx.post(here.address + path, json=body, headers={"Idempotency-Key": key}, timeout=30)
+    return httpx.post(here.address + path, json=body, headers={"Idempotency-Key": key}, timeout=120)
 
 
 def test_over_the_api(here, backend):

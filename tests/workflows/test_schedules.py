@@ -171,7 +171,7 @@ def test_a_batch_is_repeated_once_each_time_and_left_out_while_the_last_one_runs
 
     async def ended(store, _):
         ((batch, runs, unfinished),) = store.batches.latest()
-        assert (batch.key, batch.by_whom, runs, unfinished) == (last.entry, "a schedule", 2, 2)
+        assert (batch.key, batch.actor, runs, unfinished) == (last.entry, "a schedule", 2, 2)
         store.batches.stop(batch.key)
 
     _, after = run(ended, DAY)

@@ -42,7 +42,7 @@ async def becomes(check):
 
 
 async def test_a_start_waits_for_its_intent_and_the_loop_does_not(client, store, backend, monkeypatch):
-    monkeypatch.setattr("panel.storage.store.WRITE_PATIENCE", 60.0)
+    monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 60.0)
     starting = starts_of(client, store)
     with locked(store):
         start = asyncio.create_task(starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING))
@@ -54,7 +54,7 @@ async def test_a_start_waits_for_its_intent_and_the_loop_does_not(client, store,
 
 
 async def test_without_its_intent_no_start_is_sent(client, store, backend, monkeypatch):
-    monkeypatch.setattr("panel.storage.store.WRITE_PATIENCE", 0.01)
+    monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.01)
     starting, key = starts_of(client, store), new_key()
     with locked(store), pytest.raises(sqlite3.OperationalError, match="locked"):
         await starting.submit(key, TrainingOperationAdapter("swing"), TRAINING)
@@ -63,7 +63,7 @@ async def test_without_its_intent_no_start_is_sent(client, store, backend, monke
 
 
 async def test_an_outcome_that_cannot_be_written_is_told_and_written_later(client, store, backend, monkeypatch):
-    monkeypatch.setattr("panel.storage.store.WRITE_PATIENCE", 0.01)
+    monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.01)
     backend.answers["POST /trainings/start"] = (500, {"detail": "lost"})
     starting = starts_of(client, store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)

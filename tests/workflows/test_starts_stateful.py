@@ -52,6 +52,7 @@ class Starts(Story, RuleBasedStateMachine):
         self.life: Life | None = Life(self.runner, self.line, self.settings)
         self.intents: list[Intent] = []
         self.gone: set[str] = set()  # operations that the backend has forgotten
+        self.stopped: set[str] = set()  # batches that were to stop
         self.ever: dict[str, Intent] = {}
         self.memory = memory_of(self.settings)
         FIGURES["stories"] += 1
@@ -127,6 +128,7 @@ class Starts(Story, RuleBasedStateMachine):
                 intent.removed = True
                 state = self.one("SELECT state FROM queue WHERE key = ?", intent.key)
                 intent.dismissed |= state == "unconfirmed"
+        self.stopped.add(batch["key"])
         self._life.post(f"/batches/{batch['key']}/stop", {}, 1, wait)
 
     @precondition(lambda self: self.life and self.intents)
@@ -270,6 +272,11 @@ class Starts(Story, RuleBasedStateMachine):
             self.life = Life(self.runner, self.line, self.settings)
         self.until_none(lambda: list(self.line.under_way), 60)  # nobody decides about what is still on its way
         self.until_none(lambda: [task for task in self._life.requests if not task.done()], 60)
+        for (key,) in self.rows(
+            "SELECT key FROM batches WHERE stopped"
+        ):  # some were just being made when they were to stop
+            for intent in self.intents:
+                intent.removed |= key in self.stopped and intent.batch.get("key") == key
         SLOWEST["start found"] = max(SLOWEST["start found"], self.until_none(self.unclear_starts, 130))
         self.removed_ones_do_not_run()
         for (key,) in self.rows("SELECT key FROM queue WHERE held = 1 AND state = 'waiting'"):

@@ -83,9 +83,9 @@ def routes(home: Backend) -> APIRouter:
             operation_id = home.launch("backtesting", metadata, request)
         except Busy:
             raise all_busy(home, "backtesting") from None
-        told = {"success": True, "operation_id": operation_id, "status": "started", "symbol": symbol}
+        answer = {"success": True, "operation_id": operation_id, "status": "started", "symbol": symbol}
         message = f"Backtest started for {symbol} {timeframe}"
-        return told | {"message": message, "timeframe": timeframe, "mode": "embedded"}
+        return answer | {"message": message, "timeframe": timeframe, "mode": "embedded"}
 
     def kept(operation_id: str) -> Path:
         if home.ledger.operation(operation_id) is None:

@@ -19,7 +19,7 @@ from panel.files import calendars, faults
 from panel.files.folder import Entry
 from panel.files.thinning import thinned
 
-MOST_BAD = 1000  # bars that are named in one answer
+MAX_BAD = 1000  # bars that are named in one answer
 
 
 def routes(home: Backend, bars: Bars) -> APIRouter:
@@ -49,10 +49,10 @@ def routes(home: Backend, bars: Bars) -> APIRouter:
         if held is None:
             raise HTTPException(404, f"Data not found for {symbol[:40]} ({timeframe[:10]})")
         rows, each = thinned(held, most)
-        which = np.flatnonzero(held.fault)[-MOST_BAD:]
+        which = np.flatnonzero(held.fault)[-MAX_BAD:]
         bad = [[int(held.times[at]), faults.KINDS[int(held.fault[at])][1]] for at in which]
-        told = {"candles": rows[np.isfinite(rows).all(axis=1)].tolist(), "each": each, "bars": len(held), "bad": bad}
-        return good(told, error=None)
+        answer = {"candles": rows[np.isfinite(rows).all(axis=1)].tolist(), "each": each, "bars": len(held), "bad": bad}
+        return good(answer, error=None)
 
     return api
 

@@ -81,14 +81,14 @@ def routes(home: Backend) -> APIRouter:
         found = stored(body.symbol, body.timeframe) if SYMBOL.fullmatch(body.symbol) else None
         if found is None:
             raise HTTPException(404, f"Data not found for {body.symbol[:40]} ({body.timeframe})")
-        told = {"symbol": body.symbol, "timeframe": body.timeframe, "point_count": found.bars, "source": found.source}
-        return good(told | {"start_date": _time(found.start), "end_date": _time(found.end)}, error=None)
+        answer = {"symbol": body.symbol, "timeframe": body.timeframe, "point_count": found.bars, "source": found.source}
+        return good(answer | {"start_date": _time(found.start), "end_date": _time(found.end)}, error=None)
 
     @api.get("/data/info")
     def info() -> Row:
         there = bars.all()
-        told = {"data_directory": str(bars.folder), "total_symbols": len(there), "available_symbols": list(there)}
-        return good(told | {"timeframes_available": list(TIMEFRAMES), "data_source": market.NAME}, error=None)
+        answer = {"data_directory": str(bars.folder), "total_symbols": len(there), "available_symbols": list(there)}
+        return good(answer | {"timeframes_available": list(TIMEFRAMES), "data_source": market.NAME}, error=None)
 
     @api.get("/data/{symbol}/{timeframe}")
     def data(
@@ -153,7 +153,7 @@ def _bad(bars: Arrays | None) -> Row:
     """Opening -> what cannot be true about this bar, of the bars that are shown."""
     if bars is None:
         return {}
-    which = np.flatnonzero(bars.fault)[: data_files.MOST_BAD]
+    which = np.flatnonzero(bars.fault)[: data_files.MAX_BAD]
     return {str(bars.times[at].astype("datetime64[s]")): faults.KINDS[int(bars.fault[at])][1] for at in which}
 
 

@@ -64,10 +64,10 @@ def routes(home: Backend) -> APIRouter:
         if after["status"] in ("completed", "failed"):
             raise HTTPException(400, not_now(after, "cancelled"))
         done = after["status"] == "cancelled"
-        told = {"success": True, "operation_id": operation_id, "status": after["status"]}
-        told |= {"cancelled_at": after["completed_at"], "cancellation_reason": reason, "children_cancelled": []}
+        answer = {"success": True, "operation_id": operation_id, "status": after["status"]}
+        answer |= {"cancelled_at": after["completed_at"], "cancellation_reason": reason, "children_cancelled": []}
         # Not done yet, it is told: the process looks four times a second, but for the moments of saving a file.
-        return good(told | {"task_cancelled": True, "remote_cancelled": done})
+        return good(answer | {"task_cancelled": True, "remote_cancelled": done})
 
     @api.post("/operations/{operation_id}/resume")
     def resume(operation_id: str) -> Row:
@@ -103,14 +103,14 @@ def routes(home: Backend) -> APIRouter:
         operation = known(operation_id)
         if operation["status"] not in ("completed", "failed"):
             raise HTTPException(400, f"Operation not finished (status: {operation['status']})")
-        told = {"operation_id": operation_id, "operation_type": operation["type"], "status": operation["status"]}
-        return {"success": True, **told, "results": operation["result"] or {}}
+        answer = {"operation_id": operation_id, "operation_type": operation["type"], "status": operation["status"]}
+        return {"success": True, **answer, "results": operation["result"] or {}}
 
     @api.get("/operations/{operation_id}/metrics")
     def metrics(operation_id: str) -> Row:
         operation = known(operation_id)
-        told = {"operation_id": operation_id, "operation_type": operation["type"]}
-        return good(told | {"metrics": [operation["epochs"], len(operation["epochs"])]})
+        answer = {"operation_id": operation_id, "operation_type": operation["type"]}
+        return good(answer | {"metrics": [operation["epochs"], len(operation["epochs"])]})
 
     @api.get("/operations/{operation_id}/children")
     def children(operation_id: str) -> Row:
@@ -137,8 +137,8 @@ def routes(home: Backend) -> APIRouter:
             operation_id = home.launch("dummy", {"mode": "dummy", "parameters": {}}, {})
         except Busy:
             raise all_busy(home, "dummy") from None
-        told = {"operation_id": operation_id, "status": "started", "message": "Trial operation started"}
-        return good(told, error=None)
+        answer = {"operation_id": operation_id, "status": "started", "message": "Trial operation started"}
+        return good(answer, error=None)
 
     return api
 
@@ -153,9 +153,9 @@ def _worker(home: Backend, kind: str) -> Row:
 
 
 def _summary(row: Row) -> Row:
-    told = {"operation_id": row["id"], "operation_type": row["type"], "status": row["status"]}
-    told |= {"created_at": row["created_at"], "progress_percentage": row["percentage"], "current_step": row["step"]}
-    return told | {"symbol": row["metadata"].get("symbol"), "duration_seconds": _duration(row)}
+    answer = {"operation_id": row["id"], "operation_type": row["type"], "status": row["status"]}
+    answer |= {"created_at": row["created_at"], "progress_percentage": row["percentage"], "current_step": row["step"]}
+    return answer | {"symbol": row["metadata"].get("symbol"), "duration_seconds": _duration(row)}
 
 
 def _duration(row: Row) -> float | None:
@@ -168,8 +168,8 @@ def _duration(row: Row) -> float | None:
 def _detail(row: Row) -> Row:
     progress = {"percentage": row["percentage"], "current_step": row["step"], "steps_completed": row["steps_completed"]}
     progress |= {"steps_total": row["steps_total"], "items_processed": row["items"], "items_total": None}
-    told = {"operation_id": row["id"], "parent_operation_id": None, "operation_type": row["type"]}
-    told |= {name: row[name] for name in ("status", "created_at", "started_at", "completed_at", "metadata")}
-    told |= {"progress": progress | {"current_item": None, "context": row["context"]}, "error_message": row["error"]}
-    told |= {"warnings": [], "errors": [], "result_summary": row["result"], "is_backend_local": True}
-    return told | {"metrics": {"epochs": [row["epochs"], len(row["epochs"])]} if row["epochs"] else None}
+    answer = {"operation_id": row["id"], "parent_operation_id": None, "operation_type": row["type"]}
+    answer |= {name: row[name] for name in ("status", "created_at", "started_at", "completed_at", "metadata")}
+    answer |= {"progress": progress | {"current_item": None, "context": row["context"]}, "error_message": row["error"]}
+    answer |= {"warnings": [], "errors": [], "result_summary": row["result"], "is_backend_local": True}
+    return answer | {"metrics": {"epochs": [row["epochs"], len(row["epochs"])]} if row["epochs"] else None}

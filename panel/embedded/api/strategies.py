@@ -37,7 +37,8 @@ def routes(home: Backend) -> APIRouter:
         found = by_file(name)
         message = f"Strategy '{found.stem}' is {'valid' if found.valid else 'not valid'}"
         if found.valid and not found.trainable:
-            message = f"Strategy '{found.stem}' is valid, but {_but(found)}"
+            limitation = "needs a KTRDR" if found.needs_ktrdr else "cannot be trained"
+            message = f"Strategy '{found.stem}' is valid, but {limitation}"
         return {
             "success": True,
             "valid": found.valid,
@@ -70,24 +71,20 @@ def routes(home: Backend) -> APIRouter:
     return api
 
 
-def _but(found: strategy.Strategy) -> str:
-    return "needs a KTRDR" if found.needs_ktrdr else "cannot be trained"
-
-
 def _strategy_info(home: Backend, found: strategy.Strategy) -> Row:
     versions = sorted(path.name for path in (home.folder / "models" / found.stem).glob("*_v*"))
-    told: Row = {"name": found.stem, "file": found.stem, "description": "", "symbol": "", "timeframe": ""}
-    told |= {"indicators": [], "fuzzy_config": {}, "training_status": "trained" if versions else "untrained"}
-    told |= {"available_versions": versions, "latest_version": versions[-1] if versions else None}
-    told |= {"latest_training_date": None, "latest_metrics": None}
-    told |= {"valid": found.valid, "trainable": found.trainable, "needs_ktrdr": found.needs_ktrdr}
-    told |= {"problem": found.problem} if found.problem else {}
+    answer: Row = {"name": found.stem, "file": found.stem, "description": "", "symbol": "", "timeframe": ""}
+    answer |= {"indicators": [], "fuzzy_config": {}, "training_status": "trained" if versions else "untrained"}
+    answer |= {"available_versions": versions, "latest_version": versions[-1] if versions else None}
+    answer |= {"latest_training_date": None, "latest_metrics": None}
+    answer |= {"valid": found.valid, "trainable": found.trainable, "needs_ktrdr": found.needs_ktrdr}
+    answer |= {"problem": found.problem} if found.problem else {}
     if found.plan is None:
-        return told
+        return answer
     data = found.plan.data
-    told |= {"name": found.plan.name or found.stem, "description": found.plan.description}
-    told |= {"symbol": next(iter(data.symbols), ""), "timeframe": next(iter(data.timeframes), "")}
-    told |= {"history_required": data.history_required}
-    told |= {"symbols": list(data.symbols), "timeframes": list(data.timeframes)}
-    told |= {"indicators": [{"name": name, "type": used.kind} for name, used in found.plan.indicators.items()]}
-    return told | {"fuzzy_config": {name: list(fuzzy.labels) for name, fuzzy in found.plan.fuzzy_sets.items()}}
+    answer |= {"name": found.plan.name or found.stem, "description": found.plan.description}
+    answer |= {"symbol": next(iter(data.symbols), ""), "timeframe": next(iter(data.timeframes), "")}
+    answer |= {"history_required": data.history_required}
+    answer |= {"symbols": list(data.symbols), "timeframes": list(data.timeframes)}
+    answer |= {"indicators": [{"name": name, "type": used.kind} for name, used in found.plan.indicators.items()]}
+    return answer | {"fuzzy_config": {name: list(fuzzy.labels) for name, fuzzy in found.plan.fuzzy_sets.items()}}

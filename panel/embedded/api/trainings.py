@@ -58,9 +58,9 @@ def routes(home: Backend) -> APIRouter:
             raise all_busy(home, "training") from None
         except Taken:
             raise HTTPException(409, f"There is already an operation {body.task_id}") from None
-        told = {"success": True, "task_id": operation_id, "status": "training_started", "strategy_name": found.stem}
+        answer = {"success": True, "task_id": operation_id, "status": "training_started", "strategy_name": found.stem}
         message = f"Neural network training started for {', '.join(symbols)} using {found.stem} strategy"
-        return told | {
+        return answer | {
             "message": message,
             "symbols": symbols,
             "timeframes": timeframes,
@@ -75,8 +75,8 @@ def routes(home: Backend) -> APIRouter:
         if operation["status"] != "completed":
             status = operation["status"]
             raise HTTPException(404, f"Training task {operation_id} is not completed (status: {status})")
-        told = {name: operation["result"][name] for name in ("training_metrics", "test_metrics", "model_info")}
-        return {"success": True, "task_id": operation_id, "status": "completed", **told}
+        answer = {name: operation["result"][name] for name in ("training_metrics", "test_metrics", "model_info")}
+        return {"success": True, "task_id": operation_id, "status": "completed", **answer}
 
     @api.get("/checkpoints")
     def checkpoints() -> Row:
@@ -98,8 +98,8 @@ def routes(home: Backend) -> APIRouter:
     @api.get("/checkpoints/{operation_id}")
     def checkpoint(operation_id: str) -> Row:
         row = saved(operation_id)
-        told = {"operation_id": operation_id, "checkpoint_type": row["type"], "created_at": row["created_at"]}
-        return good(told | {"state": row["state"], "artifacts_size_bytes": row["size"]})
+        answer = {"operation_id": operation_id, "checkpoint_type": row["type"], "created_at": row["created_at"]}
+        return good(answer | {"state": row["state"], "artifacts_size_bytes": row["size"]})
 
     @api.delete("/checkpoints/{operation_id}")
     def drop_checkpoint(operation_id: str) -> Row:
@@ -132,8 +132,8 @@ def _refusal(found: strategy.Strategy) -> Row:
 
 
 def _checkpoint(row: Row) -> Row:
-    told = {"operation_id": row["operation_id"], "checkpoint_type": row["type"], "created_at": row["created_at"]}
-    return told | {"state_summary": row["state"], "artifacts_size_bytes": row["size"]}
+    answer = {"operation_id": row["operation_id"], "checkpoint_type": row["type"], "created_at": row["created_at"]}
+    return answer | {"state_summary": row["state"], "artifacts_size_bytes": row["size"]}
 
 
 def _model(file: Path) -> Row | None:
@@ -146,8 +146,8 @@ def _model(file: Path) -> Row | None:
 
 
 def _described(file: Path, about: Row, used: Row, training: Row) -> Row:
-    told = {"model_id": f"{file.parts[-3]}/{file.parts[-2]}", "model_name": file.parts[-3]}
-    told |= {"symbol": used["symbols"][0], "timeframe": used["timeframes"][0], "created_at": about["created_at"]}
-    told |= {"training_accuracy": training["final_train_accuracy"], "model_path": "/".join(file.parts[-4:-1])}
-    told |= {name: about["test_metrics"].get(name) for name in ("test_accuracy", "baseline_accuracy")}
-    return told | {"description": "", "data_summary": used}
+    answer = {"model_id": f"{file.parts[-3]}/{file.parts[-2]}", "model_name": file.parts[-3]}
+    answer |= {"symbol": used["symbols"][0], "timeframe": used["timeframes"][0], "created_at": about["created_at"]}
+    answer |= {"training_accuracy": training["final_train_accuracy"], "model_path": "/".join(file.parts[-4:-1])}
+    answer |= {name: about["test_metrics"].get(name) for name in ("test_accuracy", "baseline_accuracy")}
+    return answer | {"description": "", "data_summary": used}

@@ -16,7 +16,7 @@ from panel.web.auth.identity import LOCAL, SHARED, Identity
 from panel.web.auth.sessions import AttemptLimiter, Held, Session, Sessions
 
 UNGUESSABLE = 20  # characters of a password from which on a right one is not slowed down
-EVERY = 1.0  # seconds between two looks whether the file of users has changed
+INTERVAL = 1.0  # seconds between two looks whether the file of users has changed
 SAVE_EVERY = 300.0  # seconds between two writes of when sessions were last seen
 
 _NOBODYS = "scrypt:15:8:3:{}:{}".format("A" * 22, "A" * 43)  # a hash that no word has, as slow as a real one
@@ -55,7 +55,7 @@ class Access:
         """Take over what the command line changes. Runs until cancelled."""
         saved = time.monotonic()
         while True:
-            await until_next(EVERY)
+            await until_next(INTERVAL)
             if self.file.version() != self._version:  # a thread would wake up twice for it, every second
                 await self._reload()
             if time.monotonic() - saved > SAVE_EVERY:
@@ -101,7 +101,7 @@ class Access:
             return Identity(SHARED, Role.OPERATOR, session.id)
         return Identity(session.user, self.accounts.users[session.user].role, session.id)
 
-    def of_anybody(self) -> tuple[Identity, Held]:
+    def local_identity(self) -> tuple[Identity, Held]:
         """While nothing is protected."""
         return LOCAL, self._held.setdefault("", Held())
 
@@ -128,7 +128,7 @@ class Access:
             right = await asyncio.to_thread(password.matches, word, self.sessions.password)
         if right:
             self._right = digest
-            self.tries.forgive(address)
+            self.tries.reset(address)
         return right
 
     async def user(self, name: str, word: str, address: str) -> User | None:
@@ -140,5 +140,5 @@ class Access:
             right = await asyncio.to_thread(password.matches, word, user.password if user else _NOBODYS)
         if user is None or not right or self.accounts.users.get(name) != user:
             return None
-        self.tries.uncount(address)
+        self.tries.count_right(address)
         return user

@@ -51,7 +51,7 @@ class AuthenticationMiddleware:
             return
         request = Request(scope)
         if not self._access.protected:
-            await self._known(*self._access.of_anybody(), scope, receive, send)
+            await self._known(*self._access.local_identity(), scope, receive, send)
             return
         session = self._access.sessions.find(token_of(request, self._access))
         if session is not None:

@@ -22,7 +22,7 @@ from panel.files import private
 log = logging.getLogger(__name__)
 
 LASTS = 7 * 86400.0  # seconds from a login to its end, whatever happens in between
-MOST = 1000  # sessions; the oldest ones end first
+MAX_SESSIONS = 1000  # sessions; the oldest ones end first
 
 FREE = 5  # wrong passwords from one address before it has to wait
 LONGEST = 60.0  # seconds between two tries
@@ -89,7 +89,7 @@ class Sessions:
         token = secrets.token_urlsafe(32)
         now, name = time.time(), _name(token)
         self._known = {k: session for k, session in self._known.items() if session.expires > now}
-        while len(self._known) >= MOST:
+        while len(self._known) >= MAX_SESSIONS:
             self._end(min(self._known, key=lambda k: self._known[k].expires))
         self._known[name] = Session(
             expires=now + LASTS, id=name, user=user, mark=mark, since=now, seen=now, address=address, browser=browser
@@ -188,7 +188,7 @@ class AttemptLimiter:
         if len(self._wrong) > ADDRESSES:
             self._wrong.popitem(last=False)
 
-    def uncount(self, address: str) -> None:
+    def count_right(self, address: str) -> None:
         """The last one was right. What was guessed before stays: it may have been at another user's password."""
         wrong, last = self._of(address)
         if wrong > 1:
@@ -196,7 +196,7 @@ class AttemptLimiter:
         else:
             self._wrong.pop(_network(address), None)
 
-    def forgive(self, address: str) -> None:
+    def reset(self, address: str) -> None:
         """The password was right: this address begins anew."""
         self._wrong.pop(_network(address), None)
 

@@ -47,5 +47,5 @@ class RequestContextMiddleware:
             if not status:
                 self._stalls.answers()
             took = round((time.perf_counter() - began) * 1000, 1)
-            told = {"method": scope["method"], "path": scope["path"], "status": status, "ms": took}
-            log.debug("request", extra=told)
+            fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": took}
+            log.debug("request", extra=fields)

@@ -14,7 +14,7 @@ from panel.web.auth.identity import SHARED, identity_of
 from panel.web.auth.sessions import Session
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import go, page, typed
+from panel.web.respond import page, redirect, typed
 
 router = APIRouter(prefix="/access")
 
@@ -88,7 +88,7 @@ async def end_session(request: Request, panel: PanelDep, session: str) -> Respon
     if not ended:
         raise HTTPException(404, "This session has ended already.")
     note(request, subject=ended[0].user or SHARED, detail=ended[0].browser)
-    return go(request, "/access#sessions")
+    return redirect(request, "/access#sessions")
 
 
 async def _changed(
@@ -98,7 +98,7 @@ async def _changed(
         await change
     except (Refused, Unreadable, OSError) as exc:
         return await _refused(request, panel, place, exc, values)
-    return go(request, "/access")
+    return redirect(request, "/access")
 
 
 async def _refused(

@@ -14,7 +14,7 @@ from panel.web.auth.login import enter_as
 from panel.web.auth.sessions import TooManyAttempts
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import go, page, typed
+from panel.web.respond import page, redirect, typed
 from panel.web.routes.access import session_rows
 
 router = APIRouter(prefix="/account")
@@ -55,7 +55,7 @@ async def end_session(request: Request, panel: PanelDep, session: str) -> Respon
     if not ended:
         raise HTTPException(404, "This session has ended already.")
     note(request, subject=user.name, detail=ended[0].browser)
-    return go(request, "/account")
+    return redirect(request, "/account")
 
 
 def _own(request: Request, panel: Panel) -> User:

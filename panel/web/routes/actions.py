@@ -10,7 +10,7 @@ from panel.domain.requests import ResumeState
 from panel.errors import CLIClientError
 from panel.web.panel import PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor, by_htmx, fragment, go, page
+from panel.web.respond import actor_of, by_htmx, fragment, page, redirect
 from panel.web.routes.operation import find
 from panel.workflows.resuming import BUSY, Attempt, own
 
@@ -37,7 +37,7 @@ async def cancel(request: Request, panel: PanelDep, operation_id: str) -> Respon
     finished = not panel.monitor.verdict(observation).live
     if not finished:
         try:
-            await panel.commands.cancel(operation_id, actor(request))
+            await panel.commands.cancel(operation_id, actor_of(request))
         except CLIClientError as exc:
             # 400: it finished first; 404: it is no longer known. The operation's page shows both.
             if exc.status_code != 400 and not exc.unknown:
@@ -46,7 +46,7 @@ async def cancel(request: Request, panel: PanelDep, operation_id: str) -> Respon
             finished = exc.status_code == 400
     if inline:
         return fragment("fragments/cancelling.html", finished=finished)
-    return go(request, f"/operations/{operation_id}")
+    return redirect(request, f"/operations/{operation_id}")
 
 
 @router.post("/resume")
@@ -55,7 +55,7 @@ async def resume(request: Request, panel: PanelDep, operation_id: str) -> Respon
     observation = await find(panel, operation_id)
     if panel.monitor.verdict(observation).live and panel.resume.attempt(operation_id) is not None:
         return _resumed(request, operation_id, panel.resume.attempt(operation_id))  # pressed twice
-    attempt = panel.resume.begin(operation_id, actor(request))
+    attempt = panel.resume.begin(operation_id, actor_of(request))
     if attempt.task is not None:
         await asyncio.wait([attempt.task], timeout=0.5 if by_htmx(request) else 2 * BUSY)
     return _resumed(request, operation_id, attempt)
@@ -74,7 +74,7 @@ def _resumed(request: Request, operation_id: str, attempt: Attempt | None) -> Re
     if by_htmx(request):
         waiting = attempt is not None and attempt.state in (ResumeState.WAITING, ResumeState.SENDING)
         return fragment("fragments/resuming.html", id=operation_id, attempt=attempt if waiting else None)
-    return go(request, f"/operations/{operation_id}")
+    return redirect(request, f"/operations/{operation_id}")
 
 
 def _trouble(request: Request, what: str, message: str) -> Response:

@@ -143,7 +143,7 @@ def schema() -> dict[str, Any]:
 
 
 async def _events(panel: Panel, operation_id: str, box: Mailbox) -> AsyncIterator[bytes]:
-    told = None
+    sent = None
     with panel.hub.open(box, f"api:{operation_id}"):
         panel.monitor.wake(operation_id)
         while True:
@@ -152,8 +152,8 @@ async def _events(panel: Panel, operation_id: str, box: Mailbox) -> AsyncIterato
                 return
             shown = _operation(panel, observation)
             news = shown.model_copy(update={"read_at": None})  # a reading that says nothing new is none
-            if news != told:
-                told = news
+            if news != sent:
+                sent = news
                 yield frame(shown.model_dump_json(), "operation")
             if not shown.live:
                 yield frame(shown.model_dump_json(), "end")

@@ -108,8 +108,8 @@ async def add_user(
 async def change_user(
     request: Request, panel: PanelDep, name: str, asked: UserChange, idempotency_key: IdempotencyKey
 ) -> Account | Response:
-    told = (asked.role or "", "new password" if asked.password else "")
-    note(request, detail=", ".join(filter(None, told)))
+    changed = (asked.role or "", "new password" if asked.password else "")
+    note(request, detail=", ".join(filter(None, changed)))
 
     async def change() -> None:
         word = asked.password

@@ -13,7 +13,7 @@ from panel.web import api_batch_schemas as schemas
 from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, start_key
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor, problem
+from panel.web.respond import actor_of, problem
 from panel.web.routes.batches import find_board
 
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: PROBLEM | {"description": "There is no such batch."}}
@@ -81,7 +81,7 @@ async def begin(
         if before.form != form:
             return problem(422, "This Idempotency-Key was sent before with another batch.")
     try:
-        made = await panel.batches.begin(key, form, actor(request))
+        made = await panel.batches.begin(key, form, actor_of(request))
     except InvalidForm as exc:
         note(request, Outcome.REFUSED, detail=str(exc))
         return _refused(asked, exc)

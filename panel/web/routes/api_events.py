@@ -54,17 +54,17 @@ async def events(
 async def _events(panel: Panel, cursor: int | None, box: Mailbox) -> AsyncIterator[bytes]:
     memory = panel.storage.memory
     with panel.hub.open(box, "api:changes"):
-        told = memory.last_change() if cursor is None else min(cursor, memory.last_change())
+        last = memory.last_change() if cursor is None else min(cursor, memory.last_change())
         ready = False
         while True:
-            while changed := memory.changed_since(told, PART):
-                for told, observation in changed:
+            while changed := memory.changed_since(last, PART):
+                for last, observation in changed:
                     label = panel.storage.labels.of(observation.snapshot.id)
                     shown = schemas.operation(*_latest(panel, observation), label)
-                    yield _frame(told, shown.model_dump_json(), "operation")
+                    yield _frame(last, shown.model_dump_json(), "operation")
             if not ready:
                 ready = True
-                yield _frame(told, "{}", "ready")
+                yield _frame(last, "{}", "ready")
             if not await box.take():
                 return
 

@@ -14,7 +14,7 @@ from panel.domain.labels import (
     LONGEST_NAME,
     LONGEST_NOTE,
     LONGEST_TAG,
-    MOST_TAGS,
+    MAX_TAGS,
     LabelChange,
     typed_name,
     typed_note,
@@ -26,12 +26,12 @@ from panel.web import api_schemas as schemas
 from panel.web.api_requests import ACTED, IdempotencyKey, start_key
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor, problem
+from panel.web.respond import actor_of, problem
 from panel.web.routes.bulk import CHANGES, fits, remembered
 from panel.web.routes.operation import find
-from panel.web.routes.operations import MOST
+from panel.web.routes.operations import MAX_CHOSEN
 
-Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MOST_TAGS)]
+Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 
 router = APIRouter(prefix="/api")
 
@@ -59,7 +59,7 @@ class ChangeBody(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"ids": ["op_training_1"], "do": "tag", "tags": ["trial"]}]}
     )
 
-    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MOST)]
+    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MAX_CHOSEN)]
     do: Literal["star", "unstar", "tag", "untag", "archive", "unarchive", "delete"] = Field(
         description="What runs can neither be archived nor deleted."
     )
@@ -96,15 +96,15 @@ async def change(
     if asked.do in ("tag", "untag"):
         if not tags:
             return problem(422, "Give a tag.", errors={"tags": "Give a tag."})
-        wanted, told = (
+        wanted, what = (
             (LabelChange(add=tags), "tagged") if asked.do == "tag" else (LabelChange(remove=tags), "untagged")
         )
     else:
-        wanted, told = CHANGES[asked.do]
+        wanted, what = CHANGES[asked.do]
     found = await remembered(panel, list(dict.fromkeys(asked.ids)))
     fit = [each.snapshot.id for each in found if fits(panel, asked.do, each)]
     note(request, subject=f"{asked.do}: {many(len(fit), 'run')}", detail=" ".join(fit[:20]))
-    changed = await panel.labels.change(fit, wanted, actor(request), undo=key, what=told)
+    changed = await panel.labels.change(fit, wanted, actor_of(request), undo=key, what=what)
     left = [each for each in asked.ids if each not in set(fit)]
     until = utc(time.time() + UNDO) or schemas.UNKNOWN
     return ChangeAnswer(changed=changed, left_out=left, undo=key, undo_until=until)
@@ -112,7 +112,7 @@ async def change(
 
 @router.post("/operations/undo", operation_id="undoChange", responses=ACTED, summary="Undo a change of operations")
 async def undo(request: Request, panel: PanelDep, asked: UndoBody, idempotency_key: IdempotencyKey) -> UndoAnswer:
-    back = await panel.labels.undo(asked.undo, actor(request))
+    back = await panel.labels.undo(asked.undo, actor_of(request))
     if back is None:
         raise HTTPException(409, "That was more than a minute ago, or has been undone. Nothing was changed.")
     return UndoAnswer(back=back)
@@ -129,28 +129,28 @@ async def label(
 ) -> schemas.Details:
     """Returns the operation as it is now."""
     observation = await find(panel, operation_id)
-    if not await _labelled(panel, operation_id, asked, actor(request)):
+    if not await _labelled(panel, operation_id, asked, actor_of(request)):
         raise HTTPException(409, "Somebody changed it in the meantime. Read it again, and send its new label_version.")
     return schemas.details(
         observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id), epochs=False
     )
 
 
-async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, by_whom: str) -> bool:
+async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, actor: str) -> bool:
     """Whether it was done; without a version again and again until nobody else came in between."""
-    said: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     if asked.name is not None:
-        said["name"] = typed_name(asked.name)
+        changes["name"] = typed_name(asked.name)
     if asked.note is not None:
-        said["note"] = typed_note(asked.note)
+        changes["note"] = typed_note(asked.note)
     if asked.tags is not None:
-        said["tags"] = typed_tags(" ".join(asked.tags))
+        changes["tags"] = typed_tags(" ".join(asked.tags))
     if asked.star is not None:
-        said["star"] = asked.star
+        changes["star"] = asked.star
     for _ in range(5 if asked.version is None else 1):
         now = panel.storage.labels.of(operation_id)
         version = now.version if asked.version is None else asked.version
-        _, done = await panel.labels.edit(operation_id, replace(now, **said, version=version), by_whom)
+        _, done = await panel.labels.edit(operation_id, replace(now, **changes, version=version), actor)
         if done:
             return True
     return False

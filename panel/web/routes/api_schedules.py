@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +15,8 @@ from panel.errors import InvalidForm
 from panel.web.api_batch_schemas import BatchBody
 from panel.web.api_requests import PROBLEM, IdempotencyKey, start_key
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor, problem
+from panel.web.respond import actor_of, problem
+from panel.web.routes.schedules import known
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -88,11 +89,11 @@ async def create(
     if panel.storage.schedules.get(key) is None:
 
         async def add(form: dict[str, str], days: set[int]) -> None:
-            await panel.schedules.add(key, asked.kind, form, days, asked.at, asked.zone, actor(request))
+            await panel.schedules.add(key, asked.kind, form, days, asked.at, asked.zone, actor_of(request))
 
         if refused := await _saved(panel, asked, add):
             return refused
-    return _answer(panel, _known(panel, key))
+    return _answer(panel, known(panel, key))
 
 
 @router.post(
@@ -106,23 +107,23 @@ async def change(
     request: Request, panel: PanelDep, key: str, asked: ScheduleBody, idempotency_key: IdempotencyKey
 ) -> ScheduleAnswer | Response:
     """Everything but its kind. One that is switched off stays off; what it has run stays."""
-    if _known(panel, key).kind != asked.kind:
+    if known(panel, key).kind != asked.kind:
         why = "The kind of a schedule cannot be changed."
         return problem(422, why, errors={"kind": why})
 
     async def save(form: dict[str, str], days: set[int]) -> None:
         await panel.schedules.change(key, form, days, asked.at, asked.zone)
 
-    return await _saved(panel, asked, save) or _answer(panel, _known(panel, key))
+    return await _saved(panel, asked, save) or _answer(panel, known(panel, key))
 
 
 @router.post(
     "/schedules/{key}/switch", operation_id="switchSchedule", responses=_UNKNOWN, summary="Switch a schedule on or off"
 )
 async def switch(panel: PanelDep, key: str, asked: Switch, idempotency_key: IdempotencyKey) -> ScheduleAnswer:
-    _known(panel, key)
+    known(panel, key)
     await panel.schedules.switch(key, asked.on)
-    return _answer(panel, _known(panel, key))
+    return _answer(panel, known(panel, key))
 
 
 @router.post("/schedules/{key}/delete", operation_id="deleteSchedule", status_code=204, summary="Delete a schedule")
@@ -150,13 +151,6 @@ async def _saved(
         errors = batch.fields_of(exc.errors) if batch is not None else exc.errors
         return problem(422, " ".join(errors.values()), errors=errors)
     return None
-
-
-def _known(panel: Panel, key: str) -> Schedule:
-    schedule = panel.storage.schedules.get(key)
-    if schedule is None:
-        raise HTTPException(404, "There is no such schedule.")
-    return schedule
 
 
 def _answer(panel: Panel, schedule: Schedule) -> ScheduleAnswer:

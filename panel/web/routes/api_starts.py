@@ -14,10 +14,10 @@ from panel.web import api_schemas as schemas
 from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note_start
-from panel.web.respond import actor, problem
+from panel.web.respond import actor_of, problem
 from panel.web.routes.operation import find
 from panel.workflows import submit as submitted
-from panel.workflows.resuming import BUSY, out_of_question
+from panel.workflows.resuming import BUSY, not_resumable
 
 _STARTED: dict[int | str, dict[str, Any]] = {
     201: {"model": schemas.StartAnswer, "description": "It has started."},
@@ -43,7 +43,7 @@ def _add_start(kind: type[Kind]) -> None:
         if before is not None and not (before[0] == kind.kind and same_request(before[1], values, given)):
             return problem(422, "This Idempotency-Key was sent before with another start.")
         result = await panel.submit.submit(
-            kind.kind, values, key, actor(request), confirmations=asked.confirm, wait=asked.queue
+            kind.kind, values, key, actor_of(request), confirmations=asked.confirm, wait=asked.queue
         )
         note_start(request, kind.kind, values, result)
         return _answer(result)
@@ -76,12 +76,12 @@ def _answer(result: submitted.SubmitResult) -> Response:
     match result:
         case submitted.Started(operation_id):
             answer = schemas.StartAnswer(state="started", operation_id=operation_id)
-            return _told(answer, 201, {"Location": f"/api/operations/{operation_id}"})
+            return _response(answer, 201, {"Location": f"/api/operations/{operation_id}"})
         case submitted.Queued(entry):
-            told = schemas.StartAnswer(state="queued", queue_key=entry.key, message="It waits in the queue.")
-            return _told(told, 202)
+            answer = schemas.StartAnswer(state="queued", queue_key=entry.key, message="It waits in the queue.")
+            return _response(answer, 202)
         case submitted.Unconfirmed(start):
-            return _told(schemas.StartAnswer(state="unconfirmed", message=start.message), 202)
+            return _response(schemas.StartAnswer(state="unconfirmed", message=start.message), 202)
         case submitted.NeedsConfirmation(which, why):
             return problem(409, why, confirm=which)
         case submitted.NotSent(message):
@@ -105,7 +105,7 @@ async def cancel(
     if not panel.monitor.verdict(observation).live:
         raise HTTPException(409, "It has already ended.")
     try:
-        await panel.commands.cancel(operation_id, actor(request))
+        await panel.commands.cancel(operation_id, actor_of(request))
     except CLIClientError as exc:
         raise HTTPException(409 if exc.status_code is not None else 502, exc.message) from exc
     observation = panel.monitor.known(operation_id) or observation
@@ -124,9 +124,9 @@ async def resume(
 ) -> schemas.Operation:
     """Waits up to half a minute for a free worker. It is sent once for each end of the training."""
     observation = await find(panel, operation_id)
-    if hopeless := out_of_question(observation, panel.monitor.verdict(observation)):
-        raise HTTPException(409, hopeless)
-    attempt = panel.resume.begin(operation_id, actor(request))
+    if reason := not_resumable(observation, panel.monitor.verdict(observation)):
+        raise HTTPException(409, reason)
+    attempt = panel.resume.begin(operation_id, actor_of(request))
     if attempt.task is not None:
         await asyncio.wait([attempt.task], timeout=2 * BUSY)
     if attempt.state is ResumeState.REFUSED:
@@ -135,5 +135,5 @@ async def resume(
     return schemas.operation(observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id))
 
 
-def _told(answer: schemas.StartAnswer, status: int, headers: dict[str, str] | None = None) -> Response:
+def _response(answer: schemas.StartAnswer, status: int, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse(answer.model_dump(), status, headers)

@@ -16,7 +16,7 @@ from panel.files.strategy_yaml import Refused
 from panel.views.batches import BoardView, board, varied
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor, by_htmx, fragment, go, page, typed
+from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
 from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.starting import new_key
 
@@ -74,11 +74,11 @@ async def begin(request: Request, panel: PanelDep) -> Response:
         note(request, Outcome.REFUSED, detail=errors[""])
         return await _form(request, panel, form, errors, new_key())
     try:
-        batch = await panel.batches.begin(key, {name: form.get(name, "") for name in FIELDS}, actor(request))
+        batch = await panel.batches.begin(key, {name: form.get(name, "") for name in FIELDS}, actor_of(request))
     except InvalidForm as exc:
         note(request, Outcome.REFUSED, detail=str(exc))
         return await _form(request, panel, form, exc.errors, key)
-    return go(request, f"/batches/{batch.key}")
+    return redirect(request, f"/batches/{batch.key}")
 
 
 @router.get("/{key}")
@@ -93,7 +93,7 @@ async def stop(request: Request, panel: PanelDep, key: str) -> Response:
         await panel.batches.stop(key)
     except CLIClientError as exc:
         raise HTTPException(502, f"Some of its runs could not be cancelled: {exc.message}") from exc
-    return go(request, f"/batches/{key}")
+    return redirect(request, f"/batches/{key}")
 
 
 @router.post("/{key}/backtest")
@@ -107,7 +107,7 @@ async def backtest(request: Request, panel: PanelDep, key: str) -> Response:
         note(request, Outcome.REFUSED, detail=error)
         return _page(request, view, error=error)
     await panel.batches.backtest_best(key, [row.run.number for row in view.best], start, end)
-    return go(request, f"/batches/{key}")
+    return redirect(request, f"/batches/{key}")
 
 
 @router.post("/{key}/put")
@@ -120,7 +120,7 @@ async def put(request: Request, panel: PanelDep, key: str) -> Response:
         raise HTTPException(422, "This is nothing that can be done with a batch.")
     if not await panel.batches.put(key, shelf):
         raise HTTPException(409, "Some of its runs have not ended. Stop them first.")
-    return go(request, f"/batches?done={key}")
+    return redirect(request, f"/batches?done={key}")
 
 
 @router.post("/{key}/undo")
@@ -128,7 +128,7 @@ async def undo(request: Request, panel: PanelDep, key: str) -> Response:
     if not await panel.batches.put_back(key):
         raise HTTPException(409, "That was more than a minute ago, or has been undone. Nothing was changed.")
     note(request, subject=find_board(panel, key).batch.title)
-    return go(request, f"/batches/{key}")
+    return redirect(request, f"/batches/{key}")
 
 
 def _page(request: Request, view: BoardView, sort: str = "", error: str = "") -> HTMLResponse:

@@ -21,16 +21,16 @@ from panel.errors import CLIClientError
 from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import entry, note, only_asked
-from panel.web.respond import actor, go, page
+from panel.web.respond import actor_of, page, redirect
 from panel.web.routes.labels import UNWRITABLE, list_address, with_undo
-from panel.web.routes.operations import MOST, asked
+from panel.web.routes.operations import MAX_CHOSEN, asked
 from panel.workflows import submit as submitted
 from panel.workflows.audit import start_outcome
 from panel.workflows.starting import new_key
 
 router = APIRouter(prefix="/operations")
 
-MOST_AGAIN = 200  # that are started again at once
+MAX_AGAIN = 200  # that are started again at once
 PART = 100  # that are read before others have their turn on the event loop
 SHOWN = 20  # of the chosen, on the page that asks
 AT_ONCE = 4  # requests to the backend
@@ -58,7 +58,7 @@ class Outcome:
 
 @router.post("/bulk")
 async def bulk(request: Request, panel: PanelDep) -> Response:
-    form = await request.form(max_files=0, max_fields=MOST + 100)
+    form = await request.form(max_files=0, max_fields=MAX_CHOSEN + 100)
     given = {name: value for name, value in form.items() if isinstance(value, str)}
     ids = list(dict.fromkeys(value for value in form.getlist("id") if isinstance(value, str)))
     what, back, key = given.get("do", ""), list_address(given.get("back", "")), given.get("key", "")
@@ -68,13 +68,13 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
         return _refused(request, "This page was out of date. Go back to the list and choose again.")
     if given.get("all"):
         chosen = await _matching(panel, back)
-    elif not all(map(ID.fullmatch, ids)) or not 0 < len(ids) <= MOST:
-        return _refused(request, f"Choose 1 to {MOST} runs; {len(ids) or 'none'} chosen.")
+    elif not all(map(ID.fullmatch, ids)) or not 0 < len(ids) <= MAX_CHOSEN:
+        return _refused(request, f"Choose 1 to {MAX_CHOSEN} runs; {len(ids) or 'none'} chosen.")
     else:
         chosen = await remembered(panel, ids)
     fit = [each for each in chosen if fits(panel, what, each)]
-    if what == "again" and len(fit) > MOST_AGAIN:
-        return _refused(request, f"At most {MOST_AGAIN} runs are started again at once; {len(fit)} chosen.")
+    if what == "again" and len(fit) > MAX_AGAIN:
+        return _refused(request, f"At most {MAX_AGAIN} runs are started again at once; {len(fit)} chosen.")
     if not fit:
         return _refused(request, f"None of the chosen runs can be {_DONE[what]}.")
     if what in ASKED and not given.get("sure"):
@@ -102,10 +102,10 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
         change = LabelChange(add=tags) if what == "tag" else LabelChange(remove=tags)
         done = f"{'tagged' if what == 'tag' else 'no longer tagged'} {' '.join(tags)}"
     try:
-        await panel.labels.change([each.snapshot.id for each in fit], change, actor(request), undo=key, what=done)
+        await panel.labels.change([each.snapshot.id for each in fit], change, actor_of(request), undo=key, what=done)
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
-    return go(request, with_undo(back, key))
+    return redirect(request, with_undo(back, key))
 
 
 _DONE = {
@@ -122,10 +122,10 @@ _DONE = {
 
 
 async def _matching(panel: Panel, address: str) -> list[Observation]:
-    """What a list shows on all of its pages, the first MOST of it."""
+    """What a list shows on all of its pages, the first MAX_CHOSEN of it."""
     wanted = asked(dict(parse_qsl(address.partition("?")[2]))).wanted
     found: list[Observation] = []
-    for offset in range(0, MOST, PART):
+    for offset in range(0, MAX_CHOSEN, PART):
         found += panel.storage.memory.page(replace(wanted, limit=PART, offset=offset))
         await asyncio.sleep(0)
     return found
@@ -175,7 +175,7 @@ async def _acted(request: Request, panel: Panel, what: str, chosen: list[Observa
 async def _cancel(request: Request, panel: Panel, observation: Observation, key: str) -> Outcome:
     view = panel.reader.operation(observation)
     try:
-        await panel.commands.cancel(view.snapshot.id, actor(request))
+        await panel.commands.cancel(view.snapshot.id, actor_of(request))
     except CLIClientError as exc:
         panel.audit.record(entry(request, "cancel", audit.Outcome.REFUSED, view.snapshot.id, exc.message))
         return Outcome(view, exc.status_code == 400, exc.message)
@@ -188,7 +188,7 @@ async def _again(request: Request, panel: Panel, observation: Observation, key: 
     snapshot, view = observation.snapshot, panel.reader.operation(observation)
     own_key = "again-" + hashlib.sha256(f"{key} {snapshot.id}".encode()).hexdigest()[:40]
     values = await panel.submit.values(KINDS[snapshot.kind], _form(panel, observation))
-    result = await panel.submit.submit(snapshot.kind, values, own_key, actor(request), wait=True)
+    result = await panel.submit.submit(snapshot.kind, values, own_key, actor_of(request), wait=True)
     subject, outcome, detail = start_outcome(snapshot.kind, values, result)
     panel.audit.record(entry(request, "start", outcome, subject, detail))
     match result:

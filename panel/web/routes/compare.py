@@ -22,7 +22,7 @@ from panel.web.routes.strategies import content_of_text, kept_strategy
 
 router = APIRouter(prefix="/operations")
 
-MOST = 6
+MAX_RUNS = 6
 LETTERS = "ABCDEF"
 
 
@@ -39,8 +39,9 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
     ids = list(dict.fromkeys(request.query_params.getlist("id")))
     if not all(map(ID.fullmatch, ids)):
         raise HTTPException(404, "There is no operation with such a name.")
-    if not 2 <= len(ids) <= MOST:
-        return _refused(request, f"Choose two to six operations; {len(ids) or 'none'} {_is(len(ids))} chosen.")
+    if not 2 <= len(ids) <= MAX_RUNS:
+        verb = "is" if len(ids) < 2 else "are"
+        return _refused(request, f"Choose two to six operations; {len(ids) or 'none'} {verb} chosen.")
     observations = [await find(panel, operation_id) for operation_id in ids]
     views = panel.reader.operations(observations)
     runs = [Run(**variables(view), letter=letter) for letter, view in zip(LETTERS, views, strict=False)]
@@ -98,7 +99,3 @@ def _drawn(charts: list[Chart | None]) -> dict[str, Any]:
 
 def _refused(request: Request, message: str) -> HTMLResponse:
     return page(request, "problem.html", status=422, title="Nothing to compare", message=message)
-
-
-def _is(count: int) -> str:
-    return "is" if count < 2 else "are"

@@ -12,9 +12,9 @@ from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS, Candle, Row
 from panel.domain.values import utc
 from panel.errors import CLIClientError, InvalidForm
-from panel.views.charts import MOST, thin
+from panel.views.charts import MAX_CANDLES, thin
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import by_htmx, go, page, typed
+from panel.web.respond import by_htmx, page, redirect, typed
 from panel.workflows.import_jobs import missing
 
 router = APIRouter()
@@ -23,7 +23,7 @@ Moment = Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False)]  # Unix sec
 
 READ_AT_ONCE = 20_000  # bars of one question: under two megabytes
 READ_IN_ALL = 200_000  # bars of one drawing, about
-MOST_BAD = 1000  # bars that are marked in one drawing
+MAX_BAD = 1000  # bars that are marked in one drawing
 NEWEST = 1500  # bars that are drawn at first
 
 
@@ -36,7 +36,7 @@ async def stored(request: Request, panel: PanelDep) -> Response:
 @router.post("/data/look")
 async def look(request: Request, panel: PanelDep) -> Response:
     panel.inventory.look(again=bool((await typed(request)).get("again")))
-    return Response(status_code=204) if by_htmx(request) else go(request, "/data")
+    return Response(status_code=204) if by_htmx(request) else redirect(request, "/data")
 
 
 @router.get("/data/{symbol}/{timeframe}")
@@ -76,16 +76,16 @@ async def bars(panel: PanelDep, symbol: str, timeframe: str, start: Moment = 0.0
         return JSONResponse({"message": exc.message}, 502)
     first, last = (shown.candles[0][0], shown.candles[-1][0]) if shown.candles else (0.0, 0.0)
     holes = [[gap.start, gap.end] for gap in row.gaps or () if first < gap.end <= last]
-    told = {"candles": shown.candles, "each": shown.each, "bars": shown.bars, "length": LENGTHS[timeframe]}
-    told |= {"gaps": holes, "bad": [[at, reason] for at, reason in sorted(shown.bad.items())[-MOST_BAD:]]}
-    return JSONResponse(told | {"start": start})
+    answer = {"candles": shown.candles, "each": shown.each, "bars": shown.bars, "length": LENGTHS[timeframe]}
+    answer |= {"gaps": holes, "bad": [[at, reason] for at, reason in sorted(shown.bad.items())[-MAX_BAD:]]}
+    return JSONResponse(answer | {"start": start})
 
 
 async def _drawn(panel: Panel, row: Row, start: float, end: float) -> tuple[float, Candles]:
     """From when on there are candles, and the candles. The embedded backend thins any number of bars by itself."""
     symbol, timeframe = row.pair
     if not panel.settings.backend:
-        return start, await panel.ktrdr.candles(symbol, timeframe, start, end, MOST)
+        return start, await panel.ktrdr.candles(symbol, timeframe, start, end, MAX_CANDLES)
     length = LENGTHS[timeframe]
     whole = (row.range.end or 0.0) - (row.range.start or 0.0)
     each_takes = max(whole / row.range.bars, length) if row.range.bars else length  # nights and weekends too

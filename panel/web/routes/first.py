@@ -35,14 +35,14 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True)
 class StrategyRow:
-    """A strategy that can be used; `lacks`: the pairs that are not stored yet."""
+    """A strategy that can be used; `missing`: the pairs that are not stored yet."""
 
     strategy: Strategy
-    lacks: list[str]
+    missing: list[str]
 
     @property
     def ready(self) -> bool:
-        return not self.lacks
+        return not self.missing
 
 
 @router.post("/first")

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from panel import __version__
 from panel.domain.connection import Connection
 from panel.domain.memory import damaged
-from panel.monitoring.discovery import EVERY
+from panel.monitoring.discovery import INTERVAL
 from panel.monitoring.poller import READ_TIMEOUT
 from panel.monitoring.recorder import Recorder
 from panel.storage.store import Storage
@@ -18,8 +18,8 @@ from panel.web.panel import PanelDep
 
 router = APIRouter()
 
-MEMORY_PATIENCE = 5.0  # seconds; a write waits 2 s for another program's lock
-LATELY = READ_TIMEOUT + 2 * EVERY  # seconds: two rounds, one of which may wait for its whole time-out
+MEMORY_TIMEOUT = 5.0  # seconds; a write waits 2 s for another program's lock
+ANSWERED_WITHIN = READ_TIMEOUT + 2 * INTERVAL  # seconds: two rounds, one of which may wait for its whole time-out
 
 
 @router.get("/healthz")
@@ -43,10 +43,10 @@ async def readyz(panel: PanelDep) -> JSONResponse:
 async def _of_memory(store: Storage, recorder: Recorder) -> list[str]:
     """Tried behind the writes that wait, since those are what does not get through."""
     try:
-        async with asyncio.timeout(MEMORY_PATIENCE):
+        async with asyncio.timeout(MEMORY_TIMEOUT):
             problem = await store.write(Storage.write_problem)
     except TimeoutError:
-        problem = f"it takes nothing within {MEMORY_PATIENCE:g} s"
+        problem = f"it takes nothing within {MEMORY_TIMEOUT:g} s"
     except sqlite3.Error as exc:
         problem = str(exc)
     if not problem and damaged(recorder.reason):  # a damaged file may still be written to
@@ -57,7 +57,7 @@ async def _of_memory(store: Storage, recorder: Recorder) -> list[str]:
 def _of_backend(connection: Connection, now: float) -> list[str]:
     if connection.answered_at is None:
         return [f"The backend at {connection.address} has not answered yet. {connection.message}".strip()]
-    if now - connection.answered_at > LATELY:
+    if now - connection.answered_at > ANSWERED_WITHIN:
         since = f"{now - connection.answered_at:.0f} s ago"
         return [f"The backend at {connection.address} last answered {since}. {connection.message}".strip()]
     return []

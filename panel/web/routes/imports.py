@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from panel.files.values import Answers
 from panel.views.imports import import_view, upload_view
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import go, page, typed
+from panel.web.respond import page, redirect, typed
 from panel.web.uploads import received
 from panel.workflows.import_jobs import missing
 from panel.workflows.imports import MAX_FILES, MAX_UPLOAD, wait
@@ -29,39 +29,35 @@ async def choose(request: Request, panel: PanelDep) -> HTMLResponse:
 @router.post("/data/import")
 async def upload(request: Request, panel: PanelDep) -> Response:
     """The files come as the form's field `file`."""
-    if libraries := missing():
-        return _choose(
-            request, panel, f"Importing needs libraries that are not installed: {', '.join(libraries)}.", 409
-        )
+    if missing():
+        return _choose(request, panel, status=409)
     if problem := panel.imports.room(int(request.headers["content-length"])):
         return _choose(request, panel, problem, 413)
-    begun = await panel.imports.begin()
+    upload = await panel.imports.begin()
     try:
-        files = await received(request, begun.folder, MAX_FILES)
+        files = await received(request, upload.folder, MAX_FILES)
         if not files:
             raise HTTPException(422, "No file was chosen.")
     except HTTPException as exc:
-        panel.imports.forget(begun.id)
+        panel.imports.forget(upload.id)
         return _choose(request, panel, str(exc.detail), exc.status_code)
     except BaseException:  # the browser is gone in the middle of it
-        panel.imports.forget(begun.id)
+        panel.imports.forget(upload.id)
         raise
-    await panel.imports.received(begun, files)
-    return go(request, _place(begun))
+    await panel.imports.received(upload, files)
+    return redirect(request, _place(upload))
 
 
 @router.post("/data/import-stored")
 async def from_folder(request: Request, panel: PanelDep) -> Response:
     """A copy of a file of the data folder that cannot be used as it is."""
-    if libraries := missing():
-        return _choose(
-            request, panel, f"Importing needs libraries that are not installed: {', '.join(libraries)}.", 409
-        )
+    if missing():
+        return _choose(request, panel, status=409)
     try:
-        begun = await panel.imports.from_folder((await typed(request)).get("file", ""))
+        upload = await panel.imports.from_folder((await typed(request)).get("file", ""))
     except NotKept as exc:
         raise HTTPException(404, "There is no such file in the data folder, or it cannot be read.") from exc
-    return go(request, _place(begun))
+    return redirect(request, _place(upload))
 
 
 @router.get("/data/import/{token}")
@@ -82,13 +78,13 @@ async def answer_all(request: Request, panel: PanelDep, token: str) -> Response:
             if not file.stored:
                 panel.imports.decide(found, file, _decisions(form, file), store=False)
     await wait(found.files)
-    return go(request, _place(found))
+    return redirect(request, _place(found))
 
 
 @router.post("/data/import/{token}/forget")
 async def forget(request: Request, panel: PanelDep, token: str) -> Response:
     panel.imports.forget(_upload(panel, token).id)
-    return go(request, "/data/import")
+    return redirect(request, "/data/import")
 
 
 @router.get("/data/import/{token}/{number}")
@@ -108,7 +104,7 @@ async def decide(request: Request, panel: PanelDep, token: str, number: int) -> 
     form = await typed(request)
     panel.imports.decide(found, file, _decisions(form, file), store=form.get("act") == "store")
     await wait([file])
-    return go(request, f"/data/import/{token}/{number}")
+    return redirect(request, f"/data/import/{token}/{number}")
 
 
 @router.get("/data/import/{token}/{number}/file")

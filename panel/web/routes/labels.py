@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from panel.domain.labels import LabelChange, Shelf, typed_name, typed_note, typed_tags
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor, by_htmx, fragment, go, page, typed
+from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
 from panel.web.routes.operation import find
 from panel.web.routes.operations import asked
 from panel.workflows.starting import new_key
@@ -46,11 +46,11 @@ async def edit(request: Request, panel: PanelDep, operation_id: str) -> Response
     )
     problem, done = "", False
     try:
-        _, done = await panel.labels.edit(operation_id, wanted, actor(request))
+        _, done = await panel.labels.edit(operation_id, wanted, actor_of(request))
     except sqlite3.Error:
         problem = UNWRITABLE
     if done and not by_htmx(request):
-        return go(request, f"/operations/{operation_id}")
+        return redirect(request, f"/operations/{operation_id}")
     view = panel.reader.among_neighbours(observation)
     shown = view.label if done else wanted
     more: dict[str, Any] = {"typed": shown, "conflict": not done and not problem, "problem": problem, "saved": done}
@@ -65,7 +65,7 @@ async def star(request: Request, panel: PanelDep, operation_id: str) -> Response
     """`on` or not: pressed twice it does the same once."""
     await find(panel, operation_id)
     change = LabelChange(star=(await typed(request)).get("star") == "1")
-    await _changed(panel, operation_id, change, actor(request))
+    await _changed(panel, operation_id, change, actor_of(request))
     return _back(request, panel, operation_id)
 
 
@@ -74,7 +74,7 @@ async def archive(request: Request, panel: PanelDep, operation_id: str) -> Respo
     """Into the archive, or with `back` out of it."""
     await find(panel, operation_id)
     shelf = Shelf.SHOWN if (await typed(request)).get("out") else Shelf.ARCHIVED
-    await _changed(panel, operation_id, LabelChange(shelf=shelf), actor(request))
+    await _changed(panel, operation_id, LabelChange(shelf=shelf), actor_of(request))
     return _back(request, panel, operation_id)
 
 
@@ -93,13 +93,13 @@ async def ask_delete(request: Request, panel: PanelDep, operation_id: str) -> Re
 async def undo(request: Request, panel: PanelDep) -> Response:
     given = await typed(request)
     try:
-        count = await panel.labels.undo(given.get("key", "")[:64], actor(request))
+        count = await panel.labels.undo(given.get("key", "")[:64], actor_of(request))
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
     if count is None:
         message = "That was more than a minute ago, or has been undone. Nothing was changed."
         return page(request, "problem.html", status=409, title="Not undone", message=message)
-    return go(request, list_address(given.get("back", "")))
+    return redirect(request, list_address(given.get("back", "")))
 
 
 @router.post("/views")
@@ -118,7 +118,7 @@ async def keep_view(request: Request, panel: PanelDep) -> Response:
                 return page(request, "problem.html", status=409, title="Not kept", message=message)
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
-    return go(request, address)
+    return redirect(request, address)
 
 
 def list_address(given: str) -> str:
@@ -131,16 +131,16 @@ def with_undo(address: str, key: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}done={key}"
 
 
-async def _changed(panel: Panel, operation_id: str, change: LabelChange, by_whom: str) -> None:
+async def _changed(panel: Panel, operation_id: str, change: LabelChange, actor: str) -> None:
     try:
-        await panel.labels.change([operation_id], change, by_whom, new_key())
+        await panel.labels.change([operation_id], change, actor, new_key())
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
 
 
 def _back(request: Request, panel: Panel, operation_id: str) -> Response:
     if not by_htmx(request):
-        return go(request, f"/operations/{operation_id}")
+        return redirect(request, f"/operations/{operation_id}")
     observation = panel.monitor.known(operation_id)
     if observation is None:
         raise HTTPException(404, "Neither the panel nor the backend knows this operation.")

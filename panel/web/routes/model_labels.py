@@ -17,7 +17,7 @@ from panel.files.archive import packed
 from panel.files.values import Refused
 from panel.views.artifacts import ModelRow
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor, go, page, typed
+from panel.web.respond import actor_of, page, redirect, typed
 from panel.web.routes.labels import UNWRITABLE
 from panel.web.routes.models import model_rows
 
@@ -41,7 +41,7 @@ async def note(request: Request, panel: PanelDep, strategy: str, version: str) -
 
     label, done = await _edit(request, panel, row.model.key, change)
     if done:
-        return go(request, row.model.address)
+        return redirect(request, row.model.address)
     return _page(request, panel, replace(row, label=label), text, conflict=True)
 
 
@@ -50,7 +50,7 @@ async def retire(request: Request, panel: PanelDep, strategy: str, version: str)
     """It is not offered in forms any more, or with `back` it is again. No file is touched."""
     row, back = await _find(panel, f"{strategy}/{version}"), bool((await typed(request)).get("back"))
     await _edit(request, panel, row.model.key, lambda label: replace(label, retired=not back))
-    return go(request, row.model.address)
+    return redirect(request, row.model.address)
 
 
 @router.get("/download")
@@ -82,9 +82,9 @@ async def _find(panel: Panel, key: str) -> ModelRow:
 async def _edit(
     request: Request, panel: Panel, key: str, change: Callable[[ModelLabel], ModelLabel | None]
 ) -> tuple[ModelLabel, bool]:
-    by_whom, now = actor(request), time.time()
+    actor, now = actor_of(request), time.time()
     try:
-        return await panel.storage.write(lambda store: store.labels.edit_model(key, change, by_whom, now))
+        return await panel.storage.write(lambda store: store.labels.edit_model(key, change, actor, now))
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
 

@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import go, page, typed
+from panel.web.respond import page, redirect, typed
 from panel.workflows.channels import BadChannel
 from panel.workflows.notifications import RULES
 
@@ -25,21 +25,21 @@ async def add_channel(request: Request, panel: PanelDep) -> Response:
     except BadChannel as exc:
         return _page(request, panel, url, str(exc), 422)
     note(request, subject=panel.notifications.channels()[-1].service)
-    return go(request, "/notifications")
+    return redirect(request, "/notifications")
 
 
 @router.post("/channels/{channel}/remove")
 async def remove_channel(request: Request, panel: PanelDep, channel: str) -> Response:
     _known(request, panel, channel)
     await panel.notifications.remove_channel(channel)
-    return go(request, "/notifications")
+    return redirect(request, "/notifications")
 
 
 @router.post("/channels/{channel}/test")
 async def test_channel(request: Request, panel: PanelDep, channel: str) -> Response:
     _known(request, panel, channel)
     await panel.notifications.test(channel)
-    return go(request, "/notifications#sent")
+    return redirect(request, "/notifications#sent")
 
 
 @router.post("/rules")
@@ -47,7 +47,7 @@ async def set_rules(request: Request, panel: PanelDep) -> Response:
     form = await request.form(max_files=0, max_fields=50)
     await panel.notifications.set_rules((str(rule) for rule in form.getlist("rule")), str(form.get("tags", "")))
     note(request, subject=", ".join(rule for rule, on in panel.notifications.rules().items() if on) or "none")
-    return go(request, "/notifications")
+    return redirect(request, "/notifications")
 
 
 def _known(request: Request, panel: Panel, channel: str) -> None:

@@ -21,7 +21,7 @@ router = APIRouter()
 async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTMLResponse:
     observation = await find(panel, operation_id)
     await panel.resume.consider(observation)
-    await _meet(panel, [part for part in parts(observation.snapshot) if panel.monitor.known(part) is None])
+    await _read_unknown(panel, [part for part in parts(observation.snapshot) if panel.monitor.known(part) is None])
     view = panel.reader.among_neighbours(observation)
     answer = panel.monitor.answer(operation_id)
     shown = {name: value for name, value in (answer or {}).items() if name != "metrics"}
@@ -39,7 +39,7 @@ async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTM
     )
 
 
-async def _meet(panel: Panel, ids: list[str]) -> None:
+async def _read_unknown(panel: Panel, ids: list[str]) -> None:
     """Operations that another one names, and that nobody has asked for."""
     for operation_id in ids:
         with contextlib.suppress(CLIClientError):  # they are shown once they can be read

@@ -27,7 +27,7 @@ from panel.workflows.starting import new_key
 router = APIRouter(prefix="/operations")
 
 PAGE = 50  # rows
-MOST = 500  # runs that are chosen at once
+MAX_CHOSEN = 500  # runs that are chosen at once
 FILTERS = ("kind", "state", "strategy", "symbol", "from", "to", "star", "archived", "q")
 PART = 500  # rows of a CSV file that are read at once
 
@@ -126,13 +126,13 @@ async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
         "pages": -(-count // PAGE),
         "total": memory.count(OperationQuery()) if wish.given else count,
         "asked": wish,
-        "said": said(wish.given),
+        "filters": in_words(wish.given),
         "headings": headings(wish.columns),
         "columns": [COLUMNS[key] for key in wish.columns],
         "now": time.time(),
         "done": (done, *panel.storage.labels.undoable(done, time.time())) if done else None,
         "key": new_key,
-        "most": MOST,
+        "most": MAX_CHOSEN,
     }
     if by_htmx(request):
         return fragment("fragments/found.html", **found)
@@ -187,7 +187,7 @@ def _lines(rows: list[list[str]]) -> str:
     return text.getvalue()
 
 
-def said(given: Mapping[str, str]) -> str:
+def in_words(given: Mapping[str, str]) -> str:
     """The filters in words: kind Training, failed, since 2024-01-01."""
     parts = []
     for name, value in given.items():

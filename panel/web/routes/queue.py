@@ -9,7 +9,7 @@ from panel.domain.requests import PlanState
 from panel.errors import CLIClientError, InvalidForm
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_entries
-from panel.web.respond import actor, by_htmx, fragment, go, page, typed
+from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
 
 router = APIRouter()
 
@@ -84,13 +84,13 @@ async def make_plan(request: Request, panel: PanelDep) -> Response:
         loads = [dict(zip(("symbol", "timeframe", "mode", "start_date"), pair, strict=False)) for pair in pairs]
         for load in loads:
             DataLoadOperationAdapter.from_form(load)
-        await panel.plans.add(key, values, loads, actor(request))
+        await panel.plans.add(key, values, loads, actor_of(request))
     except InvalidForm as exc:
         return _trouble(request, " ".join(exc.errors.values()))
     except CLIClientError as exc:
         return _trouble(request, exc.message)
     note(request, subject=values["strategy_name"], detail=f"after {len(loads)} loads")
-    return go(request, f"/plans/{key}")
+    return redirect(request, f"/plans/{key}")
 
 
 @router.get("/plans/{key}")
@@ -99,7 +99,7 @@ async def plan(request: Request, panel: PanelDep, key: str) -> Response:
     if view is None:
         raise HTTPException(404, "There is no such plan.")
     if view.plan.state is PlanState.STARTED:
-        return go(request, f"/operations/{view.plan.operation_id}")
+        return redirect(request, f"/operations/{view.plan.operation_id}")
     return page(request, "plan.html", view, stream=f"plan-{key}")
 
 
@@ -109,7 +109,7 @@ async def cancel_plan(request: Request, panel: PanelDep, key: str) -> Response:
         await panel.plans.cancel(key)
     except CLIClientError as exc:
         raise HTTPException(502, f"A load of the plan was not cancelled: {exc.message}") from exc
-    return go(request, f"/plans/{key}")
+    return redirect(request, f"/plans/{key}")
 
 
 async def _cancelled(request: Request, panel: Panel, keys: list[str], back: str = "/queue") -> Response:
@@ -128,7 +128,7 @@ async def _cancelled(request: Request, panel: Panel, keys: list[str], back: str 
 
 def _done(request: Request, back: str = "/queue") -> Response:
     """A page that listens to its stream needs no other answer."""
-    return Response(status_code=204) if by_htmx(request) else go(request, back)
+    return Response(status_code=204) if by_htmx(request) else redirect(request, back)
 
 
 def _trouble(request: Request, message: str) -> Response:

@@ -13,7 +13,7 @@ from panel.domain.snapshot import ID
 from panel.errors import InvalidForm
 from panel.views.schedules import schedule_views
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor, go, page
+from panel.web.respond import actor_of, page, redirect
 from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.starting import new_key
 from panel.workflows.submit import asked_before
@@ -76,44 +76,44 @@ async def add(request: Request, panel: PanelDep) -> Response:
     if not 16 <= len(key) <= 40:
         raise HTTPException(422, "This form was out of date. Open it again.")
     try:
-        await panel.schedules.add(key, typed.kind, typed.values, typed.days, typed.at, typed.zone, actor(request))
+        await panel.schedules.add(key, typed.kind, typed.values, typed.days, typed.at, typed.zone, actor_of(request))
     except InvalidForm as exc:
         return _form(request, replace(typed, errors=exc.errors), key)
-    return go(request, "/schedules")
+    return redirect(request, "/schedules")
 
 
 @router.get("/{key}/edit")
 async def edit_form(request: Request, panel: PanelDep, key: str) -> Response:
-    known = _known(panel, key)
-    typed = Typed(known.kind, known.form, known.at, known.zone, tuple(sorted(known.days)))
+    schedule = known(panel, key)
+    typed = Typed(schedule.kind, schedule.form, schedule.at, schedule.zone, tuple(sorted(schedule.days)))
     return _form(request, typed, key, editing=True)
 
 
 @router.post("/{key}/edit")
 async def edit(request: Request, panel: PanelDep, key: str) -> Response:
-    typed = await _typed(request, panel, _known(panel, key).kind)
+    typed = await _typed(request, panel, known(panel, key).kind)
     try:
         await panel.schedules.change(key, typed.values, typed.days, typed.at, typed.zone)
     except InvalidForm as exc:
         return _form(request, replace(typed, errors=exc.errors), key, editing=True)
-    return go(request, "/schedules")
+    return redirect(request, "/schedules")
 
 
 @router.post("/{key}/switch")
 async def switch(request: Request, panel: PanelDep, key: str) -> Response:
-    _known(panel, key)
+    known(panel, key)
     given = await request.form(max_files=0, max_fields=5)
     await panel.schedules.switch(key, given.get("on") == "1")
-    return go(request, "/schedules")
+    return redirect(request, "/schedules")
 
 
 @router.post("/{key}/delete")
 async def delete(request: Request, panel: PanelDep, key: str) -> Response:
     await panel.schedules.delete(key)
-    return go(request, "/schedules")
+    return redirect(request, "/schedules")
 
 
-def _known(panel: Panel, key: str) -> Schedule:
+def known(panel: Panel, key: str) -> Schedule:
     schedule = panel.storage.schedules.get(key)
     if schedule is None:
         raise HTTPException(404, "There is no such schedule.")

@@ -17,7 +17,7 @@ from panel.views.operation import commands_for
 from panel.web.auth.identity import identity_of
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_start
-from panel.web.respond import actor, by_htmx, fragment, go, page, typed
+from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
 from panel.workflows import submit as submitted
 from panel.workflows.backtest_preflight import known_models, today, with_model
 from panel.workflows.preflight import Preflight
@@ -59,18 +59,18 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     wait = bool(given.get("wait"))
     inline = inline and adapter.traits.alone
     result = await panel.submit.submit(
-        kind, values, key, actor(request), confirmations=confirmed, repeatable=inline, wait=wait
+        kind, values, key, actor_of(request), confirmations=confirmed, repeatable=inline, wait=wait
     )
     note_start(request, kind, values, result)
     if inline:
         return _in_place(result)
     match result:
         case submitted.Started(operation_id):
-            return go(request, f"/operations/{operation_id}")
+            return redirect(request, f"/operations/{operation_id}")
         case submitted.Queued():
-            return go(request, "/data" if adapter.traits.alone else "/queue")
+            return redirect(request, "/data" if adapter.traits.alone else "/queue")
         case submitted.Unconfirmed(start):
-            return go(request, f"/starts/{start.key}")
+            return redirect(request, f"/starts/{start.key}")
         case submitted.Invalid(errors):
             return await _form(request, panel, adapter, values, errors, key)
         case submitted.NeedsConfirmation(which, why):
@@ -132,7 +132,7 @@ async def unconfirmed(request: Request, panel: PanelDep, key: str) -> Response:
     if start is None:
         raise HTTPException(404, "Nothing was started with this key.")
     if start.state is StartState.STARTED:
-        return go(request, f"/operations/{start.operation_id}")
+        return redirect(request, f"/operations/{start.operation_id}")
     might_be = [panel.reader.operation(observation) for observation in panel.starts.might_be(start)]
     return page(request, "unconfirmed.html", start=start, kind=KINDS[start.kind].title, might_be=might_be)
 
@@ -169,8 +169,8 @@ def _after(request: Request, start: Start | None) -> Response:
     if start is None:
         raise HTTPException(404, "Nothing was started with this key.")
     if start.state is StartState.DISMISSED:
-        return go(request, "/")
-    return go(
+        return redirect(request, "/")
+    return redirect(
         request, f"/operations/{start.operation_id}" if start.state is StartState.STARTED else f"/starts/{start.key}"
     )
 
@@ -215,7 +215,7 @@ async def _form(
         timeframes=TIMEFRAMES,
         checked=checked,
         new_key=new_key,
-        research=await panel.ktrdr.research() if adapter.told_at else None,
+        research=await panel.ktrdr.research() if adapter.offered_at else None,
         known=await panel.inventory.known() if adapter.traits.alone and not silent else [],
     )
 

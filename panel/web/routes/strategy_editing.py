@@ -15,7 +15,7 @@ from panel.files.strategy_yaml import MAX_BYTES, Refused
 from panel.views.strategies import DiffLine, difference
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import fragment, go, page
+from panel.web.respond import fragment, page, redirect
 from panel.web.routes.strategies import at_hand, attachment, why_read_only
 
 router = APIRouter()
@@ -61,7 +61,7 @@ async def save(request: Request, panel: PanelDep, name: str) -> Response:
     if not review.valid:
         refused = "Not saved: it would not be a valid strategy."
         return await _editor(request, panel, target, text, opened, name, draft, refused=refused)
-    return go(request, f"/strategies/{quote(target, safe='')}")
+    return redirect(request, f"/strategies/{quote(target, safe='')}")
 
 
 @router.post("/strategies")
@@ -91,7 +91,7 @@ async def delete(request: Request, panel: PanelDep, name: str) -> Response:
         raise HTTPException(409, "This file has changed since its page was opened. Nothing was deleted.") from exc
     except Refused as exc:
         raise HTTPException(409, f"Not deleted: {exc}.") from exc
-    return go(request, "/strategies?" + urlencode({"deleted": name, "version": version}))
+    return redirect(request, "/strategies?" + urlencode({"deleted": name, "version": version}))
 
 
 @router.post("/strategies/{name}/undelete")
@@ -102,7 +102,7 @@ async def undelete(request: Request, panel: PanelDep, name: str) -> Response:
         raise HTTPException(409, "There is a new file of this name. Nothing was changed.") from exc
     except Refused as exc:
         raise HTTPException(409, f"Not restored: {exc}.") from exc
-    return go(request, f"/strategies/{quote(name, safe='')}")
+    return redirect(request, f"/strategies/{quote(name, safe='')}")
 
 
 @router.post("/strategies-text")

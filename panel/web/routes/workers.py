@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from panel.web.auth.login import own_path
 from panel.web.panel import PanelDep
-from panel.web.respond import by_htmx, fragment, go, page
+from panel.web.respond import by_htmx, fragment, page, redirect
 
 router = APIRouter()
 
@@ -24,4 +24,4 @@ async def look_now(request: Request, panel: PanelDep) -> Response:
     if by_htmx(request):
         return fragment("fragments/asked.html", now=time.time())
     form = await request.form()
-    return go(request, own_path(str(form.get("back", ""))))
+    return redirect(request, own_path(str(form.get("back", ""))))
