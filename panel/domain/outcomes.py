@@ -1,5 +1,8 @@
 """The verdicts on operations that have ended. Pure."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from panel.domain.causes import cause_of
 from panel.domain.formatting import many, moment_at, per_cent
 from panel.domain.observation import Cancel, Observation
@@ -22,11 +25,9 @@ def completed(observation: Observation, now: float) -> Verdict:
             "Completed with problems",
             f"It ran to its end, but since epoch {broken} its losses are not numbers: the model has learned nothing.",
             "Look for empty or extreme values in its inputs, or try a lower learning rate, then train again.",
-            (f"The last of {many(len(snapshot.epochs), 'epoch')} has no training loss.",),
+            (f"The last of {many(_epochs_done(snapshot), 'epoch')} has no training loss.",),
         )
-    training = (snapshot.result or {}).get("training_metrics")
-    reported = number(mapping(training).get("epochs_trained"))
-    if epochs := len(snapshot.epochs) or int(reported or 0):
+    if epochs := _epochs_done(snapshot):
         return Verdict(State.COMPLETED, "Completed", f"Finished after {many(epochs, 'epoch')}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
 
@@ -137,13 +138,24 @@ def listed_busy(worker: Worker, worker_list: WorkerList, now: float) -> str:
     return f"{listed}, and last answered {moment_at(worker.healthy_at, now)}." if worker.healthy_at else f"{listed}."
 
 
+def _epochs_done(snapshot: Snapshot) -> int:
+    told = number(mapping((snapshot.result or {}).get("training_metrics")).get("epochs_trained"))
+    return len(snapshot.epochs) or int(told or 0)
+
+
 def _broken_since(snapshot: Snapshot) -> int:
     """The epoch, counted from 1, since which a training has no loss; 0 when it has one at its end."""
-    epochs = snapshot.epochs
-    if not epochs or epochs[-1].train_loss is not None:
+    losses = [(epoch.number, epoch.train_loss) for epoch in snapshot.epochs] or _losses_of(snapshot.result)
+    if not losses or losses[-1][1] is not None:
         return 0
-    good = [place for place, epoch in enumerate(epochs) if epoch.train_loss is not None]
-    return epochs[good[-1] + 1 if good else 0].number + 1
+    good = [place for place, (_, loss) in enumerate(losses) if loss is not None]
+    return losses[good[-1] + 1 if good else 0][0] + 1
+
+
+def _losses_of(result: Mapping[str, Any] | None) -> list[tuple[int, float | None]]:
+    """By the result's own history: runs in lists are read without their epochs."""
+    told = mapping(mapping((result or {}).get("training_metrics")).get("history")).get("train_loss")
+    return [(place, number(loss)) for place, loss in enumerate(told)] if isinstance(told, list) else []
 
 
 def _free_since(observation: Observation, now: float, worker_list: WorkerList) -> bool:
