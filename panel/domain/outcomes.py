@@ -12,6 +12,7 @@ from panel.domain.values import mapping, number
 from panel.domain.workers import Worker, WorkerList
 
 CHECKED_WITHIN = 30.0  # seconds in which the stored bars are looked through after a load
+TOLD_FREE = 60.0  # seconds within which the list of workers tells whether one works on
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare
 
 
@@ -54,6 +55,15 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
             reason or "Stopped before its end.",
             advice,
             ("The backend answered the cancel with: worker not reached.",),
+        )
+    fresh = now - observation.changed_at < TOLD_FREE and not _free_since(observation, now, worker_list)
+    if not reason and fresh and observation.snapshot.traits.worker:
+        return Verdict(
+            State.CANCELLED,
+            "Cancelled",
+            "The backend calls it cancelled, and gives no reason.",
+            "So it does when the worker got the TERM signal, and such a worker works on: within a minute the list of "
+            "workers tells.",
         )
     return Verdict(State.CANCELLED, "Cancelled", reason or "Stopped before its end.")
 

@@ -188,6 +188,18 @@ def test_15_a_worker_that_was_stopped_and_trains_on():
     assert "It had ended (cancelled)" in told.headline
 
 
+def test_29_of_a_run_that_is_cancelled_without_a_reason_it_is_not_said_that_it_stopped():
+    """A worker that got TERM: its run is called cancelled, with no reason, and it works on."""
+    play = Play()
+    play.trains(20)
+    told = play.reads(22, "cancelled", error_message=None, completed_at=stamp(BEGAN + 22))
+    assert told.word == "Cancelled" and "gives no reason" in told.headline and "works on" in told.advice
+    play.lists(50, worker("busy", play.id, 50))
+    assert play.at(51).word == "Cancelled, still worked on"
+    play.lists(60, worker("available", None, 60))
+    assert (play.at(61).headline, play.at(61).advice) == ("Stopped before its end.", "")
+
+
 def test_16_a_backend_restarted_in_mid_training_loses_track_and_then_calls_the_success_failed():
     play = Play()
     play.trains(20)
