@@ -43,7 +43,7 @@ class Link:
     last: bool = False  # `at` is when it was last well
 
     @property
-    def spoken(self) -> bool:
+    def needs_attention(self) -> bool:
         return bool(self.advice)
 
     @property
@@ -77,7 +77,7 @@ def trouble(links: Sequence[Link]) -> Link | None:
     """The worst of what is wrong, else what is not known of the backend and its workers; None when all is well."""
     wrong = [link for link in links if link.state in (RED, AMBER)]
     unknown = (link for link in links if link.state == UNKNOWN and link.name != SOURCE)
-    return min(wrong, key=lambda link: (link.state != RED, not link.spoken), default=next(unknown, None))
+    return min(wrong, key=lambda link: (link.state != RED, not link.needs_attention), default=next(unknown, None))
 
 
 def _backend(connection: Connection) -> Link:

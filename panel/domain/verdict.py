@@ -140,6 +140,9 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
             headline = "The work goes on, but the backend lost track of it, as it does when it is restarted."
             headline = f"{headline} {_by_checkpoint(observation)}".rstrip()
             return _unreported(headline, busy, now, worker_list)
+        if busy and snapshot.worker_id and worker_list.worker(snapshot.worker_id) is None:
+            headline = "A worker that registered again since it began is busy with it; its progress does not change."
+            return _unreported(headline, busy, now, worker_list)
         if lost := _worker_lost(observation, now, worker_list):
             return lost
     if not observation.changes and (doubt := _worker_in_doubt(snapshot.worker_id, now, worker_list)):

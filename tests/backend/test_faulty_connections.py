@@ -224,7 +224,8 @@ def test_the_panel_and_the_command_line_never_load_at_once(line, backend, tmp_pa
         processes = [command(tmp_path, line, "load", symbol, "1h") for symbol in ("GBPUSD", "AAPL")]
         for number in range(2):
             here.post("/start/data_load", {"key": f"load-number-{number:05}", **load})
-        assert [ended(process)[0] for process in processes] == [0, 0]
+        told = [ended(process) for process in processes]
+        assert [code for code, _ in told] == [0, 0], told
         until(lambda: len(backend.arrived) == 4)
         here.until("/data", lambda text: "Loads" not in words(text).partition("Stored market data")[2])
     assert backend.together == [] and len(backend.rows) == 4

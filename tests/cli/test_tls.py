@@ -15,11 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from panel.app import create_app
+from panel.backend.blocking import SyncCLIClient
+from panel.backend.http import HTTPClient
 from panel.cli.doctor import Grade, examine
 from panel.cli.main import main
 from panel.cli.renewal import Certificate
 from panel.cli.tls import LOOP, context_of
-from panel.errors import UnsafeSettings
+from panel.errors import BackendConnectionError, UnsafeSettings
 from panel.live.hub import frame
 from panel.live.protocol import Connection
 from panel.settings import Settings
@@ -111,6 +113,21 @@ def test_doctor_finds_it(here, files, monkeypatch):
     wrong = replace(here.settings, tls_key=files / "other.pem", trusted_proxies=("10.0.0.1",))
     found = {each.what: each for each in asyncio.run(examine(wrong))}
     assert found["tls"].grade is Grade.FAIL and "10.0.0.1" in found["proxies"].message
+
+
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+def test_a_client_refuses_a_certificate_that_nobody_vouches_for(here, scheme):
+    address = f"{scheme}://127.0.0.1:{here.settings.port}"
+
+    async def healthy(**more: bool) -> bool:
+        async with HTTPClient(address, timeout=120, max_retries=0, **more) as client:
+            return bool(await client.get("/healthz"))
+
+    with pytest.raises(BackendConnectionError):
+        asyncio.run(healthy())
+    with pytest.raises(BackendConnectionError), SyncCLIClient(address, timeout=120, max_retries=0) as client:
+        client.get("/healthz")
+    assert asyncio.run(healthy(verify=False)), "it is the certificate that is refused"
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def links(line=THERE, near=None, loads=(), embedded=False):
 def test_when_all_is_well_nothing_speaks_up():
     found = links(near=worker_list(worker("w1", "busy", "op_a"), worker("w2"), worker("b1", kind="backtesting")))
     assert found["workers"].text == "1 backtesting worker, 2 training workers; 1 busy."
-    assert trouble(list(found.values())) is None and not any(link.spoken for link in found.values())
+    assert trouble(list(found.values())) is None and not any(link.needs_attention for link in found.values())
     later = links(replace(THERE, answered_at=NOW))
     assert later["backend"].without_age == found["backend"].without_age, "an age alone is nothing new"
 
@@ -47,7 +47,7 @@ def test_when_all_is_well_nothing_speaks_up():
 def test_what_was_not_asked_yet_is_not_called_well():
     """A panel that has just started, or that opens in the middle of a story."""
     found = system_health(Connection("http://ktrdr/api/v1"), WorkerList(), (), NOW, embedded=False)
-    assert trouble(found).word == "Asking" and not trouble(found).spoken
+    assert trouble(found).word == "Asking" and not trouble(found).needs_attention
     found = system_health(THERE, WorkerList(), (), NOW, embedded=False)
     assert trouble(found).word == "Not listed yet"
     found = system_health(THERE, worker_list(worker("w1"), at=NOW - 60), (), NOW, embedded=False)
@@ -65,7 +65,7 @@ def test_several_silent_workers_are_spoken_of_in_the_plural():
 
 def test_a_silent_backend_names_the_address_and_what_to_do():
     found = links(replace(THERE, failing_since=NOW - 60, message="Could not connect."))
-    assert found["backend"].state == "failed" and found["backend"].at == NOW - 60 and found["backend"].spoken
+    assert found["backend"].state == "failed" and found["backend"].at == NOW - 60 and found["backend"].needs_attention
     assert "http://ktrdr/api/v1" in found["backend"].advice
     assert found["workers"].text == "The backend does not tell its workers now."
 
@@ -86,7 +86,7 @@ def test_a_slow_backend_is_not_a_silent_one():
 )
 def test_workers(workers, state, text):
     link = links(near=worker_list(*workers))["workers"]
-    assert (link.state, link.spoken) == (state, True) and text in link.text
+    assert (link.state, link.needs_attention) == (state, True) and text in link.text
     if workers:
         assert link.at == pytest.approx(NOW - 40, abs=1) and link.last
 
@@ -113,8 +113,12 @@ def test_the_data_source_is_known_from_what_became_of_loads():
         loaded("completed", NOW - 900),
     ]
     link = links(loads=down)["source"]
-    assert (link.state, link.at, link.spoken) == ("failed", NOW - 500, True) and "Start the host service" in link.advice
-    assert not links(loads=[loaded("failed", NOW - 9000, HOST_DOWN)])["source"].spoken, "too old to be news"
+    assert (link.state, link.at, link.needs_attention) == (
+        "failed",
+        NOW - 500,
+        True,
+    ) and "Start the host service" in link.advice
+    assert not links(loads=[loaded("failed", NOW - 9000, HOST_DOWN)])["source"].needs_attention, "too old to be news"
     assert links(loads=[loaded("completed", NOW - 5), *down])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Symbol NOSUCH not found")])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Error 162")])["source"].text == "The last load failed: Error 162"

@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-PATIENCE = 60.0  # seconds; a busy machine is no failure
+PATIENCE = 240.0  # seconds; a busy machine is no failure
 PREFERENCES = {
     "marionette.port": 0,
     "browser.shell.checkDefaultBrowser": False,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import httpx
@@ -32,9 +33,13 @@ COMMAND = [sys.executable, "-c", "from panel.cli.main import main; main()"]
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Where nobody listens. Not one of those that the system chooses from 32768 on: a connection of anybody could have it
+    before the panel that is just being started."""
+    while True:
+        port = SystemRandom().randrange(20_000, 32_000)  # tests may have seeded the other generator
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Inside:
@@ -128,6 +133,7 @@ def panel_process(
                     here.get("/")
                     break
                 time.sleep(0.05)
+            assert process.poll() is None, (folder / "log").read_text()
             yield here, process
         finally:
             process.terminate()
