@@ -93,7 +93,7 @@ class Discovery:
         """The list's first page; then, after each start and whenever that page is full of news, page after page until
         the end: at once while they have news, one a round while they have none."""
         found = await self._ktrdr.operations(limit=limit, timeout=READ_TIMEOUT)
-        self._relay.listed()
+        self._monitor.listed()
         if await self._listed(found) == limit or (limit == FIRST and len(found) == FIRST):
             self._offset = limit - OVERLAP
         end = time.monotonic() + ROUND_TIME
