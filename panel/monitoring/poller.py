@@ -123,8 +123,6 @@ class Monitor:
             raise reading.error
         return observation
 
-    # What happens
-
     def expect(self, start: Start) -> None:
         """Something was started: it is shown, and read, from now on."""
         if start.operation_id and self.known(start.operation_id) is None:
