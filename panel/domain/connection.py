@@ -15,6 +15,11 @@ class Connection:
     listed: bool = False  # what runs there has been told, in this panel's life
     message: str = ""
 
+    @property
+    def contact(self) -> tuple[bool, bool]:
+        """Whether it is silent, and whether it was never heard."""
+        return self.failing_since is not None, self.answered_at is None
+
     def answered(self, now: float, slow: bool | None) -> bool:
         """It has answered; returns whether that is news. `slow`: whether late, None where that was not seen."""
         news = self.failing_since is not None or self.answered_at is None
