@@ -20,6 +20,7 @@ from panel.backend.decoding import line, plain
 from panel.errors import APIError, Unreadable
 
 MAX_BODY = 8 * 1024 * 1024  # bytes, after decompression
+MAX_REASON = 300  # characters of why something failed, beside what failed
 
 _OPERATION = re.compile(r"^/operations/[^/?]+$")
 _PREFIXES = ("body -> ", "query -> ", "path -> ")
@@ -71,6 +72,8 @@ def explain(status: int, value: Any) -> tuple[str, Any]:
             message = _text(error.get("message")) or _text(error.get("code"))
             if isinstance(details, list):
                 message = _from_fields(message, details)
+            elif isinstance(details, dict) and (why := _text(details.get("error")).strip()):
+                message = f"{message}: {why.splitlines()[0][:MAX_REASON]}"  # an SQL statement may follow
         elif isinstance(error, str):
             message = error
         if not message:

@@ -105,6 +105,11 @@ CAUSES = (
         "Its page under Strategies names what is wrong with it.",
     ),
     _cause(
+        r"not supported between instances of '(float|int|str)' and '(float|int|str)'",
+        "A value that has to be a number is a text.",
+        "Look at the numbers of the strategy's file: 1e-3, for example, is a text there, and 1.0e-3 a number.",
+    ),
+    _cause(
         r"unsupported (primary |auxiliary |source |reference )?timeframe|base_timeframe .* not found|"
         r"not found in dataset",
         "The strategy's symbols or timeframes and those of this run do not fit.",

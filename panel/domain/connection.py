@@ -12,6 +12,7 @@ class Connection:
     failing_since: float | None = None
     slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT, or with an error
     error: str = ""  # that error
+    listed: bool = False  # what runs there has been told, in this panel's life
     message: str = ""
 
     @property
@@ -28,6 +29,11 @@ class Connection:
             self.slow_since = (self.slow_since or now) if slow else None
             self.error = self.error if slow else ""
         return news or was_slow != (self.slow_since is not None)
+
+    def told(self) -> bool:
+        """It has told what runs there; returns whether that is news."""
+        was, self.listed = self.listed, True
+        return not was
 
     def late(self, now: float, error: str = "") -> bool:
         """Nothing came in time, or this error, while other questions are answered; returns whether that is news."""

@@ -38,7 +38,9 @@ class Observation:
     forgotten: bool = False  # the backend answers that it does not know it
     cancel: Cancel = Cancel.NONE
     cancel_at: float | None = None
-    changes: int = 0  # readings that said something new
+    changes: int = 0  # readings that said something new, after the first
+    resumed: bool = False  # since then the worker that its parameters name is that of its first life
+    watched_since: float | None = None  # its readings had stopped, and go on since then
     rhythm: float = 0.0  # seconds: the longest usual time between two of them
     untracked_since: float | None = None  # running (or until its end), but the backend's values fell to nothing
     fell: bool = False  # progress went backwards, short of nothing
@@ -49,6 +51,11 @@ class Observation:
     checkpoint_at: float | None = None  # when that checkpoint was written
     model_at: float | None = None  # when such a run's model appeared: its end
     sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
+
+    @property
+    def unchanged_since(self) -> float:
+        """Since when nothing has changed, as far as that was watched."""
+        return max(self.changed_at, self.watched_since or 0.0)
 
     @property
     def fully_read(self) -> bool:
@@ -67,14 +74,18 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     backend's answer, and so is the progress of one that it lost track of; the panel keeps what it has seen."""
     if before is None:
         moved = None if snapshot.finished else snapshot.read_at
-        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, changes=1, moved_at=moved)
+        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, moved_at=moved)
     old = before.snapshot
     untracked = _untracked(before, snapshot)
+    resumed = before.resumed or snapshot.status is Status.RESUMING
+    parameters = _parameters(old, snapshot)
+    if resumed:
+        parameters.pop("worker_id", None)
     kept = replace(
         snapshot,
         epochs=_joined(old.epochs, snapshot.epochs),
         strategy=snapshot.strategy or old.strategy,
-        parameters=_parameters(old, snapshot),
+        parameters=parameters,
         percentage=_reached(before, snapshot, untracked),
         completed_at=before.model_at or snapshot.completed_at,  # the backend notices the end of some later
         step=snapshot.step or (old.step if snapshot.finished else ""),
@@ -85,6 +96,8 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     observation = replace(
         before,
         snapshot=kept,
+        resumed=resumed,
+        watched_since=before.watched_since if before.failing_since is None else snapshot.read_at,
         failing_since=None,
         timed_out=False,
         error="",
@@ -121,15 +134,19 @@ def differs(before: Observation, observation: Observation) -> bool:
 def unreported_progress(observation: Observation, epochs: int, written_at: float) -> Observation:
     """After a look at the checkpoint of a run whose progress the backend does not pass on."""
     known = replace(observation, checkpoint_epoch=epochs, checkpoint_at=written_at, sought_at=None)
-    percentage = _by_checkpoint(known) or known.snapshot.percentage
-    snapshot = replace(known.snapshot, percentage=percentage, steps_completed=epochs)
+    done, percentage = epochs, _by_checkpoint(known) or known.snapshot.percentage
+    if not observation.resumed:  # it goes on from where it was, which may be ahead of its checkpoint
+        done = max(epochs, known.snapshot.steps_completed or 0)
+        percentage = max(percentage, known.snapshot.percentage)
+    snapshot = replace(known.snapshot, percentage=percentage, steps_completed=done)
     moved = written_at if written_at != observation.checkpoint_at else observation.moved_at
     return replace(known, snapshot=snapshot, moved_at=moved)
 
 
 def unreported_end(observation: Observation, model_at: float) -> Observation:
     """After such a run's model appeared."""
-    return replace(observation, model_at=model_at, snapshot=replace(observation.snapshot, completed_at=model_at))
+    ended = replace(observation.snapshot, completed_at=model_at, percentage=100.0)
+    return replace(observation, model_at=model_at, snapshot=ended)
 
 
 def _by_checkpoint(observation: Observation) -> float | None:
@@ -139,8 +156,10 @@ def _by_checkpoint(observation: Observation) -> float | None:
 
 
 def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
+    if before.model_at is not None:
+        return 100.0  # what the backend says of its progress was over before
     if snapshot.status is Status.RESUMING or untracked:
-        return _by_checkpoint(before) or (before.snapshot.percentage if untracked else snapshot.percentage)
+        return before.snapshot.percentage if untracked else _by_checkpoint(before) or snapshot.percentage
     if not _ended_short(snapshot):
         return snapshot.percentage
     epochs, total = _joined(before.snapshot.epochs, snapshot.epochs), before.snapshot.steps_total
@@ -172,9 +191,11 @@ def _ended_short(snapshot: Snapshot) -> bool:
 
 def _untracked(before: Observation, snapshot: Snapshot) -> bool:
     """Still running, and nothing of what it had reached is there: the backend was restarted and does not
-    hear the work any more."""
-    same_run = before.snapshot.status is Status.RUNNING and snapshot.status is Status.RUNNING
-    return same_run and snapshot.percentage == 0.0 and before.snapshot.percentage > 0.0
+    hear the work any more. A resumed run is called "resuming" until then."""
+    if snapshot.status is not Status.RUNNING or snapshot.percentage > 0.0:
+        return False
+    was, reached = before.snapshot.status, before.snapshot.percentage > 0.0
+    return was is Status.RESUMING or before.untracked_since is not None or (was is Status.RUNNING and reached)
 
 
 def _untracked_since(before: Observation, snapshot: Snapshot, untracked: bool) -> float | None:

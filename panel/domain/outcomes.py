@@ -1,5 +1,8 @@
 """The verdicts on operations that have ended. Pure."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from panel.domain.causes import cause_of
 from panel.domain.formatting import many, moment_at, per_cent
 from panel.domain.observation import Cancel, Observation
@@ -9,6 +12,7 @@ from panel.domain.values import mapping, number
 from panel.domain.workers import Worker, WorkerList
 
 CHECKED_WITHIN = 30.0  # seconds in which the stored bars are looked through after a load
+TOLD_FREE = 60.0  # seconds within which the list of workers tells whether one works on
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare
 
 
@@ -22,11 +26,9 @@ def completed(observation: Observation, now: float) -> Verdict:
             "Completed with problems",
             f"It ran to its end, but since epoch {broken} its losses are not numbers: the model has learned nothing.",
             "Look for empty or extreme values in its inputs, or try a lower learning rate, then train again.",
-            (f"The last of {many(len(snapshot.epochs), 'epoch')} has no training loss.",),
+            (f"The last of {many(_epochs_done(snapshot), 'epoch')} has no training loss.",),
         )
-    training = (snapshot.result or {}).get("training_metrics")
-    reported = number(mapping(training).get("epochs_trained"))
-    if epochs := len(snapshot.epochs) or int(reported or 0):
+    if epochs := _epochs_done(snapshot):
         return Verdict(State.COMPLETED, "Completed", f"Finished after {many(epochs, 'epoch')}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
 
@@ -53,6 +55,15 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
             reason or "Stopped before its end.",
             advice,
             ("The backend answered the cancel with: worker not reached.",),
+        )
+    fresh = now - observation.changed_at < TOLD_FREE and not _free_since(observation, now, worker_list)
+    if not reason and fresh and observation.snapshot.traits.worker:
+        return Verdict(
+            State.CANCELLED,
+            "Cancelled",
+            "The backend calls it cancelled, and gives no reason.",
+            "So it does when the worker got the TERM signal, and such a worker works on: within a minute the list of "
+            "workers tells.",
         )
     return Verdict(State.CANCELLED, "Cancelled", reason or "Stopped before its end.")
 
@@ -118,12 +129,11 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
             (listed_busy(busy, worker_list, now), words),
         )
     worker = worker_list.last_entry(snapshot.worker_id)
-    died = worker.healthy_at if worker is not None and worker.healthy_at else observation.moved_at
-    since = f" {moment_at(died, now)}" if died else ""
-    done = len(snapshot.epochs)
-    again = "Start it again."
-    if done and snapshot.traits.learns:
-        again = f"Resume it where that is offered (it had finished {many(done, 'epoch')}), or start it again."
+    moved = observation.moved_at if observation.changes > 1 else None  # else the end is all that was seen to change
+    alive = max((worker.healthy_at or 0.0) if worker else 0.0, moved or 0.0)  # the last sign of life
+    since = f" after {moment_at(alive, now).removeprefix('at ')}" if alive else ""
+    resumable = snapshot.epochs and snapshot.traits.learns
+    again = "Resume it where that is offered, or start it again." if resumable else "Start it again."
     proof = (
         (f"Worker {worker.id} last answered {moment_at(worker.healthy_at, now)}.",)
         if worker and worker.healthy_at
@@ -138,20 +148,31 @@ def listed_busy(worker: Worker, worker_list: WorkerList, now: float) -> str:
     return f"{listed}, and last answered {moment_at(worker.healthy_at, now)}." if worker.healthy_at else f"{listed}."
 
 
+def _epochs_done(snapshot: Snapshot) -> int:
+    told = number(mapping((snapshot.result or {}).get("training_metrics")).get("epochs_trained"))
+    return len(snapshot.epochs) or int(told or 0)
+
+
 def _broken_since(snapshot: Snapshot) -> int:
     """The epoch, counted from 1, since which a training has no loss; 0 when it has one at its end."""
-    epochs = snapshot.epochs
-    if not epochs or epochs[-1].train_loss is not None:
+    losses = [(epoch.number, epoch.train_loss) for epoch in snapshot.epochs] or _losses_of(snapshot.result)
+    if not losses or losses[-1][1] is not None:
         return 0
-    good = [place for place, epoch in enumerate(epochs) if epoch.train_loss is not None]
-    return epochs[good[-1] + 1 if good else 0].number + 1
+    good = [place for place, (_, loss) in enumerate(losses) if loss is not None]
+    return losses[good[-1] + 1 if good else 0][0] + 1
+
+
+def _losses_of(result: Mapping[str, Any] | None) -> list[tuple[int, float | None]]:
+    """By the result's own history: runs in lists are read without their epochs."""
+    told = mapping(mapping((result or {}).get("training_metrics")).get("history")).get("train_loss")
+    return [(place, number(loss)) for place, loss in enumerate(told)] if isinstance(told, list) else []
 
 
 def _free_since(observation: Observation, now: float, worker_list: WorkerList) -> bool:
     """The workers were listed well after its end, and none is busy with it."""
     heard = worker_list.heard_at or 0.0
     late = heard - observation.changed_at > LATE
-    return late and worker_list.fresh(now) and worker_list.working_on(observation.snapshot.id) is None
+    return late and worker_list.fresh(now) and worker_list.may_work_on(observation.snapshot.id) is None
 
 
 def last_line(text: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from panel.domain.formatting import duration
+from panel.domain.formatting import duration, per_cent
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import Verdict
 from panel.domain.timeline import Moment
@@ -30,7 +30,7 @@ def report(
         f"Operation  {snapshot.id} ({snapshot.kind})",
         f"Created    {_at(snapshot.created_at)}",
         f"Ended      {_at(snapshot.completed_at)}",
-        f"Reached    {snapshot.percentage:.0f} %{f', {snapshot.step}' if snapshot.step else ''}",
+        f"Reached    {per_cent(snapshot.percentage)}{f', {snapshot.step}' if snapshot.step else ''}",
     ]
     began = snapshot.started_at or snapshot.created_at
     if began and snapshot.completed_at and snapshot.completed_at > began:

@@ -21,6 +21,7 @@ NEWS = 3600.0  # seconds for which a failed load says something about the data s
 NO_TRAINER = (
     "A training is refused until one has registered. Start a training worker, or wait: a start can wait for one."
 )
+SOURCE = "Data source"
 HOST_SERVICE = "Host service connection failed"
 CONCLUSIVE = (*GOOD, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
 
@@ -77,9 +78,10 @@ def system_health(
 
 
 def trouble(links: Sequence[Link]) -> Link | None:
-    """The worst of what is wrong, None when all is well."""
+    """The worst of what is wrong, else what is not known of the backend and its workers; None when all is well."""
     wrong = [link for link in links if link.state in (RED, AMBER)]
-    return min(wrong, key=lambda link: (link.state != RED, not link.needs_attention), default=None)
+    unknown = (link for link in links if link.state == UNKNOWN and link.name != SOURCE)
+    return min(wrong, key=lambda link: (link.state != RED, not link.needs_attention), default=next(unknown, None))
 
 
 def _backend(connection: Connection, worker_list: WorkerList) -> Link:
@@ -112,7 +114,9 @@ def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Lin
     if worker_list.heard_at is None:
         return Link(name, UNKNOWN, "Not listed yet", "The backend has not told its workers yet.")
     if connection.failing_since is not None or not worker_list.fresh(now):
-        return Link(name, UNKNOWN, "Not known now", "The backend does not tell its workers now.", worker_list.heard_at)
+        return Link(
+            name, UNKNOWN, "Workers not known", "The backend does not tell its workers now.", worker_list.heard_at
+        )
     for kind in learning():
         if not worker_list.able(kind):
             return _no_trainer(name, kind, worker_list, now)
@@ -122,9 +126,10 @@ def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Lin
         text = f"{names} {'does' if len(silent) == 1 else 'do'} not answer."
         state = RED if len(silent) == len(worker_list.workers) else AMBER
         last = max((worker.healthy_at for worker in silent if worker.healthy_at is not None), default=None)
+        dropped = "it" if len(silent) == 1 else "a worker"
         advice = (
-            "It may hang and wake by itself. After five minutes without an answer the backend drops it, and what it "
-            "worked on is lost."
+            f"{'It' if len(silent) == 1 else 'They'} may hang and wake again. After five minutes without an answer the "
+            f"backend drops {dropped}, and marks its work failed a minute later."
         )
         return Link(name, state, many(len(silent), "silent worker").capitalize(), text, last, advice, last=True)
     kinds = Counter(worker.kind or "unnamed" for worker in worker_list.workers)
@@ -152,7 +157,7 @@ def _no_trainer(name: str, kind: str, worker_list: WorkerList, now: float) -> Li
 
 def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link:
     """KTRDR's own word on the Interactive Brokers connection is wrong; what became of loads is not."""
-    name = "Data source"
+    name = SOURCE
     if embedded:
         return Link(name, OK, "Sample generator", "A sample generator makes the data. It is always there.")
     loads = [load for load in loads if not load.snapshot.unclaimed]  # those ended with their backend

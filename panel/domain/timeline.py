@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from panel.domain.formatting import duration
+from panel.domain.formatting import duration, per_cent
 from panel.domain.history import ActionRecord, RecordedReading
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import ENDS
@@ -38,7 +38,7 @@ def timeline(
     if snapshot.created_at:
         moments.append(Moment(snapshot.created_at, "Created at the backend"))
     if readings and snapshot.created_at and readings[0].at - snapshot.created_at > LATE:
-        share = f", at {readings[0].percentage:.0f} %" if readings[0].state == "running" else ""
+        share = f", at {per_cent(readings[0].percentage)}" if readings[0].state == "running" else ""
         moments.append(Moment(readings[0].at, f"First seen by the panel{share}"))
     moments += _changes(readings)
     return sorted(moments, key=lambda moment: moment.at)

@@ -7,6 +7,7 @@ dead, and "failed" of work that goes on or has succeeded; so every page shows a 
 from panel.domain.formatting import clock, duration, minute, moment_at, per_cent
 from panel.domain.observation import Cancel, Observation, differs, observed
 from panel.domain.outcomes import LATE, cancelled, completed, failed, listed_busy
+from panel.domain.silence import last_heard, silent
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
@@ -33,7 +34,7 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
         if observation.forgotten:
             return _forgotten(observation)
         if observation.failing_since is not None and now - observation.failing_since > SILENT_AFTER:
-            return _silent(observation, now, worker_list)
+            return silent(observation, now, worker_list)
     if observation.cancel is not Cancel.NONE and not snapshot.status.finished:
         return _cancelling(observation, now, worker_list)
     match snapshot.status:
@@ -60,34 +61,6 @@ def _forgotten(observation: Observation) -> Verdict:
         "The backend no longer knows this operation. What stands here is what the panel remembers.",
         "Whether it finished is not known. Look at the backend's models or data, or start it again.",
         (f"Last read {minute(observation.snapshot.read_at)} UTC, at {per_cent(observation.snapshot.percentage)}.",),
-    )
-
-
-def _silent(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
-    since = f"It was last read {moment_at(observation.snapshot.read_at, now)}."
-    if observation.timed_out and worker_list.answering(now):
-        worker = worker_list.worker(observation.snapshot.worker_id)
-        return Verdict(
-            State.SILENT,
-            "No answer about this one",
-            "The backend answers other questions, but not about this operation: its worker probably hangs.",
-            "The values below are the last ones known. It may wake and go on by itself; kill -9 of the worker ends it.",
-            (since, *([_last_heard(worker, now)] if worker else [])),
-        )
-    if observation.error:
-        return Verdict(
-            State.SILENT,
-            "Backend has errors",
-            f"The backend answers, but not about this operation. It says: {observation.error}",
-            "Look at the backend's log: its database may be down. The values below are the last ones known.",
-            (since,),
-        )
-    return Verdict(
-        State.SILENT,
-        "Backend silent",
-        "The backend does not answer. These are its last values; the work itself may go on.",
-        "Nothing is lost by waiting. The panel keeps asking and shows the truth once it answers.",
-        (since,),
     )
 
 
@@ -172,62 +145,73 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
             return _unreported(headline, busy, now, worker_list)
         if lost := _worker_lost(observation, now, worker_list):
             return lost
+    if not observation.changes and (doubt := _worker_in_doubt(snapshot.worker_id, now, worker_list)):
+        return doubt
     limit = max(STALLED_AFTER, STALLED_TIMES * observation.rhythm) if observation.changes > 3 else UNKNOWN_RHYTHM
-    if still > limit:
+    if now - observation.unchanged_since > limit:
         usual = f"Until then something changed every {duration(max(observation.rhythm, 1.0))} or sooner."
         return Verdict(
             State.STALLED,
             "Stalled",
-            f"Nothing has changed since {clock(observation.changed_at)} UTC, at {per_cent(snapshot.percentage)}.",
+            f"Nothing has changed since {clock(observation.unchanged_since)} UTC, at {per_cent(snapshot.percentage)}.",
             "It may be busy with one long step. If this goes on, look at the worker's log, or cancel it.",
             ((usual,) if observation.changes > 3 else ()) + _of_worker(observation, now, worker_list),
         )
-    return Verdict(State.RUNNING, "Running", snapshot.step or "Running; no step named yet.")
+    lost_track = "The backend lost track of it. Whether its worker goes on shows within a minute."
+    said = lost_track if observation.untracked_since else snapshot.step or "Running; no step named yet."
+    return Verdict(State.RUNNING, "Running", said)
 
 
 def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
     """Its worker is dead, or no worker has it. The backend itself notices six minutes later."""
     worker_id = observation.snapshot.worker_id
-    frozen = f"Its values last changed {moment_at(observation.changed_at, now)}."
-    advice = "The backend gives it up about six minutes after a worker's death. A checkpoint may allow a resume then."
+    frozen = (f"Its values last changed {moment_at(observation.changed_at, now)}.",) if observation.changes else ()
+    advice = "The backend gives it up about six minutes after a worker's death. "
+    advice += "A checkpoint may allow a resume then." if observation.snapshot.traits.learns else "Start it again then."
     worker = worker_list.worker(worker_id)
     if worker is not None and not worker.reachable:
-        return Verdict(
-            State.LOST,
-            "Worker lost",
-            "The worker that does this no longer answers. It was probably killed or its machine is gone.",
-            advice,
-            (_last_heard(worker, now), frozen),
-        )
+        gone = "The worker that does this no longer answers. It was probably killed or its machine is gone."
+        return Verdict(State.LOST, "Worker lost", gone, advice, (last_heard(worker, now), *frozen))
     last = worker_list.last_entry(worker_id)
     dropped = worker is None and last is not None and not last.reachable  # it was dead when it was last listed
     if worker_id and (dropped or worker_list.missing_for(worker_id, now) > ABSENT_AFTER):
-        return Verdict(
-            State.LOST,
-            "Worker lost",
-            "The worker that did this is no longer there.",
-            advice,
-            (
-                f"Worker {worker_id} was not in the backend's list {moment_at(worker_list.heard_at or now, now)}.",
-                frozen,
-            ),
-        )
-    elsewhere = worker is not None and worker_list.working_on(observation.snapshot.id) is None
+        gone = "The worker that did this is no longer there."
+        return Verdict(State.LOST, "Worker lost", gone, advice, (_unlisted(worker_id, now, worker_list), *frozen))
+    known = worker is not None or observation.resumed  # by whom it was resumed the backend does not say
+    elsewhere = known and worker_list.may_work_on(observation.snapshot.id) is None
     if elsewhere and (worker_list.heard_at or now) - observation.changed_at > ABSENT_AFTER:
         return Verdict(
             State.LOST,
             "Nobody works on it",
-            "Its worker is there, but not busy with it: the work has ended or broken off, and nobody was told.",
+            "No worker is busy with it: the work has ended or broken off, and nobody was told.",
             "The backend usually notices within minutes, and calls even a success failed. The panel then tells which.",
-            (f"Worker {worker_id} is {worker.status if worker else ''}.", frozen),
+            (*((f"Worker {worker_id} is {worker.status}.",) if worker else ()), *frozen),
         )
     return None
+
+
+def _worker_in_doubt(worker_id: str, now: float, worker_list: WorkerList) -> Verdict | None:
+    """Of an operation that the panel has just met, and has not seen move."""
+    worker = worker_list.worker(worker_id)
+    if not worker_id or not worker_list.fresh(now) or (worker is not None and worker.reachable):
+        return None
+    return Verdict(
+        State.STALLED,
+        "Worker in doubt",
+        f"The backend calls it running, but its worker {'does not answer' if worker else 'is not in its list'}.",
+        "Wait a minute: a worker that hangs may wake, and after a restart of the backend its workers come back.",
+        (last_heard(worker, now) if worker else _unlisted(worker_id, now, worker_list),),
+    )
+
+
+def _unlisted(worker_id: str, now: float, worker_list: WorkerList) -> str:
+    return f"Worker {worker_id} was not in the backend's list {moment_at(worker_list.heard_at or now, now)}."
 
 
 def _by_checkpoint(observation: Observation) -> str:
     """How far a run is that its checkpoint alone tells of; "" when none was seen."""
     done, total, written = observation.checkpoint_epoch, observation.snapshot.steps_total, observation.checkpoint_at
-    if done is None or written is None:
+    if done is None or written is None or done < (observation.snapshot.steps_completed or 0):
         return ""
     of = f" of {total:,}" if total else ""
     return f"Epoch {done:,}{of}, by its checkpoint of {clock(written)} UTC."
@@ -278,14 +262,7 @@ def _cancelling(observation: Observation, now: float, worker_list: WorkerList) -
 
 def _of_worker(observation: Observation, now: float, worker_list: WorkerList) -> tuple[str, ...]:
     worker = worker_list.working_on(observation.snapshot.id) or worker_list.worker(observation.snapshot.worker_id)
-    return (f"{_last_heard(worker, now)} It is {worker.status}.",) if worker else ()
-
-
-def _last_heard(worker: Worker, now: float) -> str:
-    heard = (
-        f"last answered {moment_at(worker.healthy_at, now)}" if worker.healthy_at is not None else "has never answered"
-    )
-    return f"Worker {worker.id} {heard}."
+    return (f"{last_heard(worker, now)} It is {worker.status}.",) if worker else ()
 
 
 __all__ = ["ALONE", "Cancel", "Observation", "State", "Verdict", "differs", "judge", "observed"]

@@ -76,13 +76,21 @@ class WorkerList:
         busy = (worker for worker in self.workers if worker.status == "busy")
         return next((worker for worker in busy if worker.operation_id == operation_id), None)
 
+    def may_work_on(self, operation_id: str) -> Worker | None:
+        """The worker that is busy with this operation, or was when it last answered: one that hangs may wake."""
+        return next((worker for worker in self.workers if worker.operation_id == operation_id), None)
+
     def able(self, kind: str) -> list[Worker]:
         """Those that take operations of this kind."""
         return [worker for worker in self.workers if worker.does(kind)]
 
+    def answering_for(self, kind: str) -> list[Worker]:
+        """Those of them that answer the backend."""
+        return [worker for worker in self.able(kind) if worker.reachable]
+
     def trainers(self) -> list[Worker]:
-        """Those that train models."""
-        return [worker for worker in self.workers if any(worker.does(kind) for kind in learning())]
+        """Those that train models, and answer."""
+        return [worker for kind in learning() for worker in self.answering_for(kind)]
 
     def last_able(self, kind: str) -> tuple[Worker, float] | None:
         """The one of them that was listed last, and when; None when none ever was."""

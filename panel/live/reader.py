@@ -94,12 +94,11 @@ class Reader:
         now, monitor, every = time.time(), self.monitor, self.monitor.running()
         running = every[:SHOWN_RUNNING]
         unwritten = self.monitor.recorder.unwritten_ends()
-        listed = {each.snapshot.id for each in unwritten}
-        stored = self.storage.memory.ended(LOOKED_THROUGH)
-        ended = [
-            *unwritten,
-            *(each for each in stored if not (each.snapshot.id in listed or monitor.polled(each.snapshot.id))),
-        ]
+        listed = {each.snapshot.id for each in [*unwritten, *every]}
+        stored = (each for each in self.storage.memory.ended(LOOKED_THROUGH) if each.snapshot.id not in listed)
+        ended = list(stored)
+        if unwritten:
+            ended = sorted([*unwritten, *ended], key=lambda each: -(each.snapshot.completed_at or each.changed_at))
         wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
         stuck, rest = ([each for each, _ in found[:RECENT]] for found in (wanting, others))
         views = self.operations([*running, *stuck, *rest], estimated=min(ESTIMATED, len(running)))

@@ -51,6 +51,7 @@ class Discovery:
         """Until cancelled."""
         self._partial.extend(self._memory.partially_known())
         turn = 0
+        await self._ask(1)  # without its workers nothing that runs can be judged
         while True:
             await self._ask(turn)
             for _ in range(COMPLETED):
@@ -92,6 +93,7 @@ class Discovery:
         """The list's first page; then, after each start and whenever that page is full of news, page after page until
         the end: at once while they have news, one a round while they have none."""
         found = await self._ktrdr.operations(limit=limit, timeout=READ_TIMEOUT)
+        self._monitor.listed()
         if await self._listed(found) == limit or (limit == FIRST and len(found) == FIRST):
             self._offset = limit - OVERLAP
         end = time.monotonic() + ROUND_TIME

@@ -18,7 +18,7 @@ class Estimates:
     def current(self, observation: Observation, verdict: Verdict, now: float) -> Estimate | None:
         """None when nothing reliable can be said."""
         snapshot = observation.snapshot
-        if verdict.state is not State.RUNNING:
+        if verdict.state is not State.RUNNING or observation.untracked_since is not None:
             return None
         end = reach(snapshot.traits, snapshot.percentage, number(snapshot.context.get("step_total")))
         started, earlier = snapshot.started_at or snapshot.created_at, self._store.earlier(snapshot)

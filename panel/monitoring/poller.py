@@ -31,7 +31,7 @@ from panel.storage.store import Storage
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
 MAX_POLLERS = 50  # operations that are read by turns when there are more
 RETRY = 1.0  # seconds between attempts to write what could not be written
-KEPT_ANSWERS = 50  # of the backend's own words, for those who want to see them raw
+KEPT_ANSWERS = 50  # of the backend's own words
 SIGN_OF_LIFE = 10.0  # seconds between notes in the memory that a panel watches
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Monitor:
         """Poll what is not finished, until cancelled."""
         self._stopping, began, signed = False, time.time(), 0.0
         for observation in self._store.memory.unfinished():
-            self._adopt(observation)
+            self._adopt(replace(observation, watched_since=began))
         try:
             while True:
                 self.recorder.retry()
@@ -86,8 +86,6 @@ class Monitor:
                 poller.cancel()
             await asyncio.gather(*self._pollers.values(), self._lookup.close(), return_exceptions=True)
             await self.recorder.flush()
-
-    # What is known
 
     def running(self) -> list[Observation]:
         """Everything not finished, the newest first."""
@@ -124,8 +122,6 @@ class Monitor:
         if observation is None and reading.error is not None and not reading.error.unknown:
             raise reading.error
         return observation
-
-    # What happens
 
     def expect(self, start: Start) -> None:
         """Something was started: it is shown, and read, from now on."""
@@ -212,8 +208,8 @@ class Monitor:
         else:
             self._queued.pop(operation_id, None)
             self._paces[operation_id] = Pace()
-            # In no request's context: it outlives the one that made it known.
-            self._pollers[operation_id] = asyncio.create_task(self._poll(operation_id), context=Context())
+            poll = self._poll(operation_id)  # in no request's context: it outlives the one that made it known
+            self._pollers[operation_id] = asyncio.create_task(poll, context=Context())
 
     async def _poll(self, operation_id: str) -> None:
         pace = self._paces[operation_id]
@@ -286,6 +282,10 @@ class Monitor:
         if self.connection.answered(now, slow):
             self._bus.publish(events.ConnectionChanged())
             self.wake()
+
+    def listed(self) -> None:
+        if self.connection.told():
+            self._bus.publish(events.OperationsListed())
 
     def failed(self, error: CLIClientError) -> None:
         """Nobody was there."""

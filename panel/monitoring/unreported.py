@@ -12,6 +12,7 @@ from panel.backend.ktrdr import Ktrdr
 from panel.domain.models import made_by
 from panel.domain.observation import Observation, unreported_end, unreported_progress
 from panel.domain.snapshot import Status
+from panel.domain.state import State, Verdict
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import until_next
@@ -38,7 +39,7 @@ class UnreportedRuns:
         """Until cancelled."""
         while True:
             for observation in self._monitor.running():
-                if concerns(observation):
+                if concerns(observation, self._monitor.verdict(observation)):
                     await self._look(observation.snapshot.id)
             await self._results()
             await until_next(INTERVAL)
@@ -58,7 +59,7 @@ class UnreportedRuns:
         try:
             checkpoint = await self._ktrdr.checkpoint(operation_id, TIMEOUT)
             known = self._monitor.known(operation_id)  # it may have been read meanwhile
-            if known is None or not concerns(known):
+            if known is None or not concerns(known, self._monitor.verdict(known)):
                 return
             if checkpoint is not None and checkpoint.epoch is not None and checkpoint.created_at is not None:
                 if (checkpoint.epoch + 1, checkpoint.created_at) != (known.checkpoint_epoch, known.checkpoint_at):
@@ -92,10 +93,10 @@ class UnreportedRuns:
         return False
 
 
-def concerns(observation: Observation) -> bool:
+def concerns(observation: Observation, verdict: Verdict) -> bool:
+    """Resumed, or lost track of by the backend: before the eyes of this panel, or before it came."""
     snapshot = observation.snapshot
     if not snapshot.traits.learns or observation.model_at is not None:
         return False
-    return snapshot.status is Status.RESUMING or (
-        snapshot.status is Status.RUNNING and observation.untracked_since is not None
-    )
+    lost_track = observation.untracked_since is not None or verdict.state is State.UNREPORTED
+    return snapshot.status is Status.RESUMING or (snapshot.status is Status.RUNNING and lost_track)

@@ -8,6 +8,7 @@ from panel.domain.batches import Batch, BatchRun, Role, RunState, joined_return,
 from panel.domain.comparison import measured, written
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
+from panel.domain.state import State
 from panel.domain.values import mapping, number
 from panel.views.board_settings import Strips, strips
 from panel.views.joined_curve import JoinedCurve, Step, joined_curve
@@ -31,8 +32,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """One training and what was made of its model. `over`: accuracy above the baseline, in points. `word` and `state`
-    are the operation's, or the queue's before it has one."""
+    """One training and what was made of its model. `over`: accuracy above the baseline, in points; `score`: what it is
+    ranked by, in points: that, or its accuracy where the backend tells no baseline, as KTRDR does; None of one without
+    losses. `word` and `state` are the operation's, or the queue's before it has one.
+    """
 
     run: BatchRun
     view: OperationView | None
@@ -40,6 +43,7 @@ class BoardRow:
     word: str
     values: tuple[Cell, ...]
     over: float | None
+    score: float | None
     tests: tuple[tuple[BatchRun, OperationView | None, tuple[str, ...]], ...]
 
 
@@ -90,11 +94,16 @@ def varied(batch: Batch) -> str:
 
 
 def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationView], sort: str) -> BoardView:
-    """`views`: by operation. `sort`: "number", "" for the lead over the baseline, or the label of a measure."""
+    """`views`: by operation. `sort`: "number", "" for the score, or the label of a measure."""
     trainings = [run for run in runs if run.role is Role.TRAINING]
     numbers = {run.key: _values(SHOWN, _snapshot(run, views)) for run in trainings}
     leads = {key: _over(values) for key, values in numbers.items()}
     walk = any(run.role is Role.TEST for run in runs)  # its steps have days of their own, and are no rivals
+    scores = leads
+    if all(lead is None for lead in leads.values()):
+        scores = {key: None if values[0] is None else values[0] * 100 for key, values in numbers.items()}
+    broken = {run.key for run in trainings if _state(run, views.get(run.operation_id or ""))[0] == State.PROBLEMS}
+    scores = {key: None if key in broken else score for key, score in scores.items()}
     best = [None] * len(SHOWN) if walk else _bests(list(numbers.values()))
     rows = [
         BoardRow(
@@ -106,13 +115,14 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
                 for measure, value, top in zip(SHOWN, numbers[run.key], best, strict=True)
             ),
             leads[run.key],
+            scores[run.key],
             tuple(_test(each, views) for each in runs if each.waits_for == run.key),
         )
         for run in trainings
     ]
     steps = _steps(runs, views)
-    ranked = sorted(rows, key=lambda row: (row.over is None, -(row.over or 0.0), row.run.number))
-    good = [row for row in ranked if row.over is not None]
+    ranked = sorted(rows, key=lambda row: (row.score is None, -(row.score or 0.0), row.run.number))
+    good = [row for row in ranked if row.score is not None]
     settings = list(dict.fromkeys(name for run in trainings for name in run.settings))
     return BoardView(
         batch=batch,
@@ -126,7 +136,7 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         trained=not any(run.open for run in trainings),
         failed=sum(run.state is RunState.FAILED for run in runs),
         walk=walk,
-        chance=None if walk else _chance([row.over for row in good if row.over is not None], trainings, views),
+        chance=None if walk else _chance([row.score for row in good if row.score is not None], trainings, views),
         joined=_joined(steps),
         curve=joined_curve(steps),
         strips=None if walk else strips(settings, [(row.run, row.over) for row in good if row.over is not None]),

@@ -93,7 +93,7 @@ def home_view(
         ended=ended,
         unsure=starts[:20],
         silent=connection.failing_since is not None,
-        asking=connection.answered_at is None,
+        asking=not connection.listed,
         now=now,
         waiting=waiting,
         queued=queued_words(waiting),

@@ -112,4 +112,6 @@ def _why(entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float,
         return "the workers are not known now"
     if not workers.able(entry.kind):
         return f"no {traits.worker} worker is registered with the backend"
+    if not workers.answering_for(entry.kind):
+        return f"no {traits.worker} worker answers the backend"
     return "about to start" if free.get(entry.kind) else "every worker is busy"

@@ -6,18 +6,35 @@ from collections.abc import Sequence
 
 from panel.adapters import KINDS
 from panel.domain.estimate import left
-from panel.domain.formatting import ago
+from panel.domain.formatting import ago, per_cent
 from panel.domain.snapshot import Snapshot
+from panel.domain.state import State
 from panel.domain.workers import WorkerList
 from panel.monitoring.poller import Monitor
 from panel.storage.labels import LabelStore
 
+ENDED = {
+    State.COMPLETED: "has just ended",
+    State.PROBLEMS: "has just ended",
+    State.FAILED: "has just ended",
+    State.CANCELLED: "was just cancelled",
+}
 NAMED = 3  # workers that are named; of more the number
 
 
 def busy_with(listed: WorkerList, kind: str) -> list[str]:
-    """Ids of the operations that keep its workers busy."""
-    return [worker.operation_id for worker in listed.able(kind) if worker.operation_id]
+    """Ids of the operations that keep its workers busy; a worker that does not answer may be dead."""
+    return [worker.operation_id for worker in listed.answering_for(kind) if worker.operation_id]
+
+
+def none_takes(listed: WorkerList, kind: str, now: float) -> str:
+    """What is wrong where no worker of this kind answers, as the rest of a sentence that begins with “No … worker”; ""
+    where one does."""
+    if listed.answering_for(kind):
+        return ""
+    last = listed.last_able(kind)
+    since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
+    return f"{'answers the backend' if listed.able(kind) else 'is registered with the backend'}.{since}"
 
 
 def no_room(listed: WorkerList, kind: str, now: float, described: dict[str, str] | None = None) -> str:
@@ -25,15 +42,19 @@ def no_room(listed: WorkerList, kind: str, now: float, described: dict[str, str]
     words, by their ids."""
     if not KINDS[kind].traits.worker:
         return ""
-    able, word = listed.able(kind), KINDS[kind].title.lower()
-    if not able:
-        last = listed.last_able(kind)
-        since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
-        return f"No {word} worker is registered with the backend.{since}"
+    word = KINDS[kind].title.lower()
+    if none := none_takes(listed, kind, now):
+        return f"No {word} worker {none}"
+    able = listed.answering_for(kind)
     at_work = [worker for worker in able if worker.operation_id]
     if len(at_work) < len(able):  # one is free by now, or was when they were listed
         return ""
-    every = f"The only {word} worker is busy" if len(able) == 1 else f"All {len(able)} {word} workers are busy"
+    which = "" if len(able) == len(listed.able(kind)) else " that answers" if len(able) == 1 else " that answer"
+    every = (
+        f"The only {word} worker{which} is busy"
+        if len(able) == 1
+        else f"All {len(able)} {word} workers{which} are busy"
+    )
     named = "; ".join(
         f"{worker.id} works on {(described or {}).get(worker.operation_id, worker.operation_id)}"
         for worker in at_work[:NAMED]
@@ -45,10 +66,14 @@ def descriptions_of(monitor: Monitor, labels: LabelStore, operations: Sequence[s
     """What each that is known is called, how far it is, and how much longer it takes."""
     found = {}
     for known in filter(None, map(monitor.known, operations)):
-        estimate = monitor.estimates.current(known, monitor.verdict(known), now)
-        reached = f"{known.snapshot.percentage:.0f} %" if known.snapshot.percentage else ""
-        parts = [part for part in (reached, left(estimate) if estimate else "") if part]
         name = labels.of(known.snapshot.id).name or _name(known.snapshot)
+        verdict = monitor.verdict(known)
+        if verdict.state in ENDED:  # the list of workers is some seconds late
+            found[known.snapshot.id] = f"{name}, which {ENDED[verdict.state]}"
+            continue
+        estimate = monitor.estimates.current(known, verdict, now)
+        reached = per_cent(known.snapshot.percentage) if known.snapshot.percentage else ""
+        parts = [part for part in (reached, left(estimate) if estimate else "") if part]
         found[known.snapshot.id] = f"{name} ({', '.join(parts)})" if parts else name
     return found
 

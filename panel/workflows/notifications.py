@@ -19,6 +19,7 @@ from panel.domain.comparison import measured
 from panel.domain.events import EventBus, OperationEnded, WorkersChanged
 from panel.domain.labels import typed_tags
 from panel.domain.observation import Observation
+from panel.domain.snapshot import Snapshot
 from panel.domain.state import GOOD, State, Verdict
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import IDLE, pause, until_set
@@ -48,11 +49,11 @@ class Rule:
 
 TAGS = "tags"
 RULES = (
-    Rule("failures", "A run fails, is lost, or ends with problems", True),
+    Rule("failures", "A run fails, or ends with problems", True),
     Rule("better", "A run is better than every earlier one of its kind and strategy", True),
     Rule(TAGS, "A run with one of these tags ends, however it went", False),
     Rule("ends", "Any other run ends", False),
-    Rule("workers", "A worker that was there is gone for a minute", True),
+    Rule("workers", "A worker that was there is gone for a minute, and what it worked on", True),
     Rule("backend", "The backend does not answer for a minute, and when it does again", True),
     Rule("memory", "The panel cannot write its memory", True),
 )
@@ -196,13 +197,8 @@ class Notifications:
     def _ended(self, observation: Observation, verdict: Verdict) -> None:
         snapshot, on = observation.snapshot, self.rules()
         adapter = KINDS.get(snapshot.kind)
-        kind, name = (
-            (adapter.title, adapter.name(snapshot)) if adapter else (kind_words(snapshot.kind), snapshot.strategy)
-        )
-        label = self._storage.labels.of(snapshot.id)
-        name = label.name or name
-        tagged = on[TAGS] and not set(label.tags).isdisjoint(self.tags())
-        run = kind if name in ("", kind) else f"{kind} {name}"
+        tagged = on[TAGS] and not set(self._storage.labels.of(snapshot.id).tags).isdisjoint(self.tags())
+        run = self._name(snapshot)
         word = verdict.word.lower()
         if verdict.state not in _GOOD:
             wanted, title = on["failures"], f"{run}: {word}"
@@ -215,6 +211,13 @@ class Notifications:
             lines = [verdict.headline, *(f"{figure.label}: {figure.value}" for figure in figures if figure.lead)]
             end = snapshot.completed_at or observation.changed_at
             self._add(f"end:{snapshot.id}:{end}", title, lines, f"/operations/{snapshot.id}")
+
+    def _name(self, snapshot: Snapshot) -> str:
+        """Its kind, and what it is called."""
+        adapter, label = KINDS.get(snapshot.kind), self._storage.labels.of(snapshot.id)
+        kind = adapter.title if adapter else kind_words(snapshot.kind)
+        name = label.name or (adapter.name(snapshot) if adapter else snapshot.strategy)
+        return kind if name in ("", kind) else f"{kind} {name}"
 
     def _best_so_far(self, observation: Observation, verdict: Verdict) -> str:
         """In words, if its first figure is higher than that of each earlier run of its kind and strategy."""
@@ -241,7 +244,18 @@ class Notifications:
             if gone_since is not None and time.time() - gone_since > SILENT:
                 del self._workers_since[worker_id]
                 if on:
-                    self._add(f"worker:{worker_id}:{gone_since}", f"Worker {worker_id} is gone", [], "/workers")
+                    lines, path = self._worked_on(worker_id)
+                    self._add(f"worker:{worker_id}:{gone_since}", f"Worker {worker_id} is gone", lines, path)
+
+    def _worked_on(self, worker_id: str) -> tuple[list[str], str]:
+        """What a worker that is gone was busy with, in words, and the page to look at."""
+        last = self._monitor.worker_list.last_entry(worker_id)
+        known = self._monitor.known(last.operation_id) if last and last.operation_id else None
+        if known is None:
+            return [], "/workers"
+        verdict = self._monitor.verdict(known)
+        said = f"It worked on {self._name(known.snapshot)}: {verdict.word.lower()}."
+        return [said, verdict.headline], f"/operations/{known.snapshot.id}"
 
     def _connection(self) -> None:
         since, on = self._monitor.connection.failing_since, self.rules()["backend"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from panel.adapters import KINDS, TrainingOperationAdapter
 from panel.backend.catalogue import Catalogue
-from panel.domain.formatting import ago, day
+from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS, DataFile, Range, Row
 from panel.domain.kinds import traits_of
 from panel.domain.snapshot import Snapshot
@@ -19,7 +19,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.workflows.capacity import free_places
-from panel.workflows.no_room import busy_with, descriptions_of
+from panel.workflows.no_room import busy_with, descriptions_of, none_takes
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
 COUNTED = 3000  # bars of a period that are worth counting one by one
@@ -237,7 +237,7 @@ def worker_lines(
     many are, without those to which a start was just sent; `described`: operations in words, by their ids."""
     if not listed.fresh(now):
         return []
-    able = listed.able(kind)
+    able = listed.answering_for(kind)
     if free:
         return [Line(OK, "A worker", "is free.")]
     if any(worker.status == "available" for worker in able):
@@ -251,9 +251,7 @@ def worker_lines(
         return [Line(AMBER, "No worker", text, waits=True, operation_id=busy.operation_id)]
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]
-    last = listed.last_able(kind)
-    since = f" {last[0].id} last answered {ago(last[0].healthy_at or last[1], now)}." if last else ""
-    text = f"is registered with the backend.{since} The start waits in the queue for one."
+    text = f"{none_takes(listed, kind, now)} The start waits in the queue for one."
     return [Line(RED, f"No {kind} worker", text, waits=True)]
 
 

@@ -25,6 +25,7 @@ from panel.monitoring.audience import Audience
 from panel.monitoring.poller import Monitor
 from panel.workflows.commands import Commands
 
+NO_TRAINER = "No training worker is registered with the backend, or none that answers."
 LOOK_TIMEOUT = 3.0  # seconds for a checkpoint; the page waits for it
 BUSY = 30.0  # seconds that a worker may stay busy after a cancel: its backend hears of it every ten
 AGAIN = 1.5  # seconds between two looks at the workers
@@ -56,9 +57,11 @@ def refusal(observation: Observation, verdict: Verdict, checkpoint: Checkpoint |
     if worker_list.heard_at is None:
         return "The workers are not known yet."
     if not worker_list.trainers():
-        return "No training worker is registered with the backend."
+        return NO_TRAINER
     if worker_list.working_on(observation.snapshot.id):
         return "A worker still works on it, although it was ended."
+    if worker_list.may_work_on(observation.snapshot.id):
+        return "The worker that worked on it does not answer: it may wake and go on with it."
     if worker_list.heard_at <= (observation.snapshot.completed_at or observation.changed_at):
         return "The workers were not listed since its end: one may still work on it."
     return ""
@@ -124,11 +127,9 @@ class ResumeWorkflow:
         await asyncio.sleep(after)
         if not_resumable(observation, self._monitor.verdict(observation)):
             return
-        _put(
-            self._checkpoints,
-            observation.snapshot.id,
-            (observation.snapshot.completed_at, await self.look(observation.snapshot.id)),
-        )
+        with suppress(CLIClientError):  # what was found before stands while the backend does not answer
+            found = await self._ktrdr.checkpoint(observation.snapshot.id, LOOK_TIMEOUT)
+            _put(self._checkpoints, observation.snapshot.id, (observation.snapshot.completed_at, found))
         with suppress(CLIClientError):  # who still works on it is listed every ten seconds otherwise
             self._monitor.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
         self._events.publish(CheckpointChecked(observation))
@@ -180,7 +181,7 @@ class ResumeWorkflow:
             worker_list = self._monitor.worker_list
             trainers = worker_list.trainers()
             if not trainers:
-                return "No training worker is registered with the backend."
+                return NO_TRAINER
             if any(worker.status == "available" for worker in trainers) and not worker_list.working_on(operation_id):
                 return ""
             if time.monotonic() > end:

@@ -44,6 +44,25 @@ def test_when_all_is_well_nothing_speaks_up():
     assert later["backend"].without_age == found["backend"].without_age, "an age alone is nothing new"
 
 
+def test_what_was_not_asked_yet_is_not_called_well():
+    """A panel that has just started, or that opens in the middle of a story."""
+    found = system_health(Connection("http://ktrdr/api/v1"), WorkerList(), (), NOW, embedded=False)
+    assert trouble(found).word == "Asking" and not trouble(found).needs_attention
+    found = system_health(THERE, WorkerList(), (), NOW, embedded=False)
+    assert trouble(found).word == "Not listed yet"
+    found = system_health(THERE, worker_list(worker("w1"), at=NOW - 60), (), NOW, embedded=False)
+    assert trouble(found).word == "Workers not known"
+
+
+def test_several_silent_workers_are_spoken_of_in_the_plural():
+    dead = [worker("w1"), worker("w2")]
+    for each in dead:
+        each["status"] = "temporarily_unavailable"
+    assert links(near=worker_list(dead[0]))["workers"].advice.startswith("It may hang and wake again.")
+    told = links(near=worker_list(*dead))["workers"]
+    assert told.text == "w1, w2 do not answer." and told.advice.startswith("They may hang and wake again.")
+
+
 def test_a_silent_backend_names_the_address_and_what_to_do():
     found = links(replace(THERE, failing_since=NOW - 60, message="Could not connect."))
     assert found["backend"].state == "failed" and found["backend"].at == NOW - 60 and found["backend"].needs_attention
@@ -84,7 +103,7 @@ def test_a_worker_that_was_silent_and_then_dropped_is_missed_since_its_last_answ
 
 
 def test_workers_not_listed_for_long_are_not_known():
-    assert links(near=worker_list(worker("w1"), at=NOW - 90))["workers"].word == "Not known now"
+    assert links(near=worker_list(worker("w1"), at=NOW - 90))["workers"].word == "Workers not known"
 
 
 def test_the_data_source_is_known_from_what_became_of_loads():

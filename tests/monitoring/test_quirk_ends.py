@@ -31,9 +31,47 @@ def test_28_a_training_marked_failed_after_its_workers_death_has_failed():
     play.lists(320)
     told = play.reads(370, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 370))
     assert (told.state, told.live) == (State.FAILED, False)
-    assert told.headline == "Its worker died at 08:00:19 UTC, and the work with it."
-    assert "it had finished 10 epochs" in told.advice and UNCLAIMED in told.evidence[-1]
+    assert told.headline == "Its worker died after 08:00:20 UTC, and the work with it.", (
+        "it answered at 19, moved at 20"
+    )
+    assert told.advice == "Resume it where that is offered, or start it again." and UNCLAIMED in told.evidence[-1]
     assert "usually goes on" not in text(told)
+
+
+def test_28_who_comes_when_the_worker_is_dead_does_not_call_it_running():
+    """Another panel, or one without its memory: it has seen nothing change, so it says nothing of when that was."""
+    play = Play()
+    frozen = {"progress": percent(31.0, "Epoch 10/100"), "metrics": {"epochs": corrupt(10)}}
+    play.reads(49, **frozen)
+    dead_worker(play, 49)
+    told = play.at(50)
+    assert (told.word, told.live) == ("Worker in doubt", True) and "does not answer" in told.headline
+    told = play.at(65)
+    assert (told.word, told.evidence) == ("Worker lost", ("Worker training-worker-1 last answered at 08:00:19 UTC.",))
+    play = Play()
+    play.reads(330, **frozen)
+    play.lists(330)  # dropped from the list before this panel came
+    told = play.at(331)
+    assert (told.state, told.word) == (State.STALLED, "Worker in doubt") and told.live
+    assert "was not in the backend's list at 08:05:30 UTC." in text(told)
+    play.lists(395)
+    assert play.reads(396, **frozen).word == "Worker lost"
+    ended = {"error_message": UNCLAIMED, "progress": percent(0.0), "completed_at": stamp(BEGAN + 400)}
+    assert play.reads(400, "failed", **ended).headline == "Its worker died, and the work with it."
+
+
+def test_what_nobody_watched_is_not_called_unchanged():
+    """The panel was off, or the backend silent: only since then can it say that nothing changes."""
+    play = Play()
+    play.trains(20)
+    reached = play.evidence.snapshot
+    frozen = {"progress": percent(reached.percentage, reached.step), "metrics": {"epochs": corrupt(10)}}
+    play.fails(22, timed_out=False)
+    play.lists(118, worker("busy", play.id, 118))
+    assert play.reads(120, **frozen).word == "Running"
+    play.lists(168, worker("busy", play.id, 168))
+    told = play.reads(170, **frozen)
+    assert (told.word, told.headline) == ("Stalled", "Nothing has changed since 08:02:00 UTC, at 21 %.")
 
 
 def test_28_a_training_marked_failed_that_a_worker_is_busy_with_goes_on():

@@ -10,6 +10,7 @@ from panel.backend.entities import workers_of
 from panel.domain.observation import (
     Cancel,
     forgotten,
+    unreported_progress,
 )
 from panel.domain.verdict import State, judge
 from panel.domain.workers import WorkerList
@@ -149,8 +150,28 @@ def test_14_a_hanging_worker_is_told_apart_from_a_silent_backend():
     assert (told.state, told.word) == (State.SILENT, "No answer about this one")
     assert "The backend answers other questions" in told.headline
     assert "Worker training-worker-1 last answered at 08:00:20 UTC." in told.evidence
-    told = play.at(60)  # nothing answers any more
+    play.lists(42)  # after a restart of the backend: of no worker is known what it does
+    assert "but not about this operation: it is slow." in play.at(43).headline
+    told = play.at(63)  # nothing answers any more
     assert told.word == "Backend silent"
+
+
+def test_14_of_several_workers_the_one_that_hangs_is_named():
+    """While the backend waits for one worker it answers nothing about the work of the others either."""
+    play = Play()
+    play.trains(20)
+    play.fails(33, timed_out=True)
+    other = worker("busy", "op_b", 38) | {"worker_id": "training-worker-2"}
+    play.lists(38, worker("busy", play.id, 20), other)
+    assert "its worker, or another one, probably hangs" in play.at(40).headline
+    play.lists(42, worker("busy", play.id, 41), other | {"health_check_failures": 2})
+    told = play.at(44)
+    assert "another worker probably hangs" in told.headline and "kill -9" not in told.advice
+    assert "Worker training-worker-1 last answered at 08:00:41 UTC." in told.evidence
+    play.lists(45, worker("busy", play.id, 44), other)
+    assert "but not about this operation: it is slow." in play.at(45).headline, "both have answered since"
+    play.lists(46, worker("busy", play.id, 20) | {"health_check_failures": 2}, other)
+    assert "its worker probably hangs" in play.at(47).headline and "kill -9" in play.at(47).advice
 
 
 def test_15_a_worker_that_was_stopped_and_trains_on():
@@ -165,6 +186,18 @@ def test_15_a_worker_that_was_stopped_and_trains_on():
     told = play.reads(80, "pending")  # its registration brought it back
     assert (told.state, told.word) == (State.DOUBTFUL, "Marked as waiting again")
     assert "It had ended (cancelled)" in told.headline
+
+
+def test_29_of_a_run_that_is_cancelled_without_a_reason_it_is_not_said_that_it_stopped():
+    """A worker that got TERM: its run is called cancelled, with no reason, and it works on."""
+    play = Play()
+    play.trains(20)
+    told = play.reads(22, "cancelled", error_message=None, completed_at=stamp(BEGAN + 22))
+    assert told.word == "Cancelled" and "gives no reason" in told.headline and "works on" in told.advice
+    play.lists(50, worker("busy", play.id, 50))
+    assert play.at(51).word == "Cancelled, still worked on"
+    play.lists(60, worker("available", None, 60))
+    assert (play.at(61).headline, play.at(61).advice) == ("Stopped before its end.", "")
 
 
 def test_16_a_backend_restarted_in_mid_training_loses_track_and_then_calls_the_success_failed():
@@ -187,6 +220,46 @@ def test_16_a_backend_restarted_in_mid_training_loses_track_and_then_calls_the_s
     told = play.reads(160, "failed", error_message=UNCLAIMED, result_summary=RESULT, completed_at=stamp(BEGAN + 159))
     assert (told.state, told.word) == (State.COMPLETED, "Completed")
     assert "It succeeded: the full result is there." in told.headline
+
+
+def test_16_what_it_had_reached_is_not_taken_back_by_an_older_checkpoint():
+    play = Play()
+    play.trains(20)
+    play.reads(21, progress=percent(21.0, "Epoch 11/100 · Batch 5/205", steps_completed=10, steps_total=100))
+    play.reads(28, progress=percent(0.0), metrics={"epochs": []})
+    play.lists(60, worker("busy", play.id, 60))
+    before = play.evidence.snapshot
+    assert before.steps_completed == 10 and before.percentage == 21.0
+    play.observation = unreported_progress(play.evidence, 6, BEGAN + 12)
+    told = play.reads(62, progress=percent(0.0))
+    assert "checkpoint" not in told.headline
+    assert (play.evidence.snapshot.steps_completed, play.evidence.snapshot.percentage) == (10, 21.0)
+    play.observation = unreported_progress(play.evidence, 31, BEGAN + 63)
+    assert "Epoch 31 of 100, by its checkpoint of 08:01:03 UTC." in play.reads(64, progress=percent(0.0)).headline
+    assert (play.evidence.snapshot.steps_completed, play.evidence.snapshot.percentage) == (31, 31.0)
+
+
+def test_16_a_resumed_training_goes_on_when_the_backend_is_restarted():
+    """Its parameters name the worker of its first life, which may be dead, and from then on it is called running."""
+    play = Play()
+    play.reads(0, "failed", error_message=UNCLAIMED, completed_at=stamp(BEGAN))
+    play.lists(1, worker("available", None, 1) | {"worker_id": "training-worker-2"})
+    play.reads(2, "resuming")
+    second = worker("busy", play.id, 30) | {"worker_id": "training-worker-2"}
+    play.lists(30, second)
+    assert play.reads(31, "resuming").word == "Working, unreported"
+    for at in (60, 70):  # the backend is back, and so is the worker: free, as it seems at first
+        play.lists(at, second | {"status": "available", "current_operation_id": None})
+        told = play.reads(at + 1)
+        assert (told.word, told.headline) == (
+            "Running",
+            "The backend lost track of it. Whether its worker goes on shows within a minute.",
+        )
+    play.lists(80, second)
+    assert play.reads(81).word == "Working, unreported"
+    play.lists(150, second | {"status": "available", "current_operation_id": None})
+    told = play.reads(151)
+    assert told.word == "Nobody works on it" and "training-worker-1" not in text(told)
 
 
 def test_16_also_when_the_panel_came_later():

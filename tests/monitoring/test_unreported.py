@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.support.pages import until, words
+from tests.support.panels import stream
 from tests.support.scripted import operation, percent, stamp
 from tests.support.workers import worker
 
@@ -35,6 +36,23 @@ def test_its_progress_and_its_end_are_read_from_what_it_leaves(quick_looks, here
     until(lambda: backend.hits["GET /models"] >= asked)
     assert "Completed: its model" not in words(here.get("/operations/op_a").text), "it is another training's"
     backend.answers["GET /models"] = 200, {"success": True, "models": [model]}
-    page = here.until("/operations/op_a", lambda page: "Completed: its model was saved at" in words(page))
-    assert "The backend still calls it resuming" in words(page)
-    assert here.get("/api/operations/op_a").json()["verdict"]["state"] == "completed"
+    with stream(here, "home") as home:
+        page = here.until("/operations/op_a", lambda page: "Completed: its model was saved at" in words(page))
+        assert "The backend still calls it resuming" in words(page)
+        told = here.get("/api/operations/op_a").json()
+        assert (told["verdict"]["state"], told["percentage"]) == ("completed", 100.0)
+        home.until(lambda read: "Finished lately" in read.places.get("lists", ""))
+        drawn = [piece for piece in home.observation if 'hx-target="#lists"' in piece]
+        assert all("/operations/op_a" in piece for piece in drawn), "it is at every moment in one of the lists"
+
+
+def test_of_a_run_that_the_backend_had_lost_track_of_before_this_panel_came(quick_looks, here, backend, monkeypatch):
+    """It is called running, at 0 %, for ever; a worker is busy with it, and its checkpoint tells how far it is."""
+    monkeypatch.setattr("panel.domain.verdict.MOVING", 0.2)
+    monkeypatch.setattr("panel.domain.verdict.UNTRACKED_AFTER", 0.2)
+    backend.operations["op_a"] = operation("op_a", progress=percent(0.0))
+    backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp())]
+    state = {"checkpoint_type": "periodic", "state": {"epoch": 140}, "created_at": stamp()}
+    backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": state}
+    page = here.until("/operations/op_a", lambda page: "Epoch 141, by its checkpoint" in words(page))
+    assert "Working, unreported" in words(page)

@@ -94,6 +94,33 @@ def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
                 life.kill()
 
 
+LATER = {  # seconds since the beginning at which another panel, without any memory, is opened -> what it may say
+    62: ("Worker in doubt", "Worker lost"),
+    345: ("Worker in doubt",),  # its worker was dropped from the list before
+    420: ("Failed",),
+}
+
+
+@pytest.mark.parametrize("since", LATER)
+def test_who_comes_in_the_middle_is_told_no_less_than_the_truth(since: int, tmp_path: Path) -> None:
+    """A panel that knows nothing yet never says that a training of a dead worker runs, or since when it stands still."""
+    with virtual_time() as runner:
+        replayed = Replayed("worker_killed")
+        replayed.began -= since
+        line = Line(replayed.app)
+        with line.laid():
+            settings = Settings.from_environ({}, backend="http://backend/api/v1", data_folder=tmp_path)
+            life = Life(runner, line, settings)
+            try:
+                for _ in range(5):
+                    runner.run(asyncio.sleep(EVERY))
+                    page = life.inside.get(f"/operations/{replayed.id}").text
+                    assert word(life, replayed.id) in LATER[since], f"at {replayed.at:.0f} s"
+                    assert "values last changed" not in page and "died after" not in page and "All well" not in page
+            finally:
+                life.kill()
+
+
 def word(life: Life, operation_id: str) -> str:
     told: dict[str, Any] = json.loads(life.inside.get(f"/api/operations/{operation_id}").text)
     return str(told["verdict"]["word"])

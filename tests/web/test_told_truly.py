@@ -21,6 +21,20 @@ def test_a_research_shows_its_runs_and_each_of_them_leads_back(here, backend):
     assert "Runs / Research / Training" in words(training) and 'href="/operations/op_r"' in training
 
 
+def test_a_run_without_losses_is_no_success_in_lists_either(here, backend):
+    """Its learning rate was far too high. Lists read runs without their curves."""
+    history = {name: [0.6, None, None] for name in ("train_loss", "val_loss")}
+    result = {
+        "training_metrics": {"history": history, "epochs_trained": 3},
+        "test_metrics": {"test_accuracy": 0.7, "test_loss": None},
+    }
+    backend.operations["op_n"] = operation("op_n", status="completed", completed_at=stamp(), result_summary=result)
+    assert "since epoch 2 its losses are not numbers" in words(here.get("/operations/op_n").text)
+    for path in ("/", "/operations", "/api/operations"):
+        told = words(here.get(path).text)
+        assert "Completed with problems" in told and "its losses are not numbers" in told, path
+
+
 def test_a_backtest_tells_its_period_and_model_on_its_page_and_in_lists(here, backend):
     """The backend tells no model, and the period in the result's configuration only."""
     typed = {

@@ -1,6 +1,7 @@
 """Batches: planned from a form, started through the queue once each, ranked, tested on unseen days, stopped."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -95,12 +96,12 @@ def started(backend: Backend, path: str = "/trainings/start") -> list[dict]:
     return [body for hit, body in backend.bodies if hit == f"POST {path}"]
 
 
-def end(backend: Backend, accuracy: float) -> None:
-    """The oldest running training ends with this accuracy, above a baseline of 40 %."""
+def end(backend: Backend, accuracy: float, baseline: float | None = 0.4, **more: Any) -> None:
+    """The oldest running training ends with this accuracy; KTRDR tells no baseline."""
     name = next(n for n, each in backend.operations.items() if each["status"] == "running" and "training" in n)
-    tested = RESULT["test_metrics"] | {"test_accuracy": accuracy, "baseline_accuracy": 0.4}
+    tested = RESULT["test_metrics"] | {"test_accuracy": accuracy, "baseline_accuracy": baseline}
     used = {"samples": {"test": 900}, "end_date": "2024-12-31T00:00:00"}
-    result = RESULT | {"test_metrics": tested, "data_summary": used, "model_path": f"models/{name}"}
+    result = RESULT | {"test_metrics": tested, "data_summary": used, "model_path": f"models/{name}"} | more
     backend.operations[name] = operation(name, status="completed", result_summary=result, completed_at=stamp())
 
 
@@ -132,6 +133,23 @@ def test_runs_are_started_once_ranked_and_the_best_tested(address, backend, tmp_
         assert (test["symbol"], test["start_date"]) == ("AAA", "2025-01-01") and test["model_path"].startswith(
             "models/op_"
         )
+
+
+def test_runs_are_ranked_by_accuracy_where_the_backend_tells_no_baseline(address, backend, tmp_path):
+    form = {"key": KEY, "way": "grid", "strategy_name": "swing", "symbols": "AAA BBB CCC", "end_date": "2024-12-31"}
+    with panel(tmp_path, address) as here:
+        until(lambda: here.inside.panel.monitor.worker_list.workers)
+        here.post("/batches", form)
+        until(lambda: len(started(backend)) == 3)
+        for accuracy in (0.45, 0.5):
+            end(backend, accuracy, None)
+        end(backend, 0.9, None, training_metrics={"history": {"train_loss": [None, None]}})  # it has learned nothing
+        board = words(here.until(f"/batches/{KEY}", lambda text: "3 of 3 trainings completed" in text))
+        ranked = board.partition("Over baseline")[2]
+        assert ranked.index("BBB") < ranked.index("AAA") < ranked.index("CCC") and "2 tries on one test period" in board
+        assert "By their test accuracy, as the backend tells no baseline: no. 2, no. 1." in board
+        here.post(f"/batches/{KEY}/backtest", {"start_date": "2025-01-01", "end_date": "2025-06-30"})
+        until(lambda: len(started(backend, "/backtests/start")) == 2)
 
 
 def test_a_walk_forward_trains_and_then_tests(here, backend):

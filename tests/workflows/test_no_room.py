@@ -1,5 +1,7 @@
 """A start that every worker is too busy for: the page, the API and the command line say what keeps them busy."""
 
+import time
+
 import httpx
 import pytest
 
@@ -7,7 +9,7 @@ from panel.domain.workers import Worker, WorkerList
 from panel.workflows.no_room import no_room
 from tests.support.command_line import run
 from tests.support.pages import KEY, until, words
-from tests.support.scripted import operation, percent
+from tests.support.scripted import RESULT, operation, percent, stamp
 
 HINT = {
     "error": "No training workers available",
@@ -74,6 +76,30 @@ def test_the_command_line_names_the_option_that_waits(full, address, tmp_path):
     assert "--queue" in done.stderr + done.stdout and "container logs" not in done.stderr + done.stdout
 
 
+def test_a_worker_that_does_not_answer_is_not_called_busy(quick_rounds, full, here):
+    """Its worker was killed with -9: the backend lists it for five minutes, with what it had worked on."""
+    here.until("/operations/op_a", lambda text: "40 %" in text)
+    full.workers = [BUSY | {"status": "temporarily_unavailable", "last_healthy_at": stamp(time.time() - 60)}]
+    form = {"key": KEY, "strategy_name": "swing", "insist": "1"}
+    until(lambda: "No training worker answers" in words(here.post("/start/training/look", form).text))
+    looked = words(here.post("/start/training/look", form).text)
+    assert "No training worker answers the backend. w1 last answered 1 min" in looked and "works on" not in looked
+    refused = words(here.post("/start/training", form).text)
+    assert "No training worker answers the backend. w1 last answered 1 min" in refused and "works on" not in refused
+    body, headers = {"strategy_name": "swing", "queue": True}, {"idempotency-key": "y" * 20}
+    httpx.post(here.address + "/api/start/training", json=body, headers=headers)
+    until(lambda: "Waits: no training worker answers the backend" in words(here.get("/queue").text))
+
+
+def test_what_has_just_ended_does_not_keep_a_worker_busy_for_long(quick_rounds, full, here):
+    """The backend lists a worker as busy for up to ten seconds after the end of its work."""
+    here.until("/operations/op_a", lambda text: "40 %" in text)
+    full.operations["op_a"] = operation("op_a", status="completed", progress=percent(100), result_summary=RESULT)
+    here.until("/operations/op_a", lambda text: "Completed" in text)
+    said = "w1 works on op_a, which has just ended."
+    until(lambda: said in words(here.post("/start/training/look", {"strategy_name": "swing"}).text))
+
+
 def test_no_worker_at_all_is_another_sentence():
     listed = WorkerList().heard([Worker("w1", "training", "busy", "op_a", healthy_at=900.0)], 900.0).heard([], 1000.0)
     assert no_room(listed, "training", 1000.0).startswith(
@@ -85,5 +111,8 @@ def test_no_worker_at_all_is_another_sentence():
     free = Worker("w2", "training", "available")
     one_free = WorkerList().heard([Worker("w1", "training", "busy", "op_a"), free], 1000.0)
     assert no_room(one_free, "training", 1000.0) == "", "the list does not tell why"
+    dead = Worker("w3", "training", "temporarily_unavailable", "op_b", healthy_at=940.0)
+    one_left = WorkerList().heard([Worker("w1", "training", "busy", "op_a"), dead], 1000.0)
+    assert no_room(one_left, "training", 1000.0) == "The only training worker that answers is busy: w1 works on op_a."
     for kind in ("data_load", "dummy", "agent_research"):
         assert no_room(WorkerList().heard([], 1000.0), kind, 1000.0) == "", "no worker of a list does these"

@@ -40,6 +40,9 @@ class Service:
         self.told += [await request.json()] if request.method == "POST" else []
         return Response(status_code=self.status, headers=self.headers)
 
+    def bodies(self) -> list[str]:
+        return [each["message"] for each in self.told]
+
     def titles(self) -> list[str]:
         return [each["title"] for each in self.told]
 
@@ -284,8 +287,8 @@ def test_a_wrong_address_in_the_environment_costs_nothing_else(backend, address,
 def test_a_lost_worker_and_a_silent_backend_are_told(backend, tmp_path, monkeypatch, quick_rounds):
     monkeypatch.setattr(notifications, "SILENT", 0.3)
     service, port = Service(), free_port()
-    worker = {"worker_id": "training-1", "worker_type": "training", "status": "available", "current_operation_id": None}
-    backend.workers = [worker]
+    worker = {"worker_id": "training-1", "worker_type": "training", "status": "busy", "current_operation_id": "op_a"}
+    backend.workers, backend.operations["op_a"] = [worker], operation("op_a", progress=percent(40))
     with channel(service) as url, panel(tmp_path, f"http://127.0.0.1:{port}/api/v1", notify=(url,)) as here:
         with served(backend.app, port):
             here.until("/workers", lambda page: "training-1" in page)
@@ -300,3 +303,5 @@ def test_a_lost_worker_and_a_silent_backend_are_told(backend, tmp_path, monkeypa
         "The backend answers again",
     }
     assert service.titles().count("Worker training-1 is gone") == 1
+    told = next(body for body in service.bodies() if "It worked on" in body)
+    assert "It worked on Training" in told and "/operations/op_a" in told

@@ -23,6 +23,8 @@ ENDED = Verdict(State.CANCELLED, "Cancelled", "Stopped.")
 SAVED = Checkpoint("op_a", "cancellation", NOW + 60, 9, None, None, None)
 THERE = WorkerList((Worker("w", "training", "available"),), heard_at=NOW + 70)
 
+HUNG = Worker("h", "training", "temporarily_unavailable", "op_a")
+
 
 def observation(count: int = 10, kind: str = "training") -> Observation:
     said = operation("op_a", kind, "cancelled", created_at=stamp(NOW), metrics={"epochs": [epochs(count)]})
@@ -48,6 +50,8 @@ def test_a_cancelled_or_failed_training_with_its_own_checkpoint_may_be_resumed()
         ({"checkpoint": replace(SAVED, created_at=NOW - 1)}, "older than it is"),
         ({"around": WorkerList()}, "not known yet"),
         ({"around": WorkerList((Worker("b", "backtesting", "available"),), heard_at=NOW)}, "No training worker"),
+        ({"around": WorkerList((HUNG,), heard_at=NOW + 70)}, "none that answers"),
+        ({"around": WorkerList((HUNG, *THERE.workers), heard_at=NOW + 70)}, "may wake and go on with it"),
     ],
 )
 def test_it_is_refused_where_it_would_do_harm(change, why):
