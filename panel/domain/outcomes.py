@@ -182,10 +182,11 @@ def last_line(text: str) -> str:
 
 
 def _being_checked(observation: Observation, now: float) -> Verdict | None:
-    """A load whose end was just read: the backend does not say which segments failed, the stored bars do."""
+    """A load that has just ended: the backend does not say which segments failed, the stored bars do."""
     rows = number((observation.snapshot.result or {}).get("rows_downloaded"))
     looked_through = observation.gaps_left is not None
-    if not rows or looked_through or not 0 <= now - observation.snapshot.read_at < CHECKED_WITHIN:
+    ended = observation.changed_at if observation.moved_at is None else observation.snapshot.read_at
+    if not rows or looked_through or not 0 <= now - ended < CHECKED_WITHIN:
         return None
     return Verdict(
         State.RUNNING, "Checking", f"{many(int(rows), 'bar')} came. The stored bars are being looked through for gaps."

@@ -18,7 +18,7 @@ from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.openings import stored_openings
 from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
-from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, gaps, left_by
+from panel.domain.gaps import LENGTHS, DataFile, Gap, Market, Range, Row, gaps, left_by
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.outcomes import not_looked_through
@@ -117,8 +117,10 @@ class DataInventory:
         self._catalogue.data_changed()
         if load.symbol and _is_pair(load.symbol, load.timeframe):
             pair = (load.symbol, load.timeframe)
-            if load.succeeded:
-                self._unchecked.setdefault(pair, []).append((load, self.row(*pair).range.end))
+            watched = event.observation.moved_at is not None  # what was stored before it is known only then
+            if load.succeeded and (watched or not _of_new_bars(load)):
+                stored_until = self.row(*pair).range.end if watched else None
+                self._unchecked.setdefault(pair, []).append((load, stored_until))
             self.look(*pair)
 
     def look(self, symbol: str = "", timeframe: str = "", *, again: bool = False) -> None:
@@ -239,7 +241,7 @@ class DataInventory:
             sort="ended", limit=1,
         )  # fmt: skip
         found = [each for each in self._store.memory.page(wanted) if not_looked_through(each)]
-        bounded = [each for each in found if each.snapshot.parameters.get("start_date") or not _of_new_bars(each)]
+        bounded = [each for each in found if not _of_new_bars(each.snapshot)]
         return [(each.snapshot, None) for each in (bounded if row.gaps else found)]
 
     async def _gaps(self, stored: Range) -> list[Gap]:
@@ -256,8 +258,9 @@ class DataInventory:
         self._events.publish(StoredDataChanged())
 
 
-def _of_new_bars(load: Observation) -> bool:
-    return bool(load.snapshot.parameters.get("mode", "tail") == "tail")
+def _of_new_bars(load: Snapshot) -> bool:
+    """Whether it began where the stored bars ended, which only who watched it knows."""
+    return load.parameters.get("mode", "tail") == "tail" and not load.parameters.get("start_date")
 
 
 def _is_pair(symbol: str, timeframe: str) -> bool:
