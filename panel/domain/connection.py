@@ -14,6 +14,11 @@ class Connection:
     error: str = ""  # that error
     message: str = ""
 
+    @property
+    def contact(self) -> tuple[bool, bool]:
+        """Whether it has ever answered, and whether it is silent now."""
+        return self.answered_at is not None, self.failing_since is not None
+
     def answered(self, now: float, slow: bool | None) -> bool:
         """It has answered; returns whether that is news. `slow`: whether late, None where that was not seen."""
         news = self.failing_since is not None or self.answered_at is None

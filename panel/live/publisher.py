@@ -43,7 +43,7 @@ class Publisher:
         self._queue_due = False
         self._map: object = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
-        self._silent = False  # the backend, when home was last drawn because of it
+        self._contact = (False, False)  # with the backend, when home was last drawn because of it
         self._cards: set[str] = set()  # operations that home shows as running
         self._transient: set[str] = set()  # operations that home shows as wanting attention, for now
         self._links: list[tuple[object, ...]] = []  # what the system health was last drawn from
@@ -205,8 +205,8 @@ class Publisher:
         if links != self._links:
             self._links = links
             self._put("line", "line", draw("fragments/line.html", view))
-            if self._silent != (view.connection.failing_since is not None):
-                self._silent = not self._silent
+            before, self._contact = self._contact, view.connection.contact
+            if self._contact != before:
                 self._listed()
 
     def _queue(self) -> None:
