@@ -1,6 +1,6 @@
 """What is compared: the panel itself, the usual pattern, and the least that Python can do.
 
-    python -m bench.servers panel|usual|floor PORT [BACKEND]
+    python -m bench.servers panel|usual|floor PORT [BACKEND [FOLDER]]
 
 On stdin: `full SECONDS` publishes one frame after another, `rate PER_SECOND SECONDS` at that pace, `fill` one that is
 more than a socket takes whose reader does not read; the answer is how many were published. `state` is answered with
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -90,8 +91,8 @@ async def serve(
     await Published(config).serve()
 
 
-async def panel(port: int, backend: str = "") -> None:
-    app: Any = create_app(Settings.from_environ({}, backend=backend, port=port, data_folder=folder()))
+async def panel(port: int, backend: str = "", data: str = "") -> None:
+    app: Any = create_app(Settings.from_environ({}, backend=backend, port=port, data_folder=Path(data or folder())))
 
     def publisher() -> Publish:
         fanout = panel_of(app).hub

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from panel import password
+from panel.files import private
 
 T = TypeVar("T")
 
@@ -160,9 +161,10 @@ class AccountFile:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """SQLite's lock on an empty file is gone with the process that held it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = self.path.with_suffix(".lock")
+        private.make_file(lock)
         try:
-            db = sqlite3.connect(self.path.with_suffix(".lock"), isolation_level=None, timeout=10)
+            db = sqlite3.connect(lock, isolation_level=None, timeout=10)
             try:
                 db.execute("BEGIN EXCLUSIVE")
                 yield

@@ -92,7 +92,7 @@ class _Run:
         self.console = console
         self.ktrdr = ktrdr
         self.store = store
-        self.turn = process_lock(store.path)
+        self.load_lock = process_lock(store.path)
         self.made = made
         self.form = {name: value for name, value in form.items() if value}
         self.key = new_key()
@@ -148,7 +148,7 @@ class _Run:
         """A load waits until no other runs or is being started: two at once disturb each other at the backend."""
         while True:
             before = "another load is being started"
-            with suppress(Timeout), self.turn:  # the panel, or another command line, may be about to start one
+            with suppress(Timeout), self.load_lock:  # the panel, or another command line, may be about to start one
                 before = await self._before()
                 if not before:
                     await self._note_stored()

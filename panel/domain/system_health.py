@@ -42,7 +42,7 @@ class Link:
     last: bool = False  # `at` is when it was last well
 
     @property
-    def spoken(self) -> bool:
+    def needs_attention(self) -> bool:
         return bool(self.advice)
 
     @property
@@ -75,7 +75,7 @@ def system_health(
 def trouble(links: Sequence[Link]) -> Link | None:
     """The worst of what is wrong, None when all is well."""
     wrong = [link for link in links if link.state in (RED, AMBER)]
-    return min(wrong, key=lambda link: (link.state != RED, not link.spoken), default=None)
+    return min(wrong, key=lambda link: (link.state != RED, not link.needs_attention), default=None)
 
 
 def _backend(connection: Connection) -> Link:

@@ -167,6 +167,9 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
             headline = "The work goes on, but the backend lost track of it, as it does when it is restarted."
             headline = f"{headline} {_by_checkpoint(observation)}".rstrip()
             return _unreported(headline, busy, now, worker_list)
+        if busy and snapshot.worker_id and worker_list.worker(snapshot.worker_id) is None:
+            headline = "A worker that registered again since it began is busy with it; its progress does not change."
+            return _unreported(headline, busy, now, worker_list)
         if lost := _worker_lost(observation, now, worker_list):
             return lost
     limit = max(STALLED_AFTER, STALLED_TIMES * observation.rhythm) if observation.changes > 3 else UNKNOWN_RHYTHM

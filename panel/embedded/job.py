@@ -50,6 +50,6 @@ class Job:
             return
         self._reported_at = time.monotonic()
         self.ledger.update(self.id, percentage=min(percentage, 99.0), step=step, **more)
-        reason = self.ledger.wish(self.id)
+        reason = self.ledger.cancel_reason(self.id)
         if reason is not None:
             raise Stopped(reason, "cancelled")

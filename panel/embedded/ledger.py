@@ -97,7 +97,7 @@ class Ledger:
             )
             return done.rowcount == 1
 
-    def wish(self, operation_id: str) -> str | None:
+    def cancel_reason(self, operation_id: str) -> str | None:
         """Why its cancel was asked for, None when it was not."""
         with self._open() as db:
             row = db.execute("SELECT cancel FROM operations WHERE id = ?", (operation_id,)).fetchone()

@@ -65,7 +65,9 @@ def read(
     return _finished(
         name, from_name if trust_iso else names.without_source(from_name),
         bars, (*laid.odd, *left, *repeated), doubled, tuple(questions), table, columns,
-        Dialect(program, encoding, laid.delimiter, mark, laid.header, _spoken(laid, columns), how.spoken, zone, order),
+        Dialect(
+            program, encoding, laid.delimiter, mark, laid.header, _named_roles(laid, columns), how.letters, zone, order
+        ),
     )  # fmt: skip
 
 
@@ -230,7 +232,7 @@ def _finished(
     if np.isnan(bars.volume).all():
         warnings.append("The file has no volumes: they stay unknown.")
     if not timeframe and len(bars) > 1:
-        apart = names.spoken(faults.spacing(bars.times))
+        apart = names.in_words(faults.spacing(bars.times))
         warnings.append(
             f"The bars are {apart} apart, which is none of KTRDR's timeframes ({', '.join(names.LENGTHS)})."
         )
@@ -255,7 +257,7 @@ def _column_symbol(table: Table, columns: Columns) -> str:
     return symbol if names.SYMBOL.fullmatch(symbol) else ""
 
 
-def _spoken(laid: layout.Layout, columns: Columns) -> tuple[tuple[str, str], ...]:
+def _named_roles(laid: layout.Layout, columns: Columns) -> tuple[tuple[str, str], ...]:
     roles = [role for role in ("time", "clock", *PRICES, "volume") if getattr(columns, role) is not None]
     return tuple(
         (role, laid.names[place] if laid.names and place < len(laid.names) else f"column {place + 1}")

@@ -30,7 +30,7 @@ class Format:
     other pattern's when day and month could be the other way round."""
 
     pattern: str
-    spoken: str
+    letters: str
     zone: str = ""  # "UTC" when the text says so itself
     timed: bool = False  # has a time of day
     unit: int = 0
@@ -41,9 +41,9 @@ class Format:
 
     def other(self) -> "Format":
         """With the month first."""
-        sep = self.spoken[2]
-        spoken = self.spoken.replace(f"DD{sep}MM", f"MM{sep}DD")
-        return replace(self, pattern=self.swapped, spoken=spoken)
+        sep = self.letters[2]
+        letters = self.letters.replace(f"DD{sep}MM", f"MM{sep}DD")
+        return replace(self, pattern=self.swapped, letters=letters)
 
 
 def recognised(samples: list[str]) -> Format:
@@ -96,12 +96,12 @@ def _format(text: str) -> Format | None:
     found = _SHAPE.fullmatch(text)
     if found is None:
         return None
-    date, spoken, swapped, iso = _date(found)
+    date, letters, swapped, iso = _date(found)
     if found["date"].isdigit() and not ("1800" <= text[:4] < "2200" and "01" <= text[4:6] <= "12" and text[6:8] < "32"):
         return None
     clock, zone = found["clock"], (found["zone"] or "")
     if not clock:
-        return Format(date, spoken, swapped=swapped, iso=iso)
+        return Format(date, letters, swapped=swapped, iso=iso)
     pattern = (
         {4: "%H%M", 6: "%H%M%S"}[len(clock)] if clock.isdigit() else "%H:%M:%S" if clock.count(":") == 2 else "%H:%M"
     )
@@ -116,7 +116,7 @@ def _format(text: str) -> Format | None:
     ending = re.sub(r"[+-]\d\d:?\d\d", "%z", zone)
     tail = found["gap"] + pattern + ending
     gap = found["gap"] + words + ending.replace("%z", "±HH:MM")
-    return Format(date + tail, spoken + gap, "UTC" if stated else "", True, 0, swapped and swapped + tail, iso)
+    return Format(date + tail, letters + gap, "UTC" if stated else "", True, 0, swapped and swapped + tail, iso)
 
 
 def _date(found: re.Match[str]) -> tuple[str, str, str, bool]:
@@ -127,9 +127,9 @@ def _date(found: re.Match[str]) -> tuple[str, str, str, bool]:
     if date.isdigit():
         return "%Y%m%d", "YYYYMMDD", "", False
     if found["s2"]:
-        year, spoken = ("%Y", "YYYY") if len(date.rpartition(sep)[2]) == 4 else ("%y", "YY")
+        year, letters = ("%Y", "YYYY") if len(date.rpartition(sep)[2]) == 4 else ("%y", "YY")
         swapped = "" if sep == "." else sep.join(("%m", "%d", year))  # with dots the day comes first everywhere
-        return sep.join(("%d", "%m", year)), sep.join(("DD", "MM", spoken)), swapped, False
+        return sep.join(("%d", "%m", year)), sep.join(("DD", "MM", letters)), swapped, False
     if found["s3"]:
         year = "%Y" if len(date.rpartition(sep)[2]) == 4 else "%y"
         return sep.join(("%d", "%b", year)), sep.join(("DD", "Mon", "YYYY")), "", False

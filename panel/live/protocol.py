@@ -18,6 +18,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from panel.live.headers import HEADERS
 from panel.live.hub import Mailbox
 
 EXTENSION = "ktrdr_panel"
@@ -150,10 +151,10 @@ class Connection(HttpToolsProtocol):
         between = self._reads != "body" and (self.cycle is None or self.cycle.response_complete)
         if between or (self.cycle is not None and not self.cycle.response_started):
             body = f"{reason}\n".encode()
-            head = (
-                f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(STATUS_LINE[status] + head.encode() + body)
+            kind = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))}
+            headers = kind | {"connection": "close", "cache-control": "no-store"} | HEADERS
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            self.transport.write(STATUS_LINE[status] + f"{head}\r\n".encode() + body)
         self.transport.close()
 
     # A stop

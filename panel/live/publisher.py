@@ -89,22 +89,21 @@ class Publisher:
         elif topic == "stored" or topic.startswith("plan:"):
             self._stored(topic)
         elif topic.startswith("row:"):
-            self._rows.came(topic)
+            self._rows.opened(topic)
             if observation is not None:
                 self._row(observation, topic)
         elif observation is not None:
             self._draw_operation(observation)
 
-    def left(self, topic: str) -> None:
+    def closed(self, topic: str) -> None:
         """A stream of the topic closed."""
         if self._hub.readers(topic):
             return
         self._wholes = {part: whole for part, whole in self._wholes.items() if whole != topic[3:]}
         if topic.startswith("row:"):
-            self._rows.left(topic)
-        observation = self._monitor.known(topic[3:]) if topic.startswith("op:") else None
-        live = observation is not None and self._monitor.verdict(observation).live
-        if topic.startswith(("plan:", "row:", "op:")) and not live:
+            self._rows.closed(topic)
+        known = self._monitor.known(topic[3:]) if topic.startswith("op:") else None
+        if topic.startswith(("plan:", "row:", "op:")) and not (known and self._monitor.verdict(known).live):
             self._forget(topic)
 
     # What happened

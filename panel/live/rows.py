@@ -23,10 +23,10 @@ class Rows:
     def __init__(self) -> None:
         self._topics: defaultdict[str, set[str]] = defaultdict(set)
 
-    def came(self, topic: str) -> None:
+    def opened(self, topic: str) -> None:
         self._topics[row_of(topic)[0]].add(topic)
 
-    def left(self, topic: str) -> None:
+    def closed(self, topic: str) -> None:
         operation_id, _ = row_of(topic)
         self._topics[operation_id].discard(topic)
         if not self._topics[operation_id]:

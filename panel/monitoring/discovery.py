@@ -36,9 +36,9 @@ COMPLETED = 5  # ended operations that are read in one round
 class Discovery:
     """Start with `run` in a task."""
 
-    def __init__(self, ktrdr: Ktrdr, relay: Monitor, memory: OperationStore, every: float | None = None) -> None:
+    def __init__(self, ktrdr: Ktrdr, monitor: Monitor, memory: OperationStore, every: float | None = None) -> None:
         self._ktrdr = ktrdr
-        self._relay = relay
+        self._monitor = monitor
         self._memory = memory
         self._every = INTERVAL if every is None else every
         self._asked_for = 0.0  # seconds of quiet that the last answer asked for (Retry-After)
@@ -58,8 +58,8 @@ class Discovery:
             await self._parts_of_running()
             turn += 1
             await asyncio.sleep(min(self._asked_for, LONGEST_QUIET))
-            silent = self._relay.connection.failing_since is not None
-            usual = RECOVERY if silent and self._relay.anyone() else INTERVAL
+            silent = self._monitor.connection.failing_since is not None
+            usual = RECOVERY if silent and self._monitor.anyone() else INTERVAL
             rest = CATCH_UP_INTERVAL if self._behind and not silent else usual
             await self._rest(min(rest, self._every))
 
@@ -74,19 +74,19 @@ class Discovery:
             await self._late(exc)
         except CLIClientError as exc:
             self._asked_for = exc.retry_after
-            self._relay.failed(exc)
+            self._monitor.failed(exc)
         else:
             # Only the list waits for a worker that hangs: an answer about the workers says nothing of that.
-            self._relay.answered(slow=False if turn % 2 == 0 else None)
+            self._monitor.answered(slow=False if turn % 2 == 0 else None)
 
     async def _late(self, error: BackendTimeout) -> None:
         """The list waits for a worker that hangs, for half a minute; the backend itself answers meanwhile."""
         try:
             await self._ktrdr.health(3.0)
         except CLIClientError:
-            self._relay.failed(error)
+            self._monitor.failed(error)
         else:
-            self._relay.answered(slow=True)
+            self._monitor.answered(slow=True)
 
     async def _list(self, limit: int) -> None:
         """The list's first page; then, after each start and whenever that page is full of news, page after page until
@@ -102,7 +102,7 @@ class Discovery:
             last = len(ids) < FIRST // 2 or ids == self._walked or self._offset > MAX_OFFSET
             self._offset, self._walked = None if last else self._offset + FIRST - OVERLAP, ids
             self._behind = bool(await self._listed(page)) and not last
-            if not self._behind or time.monotonic() > end or not await self._relay.recorder.caught_up(end):
+            if not self._behind or time.monotonic() > end or not await self._monitor.recorder.caught_up(end):
                 return
             await asyncio.sleep(PAGE_PAUSE)
 
@@ -112,68 +112,68 @@ class Discovery:
         for number, snapshot in enumerate(snapshots):
             if number and number % BATCH == 0:
                 await asyncio.sleep(0)  # a page of news is drawn and written: others come in between
-            if self._relay.polled(snapshot.id) or self._memory.deleted(snapshot.id):
+            if self._monitor.polled(snapshot.id) or self._memory.deleted(snapshot.id):
                 continue
-            observation = self._relay.known(snapshot.id)
+            observation = self._monitor.known(snapshot.id)
             news += observation is None
             if not snapshot.status.finished:
                 if (
                     observation is None
-                    or self._relay.verdict(observation).live
+                    or self._monitor.verdict(observation).live
                     or time.time() - observation.snapshot.read_at > LOOK_AGAIN
                 ):
                     await self._read_new(snapshot.id)
-            elif observation is not None and self._relay.verdict(observation).live:
+            elif observation is not None and self._monitor.verdict(observation).live:
                 # Its poller broke off before it read the end. A load whose end was read waits for a look at the stored
                 # bars, which has a limit: another reading would begin that anew.
                 if not observation.snapshot.finished:
                     await self._read_new(snapshot.id)
             elif observation is None:
                 ended = snapshot.completed_at or snapshot.created_at or time.time()
-                self._relay.keep(None, Observation(snapshot, ended))
+                self._monitor.keep(None, Observation(snapshot, ended))
                 self._partial.appendleft(snapshot.id)  # the list has the latest first
         return news
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
-        before, busy = self._relay.take_worker_list(workers)
+        before, busy = self._monitor.take_worker_list(workers)
         for operation_id in before | busy:
-            if self._relay.polled(operation_id) or self._memory.deleted(operation_id):
+            if self._monitor.polled(operation_id) or self._memory.deleted(operation_id):
                 continue
-            observation = self._relay.known(operation_id)
+            observation = self._monitor.known(operation_id)
             if operation_id in busy and (observation is None or not observation.snapshot.status.finished):
                 await self._read_new(operation_id)
             elif observation is not None:  # cancelled, and perhaps still worked on
-                self._relay.keep(observation, observation)
+                self._monitor.keep(observation, observation)
 
     async def _complete_one(self) -> None:
         """Read one of the ended operations of which only the list's few fields are known: one a round, the
         latest first. The backend may forget them."""
-        while self._partial and self._relay.connection.failing_since is None:
+        while self._partial and self._monitor.connection.failing_since is None:
             operation_id = self._partial.pop()
-            observation = self._relay.known(operation_id)
+            observation = self._monitor.known(operation_id)
             if observation is None or observation.snapshot.full or observation.forgotten:
                 continue
             reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
             if reading.snapshot is not None:
-                self._relay.observe(reading)
+                self._monitor.observe(reading)
             elif reading.error is not None and reading.error.unknown:
-                self._relay.keep(observation, forgotten(observation))
+                self._monitor.keep(observation, forgotten(observation))
             else:
                 self._partial.append(operation_id)
             return
 
     async def _parts_of_running(self) -> None:
         """A research names its operations before anybody has asked for them."""
-        named = [part for each in self._relay.running() for part in parts(each.snapshot)]
+        named = [part for each in self._monitor.running() for part in parts(each.snapshot)]
         for operation_id in named:
-            if self._relay.known(operation_id) is None and not self._memory.deleted(operation_id):
+            if self._monitor.known(operation_id) is None and not self._memory.deleted(operation_id):
                 await self._read_new(operation_id)
 
     async def _read_new(self, operation_id: str) -> None:
         reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
-            self._relay.observe(reading)
+            self._monitor.observe(reading)
 
     async def _rest(self, seconds: float) -> None:
-        self._relay.wake_requested.clear()
-        await until_set(self._relay.wake_requested, pause(seconds))
+        self._monitor.wake_requested.clear()
+        await until_set(self._monitor.wake_requested, pause(seconds))

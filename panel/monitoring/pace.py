@@ -32,7 +32,7 @@ class Pace:
         self.readings += 1
         return not readers or self.readings >= WATCHED_TURN
 
-    async def pause(self, watched: bool, new: bool = False, *, anyone: bool = False) -> None:
+    async def pause(self, watched: bool, new: bool = False, anyone: bool = False) -> None:
         """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do not or when
         only other pages are open (`anyone`), which announce its end, and longer still without any. Being woken
         shortens it, though never below FASTEST. `new`: it was just started and has made no progress yet, which

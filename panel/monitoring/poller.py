@@ -71,8 +71,11 @@ class Monitor:
             signed = 0.0
             while True:
                 self.recorder.retry()
-                for ended in [each for each in self._live.values() if each.snapshot.finished]:
-                    self.keep(ended, ended)  # a load whose stored bars could not be looked through in time
+                for each in list(self._live.values()):
+                    if each.snapshot.finished:  # a load whose stored bars could not be looked through in time
+                        self.keep(each, each)
+                    elif not self.polled(each.snapshot.id):  # its poller broke off
+                        self._adopt(each)
                 if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
                     signed = time.monotonic()
                     await self.recorder.attempt(lambda store: store.estimates.note_watch(began, time.time()))
@@ -272,8 +275,7 @@ class Monitor:
     async def _pause(self, operation_id: str) -> None:
         known = self._live.get(operation_id)
         kind, new = known.snapshot.kind if known else "", known is not None and not known.snapshot.percentage
-        looked_at = watched(self._audience, operation_id, kind)
-        await self._paces[operation_id].pause(looked_at, new, anyone=self.anyone())
+        await self._paces[operation_id].pause(watched(self._audience, operation_id, kind), new, self.anyone())
 
     def answered(self, slow: bool | None = None) -> None:
         """The backend has answered; `slow`: whether it did so late, where that was seen."""

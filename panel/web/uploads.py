@@ -8,6 +8,8 @@ from fastapi import HTTPException, Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from panel.files import private
+
 PIECE = 1 << 20  # bytes that are written at once, in a thread
 ANSWERED = "That is not the form of this page."
 
@@ -91,5 +93,5 @@ async def received(request: Request, folder: Path, most: int) -> list[tuple[str,
 def _write(folder: Path, pieces: list[tuple[int, bytes]]) -> None:
     """Under names of ours: what a file was called is not to be trusted."""
     for number, group in groupby(pieces, key=lambda piece: piece[0]):
-        with (folder / str(number)).open("ab") as out:
+        with open(folder / str(number), "ab", opener=private.opener) as out:
             out.writelines(content for _, content in group)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from panel.files import private
 from panel.files.jobs import Export, Look, Outcome, Store, Unpack
 from panel.files.names import LENGTHS, SYMBOL
 from panel.files.regular import opened
@@ -285,5 +286,5 @@ def _beginning(file: Path) -> tuple[int, bytes]:
 
 
 def _copied(file: Path, copy: Path) -> None:
-    with opened(file) as source, copy.open("xb") as out:
+    with opened(file) as source, open(copy, "xb", opener=private.opener) as out:
         shutil.copyfileobj(source, out, 1 << 20)

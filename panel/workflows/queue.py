@@ -54,18 +54,18 @@ class Queue:
         ktrdr: Ktrdr,
         store: Storage,
         starting: StartWorkflow,
-        relay: Monitor,
+        monitor: Monitor,
         commands: Commands,
-        turn: FileLock,
+        load_lock: FileLock,
         events: EventBus,
     ) -> None:
         self._ktrdr = ktrdr
         self._store = store
         self._starting = starting
-        self._relay = relay
-        self._capacity = Capacity(ktrdr, store, relay)
+        self._monitor = monitor
+        self._capacity = Capacity(ktrdr, store, monitor)
         self._commands = commands
-        self._turn = turn
+        self._load_lock = load_lock
         self._events = events
         self._due = asyncio.Event()
         self._news = asyncio.Event()  # set, and replaced, whenever an entry's fate may have been decided
@@ -203,9 +203,9 @@ class Queue:
         if not waiting:
             return
         kinds = {entry.kind for entry in waiting}
-        for each in self._relay.running():
+        for each in self._monitor.running():
             if each.snapshot.kind in kinds:
-                self._relay.wake(each.snapshot.id)  # something waits for its end
+                self._monitor.wake(each.snapshot.id)  # something waits for its end
         await self._capacity.ask_for_workers(kinds)
         now = time.monotonic()
         for entry in self._capacity.due(self.open(), in_doubt=True):
@@ -217,7 +217,7 @@ class Queue:
                 await self._start(entry)
 
     async def _start_alone(self, entry: Entry) -> None:
-        with suppress(Timeout), self._turn:  # a command line may be about to start one
+        with suppress(Timeout), self._load_lock:  # a command line may be about to start one
             if not self._capacity.load_in_doubt() and not await self._capacity.load_elsewhere():
                 await self._start(entry)
 
@@ -234,7 +234,7 @@ class Queue:
         )
         await self._started(entry, start)
         if start.state is StartState.STARTED and start.operation_id:
-            await self._relay.look(start.operation_id)
+            await self._monitor.look(start.operation_id)
         elif start.state in (StartState.UNSENT, StartState.REFUSED):
             await asyncio.sleep(ROUND)
 
@@ -263,18 +263,18 @@ class Queue:
             else:
                 await self._settle(entry, EntryState.WAITING)
             return
-        observation = await self._relay.look(entry.operation_id)
+        observation = await self._monitor.look(entry.operation_id)
         if observation is None:
             await self._settle(entry, EntryState.FAILED, "The backend no longer knows this operation.")
-        elif not (verdict := self._relay.verdict(observation)).live:
+        elif not (verdict := self._monitor.verdict(observation)).live:
             good = verdict.state is State.COMPLETED or bool(observation.gaps_left)  # its bars came
             ended = EntryState.DONE if good else EntryState.FAILED
             await self._settle(entry, ended, "" if good else verdict.headline)
 
     async def _stop_operation(self, operation_id: str) -> None:
         """Cancel it, unless it has ended: also in between."""
-        observation = await self._relay.look(operation_id)
-        if observation is not None and self._relay.verdict(observation).live:
+        observation = await self._monitor.look(operation_id)
+        if observation is not None and self._monitor.verdict(observation).live:
             try:
                 await self._commands.cancel(operation_id)
             except CLIClientError as exc:

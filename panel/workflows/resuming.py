@@ -85,9 +85,11 @@ def own(checkpoint: Checkpoint | None, observation: Observation) -> Checkpoint |
 class ResumeWorkflow:
     """What could be resumed, and what is being resumed."""
 
-    def __init__(self, ktrdr: Ktrdr, relay: Monitor, commands: Commands, events: EventBus, audience: Audience) -> None:
+    def __init__(
+        self, ktrdr: Ktrdr, monitor: Monitor, commands: Commands, events: EventBus, audience: Audience
+    ) -> None:
         self._ktrdr = ktrdr
-        self._relay = relay
+        self._monitor = monitor
         self._commands = commands
         self._events = events
         self._audience = audience
@@ -100,7 +102,7 @@ class ResumeWorkflow:
         """The checkpoint that it can go on from, as far as was looked up."""
         end, checkpoint = self._checkpoints.get(observation.snapshot.id, (None, None))
         if end != observation.snapshot.completed_at or refusal(
-            observation, verdict, checkpoint, self._relay.worker_list
+            observation, verdict, checkpoint, self._monitor.worker_list
         ):
             return None
         return checkpoint
@@ -120,7 +122,7 @@ class ResumeWorkflow:
     async def consider(self, observation: Observation, after: float = 0.0) -> None:
         """Look whether there is something to offer, unless that is out of the question. `after`: seconds."""
         await asyncio.sleep(after)
-        if not_resumable(observation, self._relay.verdict(observation)):
+        if not_resumable(observation, self._monitor.verdict(observation)):
             return
         _put(
             self._checkpoints,
@@ -128,7 +130,7 @@ class ResumeWorkflow:
             (observation.snapshot.completed_at, await self.look(observation.snapshot.id)),
         )
         with suppress(CLIClientError):  # who still works on it is listed every ten seconds otherwise
-            self._relay.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
+            self._monitor.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
         self._events.publish(CheckpointChecked(observation))
 
     async def look(self, operation_id: str) -> Checkpoint | None:
@@ -174,8 +176,8 @@ class ResumeWorkflow:
         the worker busy for some seconds, and would refuse."""
         end = time.monotonic() + BUSY
         while True:
-            self._relay.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
-            worker_list = self._relay.worker_list
+            self._monitor.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
+            worker_list = self._monitor.worker_list
             trainers = worker_list.trainers()
             if not trainers:
                 return "No training worker is registered with the backend."
@@ -192,12 +194,12 @@ class ResumeWorkflow:
         reading = await self._ktrdr.operation(operation_id, LOOK_TIMEOUT)
         if reading.snapshot is None:
             return "The backend could not be asked about it. Nothing was sent."
-        observation = self._relay.observe(reading)
+        observation = self._monitor.observe(reading)
         checkpoint = await self._ktrdr.checkpoint(operation_id, LOOK_TIMEOUT)
-        return refusal(observation, self._relay.verdict(observation), checkpoint, self._relay.worker_list)
+        return refusal(observation, self._monitor.verdict(observation), checkpoint, self._monitor.worker_list)
 
     def _unheard(self, operation_id: str) -> str:
-        observation = self._relay.known(operation_id)
+        observation = self._monitor.known(operation_id)
         if observation is not None and observation.snapshot.status in (Status.CANCELLED, Status.FAILED):
             return "The backend was asked, and still calls it ended. It is not asked a second time."
         return ""

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from panel.files import private
 from panel.files.summary import Imported, Summary
 from panel.files.values import Answers, Question
 
@@ -107,7 +108,8 @@ def packed(upload: Upload) -> bytes:
 def write(folder: Path, record: bytes) -> None:
     """In one step, so that a record is whole or the one before."""
     new = folder / f"{RECORD}.new"
-    new.write_bytes(record)
+    with open(new, "wb", opener=private.opener) as out:
+        out.write(record)
     os.replace(new, folder / RECORD)
 
 

@@ -6,6 +6,7 @@ import pickle
 import socket
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -69,7 +70,8 @@ def imports() -> Result:
             )
             slow.sendall(form(("EURUSD_1h.csv", good))[:300])
             for file, content in bombs.items():
-                slow.sendall(b"1")
+                with suppress(OSError):  # on a slow machine it was cut off already
+                    slow.sendall(b"1")
                 answers.append(_dropped(w, file, content))
             answers += [_dropped(w, file, good) for file in NAMES]
         took, grown = time.monotonic() - began, w.megabytes() - before

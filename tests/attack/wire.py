@@ -94,7 +94,9 @@ def guessing() -> Result:
         right = {"authorization": f"Bearer {word}"}
         first = w.here.get("/operations", headers=right).status_code
         wrong = [
-            httpx.get(w.here.address + "/operations", headers={"authorization": f"Bearer no{n}"}).status_code
+            httpx.get(
+                w.here.address + "/operations", headers={"authorization": f"Bearer no{n}"}, timeout=30
+            ).status_code
             for n in range(60)
         ]
         after = w.here.get("/operations", headers=right).status_code

@@ -9,7 +9,7 @@ import pytest
 from panel import errors
 from panel.backend.answers import MAX_BODY
 from panel.backend.http import retry_after, retry_delay
-from panel.client import AsyncCLIClient
+from panel.client import AsyncCLIClient, SyncCLIClient
 from panel.errors import APIError, BackendConnectionError, BackendTimeout, CLIClientError
 
 pytestmark = pytest.mark.anyio
@@ -186,6 +186,24 @@ async def test_a_redirect_elsewhere_is_not_followed():
         with pytest.raises(APIError):
             await cli.get("/x")
     assert len(played.requests) == 1
+
+
+async def test_no_proxy_and_no_password_of_the_environment_is_used(monkeypatch, tmp_path, address, backend):
+    """They would lead requests elsewhere, or give a password to the backend."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password canary\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    headers = []
+    backend.answers["GET /health"] = lambda request: (headers.append(request.headers), (200, {"status": "ok"}))[1]
+    async with AsyncCLIClient(address, max_retries=0) as cli:
+        assert (await cli.get("/health"))["status"] == "ok"
+    with SyncCLIClient(address, max_retries=0) as blocking:
+        assert blocking.get("/health")["status"] == "ok"
+    assert len(headers) == 2 and not any("authorization" in each for each in headers)
 
 
 def test_delays_grow_and_differ():

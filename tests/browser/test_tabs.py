@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import BrowserContext, expect, sync_playwright
@@ -153,6 +154,7 @@ class Wire:
         self._ends: list[socket.socket] = []
         self._streams: set[socket.socket] = set()
         self._dead: set[socket.socket] = set()
+        self.deaf = False  # nothing passes any more, on new connections neither
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -184,7 +186,8 @@ class Wire:
             while data := one.recv(65536):
                 if b"text/event-stream; " in data:  # the type of the panel's answer
                     self._streams |= {one, other}
-                if one in self._dead:
+                if self.deaf or one in self._dead:
+                    self._dead |= {one, other}
                     continue
                 other.sendall(data.replace(b"127.0.0.1:%d" % self.port, b"127.0.0.1:%d" % self._to))
             if one not in self._dead:
@@ -207,6 +210,27 @@ def test_a_stream_that_is_only_half_there_is_noticed_and_opened_anew(context, he
         expect(page.locator("body")).to_have_attribute("data-contact", "live")
         between.cut()
         backend.operations["op_a"] = running(2)
+        page.clock.fast_forward(30_000)
+        expect(page.locator("#status")).to_contain_text("Epoch 2/99")
+        expect(page.locator("#contact")).to_be_hidden()
+
+
+def test_a_panel_that_nothing_comes_from_is_called_silent_until_it_is_back(context, here: Panel, backend):
+    """As after a laptop's sleep on another network: connections stand, and nothing passes."""
+    backend.operations["op_a"] = running(1)
+    with wire(here) as between:
+        page = context.new_page()
+        page.clock.install()
+        page.goto(f"http://127.0.0.1:{between.port}/operations/op_a")
+        expect(page.locator("body")).to_have_attribute("data-contact", "live")
+        between.deaf = True
+        page.clock.pause_at(datetime.fromtimestamp(page.evaluate("Date.now()") / 1000 + 1, UTC))
+        page.clock.fast_forward(30_000)  # and no more, however slow this machine is
+        expect(page.locator("#contact")).to_contain_text("The panel itself has not answered for")
+        expect(page.locator("body")).to_have_attribute("data-contact", "lost")
+        backend.operations["op_a"] = running(2)
+        between.deaf = False
+        page.clock.resume()
         page.clock.fast_forward(30_000)
         expect(page.locator("#status")).to_contain_text("Epoch 2/99")
         expect(page.locator("#contact")).to_be_hidden()

@@ -39,14 +39,14 @@ def links(line=THERE, near=None, loads=(), embedded=False):
 def test_when_all_is_well_nothing_speaks_up():
     found = links(near=worker_list(worker("w1", "busy", "op_a"), worker("w2"), worker("b1", kind="backtesting")))
     assert found["workers"].text == "1 backtesting worker, 2 training workers; 1 busy."
-    assert trouble(list(found.values())) is None and not any(link.spoken for link in found.values())
+    assert trouble(list(found.values())) is None and not any(link.needs_attention for link in found.values())
     later = links(replace(THERE, answered_at=NOW))
     assert later["backend"].without_age == found["backend"].without_age, "an age alone is nothing new"
 
 
 def test_a_silent_backend_names_the_address_and_what_to_do():
     found = links(replace(THERE, failing_since=NOW - 60, message="Could not connect."))
-    assert found["backend"].state == "failed" and found["backend"].at == NOW - 60 and found["backend"].spoken
+    assert found["backend"].state == "failed" and found["backend"].at == NOW - 60 and found["backend"].needs_attention
     assert "http://ktrdr/api/v1" in found["backend"].advice
     assert found["workers"].text == "The backend does not tell its workers now."
 
@@ -67,7 +67,7 @@ def test_a_slow_backend_is_not_a_silent_one():
 )
 def test_workers(workers, state, text):
     link = links(near=worker_list(*workers))["workers"]
-    assert (link.state, link.spoken) == (state, True) and text in link.text
+    assert (link.state, link.needs_attention) == (state, True) and text in link.text
     if workers:
         assert link.at == pytest.approx(NOW - 40, abs=1) and link.last
 
@@ -94,8 +94,12 @@ def test_the_data_source_is_known_from_what_became_of_loads():
         loaded("completed", NOW - 900),
     ]
     link = links(loads=down)["source"]
-    assert (link.state, link.at, link.spoken) == ("failed", NOW - 500, True) and "Start the host service" in link.advice
-    assert not links(loads=[loaded("failed", NOW - 9000, HOST_DOWN)])["source"].spoken, "too old to be news"
+    assert (link.state, link.at, link.needs_attention) == (
+        "failed",
+        NOW - 500,
+        True,
+    ) and "Start the host service" in link.advice
+    assert not links(loads=[loaded("failed", NOW - 9000, HOST_DOWN)])["source"].needs_attention, "too old to be news"
     assert links(loads=[loaded("completed", NOW - 5), *down])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Symbol NOSUCH not found")])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Error 162")])["source"].text == "The last load failed: Error 162"

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from panel.settings import Settings
 from panel.storage.place import memory_of
 from tests.support.command_line import environment
 from tests.support.lasting import arrived
-from tests.support.panels import COMMAND, free_port
+from tests.support.panels import COMMAND
 from tests.support.small_strategy import STRATEGY
 
 LASTS = "1.0"  # seconds of an operation of the backend that runs apart
@@ -32,7 +33,7 @@ Mark = tuple[str, str, str, str]  # kind, strategy or symbol, first day, last da
 class World:
     def __init__(self, folder: Path, apart: bool) -> None:
         self.folder, self.apart = folder, apart
-        self.port, self.backend_port = free_port(), free_port()
+        self.port, self.backend_port = _port(), _port()
         self.address = f"http://127.0.0.1:{self.port}"
         backend = f"http://127.0.0.1:{self.backend_port}/api/v1" if apart else ""
         self.settings = Settings.from_environ({}, backend=backend, port=self.port, data_folder=folder)
@@ -136,6 +137,16 @@ class World:
                 if b"panel.embedded" in command and str(self.folder).encode() in command:
                     found.append(int(process.name))
         return found
+
+
+def _port() -> int:
+    """A free one, and none of those that the system gives to connections: one of them could take it while its process
+    is dead."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def mark(kind: str, body: dict) -> Mark:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from panel.live.headers import HEADERS
 from panel.live.protocol import Connection
 from tests.support.panels import panel, panel_process
 
@@ -66,6 +67,27 @@ def test_a_head_just_below_is_answered_and_what_is_no_http_refused(port):
     ask = b"GET /healthz HTTP/1.1\r\nConnection: close\r\n" + host(port) + b"X: " + b"a" * 60_000 + b"\r\n\r\n"
     assert answer(connected(port, ask)).startswith(b"HTTP/1.1 200 ")
     assert answer(connected(port, b"\x16\x03\x01 no http\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_refusal_before_the_app_carries_the_headers_of_every_answer(port):
+    silent, long, strange = (
+        answer(connected(port, head))
+        for head in (b"GET / HTTP/1.1\r\nHost:", b"GET /" + b"a" * 70_000, b"no http\r\n\r\n")
+    )
+    for refused, status in ((silent, b" 408 "), (long, b" 431 "), (strange, b" 400 ")):
+        head = refused.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        assert status in refused[:20]
+        headers = dict(line.split(": ", 1) for line in head[1:])
+        assert headers.items() >= (HEADERS | {"cache-control": "no-store"}).items()
+
+
+def test_the_limits_are_those_of_the_documentation():
+    told = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    assert (Connection.head_bytes, Connection.head_seconds, Connection.body_pause) == (64 * 1024, 10, 10)
+    assert (Connection.body_seconds, Connection.body_pace, Connection.read_seconds) == (60, 2**20 / 8, 30)
+    assert f"| {Connection.most:,} connections |" in told and "| 64 kB for the request line" in told
+    assert "| 10 seconds for the headers" in told and "| 30 seconds in which a reader takes nothing" in told
+    assert "| 10 seconds without a byte of a body; 60 seconds for all of it, and 8 more for each megabyte |" in told
 
 
 def test_endless_headers_are_not_swallowed(port):

@@ -1,36 +1,15 @@
 """In virtual time: an end is on every page within three seconds, and home's lists take a tenth of the loop at most."""
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from panel.live.hub import Mailbox
-from panel.settings import Settings
 from tests.support.lasting import Lasting
-from tests.support.lives import Life
+from tests.support.lives import living
 from tests.support.parts import panel_of
 from tests.support.scripted import RESULT, Backend, operation, percent, stamp
-from tests.support.virtual import virtual_time
-from tests.support.wires import Line
-
-
-@contextmanager
-def living(backend: Any) -> Iterator[Life]:
-    with virtual_time() as runner, tempfile.TemporaryDirectory() as folder:
-        line = Line(backend.app)
-        with line.laid():
-            life = Life(runner, line, Settings.from_environ({}, backend="http://x/api/v1", data_folder=Path(folder)))
-            try:
-                yield life
-            finally:
-                life.kill()
-
 
 PAGES = {
     "line": lambda shown, name: name in shown.get("ended", ""),  # any page, also in a hidden tab

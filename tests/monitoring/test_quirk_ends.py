@@ -116,3 +116,33 @@ def test_27_a_resumed_trainings_progress_is_that_of_its_checkpoint_and_its_model
     assert (told.state, told.live) == (State.COMPLETED, False)
     assert told.headline == "Completed: its model was saved at 08:03:20 UTC."
     assert play.evidence.snapshot.completed_at == BEGAN + 200
+
+
+def test_30_a_worker_that_registered_again_is_another_one_and_may_still_be_at_it():
+    """Its old id is gone from the list at once; the operation keeps naming it."""
+    play = Play()
+    play.trains(20)
+    reached = play.evidence.snapshot
+    frozen = {"progress": percent(reached.percentage, reached.step), "metrics": {"epochs": corrupt(10)}}
+    again = {"worker_id": "training-worker-2"}
+    for at in (30, 40, 50, 60, 90, 120):
+        play.lists(at, worker("busy", play.id, at) | again)
+        told = play.reads(at, **frozen)
+    assert (told.state, told.word) == (State.UNREPORTED, "Working, unreported")
+    assert "training-worker-2" in text(told)
+    for at in (130, 170, 200):
+        play.lists(at, worker("available", None, at) | again)
+        told = play.reads(at, **frozen)
+    assert told.word == "Worker lost" and "is no longer there" in told.headline
+
+
+def test_29_a_worker_that_hung_and_woke_up_goes_on():
+    play = Play()
+    play.trains(20)
+    for at in (35, 50):
+        play.fails(at, timed_out=True)
+        play.lists(at, worker("temporarily_unavailable", play.id, 20))
+    assert play.at(52).word == "No answer about this one"
+    play.lists(60, worker("busy", play.id, 60))
+    told = play.reads(61, progress=percent(40.0, "Epoch 41/100"), metrics={"epochs": corrupt(41)})
+    assert (told.state, told.word) == (State.RUNNING, "Running") and play.evidence.snapshot.percentage == 40.0

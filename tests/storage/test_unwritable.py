@@ -1,5 +1,6 @@
 """The memory cannot be written for a while: nothing waits for it, no end is lost, and no start is sent."""
 
+import resource
 import sqlite3
 from contextlib import closing, contextmanager
 
@@ -8,7 +9,7 @@ import pytest
 from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.pages import KEY, until, words
-from tests.support.panels import stream
+from tests.support.panels import panel_process, stream
 from tests.support.scripted import RESULT, operation, percent, stamp
 
 pytestmark = pytest.mark.usefixtures("quick_rounds")
@@ -39,6 +40,28 @@ def test_an_end_is_shown_while_the_memory_is_locked_and_written_afterwards(here,
     until(lambda: "Memory not writable" not in words(here.get("/").text))
     with closing(Storage(memory_of(here.settings))) as store:
         assert store.memory.recall("op_a").snapshot.status == "completed"
+
+
+def test_an_end_on_a_full_disk_is_shown_and_written_once_there_is_room(address, backend, tmp_path):
+    """No file of the panel's process may grow."""
+    backend.operations["op_a"] = operation("op_a", progress=percent(50, "Epoch 5/10"))
+    with panel_process(tmp_path, address) as (here, process):
+        here.get("/operations/op_a")
+        with stream(here, "home") as at_home:
+            at_home.until(lambda shown: "card-op_a" in shown.places.get("lists", ""))
+            soft, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+            ended = {"status": "completed", "result_summary": RESULT, "completed_at": stamp()}
+            backend.operations["op_a"] = operation("op_a", **ended)
+            at_home.until(lambda shown: "Completed" in shown.places["lists"])
+            at_home.until(lambda shown: "Memory not writable" in shown.places["line"])
+        answer = here.post("/start/training", {"key": KEY, "strategy_name": "swing"})
+        assert answer.status_code == 503 and "Nothing was started" in words(answer.text)
+        assert not any("start" in hit for hit in backend.hits)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (soft, hard))
+        here.until("/", lambda text: "Memory not writable" not in words(text))
+        with closing(sqlite3.connect(memory_of(here.settings))) as reader:
+            until(lambda: reader.execute("SELECT state FROM operations").fetchall() == [("completed",)])
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def test_no_start_is_sent_before_its_intent_can_be_written(here, backend):

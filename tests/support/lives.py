@@ -1,6 +1,10 @@
 """A panel that is started, used, stopped and killed inside one process, in whatever time its loop keeps."""
 
 import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,6 +12,7 @@ from panel.app import create_app
 from panel.settings import Settings
 from tests.support.inside import Answer, Inside
 from tests.support.parts import panel_of
+from tests.support.virtual import virtual_time
 from tests.support.wires import Line
 
 
@@ -120,6 +125,20 @@ class Life:
             raise AssertionError(f"still alive: {left}")
 
         self.runner.run(end())
+
+
+@contextmanager
+def living(backend: Any) -> Iterator[Life]:
+    """A panel in virtual time over this scripted backend."""
+    with virtual_time() as runner, tempfile.TemporaryDirectory() as folder:
+        line = Line(backend.app)
+        with line.laid():
+            settings = Settings.from_environ({}, backend="http://backend/api/v1", data_folder=Path(folder))
+            life = Life(runner, line, settings)
+            try:
+                yield life
+            finally:
+                life.kill()
 
 
 def posted(path: str, form: dict[str, str], host: str) -> tuple[str, str, list[tuple[str, str]], bytes]:

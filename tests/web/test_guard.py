@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from panel.web.middleware.guard import HEADERS, MAX_FORM
+from panel.live.headers import HEADERS
+from panel.web.middleware.guard import MAX_FORM
 from tests.support.inside import Answer, Headers, Inside, inside
 from tests.support.pages import KEY
 from tests.support.routes import asked, routes, unwrapped

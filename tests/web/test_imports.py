@@ -2,15 +2,17 @@
 
 import io
 import json
+import os
 import zipfile
 from datetime import timedelta
 from html import unescape
 
 import pytest
 
+from tests.support.accounts import ANNA, log_in, two_users
 from tests.support.imports import BOUNDARY, drop, form, importing, looked, send, upload
 from tests.support.market_files import bars, ktrdr, written
-from tests.support.pages import words
+from tests.support.pages import KEY, words
 
 GOOD = ("EURUSD_1h.csv", ktrdr(bars()).encode())
 MT4 = written(bars(), "", lambda at: f"{at:%Y.%m.%d,%H:%M}").encode()
@@ -190,6 +192,23 @@ def test_what_was_brought_and_decided_outlives_a_restart(tmp_path):
         assert "Stored." in send(here, place, {"act": "store"})
         assert "broken.csv" in looked(here, several)
         assert f'href="{place}"' not in here.get("/data/import").text
+
+
+def test_whatever_the_panel_keeps_its_own_account_alone_can_read(tmp_path):
+    """An upload, a start, users and a session, under an account whose files are open to all."""
+    before = os.umask(0)
+    try:
+        with importing(tmp_path) as here:
+            place, _ = drop(here, ("EURUSD60.csv", MT4))
+            here.post("/start/training", {"key": KEY, "strategy_name": "rsi_swing", "insist": "1"})
+        two_users(tmp_path / "panel")
+        with importing(tmp_path) as here:
+            assert here.get(place, log_in(here, "anna", ANNA)).status == 200
+    finally:
+        os.umask(before)
+    kept = [tmp_path / "panel", *(tmp_path / "panel").rglob("*")]
+    assert {"access.json", "sessions-8321.json", "upload.json"} <= {each.name for each in kept}
+    assert [str(each) for each in kept if each.stat().st_mode & 0o077] == []
 
 
 def test_a_file_that_was_not_looked_at_before_the_end_is_looked_at_then(tmp_path):

@@ -14,22 +14,12 @@ from collections.abc import Iterable
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from panel.live.headers import HEADERS
 from panel.web.respond import for_programs, problem
 
 MAX_FORM = 64 * 1024  # bytes of a request's body
 MAX_STRATEGY = 1024 * 1024  # of one that carries a strategy's text: every byte of it may be written as three
 MAX_FILES = 513 * 1024 * 1024  # of market data, written to disk as they come; a little more than the page takes
-
-HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-}
 
 _ALWAYS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 _NO_STORE = (b"cache-control", b"no-store")

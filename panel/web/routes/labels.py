@@ -123,8 +123,8 @@ async def keep_view(request: Request, panel: PanelDep) -> Response:
 
 def list_address(given: str) -> str:
     """An address of the list made anew from what a form sent as one: it leads nowhere else."""
-    wish = asked(dict(parse_qsl(given.partition("?")[2][:2000])))
-    return wish.address(page=wish.page if wish.page > 1 else None)
+    query = asked(dict(parse_qsl(given.partition("?")[2][:2000])))
+    return query.address(page=query.page if query.page > 1 else None)
 
 
 def with_undo(address: str, key: str) -> str:

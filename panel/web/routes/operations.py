@@ -113,22 +113,22 @@ def _several(given: Mapping[str, str], name: str) -> list[str]:
 async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
     """The whole page, or under htmx what was found alone."""
     memory = panel.storage.memory
-    wish = asked(request.query_params)
-    observation, count = memory.find(wish.wanted)
+    query = asked(request.query_params)
+    observation, count = memory.find(query.wanted)
     if not observation and count:  # past the last page
         last = -(-count // PAGE)
-        wish = replace(wish, page=last, wanted=replace(wish.wanted, offset=(last - 1) * PAGE))
-        observation, count = memory.find(wish.wanted)
+        query = replace(query, page=last, wanted=replace(query.wanted, offset=(last - 1) * PAGE))
+        observation, count = memory.find(query.wanted)
     done = request.query_params.get("done", "")[:64]
     found: dict[str, Any] = {
         "rows": panel.reader.operations(observation),
         "count": count,
         "pages": -(-count // PAGE),
-        "total": memory.count(OperationQuery()) if wish.given else count,
-        "asked": wish,
-        "filters": in_words(wish.given),
-        "headings": headings(wish.columns),
-        "columns": [COLUMNS[key] for key in wish.columns],
+        "total": memory.count(OperationQuery()) if query.given else count,
+        "asked": query,
+        "filters": in_words(query.given),
+        "headings": headings(query.columns),
+        "columns": [COLUMNS[key] for key in query.columns],
         "now": time.time(),
         "done": (done, *panel.storage.labels.undoable(done, time.time())) if done else None,
         "key": new_key,
@@ -157,26 +157,26 @@ async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
 @router.get("/news")
 async def news(request: Request, panel: PanelDep) -> HTMLResponse:
     """How many more match than the `had` that the page was drawn with; the page asks when something came or went."""
-    wish = asked(request.query_params)
+    query = asked(request.query_params)
     had = request.query_params.get("had", "")
-    count = panel.storage.memory.count(wish.wanted)
+    count = panel.storage.memory.count(query.wanted)
     more = count - int(had) if had.isascii() and had.isdigit() and len(had) < 10 else 0
-    return fragment("fragments/news.html", more=more, asked=wish, had=had)
+    return fragment("fragments/news.html", more=more, asked=query, had=had)
 
 
 @router.get("/list.csv")
 async def as_csv(request: Request, panel: PanelDep) -> StreamingResponse:
     """What the list shows, on all its pages."""
-    wish = asked(request.query_params)
+    query = asked(request.query_params)
     headers = {"Content-Disposition": 'attachment; filename="runs.csv"'}
-    return StreamingResponse(_csv(panel, wish), media_type="text/csv", headers=headers)
+    return StreamingResponse(_csv(panel, query), media_type="text/csv", headers=headers)
 
 
-async def _csv(panel: Panel, wish: Asked) -> AsyncIterator[str]:
-    yield _lines([csv_head(wish.columns)])
+async def _csv(panel: Panel, query: Asked) -> AsyncIterator[str]:
+    yield _lines([csv_head(query.columns)])
     offset = 0
-    while part := panel.storage.memory.page(replace(wish.wanted, limit=PART, offset=offset)):
-        yield _lines([csv_row(view, wish.columns) for view in panel.reader.operations(part)])
+    while part := panel.storage.memory.page(replace(query.wanted, limit=PART, offset=offset)):
+        yield _lines([csv_row(view, query.columns) for view in panel.reader.operations(part)])
         offset += PART
         await asyncio.sleep(0)  # others wait for the event loop
 

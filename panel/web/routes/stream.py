@@ -90,4 +90,4 @@ async def _frames(
         if connection is not None and connection.detach():
             panel.hub.dropped += 1
         for topic in topics:
-            panel.publisher.left(topic)
+            panel.publisher.closed(topic)

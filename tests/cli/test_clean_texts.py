@@ -1,0 +1,123 @@
+"""No text of a backend drives a terminal or a shell: in what commands print, in the log, and in what is copied."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import run
+from tests.support.extremes import CONTROLS
+from tests.support.extremes import HOSTILE as EVERYTHING
+from tests.support.pages import KEY
+from tests.support.panels import panel_process
+from tests.support.scripted import Backend, operation, percent, served
+
+SHELL = "a'; touch file; $(touch file) `touch file` \" & touch file #"
+HOSTILE = EVERYTHING.replace("\ud800", "")  # which the scripted backend cannot send
+
+
+@pytest.fixture
+def hostile(backend: Backend) -> Iterator[str]:
+    about = {"symbol": HOSTILE, "parameters": {"strategy_name": HOSTILE, "symbols": [HOSTILE], HOSTILE: HOSTILE}}
+    running = {"progress": percent(5, HOSTILE), "metadata": about, "error_message": HOSTILE}
+    backend.operations |= {
+        "op_run": operation("op_run", **running),
+        "op_bad": operation("op_bad", status="failed", **running),
+        "op_name": operation("op_name", metadata={"parameters": {"strategy_name": HOSTILE, "symbols": ["EURUSD"]}}),
+        "op_shell": operation("op_shell", metadata={"parameters": {"strategy_name": SHELL, "symbols": ["EURUSD"]}}),
+    }
+    backend.workers = [{"worker_id": HOSTILE, "worker_type": HOSTILE, "status": HOSTILE, "endpoint_url": HOSTILE}]
+    backend.strategies = [{"name": HOSTILE, "description": HOSTILE, "symbol": HOSTILE}]
+    backend.answers["GET /health"] = (200, {"status": "ok", "version": HOSTILE})
+    with served(backend.app) as address:
+        yield address + "/api/v1"
+
+
+def unclean(text: str) -> list[str]:
+    return sorted({char for char in text if char in CONTROLS and char not in "\n\t"})
+
+
+def test_commands_and_the_log_print_nothing_that_drives_a_terminal(hostile, backend, tmp_path):
+    def started(_):
+        backend.operations["op_t"] = backend.operations["op_bad"] | {"operation_id": "op_t"}
+        return 200, {"success": True, "task_id": "op_t", "status": "training_started", "message": HOSTILE}
+
+    backend.answers["POST /trainings/start"] = started
+    done = [run(tmp_path, "doctor", backend=hostile), run(tmp_path, "train", "swing", backend=hostile)]
+    backend.answers["POST /trainings/start"] = (400, {"detail": {"message": HOSTILE, "suggestion": HOSTILE}})
+    done.append(run(tmp_path, "train", "swing", backend=hostile))
+    printed = [each.stdout + each.stderr for each in done]
+    with panel_process(tmp_path, hostile, KTRDR_PANEL_LOG_LEVEL="debug") as (here, _):
+        here.get("/operations/op_run")
+        here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
+        printed.append(here.get("/api/operations/op_bad").text)
+    printed.append((tmp_path / "log").read_text())
+    assert [unclean(text) for text in printed] == [[]] * len(printed)
+    assert sum("touch file" in text for text in printed) >= 4, "the texts are there, cleaned"
+
+
+def test_what_the_copy_buttons_take_runs_nothing_in_a_shell(hostile, tmp_path):
+    """In a real interactive bash, pasted as a terminal does that brackets what is pasted, and as one that does not."""
+    with panel_process(tmp_path, hostile) as (here, _):
+        pages = [here.get(f"/operations/{name}").text for name in ("op_run", "op_bad", "op_name", "op_shell")]
+        typed = {"key": KEY, "strategy_name": SHELL, "symbols": "EURUSD", "insist": "1"}
+        pages.append(here.get(here.post("/start/training", typed).headers["location"]).text)
+    found = [
+        unescape(text)
+        for page in pages
+        for text in re.findall(r'<pre id="(?:command-\d+|report)"[^>]*>(.*?)</pre>', page, re.S)
+    ]
+    assert len(found) >= 3 and [unclean(text) for text in found] == [[]] * len(found)
+    commands = [text for text in found if text.startswith("ktrdr")]
+    assert commands and not any("\n" in text or "\t" in text for text in commands)
+    folder = tmp_path / "shell"
+    folder.mkdir()
+    with shell(folder) as paste:
+        for text in commands:
+            paste(text, bracketed=True)
+            paste(text, bracketed=False)
+            paste(f"{text}\n", bracketed=False)  # sent off, it is one program with words, and there is no such program
+        assert os.listdir(folder) == []
+        paste("touch file\n", bracketed=True)
+        assert os.listdir(folder) == []
+        paste("\x1b[201~\x15touch file\n", bracketed=True)
+        assert os.listdir(folder) == ["file"], "it would have been seen"
+
+
+@contextmanager
+def shell(folder: Path) -> Iterator:
+    """An interactive bash; yields what pastes a text, discards the line, and waits until bash is done."""
+    ours, theirs = pty.openpty()
+    environ = {"PATH": "/usr/bin:/bin", "PS1": "", "TERM": "xterm", "HOME": str(folder), "HISTFILE": ""}
+    command = ["bash", "--norc", "--noprofile", "-i"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    pasted = 0
+
+    def paste(text: str, *, bracketed: bool) -> None:
+        nonlocal pasted
+        pasted += 1
+        end = f"end-{pasted}"
+        os.write(ours, (f"\x1b[200~{text}\x1b[201~" if bracketed else text).encode())
+        os.write(ours, f"\x15echo en''d-{pasted}\n".encode())
+        got, patience = "", time.monotonic() + 20
+        while end not in got:
+            assert select.select([ours], [], [], max(patience - time.monotonic(), 0))[0], got
+            got += os.read(ours, 65536).decode("utf-8", "replace")
+
+    try:
+        yield paste
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
