@@ -76,7 +76,7 @@ def measure(backend: str, seconds: float) -> None:
         )
         for path in ("about:blank", *PAGES):
             context.pages[0].goto(path if path.startswith("about") else f"http://127.0.0.1:{port}{path}")
-            time.sleep(15)  # what a page does once is done
+            time.sleep(30)  # what a page does once is done, and Chromium has tidied up
             of_panel, of_browser, wakes, page_wakes = _window([pid], processes(browser), seconds)
             both = (of_panel + of_browser) / 10
             print(

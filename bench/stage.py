@@ -114,7 +114,7 @@ def ended(*processes: Process) -> Iterator[None]:
             process.end()
 
 
-def wait_for(port: int, patience: float = 20) -> None:
+def wait_for(port: int, patience: float = 60) -> None:
     end = time.monotonic() + patience
     while True:
         try:

@@ -76,6 +76,7 @@ from panel.web.routes import (
 from panel.web.static_files import StaticFiles
 from panel.workflows.audit import AuditTrail
 from panel.workflows.batches import BatchWorkflow
+from panel.workflows.bulk import BulkWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.imports import Imports
 from panel.workflows.labels import Labels
@@ -153,6 +154,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await panel.bulk.close()
                 await panel.starts.close()
                 await panel.resume.close()
                 await panel.catalogue.close()
@@ -205,6 +207,7 @@ def compose(
     batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
     resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
+    labels_, submit = Labels(storage, events), SubmitWorkflow(starts, sources, queue_)
     reader = Reader(storage, monitor, inventory, resume, catalogue, RunSettings(storage, library, events), embedded)
     measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
     return Panel(
@@ -223,12 +226,13 @@ def compose(
         inventory=inventory,
         starts=starts,
         commands=commands,
-        labels=Labels(storage, events),
+        labels=labels_,
+        bulk=BulkWorkflow(storage, monitor, commands, labels_, submit, queue_),
         queue=queue_,
         plans=Plans(storage, queue_, catalogue, events),
         resume=resume,
         sources=sources,
-        submit=SubmitWorkflow(starts, sources, queue_),
+        submit=submit,
         batches=batches_,
         schedules=Schedules(storage, queue_, batches_),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.public_address),

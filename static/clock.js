@@ -1,5 +1,5 @@
-// Keeps times true: <time data-show="age|elapsed|local|exact">. It wakes up when one of them says something else, every second
-// at most, and not at all in a hidden tab.
+// Keeps times true: <time data-show="age|elapsed|local|exact">. It wakes up when one of them that can be seen says something
+// else, once a second for all that count seconds, and not at all in a hidden tab.
 const server = Number(document.querySelector("meta[name=server-time]").content) * 1000;
 let ahead = server - Date.now(); // of this browser's clock
 
@@ -25,11 +25,12 @@ const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle:
 
 const spoken = { age, elapsed: duration, local: (_, at) => local.format(at), exact: (_, at) => exact.format(at) };
 const MINUTE = 60000;
-// Milliseconds until such a time says something else.
-const lasts = (kind, ms) => {
+const rest = (ms, step) => step - (((ms % step) + step) % step);
+// Milliseconds until such a time says something else. Those that count seconds go on together, when a second is full.
+const lasts = (kind, at, now) => {
   if (kind !== "age" && kind !== "elapsed") return MINUTE;
-  const step = ms < MINUTE || (kind === "elapsed" && ms < 60 * MINUTE) ? 1000 : MINUTE;
-  return step - (((ms % step) + step) % step);
+  const ms = now - at;
+  return ms < MINUTE || (kind === "elapsed" && ms < 60 * MINUTE) ? rest(now, 1000) : rest(ms, MINUTE);
 };
 
 const named = new WeakMap(); // element -> the moment that its title tells: to tell one takes a browser longer than the rest
@@ -43,7 +44,8 @@ const show = () => {
     const { dateTime, dataset: { show: kind } } = time;
     const at = Date.parse(dateTime);
     const fixed = kind === "local" || kind === "exact";
-    next = Math.min(next, lasts(kind, now - at));
+    if (!fixed && !time.checkVisibility()) continue; // in something that is closed
+    next = Math.min(next, lasts(kind, at, now));
     const known = named.get(time);
     if (!fixed || known?.dateTime !== dateTime || known.text !== time.textContent) {
       const text = (spoken[kind] ?? age)((now - at) / 1000, at);
@@ -55,6 +57,7 @@ const show = () => {
   timer = setTimeout(show, next + 5);
 };
 document.addEventListener("visibilitychange", show);
+document.addEventListener("toggle", show, true); // what was closed is open now
 
 // Titles and milestones: for those who do not look at the page.
 let announced = "";

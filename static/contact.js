@@ -16,13 +16,14 @@ let asked = 0;
 let request = null; // the stream's: htmx sends it again whenever the stream ends
 let give = null; // gives this page's place among the three back
 
+let said = null;
 const say = (text) => {
-  if (strip.textContent !== text) strip.textContent = text;
+  if (said === text) return;
+  said = text;
+  strip.textContent = text;
   strip.hidden = !text;
   document.body.dataset.contact = text ? "lost" : "live";
-  const link = document.getElementById("contact-link");
-  const words = text || "This page is live: what changes is sent to it.";
-  if (link.textContent !== words) link.textContent = words;
+  document.getElementById("contact-link").textContent = text || "This page is live: what changes is sent to it.";
 };
 const alive = () => { heard = Date.now(); say(""); };
 

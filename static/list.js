@@ -9,6 +9,7 @@ const rows = () => [...found().querySelectorAll("tbody tr")];
 const chosen = new Map(); // id -> {name, kind}; kept while rows come and go under other filters
 let request = null; // the stream's: htmx sends it again whenever the stream ends
 let connection = null;
+let shownAddress = found().dataset.address;
 
 const wanted = () => {
   const ids = new URLSearchParams(rows().map((row) => ["id", row.id.slice("row-".length)]));
@@ -29,12 +30,13 @@ const showChosen = () => {
   if (!bar) return;
   const kinds = new Set([...chosen.values()].map((run) => run.kind));
   const names = [...chosen.values()].map((run) => run.name).join(", ");
-  const lack = kinds.size > 1 ? "Only runs of one kind can be compared."
-    : chosen.size > MOST ? "Six at most can be compared." : chosen.size < 2 ? "One more at least to compare." : "";
+  const lack = kinds.size > 1 ? "Only runs of one kind can be compared." : chosen.size < 2 ? "One more at least to compare." : "";
+  const best = "The best six of them are compared.";
   const every = document.getElementById("choose-every")?.checked;
-  document.getElementById("compare").disabled = Boolean(lack) || Boolean(every);
+  document.getElementById("compare").disabled = Boolean(lack) && !every;
   const shown = chosen.size > 8 ? `${chosen.size} runs` : names;
-  bar.textContent = every ? "All matches are chosen, on every page of the list." : chosen.size ? `Chosen: ${shown}. ${lack}` : "Choose two to six runs of one kind to compare them (x chooses the row you are on).";
+  bar.textContent = every ? `All matches are chosen, on every page of the list. ${best}`
+    : chosen.size ? `Chosen: ${shown}. ${lack || (chosen.size > MOST ? best : "")}` : `Choose two or more runs of one kind to compare them${matchMedia("(hover: hover)").matches ? " (x chooses the row you are on)" : ""}.`;
   const all = document.getElementById("choose-all");
   const boxes = [...found().querySelectorAll("tbody .choose input")];
   all.hidden = false;
@@ -49,7 +51,8 @@ const arrive = () => {
 document.addEventListener("htmx:after:swap", () => {
   const address = found().dataset.address;
   const every = document.getElementById("choose-every");
-  if (every) every.checked = false; // other filters match other runs
+  if (every && address !== shownAddress) every.checked = false; // other filters match other runs; rows come and go
+  shownAddress = address;
   arrive();
   if (`${location.pathname}${location.search}` !== address) history.replaceState(null, "", address);
   if (request && request.action !== wanted()) connection?.reader?.cancel(); // it comes back with the rows shown now
@@ -91,7 +94,9 @@ document.addEventListener("submit", (event) => {
     return;
   }
   event.preventDefault();
-  location.href = placed(`/operations/compare?${new URLSearchParams([...chosen.keys()].map((id) => ["id", id]))}`);
+  const every = document.getElementById("choose-every")?.checked;
+  const wanted = every ? [["all", "1"], ["back", found().dataset.address]] : [...chosen.keys()].map((id) => ["id", id]);
+  location.href = placed(`/operations/compare?${new URLSearchParams(wanted)}`);
 });
 
 document.addEventListener("keydown", (event) => {

@@ -5,6 +5,7 @@ from typing import Any
 
 from panel.adapters.base import Kind, chosen, count
 from panel.adapters.fields import TIMEFRAMES, asked
+from panel.domain.formatting import many
 from panel.domain.kinds import Traits
 from panel.domain.results import Figure, Measure
 from panel.domain.snapshot import Snapshot
@@ -26,7 +27,7 @@ class DataLoadOperationAdapter(Kind):
     traits = Traits(alone=True, inside=True, loads=True)
     measures = (
         Measure("Bars fetched", "rows_downloaded"),
-        Measure("Missing stretches loaded", "gaps_filled"),
+        Measure("Stretches fetched", "gaps_filled"),
     )
 
     symbol: str = field(metadata=asked("Symbol", required=True, help="Like EURUSD or AAPL"))
@@ -65,9 +66,9 @@ class DataLoadOperationAdapter(Kind):
         if not result:
             return []
         rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled"))
-        figures = [Figure("Bars fetched", count(rows), lead=True)]
-        if gaps is not None:
-            figures.append(Figure("Missing stretches loaded", count(gaps), lead=True))
+        stretches = many(int(gaps), "stretch", "stretches") if gaps else ""
+        note = f"in {stretches}" if rows and stretches else f"{stretches} missing" if stretches else ""
+        figures = [Figure("Bars fetched", count(rows), note, lead=True)]
         if result.get("source"):
             figures.append(Figure("Source", text(result["source"])))
         return figures

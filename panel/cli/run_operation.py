@@ -29,7 +29,6 @@ from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
 from panel.domain.gaps import LENGTHS, gaps, left_by
 from panel.domain.memory import damaged, remedy
-from panel.domain.queueing import means_later
 from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
 from panel.domain.workers import WorkerList
@@ -188,11 +187,13 @@ class _Run:
         if isinstance(sent, Unconfirmed) and sent.open:
             raise CLIClientError(f"not confirmed. {sent.start.message} {NOT_CONFIRMED}")
         why = message_of(sent)
-        if isinstance(sent, Refused) and means_later(why) and self.made.traits.worker:
+        if isinstance(sent, Refused) and sent.later and self.made.traits.worker:
             with suppress(CLIClientError):
                 listed = WorkerList().heard(await self.ktrdr.workers(), time.time())
                 why = no_room(listed, self.made.kind, time.time()) or why
             why += " With --queue the start waits for a worker, and the panel makes it."
+        elif isinstance(sent, Refused) and sent.raw:
+            why += f" The backend's words: {sent.raw}"
         raise CLIClientError(why)
 
     async def _follow(self, operation_id: str) -> dict[str, Any]:

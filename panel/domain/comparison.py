@@ -5,12 +5,13 @@ that differ in nothing here may still differ in it: `settings` compares the file
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from panel.domain.chart import Chart
 from panel.domain.formatting import minute
+from panel.domain.observation import Observation
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategy_content import Content
@@ -175,6 +176,16 @@ def measured(measure: Measure, snapshot: Snapshot) -> float | None:
         return value
     other = _at(snapshot, measure.over)
     return None if other is None else value - other
+
+
+def best_first(measure: Measure, observations: Iterable[Observation]) -> list[Observation]:
+    """Those without this number last."""
+
+    def rank(observation: Observation) -> tuple[bool, float]:
+        value = measured(measure, observation.snapshot)
+        return value is None, 0.0 if value is None else -_worth(measure, value)
+
+    return sorted(observations, key=rank)
 
 
 def _at(snapshot: Snapshot, path: str) -> float | None:

@@ -16,8 +16,8 @@ class Connection:
 
     @property
     def contact(self) -> tuple[bool, bool]:
-        """Whether it has ever answered, and whether it is silent now."""
-        return self.answered_at is not None, self.failing_since is not None
+        """Whether it is silent, and whether it was never heard."""
+        return self.failing_since is not None, self.answered_at is None
 
     def answered(self, now: float, slow: bool | None) -> bool:
         """It has answered; returns whether that is news. `slow`: whether late, None where that was not seen."""

@@ -171,6 +171,13 @@ def _being_checked(observation: Observation, now: float) -> Verdict | None:
     )
 
 
+def not_looked_through(observation: Observation) -> bool:
+    """A load that brought bars, and nobody has looked for gaps since."""
+    snapshot, missing = observation.snapshot, observation.gaps_left
+    brought = snapshot.traits.loads and number((snapshot.result or {}).get("rows_downloaded"))
+    return bool(brought) and snapshot.succeeded and missing is None
+
+
 def _loaded(observation: Observation) -> Verdict:
     result = observation.snapshot.result or {}
     rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled"))
@@ -202,6 +209,14 @@ def _loaded(observation: Observation) -> Verdict:
         )
     if rows == 0:
         return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
+    if rows and missing is None:
+        return Verdict(
+            State.UNCHECKED,
+            "Completed, not checked",
+            f"{many(int(rows), 'bar')} came. Whether that is all it was to fetch is not known.",
+            "Look at the gaps on the page Data.",
+            ("The stored bars were not looked through after its end. The backend does not say which segments failed.",),
+        )
     if rows:
         return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")

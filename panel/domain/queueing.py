@@ -16,6 +16,7 @@ from panel.domain.workers import WorkerList
 MAX_ENTRIES = 1000  # open ones
 SETTLED = 1.0  # seconds after a start in which the backend may not show its worker as busy yet
 
+_NO_WORKER = re.compile(r"\bno \w* ?workers? available", re.IGNORECASE)
 _LATER = re.compile(r"one at a time|\bbusy\b|no \w* ?workers? available", re.IGNORECASE)
 
 
@@ -77,6 +78,14 @@ def starts_at(
         length = lasts(entry)
         times[first] = None if length is None else begins + length
     return found
+
+
+def plain_refusal(said: str) -> tuple[str, str]:
+    """A backend's refusal of a start in a plain sentence, and its own words where these are others ("" where not)."""
+    if _NO_WORKER.search(said):  # whether they are all busy or there are none, KTRDR says the same
+        return "The backend had no free worker for it.", said
+    short = said.partition(" (searched:")[0]  # every path at which a strategy was looked for
+    return (short, said) if short != said else (said, "")
 
 
 def means_later(refusal: str) -> bool:

@@ -17,15 +17,18 @@ class State(StrEnum):
     VANISHED = "vanished"  # its worker is free, and the backend did not notice the end
     FORGOTTEN = "forgotten"
     COMPLETED = "completed"
+    UNCHECKED = "unchecked"  # a load that completed, and whether all of its bars came is not known
     PROBLEMS = "problems"
     FAILED = "failed"
     CANCELLED = "cancelled"
     STRAY = "stray"  # called cancelled, and still worked on
 
 
+GOOD = (State.COMPLETED, State.UNCHECKED)  # it did what it was to do, as far as anybody knows
+
 ENDS = frozenset(
     {
-        State.COMPLETED,
+        *GOOD,
         State.PROBLEMS,
         State.FAILED,
         State.CANCELLED,
@@ -48,7 +51,7 @@ GROUPS: dict[str, tuple[State, ...]] = {  # what people look for; a state may be
         State.PROBLEMS,
         State.STRAY,
     ),
-    "completed": (State.COMPLETED, State.PROBLEMS),
+    "completed": (*GOOD, State.PROBLEMS),
     "failed": (State.FAILED,),
     "cancelled": (State.CANCELLED, State.STRAY),
 }
@@ -70,6 +73,7 @@ ALONE_WORDS = {  # states that can be looked for one by one, beside the groups
     State.SILENT: "No answer",
     State.VANISHED: "Probably ended",
     State.FORGOTTEN: "Forgotten by the backend",
+    State.UNCHECKED: "Completed, not checked",
     State.PROBLEMS: "Completed with problems",
     State.STRAY: "Cancelled, still worked on",
 }

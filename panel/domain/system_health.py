@@ -13,7 +13,7 @@ from panel.domain.formatting import many
 from panel.domain.kinds import learning
 from panel.domain.memory import damaged, remedy
 from panel.domain.observation import Observation
-from panel.domain.state import State
+from panel.domain.state import GOOD, State
 from panel.domain.workers import WorkerList
 
 RETURNING = 60.0  # seconds in which workers come back after their backend was restarted
@@ -22,7 +22,7 @@ NO_TRAINER = (
     "A training is refused until one has registered. Start a training worker, or wait: a start can wait for one."
 )
 HOST_SERVICE = "Host service connection failed"
-CONCLUSIVE = (State.COMPLETED, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
+CONCLUSIVE = (*GOOD, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
 
 OK, AMBER, RED, UNKNOWN = "completed", "problems", "failed", "queued"  # the marks of the states that look like it
 

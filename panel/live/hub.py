@@ -50,7 +50,7 @@ class Mailbox:
         self.write: Callable[[bytes], None] | None = None  # set while chunks may pass the mailbox by
         self._frames: dict[str, bytes] = {}
         self._filled = asyncio.Event()
-        self._closed = asyncio.Event()
+        self._closed = False
 
     def put(self, place: str, data: bytes) -> None:
         self._frames.pop(place, None)  # a newer frame goes behind those that came in between
@@ -62,7 +62,7 @@ class Mailbox:
         await self._filled.wait()
         data = b"".join(self._frames.values())
         self._frames.clear()
-        if not self._closed.is_set():
+        if not self._closed:
             self._filled.clear()
         return data
 
@@ -80,11 +80,8 @@ class Mailbox:
 
     def close(self) -> None:
         """Nothing comes any more: the panel stops."""
-        self._closed.set()
+        self._closed = True
         self._filled.set()
-
-    async def closed(self) -> None:
-        await self._closed.wait()
 
 
 class Hub:
@@ -98,7 +95,7 @@ class Hub:
         self._readers: Counter[str] = Counter()
         self._latest: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
         self._pending: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
-        self._sending: asyncio.Task[None] | None = None
+        self._sending: Iterator[None] | None = None
 
     @contextmanager
     def open(self, box: Mailbox, *topics: str) -> Iterator[None]:
@@ -127,37 +124,47 @@ class Hub:
         if topic in self._readers:
             _replace(self._pending[topic], place, data)
             if self._sending is None:
-                self._sending = asyncio.create_task(self._send())
+                self._sending = self._send()
+                asyncio.get_running_loop().call_soon(self._go_on)
 
-    async def _send(self) -> None:
-        """Until nothing is pending. What is published meanwhile replaces what it makes obsolete, so a machine
-        that is too slow for all streams skips readings too."""
-        turn = 0
+    def _go_on(self) -> None:
+        """One turn of sending. A task would cost a single stream as much as the rest of it."""
+        assert self._sending is not None  # noqa: S101
         try:
-            while self._pending:
-                pending, self._pending = self._pending, defaultdict(dict)
-                for topics, boxes in list(self._pages.items()):
-                    frames = {place: data for topic in topics for place, data in pending.get(topic, {}).items()}
-                    if not frames:
-                        continue
-                    together = chunk(frames.values())
-                    self.frames += len(frames) * len(boxes)
-                    for box in list(boxes):
-                        if box.write is not None:
-                            box.write(together)
-                        else:
-                            for place, data in frames.items():
-                                box.put(place, data)
-                        turn += 1
-                        if turn % AT_ONCE == 0:
-                            await asyncio.sleep(0)
-        finally:
+            next(self._sending)
+        except BaseException as exc:
             self._sending = None
+            if not isinstance(exc, StopIteration):
+                raise
+        else:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _send(self) -> Iterator[None]:
+        """Until nothing is pending; yields when others should have a turn. What is published meanwhile replaces what it
+        makes obsolete, so a machine that is too slow for all streams skips readings too."""
+        turn = 0
+        while self._pending:
+            pending, self._pending = self._pending, defaultdict(dict)
+            for topics, boxes in list(self._pages.items()):
+                frames = {place: data for topic in topics for place, data in pending.get(topic, {}).items()}
+                if not frames:
+                    continue
+                together = chunk(frames.values())
+                self.frames += len(frames) * len(boxes)
+                for box in list(boxes):
+                    if box.write is not None:
+                        box.write(together)
+                    else:
+                        for place, data in frames.items():
+                            box.put(place, data)
+                    turn += 1
+                    if turn % AT_ONCE == 0:
+                        yield
 
     async def settled(self) -> None:
         """Wait until nothing is pending."""
-        while self._sending is not None:
-            await asyncio.wait([self._sending])
+        while self._sending is not None:  # noqa: ASYNC110  a few turns of the loop
+            await asyncio.sleep(0)
 
     def drop(self, topic: str, place: str | None = None) -> None:
         """Forget a topic's current state, or one place of it."""

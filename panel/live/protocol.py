@@ -3,16 +3,17 @@
 Limits hold before the app sees anything: the size of a request's head, the time that head and body may take, the
 number of connections. A stop ends whatever is still under way.
 
-sse-starlette writes a stream's headers and first frames. The connection closes its mailbox when the browser leaves and
-at a stop, which ends the stream. What comes in between is written to the socket by the fan-out, in chunks that are
-encoded once for all streams: ASGI costs more than the write does. Under another server than uvicorn with this
-protocol, streams take their frames out of their mailboxes, and cost several times as much.
+sse-starlette writes a stream's headers and first frames. Then its request ends, as far as ASGI is concerned, and the
+connection keeps the stream: the fan-out writes to the socket, in chunks that are encoded once for all streams. ASGI
+costs more than the write does, and a request that waits takes as much memory as all the rest of a stream. Under another
+server than uvicorn with this protocol, streams take their frames out of their mailboxes, at several times the cost.
 """
 
 import asyncio
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -43,6 +44,8 @@ class Connection(HttpToolsProtocol):
 
     _carried: Mailbox | None = None  # of the stream that is the answer
     _box: Mailbox | None = None  # the same, once frames go past ASGI
+    _streaming: RequestResponseCycle | None = None  # whose answer that is
+    _ending: ExitStack | None = None  # what is done when the stream ends that outlived its request
     _timeout = 0.0
     _end: asyncio.TimerHandle | None = None
     _dropped = False
@@ -180,6 +183,7 @@ class Connection(HttpToolsProtocol):
         self._stopping = True
         if self._carried is not None:
             self._carried.close()
+        self.end()
         if self._reads == "body":
             self.transport.close()
         super().shutdown()
@@ -205,7 +209,7 @@ class Connection(HttpToolsProtocol):
         cut off."""
         if not self.cycle.chunked_encoding or self.transport.is_closing():
             return False
-        self._box, self._timeout = box, timeout
+        self._box, self._timeout, self._streaming = box, timeout, self.cycle
         end: socket.socket = self.transport.get_extra_info("socket")
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that vanished acknowledges nothing
@@ -216,12 +220,42 @@ class Connection(HttpToolsProtocol):
             box.open(self.transport.write)
         return True
 
+    def keep(self, ending: ExitStack) -> None:
+        """Go on with the stream that is attached when its request has ended. `ending` is closed when the stream is."""
+        assert self._streaming is not None  # noqa: S101
+        self._streaming.disconnected = True  # for ASGI nothing follows, not even the end
+        self._ending = ending
+        if self._stopping or self.transport.is_closing():
+            self.end()
+
+    def last_with(self, ends: set[Callable[[], None]], seconds: float | None) -> None:
+        """End a stream that is kept after so many seconds, and when it is called by what it has in `ends`."""
+        if self._ending is not None:
+            ends.add(self.end)
+            self._ending.callback(ends.discard, self.end)
+            if seconds is not None:
+                self._ending.callback(self.loop.call_later(seconds, self.end).cancel)
+
+    def end(self) -> None:
+        """End a stream that is kept."""
+        ending, cycle, self._ending = self._ending, self._streaming, None
+        if ending is None or cycle is None:
+            return
+        ending.close()
+        if self.transport.is_closing():
+            return
+        self.transport.write(b"0\r\n\r\n")
+        cycle.response_complete = True
+        if self._stopping or not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
     def detach(self) -> bool:
         """The stream is over; returns whether its reader had to be cut off."""
         self._hold()
         if self._box is not None and self.flow.write_paused:
             self._cut()  # its last bytes would keep a stop waiting
-        self._box = self._carried = None
+        self._box = self._carried = self._streaming = None
         return self._dropped
 
     def pause_writing(self) -> None:
@@ -242,6 +276,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._carried is not None:
             self._carried.close()
+        self.end()
 
     def _hold(self) -> None:
         if self._box is not None:

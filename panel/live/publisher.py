@@ -43,7 +43,7 @@ class Publisher:
         self._queue_due = False
         self._map: object = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
-        self._contact = (False, False)  # with the backend, when home was last drawn because of it
+        self._contact = (False, True)  # the backend is silent, was never heard: when home was last drawn because of it
         self._cards: set[str] = set()  # operations that home shows as running
         self._transient: set[str] = set()  # operations that home shows as wanting attention, for now
         self._links: list[tuple[object, ...]] = []  # what the system health was last drawn from
@@ -205,7 +205,7 @@ class Publisher:
             self._links = links
             self._put("line", "line", draw("fragments/line.html", view))
             before, self._contact = self._contact, view.connection.contact
-            if self._contact != before:
+            if before != self._contact:
                 self._listed()
 
     def _queue(self) -> None:
@@ -253,9 +253,8 @@ class Publisher:
         began, self._lists_due, self._lists_waiting = clock(), False, None
         home = self._reader.home()
         self._cards = {item.snapshot.id for item in (*home.running, *home.stuck)}
-        html = draw("fragments/lists.html", home)
         self._hub.drop("home")
-        self._hub.publish("home", "lists", frame(partial("lists", html)))
+        self._hub.publish("home", "lists", frame(partial("lists", draw("fragments/lists.html", home))))
         self._lists_again = clock() + (clock() - began) * LISTS_SHARE
 
     def _stored(self, topic: str = "") -> None:

@@ -21,7 +21,9 @@ from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, S
 from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, gaps, left_by
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
+from panel.domain.outcomes import not_looked_through
 from panel.domain.snapshot import Snapshot
+from panel.domain.state import GOOD, State
 from panel.domain.system_health import CONCLUSIVE
 from panel.errors import APIError, CLIClientError
 from panel.storage.store import Storage
@@ -142,6 +144,9 @@ class DataInventory:
         return sorted({*self.symbols, *(symbol for symbol, _ in self._rows)})
 
     async def run(self) -> None:
+        unlooked = [each.snapshot for each in self.latest_loads() if not_looked_through(each)]
+        for load in reversed(unlooked):
+            self.look(load.symbol, load.timeframe)
         while True:
             await self._due.wait()
             self._due.clear()
@@ -219,9 +224,21 @@ class DataInventory:
         if not same and found.bars:
             row = replace(row, gaps=tuple(await self._gaps(found)))
             await self._keep(row)
-        for load, stored_until in self._unchecked.pop(row.pair, ()):
+        for load, stored_until in self._unchecked.pop(row.pair, None) or self._unlooked(row):
             left = left_by(load.parameters, stored_until, row.gaps or (), row.range.end)
             self._events.publish(LoadedBarsChecked(load.id, left))
+
+    def _unlooked(self, row: Row) -> list[tuple[Snapshot, float | None]]:
+        """The latest load of this pair, when its panel stopped before it had looked through the bars. One of new bars
+        is left out where there are gaps: what was stored before it is not known any more."""
+        symbol, timeframe = row.pair
+        wanted = OperationQuery(
+            DataLoadOperationAdapter.kind, (*GOOD, State.PROBLEMS), symbol=symbol, timeframe=timeframe, archived=None,
+            sort="ended", limit=1,
+        )  # fmt: skip
+        found = [each for each in self._store.memory.page(wanted) if not_looked_through(each)]
+        bounded = [each for each in found if each.snapshot.parameters.get("start_date") or not _of_new_bars(each)]
+        return [(each.snapshot, None) for each in (bounded if row.gaps else found)]
 
     async def _gaps(self, stored: Range) -> list[Gap]:
         symbol, timeframe = stored.symbol, stored.timeframe
@@ -235,6 +252,10 @@ class DataInventory:
         with suppress(sqlite3.Error):  # it can be asked for again
             await self._store.write(lambda store: store.keep_row(row.range, row.gaps, row.asked_at))
         self._events.publish(StoredDataChanged())
+
+
+def _of_new_bars(load: Observation) -> bool:
+    return bool(load.snapshot.parameters.get("mode", "tail") == "tail")
 
 
 def _is_pair(symbol: str, timeframe: str) -> bool:

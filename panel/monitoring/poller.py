@@ -25,6 +25,7 @@ from panel.monitoring.live import LiveOperations, keep_latest
 from panel.monitoring.lookup import Lookup
 from panel.monitoring.pace import TURN, Pace
 from panel.monitoring.recorder import Recorder
+from panel.observability.rounds import IDLE, until_next
 from panel.storage.store import Storage
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
@@ -64,11 +65,10 @@ class Monitor:
 
     async def run(self) -> None:
         """Poll what is not finished, until cancelled."""
-        self._stopping, began = False, time.time()
+        self._stopping, began, signed = False, time.time(), 0.0
         for observation in self._store.memory.unfinished():
             self._adopt(observation)
         try:
-            signed = 0.0
             while True:
                 self.recorder.retry()
                 for each in list(self._live.values()):
@@ -76,10 +76,10 @@ class Monitor:
                         self.keep(each, each)
                     elif not self.polled(each.snapshot.id):  # its poller broke off
                         self._adopt(each)
-                if time.monotonic() - signed > SIGN_OF_LIFE or not signed:
+                if time.monotonic() - signed > SIGN_OF_LIFE - RETRY or not signed:
                     signed = time.monotonic()
                     await self.recorder.attempt(lambda store: store.estimates.note_watch(began, time.time()))
-                await asyncio.sleep(RETRY)
+                await until_next(RETRY if self._live or self.recorder.behind else IDLE)
         finally:
             self._stopping = True
             for poller in self._pollers.values():

@@ -56,6 +56,11 @@ class Recorder:
         ended = [observation for observation, verdict, _ in latest if not verdict.live]
         return sorted(ended, key=lambda each: -(each.snapshot.completed_at or each.changed_at))
 
+    @property
+    def behind(self) -> bool:
+        """Whether there is anything that the memory has not taken yet."""
+        return bool(self._unwritten)
+
     def retry(self) -> None:
         """Write what the memory has not taken yet, until it refuses."""
         if self._unwritten and (self._task is None or self._task.done()):

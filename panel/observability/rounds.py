@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import suppress
 
+IDLE = 5.0  # seconds between rounds of a loop that has nothing to do
+
 
 def pause(seconds: float) -> float:
     """Seconds until the event loop's clock is a multiple of `seconds`."""

@@ -7,8 +7,9 @@ many only while requests are answered, and after readings of the backend.
 import asyncio
 from collections import deque
 
+from panel.observability.rounds import IDLE, pause
+
 INTERVAL = 0.025  # seconds between looks; a stall is measured to within as much
-IDLE = 1.0  # seconds between looks while nothing is to be done
 LINGER = 1.0  # seconds of looks after a request's last message
 WINDOW = 60.0  # seconds
 COUNTED = (0.05, 0.25, 1.0)  # seconds; stalls longer than these are counted
@@ -44,7 +45,7 @@ class StallMonitor:
         now = asyncio.get_running_loop().time()
         self.note(now, now - self._due)
         closely = self._requests or now < self._until
-        self._look_at(now + INTERVAL if closely else now - now % IDLE + IDLE)  # when other loops have their rounds
+        self._look_at(now + INTERVAL if closely else now + pause(IDLE))  # when other loops have their rounds
 
     def wake(self, seconds: float = INTERVAL) -> None:
         """Look closely for so long: something begins that the event loop has to do."""

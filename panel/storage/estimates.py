@@ -8,7 +8,7 @@ import msgspec
 from panel.domain.estimate import Earlier, Promise
 from panel.domain.history import OperationQuery
 from panel.domain.snapshot import Snapshot
-from panel.domain.state import State
+from panel.domain.state import GOOD
 from panel.domain.values import mapping, number
 from panel.storage.finding import Finder
 from panel.storage.packing import unpack
@@ -81,7 +81,7 @@ class EstimateStore:
         """The numbers of the latest completed runs of the same thing, as JSON."""
         wanted = OperationQuery(
             snapshot.kind,
-            (State.COMPLETED,),
+            GOOD,
             snapshot.strategy,
             snapshot.symbol,
             snapshot.timeframe,

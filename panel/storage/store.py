@@ -21,16 +21,12 @@ from panel.domain.kinds import traits_of
 from panel.domain.labels import Label, LabelChange
 from panel.domain.observation import Observation
 from panel.domain.queueing import SETTLED
-from panel.domain.requests import (
-    UNSETTLED,
-    EntryState,
-    Start,
-    StartState,
-)
+from panel.domain.requests import UNSETTLED, EntryState, Start, StartState
 from panel.domain.state import Verdict
 from panel.storage import identity, presence, retention
 from panel.storage.audit import AuditStore
 from panel.storage.batches import BatchStore
+from panel.storage.bulk import BulkStore
 from panel.storage.estimates import EstimateStore
 from panel.storage.labels import LabelStore
 from panel.storage.opening import open_database
@@ -81,6 +77,7 @@ class Storage:
         self.audit = AuditStore(self._db)
         self.queue = QueueStore(self._db)
         self.batches = BatchStore(self._db)
+        self.bulk = BulkStore(self._db)
         self.schedules = ScheduleStore(self._db)
         self._opened = identity.identity(path)
         self._writer = Writer(self._for_writing, Storage.close)
@@ -143,7 +140,7 @@ class Storage:
             retention.note_day(self._db, now)
             believed = retention.believed_now(self._db)
             if believed is not None:
-                self._db.execute("DELETE FROM watches WHERE until < ?", (believed - retention.KEPT_WATCHES,))
+                retention.drop_outdated(self._db, believed)
             return believed
 
     def drop(self, before: float) -> int:

@@ -94,7 +94,8 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
     trainings = [run for run in runs if run.role is Role.TRAINING]
     numbers = {run.key: _values(SHOWN, _snapshot(run, views)) for run in trainings}
     leads = {key: _over(values) for key, values in numbers.items()}
-    best = _bests(list(numbers.values()))
+    walk = any(run.role is Role.TEST for run in runs)  # its steps have days of their own, and are no rivals
+    best = [None] * len(SHOWN) if walk else _bests(list(numbers.values()))
     rows = [
         BoardRow(
             run,
@@ -109,7 +110,6 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         )
         for run in trainings
     ]
-    walk = any(run.role is Role.TEST for run in runs)
     steps = _steps(runs, views)
     ranked = sorted(rows, key=lambda row: (row.over is None, -(row.over or 0.0), row.run.number))
     good = [row for row in ranked if row.over is not None]

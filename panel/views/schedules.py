@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from panel.adapters import KINDS
+from panel.domain.queueing import plain_refusal
 from panel.domain.requests import Entry, EntryState
 from panel.domain.schedules import BATCH, Schedule, ScheduleRun, shown, words
 from panel.views.queue import title_of
@@ -66,7 +67,7 @@ def _view(
         outcome = _OUTCOMES[entry.state]
         address = f"/operations/{entry.operation_id}" if entry.operation_id else ""
         if entry.state is EntryState.REFUSED and entry.message:
-            outcome = f"{outcome}: {entry.message}"
+            outcome = f"{outcome}: {plain_refusal(entry.message)[0]}"
     return ScheduleView(
         schedule,
         title,

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from panel import __version__
 from panel.adapters import KINDS
@@ -99,6 +99,11 @@ def iso(at: float) -> str:
     return "" if moment is None else moment.isoformat()
 
 
+def breakable(name: str) -> Markup:
+    """A name that may go on in the next line after each of its underscores."""
+    return escape(name).replace("_", Markup("_<wbr>"))
+
+
 def plain(value: Any) -> str:
     """A parameter as a person would write it."""
     if isinstance(value, list | tuple):
@@ -137,6 +142,7 @@ environment.filters |= {
     "day": day,
     "duration": duration,
     "plain": plain,
+    "breakable": breakable,
     "words": words,
     "percent": percent,
     "as_json": lambda value: json.dumps(value, separators=(",", ":")),

@@ -124,6 +124,7 @@ class Problem(BaseModel):
     detail: str
     errors: list[FieldError] | None = Field(default=None, description="What is wrong with each field.")
     confirm: str | None = Field(default=None, description="The confirmation that a start needs.")
+    backend_said: str | None = Field(default=None, description="The backend's own words, where `detail` is plainer.")
 
 
 class StartAnswer(BaseModel):

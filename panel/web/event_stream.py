@@ -26,9 +26,9 @@ def event_stream(events: AsyncIterator[bytes], box: Mailbox) -> EventSourceRespo
 class PageStream(EventSourceResponse):
     """A page's stream: `frames` ends once `box` is closed.
 
-    A connection of the panel's own server closes it when the browser leaves and at a stop, so the request's own task is
-    all that a stream takes. Under another server sse-starlette ends it, with three more tasks for each stream, and a
-    clock that wakes the process twice a second.
+    A connection of the panel's own server closes it when the browser leaves and at a stop, and keeps the stream once it
+    has begun. Under another server sse-starlette ends it, with four tasks for each stream, and a clock that wakes the
+    process twice a second.
     """
 
     def __init__(

@@ -21,6 +21,7 @@ from panel.web.auth.access import Access
 from panel.web.metrics import Metrics
 from panel.workflows.audit import AuditTrail
 from panel.workflows.batches import BatchWorkflow
+from panel.workflows.bulk import BulkWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.imports import Imports
 from panel.workflows.labels import Labels
@@ -55,6 +56,7 @@ class Panel:
     starts: StartWorkflow
     commands: Commands
     labels: Labels
+    bulk: BulkWorkflow
     queue: Queue
     plans: Plans
     resume: ResumeWorkflow

@@ -43,9 +43,10 @@ def problem(
     *,
     errors: Mapping[str, str] | None = None,
     confirm: str = "",
+    backend_said: str = "",
 ) -> Response:
     """An error for a program (RFC 9457). `errors`: a sentence for each field at fault; `confirm`: the confirmation that
-    is missing."""
+    is missing; `backend_said`: the backend's own words, where `detail` is plainer."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -56,6 +57,8 @@ def problem(
         body["errors"] = [{"field": field, "message": message} for field, message in errors.items()]
     if confirm:
         body["confirm"] = confirm
+    if backend_said:
+        body["backend_said"] = backend_said
     return JSONResponse(body, status, headers, "application/problem+json")
 
 

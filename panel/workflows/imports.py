@@ -34,6 +34,7 @@ ZIP = b"PK\x03\x04"
 WAIT = 1.5  # seconds that an answer waits for a job to end, before it shows a progress
 
 RELOOKED = "What you changed changes what is read. Look at it again, then store it."
+STORED_ELSEWHERE = "It was stored in another data folder than the one that the panel uses now. Store it here too."
 UNDECIDED = "Not stored yet: something is left to decide."
 
 log = logging.getLogger(__name__)
@@ -54,11 +55,15 @@ class Imports:
         self._uploads: dict[str, Upload] = {}
 
     async def restore(self) -> None:
-        """Take up what an earlier run of the panel kept; what it was still reading is read again."""
+        """Take up what an earlier run of the panel kept. What it was still reading is read again, and all of it where
+        the data folder is another one now: what lies there decides what is asked."""
         for upload in await asyncio.to_thread(uploads.kept, self._folder, time.time() - KEPT):
             self._uploads[upload.id] = upload
+            elsewhere, upload.target = upload.target != self.target and not self._own, self.target
             for file in upload.files:
-                if not (file.summary or file.refused or file.stored):
+                if elsewhere and file.stored:
+                    file.note, file.stored, file.made = "" if file.made else STORED_ELSEWHERE, None, None
+                if elsewhere or not (file.summary or file.refused or file.stored):
                     self._start([file], self._look(upload, file))
 
     async def close(self) -> None:
@@ -79,7 +84,7 @@ class Imports:
         """A new upload, whose folder takes the files; old ones are removed."""
         await self._tidy()
         token = secrets.token_hex(12)
-        upload = Upload(token, self._folder / token, time.time())
+        upload = Upload(token, self._folder / token, time.time(), self.target)
         await asyncio.to_thread(upload.folder.mkdir, mode=0o700, parents=True)
         self._uploads[token] = upload
         return upload

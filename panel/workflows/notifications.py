@@ -19,15 +19,15 @@ from panel.domain.comparison import measured
 from panel.domain.events import EventBus, OperationEnded, WorkersChanged
 from panel.domain.labels import typed_tags
 from panel.domain.observation import Observation
-from panel.domain.state import State, Verdict
+from panel.domain.state import GOOD, State, Verdict
 from panel.monitoring.poller import Monitor
-from panel.observability.rounds import pause
+from panel.observability.rounds import IDLE, pause, until_set
 from panel.storage.outbox import Message, MessageState, Outbox
 from panel.storage.store import Storage
 from panel.workflows.channels import BadChannel, Channel, channel_of, send
 
-ROUND = 2.0  # seconds between looks at what is due
 RETRIES = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds until the next try; the last one from then on
+ROUND = IDLE  # seconds between looks, besides those that news asks for
 GIVE_UP_AFTER = 86_400.0  # seconds after which a message that was refused is given up
 SILENT = 60.0  # seconds that the backend, or a worker, may be silent before somebody is told
 MAX_CHANNELS = 10
@@ -56,7 +56,7 @@ RULES = (
     Rule("backend", "The backend does not answer for a minute, and when it does again", True),
     Rule("memory", "The panel cannot write its memory", True),
 )
-_GOOD = (State.COMPLETED, State.CANCELLED)
+_GOOD = (*GOOD, State.CANCELLED)
 
 
 class Notifications:
@@ -83,7 +83,7 @@ class Notifications:
         self._drafts: list[_Draft] = []
         self._outcomes: list[Callable[[Storage], None]] = []  # of what was sent, to be written down
         self._sending: dict[str, asyncio.Task[None]] = {}  # by channel
-        self._answered = asyncio.Event()  # one of them
+        self._due = asyncio.Event()  # there is something to send or to write down
         self._silent_since: float | None = None  # somebody was told that the backend is silent
         self._unwritable_since: float | None = None  # … that the memory cannot be written
         events.subscribe(OperationEnded, lambda event: self._ended(event.observation, event.verdict))
@@ -132,6 +132,7 @@ class Notifications:
         now = time.time()
         draft = _Draft(f"test:{now}", "KTRDR panel: a test", "Messages arrive here.", now)
         await self._storage.write(lambda store: draft.add(store.outbox, [channel_id]))
+        self._due.set()
 
     async def run(self) -> None:
         """Until cancelled: send what is due, and look what has gone wrong for long enough. What the memory does not
@@ -149,15 +150,13 @@ class Notifications:
         self._gone_workers()
         self._connection()
         await self._memory_lost()
-        self._answered.clear()
+        self._due.clear()
         try:
             await self._write_down()
             await self._send_due()
         except sqlite3.Error as exc:
             log.warning("notifications wait for the memory: %s", exc)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause(ROUND)):
-                await self._answered.wait()
+        await until_set(self._due, pause(ROUND))
 
     async def _write_down(self) -> None:
         if not self._marked:
@@ -192,7 +191,7 @@ class Notifications:
             state, due_at = MessageState.WAITING, now + RETRIES[min(message.attempts, len(RETRIES) - 1)]
         self._outcomes.append(lambda store: store.outbox.settle(message, state, problem, due_at))
         del self._sending[message.channel]
-        self._answered.set()
+        self._due.set()
 
     def _ended(self, observation: Observation, verdict: Verdict) -> None:
         snapshot, on = observation.snapshot, self.rules()
@@ -270,6 +269,7 @@ class Notifications:
         body = "\n".join(filter(None, lines))[:MAX_BODY]
         draft = _Draft(message_id, title[:200], f"{body}\n{self._address}{path}".strip(), time.time())
         self._drafts = [*self._drafts, draft][-MAX_DRAFTS:]
+        self._due.set()
 
 
 @dataclass(frozen=True, slots=True)

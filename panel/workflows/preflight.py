@@ -19,7 +19,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.workflows.capacity import free_places
-from panel.workflows.no_room import busy_with, progress_of
+from panel.workflows.no_room import busy_with, descriptions_of
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
 COUNTED = 3000  # bars of a period that are worth counting one by one
@@ -222,15 +222,15 @@ def room_lines(sources: Sources, kind: str) -> list[Line]:
     """Whether a worker is free for it, and what is before it in the queue."""
     free, now = free_places(sources.storage, sources.monitor)[kind], time.time()
     listed = sources.monitor.worker_list
-    progress = progress_of(sources.monitor, busy_with(listed, kind)[:1], now)
-    return worker_lines(listed, kind, free, now, progress) + queue_lines(sources.storage, kind)
+    described = descriptions_of(sources.monitor, sources.storage.labels, busy_with(listed, kind)[:1], now)
+    return worker_lines(listed, kind, free, now, described) + queue_lines(sources.storage, kind)
 
 
 def worker_lines(
-    listed: WorkerList, kind: str, free: int, now: float, progress: Mapping[str, str] | None = None
+    listed: WorkerList, kind: str, free: int, now: float, described: Mapping[str, str] | None = None
 ) -> list[Line]:
     """Whether a worker would take it, by the list of some seconds ago; nothing while that is not known. `free`: how
-    many are, without those to which a start was just sent; `progress`: how far an operation is, by its id."""
+    many are, without those to which a start was just sent; `described`: operations in words, by their ids."""
     if not listed.fresh(now):
         return []
     able = listed.able(kind)
@@ -242,8 +242,8 @@ def worker_lines(
         ]
     busy = next((worker for worker in able if worker.operation_id), None)
     if busy is not None:
-        far = (progress or {}).get(busy.operation_id, "")
-        text = f"is free: {busy.id} works on {busy.operation_id}{far}. The start waits in the queue."
+        what = (described or {}).get(busy.operation_id, busy.operation_id)
+        text = f"is free: {busy.id} works on {what}. The start waits in the queue."
         return [Line(AMBER, "No worker", text, waits=True, operation_id=busy.operation_id)]
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]

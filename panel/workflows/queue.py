@@ -20,7 +20,7 @@ from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationEnded, OperationsListed, QueueChanged, StartsChanged, WorkersChanged
 from panel.domain.queueing import MAX_ENTRIES, means_later
 from panel.domain.requests import Entry, EntryState, Request, Start, StartState
-from panel.domain.verdict import State
+from panel.domain.state import GOOD
 from panel.errors import CLIClientError, InvalidForm
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import pause, until_set
@@ -267,7 +267,7 @@ class Queue:
         if observation is None:
             await self._settle(entry, EntryState.FAILED, "The backend no longer knows this operation.")
         elif not (verdict := self._monitor.verdict(observation)).live:
-            good = verdict.state is State.COMPLETED or bool(observation.gaps_left)  # its bars came
+            good = verdict.state in GOOD or bool(observation.gaps_left)  # its bars came
             ended = EntryState.DONE if good else EntryState.FAILED
             await self._settle(entry, ended, "" if good else verdict.headline)
 

@@ -23,14 +23,15 @@ from panel.domain.requests import Start, StartState
 from panel.domain.verdict import Observation
 from panel.domain.workers import Worker
 from panel.errors import CLIClientError
-from panel.observability.rounds import until_next
+from panel.observability.rounds import pause, until_set
 from panel.storage.store import Storage
 from panel.workflows.reconciliation import candidates, fits
 
 CHECKS = (0.2, 1.0, 2.0)  # seconds between looks for an operation whose start was not answered
 WORKERS_WITHIN = 5.0  # seconds
 ANSWERED_BY = 45.0  # seconds after which a start that was being sent, maybe by another process, is not any more
-ROUND = 1.0  # seconds between looks at whether anything has to be looked for
+ROUND = 1.0  # seconds between looks while something has to be looked for
+IDLE_ROUND = 2.5  # … while nothing has: a command line may have started something
 # (seconds since the start, seconds between looks for it): soon at first, then gently, and in the end only by hand.
 _PACES = ((60.0, 3.0), (600.0, 15.0), (3600.0, 60.0), (86400.0, 600.0))
 _DAY = 86400.0
@@ -62,6 +63,7 @@ class StartWorkflow:
         self._under_way: dict[str, asyncio.Task[Start]] = {}
         self._unwritten: dict[str, Start] = {}  # outcomes that the memory has not taken yet
         self._looked: dict[str, float] = {}  # key -> when it was last looked for, monotonic
+        self._claimed = asyncio.Event()  # a start that is not settled yet
 
     async def submit(
         self,
@@ -130,6 +132,7 @@ class StartWorkflow:
         """Until cancelled: look for what is open, also what an earlier panel or a command line left behind."""
         before: list[Start] = []
         while True:
+            self._claimed.clear()
             for start in list(self._unwritten.values()):
                 await self._settle(start, start.state, start.message, start.operation_id)
             for start in self._store.starts_without_operation(time.time() - _DAY):
@@ -142,7 +145,7 @@ class StartWorkflow:
                     await self.check_again(start.key)
             before = self._store.unsettled_starts() if opened else opened
             self._looked = {start.key: self._looked[start.key] for start in before if start.key in self._looked}
-            await until_next(ROUND)
+            await until_set(self._claimed, pause(ROUND if before else IDLE_ROUND))
 
     async def close(self) -> None:
         """The panel stops: what is being sent gets a moment to be answered, and is else found out next time."""
@@ -168,6 +171,7 @@ class StartWorkflow:
         start, fresh = await self._store.write(
             lambda store: store.claim(key, adapter.kind, form, operation_id, actor, owner, attempt)
         )
+        self._claimed.set()
         return await self._send(start, adapter) if fresh else start
 
     async def _send(self, start: Start, adapter: Kind) -> Start:
@@ -190,9 +194,9 @@ class StartWorkflow:
         if exc.refused:
             return await self._settle(start, StartState.REFUSED, exc.message)
         start = await self._settle(start, StartState.SENDING, exc.message)
-        for pause in CHECKS:
-            await asyncio.sleep(pause)
-            start = await self._look(start, give_up=pause == CHECKS[-1])
+        for wait in CHECKS:
+            await asyncio.sleep(wait)
+            start = await self._look(start, give_up=wait == CHECKS[-1])
             if start.state is StartState.STARTED:
                 break
         return start

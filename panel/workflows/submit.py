@@ -9,7 +9,7 @@ from panel.adapters import KINDS, BacktestingOperationAdapter, DataLoadOperation
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY
 from panel.domain.observation import Observation
-from panel.domain.queueing import means_later
+from panel.domain.queueing import means_later, plain_refusal
 from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.domain.values import moment
 from panel.errors import CLIClientError, InvalidForm
@@ -44,11 +44,17 @@ class Invalid:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The backend said no; `errors` has its message at the field that it is about. `busy`: the operations that leave it
-    no room for this start, which can wait for them."""
+    no room for this start, which can wait for them; `raw`: its own words, where `message` is plainer."""
 
     message: str
     errors: dict[str, str]
     busy: tuple[str, ...] = ()
+    raw: str = ""
+
+    @property
+    def later(self) -> bool:
+        """It only means that the backend has no room now."""
+        return means_later(self.raw or self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +130,18 @@ class SubmitWorkflow:
             made = adapter.from_form(values)
         except InvalidForm as exc:
             return Invalid(exc.errors)
-        which, reason = _CONFIRMED.get(kind, ("", None))
-        if self._sources and reason and which not in confirmations and (why := await reason(self._sources, values)):
-            return NeedsConfirmation(which, why)
         queue = self._queue
+        sent, queued = self._starts.knows(key), queue is not None and queue.knows(key)
+        which, reason = _CONFIRMED.get(kind, ("", None))
+        if self._sources and reason and which not in confirmations and (repeatable or not (sent or queued)):
+            if why := await reason(self._sources, values):
+                return NeedsConfirmation(which, why)
+            sent, queued = self._starts.knows(key), queue is not None and queue.knows(key)
         # A form may be sent twice, once to start and once to wait: its key has only one way to go.
-        if queue is not None and not self._starts.knows(key) and (wait or adapter.traits.alone or queue.knows(key)):
+        if queue is not None and not sent and (wait or adapter.traits.alone or queued):
             return await self._enqueue(queue, kind, values, key, actor, repeatable=repeatable)
         result = result_of(await self._starts.submit(key, made, values, actor))
-        if isinstance(result, Refused) and self._sources is not None and means_later(result.message):
+        if isinstance(result, Refused) and self._sources is not None and result.later:
             return await self._no_room(kind, result)
         return result
 
@@ -142,11 +151,11 @@ class SubmitWorkflow:
         monitor = self._sources.monitor
         with suppress(CLIClientError):
             monitor.take_worker_list(await self._starts.workers())
-        why, busy = no_room.seen_from(monitor, kind)
+        why, busy = no_room.seen_from(monitor, self._sources.storage.labels, kind)
         if not why:
             return refused
         why += " Nothing was started. The start can wait in the queue."
-        return Refused(why, {"": why}, busy)
+        return Refused(why, {"": why}, busy, refused.raw)
 
     async def _enqueue(
         self, queue: Queue, kind: str, values: dict[str, str], key: str, actor: str, *, repeatable: bool
@@ -163,7 +172,7 @@ class SubmitWorkflow:
         except QueueFull as exc:
             return NotSent(exc.message)
         if entry.state is EntryState.REFUSED:
-            return Refused(entry.message, _blame(kind, entry.message))
+            return _refused(kind, entry.message)
         return Started(entry.operation_id) if entry.operation_id else Queued(entry)
 
 
@@ -223,7 +232,7 @@ def result_of(start: Start) -> SubmitResult:
         case StartState.STARTED:
             return Started(start.operation_id or "")
         case StartState.REFUSED:
-            return Refused(start.message, _blame(start.kind, start.message))
+            return _refused(start.kind, start.message)
         case StartState.UNSENT:
             return NotSent(start.message)
     return Unconfirmed(start)
@@ -243,10 +252,14 @@ def message_of(result: SubmitResult) -> str:
     return ""
 
 
+def _refused(kind: str, said: str) -> Refused:
+    message, raw = plain_refusal(said)
+    return Refused(message, _blame(kind, message), raw=raw)
+
+
 def _blame(kind: str, message: str) -> dict[str, str]:
     """The backend's refusal at the field it is about, where that can be recognised."""
-    shown = message.partition(" (searched:")[0]
     for word, name in (("trategy", "strategy_name"), ("symbol", "symbol"), ("isoformat", "start_date")):
         if word in message and any(field.name == name for field in KINDS[kind].fields):
-            return {name: shown}
-    return {"": shown}
+            return {name: message}
+    return {"": message}

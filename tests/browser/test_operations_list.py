@@ -113,4 +113,13 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         expect(page).to_have_url(re.compile(r"/operations/compare\?id=op_long&id=op_00$"))
         expect(page.locator("#overlays canvas")).to_have_count(4)
         expect(page.get_by_role("row", name="Test accuracy")).to_contain_text("best")
+
+        # Of all that match the best six are.
+        page.goto(f"{here.address}/operations?kind=training")
+        page.locator("#choose-every").check()
+        expect(page.locator("#chosen")).to_have_text(
+            re.compile("All matches are chosen.*The best six of them are compared")
+        )
+        page.get_by_role("button", name="Compare the chosen").click()
+        expect(page.get_by_text(re.compile(r"These are the best 6 of \d+ trainings, by test accuracy"))).to_be_visible()
     assert watched.complaints == []

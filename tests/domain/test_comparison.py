@@ -220,10 +220,14 @@ def test_loads_and_backtests_too(compared: Panel):
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("id=op_a&id=op_load", "Only operations of one kind can be compared, not a training and a data load."),
-        ("", "Choose two to six operations; none is chosen."),
-        ("id=op_a&id=op_a", "Choose two to six operations; 1 is chosen."),
-        ("&".join(f"id=op_{n}" for n in range(7)), "Choose two to six operations; 7 are chosen."),
+        (
+            "id=op_a&id=op_load",
+            "Only operations of one kind can be compared, and these are 1 training and 1 data load.",
+        ),
+        ("", "Choose two or more operations; none is chosen."),
+        ("id=op_a&id=op_a", "Choose two or more operations; 1 is chosen."),
+        ("&".join(f"id=op_{n}" for n in range(7)), "Choose two or more operations; none is chosen."),
+        ("&".join(f"id=op_{n}" for n in range(501)), "At most 500 operations can be chosen; 501 are."),
     ],
 )
 def test_what_cannot_be_compared_is_said(compared: Panel, query, sentence):

@@ -92,8 +92,12 @@ class Program:
         for key, kind, form in self._world.rows(query):
             wanted = mark(kind, json.loads(form))
             made = self._world.operation_of(wanted)
-            own = {"sec-fetch-site": "same-origin"}
-            act, data = ("choose", {"operation_id": made}) if made else ("dismiss", {})
+            own, page = (
+                {"sec-fetch-site": "same-origin"},
+                httpx.get(f"{self._world.address}/starts/{key}", timeout=20).text,
+            )
+            offered = bool(made) and f'value="{made}"' in page  # what the backend tells nobody of cannot be chosen
+            act, data = ("choose", {"operation_id": made}) if offered else ("dismiss", {})
             answer = httpx.post(f"{self._world.address}/starts/{key}/{act}", data=data, headers=own, timeout=20)
             self.counted[f"{act} by a person"] += answer.status_code < 400
 

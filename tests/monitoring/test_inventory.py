@@ -6,8 +6,9 @@ import pytest
 
 from panel.views.charts import place_of
 from tests.support.bars import hours, without
+from tests.support.history import ended, seed
 from tests.support.loads import ends, load
-from tests.support.pages import words
+from tests.support.pages import until, words
 from tests.support.panels import panel, stream
 from tests.support.scripted import operation, percent
 
@@ -69,6 +70,26 @@ def test_after_a_load_its_row_is_looked_at_again(here, backend):
             )
         )
     assert "no gaps" in words(here.until(address, lambda text: "Stored now" in text and "no gaps" in text))
+
+
+@pytest.mark.parametrize(
+    ("mode", "bars", "state"),
+    [
+        ("full", without(hours(60), 100, 30), "problems"),
+        ("full", hours(60), "completed"),
+        ("tail", hours(60), "completed"),
+        ("tail", without(hours(60), 100, 30), "unchecked"),  # whether the gap was there before is not known
+    ],
+)
+def test_a_load_that_an_earlier_panel_left_unchecked_is_checked(address, backend, tmp_path, mode, bars, state):
+    result = {"mode": mode, "gaps_filled": 1, "rows_downloaded": 500}
+    left = ended("op_load", "data_load", "completed", 900, 9, parameters={"mode": mode}, result_summary=result)
+    backend.operations["op_load"] = left
+    backend.bars = {("EURUSD", "1h"): bars}
+    seed(tmp_path, address, left)
+    with panel(tmp_path, address) as here:
+        here.until("/data", lambda text: "looking…" not in text and 'class="there"' in text)
+        until(lambda: here.get("/api/operations/op_load").json()["verdict"]["state"] == state)
 
 
 def test_a_row_that_was_not_there_appears_with_its_load(here, backend):

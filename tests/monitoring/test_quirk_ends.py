@@ -54,7 +54,12 @@ def test_26_a_load_with_gaps_left_is_no_plain_success():
     result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 16_502}
     told = play.reads(3, "completed", progress=percent(100), result_summary=result)
     assert (told.word, told.live) == ("Checking", True), "the stored bars may say something else"
-    assert not play.at(40).live
+    told = play.at(40)  # the stored bars were not looked through
+    assert (told.state, told.word, told.live) == (State.UNCHECKED, "Completed, not checked", False)
+    assert (
+        told.headline == "16,502 bars came. Whether that is all it was to fetch is not known."
+        and "page Data" in told.advice
+    )
     play.observation = replaced(play, gaps_left=15)  # the stored bars were looked through
     told = play.at(6)
     assert (told.state, told.headline) == (State.PROBLEMS, "16,502 bars came, but 15 gaps are still missing.")

@@ -8,7 +8,7 @@ KEY = "k" * 22  # a form's one-time key
 
 def words(html: str) -> str:
     """What somebody reads."""
-    html = re.sub(r"<(script|svg|title).*?</\1>", "", html, flags=re.S)
+    html = re.sub(r"<(script|svg|title).*?</\1>", "", html, flags=re.S).replace("<wbr>", "")
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 

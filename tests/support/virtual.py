@@ -29,6 +29,7 @@ class _Leaping(selectors.DefaultSelector):
         super().__init__()
         self._clock = clock
         self.threads = 0  # calls that run in threads now
+        self.leaps = 0  # waits for a moment, after each of which a real process would have been woken up
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if self.threads:  # what they do takes real time, and none of this one
@@ -36,6 +37,7 @@ class _Leaping(selectors.DefaultSelector):
         ready = super().select(0.0 if timeout is not None else None)
         if not ready and timeout:
             self._clock.elapsed += timeout
+            self.leaps += 1
         return ready
 
 
@@ -53,6 +55,10 @@ class _Loop(asyncio.SelectorEventLoop):
         self._leaping.threads += 1
         call.add_done_callback(self._ended)
         return call
+
+    @property
+    def leaps(self) -> int:
+        return self._leaping.leaps
 
     def _ended(self, _) -> None:
         self._leaping.threads -= 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.support.history import ended, seed
 from tests.support.inside import Answer, Inside, inside
 from tests.support.pages import KEY, words
+from tests.support.scripted import RESULT
 
 LIST = "/operations?kind=training"
 
@@ -62,3 +64,97 @@ def test_there_is_a_bound_and_the_page_says_so(here, monkeypatch):
     assert count(here) == "5 of 6 runs"
     monkeypatch.setattr("panel.web.routes.bulk.MAX_AGAIN", 4)
     assert "At most 4 runs are started again at once; 5 chosen." in words(bulk(here, "again", all="1").text)
+
+
+def result(accuracy: float, loss: float) -> dict[str, Any]:
+    return RESULT | {"test_metrics": RESULT["test_metrics"] | {"test_accuracy": accuracy, "test_loss": loss}}
+
+
+def letters(text: str) -> list[str]:
+    """The compared runs, in order."""
+    return re.findall(r'<b>[A-F]</b>\s*<a href="/operations/([^"]+)"', text)
+
+
+@pytest.fixture
+def ranked(address, tmp_path) -> Iterator[Inside]:
+    """Of sixty trainings every tenth has a result: the older, the more accurate, and the higher its loss."""
+    many = [
+        ended(
+            f"op_{n:03}", "training", "completed", 9000 + n, 60, "swing",
+            result_summary=None if n % 5 else result(0.3 + n / 100, 0.1 + n / 100),
+        )
+        for n in range(60)
+    ]  # fmt: skip
+    load = ended("op_load", "data_load", "completed", 100, 9)
+    seed(tmp_path, address, *many, load, ended("op_load2", "data_load", "completed", 90, 9))
+    with inside(tmp_path, address) as here:
+        yield here
+
+
+def compared(here: Inside, address: str, *ids: str) -> Answer:
+    asked = [("key", KEY), ("back", address), *(("id", each) for each in ids), ("tag", "")]
+    return here.get(f"/operations/compare?{urlencode(asked if ids else [*asked, ('all', '1')])}")
+
+
+def test_of_all_matches_the_best_six_are_compared(ranked):
+    told = compared(ranked, LIST)
+    assert letters(told.text) == ["op_055", "op_050", "op_045", "op_040", "op_035", "op_030"]
+    assert "These are the best 6 of 60 trainings, by test accuracy. More cannot be compared" in words(told.text)
+    assert f'href="{LIST}"' in told.text, "the way back to the list"
+    by_loss = compared(ranked, f"{LIST}&sort=test_loss&up=1")
+    assert letters(by_loss.text) == ["op_000", "op_005", "op_010", "op_015", "op_020", "op_025"]
+    assert "the first 6 of 60 trainings in the list’s order, by test loss" in words(by_loss.text)
+
+
+def test_where_a_baseline_is_known_the_lead_over_it_decides(address, tmp_path):
+    """The higher the accuracy here, the higher the baseline still."""
+    many = []
+    for n in range(8):
+        summary = result(0.4 + n / 100, 0.1)
+        summary["test_metrics"]["baseline_accuracy"] = 0.3 + n / 50
+        many.append(ended(f"op_{n}", "training", "completed", 9000 + n, 60, "swing", result_summary=summary))
+    seed(tmp_path, address, *many)
+    with inside(tmp_path, address) as here:
+        for told in (compared(here, LIST), compared(here, LIST, *(f"op_{n}" for n in range(8)))):
+            assert letters(told.text) == [f"op_{n}" for n in range(6)]
+            assert "the best 6 of 8 trainings, by lead over the baseline" in words(told.text)
+
+
+def test_of_many_that_were_chosen_the_best_six_are_compared(ranked):
+    told = compared(ranked, LIST, *(f"op_{n:03}" for n in range(50)))
+    assert letters(told.text) == ["op_045", "op_040", "op_035", "op_030", "op_025", "op_020"]
+    assert "the best 6 of 50 trainings, by test accuracy" in words(told.text)
+
+
+def test_matches_of_several_kinds_are_compared_kind_by_kind(ranked):
+    told = compared(ranked, "/operations")
+    assert told.status == 422 and "these are 2 data loads and 60 trainings" in words(told.text)
+    for words_of, way in re.findall(r'href="(/operations/compare[^"]+)" hx-ignore>([^<]+)<', told.text):
+        assert way in ("Compare the 2 data loads", "Compare the 60 trainings")
+        answer = ranked.get(words_of.replace("&amp;", "&"))
+        assert answer.status == 200 and len(letters(answer.text)) == (2 if "loads" in way else 6)
+    assert compared(ranked, "/operations?q=nothing").status == 422
+
+
+@pytest.mark.parametrize("do", ["archive", "delete", "cancel", "again"])
+@pytest.mark.parametrize("chosen", ["a page", "several pages", "all"])
+def test_each_act_works_for_a_page_for_several_and_for_all(ranked, do, chosen):
+    """By forms alone, as without scripts."""
+    ids = {"a page": [f"op_{n:03}" for n in range(50)], "several pages": [f"op_{n:03}" for n in range(60)], "all": []}
+    more = {"all": "1"} if chosen == "all" else {}
+    told = bulk(ranked, do, *ids[chosen], **more)
+    count = 50 if chosen == "a page" else 60
+    if do == "cancel":
+        assert told.status == 422 and "none of them runs" in words(told.text)
+        return
+    if do in ("delete", "again"):
+        named = re.findall(r'name="id" value="(op_\d+)"', told.text)
+        assert len(set(named)) == count
+        told = bulk(ranked, do, *named, sure="1")
+    if do == "again":
+        assert f"Run again: {count} of {count} done" in words(told.text)
+        assert ranked.post("/operations/undo", {"key": KEY}).status == 303
+    else:
+        assert f"{count} runs {do}d" in words(ranked.get(told.header("location")).text)
+        assert ranked.post("/operations/undo", {"key": KEY}).status == 303
+        assert "60 of 62 runs" in words(ranked.get(LIST).text)

@@ -39,7 +39,7 @@ def test_many_are_changed_once_for_each_key_and_undone(here):
     body = {"ids": ["op_a", "op_b", "op_nobody"], "do": "tag", "tags": ["trial"]}
     status, changed = here.api("POST", "/api/operations/change", body)
     assert status == 200 and set(changed["changed"]) == {"op_a", "op_b"} and changed["left_out"] == ["op_nobody"]
-    assert here.api("POST", "/api/operations/change", body)[1]["changed"] == [] and listed("tag:trial") == 2
+    assert here.api("POST", "/api/operations/change", body)[1] == changed and listed("tag:trial") == 2
     status, deleted = here.api("POST", "/api/operations/change", {"ids": ["op_a", "op_c"], "do": "delete"}, "another-1")
     assert set(deleted["changed"]) == {"op_a", "op_c"} and listed() == 1
     for status in (200, 409):

@@ -10,7 +10,8 @@ from html import unescape
 import pytest
 
 from tests.support.accounts import ANNA, log_in, two_users
-from tests.support.imports import BOUNDARY, drop, form, importing, looked, send, upload
+from tests.support.imports import BOUNDARY, NOBODY, drop, form, importing, looked, send, upload
+from tests.support.inside import inside
 from tests.support.market_files import bars, ktrdr, written
 from tests.support.pages import KEY, words
 
@@ -238,4 +239,19 @@ def test_uploads_move_with_the_panels_data(tmp_path):
         place, _ = drop(here, GOOD)
     (tmp_path / "one").rename(tmp_path / "two")
     with importing(tmp_path / "two") as here:
+        looked(here, place)
         assert "Stored." in send(here, place, {"act": "store"})
+
+
+def test_what_was_stored_in_another_folder_is_not_called_stored(tmp_path):
+    (other := tmp_path / "other").mkdir()
+    with importing(tmp_path) as here:
+        place, _ = drop(here, GOOD)
+        assert "Stored." in send(here, place, {"act": "store"})
+    for _ in range(2):  # in the second folder nothing is stored; then it is, and a restart knows
+        with inside(tmp_path / "panel", NOBODY, ktrdr_data_folder=other) as here:
+            page = looked(here, place)
+            if not (other / "EURUSD_1h.csv").exists():
+                assert "Stored." not in page and "stored in another data folder" in words(page)
+                page = send(here, place, {"act": "store"})
+            assert "Stored." in page and (other / "EURUSD_1h.csv").exists()

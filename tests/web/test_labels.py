@@ -179,6 +179,7 @@ def test_deleting_asks_and_the_backend_cannot_bring_it_back(here, backend):
     )
     assert "op_a" in shown(here), "asking deletes nothing"
     assert bulk(here, "delete", ["op_a", "op_live"], sure="1").status == 303
+    assert bulk(here, "delete", ["op_a", "op_live"], sure="1").status == 303, "a second click is as good"
     assert "op_a" not in shown(here) and "op_live" in shown(here) and here.get("/operations/op_a").status == 404
     told = {
         "operation_id": "op_a",
@@ -215,11 +216,12 @@ def test_each_of_many_is_started_again_once_for_one_key(here, backend):
     backend.workers = [free("training")]
     panel, chosen = panel_of(here.app), ["op_a", "op_d"]
     here.runner.run(panel.discovery._ask(1))
-    assert "Run again 2 runs?" in words(bulk(here, "again", chosen).text) and not backend.bodies
+    starts = ("POST /trainings/start", "POST /data/acquire/download")
+    assert "Run again 2 runs?" in words(bulk(here, "again", chosen).text)
+    assert not any(backend.hits[start] for start in starts)
     for _ in range(2):
         told = words(bulk(here, "again", chosen, sure="1").text)
         assert "Run again: 2 of 2 done" in told and told.count("Started.") + told.count("Waits in the queue.") == 2
-    starts = ("POST /trainings/start", "POST /data/acquire/download")
     until(lambda: here.get("/queue").status == 200 and all(backend.hits[start] for start in starts))
     assert [backend.hits[start] for start in starts] == [1, 1]
 
@@ -228,6 +230,15 @@ def test_what_finds_no_free_worker_waits(here):
     told = words(bulk(here, "again", ["op_b", "op_c"], sure="1").text)
     assert "Run again: 2 of 2 done" in told and told.count("Waits in the queue.") == 2
     assert [entry.form["strategy_name"] for entry in panel_of(here.app).storage.queue.open()] == ["swing", "trend"]
+
+
+def test_what_was_started_again_is_cancelled_by_undo(here):
+    told = bulk(here, "again", ["op_b", "op_c"], sure="1", back="/operations?kind=training").text
+    assert "Cancel what was started" in words(told)
+    undone = here.post("/operations/undo", {"key": KEY, "back": "/operations?kind=training"})
+    assert undone.header("location") == "/operations?kind=training"
+    assert panel_of(here.app).storage.queue.open() == []
+    assert here.post("/operations/undo", {"key": KEY}).status == 409
 
 
 def test_what_cannot_be_started_holds_up_no_other(here, backend):
@@ -240,7 +251,10 @@ def test_only_what_runs_is_cancelled(here, backend):
     assert "Cancel 1 run?" in words(bulk(here, "cancel", ["op_live", "op_a"]).text)
     assert "1 of 1 done" in words(bulk(here, "cancel", ["op_live", "op_a"], sure="1").text)
     assert backend.hits["DELETE /operations/op_live"] == 1 and backend.hits["DELETE /operations/op_a"] == 0
-    assert "none of them runs" in bulk(here, "cancel", ["op_a"], sure="1").text
+    assert "1 of 1 done" in words(bulk(here, "cancel", ["op_live", "op_a"], sure="1").text), "pressed again, told again"
+    assert backend.hits["DELETE /operations/op_live"] == 1
+    assert "out of date" in words(bulk(here, "cancel", ["op_a"], sure="1").text), "the key was used for others"
+    assert "none of them runs" in bulk(here, "cancel", ["op_a"], OTHER, sure="1").text
 
 
 @pytest.mark.parametrize(

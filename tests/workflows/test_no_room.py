@@ -30,7 +30,10 @@ def test_the_page_links_what_is_busy_and_offers_the_queue(full, here):
     here.until("/operations/op_a", lambda text: "40 %" in text)
     page = here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
     said = words(page.text)
-    assert "The only training worker is busy: w1 works on op_a (40 %)" in said and "can wait in the queue" in said
+    assert (
+        "The only training worker is busy: w1 works on swing EURUSD 1h (40 %)" in said
+        and "can wait in the queue" in said
+    )
     assert '<a href="/operations/op_a">Look at it</a>' in page.text and "Add to the queue" in said
     assert "container logs" not in page.text
 
@@ -39,13 +42,30 @@ def test_the_check_before_the_start_links_it_too(quick_rounds, full, here):
     here.until("/operations/op_a", lambda text: "40 %" in text)
     link = '<a href="/operations/op_a">Look at it</a>'
     until(lambda: link in here.post("/start/training/look", {"strategy_name": "swing"}).text)  # workers are listed soon
-    assert "w1 works on op_a (40 %)" in words(here.post("/start/training/look", {"strategy_name": "swing"}).text)
+    assert "w1 works on swing EURUSD 1h (40 %)" in words(
+        here.post("/start/training/look", {"strategy_name": "swing"}).text
+    )
 
 
 def test_the_api_says_it_too(full, here):
+    here.until("/operations/op_a", lambda text: "40 %" in text)
     body = {"strategy_name": "swing", "confirm": ["insist"]}
     answer = httpx.post(here.address + "/api/start/training", json=body, headers={"idempotency-key": "x" * 20})
-    assert answer.status_code == 422 and "w1 works on op_a" in answer.json()["detail"]
+    assert answer.status_code == 422 and "w1 works on swing EURUSD 1h" in answer.json()["detail"]
+
+
+def test_the_record_of_a_refused_start_says_it_plainly(full, here):
+    here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
+    full.workers = [BUSY | {"status": "available", "current_operation_id": None}]  # the list does not tell why any more
+    page = here.get(f"/starts/{KEY}").text
+    said, _, folded = words(page).partition("The backend’s words")
+    assert "The backend had no free worker for it." in said and "container logs" not in said
+    assert folded.startswith(" No training workers available") and "<details><summary>The backend’s words" in page
+    body = {"strategy_name": "swing", "confirm": ["insist"]}
+    ask = {"json": body, "headers": {"idempotency-key": "y" * 20}}
+    assert httpx.post(here.address + "/api/start/training", **ask).status_code == 422
+    problem = httpx.post(here.address + "/api/start/training", **ask).json()
+    assert "container logs" not in problem["detail"] and "container logs" in problem["backend_said"]
 
 
 def test_the_command_line_names_the_option_that_waits(full, address, tmp_path):
@@ -60,8 +80,8 @@ def test_no_worker_at_all_is_another_sentence():
         "No training worker is registered with the backend. w1 last answered"
     )
     many = WorkerList().heard([Worker(f"w{n}", "training", "busy", f"op_{n}") for n in range(5)], 1000.0)
-    said = no_room(many, "training", 1000.0, {"op_1": " (3 %)"})
-    assert said == "All 5 training workers are busy: w0 works on op_0; w1 works on op_1 (3 %); w2 works on op_2."
+    said = no_room(many, "training", 1000.0, {"op_1": "swing (3 %)"})
+    assert said == "All 5 training workers are busy: w0 works on op_0; w1 works on swing (3 %); w2 works on op_2."
     free = Worker("w2", "training", "available")
     one_free = WorkerList().heard([Worker("w1", "training", "busy", "op_a"), free], 1000.0)
     assert no_room(one_free, "training", 1000.0) == "", "the list does not tell why"

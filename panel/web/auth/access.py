@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from panel import password
 from panel.accounts import Accounts, Refused, Role, Token, Unreadable, User, is_token
-from panel.observability.rounds import until_next
+from panel.observability.rounds import IDLE, until_next
 from panel.settings import Settings
 from panel.web.auth.identity import LOCAL, SHARED, Identity
 from panel.web.auth.sessions import AttemptLimiter, Held, Session, Sessions
 
 UNGUESSABLE = 20  # characters of a password from which on a right one is not slowed down
-INTERVAL = 1.0  # seconds between two looks whether the file of users has changed
+INTERVAL = 1.0  # seconds between two looks whether the file of users has changed; fewer until there is one
 SAVE_EVERY = 300.0  # seconds between two writes of when sessions were last seen
 
 _NOBODYS = "scrypt:15:8:3:{}:{}".format("A" * 22, "A" * 43)  # a hash that no word has, as slow as a real one
@@ -55,7 +55,7 @@ class Access:
         """Take over what the command line changes. Runs until cancelled."""
         saved = time.monotonic()
         while True:
-            await until_next(INTERVAL)
+            await until_next(INTERVAL if self.protected else IDLE)
             if self.file.version() != self._version:  # a thread would wake up twice for it, every second
                 await self._reload()
             if time.monotonic() - saved > SAVE_EVERY:

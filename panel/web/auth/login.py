@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from panel.accounts import Role, User
 from panel.domain.audit import Outcome
 from panel.domain.formatting import duration
+from panel.live.protocol import EXTENSION, Connection
 from panel.views.templating import STATIC, draw
 from panel.web.auth.access import Access
 from panel.web.auth.identity import NOBODY, SHARED, Identity, address_of, browser_name, identity_of
@@ -91,26 +92,39 @@ class AuthenticationMiddleware:
 
     async def _until(self, held: Held, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer for as long as the session lasts: a stream would go on after the logout otherwise."""
-        started = False
+        started = ended = False
+        seconds = None if isinf(held.expires) else held.expires - time.time()
+        connection: Connection | None = scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
 
         async def noted(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
+        def end() -> None:
+            nonlocal ended
+            ended = True
+            if not limit.expired():
+                limit.reschedule(0)
+
         try:
-            async with asyncio.timeout(None if isinf(held.expires) else held.expires - time.time()) as limit:
-                held.open.add(limit)
+            async with asyncio.timeout(seconds) as limit:
+                held.open.add(end)
                 await self._app(scope, receive, noted)
         except TimeoutError:
             if not limit.expired():
                 raise
+            ended = True
             if started:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             else:
                 await _to_login(Request(scope))(scope, receive, send)
         finally:
-            held.open.discard(limit)
+            held.open.discard(end)
+            if connection is not None and ended:
+                connection.end()
+            elif connection is not None:
+                connection.last_with(held.open, seconds)
 
 
 def token_of(request: Request, access: Access) -> str:

@@ -1,6 +1,5 @@
 """Login sessions, and a limit on failed logins."""
 
-import asyncio
 import hashlib
 import json
 import logging
@@ -32,15 +31,14 @@ ADDRESSES = 10_000
 
 @dataclass(eq=False, slots=True)
 class Held:
-    """`expires` is in Unix seconds; `open` are the answers under way, streams above all, that end with it."""
+    """`expires` is in Unix seconds; `open` ends the answers under way, streams above all, that end with it."""
 
     expires: float = math.inf
-    open: set[asyncio.Timeout] = field(default_factory=set)
+    open: set[Callable[[], None]] = field(default_factory=set)
 
     def end(self) -> None:
-        for answer in self.open:
-            if not answer.expired():
-                answer.reschedule(0)
+        for end in list(self.open):
+            end()
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from panel.web.panel import Panel, PanelDep
 from panel.web.routes import (
     api_access,
     api_batches,
+    api_bulk,
     api_events,
     api_labels,
     api_queue,
@@ -39,7 +40,7 @@ _NOT_FOUND: dict[int | str, dict[str, Any]] = {
 }
 _CURSOR = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?(?:e-\d{1,2})?)_(\d{1,6})")
 
-PARTS = (api_events, api_starts, api_queue, api_batches, api_schedules, api_labels, api_access)
+PARTS = (api_events, api_starts, api_queue, api_batches, api_schedules, api_bulk, api_labels, api_access)
 
 router = APIRouter(
     prefix="/api",

@@ -87,7 +87,8 @@ def _answer(result: submitted.SubmitResult) -> Response:
         case submitted.NotSent(message):
             return problem(502, f"{message} Nothing was started.")
         case submitted.Invalid(errors) | submitted.Refused(errors=errors):
-            return problem(422, submitted.message_of(result), errors=errors)
+            raw = result.raw if isinstance(result, submitted.Refused) else ""
+            return problem(422, submitted.message_of(result), errors=errors, backend_said=raw)
 
 
 @router.post(

@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from panel.domain.labels import LabelChange, Shelf, typed_name, typed_note, typed_tags
+from panel.errors import CLIClientError
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
 from panel.web.routes.operation import find
@@ -93,9 +94,11 @@ async def ask_delete(request: Request, panel: PanelDep, operation_id: str) -> Re
 async def undo(request: Request, panel: PanelDep) -> Response:
     given = await typed(request)
     try:
-        count = await panel.labels.undo(given.get("key", "")[:64], actor_of(request))
+        count = await panel.bulk.undo(given.get("key", "")[:64], actor_of(request))
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
+    except CLIClientError as exc:
+        raise HTTPException(502, f"Some of what was started could not be cancelled: {exc.message}") from exc
     if count is None:
         message = "That was more than a minute ago, or has been undone. Nothing was changed."
         return page(request, "problem.html", status=409, title="Not undone", message=message)

@@ -22,12 +22,12 @@ from panel.domain.values import moment
 from panel.views.listing import BY_KIND, COLUMNS, PLAIN, SORTABLE, USUAL, chosen, csv_head, csv_row, headings
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import by_htmx, fragment, page
+from panel.workflows.bulk import MAX_CHOSEN
 from panel.workflows.starting import new_key
 
 router = APIRouter(prefix="/operations")
 
 PAGE = 50  # rows
-MAX_CHOSEN = 500  # runs that are chosen at once
 FILTERS = ("kind", "state", "strategy", "symbol", "from", "to", "star", "archived", "q")
 PART = 500  # rows of a CSV file that are read at once
 

@@ -8,7 +8,7 @@ from panel.adapters.fields import TIMEFRAMES
 from panel.domain.audit import Outcome
 from panel.domain.batches import originals
 from panel.domain.models import Model
-from panel.domain.queueing import means_later
+from panel.domain.queueing import plain_refusal
 from panel.domain.requests import Start, StartState
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
@@ -75,8 +75,8 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
             return await _form(request, panel, adapter, values, errors, key)
         case submitted.NeedsConfirmation(which, why):
             return await _form(request, panel, adapter, values, {which: why}, key)
-        case submitted.Refused(message, errors, busy):
-            later = not wait and (bool(busy) or means_later(message))
+        case submitted.Refused(errors=errors, busy=busy):
+            later = not wait and (bool(busy) or result.later)
             return await _form(request, panel, adapter, values, errors, new_key(), wait=later, busy=busy)
         case submitted.NotSent(message):
             errors = {"": f"{message} Nothing was started; what you typed is still here."}
@@ -134,7 +134,16 @@ async def unconfirmed(request: Request, panel: PanelDep, key: str) -> Response:
     if start.state is StartState.STARTED:
         return redirect(request, f"/operations/{start.operation_id}")
     might_be = [panel.reader.operation(observation) for observation in panel.starts.might_be(start)]
-    return page(request, "unconfirmed.html", start=start, kind=KINDS[start.kind].title, might_be=might_be)
+    message, raw = plain_refusal(start.message) if start.state is StartState.REFUSED else (start.message, "")
+    return page(
+        request,
+        "unconfirmed.html",
+        start=start,
+        message=message,
+        raw=raw,
+        kind=KINDS[start.kind].title,
+        might_be=might_be,
+    )
 
 
 @router.get("/starts/{key}/fate")
@@ -142,7 +151,8 @@ async def fate(panel: PanelDep, key: str) -> Response:
     """For a form whose answer was lost: the panel stopped, or the connection broke."""
     start = panel.storage.start(key)
     settled = start is None or not start.unsettled
-    body = fragment("fragments/start-fate.html", start=start)
+    message = plain_refusal(start.message)[0] if start is not None else ""
+    body = fragment("fragments/start-fate.html", start=start, message=message)
     body.headers["X-Settled"] = "1" if settled else "0"
     return body
 

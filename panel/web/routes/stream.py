@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from fastapi import APIRouter, HTTPException, Request
 from sse_starlette import EventSourceResponse
@@ -68,26 +68,29 @@ async def _frames(
             panel.publisher.prepare(topic)
         except sqlite3.Error as exc:  # the line tells it
             panel.monitor.recorder.failed(exc)
-    try:
-        with panel.hub.open(box, *topics):
-            operation_id = topics[-1].removeprefix("op:") if topics[-1].startswith("op:") else None
-            if operation_id or topics[-1] == "home":
-                panel.monitor.wake(operation_id)
-            box.put("beat", (RETRY_BRIEF if brief else RETRY) + heartbeat())
-            yield await box.take()
-            if brief:
-                return
-            attached = connection is not None and connection.attach(box, panel.hub.reader_timeout)
-            if operation_id:
-                with suppress(CLIClientError):  # the line tells that the backend is silent
-                    await panel.monitor.look(operation_id)
-            if attached:
-                await box.closed()
-                return
-            while frames := await box.take():
-                yield frames
-    finally:
-        if connection is not None and connection.detach():
-            panel.hub.dropped += 1
-        for topic in topics:
-            panel.publisher.closed(topic)
+    with ExitStack() as ending:
+        ending.callback(_left, panel, topics, connection)
+        ending.enter_context(panel.hub.open(box, *topics))
+        operation_id = topics[-1].removeprefix("op:") if topics[-1].startswith("op:") else None
+        if operation_id or topics[-1] == "home":
+            panel.monitor.wake(operation_id)
+        box.put("beat", (RETRY_BRIEF if brief else RETRY) + heartbeat())
+        yield await box.take()
+        if brief:
+            return
+        attached = connection is not None and connection.attach(box, panel.hub.reader_timeout)
+        if operation_id:
+            with suppress(CLIClientError):  # the line tells that the backend is silent
+                await panel.monitor.look(operation_id)
+        if connection is not None and attached:
+            connection.keep(ending.pop_all())
+            return
+        while frames := await box.take():
+            yield frames
+
+
+def _left(panel: Panel, topics: tuple[str, ...], connection: Connection | None) -> None:
+    if connection is not None and connection.detach():
+        panel.hub.dropped += 1
+    for topic in topics:
+        panel.publisher.closed(topic)

@@ -1,0 +1,139 @@
+"""Many operations in one call of the JSON API: once for each key, an outcome for each, and an undo."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from panel.domain.bulk import Action, BulkRequest
+from tests.support.history import ended, seed
+from tests.support.inside import Inside, inside
+from tests.support.pages import until
+from tests.support.parts import panel_of
+from tests.support.scripted import Backend, operation, percent
+
+CHANGE = "/api/operations/change"
+TRAININGS = {"kind": "training", "state": ["completed"]}
+
+
+@pytest.fixture
+def backend() -> Backend:
+    backend = Backend()
+    for name in ("op_one", "op_two"):
+        backend.operations[name] = operation(name, progress=percent(5, "Epoch 5/100"))
+    return backend
+
+
+@pytest.fixture
+def here(address, tmp_path) -> Iterator[Inside]:
+    """A panel that remembers three trainings and a load, and follows two trainings."""
+    seed(
+        tmp_path,
+        address,
+        *(ended(f"op_{n}", "training", "completed", 900 - n, 60, "swing") for n in range(3)),
+        ended("op_load", "data_load", "completed", 600, 9, result_summary={"rows_downloaded": 5, "mode": "tail"}),
+    )
+    with inside(tmp_path, address) as here:
+        for name in ("op_one", "op_two"):
+            assert here.get(f"/operations/{name}").status == 200
+        until(lambda: here.api("GET", "/api/operations?state=running")[1]["total"] == 2)
+        yield here
+
+
+def change(here: Inside, key: str = "many-at-once", **body: object) -> tuple[int, dict]:
+    return here.api("POST", CHANGE, body, key)
+
+
+def states(answer: dict) -> dict[str, str]:
+    return {each["id"]: each["state"] for each in answer["results"]}
+
+
+def waiting(here: Inside) -> list[str]:
+    return [entry.key for entry in panel_of(here.app).storage.queue.open()]
+
+
+def test_what_runs_is_cancelled_and_each_is_told(here, backend):
+    backend.answers["DELETE /operations/op_two"] = (500, {"detail": "The worker's port is closed"})
+    status, told = change(here, do="cancel", ids=["op_two", "op_one", "op_0", "op_nobody"])
+    assert status == 200
+    assert states(told) == {"op_two": "refused", "op_one": "done", "op_0": "refused", "op_nobody": "refused"}
+    messages = {each["id"]: each["message"] for each in told["results"]}
+    assert "port is closed" in messages["op_two"] and messages["op_0"] == "It has already ended."
+    assert told["changed"] == ["op_one"] and told["left_out"] == ["op_two", "op_0", "op_nobody"]
+    assert told["undo"] == "" and told["undo_until"] is None
+    assert change(here, do="cancel", ids=["op_two", "op_one", "op_0", "op_nobody"])[1] == told
+    assert backend.hits["DELETE /operations/op_one"] == 1, "a repeat asks for nothing"
+
+
+def test_all_that_match_are_cancelled(here, backend):
+    assert states(change(here, do="cancel", match={"state": ["running"]})[1]) == {"op_one": "done", "op_two": "done"}
+    assert backend.hits["DELETE /operations/op_one"] == backend.hits["DELETE /operations/op_two"] == 1
+
+
+def test_what_matched_the_first_time_is_started_again_once(here, backend):
+    status, told = change(here, do="again", match=TRAININGS)
+    assert status == 200 and states(told) == dict.fromkeys(("op_2", "op_1", "op_0"), "queued")
+    assert len(waiting(here)) == 3 and {each["queue_key"] for each in told["results"]} == set(waiting(here))
+    # What was started completes, and would match too.
+    seed_more = ended("op_new", "training", "completed", 1, 1, "swing")
+    backend.operations["op_new"] = seed_more
+    assert here.get("/operations/op_new").status == 200
+    until(lambda: here.api("GET", "/api/operations?kind=training&state=completed")[1]["total"] == 4)
+    assert change(here, do="again", match=TRAININGS)[1] == told and len(waiting(here)) == 3
+    for status, back in ((200, 3), (409, None)):
+        answer = here.api("POST", "/api/operations/undo", {"undo": told["undo"]}, "undo-key-1")
+        assert answer[0] == status and answer[1].get("back") == back
+    assert waiting(here) == []
+
+
+def test_a_repeat_after_a_crash_goes_on_with_the_same(here):
+    panel, body = panel_of(here.app), {"do": "archive", "ids": ["op_0", "op_1"]}
+    told = change(here, **body)[1]
+    key = told["undo"]
+    here.runner.run(panel.storage.write(lambda store: store._db.execute("UPDATE bulk SET results = NULL")))
+    assert states(change(here, **body)[1]) == dict.fromkeys(("op_0", "op_1"), "unchanged")
+    request = BulkRequest(Action.AGAIN, ("op_0",), text="x")
+    here.runner.run(panel.storage.write(lambda store: store.bulk.claim("k" * 20, request, 1.0)))
+    again = here.runner.run(
+        panel.bulk.apply(BulkRequest(Action.AGAIN, ("op_0", "op_1"), text="x"), "k" * 20, "a test", print)
+    )
+    assert [each.id for each in again] == ["op_0"] and len(waiting(here)) == 1
+    assert here.api("POST", "/api/operations/undo", {"undo": key}, "undo-key-1")[1] == {"back": 2}
+
+
+def test_a_key_is_good_for_one_request(here):
+    assert change(here, do="star", ids=["op_0"])[0] == 200
+    for other in (
+        {"do": "star", "ids": ["op_1"]},
+        {"do": "unstar", "ids": ["op_0"]},
+        {"do": "delete", "match": TRAININGS},
+    ):
+        status, problem = change(here, **other)
+        assert status == 422 and "sent before with another request" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"do": "cancel"}, "match"),
+        ({"do": "cancel", "ids": ["op_0"], "match": TRAININGS}, "match"),
+        ({"do": "delete", "match": {}}, "match"),
+        ({"do": "delete", "match": {"name": "x"}}, "name"),
+        ({"do": "delete", "ids": []}, "ids"),
+        ({"do": "delete", "ids": ["x"] * 501}, "ids"),
+        ({"do": "again", "ids": [f"op_{n}" for n in range(201)]}, "ids"),
+        ({"do": "burn", "ids": ["op_0"]}, "do"),
+        ({"do": "untag", "ids": ["op_0"]}, "tags"),
+    ],
+)
+def test_a_refusal_names_the_field_and_nothing_is_done(here, body, field):
+    status, problem = change(here, **body)
+    assert status == 422 and [each["field"] for each in problem["errors"]] == [field]
+    assert here.api("GET", "/api/operations")[1]["total"] == 6 and waiting(here) == []
+
+
+def test_more_than_can_be_changed_at_once_are_refused(here, monkeypatch):
+    monkeypatch.setattr("panel.web.routes.api_bulk.MAX_CHOSEN", 2)
+    status, problem = change(here, do="delete", match=TRAININGS)
+    assert status == 422 and problem["detail"] == (
+        "3 operations match, and at most 2 are changed at once. Narrow it down."
+    )
