@@ -75,6 +75,21 @@ def test_an_end_reaches_every_page(here, backend):
         )
 
 
+def test_home_changes_when_the_backend_answers_for_the_first_time(address, backend, tmp_path):
+    free = threading.Event()
+
+    async def held(_):
+        await asyncio.to_thread(free.wait, 120)
+        return 200, {"success": True, "data": [], "total_count": 0, "active_count": 0}
+
+    backend.answers |= {"GET /operations": held, "GET /health": held}
+    with panel(tmp_path, address) as here, stream(here, "home") as at_home:
+        waiting = ("is being asked", "does not answer")  # the latter on a machine that is slow to open a stream
+        at_home.until(lambda stream: any(each in stream.places.get("lists", "") for each in waiting))
+        free.set()
+        at_home.until(lambda stream: "Nothing has run yet" in stream.places["lists"])
+
+
 def test_a_start_elsewhere_shows_up_by_itself(here, backend):
     """A training is in no list until somebody asks for it; the workers name it."""
     with stream(here, "home") as at_home:
