@@ -18,7 +18,7 @@ from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.openings import stored_openings
 from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
-from panel.domain.gaps import LENGTHS, DataFile, Gap, Market, Range, Row, gaps, left_by
+from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, gaps, left_by
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.outcomes import not_looked_through
