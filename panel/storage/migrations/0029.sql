@@ -1,12 +1,3 @@
--- What was asked for of many runs at once, by its one-time key: a repeat gets the answer of the first, for the same runs.
+-- When an entry left the queue, so that people are told of those that were refused after they had waited.
 
-CREATE TABLE bulk (
-    key TEXT PRIMARY KEY,
-    digest TEXT NOT NULL,
-    action TEXT NOT NULL,
-    ids TEXT NOT NULL,
-    made_at REAL NOT NULL,
-    results TEXT,
-    done_at REAL
-) WITHOUT ROWID;
-CREATE INDEX bulk_made ON bulk (made_at);
+ALTER TABLE queue ADD COLUMN settled_at REAL;
