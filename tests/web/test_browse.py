@@ -136,7 +136,7 @@ def test_strategies_with_their_last_runs_and_their_best_model(here, backend):
     assert "/start/backtesting?strategy_name=swing&amp;model_path=models%2Fswing%2F1h_v2" in swing
     form = here.get("/start/backtesting?strategy_name=swing&model_path=models/swing/1h_v2").text
     assert 'value="models/swing/1h_v2"' in form
-    old = page.partition('<h2><a href="/strategies/old_one">old_one</a></h2>')[2].partition("</article>")[0]
+    old = page.partition('<h2><a href="/strategies/old_one">old_<wbr>one</a></h2>')[2].partition("</article>")[0]
     assert "This is a v2 strategy." in old and "Train<" not in old
 
 

@@ -96,7 +96,7 @@ def test_what_has_just_ended_does_not_keep_a_worker_busy_for_long(quick_rounds, 
     here.until("/operations/op_a", lambda text: "40 %" in text)
     full.operations["op_a"] = operation("op_a", status="completed", progress=percent(100), result_summary=RESULT)
     here.until("/operations/op_a", lambda text: "Completed" in text)
-    said = "w1 works on op_a, which has just ended."
+    said = "w1 works on swing EURUSD 1h, which has just ended."
     until(lambda: said in words(here.post("/start/training/look", {"strategy_name": "swing"}).text))
 
 
