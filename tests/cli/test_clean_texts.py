@@ -109,7 +109,8 @@ def shell(folder: Path) -> Iterator:
         pasted += 1
         end = f"end-{pasted}"
         os.write(ours, (f"\x1b[200~{text}\x1b[201~" if bracketed else text).encode())
-        os.write(ours, f"\x15echo en''d-{pasted}\n".encode())
+        # The line ends first: after a command that ran, the end of a bracketed paste may have left a ~ on it.
+        os.write(ours, f"\x15\necho en''d-{pasted}\n".encode())
         got, patience = "", time.monotonic() + 20
         while end not in got:
             assert select.select([ours], [], [], max(patience - time.monotonic(), 0))[0], got

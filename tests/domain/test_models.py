@@ -110,6 +110,7 @@ def test_the_form_is_filled_from_a_training_that_the_panel_remembers(here, backe
 def test_the_check_before_a_backtest(here, backend):
     backend.operations["op_a"] = trained()
     here.until("/operations/op_a", lambda text: "Backtest this model" in text)
+    here.until("/start/backtesting", lambda text: TYPED["model_path"] in text)  # written down too
     assert "has seen EURUSD from 2024-01-01 to 2025-06-30" in look(here) and "flatters" not in look(here)
     assert "The period has been seen in training: 30 of 214 days. That flatters the result." in look(
         here, start_date="2025-06-01"
@@ -131,6 +132,7 @@ def test_a_start_sends_what_was_chosen_and_what_the_model_says(here, backend):
     """As without scripts: only the choice and the dates."""
     backend.operations["op_a"] = trained()
     here.until("/operations/op_a", lambda text: "Backtest this model" in text)
+    here.until("/start/backtesting", lambda text: TYPED["model_path"] in text)  # written down too
     form = {name: TYPED[name] for name in ("key", "model_path", "start_date", "end_date")}
     answer = here.post("/start/backtesting", form | {"commission": "0", "slippage": "0.02%"})
     assert answer.status_code == 303
@@ -159,6 +161,7 @@ def test_costs_of_a_run_from_elsewhere_are_shown_in_per_cent(here, backend):
 def test_the_form_as_a_command_line_has_the_model_that_would_be_sent(here, backend):
     backend.operations["op_a"] = trained()
     here.until("/operations/op_a", lambda text: "Backtest this model" in text)
+    here.until("/start/backtesting", lambda text: TYPED["model_path"] in text)  # written down too
     form = {name: TYPED[name] for name in ("model_path", "start_date", "end_date")} | {"commission": "0.2"}
     said = words(here.post("/start/backtesting/command", form).text)
     assert "backtest swing" in said and "--model models/swing/1h_v4" in said and "--commission 0.2" in said
