@@ -41,6 +41,9 @@ def hostile(backend: Backend) -> Iterator[str]:
         yield address + "/api/v1"
 
 
+READS_A_LINE = "\x1b[?2004h"  # bash asks for brackets around what is pasted
+
+
 def unclean(text: str) -> list[str]:
     return sorted({char for char in text if char in CONTROLS and char not in "\n\t"})
 
@@ -111,12 +114,17 @@ def shell(folder: Path) -> Iterator:
         os.write(ours, (f"\x1b[200~{text}\x1b[201~" if bracketed else text).encode())
         # The line ends first: after a command that ran, the end of a bracketed paste may have left a ~ on it.
         os.write(ours, f"\x15\necho en''d-{pasted}\n".encode())
-        got, patience = "", time.monotonic() + 20
-        while end not in got:
+        wait_for_line(end)
+
+    def wait_for_line(printed: str = "") -> None:
+        """Until that was printed, and bash reads a line again: before, a terminal hands pastes over in pieces."""
+        got, patience = "", time.monotonic() + 120
+        while READS_A_LINE not in got[got.find(printed) :] or printed not in got:
             assert select.select([ours], [], [], max(patience - time.monotonic(), 0))[0], got
             got += os.read(ours, 65536).decode("utf-8", "replace")
 
     try:
+        wait_for_line()
         yield paste
     finally:
         process.kill()
