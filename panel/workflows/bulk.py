@@ -163,8 +163,8 @@ class BulkWorkflow:
         change, what = label_change(request)
         ids = [each.snapshot.id for each in fit]
         changed = set(await self._labels.change(ids, change, actor, undo=key, what=what))
-        told = f"{what[0].upper()}{what[1:]}."
-        return [Result(each, *((Outcome.DONE, told) if each in changed else _SAME)) for each in ids]
+        message = f"{what[0].upper()}{what[1:]}."
+        return [Result(each, *((Outcome.DONE, message) if each in changed else _SAME)) for each in ids]
 
     async def _cancel(self, observation: Observation, turn: asyncio.Semaphore, actor: str, record: Record) -> Result:
         operation_id = observation.snapshot.id
@@ -194,8 +194,8 @@ class BulkWorkflow:
             case submitted.Queued(entry):
                 return Result(run, Outcome.QUEUED, "Waits in the queue.", queue_key=entry.key)
             case submitted.Unconfirmed(start):
-                told = "No answer says whether it began."
-                return Result(run, Outcome.UNCONFIRMED, told, queue_key=own_key, start_key=start.key)
+                message = "No answer says whether it began."
+                return Result(run, Outcome.UNCONFIRMED, message, queue_key=own_key, start_key=start.key)
         return Result(run, Outcome.REFUSED, f"Not started. {submitted.message_of(result)}")
 
 

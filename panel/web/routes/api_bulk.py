@@ -70,9 +70,7 @@ class ChangeBody(BaseModel):
         },
     )
 
-    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MAX_CHOSEN)] | None = (
-        None
-    )
+    ids: Ids | None = None
     match: Match | None = Field(
         default=None,
         description=f"All operations that match. Refused with 422 when these are more than {MAX_CHOSEN}. A repeat"
@@ -187,7 +185,7 @@ def _meant(panel: Panel, asked: ChangeBody) -> tuple[str, ...] | str:
 
 
 def _answer(results: list[Result], undo: str, until: datetime | None) -> ChangeAnswer:
-    told = [
+    answers = [
         ChangeResult(
             id=each.id,
             state=each.outcome,
@@ -198,7 +196,7 @@ def _answer(results: list[Result], undo: str, until: datetime | None) -> ChangeA
         for each in results
     ]
     return ChangeAnswer(
-        results=told,
+        results=answers,
         changed=[each.id for each in results if each.outcome not in (Outcome.REFUSED, Outcome.UNCHANGED)],
         left_out=[each.id for each in results if each.outcome is Outcome.REFUSED],
         undo=undo,
