@@ -54,10 +54,10 @@ def reading_of(named: str, data: Any, read_at: float) -> tuple[Snapshot, dict[st
     return _snapshot(named, bounds, read_at), bounds
 
 
-def _told(name: Any) -> str:
+def _known_name(name: Any) -> str:
     """KTRDR writes "N/A" where there is none, as for a trial run."""
-    told = line(name)
-    return "" if told == "N/A" else told
+    written = line(name)
+    return "" if written == "N/A" else written
 
 
 def summary_of(item: Any, read_at: float) -> Snapshot:
@@ -151,8 +151,8 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         created_at=moment(data.get("created_at")),
         started_at=moment(data.get("started_at")),
         completed_at=moment(data.get("completed_at")),
-        symbol=_joined(parameters.get("symbols")) or _told(metadata.get("symbol")),
-        timeframe=_joined(parameters.get("timeframes")) or _told(metadata.get("timeframe")),
+        symbol=_joined(parameters.get("symbols")) or _known_name(metadata.get("symbol")),
+        timeframe=_joined(parameters.get("timeframes")) or _known_name(metadata.get("timeframe")),
         strategy=line(parameters.get("strategy_name"))
         or _name_in_yaml(parameters.get("strategy_yaml"))
         or _name_in_path(mapping(result).get("model_path")),

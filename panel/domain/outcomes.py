@@ -12,7 +12,7 @@ from panel.domain.values import mapping, number
 from panel.domain.workers import Worker, WorkerList
 
 CHECKED_WITHIN = 30.0  # seconds in which the stored bars are looked through after a load
-TOLD_FREE = 60.0  # seconds within which the list of workers tells whether one works on
+LISTED_WITHIN = 60.0  # seconds within which the list of workers tells whether one works on
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare
 
 
@@ -56,7 +56,7 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
             advice,
             ("The backend answered the cancel with: worker not reached.",),
         )
-    fresh = now - observation.changed_at < TOLD_FREE and not _free_since(observation, now, worker_list)
+    fresh = now - observation.changed_at < LISTED_WITHIN and not _free_since(observation, now, worker_list)
     if not reason and fresh and observation.snapshot.traits.worker:
         return Verdict(
             State.CANCELLED,
@@ -149,8 +149,8 @@ def listed_busy(worker: Worker, worker_list: WorkerList, now: float) -> str:
 
 
 def _epochs_done(snapshot: Snapshot) -> int:
-    told = number(mapping((snapshot.result or {}).get("training_metrics")).get("epochs_trained"))
-    return len(snapshot.epochs) or int(told or 0)
+    trained = number(mapping((snapshot.result or {}).get("training_metrics")).get("epochs_trained"))
+    return len(snapshot.epochs) or int(trained or 0)
 
 
 def _broken_since(snapshot: Snapshot) -> int:
@@ -164,8 +164,8 @@ def _broken_since(snapshot: Snapshot) -> int:
 
 def _losses_of(result: Mapping[str, Any] | None) -> list[tuple[int, float | None]]:
     """By the result's own history: runs in lists are read without their epochs."""
-    told = mapping(mapping((result or {}).get("training_metrics")).get("history")).get("train_loss")
-    return [(place, number(loss)) for place, loss in enumerate(told)] if isinstance(told, list) else []
+    losses = mapping(mapping((result or {}).get("training_metrics")).get("history")).get("train_loss")
+    return [(place, number(loss)) for place, loss in enumerate(losses)] if isinstance(losses, list) else []
 
 
 def _free_since(observation: Observation, now: float, worker_list: WorkerList) -> bool:

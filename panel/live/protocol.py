@@ -229,7 +229,7 @@ class Connection(HttpToolsProtocol):
             self.end()
 
     def last_with(self, ends: set[Callable[[], None]], seconds: float | None) -> None:
-        """End a stream that is kept after so many seconds, and when it is called by what it has in `ends`."""
+        """End a kept stream after so many seconds. Until its end, `ends` holds what ends it sooner."""
         if self._ending is not None:
             ends.add(self.end)
             self._ending.callback(ends.discard, self.end)
