@@ -132,6 +132,8 @@ ROUTES = (
     metrics,
 )
 
+STATIC = StaticFiles(ASSETS / "static", STATIC_VERSION)  # one for all apps of a process: each file is made smaller once
+
 
 def create_app(settings: Settings) -> ASGIApp:
     """The app behind its guard. Nothing is opened before its lifespan starts."""
@@ -171,7 +173,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.router.routes += [
         route for router in (*(area.router for area in ROUTES), audit.api_router) for route in router.routes
     ]
-    app.mount("/static", StaticFiles(ASSETS / "static", STATIC_VERSION))
+    app.mount("/static", STATIC)
     app.add_middleware(RolesMiddleware)
     app.add_middleware(CompressionMiddleware)
     problems.install(app)
