@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from panel.cli.server import Server
 
 
 def stamp(at: float | None = None) -> str:
@@ -250,13 +252,37 @@ class Backend:
         return JSONResponse({"success": True, "data": told | {"remote_cancelled": True, "children_cancelled": []}})
 
 
+class _Served(Server):
+    """The panel's server without what is slow in uvicorn's end: looks every tenth of a second."""
+
+    def end(self) -> None:
+        """From another thread."""
+        self.should_exit = True
+        if self._loop is not None and self._signalled is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._signalled.set)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110
+                    await asyncio.sleep(0.002)
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self.lifespan.shutdown()
+
+
 @contextmanager
 def served(app: Any, port: int = 0, **more: Any) -> Iterator[str]:
     """The app behind a real uvicorn on a port of its own, in a thread; yields its address."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="error", lifespan="on", timeout_graceful_shutdown=2, **more
     )
-    server = uvicorn.Server(config)
+    server = _Served(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -266,7 +292,7 @@ def served(app: Any, port: int = 0, **more: Any) -> Iterator[str]:
             time.sleep(0.01)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.end()
         thread.join(60)
 
 
