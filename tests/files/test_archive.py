@@ -29,18 +29,19 @@ def test_a_file_that_is_no_archive_is_itself():
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("made", "reason"),
     [
-        (packed({"read.me": "x"}), "no CSV file"),
-        (packed({f"{number}.csv": "x" for number in range(201)}), "201 files"),
-        (packed({"[Content_Types].xml": "x", "a.csv": "1"}), "spreadsheet"),
-        (packed({"a.csv": b"\0" * 50_000_000}), "far more than market data"),
-        (packed({"a.csv": "1" * 1000})[:60], "damaged"),
-        (b"PK\x03\x04" + b"x" * 100, "damaged"),
+        (lambda: packed({"read.me": "x"}), "no CSV file"),
+        (lambda: packed({f"{number}.csv": "x" for number in range(201)}), "201 files"),
+        (lambda: packed({"[Content_Types].xml": "x", "a.csv": "1"}), "spreadsheet"),
+        (lambda: packed({"a.csv": b"\0" * 50_000_000}), "far more than market data"),
+        (lambda: packed({"a.csv": "1" * 1000})[:60], "damaged"),
+        (lambda: b"PK\x03\x04" + b"x" * 100, "damaged"),
     ],
     ids=["nothing", "many", "spreadsheet", "bomb", "cut", "noise"],
 )
-def test_what_cannot_be_unpacked_is_refused(data, reason):
+def test_what_cannot_be_unpacked_is_refused(made, reason):
+    data = made()
     with pytest.raises(Refused, match=reason):
         unpacked(data, "x.zip")
 

@@ -5,10 +5,9 @@ from dataclasses import fields
 import pytest
 
 from panel.errors import UnsafeSettings
-from panel.password import hashed
 from panel.settings import BASE_URL, Settings, without_userinfo
+from tests.support.passwords import HASH
 
-HASH = hashed("long enough")
 SENSELESS_NAMES = (
     *(
         "*",
