@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import uvicorn
@@ -107,6 +108,20 @@ def operation(operation_id: str, kind: str = "training", status: str = "running"
 STORED = [1_672_531_200.0 + 3600 * n for n in range(21_864)]
 
 
+def _bars(openings: list[float], start: str, end: str, limit: int) -> bytes:
+    """The answer with those between two days."""
+    stamps = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S") for at in openings]
+    dates = [at for at in stamps if start <= at <= end][-limit:]
+    data = {"dates": dates, "ohlcv": [[1.0, 1.2, 0.9, 1.1, 5.0] for _ in dates], "points": None, "metadata": {}}
+    return json.dumps({"success": True, "data": data}, separators=(",", ":")).encode()
+
+
+@cache
+def _usual_bars(start: str, end: str, limit: int) -> bytes:
+    """Those of STORED: nearly every panel asks for them."""
+    return _bars(STORED, start, end, limit)
+
+
 class Backend:
     """`operations` maps an id to the detail's data, or to a function of the number of readings so far.
     `answers` maps "METHOD /path" to (status, body) or a function of the request, before anything else."""
@@ -163,12 +178,10 @@ class Backend:
         return self.usual(request.method, path, json.loads(body) if body else {})
 
     def _stored(self, symbol: str, timeframe: str, asked: dict[str, str]) -> Response:
-        start, end = asked.get("start_date", "0000"), asked.get("end_date", "9999")
-        openings = self.bars.get((symbol, timeframe), []) if self.bars else STORED if "start_date" in asked else []
-        stamps = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S") for at in openings]
-        dates = [at for at in stamps if start <= at <= end][-int(asked.get("limit", 100_000)) :]
-        ohlcv = [[1.0, 1.2, 0.9, 1.1, 5.0] for _ in dates]
-        return JSONResponse({"success": True, "data": {"dates": dates, "ohlcv": ohlcv, "points": None, "metadata": {}}})
+        bounds = asked.get("start_date", "0000"), asked.get("end_date", "9999"), int(asked.get("limit", 100_000))
+        if not self.bars and "start_date" in asked:
+            return Response(_usual_bars(*bounds), media_type="application/json")
+        return Response(_bars(self.bars.get((symbol, timeframe), []), *bounds), media_type="application/json")
 
     def usual(self, method: str, path: str, body: dict[str, Any]) -> Response:
         match method, path.split("/")[1:]:
