@@ -14,6 +14,7 @@ from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
 
 SENT = ("model_path", "start_date", "end_date")  # what was asked for, and the backend may not tell
+STILL_AFTER = 15.0  # seconds in which whatever works is seen to move
 READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about an operation's rhythm
 
 
@@ -46,6 +47,7 @@ class Observation:
     fell: bool = False  # progress went backwards, short of nothing
     revived: Status | None = None  # the end that it had before the backend called it unfinished again
     moved_at: float | None = None  # when its progress last changed before it ended
+    stood_still: bool = False  # it was read again before its end, and nothing moved any more
     gaps_left: int | None = None  # of a load that ended: gaps in the stored bars that it was to fill
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
@@ -56,6 +58,22 @@ class Observation:
     def unchanged_since(self) -> float:
         """Since when nothing has changed, as far as that was watched."""
         return max(self.changed_at, self.watched_since or 0.0)
+
+    @property
+    def worked_until(self) -> float | None:
+        """When it was last seen at work, of a run whose worker died: the backend ends such a run minutes later. None of
+        all others, and where nobody saw it move."""
+        died = self.snapshot.unclaimed and not self.snapshot.traits.inside
+        return self.moved_at if died and self.changes > 1 else None  # else the end is all that was seen to change
+
+    @property
+    def took(self) -> float | None:
+        """Seconds from its start to its end, or until it was last seen at work; None where that is not known. Of one
+        that goes on it says nothing."""
+        started = self.snapshot.started_at or self.snapshot.created_at
+        moved = max(self.changed_at, self.moved_at or 0.0)
+        ended = self.worked_until or self.snapshot.completed_at or moved
+        return ended - started if started and ended > started else None  # equal: the end is not known
 
     @property
     def fully_read(self) -> bool:
@@ -109,9 +127,23 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     if not changed:
         return observation
     at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at
-    moved = before.moved_at if snapshot.finished else snapshot.read_at
-    rhythm = _rhythm(before, snapshot)
-    return replace(observation, changed_at=at, moved_at=moved, changes=before.changes + 1, rhythm=rhythm)
+    at_work = (
+        not snapshot.finished and not untracked
+    )  # when it is untracked, all that changes is that its values are gone
+    return replace(
+        observation,
+        changed_at=at,
+        moved_at=snapshot.read_at if at_work else before.moved_at,
+        stood_still=snapshot.finished and (before.stood_still or _stood_still(before)),
+        changes=before.changes + 1,
+        rhythm=_rhythm(before, snapshot),
+    )
+
+
+def _stood_still(before: Observation) -> bool:
+    """Whether it was read long after its last sign of work, and had not ended."""
+    read_at = before.snapshot.read_at
+    return not before.snapshot.status.finished and read_at - (before.moved_at or read_at) > STILL_AFTER
 
 
 def unread(observation: Observation, at: float, *, timed_out: bool, error: str = "") -> Observation:
