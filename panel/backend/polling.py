@@ -50,12 +50,15 @@ async def until_finished(
     on_progress: OnProgress | None,
     poll_interval: float,
     most_unexpected: int | None = None,
+    on_reading: Callable[[Reading], None] | None = None,
 ) -> dict[str, Any]:
     """Follow what was started; what comes back, and what is raised, are `execute_operation`'s. It gives up after
-    `most_unexpected` unknown statuses in a row; None never does."""
+    `most_unexpected` unknown statuses in a row; None never does. `on_reading` gets every reading, failed ones too."""
     not_found, unexpected, silent_since = 0, 0, None
     last, answer = None, None
     async for reading in ktrdr.follow(operation_id, lambda: asyncio.sleep(poll_interval)):
+        if on_reading:
+            on_reading(reading)
         unexpected = unexpected + 1 if _unexpected(reading) else 0
         if most_unexpected and unexpected >= most_unexpected:
             status = (reading.answer or {}).get("status")

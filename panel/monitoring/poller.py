@@ -276,7 +276,7 @@ class Monitor:
     def answered(self, slow: bool | None = None) -> None:
         """The backend has answered; `slow`: whether it did so late, where that was seen."""
         now = time.time()
-        self.worker_list = replace(self.worker_list, answered_at=now)
+        self.worker_list = self.worker_list.answered(now)
         if slow is False and any(each.timed_out or each.error for each in self._live.values()):
             slow = None  # the list comes, and one of its operations does not
         if self.connection.answered(now, slow):
