@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from panel.adapters import OperationAdapter
+from panel.backend.answers import own_failure
 from panel.backend.ktrdr import CancelOutcome, Ktrdr, Reading
 from panel.backend.market_data import Client
 from panel.domain.snapshot import Snapshot, Status
@@ -73,7 +74,7 @@ async def until_finished(
         not_found = not_found + 1 if reading.error.unknown else 0
         if not_found >= FORGOTTEN_AFTER:
             raise APIError(f"The backend no longer knows the operation {operation_id}.", 404)
-        passing = reading.error.retryable or isinstance(reading.error, Unreadable)
+        passing = reading.error.retryable or isinstance(reading.error, Unreadable) or own_failure(reading.error)
         if not passing and reading.error.status_code not in (None, 404):
             raise reading.error
         if time.monotonic() - silent_since > UNREACHABLE_LIMIT:
