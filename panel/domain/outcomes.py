@@ -18,6 +18,8 @@ LATE = 25.0  # seconds that the list of workers may lag behind the work, with so
 
 def completed(observation: Observation, now: float) -> Verdict:
     snapshot = observation.snapshot
+    if not snapshot.full:
+        return _only_listed(observation)
     if snapshot.traits.loads and snapshot.result:
         return _being_checked(observation, now) or _loaded(observation)
     if broken := _broken_since(snapshot):
@@ -31,6 +33,15 @@ def completed(observation: Observation, now: float) -> Verdict:
     if epochs := _epochs_done(snapshot):
         return Verdict(State.COMPLETED, "Completed", f"Finished after {many(epochs, 'epoch')}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
+
+
+def _only_listed(observation: Observation) -> Verdict:
+    """The backend's list names it, and nothing more was read of it so far."""
+    lost = observation.forgotten
+    what = "What came of it is not known: the backend no longer tells." if lost else "Its result has not been read yet."
+    if observation.snapshot.traits.loads:
+        return Verdict(State.UNCHECKED, "Completed, not checked", f"The backend calls it completed. {what}")
+    return Verdict(State.COMPLETED, "Completed", what)
 
 
 def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:

@@ -1,10 +1,12 @@
 """How operations end, or seem to, at a KTRDR whose workers die: by the numbers of its quirks."""
 
+from dataclasses import replace
+
 from panel.backend.entities import snapshot_of
 from panel.domain.labels import Label
-from panel.domain.observation import Cancel, unreported_end, unreported_progress
+from panel.domain.observation import Cancel, forgotten, unreported_end, unreported_progress
 from panel.domain.values import utc
-from panel.domain.verdict import State
+from panel.domain.verdict import State, judge
 from panel.views.operation import operation_view, report_of
 from panel.web.api_schemas import operation as shown_by_api
 from tests.support.plays import BEGAN, UNCLAIMED, Play, replaced, text, worker
@@ -68,6 +70,26 @@ def test_28_who_did_not_see_it_stand_still_says_that_it_worked_at_least_so_long(
     told = play.reads(370, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 370))
     assert operation_view(play.evidence, told, BEGAN + 380, embedded=False).took_words == "at least 20 s"
     assert any(line.startswith("It worked at least until 08:00:20 UTC, 20 s;") for line in told.evidence)
+
+
+def test_28_how_long_a_run_took_that_nobody_saw_at_work_is_not_known():
+    play = Play()
+    play.reads(369, progress=percent(31.0, "Epoch 10/100"))
+    ended = {"error_message": UNCLAIMED, "progress": percent(0.0), "completed_at": stamp(BEGAN + 370)}
+    told = play.reads(370, "failed", **ended)
+    assert operation_view(play.evidence, told, BEGAN + 380, embedded=False).took is None
+
+
+def test_what_the_backend_only_lists_as_completed_is_not_called_finished():
+    """A panel with a new memory reads what a list names one by one."""
+    for kind, state in (("data_load", State.UNCHECKED), ("training", State.COMPLETED)):
+        play = Play(kind)
+        play.reads(3, "completed", progress=percent(100), result_summary={"rows_downloaded": 40})
+        listed = replaced(play, snapshot=replace(play.evidence.snapshot, full=False, result=None))
+        told = judge(listed, BEGAN + 4)
+        assert told.state is state and told.headline.endswith("Its result has not been read yet.")
+        told = judge(forgotten(listed), BEGAN + 5)
+        assert told.state is state and "the backend no longer tells" in told.headline
 
 
 def test_28_a_restart_of_the_backend_is_no_sign_of_work():
