@@ -16,7 +16,7 @@ Pair = tuple[str, str]  # symbol, timeframe
 class StoredView:
     """The map of what is stored. `known`: the symbols that the backend knows; `connection`: whether it answers;
     `unusable`: files of the data folder that cannot be used; `bad`: what cannot be true of stored bars, as (count,
-    reason)."""
+    reason); `listed`: what is stored was asked for, in this panel's life."""
 
     rows: list[RowView]
     span: Span
@@ -26,6 +26,7 @@ class StoredView:
     connection: Connection
     unusable: list[DataFile]
     bad: dict[Pair, tuple[tuple[int, str], ...]]
+    listed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,11 @@ def queue_page(
     starts_at: Mapping[str, float],
     free: Mapping[str, int],
     workers: WorkerList,
+    ended: Mapping[str, str],
     now: float,
 ) -> QueuePageView:
     """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: how many more may start,
-    by kind."""
+    by kind; `ended`: what became of operations that have ended, and that workers are listed as busy with."""
     waiting = [entry for entry in entries if entry.waiting]
     places = {entry.key: place for place, entry in enumerate(waiting, 1)}
     ordered = [*(entry for entry in entries if not entry.waiting), *waiting]
@@ -61,7 +62,7 @@ def queue_page(
     shown = []
     for entry in ordered:
         adapter = KINDS[entry.kind]
-        why = _why(entry, free, workers, now, behind=entry.kind in first) if entry.waiting else ""
+        why = _why(entry, free, workers, ended, now, behind=entry.kind in first) if entry.waiting else ""
         if entry.waiting and not entry.held:
             first.add(entry.kind)
         title, about = title_of(entry.kind, entry.form)
@@ -98,7 +99,9 @@ def title_of(kind: str, form: Mapping[str, str]) -> tuple[str, str]:
     return strategy, " · ".join(filter(None, (market, days)))
 
 
-def _why(entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float, *, behind: bool) -> str:
+def _why(
+    entry: Entry, free: Mapping[str, int], workers: WorkerList, ended: Mapping[str, str], now: float, *, behind: bool
+) -> str:
     traits = KINDS[entry.kind].traits
     if entry.held:
         return "held"
@@ -114,4 +117,9 @@ def _why(entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float,
         return f"no {traits.worker} worker is registered with the backend"
     if not workers.answering_for(entry.kind):
         return f"no {traits.worker} worker answers the backend"
-    return "about to start" if free.get(entry.kind) else "every worker is busy"
+    if free.get(entry.kind):
+        return "about to start"
+    for worker in workers.answering_for(entry.kind):
+        if worker.operation_id in ended:
+            return f"the backend still lists {worker.id} as busy, whose work {ended[worker.operation_id]}"
+    return "every worker is busy"
