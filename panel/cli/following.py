@@ -100,7 +100,9 @@ class Follower:
             return
         self._said = word
         text = f"{word}: {' '.join((verdict.headline, *verdict.evidence, verdict.advice))}" if word else "It goes on."
-        self._console.print(f"{clock(now)} UTC  {text}".rstrip(), style="yellow", markup=False, highlight=False)
+        line = f"{clock(now)} UTC  {text}".rstrip()
+        piped = not self._console.is_terminal
+        self._console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=piped)
 
 
 class _ProgressLines:
