@@ -9,6 +9,7 @@ class Connection:
 
     address: str
     answered_at: float | None = None
+    up_since: float | None = None  # when it answered for the first time, or again
     failing_since: float | None = None
     slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT, or with an error
     error: str = ""  # that error
@@ -23,6 +24,7 @@ class Connection:
     def answered(self, now: float, slow: bool | None) -> bool:
         """It has answered; returns whether that is news. `slow`: whether late, None where that was not seen."""
         news = self.failing_since is not None or self.answered_at is None
+        self.up_since = now if news else self.up_since
         self.answered_at, self.failing_since, self.message = now, None, ""
         was_slow = self.slow_since is not None
         if slow is not None:

@@ -120,6 +120,9 @@ def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Lin
         return Link(
             name, UNKNOWN, "Workers not known", "The backend does not tell its workers now.", worker_list.heard_at
         )
+    if connection.up_since is not None and worker_list.heard_at < connection.up_since:  # it may have been restarted
+        text = "The backend answers again, and has not told its workers since."
+        return Link(name, UNKNOWN, "Workers not known", text, worker_list.heard_at)
     for kind in learning():
         if not worker_list.able(kind):
             return _no_trainer(name, kind, worker_list, now)

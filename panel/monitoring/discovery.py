@@ -52,8 +52,12 @@ class Discovery:
         self._partial.extend(self._memory.partially_known())
         turn = 0
         await self._ask(1)  # without its workers nothing that runs can be judged
+        connection, up_since = self._monitor.connection, self._monitor.connection.up_since
         while True:
             await self._ask(turn)
+            if connection.up_since != up_since and turn % 2 == 0:
+                await self._ask(1)  # it may have been restarted, and its workers come back later
+            up_since = connection.up_since
             for _ in range(COMPLETED):
                 await self._complete_one()
             await self._parts_of_running()
@@ -140,6 +144,7 @@ class Discovery:
         return news
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
+        self._monitor.answered()
         before, busy = self._monitor.take_worker_list(workers)
         for operation_id in before | busy:
             if self._monitor.polled(operation_id) or self._memory.deleted(operation_id):
