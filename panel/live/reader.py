@@ -114,10 +114,9 @@ class Reader:
         return replace(view, more=len(every) - len(running), refused=titled(self.storage.queue.refused_late(now)))
 
     def stored(self) -> StoredView:
-        loading, known, connection = self.loading(), self.inventory, self.monitor.connection
-        rows, now = known.rows(loading), time.time()
-        found = stored_view(rows, loading, known.symbols, known.files, connection, now, embedded=self.embedded)
-        return replace(found, listed=known.listed)
+        loading, data, connection = self.loading(), self.inventory, self.monitor.connection
+        rows, now, about = data.rows(loading), time.time(), {"embedded": self.embedded, "listed": data.listed}
+        return stored_view(rows, loading, data.symbols, data.files, connection, now, **about)
 
     def loading(self) -> dict[Pair, Snapshot]:
         """The load of each symbol and timeframe that runs."""
@@ -135,7 +134,8 @@ class Reader:
         begun = (self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id)
         views = {each.snapshot.id: self.operation(each, estimated=True) for each in begun if each is not None}
         starts, begins, workers = self._unconfirmed(entries), self.begins(entries), self.monitor.worker_list
-        found = queue_page(entries, page, views, starts, begins, free, workers, ended_work(self.monitor), now)
+        ended, away = ended_work(self.monitor), self.monitor.connection.failing_since is not None
+        found = queue_page(entries, page, views, starts, begins, free, workers, ended, now, unreachable=away)
         return replace(found, refused=titled(self.storage.queue.refused_late(now)))
 
     def _unconfirmed(self, entries: Sequence[Entry]) -> dict[str, Start]:

@@ -70,13 +70,13 @@ class PlanView:
 
 def stored_view(
     rows: Sequence[Row], loading: Mapping[Pair, Snapshot], known: list[str], files: Sequence[DataFile],
-    connection: Connection, now: float, *, embedded: bool,
+    connection: Connection, now: float, *, embedded: bool, listed: bool = True,
 ) -> StoredView:  # fmt: skip
     span = span_of(rows, now)
     views = [row_view(row, loading.get(row.pair), span) for row in rows]
     unusable = [file for file in files if file.reason]
     bad = {(file.symbol, file.timeframe): file.bad for file in files if file.bad and not file.reason}
-    return StoredView(views, span, known, now, embedded, connection, unusable, bad)
+    return StoredView(views, span, known, now, embedded, connection, unusable, bad, listed)
 
 
 def queue_view(
