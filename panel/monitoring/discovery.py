@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 
+from panel.backend.answers import own_failure
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.agents import parts
 from panel.domain.observation import Observation, forgotten
@@ -45,6 +46,7 @@ class Discovery:
         self._partial: deque[str] = deque()  # ended operations known from a list only, the latest last
         self._offset: int | None = None  # where the walk through the whole list goes on
         self._walked: list[str] = []  # the ids of its last page
+        self._failed = False  # the backend could not tell of something that runs
         self._behind = False  # that page had something new: the next one is read soon
 
     async def run(self) -> None:
@@ -81,8 +83,9 @@ class Discovery:
             self._asked_for = exc.retry_after
             self._monitor.failed(exc)
         else:
-            # Only the list waits for a worker that hangs: an answer about the workers says nothing of that.
-            self._monitor.answered(slow=False if turn % 2 == 0 else None)
+            # Only the list waits for a worker that hangs: an answer about the workers says nothing of that. Of what a
+            # worker is busy with the backend may know nothing without its database, and lists nothing.
+            self._monitor.answered(slow=False if turn % 2 == 0 and not self._failed else None)
 
     async def _late(self, error: BackendTimeout) -> None:
         """The list waits for a worker that hangs, for half a minute; the backend itself answers meanwhile."""
@@ -145,6 +148,7 @@ class Discovery:
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
         self._monitor.answered()
+        self._failed = False  # it is asked again what they are busy with
         before, busy = self._monitor.take_worker_list(workers)
         for operation_id in before | busy:
             if self._monitor.polled(operation_id) or self._memory.deleted(operation_id):
@@ -183,6 +187,9 @@ class Discovery:
         reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             self._monitor.observe(reading)
+        elif reading.error is not None and own_failure(reading.error):
+            self._failed = True
+            self._monitor.answered(slow=True, error=reading.error.message)
 
     async def _rest(self, seconds: float) -> None:
         self._monitor.wake_requested.clear()
