@@ -13,7 +13,7 @@ from panel.backend.answers import own_failure
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.agents import parts
 from panel.domain.observation import Observation, forgotten
-from panel.domain.snapshot import Snapshot
+from panel.domain.snapshot import Snapshot, Status
 from panel.domain.workers import Worker
 from panel.errors import BackendTimeout, CLIClientError
 from panel.monitoring.pace import LONGEST_QUIET
@@ -129,6 +129,7 @@ class Discovery:
                 if (
                     observation is None
                     or self._monitor.verdict(observation).live
+                    or (snapshot.status is Status.RESUMING and observation.snapshot.status.finished)  # by somebody else
                     or time.time() - observation.snapshot.read_at > LOOK_AGAIN
                 ):
                     await self._read_new(snapshot.id)

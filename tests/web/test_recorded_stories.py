@@ -56,6 +56,13 @@ STORIES = {
         truth(80, 255, "Working, unreported"),
         truth(270, 340, "Completed"),
     ),
+    "resumed_then_backend_killed": (
+        truth(14, 42, "Running"),
+        truth(62, 94, "Resuming", "Working, unreported", never="Resume after"),
+        truth(110, 124, "Backend silent", never="Resume after"),
+        truth(136, 205, "Running", "Working, unreported", never="Resume after"),
+        truth(224, 299, "Completed", never="Resume after"),
+    ),
     "load_with_gaps": (
         truth(2, 9, "Running"),
         truth(16, 29, "Checking", "Finished with problems"),
