@@ -55,7 +55,8 @@ class TrainingOperationAdapter(Kind):
         metadata=asked("Timeframes", "timeframes", option="--timeframes", help="Empty: the strategy's own"),
     )
     start_date: str | None = field(
-        default=None, metadata=asked("From", "date", option="--start", help="Empty: all stored data")
+        default=None,
+        metadata=asked("From", "date", option="--start", help="Empty: all stored data; KTRDR takes it from 2020 on"),
     )
     end_date: str | None = field(
         default=None, metadata=asked("To", "date", option="--end", help="Empty: up to the newest bar")

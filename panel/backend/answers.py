@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from panel.backend.decoding import line, plain
-from panel.errors import APIError, Unreadable
+from panel.errors import APIError, CLIClientError, Unreadable
 
 MAX_BODY = 8 * 1024 * 1024  # bytes, after decompression
 MAX_REASON = 300  # characters of why something failed, beside what failed
@@ -95,6 +95,12 @@ def field_errors(details: Any) -> dict[str, str]:
                 name = _field_name(item)
                 found.setdefault(name, _text(item.get("message") or item.get("msg")).removeprefix("Value error, "))
     return found
+
+
+def own_failure(error: CLIClientError) -> bool:
+    """Whether the backend itself failed. KTRDR answers 400 then too, as without its database, with the reason in the
+    details."""
+    return error.status_code == 400 and isinstance(error.details, dict) and bool(_text(error.details.get("error")))
 
 
 def _decode(body: bytes) -> Any:

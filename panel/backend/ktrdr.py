@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from panel.adapters import DataLoadOperationAdapter, OperationAdapter
 from panel.backend import entities, strategies, trades
+from panel.backend.answers import own_failure
 from panel.backend.decoding import MAX_LISTED, count, each, items, line, operation_id, plain
 from panel.backend.http import HEALTH
 from panel.backend.market_data import BARS_TIMEOUT, LIST_TIMEOUT, Client, MarketData
@@ -171,6 +172,8 @@ class Ktrdr(MarketData):
         except CLIClientError as exc:
             if exc.unknown:
                 return CancelOutcome.UNKNOWN
+            if own_failure(exc):
+                raise APIError(exc.message, 500, exc.details) from exc
             if exc.status_code == (409 if at else 400):
                 return CancelOutcome.FINISHED
             raise

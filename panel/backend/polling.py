@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from panel.adapters import OperationAdapter
+from panel.backend.answers import own_failure
 from panel.backend.ktrdr import CancelOutcome, Ktrdr, Reading
 from panel.backend.market_data import Client
 from panel.domain.snapshot import Snapshot, Status
@@ -50,12 +51,15 @@ async def until_finished(
     on_progress: OnProgress | None,
     poll_interval: float,
     most_unexpected: int | None = None,
+    on_reading: Callable[[Reading], None] | None = None,
 ) -> dict[str, Any]:
     """Follow what was started; what comes back, and what is raised, are `execute_operation`'s. It gives up after
-    `most_unexpected` unknown statuses in a row; None never does."""
+    `most_unexpected` unknown statuses in a row; None never does. `on_reading` gets every reading, failed ones too."""
     not_found, unexpected, silent_since = 0, 0, None
     last, answer = None, None
     async for reading in ktrdr.follow(operation_id, lambda: asyncio.sleep(poll_interval)):
+        if on_reading:
+            on_reading(reading)
         unexpected = unexpected + 1 if _unexpected(reading) else 0
         if most_unexpected and unexpected >= most_unexpected:
             status = (reading.answer or {}).get("status")
@@ -70,7 +74,7 @@ async def until_finished(
         not_found = not_found + 1 if reading.error.unknown else 0
         if not_found >= FORGOTTEN_AFTER:
             raise APIError(f"The backend no longer knows the operation {operation_id}.", 404)
-        passing = reading.error.retryable or isinstance(reading.error, Unreadable)
+        passing = reading.error.retryable or isinstance(reading.error, Unreadable) or own_failure(reading.error)
         if not passing and reading.error.status_code not in (None, 404):
             raise reading.error
         if time.monotonic() - silent_since > UNREACHABLE_LIMIT:

@@ -16,14 +16,14 @@ from typing import Any
 from filelock import Timeout
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from panel.adapters import Kind
 from panel.backend.connect import connect
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.openings import stored_openings
-from panel.backend.polling import cancelled, until_finished
+from panel.backend.polling import cancelled
+from panel.cli.following import Follower
 from panel.cli.recording import entry
 from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
@@ -99,6 +99,7 @@ class _Run:
         events.subscribe(StartsChanged, lambda _: self._say_when_lost())
         self.starting = StartWorkflow(ktrdr, store, events)
         self.submit = SubmitWorkflow(self.starting)
+        self.follower = Follower(ktrdr, console, made.title)
         self.last_message = ""
         self.stored_until: float | None = None  # before a load
         self.recorded = False
@@ -107,14 +108,14 @@ class _Run:
         try:
             try:
                 sent = await (self._in_turn() if self.made.traits.alone else self._send())
-                result = await self._follow(await self._certain(sent))
+                result = await self.follower.to_end(await self._certain(sent))
                 gaps_left = await self._gaps_left(result)
             except asyncio.CancelledError:
                 work.uncancel()
                 result, gaps_left = await self._take_back(), None
         finally:
             await self.starting.close()
-        return _report(self.console, type(self.made), result, gaps_left)
+        return _report(self.console, type(self.made), result, self.follower, gaps_left)
 
     async def _gaps_left(self, result: dict[str, Any]) -> int | None:
         """Of a load that completed: gaps in the stored bars of its period. The backend does not say which segments
@@ -196,26 +197,6 @@ class _Run:
             why += f" The backend's words: {sent.raw}"
         raise CLIClientError(why)
 
-    async def _follow(self, operation_id: str) -> dict[str, Any]:
-        if not self.console.is_terminal:
-            lines = _ProgressLines(self.console, self.made.title)
-            return await until_finished(self.ktrdr, operation_id, lines.show, poll_interval=0.5)
-        bar = Progress(
-            TextColumn("[bold]{task.fields[title]}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=self.console,
-        )
-        with bar:
-            line = bar.add_task("", total=100, title=self.made.title)
-
-            def on_progress(percentage: int, message: str) -> None:
-                bar.update(line, completed=percentage, description=message)
-
-            return await until_finished(self.ktrdr, operation_id, on_progress, poll_interval=0.5)
-
     async def _take_back(self) -> dict[str, Any]:
         """Ctrl-C: cancel what was started. A POST that is under way is waited for: what it starts would
         otherwise run on unnoticed."""
@@ -245,22 +226,6 @@ class _Run:
             self.console.print(words, style="dim", highlight=False)
 
 
-class _ProgressLines:
-    """For a file or a pipe: a line for each change, at most one a second."""
-
-    def __init__(self, console: Console, title: str) -> None:
-        self._console = console
-        self._title = title
-        self._shown = ""
-        self._at = -1.0
-
-    def show(self, percentage: int, message: str) -> None:
-        text, now = f"{self._title}: {percentage} %  {message}", time.monotonic()
-        if text != self._shown and (now - self._at >= 1.0 or not self._shown):
-            self._shown, self._at = text, now
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def _on_interrupt(act: Callable[[int], Any]) -> Callable[[], Any]:
     """Call `act` at the first Ctrl-C, TERM or, unless `nohup` turned it off, HUP; returns what undoes that."""
     loop = asyncio.get_running_loop()
@@ -272,7 +237,9 @@ def _on_interrupt(act: Callable[[int], Any]) -> Callable[[], Any]:
     return lambda: [loop.remove_signal_handler(each) for each in signals]
 
 
-def _report(console: Console, adapter: type[Kind], result: dict[str, Any], gaps_left: int | None = None) -> int:
+def _report(
+    console: Console, adapter: type[Kind], result: dict[str, Any], follower: Follower, gaps_left: int | None = None
+) -> int:
     operation_id = result.get("operation_id") or ""
     if result["status"] == "cancelled":
         text = f"{adapter.title} cancelled. {escape(result.get('note', ''))} {operation_id}"
@@ -280,7 +247,7 @@ def _report(console: Console, adapter: type[Kind], result: dict[str, Any], gaps_
         return INTERRUPTED
     snapshot = snapshot_of(result, 0.0)
     if result["status"] != "completed":
-        why = escape(snapshot.error or "the backend gave no reason")
+        why = escape(follower.why_failed() or snapshot.error or "the backend gave no reason")
         console.print(f"{adapter.title} failed: {why}", style="red", highlight=False)
         console.print(operation_id, style="dim", highlight=False)
         return FAILED

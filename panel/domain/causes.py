@@ -21,11 +21,25 @@ def _cause(pattern: str, meaning: str, advice: str) -> Cause:
     return Cause(re.compile(pattern, re.IGNORECASE), meaning, advice)
 
 
+DATABASE = (
+    r"sqlalchemy|asyncpg|psycopg|not (currently|yet) accepting connections|"
+    r"the database system is (starting up|shutting down)|too many clients already|"
+    r"connect call failed|connection was closed in the middle of operation|"
+    r"terminating connection due to administrator command"
+)
+
+NO_DATABASE = "See that the backend's PostgreSQL runs and takes connections."
+
 CAUSES = (
     _cause(
         r"design agent may have failed to save",
         "The agent's strategy has no file.",
         "The agent probably did not save it. Look at the design worker's log, then start the research again.",
+    ),
+    _cause(
+        DATABASE,
+        "The backend's database did not answer.",
+        f"{NO_DATABASE} Then start it again.",
     ),
     _cause(
         r"no data found|no data available for|data not found for|failed to load data|no timeframes successfully loaded|"
@@ -186,6 +200,11 @@ _GATEWAY = Cause(
     "These are the words of the data source, for KTRDR the Interactive Brokers Gateway: "
     "see that it runs and is logged in, then load again.",
 )
+
+
+def database_down(text: str) -> bool:
+    """Whether the backend says that it cannot use its database."""
+    return re.search(DATABASE, text, re.IGNORECASE) is not None
 
 
 def cause_of(text: str, *, load: bool = False) -> Cause | None:

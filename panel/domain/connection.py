@@ -9,6 +9,7 @@ class Connection:
 
     address: str
     answered_at: float | None = None
+    up_since: float | None = None  # when it answered for the first time, or again
     failing_since: float | None = None
     slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT, or with an error
     error: str = ""  # that error
@@ -16,18 +17,20 @@ class Connection:
     message: str = ""
 
     @property
-    def contact(self) -> tuple[bool, bool]:
-        """Whether it is silent, and whether it was never heard."""
-        return self.failing_since is not None, self.answered_at is None
+    def contact(self) -> tuple[bool, ...]:
+        """Whether it is silent, was never heard, is late, and answers with errors: what home says of it."""
+        return self.failing_since is not None, self.answered_at is None, self.slow_since is not None, bool(self.error)
 
-    def answered(self, now: float, slow: bool | None) -> bool:
-        """It has answered; returns whether that is news. `slow`: whether late, None where that was not seen."""
+    def answered(self, now: float, slow: bool | None, error: str = "") -> bool:
+        """It has answered; returns whether that is news. `slow`: whether late, or about what runs only with this
+        `error`; None where that was not seen."""
         news = self.failing_since is not None or self.answered_at is None
+        self.up_since = now if news else self.up_since
         self.answered_at, self.failing_since, self.message = now, None, ""
         was_slow = self.slow_since is not None
         if slow is not None:
             self.slow_since = (self.slow_since or now) if slow else None
-            self.error = self.error if slow else ""
+            self.error = (self.error or error) if slow else ""
         return news or was_slow != (self.slow_since is not None)
 
     def told(self) -> bool:

@@ -35,6 +35,7 @@ class Model:
     accuracy: float | None = None
     baseline: float | None = None
     trained_at: float | None = None
+    dated: bool = True  # False: no dates were chosen, and `learned_from` is a default of the backend
 
     @property
     def key(self) -> str:
@@ -51,7 +52,12 @@ class Model:
         backend knows it by the name in that file, and starts it by the file's."""
         result = snapshot.result or {}
         path = text(result.get("model_path"))
-        return cls.from_result(path, strategy or snapshot.strategy, result, snapshot.completed_at) if path else None
+        if not path:
+            return None
+        model = cls.from_result(path, strategy or snapshot.strategy, result, snapshot.completed_at)
+        used = mapping(result.get("data_summary"))
+        told = bool(used.get("test_start_date")) or bool(snapshot.parameters.keys() & {"start_date", "end_date"})
+        return replace(model, dated=told)
 
     @classmethod
     def from_result(cls, path: str, strategy: str, about: Mapping[str, Any], trained_at: float | None) -> "Model":
@@ -151,6 +157,7 @@ def _completed(model: Model, maker: Observation | None) -> Model:
     filled: dict[str, Any] = {name: getattr(model, name) or getattr(known, name) for name in fields}
     values = {name: getattr(model, name) for name in optional}
     filled |= {name: getattr(known, name) if value is None else value for name, value in values.items()}
+    filled["dated"] = known.dated
     return replace(model, **filled)
 
 

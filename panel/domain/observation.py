@@ -13,7 +13,9 @@ from panel.domain.agents import remembered
 from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
 
-SENT = ("model_path", "start_date", "end_date")  # what was asked for, and the backend may not tell
+DATES = ("start_date", "end_date")
+SENT = ("model_path", *DATES)  # what was asked for, and the backend may not tell
+STILL_AFTER = 15.0  # seconds in which whatever works is seen to move
 READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about an operation's rhythm
 
 
@@ -45,7 +47,11 @@ class Observation:
     untracked_since: float | None = None  # running (or until its end), but the backend's values fell to nothing
     fell: bool = False  # progress went backwards, short of nothing
     revived: Status | None = None  # the end that it had before the backend called it unfinished again
+    unchosen: tuple[
+        str, ...
+    ] = ()  # dates that it was started here without; the backend tells its own defaults for them
     moved_at: float | None = None  # when its progress last changed before it ended
+    stood_still: bool = False  # it was read again before its end, and nothing moved any more
     gaps_left: int | None = None  # of a load that ended: gaps in the stored bars that it was to fill
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
@@ -58,6 +64,28 @@ class Observation:
         return max(self.changed_at, self.watched_since or 0.0)
 
     @property
+    def worked_until(self) -> float | None:
+        """When it was last seen at work, of a run whose worker died: the backend ends such a run minutes later. None of
+        all others, and where nobody saw it move."""
+        # Of a run that changed once, the end is all that was seen to change.
+        return self.moved_at if self._worker_died and self.changes > 1 else None
+
+    @property
+    def _worker_died(self) -> bool:
+        return self.snapshot.unclaimed and not self.snapshot.traits.inside
+
+    @property
+    def took(self) -> float | None:
+        """Seconds from its start to its end, or until it was last seen at work; None where that is not known. Of one
+        that goes on it says nothing."""
+        if self._worker_died and self.worked_until is None:
+            return None
+        started = self.snapshot.started_at or self.snapshot.created_at
+        moved = max(self.changed_at, self.moved_at or 0.0)
+        ended = self.worked_until or self.snapshot.completed_at or moved
+        return ended - started if started and ended > started else None  # equal: the end is not known
+
+    @property
     def fully_read(self) -> bool:
         """The backend has said of it what it can. Of an end that was only concluded it may tell the result by now."""
         concluded = self.model_at is not None and not self.snapshot.finished
@@ -66,7 +94,9 @@ class Observation:
 
 def promised(start: Start, operation_id: str) -> Observation:
     """What is known of an operation that was started here, before its first reading."""
-    return Observation(Snapshot.promised(operation_id, start.kind, start.form, start.asked_at), start.asked_at)
+    snapshot = Snapshot.promised(operation_id, start.kind, start.form, start.asked_at)
+    unchosen = tuple(name for name in DATES if not start.form.get(name)) if snapshot.traits.learns else ()
+    return Observation(snapshot, start.asked_at, unchosen=unchosen)
 
 
 def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
@@ -79,8 +109,8 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     untracked = _untracked(before, snapshot)
     resumed = before.resumed or snapshot.status is Status.RESUMING
     parameters = _parameters(old, snapshot)
-    if resumed:
-        parameters.pop("worker_id", None)
+    for name in (*before.unchosen, *(("worker_id",) if resumed else ())):
+        parameters.pop(name, None)
     kept = replace(
         snapshot,
         epochs=_joined(old.epochs, snapshot.epochs),
@@ -109,9 +139,23 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     if not changed:
         return observation
     at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at
-    moved = before.moved_at if snapshot.finished else snapshot.read_at
-    rhythm = _rhythm(before, snapshot)
-    return replace(observation, changed_at=at, moved_at=moved, changes=before.changes + 1, rhythm=rhythm)
+    at_work = (
+        not snapshot.finished and not untracked
+    )  # when it is untracked, all that changes is that its values are gone
+    return replace(
+        observation,
+        changed_at=at,
+        moved_at=snapshot.read_at if at_work else before.moved_at,
+        stood_still=snapshot.finished and (before.stood_still or _stood_still(before)),
+        changes=before.changes + 1,
+        rhythm=_rhythm(before, snapshot),
+    )
+
+
+def _stood_still(before: Observation) -> bool:
+    """Whether it was read long after its last sign of work, and had not ended."""
+    read_at = before.snapshot.read_at
+    return not before.snapshot.status.finished and read_at - (before.moved_at or read_at) > STILL_AFTER
 
 
 def unread(observation: Observation, at: float, *, timed_out: bool, error: str = "") -> Observation:

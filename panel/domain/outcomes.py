@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from panel.domain.causes import cause_of
-from panel.domain.formatting import many, moment_at, per_cent
+from panel.domain.formatting import duration, many, moment_at, per_cent
 from panel.domain.observation import Cancel, Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
@@ -18,6 +18,8 @@ LATE = 25.0  # seconds that the list of workers may lag behind the work, with so
 
 def completed(observation: Observation, now: float) -> Verdict:
     snapshot = observation.snapshot
+    if not snapshot.full:
+        return _only_listed(observation)
     if snapshot.traits.loads and snapshot.result:
         return _being_checked(observation, now) or _loaded(observation)
     if broken := _broken_since(snapshot):
@@ -31,6 +33,15 @@ def completed(observation: Observation, now: float) -> Verdict:
     if epochs := _epochs_done(snapshot):
         return Verdict(State.COMPLETED, "Completed", f"Finished after {many(epochs, 'epoch')}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
+
+
+def _only_listed(observation: Observation) -> Verdict:
+    """The backend's list names it, and nothing more was read of it so far."""
+    lost = observation.forgotten
+    what = "What came of it is not known: the backend no longer tells." if lost else "Its result has not been read yet."
+    if observation.snapshot.traits.loads:
+        return Verdict(State.UNCHECKED, "Completed, not checked", f"The backend calls it completed. {what}")
+    return Verdict(State.COMPLETED, "Completed", what)
 
 
 def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
@@ -129,9 +140,12 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
             (listed_busy(busy, worker_list, now), words),
         )
     worker = worker_list.last_entry(snapshot.worker_id)
-    moved = observation.moved_at if observation.changes > 1 else None  # else the end is all that was seen to change
-    alive = max((worker.healthy_at or 0.0) if worker else 0.0, moved or 0.0)  # the last sign of life
+    alive = max((worker.healthy_at or 0.0) if worker else 0.0, observation.worked_until or 0.0)  # the last sign of life
     since = f" after {moment_at(alive, now).removeprefix('at ')}" if alive else ""
+    if (
+        observation.stood_still and alive == observation.worked_until
+    ):  # what moved was read a little later than it moved
+        since = f" {moment_at(alive, now).replace('at ', 'at about ', 1)}"
     resumable = snapshot.epochs and snapshot.traits.learns
     again = "Resume it where that is offered, or start it again." if resumable else "Start it again."
     proof = (
@@ -139,7 +153,19 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
         if worker and worker.healthy_at
         else ()
     )
-    return Verdict(State.FAILED, "Failed", f"Its worker died{since}, and the work with it.", again, (*proof, words))
+    evidence = (*_worked(observation, now), *proof, words)
+    return Verdict(State.FAILED, "Failed", f"Its worker died{since}, and the work with it.", again, evidence)
+
+
+def _worked(observation: Observation, now: float) -> tuple[str, ...]:
+    """For how long a run whose worker died was seen at work."""
+    until, took = observation.worked_until, observation.took
+    if until is None or took is None:
+        return ()
+    seen = "until about" if observation.stood_still else "at least until"
+    marked = f"; the backend marked it failed {moment_at(observation.changed_at, now)}"
+    when = moment_at(until, now).removeprefix("at ").removeprefix("on ")
+    return (f"It worked {seen} {when}, {duration(took)}{marked}.",)
 
 
 def listed_busy(worker: Worker, worker_list: WorkerList, now: float) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from panel.domain.formatting import duration, per_cent
+from panel.domain.formatting import per_cent
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import Verdict
 from panel.domain.timeline import Moment
@@ -18,10 +18,12 @@ def report(
     moments: Sequence[Moment],
     *,
     title: str,
+    took: str,
     commands: Sequence[str],
     versions: Sequence[str],
 ) -> str:
-    """What, when, what became of it, how that is known, the backend's own words, how it was asked for."""
+    """What, when, what became of it, how that is known, the backend's own words, how it was asked for.
+    `took`: a duration in words, "" where that is not known."""
     lines = [
         f"{title}: {verdict.word}",
         verdict.headline,
@@ -32,9 +34,8 @@ def report(
         f"Ended      {_at(snapshot.completed_at)}",
         f"Reached    {per_cent(snapshot.percentage)}{f', {snapshot.step}' if snapshot.step else ''}",
     ]
-    began = snapshot.started_at or snapshot.created_at
-    if began and snapshot.completed_at and snapshot.completed_at > began:
-        lines.append(f"Took       {duration(snapshot.completed_at - began)}")
+    if took:
+        lines.append(f"Took       {took}")
     lines += _part("How the panel knows", verdict.evidence)
     lines += _part("The backend’s words", [f"status: {snapshot.said}", *([snapshot.error] if snapshot.error else [])])
     parameters = {name: value for name, value in snapshot.parameters.items() if name != "strategy_yaml"}

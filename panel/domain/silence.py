@@ -1,5 +1,6 @@
 """The verdicts on operations of which the backend answers nothing. Pure."""
 
+from panel.domain.causes import NO_DATABASE, database_down
 from panel.domain.formatting import moment_at
 from panel.domain.observation import Observation
 from panel.domain.state import State, Verdict
@@ -19,12 +20,16 @@ def silent(observation: Observation, now: float, worker_list: WorkerList) -> Ver
             (since, *([last_heard(worker, now)] if worker else [])),
         )
     if observation.error:
+        database = database_down(observation.error)
+        why = ": its database does not answer." if database else f". It says: {observation.error}"
+        advice = NO_DATABASE if database else "Look at the backend's log."
+        words = (f"The backend's words: {observation.error}",) if database else ()
         return Verdict(
             State.SILENT,
             "Backend has errors",
-            f"The backend answers, but not about this operation. It says: {observation.error}",
-            "Look at the backend's log: its database may be down. The values below are the last ones known.",
-            (since,),
+            f"The backend answers, but not about this operation{why}",
+            f"{advice} The values below are the last ones known; the work itself may go on.",
+            (since, *words),
         )
     return Verdict(
         State.SILENT,

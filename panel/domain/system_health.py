@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from panel.domain.causes import NO_DATABASE, database_down
 from panel.domain.connection import Connection
 from panel.domain.formatting import many
 from panel.domain.kinds import learning
@@ -94,8 +95,10 @@ def _backend(connection: Connection, worker_list: WorkerList) -> Link:
         )
         return Link(name, RED, "Backend unreachable", connection.message, connection.failing_since, advice)
     if connection.slow_since is not None and connection.error:
-        advice = "See the backend's log: its database may be down. The pages show the last values known."
-        text = f"It answers, but with an error about what runs: {connection.error}"
+        advice, text = "See the backend's log.", f"It answers, but with an error about what runs: {connection.error}"
+        if database_down(connection.error):
+            advice, text = NO_DATABASE, f"It answers, but its database does not: {connection.error}"
+        advice = f"{advice} The pages show the last values known."
         return Link(name, AMBER, "Backend has errors", text, connection.slow_since, advice)
     if connection.slow_since is not None:
         advice = "Other values may be old meanwhile; each says its age."
@@ -117,6 +120,9 @@ def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Lin
         return Link(
             name, UNKNOWN, "Workers not known", "The backend does not tell its workers now.", worker_list.heard_at
         )
+    if connection.up_since is not None and worker_list.heard_at < connection.up_since:  # it may have been restarted
+        text = "The backend answers again, and has not told its workers since."
+        return Link(name, UNKNOWN, "Workers not known", text, worker_list.heard_at)
     for kind in learning():
         if not worker_list.able(kind):
             return _no_trainer(name, kind, worker_list, now)

@@ -6,7 +6,7 @@ with an operation that is in no list yet.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from panel.domain.kinds import learning, traits_of
 
@@ -55,6 +55,10 @@ class WorkerList:
         last = {**self.last, **{worker.id: worker for worker in workers}}
         last = {worker_id: worker for worker_id, worker in last.items() if worker_id in recent}
         return WorkerList(tuple(workers), now, self.since or now, recent, last, now)
+
+    def answered(self, now: float) -> "WorkerList":
+        """After the backend answered anything."""
+        return replace(self, answered_at=now)
 
     def fresh(self, now: float) -> bool:
         return self.heard_at is not None and now - self.heard_at < FRESH

@@ -43,7 +43,7 @@ class Publisher:
         self._queue_due = False
         self._map: object = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
-        self._contact = (False, True)  # the backend is silent, was never heard: when home was last drawn because of it
+        self._contact: tuple[bool, ...] = ()  # what home was last drawn for: see Connection.contact
         self._cards: set[str] = set()  # operations that home shows as running
         self._transient: set[str] = set()  # operations that home shows as wanting attention, for now
         self._links: list[tuple[object, ...]] = []  # what the system health was last drawn from

@@ -48,7 +48,7 @@ from panel.views.operation import (
 )
 from panel.views.queue import QueuePageView, queue_page, titled
 from panel.views.research import FamilyView, ResearchView, research_view
-from panel.workflows.capacity import free_places
+from panel.workflows.capacity import ended_work, free_places
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.run_settings import RunSettings
 
@@ -114,9 +114,9 @@ class Reader:
         return replace(view, more=len(every) - len(running), refused=titled(self.storage.queue.refused_late(now)))
 
     def stored(self) -> StoredView:
-        loading, known, connection = self.loading(), self.inventory, self.monitor.connection
-        rows, now = known.rows(loading), time.time()
-        return stored_view(rows, loading, known.symbols, known.files, connection, now, embedded=self.embedded)
+        loading, data, connection = self.loading(), self.inventory, self.monitor.connection
+        rows, now, about = data.rows(loading), time.time(), {"embedded": self.embedded, "listed": data.listed}
+        return stored_view(rows, loading, data.symbols, data.files, connection, now, **about)
 
     def loading(self) -> dict[Pair, Snapshot]:
         """The load of each symbol and timeframe that runs."""
@@ -133,9 +133,9 @@ class Reader:
         now, entries, free = time.time(), self.storage.queue.open(), free_places(self.storage, self.monitor)
         begun = (self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id)
         views = {each.snapshot.id: self.operation(each, estimated=True) for each in begun if each is not None}
-        starts, begins = self._unconfirmed(entries), self.begins(entries)
-        away, workers = self.monitor.connection.failing_since is not None, self.monitor.worker_list
-        found = queue_page(entries, page, views, starts, begins, free, workers, now, unreachable=away)
+        starts, begins, workers = self._unconfirmed(entries), self.begins(entries), self.monitor.worker_list
+        ended, away = ended_work(self.monitor), self.monitor.connection.failing_since is not None
+        found = queue_page(entries, page, views, starts, begins, free, workers, ended, now, unreachable=away)
         return replace(found, refused=titled(self.storage.queue.refused_late(now)))
 
     def _unconfirmed(self, entries: Sequence[Entry]) -> dict[str, Start]:

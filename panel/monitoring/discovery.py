@@ -9,10 +9,11 @@ import asyncio
 import time
 from collections import deque
 
+from panel.backend.answers import own_failure
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.agents import parts
 from panel.domain.observation import Observation, forgotten
-from panel.domain.snapshot import Snapshot
+from panel.domain.snapshot import Snapshot, Status
 from panel.domain.workers import Worker
 from panel.errors import BackendTimeout, CLIClientError
 from panel.monitoring.pace import LONGEST_QUIET
@@ -45,6 +46,7 @@ class Discovery:
         self._partial: deque[str] = deque()  # ended operations known from a list only, the latest last
         self._offset: int | None = None  # where the walk through the whole list goes on
         self._walked: list[str] = []  # the ids of its last page
+        self._failed = False  # the backend could not tell of something that runs
         self._behind = False  # that page had something new: the next one is read soon
 
     async def run(self) -> None:
@@ -52,8 +54,12 @@ class Discovery:
         self._partial.extend(self._memory.partially_known())
         turn = 0
         await self._ask(1)  # without its workers nothing that runs can be judged
+        connection, up_since = self._monitor.connection, self._monitor.connection.up_since
         while True:
             await self._ask(turn)
+            if connection.up_since != up_since and turn % 2 == 0:
+                await self._ask(1)  # it may have been restarted, and its workers come back later
+            up_since = connection.up_since
             for _ in range(COMPLETED):
                 await self._complete_one()
             await self._parts_of_running()
@@ -77,8 +83,9 @@ class Discovery:
             self._asked_for = exc.retry_after
             self._monitor.failed(exc)
         else:
-            # Only the list waits for a worker that hangs: an answer about the workers says nothing of that.
-            self._monitor.answered(slow=False if turn % 2 == 0 else None)
+            # Only the list waits for a worker that hangs: an answer about the workers says nothing of that. Of what a
+            # worker is busy with the backend may know nothing without its database, and lists nothing.
+            self._monitor.answered(slow=False if turn % 2 == 0 and not self._failed else None)
 
     async def _late(self, error: BackendTimeout) -> None:
         """The list waits for a worker that hangs, for half a minute; the backend itself answers meanwhile."""
@@ -122,6 +129,7 @@ class Discovery:
                 if (
                     observation is None
                     or self._monitor.verdict(observation).live
+                    or (snapshot.status is Status.RESUMING and observation.snapshot.status.finished)  # by somebody else
                     or time.time() - observation.snapshot.read_at > LOOK_AGAIN
                 ):
                     await self._read_new(snapshot.id)
@@ -140,6 +148,8 @@ class Discovery:
         return news
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
+        self._monitor.answered()
+        self._failed = False  # it is asked again what they are busy with
         before, busy = self._monitor.take_worker_list(workers)
         for operation_id in before | busy:
             if self._monitor.polled(operation_id) or self._memory.deleted(operation_id):
@@ -178,6 +188,9 @@ class Discovery:
         reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
             self._monitor.observe(reading)
+        elif reading.error is not None and own_failure(reading.error):
+            self._failed = True
+            self._monitor.answered(slow=True, error=reading.error.message)
 
     async def _rest(self, seconds: float) -> None:
         self._monitor.wake_requested.clear()

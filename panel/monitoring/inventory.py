@@ -69,6 +69,11 @@ class DataInventory:
         self._latest_loads: list[Observation] | None = None  # until another load ends
         events.subscribe(OperationChanged, self._operation_changed)
 
+    @property
+    def listed(self) -> bool:
+        """Whether it was asked what there is, in this panel's life."""
+        return bool(self._listed_at)
+
     def rows(self, loading: Iterable[tuple[str, str]] = ()) -> list[Row]:
         """By symbol and length of timeframe: what is stored, what strategies name, and what is being loaded."""
         also = {pair for pair in loading if _is_pair(*pair)}

@@ -273,13 +273,13 @@ class Monitor:
         kind, new = known.snapshot.kind if known else "", known is not None and not known.snapshot.percentage
         await self._paces[operation_id].pause(watched(self._audience, operation_id, kind), new, self.anyone())
 
-    def answered(self, slow: bool | None = None) -> None:
-        """The backend has answered; `slow`: whether it did so late, where that was seen."""
+    def answered(self, slow: bool | None = None, error: str = "") -> None:
+        """The backend has answered; `slow`: whether it did so late or with this `error`, where that was seen."""
         now = time.time()
-        self.worker_list = replace(self.worker_list, answered_at=now)
+        self.worker_list = self.worker_list.answered(now)
         if slow is False and any(each.timed_out or each.error for each in self._live.values()):
             slow = None  # the list comes, and one of its operations does not
-        if self.connection.answered(now, slow):
+        if self.connection.answered(now, slow, error):
             self._bus.publish(events.ConnectionChanged())
             self.wake()
 

@@ -37,9 +37,12 @@ class UnreportedRuns:
 
     async def run(self) -> None:
         """Until cancelled."""
+        began = time.time()
         while True:
             for observation in self._monitor.running():
-                if concerns(observation, self._monitor.verdict(observation)):
+                # What is only remembered may be of another backend: a memory can be copied.
+                told = observation.snapshot.read_at >= began
+                if told and concerns(observation, self._monitor.verdict(observation)):
                     await self._look(observation.snapshot.id)
             await self._results()
             await until_next(INTERVAL)

@@ -46,11 +46,10 @@ class OperationStore:
         label, number = self._labels.of(snapshot.id), self._number(snapshot.id)
         if label.shelf is Shelf.DELETED and number is None:
             return
-        started = snapshot.started_at or snapshot.created_at
         created = snapshot.created_at or observation.changed_at
         moved = max(observation.changed_at, observation.moved_at or 0.0)
         ended = None if verdict.live else snapshot.completed_at or moved
-        seconds = ended - started if ended and started and ended > started else None  # equal: the end is not known
+        seconds = None if verdict.live else observation.took
         about = (snapshot.strategy, snapshot.symbol, snapshot.timeframe)
         subject = Subject(snapshot.kind, verdict.state.value, *about, snapshot.error)
         number = self._facets.file(number, snapshot.id, subject, label, (created, ended, seconds))

@@ -16,7 +16,7 @@ Pair = tuple[str, str]  # symbol, timeframe
 class StoredView:
     """The map of what is stored. `known`: the symbols that the backend knows; `connection`: whether it answers;
     `unusable`: files of the data folder that cannot be used; `bad`: what cannot be true of stored bars, as (count,
-    reason)."""
+    reason); `listed`: what is stored was asked for, in this panel's life."""
 
     rows: list[RowView]
     span: Span
@@ -26,6 +26,7 @@ class StoredView:
     connection: Connection
     unusable: list[DataFile]
     bad: dict[Pair, tuple[tuple[int, str], ...]]
+    listed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,13 @@ class PlanView:
 
 def stored_view(
     rows: Sequence[Row], loading: Mapping[Pair, Snapshot], known: list[str], files: Sequence[DataFile],
-    connection: Connection, now: float, *, embedded: bool,
+    connection: Connection, now: float, *, embedded: bool, listed: bool = True,
 ) -> StoredView:  # fmt: skip
     span = span_of(rows, now)
     views = [row_view(row, loading.get(row.pair), span) for row in rows]
     unusable = [file for file in files if file.reason]
     bad = {(file.symbol, file.timeframe): file.bad for file in files if file.bad and not file.reason}
-    return StoredView(views, span, known, now, embedded, connection, unusable, bad)
+    return StoredView(views, span, known, now, embedded, connection, unusable, bad, listed)
 
 
 def queue_view(

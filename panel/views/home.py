@@ -19,7 +19,8 @@ GONE = 3600.0  # seconds for which a worker that is gone is still named
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeView:
     """`stuck` and `wanting` ask for attention: they run, or have ended. `unsure`: starts with an unknown outcome;
-    `silent`: the backend does not answer; `asking`: it is asked for the first time."""
+    `silent`: the backend does not answer; `asking`: it is asked for the first time; `unsaid`: why it does not tell what
+    runs, "" when it does."""
 
     stuck: list[OperationView]
     running: list[OperationView]
@@ -28,6 +29,7 @@ class HomeView:
     unsure: list[Start]
     silent: bool
     asking: bool
+    unsaid: str
     now: float
     waiting: list[Entry]
     queued: str  # what `waiting` is about, in words
@@ -94,11 +96,20 @@ def home_view(
         unsure=starts[:20],
         silent=connection.failing_since is not None,
         asking=not connection.listed,
+        unsaid=_unsaid(connection),
         now=now,
         waiting=waiting,
         queued=queued_words(waiting),
         plans=plans,
     )
+
+
+def _unsaid(connection: Connection) -> str:
+    if connection.failing_since is not None:
+        return "does not answer"
+    if connection.slow_since is not None:
+        return "answers with errors" if connection.error else "answers late"
+    return "" if connection.listed else "has not told yet what runs"
 
 
 def connection_view(

@@ -11,6 +11,7 @@ from panel.domain.agents import kind_words
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.diagnostics import Note, notes
 from panel.domain.estimate import Estimate, Promise, left, record
+from panel.domain.formatting import duration
 from panel.domain.gaps import Row
 from panel.domain.history import ActionRecord, RecordedReading
 from panel.domain.labels import Label
@@ -31,8 +32,9 @@ REPORTED = (State.FAILED, State.PROBLEMS, State.LOST, State.VANISHED, State.STRA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationView:
-    """One operation. Times are Unix seconds; `row`: what is stored now of what a load was for; `left`: how much
-    longer it takes, in words; `about`: what sets it apart from others of its name."""
+    """One operation. Times are Unix seconds; `took_words`: how long it took, and how sure that is; `worked_until`: when
+    a run whose worker died was last seen at work, since its backend ended it later; `row`: what is stored now of what a
+    load was for; `left`: how much longer it takes, in words; `about`: what sets it apart from others of its name."""
 
     seen: Observation
     snapshot: Snapshot
@@ -44,6 +46,8 @@ class OperationView:
     started: float | None
     ended: float | None
     took: float | None
+    took_words: str
+    worked_until: float | None
     row: Row | None
     left: str
     now: float
@@ -97,6 +101,7 @@ def operation_view(
     adapter = KINDS.get(snapshot.kind)
     started = snapshot.started_at or snapshot.created_at
     ended = None if verdict.live else snapshot.completed_at or max(observation.changed_at, observation.moved_at or 0.0)
+    took = None if verdict.live else observation.took
     made = adapter.name(snapshot) if adapter else snapshot.strategy or kind_words(snapshot.kind)
     return OperationView(
         seen=observation,
@@ -108,7 +113,9 @@ def operation_view(
         tables=adapter.tables(snapshot) if adapter else [],
         started=started,
         ended=ended,
-        took=ended - started if ended and started and ended > started else None,
+        took=took,
+        took_words=_took(observation, took),
+        worked_until=None if verdict.live else observation.worked_until,
         row=row,
         left=left(estimate) if estimate else "",
         now=now,
@@ -116,6 +123,12 @@ def operation_view(
         label=label,
         about=" · ".join(filter(None, (made if label.name and made != label.name else "", differs))),
     )
+
+
+def _took(observation: Observation, took: float | None) -> str:
+    if took is None or observation.worked_until is None:
+        return duration(took)
+    return f"{'about' if observation.stood_still else 'at least'} {duration(took)}"
 
 
 def estimate_view(found: Estimate | None, promises: Sequence[Promise]) -> EstimateView | None:
@@ -178,4 +191,12 @@ def commands(made: Kind, address: str, own: Strategy | None = None) -> list[str]
 def report_of(view: OperationView, moments: list[Moment], commands: list[str], address: str) -> str:
     """Of a run that did not go well, as text to copy."""
     versions = (f"ktrdr-panel {__version__}", f"backend {address or 'embedded'}")
-    return report(view.snapshot, view.verdict, moments, title=view.title, commands=commands, versions=versions)
+    return report(
+        view.snapshot,
+        view.verdict,
+        moments,
+        title=view.title,
+        took=view.took_words if view.took is not None else "",
+        commands=commands,
+        versions=versions,
+    )

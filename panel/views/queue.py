@@ -48,12 +48,14 @@ def queue_page(
     starts_at: Mapping[str, float],
     free: Mapping[str, int],
     workers: WorkerList,
+    ended: Mapping[str, str],
     now: float,
     *,
     unreachable: bool = False,
 ) -> QueuePageView:
     """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: how many more may start,
-    by kind; `unreachable`: the backend does not answer."""
+    by kind; `ended`: what became of operations that have ended, and that workers are listed as busy with;
+    `unreachable`: the backend does not answer."""
     waiting = [entry for entry in entries if entry.waiting]
     places = {entry.key: place for place, entry in enumerate(waiting, 1)}
     ordered = [*(entry for entry in entries if not entry.waiting), *waiting]
@@ -66,7 +68,7 @@ def queue_page(
         why = ""
         if entry.waiting:
             behind = entry.kind in first
-            why = _why(entry, free, workers, now, behind=behind, unreachable=unreachable)
+            why = _why(entry, free, workers, ended, now, behind=behind, unreachable=unreachable)
         if entry.waiting and not entry.held:
             first.add(entry.kind)
         title, about = title_of(entry.kind, entry.form)
@@ -104,7 +106,14 @@ def title_of(kind: str, form: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _why(
-    entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float, *, behind: bool, unreachable: bool
+    entry: Entry,
+    free: Mapping[str, int],
+    workers: WorkerList,
+    ended: Mapping[str, str],
+    now: float,
+    *,
+    behind: bool,
+    unreachable: bool,
 ) -> str:
     traits = KINDS[entry.kind].traits
     if entry.held:
@@ -123,4 +132,9 @@ def _why(
         return f"no {traits.worker} worker is registered with the backend"
     if not workers.answering_for(entry.kind):
         return f"no {traits.worker} worker answers the backend"
-    return "about to start" if free.get(entry.kind) else "every worker is busy"
+    if free.get(entry.kind):
+        return "about to start"
+    for worker in workers.answering_for(entry.kind):
+        if worker.operation_id in ended:
+            return f"the backend still lists {worker.id} as busy, whose work {ended[worker.operation_id]}"
+    return "every worker is busy"

@@ -77,7 +77,7 @@ def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, Operati
         return PhaseView(phase.title, "unknown", "not read from the backend yet", None)
     designed = here == 0 and later and not whole.parameters.get("design_complete")
     if designed or (not live and here == at and conclusion(whole)):
-        return PhaseView(phase.title, "unknown", "ended; its operation is not known", None)
+        return PhaseView(phase.title, "unknown", "ended; the backend names no operation of it", None)
     if later or (here == 0 and whole.parameters.get("design_complete")):
         return PhaseView(phase.title, "skipped", "left out", None)
     if not live and at < 0:  # the backend forgets the phases at the end

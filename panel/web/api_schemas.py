@@ -53,7 +53,13 @@ class Operation(BaseModel):
     cancel: Cancel = Field(description="How far a cancel asked for through the panel has come; empty for none.")
     created_at: datetime | None
     started_at: datetime | None
-    ended_at: datetime | None = Field(description="Null while it is live.")
+    ended_at: datetime | None = Field(description="When its backend ended it; null while it is live.")
+    worked_until: datetime | None = Field(
+        description="Of a run whose worker died: when it was last seen at work. Its backend ends it minutes later."
+    )
+    seconds: float | None = Field(
+        description="How long it took, to its end or until it was last seen at work; null while it is live or unknown."
+    )
     changed_at: datetime = Field(description="When anything about it last changed.")
     read_at: datetime = Field(description="When the backend last told of it: the age of everything here.")
     failing_since: datetime | None = Field(description="Since when the backend cannot be asked about it.")
@@ -267,6 +273,8 @@ def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str
         "created_at": utc(snapshot.created_at),
         "started_at": utc(snapshot.started_at),
         "ended_at": None if verdict.live else utc(snapshot.completed_at or observation.changed_at),
+        "worked_until": None if verdict.live else utc(observation.worked_until),
+        "seconds": None if verdict.live else observation.took,
         "changed_at": utc(observation.changed_at) or UNKNOWN,
         "read_at": utc(snapshot.read_at) or UNKNOWN,
         "failing_since": utc(observation.failing_since),

@@ -115,10 +115,13 @@ def _of_model(model: Model | None, asked: dict[str, str]) -> list[Line]:
         ]
     if asked["strategy_name"] != model.strategy:
         return [Line(RED, model.path, f"was trained with {model.strategy}, not with {asked['strategy_name']}.")]
-    observation = (
-        f"{day(model.learned_from)} to {day(model.unseen_from - DAY)}" if model.unseen_from is not None else ""
-    )
-    return [Line(OK, model.path, f"has seen {model.symbol} from {observation}." if observation else "is known.")]
+    if model.unseen_from is None:
+        return [Line(OK, model.path, "is known.")]
+    until = day(model.unseen_from - DAY)
+    if not model.dated:
+        text = f"has seen what was stored of {model.symbol} until {until}: its training was started without dates."
+        return [Line(OK, model.path, text)]
+    return [Line(OK, model.path, f"has seen {model.symbol} from {day(model.learned_from)} to {until}.")]
 
 
 def _of_overlap(model: Model | None, asked: dict[str, str], dates: Period) -> list[Line]:

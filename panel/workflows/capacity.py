@@ -11,6 +11,7 @@ from panel.domain.requests import Entry
 from panel.errors import CLIClientError
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.store import Storage
+from panel.workflows.no_room import ENDED
 
 WORKERS_EVERY = 3.0  # seconds between questions about the workers while something waits for one that may be free
 
@@ -76,3 +77,14 @@ def free_places(store: Storage, monitor: Monitor) -> dict[str, int]:
     }
     taken = running_loads(monitor) or store.possibly_running_loads(now)
     return places | dict.fromkeys(ALONE, 0 if taken else 1)
+
+
+def ended_work(monitor: Monitor) -> dict[str, str]:
+    """Operation -> what became of it, for those that have ended and that workers are listed as busy with: the list is
+    up to ten seconds late."""
+    found = {}
+    for known in filter(None, map(monitor.known, monitor.worker_list.operations)):
+        state = monitor.verdict(known).state
+        if state in ENDED:
+            found[known.snapshot.id] = ENDED[state]
+    return found

@@ -50,15 +50,16 @@ def no_room(listed: WorkerList, kind: str, now: float, described: dict[str, str]
     if len(at_work) < len(able):  # one is free by now, or was when they were listed
         return ""
     which = "" if len(able) == len(listed.able(kind)) else " that answers" if len(able) == 1 else " that answer"
+    words = {worker.operation_id: (described or {}).get(worker.operation_id, worker.operation_id) for worker in at_work}
+    late = any(each.endswith(tuple(ENDED.values())) for each in words.values())
+    busy = "listed as busy" if late else "busy"
     every = (
-        f"The only {word} worker{which} is busy"
+        f"The only {word} worker{which} is {busy}"
         if len(able) == 1
-        else f"All {len(able)} {word} workers{which} are busy"
+        else f"All {len(able)} {word} workers{which} are {busy}"
     )
-    named = "; ".join(
-        f"{worker.id} works on {(described or {}).get(worker.operation_id, worker.operation_id)}"
-        for worker in at_work[:NAMED]
-    )
+    what = "with" if late else "works on"
+    named = "; ".join(f"{worker.id} {what} {words[worker.operation_id]}" for worker in at_work[:NAMED])
     return f"{every}: {named}."
 
 

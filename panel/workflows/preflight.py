@@ -19,7 +19,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.workflows.capacity import free_places
-from panel.workflows.no_room import busy_with, descriptions_of, none_takes
+from panel.workflows.no_room import ENDED, busy_with, descriptions_of, none_takes
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
 COUNTED = 3000  # bars of a period that are worth counting one by one
@@ -248,7 +248,9 @@ def worker_lines(
     busy = next((worker for worker in able if worker.operation_id), None)
     if busy is not None:
         what = (described or {}).get(busy.operation_id, busy.operation_id)
-        text = f"is free: {busy.id} works on {what}. The start waits in the queue."
+        late = what.endswith(tuple(ENDED.values()))
+        at_work = f"listed as free yet: {busy.id} was busy with" if late else f"free: {busy.id} works on"
+        text = f"is {at_work} {what}. The start waits in the queue."
         return [Line(AMBER, "No worker", text, waits=True, operation_id=busy.operation_id)]
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]

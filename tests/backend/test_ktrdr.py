@@ -240,6 +240,23 @@ async def test_a_cancel_that_fails_is_an_error():
         await gateway({"DELETE /operations/op_a": httpx.Response(500, json={"detail": "x"})}).cancel("op_a", "why")
 
 
+NO_DATABASE = {
+    "success": False,
+    "error": {
+        "code": "OPERATIONS-CancelError",
+        "message": "Failed to cancel operation op_a",
+        "details": {"operation_id": "op_a", "error": "[Errno 111] Connect call failed ('127.0.0.1', 5432)"},
+    },
+}  # as a KTRDR without its database answers
+
+
+async def test_a_backend_without_its_database_does_not_say_that_an_operation_has_ended():
+    """It answers 400, as it does for one that has ended."""
+    with pytest.raises(APIError) as refused:
+        await gateway({"DELETE /operations/op_a": httpx.Response(400, json=NO_DATABASE)}).cancel("op_a", "why")
+    assert refused.value.status_code != 400 and "Connect call failed" in refused.value.message
+
+
 @pytest.mark.parametrize("answer", [None, {}, {"data": None}, {"data": {}}, [SUMMARY]])
 async def test_no_list_of_loads_is_not_taken_for_an_empty_one(answer):
     with pytest.raises(APIError):

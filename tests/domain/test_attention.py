@@ -1,6 +1,7 @@
 """Home: what wants attention comes first, what runs is live, what ended is told once."""
 
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -8,9 +9,9 @@ from panel.backend.entities import snapshot_of
 from panel.domain.attention import partition_by_attention
 from panel.domain.observation import Observation
 from panel.domain.state import State, Verdict
-from tests.support.pages import words
+from tests.support.pages import until, words
 from tests.support.panels import free_port, panel, stream
-from tests.support.scripted import operation, percent, stamp
+from tests.support.scripted import operation, percent, served, stamp
 from tests.support.workers import worker
 
 NOW = 1_800_000_000.0
@@ -80,6 +81,37 @@ def test_an_empty_home_over_a_silent_backend_does_not_send_anybody_to_start(tmp_
             "The backend does not answer, so what ran there is not known yet." in read
             and "Nothing has run yet" not in read
         )
+
+
+def test_over_a_backend_that_fell_silent_it_is_not_said_that_nothing_runs(backend, tmp_path):
+    with ExitStack() as server:
+        address = server.enter_context(served(backend.app))
+        with panel(tmp_path, f"{address}/api/v1") as here, stream(here, "home") as home:
+            backend.operations["op_a"] = operation("op_a", status="completed", completed_at=stamp())
+            here.get("/operations/op_a")
+            here.until("/", lambda text: "Nothing is running." in words(text))
+            server.close()
+            unknown = "The backend does not answer: whether anything runs is not known."
+            here.until("/", lambda text: unknown in words(text))
+            home.until(lambda read: unknown in words(read.places.get("lists", "")))
+
+
+def test_what_a_backend_without_its_database_cannot_tell_is_not_called_nothing(quick_rounds, here, backend):
+    """After a restart it lists nothing, and answers with an error about what its workers are busy with."""
+    why = "(sqlalchemy.dialects.postgresql.asyncpg.Error) database is not currently accepting connections"
+    failed = {"message": "Failed to get operation status for op_a", "details": {"operation_id": "op_a", "error": why}}
+    backend.workers = [worker("w1", "busy", "op_a")]
+    backend.answers["GET /operations/op_a"] = 400, {"success": False, "error": failed}
+    read = words(here.until("/", lambda text: "Backend has errors" in text))
+    assert "its database does not" in read and "PostgreSQL" in read
+    here.until("/", lambda text: "The backend answers with errors, so what runs there is not known now." in words(text))
+    rounds = backend.hits["GET /operations"] + 2  # the list, which is empty, says nothing of it
+    until(lambda: backend.hits["GET /operations"] >= rounds)
+    page = words(here.get("/").text)
+    assert "Backend has errors" in page and "Nothing has run yet" not in page and "All well" not in page
+    del backend.answers["GET /operations/op_a"]
+    backend.operations["op_a"] = operation("op_a", progress=percent(20.0, "Epoch 2/10"))
+    here.until("/", lambda text: "Epoch 2/10" in text and "Backend has errors" not in text)
 
 
 def test_a_card_says_how_long_it_takes_once_that_can_be_said(here, backend, monkeypatch):

@@ -13,6 +13,16 @@ from panel.domain.causes import cause_of
             "has to be a number is a text",
             "1.0e-3 a number",
         ),
+        (
+            "Data acquisition failed: [Errno 111] Connect call failed ('127.0.0.1', 5432)",
+            "database did not answer",
+            "PostgreSQL runs",
+        ),
+        (
+            '(sqlalchemy.dialects.postgresql.asyncpg.Error) database "ktrdr" is not currently accepting connections',
+            "database did not answer",
+            "PostgreSQL runs",
+        ),
         ("Traceback\n  …\nMemoryError", "ran out of memory", "shorter period"),
     ],
 )

@@ -26,7 +26,9 @@ TYPED = {
 
 
 def trained(result: object = TRAINED, operation_id: str = "op_a", **more: object) -> dict:
-    return operation(operation_id, status="completed", result_summary=result, completed_at=stamp(), **more)
+    made = operation(operation_id, status="completed", result_summary=result, completed_at=stamp(), **more)
+    made["metadata"]["parameters"] |= {"start_date": "2024-01-01", "end_date": "2025-06-30"}
+    return made
 
 
 def model(**used: object) -> Model:
@@ -34,6 +36,26 @@ def model(**used: object) -> Model:
     found = Model.from_training(snapshot)
     assert found is not None
     return found
+
+
+def test_a_model_whose_training_was_started_without_dates_names_none(here, backend):
+    """KTRDR then tells defaults of its own, which say nothing of the bars that there were."""
+
+    def answer(_):
+        backend.operations["op_a"] = trained()
+        return 200, {"success": True, "task_id": "op_a", "status": "training_started"}
+
+    backend.answers["POST /trainings/start"] = answer
+    here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
+    here.until("/operations/op_a", lambda text: "Backtest this model" in text)
+    here.until("/start/backtesting", lambda text: TYPED["model_path"] in text)  # written down too
+    page = words(here.get("/operations/op_a").text).partition("Parameters")[2].partition("Timeline")[0]
+    assert "2024-01-01" not in page and "2025-06-30" not in page
+    made = {"model_id": "", "symbol": "EURUSD", "timeframe": "1h", "created_at": stamp()}  # as KTRDR lists it
+    backend.answers["GET /models"] = 200, {"success": True, "models": [made]}
+    here.until("/models", lambda text: "no dates were chosen: what was stored until 2025-06-30" in words(text))
+    assert "has seen what was stored of EURUSD until 2025-06-30: its training was started without dates." in look(here)
+    assert "all days" in look(here, start_date="2025-01-01", end_date="2025-02-01")
 
 
 def test_what_a_model_has_seen():

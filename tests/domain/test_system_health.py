@@ -44,6 +44,16 @@ def test_when_all_is_well_nothing_speaks_up():
     assert later["backend"].without_age == found["backend"].without_age, "an age alone is nothing new"
 
 
+def test_workers_listed_before_the_backend_was_silent_are_not_called_well():
+    """It may have been restarted: its workers come back up to 35 s later."""
+    line = replace(THERE)
+    line.failed("Could not connect", NOW - 4)
+    line.answered(NOW - 1, None)
+    found = links(line)
+    assert (found["workers"].state, trouble(list(found.values())).word) == ("queued", "Workers not known")
+    assert trouble(list(links(line, worker_list(worker("w1"), at=NOW)).values())) is None
+
+
 def test_what_was_not_asked_yet_is_not_called_well():
     """A panel that has just started, or that opens in the middle of a story."""
     found = system_health(Connection("http://ktrdr/api/v1"), WorkerList(), (), NOW, embedded=False)

@@ -82,7 +82,13 @@ def test_a_report_says_it_all_in_plain_text():
     verdict = Verdict(State.FAILED, "Failed", "No data was there.", "Load it.", ("It was read twice.",))
     moments = timeline(failed, [reading(1, 0), reading(65, 0, "failed", "Failed")])
     text = report(
-        failed, verdict, moments, title="swing", commands=["ktrdr-panel train swing"], versions=["ktrdr-panel 1"]
+        failed,
+        verdict,
+        moments,
+        title="swing",
+        took="1 min 5 s",
+        commands=["ktrdr-panel train swing"],
+        versions=["ktrdr-panel 1"],
     )
     for line in (
         "swing: Failed\nNo data was there.\nTo do: Load it.\n",

@@ -29,6 +29,15 @@ def test_the_map_shows_what_is_stored_and_what_is_missing(here, backend):
     assert backend.hits["GET /symbols"] == 1
 
 
+def test_what_was_not_asked_for_yet_is_not_called_nothing(here, backend):
+    """A panel's first page comes before the backend's answer."""
+    backend.bars = {("EURUSD", "1h"): hours(60)}
+    assert "The backend is being asked what is stored." in here.get("/data").text
+    here.post("/data/look")
+    here.until("/data", lambda text: "EURUSD" in text)
+    assert "being asked what is stored" not in here.get("/data").text
+
+
 def test_the_backend_is_asked_gently_and_not_again_soon(here, backend):
     backend.bars = {(f"SYM{n}", "1d"): hours(20) for n in range(6)}
     here.post("/data/look")

@@ -194,9 +194,12 @@ async def test_an_error_about_one_operation_is_told_as_one(backend, wire, tmp_pa
         await until(lambda: relay.connection.error)
         assert "Connect call failed" in relay.connection.error
         await until(lambda: relay.verdict(relay.known("op_a")).word == "Backend has errors")
-        assert "Connect call failed" in relay.verdict(relay.known("op_a")).headline
+        told = relay.verdict(relay.known("op_a"))
+        assert "its database does not answer" in told.headline and "PostgreSQL" in told.advice
+        assert "Connect call failed" in told.evidence[-1]
         (link, *_) = system_health(relay.connection, relay.worker_list, [], 0.0, embedded=False)
         assert (link.state, link.word) == ("problems", "Backend has errors")
+        assert "its database does not" in link.text and "PostgreSQL" in link.advice
         del backend.answers["GET /operations/op_a"]
         await until(lambda: not relay.connection.error and relay.connection.slow_since is None)
 

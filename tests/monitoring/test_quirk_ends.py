@@ -1,8 +1,14 @@
 """How operations end, or seem to, at a KTRDR whose workers die: by the numbers of its quirks."""
 
+from dataclasses import replace
+
 from panel.backend.entities import snapshot_of
-from panel.domain.observation import Cancel, unreported_end, unreported_progress
-from panel.domain.verdict import State
+from panel.domain.labels import Label
+from panel.domain.observation import Cancel, forgotten, unreported_end, unreported_progress
+from panel.domain.values import utc
+from panel.domain.verdict import State, judge
+from panel.views.operation import operation_view, report_of
+from panel.web.api_schemas import operation as shown_by_api
 from tests.support.plays import BEGAN, UNCLAIMED, Play, replaced, text, worker
 from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
 
@@ -36,6 +42,65 @@ def test_28_a_training_marked_failed_after_its_workers_death_has_failed():
     )
     assert told.advice == "Resume it where that is offered, or start it again." and UNCLAIMED in told.evidence[-1]
     assert "usually goes on" not in text(told)
+
+
+def test_28_a_run_whose_worker_died_took_as_long_as_it_was_seen_at_work():
+    """The backend ends it six minutes later, and calls that its end."""
+    play = Play()
+    play.trains(20)
+    reached = play.evidence.snapshot
+    frozen = {"progress": percent(reached.percentage, reached.step), "metrics": {"epochs": corrupt(10)}}
+    ended = {"error_message": UNCLAIMED, "progress": percent(0.0), "completed_at": stamp(BEGAN + 370)}
+    for at in (30, 200, 369):
+        play.reads(at, **frozen)
+    told = play.reads(370, "failed", **ended)
+    view = operation_view(play.evidence, told, BEGAN + 380, embedded=False)
+    assert (view.took, view.took_words, view.worked_until) == (20.0, "about 20 s", BEGAN + 20)
+    assert told.headline == "Its worker died at about 08:00:20 UTC, and the work with it."
+    assert "It worked until about 08:00:20 UTC, 20 s; the backend marked it failed at 08:06:10 UTC." in told.evidence
+    assert "Took       about 20 s\n" in report_of(view, [], [], "")
+    answer = shown_by_api(play.evidence, told, Label())
+    assert (answer.seconds, answer.worked_until) == (20.0, utc(BEGAN + 20))
+
+
+def test_28_who_did_not_see_it_stand_still_says_that_it_worked_at_least_so_long():
+    """The panel was off when the worker died."""
+    play = Play()
+    play.trains(20)
+    told = play.reads(370, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 370))
+    assert operation_view(play.evidence, told, BEGAN + 380, embedded=False).took_words == "at least 20 s"
+    assert any(line.startswith("It worked at least until 08:00:20 UTC, 20 s;") for line in told.evidence)
+
+
+def test_28_how_long_a_run_took_that_nobody_saw_at_work_is_not_known():
+    play = Play()
+    play.reads(369, progress=percent(31.0, "Epoch 10/100"))
+    ended = {"error_message": UNCLAIMED, "progress": percent(0.0), "completed_at": stamp(BEGAN + 370)}
+    told = play.reads(370, "failed", **ended)
+    assert operation_view(play.evidence, told, BEGAN + 380, embedded=False).took is None
+
+
+def test_what_the_backend_only_lists_as_completed_is_not_called_finished():
+    """A panel with a new memory reads what a list names one by one."""
+    for kind, state in (("data_load", State.UNCHECKED), ("training", State.COMPLETED)):
+        play = Play(kind)
+        play.reads(3, "completed", progress=percent(100), result_summary={"rows_downloaded": 40})
+        listed = replaced(play, snapshot=replace(play.evidence.snapshot, full=False, result=None))
+        told = judge(listed, BEGAN + 4)
+        assert told.state is state and told.headline.endswith("Its result has not been read yet.")
+        told = judge(forgotten(listed), BEGAN + 5)
+        assert told.state is state and "the backend no longer tells" in told.headline
+
+
+def test_28_a_restart_of_the_backend_is_no_sign_of_work():
+    """Its values fall to nothing, which is a change."""
+    play = Play()
+    play.trains(20)
+    reached = play.evidence.snapshot
+    play.reads(90, progress=percent(reached.percentage, reached.step), metrics={"epochs": corrupt(10)})
+    play.reads(100, progress=percent(0.0))
+    play.reads(300, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 300))
+    assert play.evidence.worked_until == BEGAN + 20
 
 
 def test_28_who_comes_when_the_worker_is_dead_does_not_call_it_running():

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.support.pages import until, words
-from tests.support.panels import stream
+from tests.support.panels import panel, stream
 from tests.support.scripted import operation, percent, stamp
 from tests.support.workers import worker
 
@@ -56,3 +56,25 @@ def test_of_a_run_that_the_backend_had_lost_track_of_before_this_panel_came(quic
     backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": state}
     page = here.until("/operations/op_a", lambda page: "Epoch 141, by its checkpoint" in words(page))
     assert "Working, unreported" in words(page)
+
+
+def test_a_run_that_only_a_copied_memory_knows_did_not_make_another_runs_model(quick_looks, backend, address, tmp_path):
+    """The memory of another machine: this backend never had the run, its checkpoint is not there, and a model is."""
+    backend.operations["op_a"] = operation("op_a", progress=percent(20.0, "Epoch 61/300", steps_total=300))
+    backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp())]
+    state = {"checkpoint_type": "periodic", "state": {"epoch": 140}, "created_at": stamp()}
+    backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": state}
+    with panel(tmp_path, address) as here:
+        here.until("/operations/op_a", lambda page: "20 %" in words(page))
+        backend.operations["op_a"] = operation("op_a", progress=percent(0.0))  # the backend lost track of it
+        until(lambda: (here.get("/api/operations/op_a").json()["steps_completed"] or 0) == 141)
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    backend.answers["GET /checkpoints/op_a"] = 404, {"detail": "No checkpoint"}
+    model = {"model_id": "", "symbol": "EURUSD", "timeframe": "1h", "created_at": stamp(time.time() + 1)}
+    backend.answers["GET /models"] = 200, {"success": True, "models": [model]}
+    late = backend.hits["GET /workers"] + 4  # it is slow at first
+    missing = {"detail": "not found"}
+    backend.answers["GET /operations/op_a"] = lambda _: (404 if backend.hits["GET /workers"] > late else 503, missing)
+    with panel(tmp_path, address) as here:
+        told = here.until("/operations/op_a", lambda page: "Forgotten" in words(page) or "Completed" in words(page))
+        assert "its model was saved" not in words(told) and "Forgotten" in words(told)

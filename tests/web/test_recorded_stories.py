@@ -4,6 +4,7 @@ Each story knows what was true when, in seconds since its beginning; the panel i
 """
 
 import asyncio
+import csv
 import json
 import re
 from dataclasses import dataclass
@@ -55,6 +56,13 @@ STORIES = {
         truth(80, 255, "Working, unreported"),
         truth(270, 340, "Completed"),
     ),
+    "resumed_then_backend_killed": (
+        truth(14, 42, "Running"),
+        truth(62, 94, "Resuming", "Working, unreported", never="Resume after"),
+        truth(110, 124, "Backend silent", never="Resume after"),
+        truth(136, 205, "Running", "Working, unreported", never="Resume after"),
+        truth(224, 299, "Completed", never="Resume after"),
+    ),
     "load_with_gaps": (
         truth(2, 9, "Running"),
         truth(16, 29, "Checking", "Finished with problems"),
@@ -81,6 +89,8 @@ def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
                             assert word(life, replayed.id) in known.words, f"at {at:.0f} s"
                             shown = known.never and known.never in life.inside.get(f"/operations/{replayed.id}").text
                             assert not shown, f"at {at:.0f} s"
+                    if name == "worker_killed" and 405 <= at <= 455:
+                        took_until_its_worker_died(life, replayed)
                 if name == "load_with_gaps":
                     told = life.inside.get(f"/operations/{replayed.id}").text
                     assert "3,110 bars came, but 5 gaps are still missing." in told
@@ -92,6 +102,16 @@ def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
             finally:
                 line.cut = False
                 life.kill()
+
+
+def took_until_its_worker_died(life: Life, replayed: Replayed) -> None:
+    """It began at 0.3 s, and its worker was killed at 24 s; the backend calls 394 s its end."""
+    told = json.loads(life.inside.get(f"/api/operations/{replayed.id}").text)
+    assert 18 < told["seconds"] < 30
+    for page in (f"/operations/{replayed.id}", "/operations", "/"):
+        assert f"about {round(told['seconds'])} s" in life.inside.get(page).text
+    [row] = csv.DictReader(life.inside.get("/operations/list.csv").text.splitlines())
+    assert float(row["took"]) == pytest.approx(told["seconds"], abs=0.01)
 
 
 LATER = {  # seconds since the beginning at which another panel, without any memory, is opened -> what it may say

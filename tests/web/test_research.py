@@ -111,8 +111,8 @@ def test_its_phases_are_remembered_when_the_backend_drops_them_at_its_end(here, 
     ended = {"metadata": {"parameters": brief | idle}, "result_summary": {"verdict": "promising"}}
     backend.operations["op_r"] = operation("op_r", "agent_research", "completed", completed_at=stamp(), **ended)
     page = words(here.until("/operations/op_r", lambda text: "Promising" in text))
-    known = "Training Completed Backtest Completed Assessment ended; its operation is not known"
-    assert f"Design ended; its operation is not known {known}" in page, page
+    known = "Training Completed Backtest Completed Assessment ended; the backend names no operation of it"
+    assert f"Design ended; the backend names no operation of it {known}" in page, page
     assert 'href="/operations/op_r"' in here.get("/operations/op_t").text, "it leads back"
 
 

@@ -96,8 +96,12 @@ def test_what_has_just_ended_does_not_keep_a_worker_busy_for_long(quick_rounds, 
     here.until("/operations/op_a", lambda text: "40 %" in text)
     full.operations["op_a"] = operation("op_a", status="completed", progress=percent(100), result_summary=RESULT)
     here.until("/operations/op_a", lambda text: "Completed" in text)
-    said = "w1 works on swing EURUSD 1h, which has just ended."
+    said = "No worker is listed as free yet: w1 was busy with swing EURUSD 1h, which has just ended."
     until(lambda: said in words(here.post("/start/training/look", {"strategy_name": "swing"}).text))
+    page = here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
+    assert "The only training worker is listed as busy: w1 with swing EURUSD 1h, which has just ended." in words(
+        page.text
+    )
 
 
 def test_no_worker_at_all_is_another_sentence():
