@@ -17,6 +17,11 @@ case "$1 $2" in
     "pip install") cp "$PANEL_SCRIPT" "$(dirname "$5")/ktrdr-panel" ;;
 esac
 """
+# Puts into an environment what wheels put there.
+FILL = """
+at="$(dirname "$5")/../lib/python3/site-packages" && mkdir -p "$at/pandas/tests/io" "$at/some/tests"
+touch "$at/pandas/tests/io/test_csv.py" "$at/pandas/core.py" "$at/some/code.c" "$at/some/code.py" "$at/some/tests/part.py"
+"""
 # A Python whose pip installs into other environments.
 PYTHON = f"""#!/bin/sh
 case "$*" in *_base_executable*) echo "$PYTHON" && exit ;; esac
@@ -124,6 +129,19 @@ def test_its_own_is_made_anew_with_uv_where_that_is_installed(checkout, tmp_path
     venv, lock, itself = calls.read_text().splitlines()
     assert venv.startswith("venv ") and f"--require-hashes -r {checkout}/requirements/run.txt" in lock
     assert itself.endswith(f"-e {checkout}") and "--no-deps" in itself
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_what_only_authors_of_libraries_need_is_left_out_of_its_own_environment(checkout, tmp_path, own):
+    made = checkout / ".venv"
+    if not own:
+        environment(checkout)
+        (made / "installed-run.txt").unlink()
+    script(tmp_path / "tools" / "uv", UV + FILL)
+    variables = {"UV_CALLS": str(tmp_path / "calls"), "PANEL_SCRIPT": str(script(tmp_path / "panel", PANEL))}
+    assert run(checkout / "run", checkout, tmp_path / "tools", **variables).returncode == 0
+    kept = {path.name for path in (made / "lib").rglob("*") if path.is_file()}
+    assert kept == {"core.py", "code.py", "part.py"} | (set() if own else {"code.c", "test_csv.py"})
 
 
 def test_without_uv_the_pip_that_is_there_fills_an_environment_without_one(checkout, tmp_path):
