@@ -1,5 +1,5 @@
 // Candles with volume. What is in view is fetched; when many bars share a candle, the page says how many.
-import { colour, dateTime, moveByKeys, onTheme, paintCandles } from "./charts.js";
+import { HANDLING, colour, dateTime, moveByKeys, onTheme, paintCandles, showAllByDoubleClick } from "./charts.js";
 
 const { createChart, createSeriesMarkers, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
 const home = document.getElementById("candles");
@@ -17,7 +17,7 @@ let digits = 5; // of a price
 // What cannot be true about the bar of a time.
 const faultOf = (time) => shown.bad.find(([at]) => at >= time && at < time + shown.length * shown.each)?.[1] ?? "";
 
-const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2, rightOffset: 3 }, rightPriceScale: { minimumWidth: 60 } });
+const chart = createChart(home, { ...HANDLING, autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2, rightOffset: 3 }, rightPriceScale: { minimumWidth: 60 } });
 const candles = chart.addSeries(CandlestickSeries, { priceFormat: { type: "price", precision: 5, minMove: 0.00001 } });
 const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false });
 const marks = createSeriesMarkers(candles, []);
@@ -145,6 +145,7 @@ ranges.addEventListener("change", async () => {
 });
 
 moveByKeys(home, chart);
+showAllByDoubleClick(chart);
 
 // The values of the bar under the crosshair, or of the newest.
 const tell = (time) => {

@@ -39,13 +39,21 @@ export const written = (value, unit, fine = false) => {
 
 export const dateTime = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 
+/** How both candle charts are handled: a finger that goes up or down scrolls the page, a double click shows everything. */
+export const HANDLING = { handleScroll: { vertTouchDrag: false } };
+export const showAllByDoubleClick = (chart) => chart.subscribeDblClick(() => {
+  chart.priceScale("right").applyOptions({ autoScale: true });
+  chart.timeScale().fitContent();
+});
+
 /** Looks that both candle charts share. Up is hollow and down is filled: apart for colour-blind readers too. */
 export const paintCandles = (chart, candles) => {
   const hair = colour("--hair");
+  const cross = { color: colour("--quiet"), labelBackgroundColor: colour("--ink") };
   chart.applyOptions({
     layout: { background: { color: colour("--raised") }, textColor: colour("--quiet"), fontFamily: "system-ui", panes: { separatorColor: colour("--edge") } },
     grid: { vertLines: { color: hair }, horzLines: { color: hair } },
-    timeScale: { borderColor: hair }, rightPriceScale: { borderColor: hair },
+    timeScale: { borderColor: hair }, rightPriceScale: { borderColor: hair }, crosshair: { vertLine: cross, horzLine: cross },
   });
   const [up, down] = [colour("--train"), colour("--validation")];
   candles.applyOptions({ upColor: colour("--raised"), borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });

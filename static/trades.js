@@ -1,6 +1,6 @@
 // A backtest's candles with its trades as markers and, below, one input of the model: the indicator and how far it
 // belongs to each label of its fuzzy set. A time in the list of trades leads to its bars.
-import { colour, dateTime, element, moveByKeys, onTheme, paintCandles } from "./charts.js";
+import { HANDLING, colour, dateTime, element, moveByKeys, onTheme, paintCandles, showAllByDoubleClick } from "./charts.js";
 
 const { createChart, createSeriesMarkers, CandlestickSeries, LineSeries } = window.LightweightCharts;
 const home = document.getElementById("trade-chart");
@@ -12,7 +12,7 @@ const DASHES = [0, 2, 1, 3, 4]; // of the library's line styles: lines can be to
 const COLOURS = ["--train", "--validation", "--quiet", "--ink"];
 home.hidden = false;
 
-const chart = createChart(home, { autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.5, rightOffset: 3 }, rightPriceScale: { minimumWidth: 64 } });
+const chart = createChart(home, { ...HANDLING, autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.5, rightOffset: 3 }, rightPriceScale: { minimumWidth: 64 } });
 const candles = chart.addSeries(CandlestickSeries, { lastValueVisible: false, priceLineVisible: false });
 const markers = createSeriesMarkers(candles, []);
 const span = chart.addSeries(LineSeries, { lineWidth: 2, lineStyle: 2, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false });
@@ -135,6 +135,7 @@ const tell = (time) => {
 chart.subscribeCrosshairMove((moved) => { if (shown) tell(moved.time); });
 
 moveByKeys(home, chart);
+showAllByDoubleClick(chart);
 
 paint();
 onTheme(paint);

@@ -1,0 +1,94 @@
+"""Charts under mouse and fingers, as their captions tell."""
+
+import time
+from datetime import datetime
+
+from playwright.sync_api import Page, expect
+
+from tests.support.pages import until
+from tests.support.scripted import epochs, operation, percent, stamp
+
+HOUR = 3600
+FIRST = 1_700_006_400  # a midnight
+
+
+def opened(page: Page, here, backend, bars: int = 1200) -> Page:
+    backend.bars = {("EURUSD", "1h"): [FIRST + HOUR * n for n in range(bars)]}
+    page.goto(f"{here.address}/data/EURUSD/1h")
+    expect(page.locator("#drawn")).to_contain_text(f"{bars:,} bars drawn")
+    page.locator("#candles").scroll_into_view_if_needed()
+    return page
+
+
+def spot(page: Page, across: float, down: float, chart: str = "#candles") -> tuple[float, float]:
+    box = page.locator(chart).bounding_box()
+    assert box
+    return box["x"] + box["width"] * across, box["y"] + box["height"] * down
+
+
+def hour_at(page: Page, across: float) -> int:
+    """Which bar, counted from the first, is under the mouse there."""
+    page.mouse.move(*spot(page, across, 0.4))
+    text = page.locator("#bar output").first.inner_text()
+    return int(datetime.fromisoformat(f"{text}+00:00").timestamp() - FIRST) // HOUR
+
+
+def drag(page: Page, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    page.mouse.move(*begin)
+    page.mouse.down()
+    page.mouse.move(*end, steps=5)
+    page.mouse.up()
+
+
+def test_candles_are_dragged_and_a_double_click_shows_everything(watched, here, backend):
+    page = opened(watched.page, here, backend)
+    middle = spot(page, 0.5, 0.4)
+    before = hour_at(page, 0.2)
+    drag(page, middle, (middle[0] + 120, middle[1]))
+    until(lambda: hour_at(page, 0.2) < before)
+    assert hour_at(page, 0.2) > 100, "the first bars are far away"
+    page.mouse.dblclick(*middle)
+    until(lambda: hour_at(page, 0.01) <= 20 and hour_at(page, 0.9) >= 1100)
+    assert watched.complaints == []
+
+
+def test_a_finger_that_goes_up_or_down_on_candles_scrolls_the_page(browser, here, backend):
+    context = browser.new_context(viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True)
+    page = opened(context.new_page(), here, backend)
+    page.evaluate("document.body.style.paddingBottom = '900px'")
+    protocol, top, (x, y) = context.new_cdp_session(page), page.evaluate("scrollY"), spot(page, 0.4, 0.4)
+    for up in range(0, 120, 10):
+        point = {"type": "touchMove" if up else "touchStart", "touchPoints": [{"x": x, "y": y - up}]}
+        protocol.send("Input.dispatchTouchEvent", point)
+    protocol.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    until(lambda: page.evaluate("scrollY") > top)
+    context.close()
+
+
+def test_curves_zoom_together_and_show_everything_again(watched, here, backend):
+    page = watched.page
+    running = {"created_at": stamp(time.time() - 30), "progress": percent(50, "Epoch 50/100", steps_total=100)}
+    backend.operations["op_a"] = operation("op_a", **running, metrics={"epochs": [epochs(100), 100]})
+    page.goto(f"{here.address}/operations/op_a")
+    places, wheres = page.locator("#curves .plot"), page.locator("#curves .where")
+    expect(wheres).to_have_count(2)
+    places.first.scroll_into_view_if_needed()
+    first, second = "#curves figure:nth-child(1) .plot", "#curves figure:nth-child(2) .plot"
+
+    def epoch(across: float) -> int:
+        """Under the mouse, on both charts."""
+        page.mouse.move(*spot(page, across, 0.4, first))
+        numbers = [int(text.split(" ")[1]) for text in wheres.all_inner_texts()]
+        assert numbers[0] == numbers[1]
+        return numbers[0]
+
+    expect(page.locator("#curves")).to_contain_text("epoch 100")
+    whole = [epoch(0.3), epoch(0.9)]
+    drag(page, spot(page, 0.4, 0.4, second), spot(page, 0.6, 0.5, second))
+    zoomed = [epoch(0.3), epoch(0.9)]
+    assert whole[0] < zoomed[0] < zoomed[1] < whole[1]
+    page.mouse.dblclick(*spot(page, 0.5, 0.4, first))
+    assert [epoch(0.3), epoch(0.9)] == whole
+    page.mouse.move(0, 0)
+    expect(wheres.first).to_contain_text("epoch 100")
+    assert watched.complaints == []
