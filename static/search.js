@@ -2,10 +2,10 @@
 document.addEventListener("input", (event) => {
   const list = event.target.dataset.filter && document.querySelector(event.target.dataset.filter);
   if (!list) return;
-  const words = event.target.value.toLowerCase().split(/\s+/);
+  const terms = event.target.value.toLowerCase().split(/\s+/);
   for (const entry of list.querySelectorAll("[data-text]")) {
     const text = entry.dataset.text.toLowerCase();
-    entry.hidden = !words.every((word) => text.includes(word));
+    entry.hidden = !terms.every((term) => text.includes(term));
   }
   if (!event.target.value.trim()) return;
   for (const folded of list.querySelectorAll("details")) folded.open = folded.querySelector("[data-text]:not([hidden])") !== null;

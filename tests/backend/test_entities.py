@@ -139,9 +139,9 @@ def test_epochs_of_a_resumed_training_go_on_from_its_checkpoint(step, done, coun
 
 
 def test_a_training_is_named_by_its_model_when_its_strategy_is_not_told():
-    told = {"model_path": "models/agent_rsi/1h_v3", "test_metrics": {"test_accuracy": 0.5}}
+    listed = {"model_path": "models/agent_rsi/1h_v3", "test_metrics": {"test_accuracy": 0.5}}
     metadata = {"parameters": {"strategy_yaml": "# ======= V3 STRATEGY ====="}}
-    assert snapshot_of(operation("op_a", result_summary=told, metadata=metadata), 0.0).strategy == "agent_rsi"
+    assert snapshot_of(operation("op_a", result_summary=listed, metadata=metadata), 0.0).strategy == "agent_rsi"
 
 
 def test_a_market_that_the_backend_calls_not_available_is_none():

@@ -163,8 +163,8 @@ def command(folder: Path, line: Proxy, *arguments: str) -> "subprocess.Popen[str
     return subprocess.Popen([*COMMAND, *arguments], env=variables, stdout=subprocess.PIPE, text=True)
 
 
-def ended(process: "subprocess.Popen[str]", patience: float = 240) -> tuple[int, str]:
-    out, _ = process.communicate(timeout=patience)
+def ended(process: "subprocess.Popen[str]", timeout: float = 240) -> tuple[int, str]:
+    out, _ = process.communicate(timeout=timeout)
     return process.returncode, " ".join(out.split())
 
 
@@ -224,8 +224,8 @@ def test_the_panel_and_the_command_line_never_load_at_once(line, backend, tmp_pa
         processes = [command(tmp_path, line, "load", symbol, "1h") for symbol in ("GBPUSD", "AAPL")]
         for number in range(2):
             here.post("/start/data_load", {"key": f"load-number-{number:05}", **load})
-        told = [ended(process) for process in processes]
-        assert [code for code, _ in told] == [0, 0], told
+        ends = [ended(process) for process in processes]
+        assert [code for code, _ in ends] == [0, 0], ends
         until(lambda: len(backend.arrived) == 4)
         here.until("/data", lambda text: "Loads" not in words(text).partition("Stored market data")[2])
     assert backend.together == [] and len(backend.rows) == 4

@@ -273,11 +273,11 @@ def test_retry_after_may_be_a_date():
 
 
 async def test_each_request_is_reported():
-    told = []
-    cli, _ = client(ok(status=500), ok(), on_request=lambda *what: told.append(what))
+    reported = []
+    cli, _ = client(ok(status=500), ok(), on_request=lambda *what: reported.append(what))
     async with cli:
         await cli.get("/x")
-    assert [(method, path, error is None) for method, path, _, error in told] == [
+    assert [(method, path, error is None) for method, path, _, error in reported] == [
         ("GET", "/x", False),
         ("GET", "/x", True),
     ]

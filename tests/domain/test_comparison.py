@@ -80,12 +80,12 @@ def test_a_measure_that_no_run_has_is_left_out():
 
 
 def test_changes_are_told_in_words():
-    told = comparison.changes([ACCURACY, LOSS], trained(0.612, 0.666), trained(0.58, 0.666))
-    [change] = told.results
+    changes = comparison.changes([ACCURACY, LOSS], trained(0.612, 0.666), trained(0.58, 0.666))
+    [change] = changes.results
     assert f"{change.name} {change.before} → {change.now}, {change.by}" == (
         "Test accuracy 61.2 % → 58.0 %, 3.2 points lower"
     )
-    assert change.turn == "worse" and told.unchanged == ("Test loss",) and told.parameters == ()
+    assert change.turn == "worse" and changes.unchanged == ("Test loss",) and changes.parameters == ()
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_a_change_says_how_much_and_what_it_is_worth(measure, before, now, by, t
 
 
 def test_a_run_without_a_result_yet_shows_only_what_was_asked_for():
-    told = comparison.changes([ACCURACY], trained(0.5), run({"symbols": ["AAPL"]}))
-    assert told.results == () and told.unchanged == ()
-    assert ("symbols", ("", "AAPL")) in [(row.name, row.values) for row in told.parameters]
+    changes = comparison.changes([ACCURACY], trained(0.5), run({"symbols": ["AAPL"]}))
+    assert changes.results == () and changes.unchanged == ()
+    assert ("symbols", ("", "AAPL")) in [(row.name, row.values) for row in changes.parameters]
 
 
 def test_the_data_that_was_used_and_whether_a_market_made_it():
@@ -134,8 +134,8 @@ def test_curves_of_one_name_are_laid_over_each_other():
 
 def test_a_measure_can_be_over_another():
     over = Measure("Over", "a.accuracy", "points", better="high", over="a.baseline")
-    said = ({"accuracy": 0.447, "baseline": 0.412}, {"accuracy": 0.9, "baseline": 0.91}, {"accuracy": 0.5})
-    runs = [run(result_summary={"a": each}) for each in said]
+    results = ({"accuracy": 0.447, "baseline": 0.412}, {"accuracy": 0.9, "baseline": 0.91}, {"accuracy": 0.5})
+    runs = [run(result_summary={"a": each}) for each in results]
     (row,) = comparison.results([over], runs)
     assert row.values == ("+3.5 points", "-1.0 points", "") and row.best == {0}
 

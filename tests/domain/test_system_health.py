@@ -59,8 +59,8 @@ def test_several_silent_workers_are_spoken_of_in_the_plural():
     for each in dead:
         each["status"] = "temporarily_unavailable"
     assert links(near=worker_list(dead[0]))["workers"].advice.startswith("It may hang and wake again.")
-    told = links(near=worker_list(*dead))["workers"]
-    assert told.text == "w1, w2 do not answer." and told.advice.startswith("They may hang and wake again.")
+    link = links(near=worker_list(*dead))["workers"]
+    assert link.text == "w1, w2 do not answer." and link.advice.startswith("They may hang and wake again.")
 
 
 def test_a_silent_backend_names_the_address_and_what_to_do():

@@ -59,8 +59,8 @@ def test_a_training_says_after_how_many_epochs_it_ended():
 
 def test_a_loads_step_is_words():
     step = percent(40, "⚡ Downloading 12 segments from IB: ✅ Loaded 362 bars from segment 2/12")
-    told = judge(observation(kind="data_load", progress=step), NOW).headline
-    assert told == "Downloading 12 segments from IB: Loaded 362 bars from segment 2/12"
+    headline = judge(observation(kind="data_load", progress=step), NOW).headline
+    assert headline == "Downloading 12 segments from IB: Loaded 362 bars from segment 2/12"
 
 
 @pytest.mark.parametrize(("rows", "words"), [(0, "Nothing was missing"), (362, "362 bars"), (12345, "12,345 bars")])

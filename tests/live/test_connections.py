@@ -82,12 +82,14 @@ def test_a_refusal_before_the_app_carries_the_headers_of_every_answer(port):
 
 
 def test_the_limits_are_those_of_the_documentation():
-    told = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    described = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
     assert (Connection.head_bytes, Connection.head_seconds, Connection.body_pause) == (64 * 1024, 10, 10)
     assert (Connection.body_seconds, Connection.body_pace, Connection.read_seconds) == (60, 2**20 / 8, 30)
-    assert f"| {Connection.most:,} connections |" in told and "| 64 kB for the request line" in told
-    assert "| 10 seconds for the headers" in told and "| 30 seconds in which a reader takes nothing" in told
-    assert "| 10 seconds without a byte of a body; 60 seconds for all of it, and 8 more for each megabyte |" in told
+    assert f"| {Connection.most:,} connections |" in described and "| 64 kB for the request line" in described
+    assert "| 10 seconds for the headers" in described and "| 30 seconds in which a reader takes nothing" in described
+    assert (
+        "| 10 seconds without a byte of a body; 60 seconds for all of it, and 8 more for each megabyte |" in described
+    )
 
 
 def test_endless_headers_are_not_swallowed(port):

@@ -58,9 +58,9 @@ def test_a_damaged_file_is_one_sentence_at_the_start(tmp_path):
             port = str(taken.getsockname()[1])
             done = CliRunner().invoke(main, ["serve", "--port", port], env=variables)
         assert (done.exit_code, type(done.exception)) == (1, SystemExit)
-        told = " ".join(done.output.split())
-        assert told.startswith("Error: The panel's memory ") and f"{file} cannot be used" in told
-        assert "`ktrdr-panel restore` puts a backup in its place" in told
+        output = " ".join(done.output.split())
+        assert output.startswith("Error: The panel's memory ") and f"{file} cannot be used" in output
+        assert "`ktrdr-panel restore` puts a backup in its place" in output
         assert file.read_bytes() == before  # never written over
 
 

@@ -65,8 +65,8 @@ def test_a_strategy_that_was_changed_in_between_sets_runs_apart():
         },
     }
     runs = [run("op_a", start_date="2024-01-01"), run("op_b"), run("op_c")]
-    told = differences(runs, lambda operation_id: files.get(operation_id, {}))
-    assert told == {
+    texts = differences(runs, lambda operation_id: files.get(operation_id, {}))
+    assert texts == {
         "op_a": "rsi_14 period 14, from 2024-01-01",
         "op_b": "rsi_14 period 21, adx period 9, architecture hidden_layers 1 16",
         "op_c": "",

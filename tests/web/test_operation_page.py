@@ -76,8 +76,8 @@ def test_notes_on_learning_are_on_the_page_and_in_its_stream(here, backend):
     backend.operations["op_a"] = operation("op_a", progress=percent(20), metrics={"epochs": [flat, 20]})
     read = words(here.get("/operations/op_a").text)
     assert "Not learning since epoch 1 Validation accuracy has been exactly 50.0 % since epoch 1" in read
-    with stream(here, "op_a") as told:
-        told.until(lambda s: "exactly 50.0 %" in s.places.get("notes", ""))
+    with stream(here, "op_a") as page_stream:
+        page_stream.until(lambda s: "exactly 50.0 %" in s.places.get("notes", ""))
 
 
 def test_a_run_that_ended_can_be_gone_back_to(remembering):

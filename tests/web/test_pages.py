@@ -102,9 +102,9 @@ def test_a_refusal_of_the_backend_stands_in_the_form(here, backend):
 def test_no_worker_is_said_with_what_can_be_done(here, backend):
     detail = {"error": "No training workers available", "registered_workers": 1, "hint": "Retry in a few seconds."}
     backend.answers["POST /trainings/start"] = (503, {"detail": detail})
-    said = words(here.post("/start/training", {"key": KEY, "strategy_name": "swing"}).text)
-    assert "No training worker is registered with the backend. Nothing was started." in said
-    assert "can wait in the queue" in said and "Retry in a few seconds." not in said
+    text = words(here.post("/start/training", {"key": KEY, "strategy_name": "swing"}).text)
+    assert "No training worker is registered with the backend. Nothing was started." in text
+    assert "can wait in the queue" in text and "Retry in a few seconds." not in text
 
 
 def test_a_start_that_is_not_confirmed_has_a_page_of_its_own(here, backend, monkeypatch):
@@ -220,8 +220,8 @@ def test_a_cancel_that_was_too_late_is_no_error(here, backend):
 def test_a_cancel_that_is_not_delivered_says_so(here, backend):
     backend.operations["op_a"] = operation("op_a", status="resuming")
     here.get("/operations/op_a")
-    told = {"operation_id": "op_a", "status": "cancelled", "task_cancelled": False, "remote_cancelled": False}
-    backend.answers["DELETE /operations/op_a"] = (200, {"success": True, "data": told})
+    cancelled = {"operation_id": "op_a", "status": "cancelled", "task_cancelled": False, "remote_cancelled": False}
+    backend.answers["DELETE /operations/op_a"] = (200, {"success": True, "data": cancelled})
     here.post("/operations/op_a/cancel")
     assert "did not reach the worker, which may go on" in words(here.get("/operations/op_a").text)
 

@@ -72,7 +72,7 @@ def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
             settings = Settings.from_environ({}, backend="http://backend/api/v1", data_folder=tmp_path)
             life = Life(runner, line, settings)
             try:
-                while replayed.at < replayed.told["lasts"]:
+                while replayed.at < replayed.recorded["lasts"]:
                     line.cut = replayed.silent
                     runner.run(asyncio.sleep(EVERY))
                     at = replayed.at
@@ -82,12 +82,12 @@ def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
                             shown = known.never and known.never in life.inside.get(f"/operations/{replayed.id}").text
                             assert not shown, f"at {at:.0f} s"
                 if name == "load_with_gaps":
-                    told = life.inside.get(f"/operations/{replayed.id}").text
-                    assert "3,110 bars came, but 5 gaps are still missing." in told
-                    assert "Fill the gaps</button>" in told
+                    text = life.inside.get(f"/operations/{replayed.id}").text
+                    assert "3,110 bars came, but 5 gaps are still missing." in text
+                    assert "Fill the gaps</button>" in text
                     # KTRDR looks for gaps within the stored bars only in a load of new bars, from its first day on.
                     assert re.search(
-                        r'name="mode" value="tail"><input type="hidden" name="start_date" value="20\d\d-', told
+                        r'name="mode" value="tail"><input type="hidden" name="start_date" value="20\d\d-', text
                     )
             finally:
                 line.cut = False
@@ -122,5 +122,5 @@ def test_who_comes_in_the_middle_is_told_no_less_than_the_truth(since: int, tmp_
 
 
 def word(life: Life, operation_id: str) -> str:
-    told: dict[str, Any] = json.loads(life.inside.get(f"/api/operations/{operation_id}").text)
-    return str(told["verdict"]["word"])
+    text: dict[str, Any] = json.loads(life.inside.get(f"/api/operations/{operation_id}").text)
+    return str(text["verdict"]["word"])

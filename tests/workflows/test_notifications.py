@@ -31,20 +31,20 @@ class Service:
         self.hits = 0
         self.free = Event()  # it does not answer before this is set
         self.free.set()
-        self.told: list[dict] = []
+        self.received: list[dict] = []
         self.app = Starlette(routes=[Route("/{rest:path}", self._take, methods=["POST", "GET"])])
 
     async def _take(self, request):
         self.hits += 1
         await asyncio.to_thread(self.free.wait, 60)
-        self.told += [await request.json()] if request.method == "POST" else []
+        self.received += [await request.json()] if request.method == "POST" else []
         return Response(status_code=self.status, headers=self.headers)
 
     def bodies(self) -> list[str]:
-        return [each["message"] for each in self.told]
+        return [each["message"] for each in self.received]
 
     def titles(self) -> list[str]:
-        return [each["title"] for each in self.told]
+        return [each["title"] for each in self.received]
 
 
 @contextmanager
@@ -95,8 +95,8 @@ def test_a_failure_is_told_once_and_an_end_only_when_that_is_wanted(backend, add
         fail(backend)
         page = sent(here, lambda page: arrived(page))
         assert service.titles() == ["Training swing: failed"] and page.count("Training swing") == 1
-        (told,) = service.told
-        assert f"{here.address}/operations/op_a" in told["message"]
+        (message,) = service.received
+        assert f"{here.address}/operations/op_a" in message["message"]
         assert CANARY not in page and "KTRDR_PANEL_NOTIFY" in page
 
         here.post("/notifications/rules", {"rule": "ends"})
@@ -104,11 +104,11 @@ def test_a_failure_is_told_once_and_an_end_only_when_that_is_wanted(backend, add
         here.get("/operations/op_c")
         backend.operations["op_c"] = operation("op_c", status="completed", result_summary=RESULT, completed_at=stamp())
         sent(here, lambda page: "completed" in page)
-        assert len(service.told) == 2 or sent(here, lambda page: arrived(page) == 2)
+        assert len(service.received) == 2 or sent(here, lambda page: arrived(page) == 2)
     with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:
         assert 'value="ends" checked' in here.get("/notifications").text
         assert 'value="failures">' in here.get("/notifications").text
-    assert len(service.told) == 2
+    assert len(service.received) == 2
 
 
 def test_a_run_with_a_tag_is_told_by_its_name(backend, address, tmp_path):
@@ -151,8 +151,8 @@ def test_a_service_that_is_late_keeps_no_other_waiting(backend, address, tmp_pat
             backend.operations[name], ended = operation(name, progress=percent(10)), backend.operations[name]
             here.get(f"/operations/{name}")
             backend.operations[name] = ended
-            until(lambda name=name: here.post("/look-now") and name in str(quick.told))
-        assert (late.hits, late.told) == (1, [])
+            until(lambda name=name: here.post("/look-now") and name in str(quick.received))
+        assert (late.hits, late.received) == (1, [])
         late.free.set()
         sent(here, lambda page: arrived(page) == 4)
     assert (late.hits, quick.hits) == (2, 2)
@@ -167,7 +167,7 @@ def test_a_channel_leads_to_no_other_address():
             service.status = status
             with channel(service) as url:
                 assert send(url, "A title", "A body")[0] == "failed"
-    assert len(service.told) == 3 and other.hits == 0
+    assert len(service.received) == 3 and other.hits == 0
 
 
 def test_a_better_training_is_told(backend, address, tmp_path):
@@ -195,10 +195,10 @@ def test_a_service_that_is_down_or_refuses_gets_the_message_later(backend, addre
         fail(backend)
         sent(here, lambda page: "tries so far" in page)
         with channel(service, port):
-            sent(here, lambda page: len(service.told) > 1)  # it answers 500
+            sent(here, lambda page: len(service.received) > 1)  # it answers 500
             service.status = 200
             sent(here, lambda page: arrived(page))
-            before = len(service.told)
+            before = len(service.received)
     with channel(service, port), panel(tmp_path, address, notify=(f"json://127.0.0.1:{port}/hook",)) as here:
         fail(backend, "op_b")
         here.post("/notifications/channels/" + channel_of(f"json://127.0.0.1:{port}/hook").id + "/test")
@@ -303,5 +303,5 @@ def test_a_lost_worker_and_a_silent_backend_are_told(backend, tmp_path, monkeypa
         "The backend answers again",
     }
     assert service.titles().count("Worker training-1 is gone") == 1
-    told = next(body for body in service.bodies() if "It worked on" in body)
-    assert "It worked on Training" in told and "/operations/op_a" in told
+    message = next(body for body in service.bodies() if "It worked on" in body)
+    assert "It worked on Training" in message and "/operations/op_a" in message

@@ -119,8 +119,8 @@ def test_progress_that_goes_backwards_is_shown_as_it_is(here, backend):
         backend.operations[name] = operation(
             name, "data_load", progress=percent(at, f"Segment at {at}", context=context)
         )
-        told = (f"Segment at {at}", f"{int(at)} %", "Segment 2 of 12")
-        here.until(address, lambda text, told=told: all(each in words(text) for each in told))
+        texts = (f"Segment at {at}", f"{int(at)} %", "Segment 2 of 12")
+        here.until(address, lambda text, texts=texts: all(each in words(text) for each in texts))
 
 
 def test_dates_that_would_replace_what_is_stored_are_asked_about_with_numbers(here, backend):

@@ -27,8 +27,8 @@ HUNG = Worker("h", "training", "temporarily_unavailable", "op_a")
 
 
 def observation(count: int = 10, kind: str = "training") -> Observation:
-    said = operation("op_a", kind, "cancelled", created_at=stamp(NOW), metrics={"epochs": [epochs(count)]})
-    return Observation(snapshot_of(said, NOW + 65), NOW + 65)
+    reading = operation("op_a", kind, "cancelled", created_at=stamp(NOW), metrics={"epochs": [epochs(count)]})
+    return Observation(snapshot_of(reading, NOW + 65), NOW + 65)
 
 
 def test_a_cancelled_or_failed_training_with_its_own_checkpoint_may_be_resumed():
@@ -78,13 +78,13 @@ def test_a_checkpoint_of_an_earlier_run_is_not_its_own():
 
 def checkpoint(epoch: int = 9, at: float | None = None) -> tuple[int, dict]:
     state = {"epoch": epoch, "val_loss": 0.4, "training_history": {"val_loss": [0.4] * 10}}
-    told = {"operation_id": "op_a", "checkpoint_type": "cancellation", "created_at": stamp(at), "state": state}
-    return 200, {"success": True, "data": told}
+    listed = {"operation_id": "op_a", "checkpoint_type": "cancellation", "created_at": stamp(at), "state": state}
+    return 200, {"success": True, "data": listed}
 
 
 def worker(status: str = "available", operation_id: str | None = None) -> dict:
-    told = {"worker_id": "w", "worker_type": "training", "status": status, "current_operation_id": operation_id}
-    return told | {"last_healthy_at": stamp(), "capabilities": {}}
+    listed = {"worker_id": "w", "worker_type": "training", "status": status, "current_operation_id": operation_id}
+    return listed | {"last_healthy_at": stamp(), "capabilities": {}}
 
 
 @dataclass
@@ -215,8 +215,8 @@ def test_a_resume_without_an_answer_is_not_sent_a_second_time(ended):
 
 
 def running(backend, **more):
-    said = {"created_at": stamp(time.time() - 600), "progress": percent(29, "Epoch 30/100", steps_total=100)}
-    backend.operations["op_a"] = operation("op_a", metrics={"epochs": [epochs(29), 29]}, **said | more)
+    reading = {"created_at": stamp(time.time() - 600), "progress": percent(29, "Epoch 30/100", steps_total=100)}
+    backend.operations["op_a"] = operation("op_a", metrics={"epochs": [epochs(29), 29]}, **reading | more)
 
 
 def test_the_question_before_a_cancel_says_what_would_be_lost(here, backend):
