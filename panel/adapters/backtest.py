@@ -86,10 +86,10 @@ class BacktestingOperationAdapter(Kind):
         others = (self.symbol and self.symbol not in symbols) or (self.timeframe and self.timeframe not in timeframes)
         if others or self.strategy_name.startswith("-") or (self.model_path or "-")[0] == "-":
             return []
-        words = ["ktrdr", "backtest", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
-        words += ["--model-path", self.model_path] if self.model_path else []
+        argv = ["ktrdr", "backtest", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
+        argv += ["--model-path", self.model_path] if self.model_path else []
         costs = (("--capital", "initial_capital"), ("--commission", "commission"), ("--slippage", "slippage"))
-        return words + [word for option, name in costs for word in (option, written(getattr(self, name)))]
+        return argv + [word for option, name in costs for word in (option, written(getattr(self, name)))]
 
     @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:

@@ -83,7 +83,7 @@ class Kind(OperationAdapter):
         )
         table = Table("Figure", "Value", "", title=f"{self.title} results")
         for figure in self.figures(ended):
-            table.add_row(*(_printable(words) for words in (figure.label, figure.value, figure.note)))
+            table.add_row(*(_printable(value) for value in (figure.label, figure.value, figure.note)))
         console.print(table if table.rows else Text("It has no figures.", "dim"))
 
     async def result_of(self, final_status: dict[str, Any], http_client: AsyncClient) -> dict[str, Any]:
@@ -196,6 +196,6 @@ def _preset(given: "dataclasses.Field[Any]") -> str:
     return str(given.default) if form.type == "choice" and given.default is not dataclasses.MISSING else ""
 
 
-def _printable(words: str, style: str = "") -> Text:
+def _printable(value: str, style: str = "") -> Text:
     """The backend's text cannot style or drive the terminal."""
-    return Text("".join(char for char in words if char.isprintable()), style)
+    return Text("".join(char for char in value if char.isprintable()), style)

@@ -85,8 +85,8 @@ class ResearchOperationAdapter(Kind):
         """KTRDR's command line wants one of the two."""
         if not self.brief and not self.strategy_name or (self.brief or "").startswith("-"):
             return []
-        words = ["ktrdr", "research", *([self.brief] if self.brief else [f"--strategy={self.strategy_name}"])]
-        return words + (["--model", self.model] if self.model else [])
+        argv = ["ktrdr", "research", *([self.brief] if self.brief else [f"--strategy={self.strategy_name}"])]
+        return argv + (["--model", self.model] if self.model else [])
 
     @classmethod
     def check(cls, arguments: Mapping[str, Any], today: date) -> dict[str, str]:

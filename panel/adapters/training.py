@@ -88,10 +88,10 @@ class TrainingOperationAdapter(Kind):
         """KTRDR's command line asks for both dates."""
         if not self.start_date or not self.end_date or self.strategy_name.startswith("-"):
             return []
-        words = ["ktrdr", "train", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
-        words += ["--symbols", ",".join(self.symbols)] if self.symbols else []
-        words += ["--timeframes", ",".join(self.timeframes)] if self.timeframes else []
-        return words + (["--detailed-analytics"] if self.detailed_analytics else [])
+        argv = ["ktrdr", "train", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
+        argv += ["--symbols", ",".join(self.symbols)] if self.symbols else []
+        argv += ["--timeframes", ",".join(self.timeframes)] if self.timeframes else []
+        return argv + (["--detailed-analytics"] if self.detailed_analytics else [])
 
     async def result_of(self, final_status: dict[str, Any], http_client: AsyncClient) -> dict[str, Any]:
         """Asked for when it is not in `final_status`; in the answer, where the other kinds' results have theirs."""

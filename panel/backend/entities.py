@@ -131,10 +131,10 @@ def checkpoint_of(item: Any) -> Checkpoint | None:
 def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
     progress, metadata = mapping(data.get("progress")), mapping(data.get("metadata"))
     parameters = mapping(metadata.get("parameters"))
-    said = line(data.get("status"), 100)
+    reported = line(data.get("status"), 100)
     summary = data.get("result_summary")
     result = _honest(summary) if isinstance(summary, dict) else None
-    status = _STATUSES.get(said, Status.UNKNOWN)
+    status = _STATUSES.get(reported, Status.UNKNOWN)
     percentage = bounded(progress.get("percentage")) or 0.0
     epochs = _final_epochs(result) or _live_epochs(data.get("metrics"))
     completed, total, reached = _steps(progress, epochs)
@@ -142,7 +142,7 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         id=named,
         kind=line(data.get("operation_type"), 100) or "unknown",
         status=status,
-        said=said,
+        backend_status=reported,
         read_at=read_at,
         percentage=100.0 if status is Status.COMPLETED else min(max(percentage, reached, 0.0), 100.0),
         step=_without_emoji(line(progress.get("current_step"))),

@@ -189,9 +189,9 @@ class Ktrdr(MarketData):
         answer = await self._client.get(f"{_path(named)}/trades", timeout=BARS_TIMEOUT)
         return trades.trades_of(mapping(answer).get("data"))
 
-    async def seen_bars(self, named: str, around: float | None, count: int) -> SeenBars:
-        """The bars of a backtest around a time, or the newest, with what its model saw at each."""
-        asked = {"count": count} | ({} if around is None else {"around": around})
+    async def seen_bars(self, named: str, at: float | None, count: int) -> SeenBars:
+        """The bars of a backtest around a time (Unix seconds), or the newest, with what its model saw at each."""
+        asked = {"count": count} | ({} if at is None else {"at": at})
         answer = await self._client.get(f"{_path(named)}/bars", params=asked, timeout=BARS_TIMEOUT)
         return trades.seen_bars_of(mapping(answer).get("data"))
 

@@ -18,12 +18,10 @@ from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.cli.queue_command import add, queue_command, schedules_command
 from panel.errors import InvalidForm, UnsafeSettings
-from panel.live.protocol import Connection
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
 
 _FILE = click.Path(path_type=Path)
-FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
 
 
 class Commands(click.Group):

@@ -27,7 +27,7 @@ from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.templating import compile_templates
 
-FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
+FILES_NEEDED = Connection.max_connections + 200  # descriptors, for every connection and the panel's own files
 
 
 def serve(settings: Settings) -> None:

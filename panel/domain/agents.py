@@ -11,7 +11,7 @@ from typing import Any
 from panel.domain.snapshot import ID, Snapshot
 from panel.domain.values import mapping, text
 
-KIND_WORDS = {
+KIND_TITLES = {
     "agent_design": "Strategy design",
     "agent_assessment": "Assessment",
     "indicator_compute": "Indicators",
@@ -49,9 +49,9 @@ class ResearchStatus:
     assessors: int | None = None
 
 
-def kind_words(kind: str) -> str:
+def kind_title(kind: str) -> str:
     """A kind that the panel does not offer, in words."""
-    return KIND_WORDS.get(kind) or kind.replace("_", " ").capitalize()
+    return KIND_TITLES.get(kind) or kind.replace("_", " ").capitalize()
 
 
 def parts(snapshot: Snapshot) -> list[str]:

@@ -132,8 +132,8 @@ def variant_name(strategy: str, changes: Mapping[str, str]) -> str:
     words of a setting's path name it, as many as it takes to tell the settings apart."""
     if not changes:
         return strategy
-    words = short_names(list(changes))
-    parts = [f"{words[path]}_{value}" for path, value in changes.items()]
+    names = short_names(list(changes))
+    parts = [f"{names[path]}_{value}" for path, value in changes.items()]
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", "-".join([strategy, *parts]))
     return plain if len(plain) <= MAX_NAME else ""
 

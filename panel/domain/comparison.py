@@ -77,26 +77,26 @@ def parameters(snapshots: Sequence[Snapshot]) -> list[Row]:
 
 def settings(contents: Sequence[Content]) -> list[Row]:
     """What the runs' strategies say, each setting in words: those that differ."""
-    described = [_said(content) for content in contents]
+    described = [_described(content) for content in contents]
     names = dict.fromkeys(name for one in described for name in one)
     rows = [Row(name, tuple(one.get(name, "") for one in described)) for name in names]
     return [row for row in rows if row.differs]
 
 
-def _said(content: Content) -> dict[str, str]:
-    words = {}
+def _described(content: Content) -> dict[str, str]:
+    texts = {}
     for indicator in content.indicators:
         parts = (indicator.kind, *(f"{name.lower()} {value}" for name, value in indicator.settings))
-        words[f"Indicator {indicator.name}"] = ", ".join(parts)
+        texts[f"Indicator {indicator.name}"] = ", ".join(parts)
     for fuzzy in content.fuzzy_sets:
         for each in fuzzy.memberships:
             numbers = " ".join(f"{value:g}" for value in each.parameters)
-            words[f"{fuzzy.name} {each.label}"] = f"{each.shape} {numbers}"
-        words[f"{fuzzy.name} of"] = fuzzy.indicator
-    words["Inputs"] = "; ".join(f"{each.source} on {each.timeframes}" for each in content.inputs)
+            texts[f"{fuzzy.name} {each.label}"] = f"{each.shape} {numbers}"
+        texts[f"{fuzzy.name} of"] = fuzzy.indicator
+    texts["Inputs"] = "; ".join(f"{each.source} on {each.timeframes}" for each in content.inputs)
     for part, found in (("Model", content.model), ("Training", content.training), ("Decisions", content.decisions)):
-        words |= {f"{part}: {name.lower()}": value for name, value in found}
-    return words
+        texts |= {f"{part}: {name.lower()}": value for name, value in found}
+    return texts
 
 
 def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[Row]:

@@ -22,27 +22,27 @@ class Connection:
 
     def answered(self, now: float, slow: bool | None) -> bool:
         """It has answered; returns whether that is news. `slow`: whether late, None where that was not seen."""
-        news = self.failing_since is not None or self.answered_at is None
+        changed = self.failing_since is not None or self.answered_at is None
         self.answered_at, self.failing_since, self.message = now, None, ""
         was_slow = self.slow_since is not None
         if slow is not None:
             self.slow_since = (self.slow_since or now) if slow else None
             self.error = self.error if slow else ""
-        return news or was_slow != (self.slow_since is not None)
+        return changed or was_slow != (self.slow_since is not None)
 
-    def told(self) -> bool:
+    def mark_listed(self) -> bool:
         """It has told what runs there; returns whether that is news."""
-        was, self.listed = self.listed, True
-        return not was
+        before, self.listed = self.listed, True
+        return not before
 
     def late(self, now: float, error: str = "") -> bool:
         """Nothing came in time, or this error, while other questions are answered; returns whether that is news."""
-        news = self.slow_since is None or (bool(error) and not self.error)
+        changed = self.slow_since is None or (bool(error) and not self.error)
         self.slow_since, self.error = self.slow_since or now, self.error or error  # until all is well again
-        return news
+        return changed
 
     def failed(self, message: str, now: float) -> bool:
         """Nobody was there; returns whether that is news."""
-        news = self.failing_since is None
+        changed = self.failing_since is None
         self.failing_since, self.message = self.failing_since or now, message
-        return news
+        return changed

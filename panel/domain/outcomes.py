@@ -109,24 +109,24 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
         reason = "The backend gave no reason." if snapshot.full else "Its reason has not been read yet."
         return Verdict(State.FAILED, "Failed", reason)
     cause = cause_of(snapshot.error, load=snapshot.traits.loads)
-    words = last_line(snapshot.error)
+    reason = last_line(snapshot.error)
     if cause is None or not cause.meaning:
-        return Verdict(State.FAILED, "Failed", words, cause.advice if cause else "")
-    return Verdict(State.FAILED, "Failed", cause.meaning, cause.advice, (f"The backend's words: {words}",))
+        return Verdict(State.FAILED, "Failed", reason, cause.advice if cause else "")
+    return Verdict(State.FAILED, "Failed", cause.meaning, cause.advice, (f"The backend's words: {reason}",))
 
 
 def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
     """A training or backtest that the backend marked failed because it found no worker with it: the worker died, or the
     backend was restarted while the worker goes on."""
     snapshot = observation.snapshot
-    words = f"The backend's words: {last_line(snapshot.error)}"
+    reason = f"The backend's words: {last_line(snapshot.error)}"
     if (busy := worker_list.working_on(snapshot.id)) is not None and worker_list.fresh(now):
         return Verdict(
             State.UNREPORTED,
             "Working, unreported",
             "The work goes on, although the backend marked it failed after it lost track of it.",
             "Its end will be known by the worker turning free. A cancel would not reach the worker.",
-            (listed_busy(busy, worker_list, now), words),
+            (listed_busy(busy, worker_list, now), reason),
         )
     worker = worker_list.last_entry(snapshot.worker_id)
     moved = observation.moved_at if observation.changes > 1 else None  # else the end is all that was seen to change
@@ -139,7 +139,7 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
         if worker and worker.healthy_at
         else ()
     )
-    return Verdict(State.FAILED, "Failed", f"Its worker died{since}, and the work with it.", again, (*proof, words))
+    return Verdict(State.FAILED, "Failed", f"Its worker died{since}, and the work with it.", again, (*proof, reason))
 
 
 def listed_busy(worker: Worker, worker_list: WorkerList, now: float) -> str:

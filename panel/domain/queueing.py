@@ -80,12 +80,12 @@ def starts_at(
     return found
 
 
-def plain_refusal(said: str) -> tuple[str, str]:
+def plain_refusal(refusal: str) -> tuple[str, str]:
     """A backend's refusal of a start in a plain sentence, and its own words where these are others ("" where not)."""
-    if _NO_WORKER.search(said):  # whether they are all busy or there are none, KTRDR says the same
-        return "The backend had no free worker for it.", said
-    short = said.partition(" (searched:")[0]  # every path at which a strategy was looked for
-    return (short, said) if short != said else (said, "")
+    if _NO_WORKER.search(refusal):  # whether they are all busy or there are none, KTRDR says the same
+        return "The backend had no free worker for it.", refusal
+    short = refusal.partition(" (searched:")[0]  # every path at which a strategy was looked for
+    return (short, refusal) if short != refusal else (refusal, "")
 
 
 def means_later(refusal: str) -> bool:

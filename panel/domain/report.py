@@ -36,7 +36,9 @@ def report(
     if began and snapshot.completed_at and snapshot.completed_at > began:
         lines.append(f"Took       {duration(snapshot.completed_at - began)}")
     lines += _part("How the panel knows", verdict.evidence)
-    lines += _part("The backend’s words", [f"status: {snapshot.said}", *([snapshot.error] if snapshot.error else [])])
+    lines += _part(
+        "The backend’s words", [f"status: {snapshot.backend_status}", *([snapshot.error] if snapshot.error else [])]
+    )
     parameters = {name: value for name, value in snapshot.parameters.items() if name != "strategy_yaml"}
     lines += _part("Parameters", [f"{name}: {_plain(value)}" for name, value in parameters.items()])
     lines += _part("The same from a command line", commands)

@@ -50,7 +50,7 @@ class Snapshot:
     id: str
     kind: str
     status: Status
-    said: str  # the status word as it came
+    backend_status: str  # the status word as it came
     read_at: float
     percentage: float = 0.0  # 0–100, clamped; goes backwards when the backend's does
     step: str = ""

@@ -55,14 +55,14 @@ GROUPS: dict[str, tuple[State, ...]] = {  # what people look for; a state may be
     "failed": (State.FAILED,),
     "cancelled": (State.CANCELLED, State.STRAY),
 }
-GROUP_WORDS = {
+GROUP_TITLES = {
     "running": "Running",
     "attention": "Needs attention",
     "completed": "Completed",
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
-ALONE_WORDS = {  # states that can be looked for one by one, beside the groups
+STATE_TITLES = {  # states that can be looked for one by one, beside the groups
     State.QUEUED: "Queued",
     State.STARTING: "Starting or resuming",
     State.STALLED: "Stalled",

@@ -38,7 +38,7 @@ def trade(
     timeframe: str,
     capital: float,
     costs: Costs,
-    tell: Callable[[float, pd.Timestamp], None],
+    progress: Callable[[float, pd.Timestamp], None],
 ) -> tuple[pd.Series, list[Trade]]:
     """The account's worth, first as it began and then at every close, and the trades. `signals`: 1, -1 or 0 at each
     bar's close. Between two fills nothing but the price changes, so only fills are taken one by one. Raises Failed when
@@ -60,7 +60,7 @@ def trade(
         lowest[0] = worth[place]  # who owes at the open of the fill still does at that bar's close
         if (lowest < 0).any():
             raise _overdrawn(bars, place + int((lowest < 0).argmax()))
-        tell(until / len(bars), bars.index[until - 1])
+        progress(until / len(bars), bars.index[until - 1])
     if quantity:
         worth[-1] = cash - costs.paid(-quantity, float(closes[-1]))
         trades[-1].close(closes_at[-1], float(closes[-1]), costs.commission, costs.slippage, len(bars))
@@ -68,7 +68,7 @@ def trade(
         if worth[-1] < 0:
             raise _overdrawn(bars, len(bars) - 1)
     else:
-        tell(1.0, bars.index[-1])
+        progress(1.0, bars.index[-1])
     return pd.Series(np.append(capital, worth), index=closes_at.insert(0, bars.index[0])), trades
 
 

@@ -61,12 +61,12 @@ def backtest(job: Job) -> Row:
         raise Failed(str(exc)) from exc
     bars, signals = _in_period(stored[timeframe], signals_of(values, model.plan), wanted)
 
-    def tell(share: float, at: pd.Timestamp) -> None:
+    def progress(share: float, at: pd.Timestamp) -> None:
         job.place = f"at {at:%Y-%m-%d}"
         job.report(5 + 90 * share, f"Backtesting {symbol} {timeframe} [{at}]")
 
     capital, costs = wanted["initial_capital"], Costs(wanted["commission"], wanted["slippage"])
-    equity, trades = trade(bars, signals, timeframe, capital, costs, tell)
+    equity, trades = trade(bars, signals, timeframe, capital, costs, progress)
     held, once = trade(bars, np.ones(len(bars)), timeframe, capital, costs, lambda share, at: None)
     job.report(97, "Measuring", now=True)
     first = int(stored[timeframe].index.get_loc(bars.index[0]))

@@ -91,8 +91,8 @@ def bars(symbol: str, timeframe: str, start: int, end: int) -> pd.DataFrame:
     """OHLCV of the bars that open at or after `start` and before `end` (seconds since 1970), indexed by
     their opening in UTC. Empty outside 2015–2049. Raises KeyError for an unknown symbol."""
     instrument = INSTRUMENTS[symbol]
-    around = int(opening(start, timeframe))
-    first = around if around == start else int(closing(around, timeframe))
+    earlier = int(opening(start, timeframe))
+    first = earlier if earlier == start else int(closing(earlier, timeframe))
     stop = int(closing(opening(end - 1, timeframe), timeframe)) if end > first else first
     days = [_minutes(instrument, day) for day in range(max(first // DAY, FIRST), min(-(-stop // DAY), LAST))]
     whole = np.concatenate([day for day in days if day is not None] or [np.empty((0, 6))])

@@ -86,9 +86,9 @@ class Processes:
             return None
         return ready
 
-    def _open(self, words: list[str], stdin: int, output: int, slot: int | None = None) -> _Process:
+    def _open(self, arguments: list[str], stdin: int, output: int, slot: int | None = None) -> _Process:
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "panel.embedded.worker", str(self._folder), *words],
+            [sys.executable, "-m", "panel.embedded.worker", str(self._folder), *arguments],
             cwd=_ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             stdin=stdin,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from panel.files.names import DAY, HOUR, LENGTHS, WEEK, in_words
+from panel.files.names import DAY, HOUR, LENGTHS, WEEK, length_text
 from panel.files.values import SHOWN, Array, Bars, Count
 
 # (kind, what is said of such bars); the place is the code in Bars.fault
@@ -89,7 +89,7 @@ def conflict(times: Array, timeframe: str) -> str:
     wider = len(steps) >= 10 and steps.min() >= 2 * length and timeframe != "1M" and step > length
     if not closer and not wider:
         return ""
-    what = in_words(step)
+    what = length_text(step)
     return f"The bars are {what} apart, and the name says {timeframe}."
 
 

@@ -125,9 +125,9 @@ class Hub:
             _replace(self._pending[topic], place, data)
             if self._sending is None:
                 self._sending = self._send()
-                asyncio.get_running_loop().call_soon(self._go_on)
+                asyncio.get_running_loop().call_soon(self._send_next)
 
-    def _go_on(self) -> None:
+    def _send_next(self) -> None:
         """One turn of sending. A task would cost a single stream as much as the rest of it."""
         assert self._sending is not None  # noqa: S101
         try:
@@ -137,7 +137,7 @@ class Hub:
             if not isinstance(exc, StopIteration):
                 raise
         else:
-            asyncio.get_running_loop().call_soon(self._go_on)
+            asyncio.get_running_loop().call_soon(self._send_next)
 
     def _send(self) -> Iterator[None]:
         """Until nothing is pending; yields when others should have a turn. What is published meanwhile replaces what it

@@ -33,7 +33,7 @@ class TooLarge(Exception):
 class Connection(HttpToolsProtocol):
     """For uvicorn's `http=`."""
 
-    most = 2000  # connections; newer ones are refused
+    max_connections = 2000  # newer ones are refused
     head_bytes = 65_536  # of the request line and all headers
     head_seconds = 10.0  # from the connection, or a request's first byte, to the end of its headers
     body_pause = 10.0  # seconds without one byte of a body that has not ended
@@ -62,7 +62,7 @@ class Connection(HttpToolsProtocol):
         end: socket.socket = transport.get_extra_info("socket")
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that vanished acknowledges nothing
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.read_seconds * 1000))
-        if len(self.connections) > self.most:
+        if len(self.connections) > self.max_connections:
             self._refuse(503, "Too many connections.")
             return
         self._limit = self.loop.call_later(self.head_seconds, self._late)  # an idle one may not stay either

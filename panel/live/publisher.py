@@ -23,7 +23,7 @@ from panel.live.rows import Rows, row_of
 from panel.observability.rounds import until_next
 from panel.views.charts import curves_of, place_of
 from panel.views.listing import COLUMNS
-from panel.views.operation import end_in_words
+from panel.views.operation import end_sentence
 from panel.views.templating import draw
 
 ANNOUNCED_FOR, MAX_ANNOUNCED = 900.0, 10  # seconds for which an end is announced to new pages, and how many are
@@ -51,7 +51,7 @@ class Publisher:
         self._rows = Rows()
         self._wholes: dict[str, str] = {}  # operation -> the research on an open page that it is part of
         self._timed: dict[str, object] = {}  # what the timelines were last drawn from
-        self._ends: list[dict[str, Any]] = []
+        self._announced: list[dict[str, Any]] = []
         hub.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
         bus.subscribe(events.OperationChanged, self._operation_changed)
         bus.subscribe(events.VerdictRecorded, self._written)
@@ -143,9 +143,11 @@ class Publisher:
     def _operation_ended(self, event: events.OperationEnded) -> None:
         """Announce it to every page. The latest few stay, for browsers that were not there just then."""
         view, now = self._reader.operation(event.observation), time.time()
-        end = {"id": view.snapshot.id, "at": now, "text": end_in_words(view)}
-        self._ends = [*(each for each in self._ends if each["at"] > now - ANNOUNCED_FOR), end][-MAX_ANNOUNCED:]
-        self._hub.publish("line", "ended", frame(json.dumps(self._ends), "ended"))
+        end = {"id": view.snapshot.id, "at": now, "text": end_sentence(view)}
+        self._announced = [*(each for each in self._announced if each["at"] > now - ANNOUNCED_FOR), end][
+            -MAX_ANNOUNCED:
+        ]
+        self._hub.publish("line", "ended", frame(json.dumps(self._announced), "ended"))
 
     def _listed(self) -> None:
         self._lists_due = True

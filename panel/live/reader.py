@@ -131,8 +131,8 @@ class Reader:
     def entries(self, page: int = 1) -> QueuePageView:
         """The whole queue, a page of it."""
         now, entries, free = time.time(), self.storage.queue.open(), free_places(self.storage, self.monitor)
-        begun = (self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id)
-        views = {each.snapshot.id: self.operation(each, estimated=True) for each in begun if each is not None}
+        started = (self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id)
+        views = {each.snapshot.id: self.operation(each, estimated=True) for each in started if each is not None}
         starts, begins = self._unconfirmed(entries), self.begins(entries)
         found = queue_page(entries, page, views, starts, begins, free, self.monitor.worker_list, now)
         return replace(found, refused=titled(self.storage.queue.refused_late(now)))

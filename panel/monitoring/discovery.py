@@ -110,14 +110,14 @@ class Discovery:
 
     async def _listed(self, snapshots: list[Snapshot]) -> int:
         """Take in entries of the list; returns how many operations were not known before."""
-        news = 0
+        new = 0
         for number, snapshot in enumerate(snapshots):
             if number and number % BATCH == 0:
                 await asyncio.sleep(0)  # a page of news is drawn and written: others come in between
             if self._monitor.polled(snapshot.id) or self._memory.deleted(snapshot.id):
                 continue
             observation = self._monitor.known(snapshot.id)
-            news += observation is None
+            new += observation is None
             if not snapshot.status.finished:
                 if (
                     observation is None
@@ -137,7 +137,7 @@ class Discovery:
                     self._partial.append(snapshot.id)  # next: what is stored says whether all of it came
                 else:
                     self._partial.appendleft(snapshot.id)  # the list has the latest first
-        return news
+        return new
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
         before, busy = self._monitor.take_worker_list(workers)

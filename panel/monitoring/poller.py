@@ -284,7 +284,7 @@ class Monitor:
             self.wake()
 
     def listed(self) -> None:
-        if self.connection.told():
+        if self.connection.mark_listed():
             self._bus.publish(events.OperationsListed())
 
     def failed(self, error: CLIClientError) -> None:

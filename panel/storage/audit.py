@@ -1,10 +1,9 @@
 """The audit trail, and the last use of each token."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 
 from panel.domain.audit import AuditEntry, AuditQuery, Outcome
-from panel.storage.transactions import at_once
+from panel.storage.transactions import Part, at_once
 
 MAX_ENTRIES = 200_000  # entries; the oldest go first
 MAX_LOGINS = 20_000  # of these, logins: who guesses passwords cannot push everything else out
@@ -13,10 +12,7 @@ TRIM = 5_000  # entries that are dropped in one transaction
 _COLUMNS = "at, who, via, address, what, subject, outcome, detail, request"
 
 
-class AuditStore:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
+class AuditStore(Part):
     def add(self, entries: Sequence[AuditEntry], uses: Mapping[str, tuple[float, str]] | None = None) -> None:
         """In one transaction, with the last uses of tokens: digest -> (Unix seconds, address)."""
         with at_once(self._db):

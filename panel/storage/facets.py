@@ -3,17 +3,17 @@
 The database's own triggers count them, so a list is counted without being read.
 """
 
-import sqlite3
 from dataclasses import dataclass
 
 from panel.domain.labels import Label, Shelf, spaced
+from panel.storage.transactions import Part
 
 LIVE = 9e12  # the end of what is live, in the listing
 LONGEST_ERROR = 500  # characters of an error that can be searched for
 
 _SUBJECT = "kind, state, strategy, symbol, timeframe, error"
-_SAID = "name, note, tags, star, shelf"
-_SAME = " AND ".join(f"{name} = ?" for name in f"{_SUBJECT}, {_SAID}".split(", "))
+_LABEL = "name, note, tags, star, shelf"
+_SAME = " AND ".join(f"{name} = ?" for name in f"{_SUBJECT}, {_LABEL}".split(", "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,8 @@ class Subject:
     error: str
 
 
-class Facets:
-    """The part of the store that keeps the listing; over the store's own connection."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+class Facets(Part):
+    """Keeps the listing."""
 
     def file(
         self,
@@ -79,7 +76,7 @@ class Facets:
             return int(found[0])
         kind, _, *names = about
         words = " ".join((kind, *names, error, label.name, label.note, tags)).lower()
-        insert = f"INSERT INTO facets ({_SUBJECT}, {_SAID}, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        insert = f"INSERT INTO facets ({_SUBJECT}, {_LABEL}, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         return self._db.execute(insert, (*row, words)).lastrowid or 0
 
 

@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-import msgspec
-
 from panel.adapters import KINDS
 from panel.domain.comparison import measured
 from panel.domain.history import ActionRecord, OperationQuery, RecordedReading
@@ -23,18 +21,18 @@ from panel.storage.facets import LIVE, Facets, Subject
 from panel.storage.finding import Finder
 from panel.storage.labels import LabelStore
 from panel.storage.packing import pack, unpack
+from panel.storage.transactions import Part, as_json
 
 KEPT_READINGS = 1500  # of one operation: its changes of state, and of the others about so many, thinned evenly
 KNOWN_EPOCHS = 50  # operations whose written epochs are kept in mind
 
 
-class OperationStore:
-    """The part of the store that is about operations; over the store's own connection."""
-
+class OperationStore(Part):
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+        super().__init__(db)
         self._facets = Facets(db)
-        self._finder = Finder(db)
+        self._finder = finder = Finder(db)
+        self.count, self.counts, self.names, self.tags = finder.count, finder.counts, finder.names, finder.tags
         self._labels = LabelStore(db)
         self._written: dict[str, tuple[Epoch, ...]] = {}
         self._unthinned: Counter[str] = Counter()  # readings kept since an operation's were last thinned
@@ -130,22 +128,6 @@ class OperationStore:
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
         return row[0] if row else 0
 
-    def count(self, wanted: OperationQuery) -> int:
-        """How many there are of what is wanted, on all pages."""
-        return self._finder.count(wanted)
-
-    def names(self) -> tuple[list[str], list[str], list[str]]:
-        """The kinds, strategies and symbols that there are to filter by, in order."""
-        return self._finder.names()
-
-    def tags(self) -> list[str]:
-        """Those in use, in order."""
-        return self._finder.tags()
-
-    def counts(self) -> dict[tuple[str, str], int]:
-        """(kind, state) -> how many are remembered."""
-        return self._finder.counts()
-
     def epochs(self, operation_id: str) -> tuple[Epoch, ...]:
         rows = self._db.execute(
             "SELECT number, train_loss, val_loss, train_accuracy, val_accuracy FROM epochs"
@@ -183,7 +165,7 @@ class OperationStore:
         """Drop what ended before then, the oldest first; returns how many operations that were."""
         old = "SELECT id FROM listing WHERE ended_at < ? ORDER BY ended_at LIMIT ?"
         ids = [row[0] for row in self._db.execute(old, (before, limit))]
-        some = msgspec.json.encode(ids).decode()
+        some = as_json(ids)
         self._db.execute("DELETE FROM starts WHERE operation_id IN (SELECT value FROM json_each(?))", (some,))
         return self.drop(ids)
 
@@ -194,7 +176,7 @@ class OperationStore:
     def drop(self, ids: Sequence[str]) -> int:
         """Remember these operations no more; returns how many were remembered. Their starts are kept: no key of a form
         may start anything twice."""
-        some = msgspec.json.encode(list(ids)).decode()
+        some = as_json(list(ids))
         among = "(SELECT value FROM json_each(?))"
         numbers = f"(SELECT number FROM operations WHERE id IN {among})"
         for table in ("epochs", "readings", "requests", "promises", "changes"):
@@ -213,7 +195,7 @@ class OperationStore:
         rows = self._db.execute(
             "SELECT packed, evidence FROM json_each(?) AS asked CROSS JOIN listing ON listing.number = asked.value"
             " CROSS JOIN operations ON operations.id = listing.id ORDER BY asked.key",
-            (msgspec.json.encode(numbers).decode(),),
+            (as_json(numbers),),
         )
         return [unpack(*row) for row in rows]
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from panel.adapters import Kind
 from panel.adapters.fields import Field as Asked
 from panel.adapters.fields import as_typed
+from panel.domain.labels import LONGEST_TAG, MAX_TAGS
 from panel.web import api_schemas as schemas
 from panel.workflows.replacing import REPLACE
 from panel.workflows.submit import INSIST
@@ -34,6 +35,8 @@ IdempotencyKey = Annotated[
         examples=["0b7f9f0e-5d0a-4c0f-9a43-5f8f6c1d2a10"],
     ),
 ]
+
+Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 
 _TYPES: dict[str, Any] = {
     "symbols": list[str],
@@ -102,10 +105,10 @@ def _type_of(field: Asked) -> Any:
 def _about(field: Asked) -> Any:
     unit = "A fraction: 0.001 is 0.1 %." if field.type == "percent" else ""
     # Labels name the unit of the form's field, which is not the one here.
-    words = [field.label.removesuffix(" in %"), "" if field.type == "percent" else field.help, unit]
+    sentences = [field.label.removesuffix(" in %"), "" if field.type == "percent" else field.help, unit]
     examples = [_EXAMPLES[field.name]] if field.name in _EXAMPLES else None
     default: Any = ... if field.required else None
-    return Field(default, description=". ".join(filter(None, words)), examples=examples)
+    return Field(default, description=". ".join(filter(None, sentences)), examples=examples)
 
 
 def unix(moment: datetime) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS
-from panel.domain.agents import kind_words
+from panel.domain.agents import kind_title
 from panel.domain.connection import Connection as Known
 from panel.domain.labels import Label, Shelf
 from panel.domain.observation import Cancel, Observation
@@ -248,7 +248,7 @@ def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str
     return {
         "id": snapshot.id,
         "kind": snapshot.kind,
-        "name": label.name or (adapter.name(snapshot) if adapter else snapshot.strategy or kind_words(snapshot.kind)),
+        "name": label.name or (adapter.name(snapshot) if adapter else snapshot.strategy or kind_title(snapshot.kind)),
         "tags": list(label.tags),
         "starred": label.star,
         "archived": label.shelf is Shelf.ARCHIVED,
@@ -257,7 +257,7 @@ def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str
         "timeframe": snapshot.timeframe,
         "live": verdict.live,
         "verdict": judged,
-        "backend_status": snapshot.said,
+        "backend_status": snapshot.backend_status,
         "error": snapshot.error,
         "percentage": snapshot.percentage,
         "step": snapshot.step,

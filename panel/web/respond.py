@@ -62,6 +62,19 @@ def problem(
     return JSONResponse(body, status, headers, "application/problem+json")
 
 
+def problem_page(request: Request, status: int, title: str, message: str, **values: Any) -> HTMLResponse:
+    return page(request, "problem.html", status=status, title=title, message=message, **values)
+
+
+def refusal(
+    request: Request, status: int, title: str, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A page, or for a program a problem document."""
+    if for_programs(request.url.path):
+        return problem(status, message, headers)
+    return problem_page(request, status, title, message)
+
+
 def by_htmx(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 

@@ -29,7 +29,7 @@ class AuditTrail:
         self._waiting: deque[AuditEntry] = deque()
         self._uses: dict[str, tuple[float, str]] = {}  # of tokens, by digest: when, and from where
         self._written: dict[str, float] = {}  # when the last written use of each token was
-        self._news = asyncio.Event()
+        self._pending = asyncio.Event()
         self._one = asyncio.Lock()
         self.lost = 0
 
@@ -39,14 +39,14 @@ class AuditTrail:
             log.warning("the audit trail cannot be written: %s of %s is lost", entry.what, entry.who)
             return
         self._waiting.append(entry)
-        self._news.set()
+        self._pending.set()
 
     def token_used(self, digest: str, address: str) -> None:
         now = time.time()
         if not 0 <= now - self._written.get(digest, 0.0) < USES_EVERY:
             self._written[digest] = now
             self._uses[digest] = now, address
-            self._news.set()
+            self._pending.set()
 
     async def run(self, storage: Storage, days: int) -> None:
         """Runs until cancelled. Entries older than so many days are dropped; 0 keeps them until they are too many."""
@@ -55,14 +55,14 @@ class AuditTrail:
             if time.monotonic() - trimmed >= TRIM_EVERY:
                 trimmed = time.monotonic()
                 await self._trim(storage, days)
-            await until_set(self._news, TRIM_EVERY)
+            await until_set(self._pending, TRIM_EVERY)
             if not await self._flushed(storage):
                 await asyncio.sleep(AGAIN)
 
     async def flush(self, storage: Storage) -> None:
         """Write down what waits. Raises sqlite3.Error or OSError, and then it goes on waiting."""
         async with self._one:
-            self._news.clear()
+            self._pending.clear()
             entries, uses = list(self._waiting), self._uses
             if not entries and not uses:
                 return
@@ -73,7 +73,7 @@ class AuditTrail:
             except (sqlite3.Error, OSError):
                 self._waiting.extendleft(reversed(entries))
                 self._uses = uses | self._uses
-                self._news.set()
+                self._pending.set()
                 raise
 
     async def find(self, storage: Storage, query: AuditQuery) -> tuple[list[AuditEntry], list[str]]:
@@ -114,11 +114,7 @@ def about(kind: str, values: Mapping[str, str]) -> str:
 
 def start_outcome(kind: str, values: Mapping[str, str], result: submitted.SubmitResult) -> tuple[str, Outcome, str]:
     """Subject, outcome and detail of a start."""
-    named = [
-        values.get(field, "")
-        for field in ("strategy_name", "symbol", "symbols", "timeframe", "timeframes", "model_path")
-    ]
-    subject = " ".join([kind, *filter(None, named)])
+    subject = about(kind, values)
     match result:
         case submitted.Started(operation_id):
             return subject, Outcome.DONE, operation_id

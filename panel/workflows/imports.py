@@ -198,13 +198,13 @@ class Imports:
             file.share, file.step, file.work = 0.0, "Waiting", task
 
     async def _run(self, job: Any, size: int, file: ImportedFile | None = None) -> Outcome:
-        def tell(share: float, step: str) -> None:
+        def progress(share: float, step: str) -> None:
             if file is not None:
                 file.share, file.step = share, step
 
         self._jobs = self._jobs or ImportJobs()  # a semaphore belongs to the running loop
         try:
-            return await self._jobs.run(job, size, tell)
+            return await self._jobs.run(job, size, progress)
         except Exception:  # of the panel's own making: the page says so, instead of showing nothing
             log.exception("an import broke off")
             return Outcome(refused="An error of the panel kept it from being read. The panel's log says more.")

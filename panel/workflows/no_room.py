@@ -82,8 +82,8 @@ def _name(snapshot: Snapshot) -> str:
     """As pages call it: swing EURUSD 1h. Its id where that says nothing."""
     adapter = KINDS.get(snapshot.kind)
     named = adapter.name(snapshot) if adapter else snapshot.strategy
-    words = " ".join(dict.fromkeys(filter(None, (named, snapshot.symbol, snapshot.timeframe))))
-    return words or snapshot.id
+    title = " ".join(dict.fromkeys(filter(None, (named, snapshot.symbol, snapshot.timeframe))))
+    return title or snapshot.id
 
 
 def seen_from(monitor: Monitor, labels: LabelStore, kind: str) -> tuple[str, tuple[str, ...]]:

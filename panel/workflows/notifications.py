@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from panel.adapters import KINDS
-from panel.domain.agents import kind_words
+from panel.domain.agents import kind_title
 from panel.domain.comparison import measured
 from panel.domain.events import EventBus, OperationEnded, WorkersChanged
 from panel.domain.labels import typed_tags
@@ -43,7 +43,7 @@ class Rule:
     """When a message is sent, in words."""
 
     key: str
-    words: str
+    text: str
     default: bool
 
 
@@ -215,7 +215,7 @@ class Notifications:
     def _name(self, snapshot: Snapshot) -> str:
         """Its kind, and what it is called."""
         adapter, label = KINDS.get(snapshot.kind), self._storage.labels.of(snapshot.id)
-        kind = adapter.title if adapter else kind_words(snapshot.kind)
+        kind = adapter.title if adapter else kind_title(snapshot.kind)
         name = label.name or (adapter.name(snapshot) if adapter else snapshot.strategy)
         return kind if name in ("", kind) else f"{kind} {name}"
 
@@ -254,8 +254,8 @@ class Notifications:
         if known is None:
             return [], "/workers"
         verdict = self._monitor.verdict(known)
-        said = f"It worked on {self._name(known.snapshot)}: {verdict.word.lower()}."
-        return [said, verdict.headline], f"/operations/{known.snapshot.id}"
+        sentence = f"It worked on {self._name(known.snapshot)}: {verdict.word.lower()}."
+        return [sentence, verdict.headline], f"/operations/{known.snapshot.id}"
 
     def _connection(self) -> None:
         since, on = self._monitor.connection.failing_since, self.rules()["backend"]

@@ -73,7 +73,7 @@ class Queue:
         self._load_lock = load_lock
         self._events = events
         self._due = asyncio.Event()
-        self._news = asyncio.Event()  # set, and replaced, whenever an entry's fate may have been decided
+        self._changed = asyncio.Event()  # set, and replaced, whenever an entry's fate may have been decided
         self._adding: set[str] = set()  # keys that are being written
         self._shown: list[tuple[str, str, bool]] = []  # what waited or ran when the pages were told last
         self._not_before: dict[str, float] = {}  # kind -> monotonic: the backend has just said "later"
@@ -114,12 +114,12 @@ class Queue:
         with suppress(asyncio.TimeoutError):
             async with asyncio.timeout(DECIDED_WITHIN):
                 while True:
-                    news = self._news
+                    changed = self._changed
                     may_start = any(each.key == entry.key for each in self._capacity.due(self.open()))
                     entry = self.entry(entry.key) or entry  # after it: what begins in between is not called waiting
                     if entry.state is not EntryState.STARTING and not (entry.waiting and may_start):
                         break
-                    await news.wait()
+                    await changed.wait()
         return entry
 
     async def cancel(self, key: str) -> None:
@@ -172,8 +172,8 @@ class Queue:
         self._events.publish(QueueChanged())
 
     def _notify(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _write(self, action: Callable[[Storage], T]) -> T:
         done = await self._store.write(action)

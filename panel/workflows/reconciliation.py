@@ -39,9 +39,9 @@ def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
     return same and start.asked_at + first <= snapshot.created_at <= start.asked_at + last
 
 
-def _begins(words: str) -> str:
+def _begins(written: str) -> str:
     """Long texts are cut on their way."""
-    return " ".join(words.split())[:200]
+    return " ".join(written.split())[:200]
 
 
 async def candidates(ktrdr: Ktrdr, start: Start, known: Callable[[str], bool]) -> list[Reading]:

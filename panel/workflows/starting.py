@@ -33,7 +33,7 @@ ANSWERED_BY = 45.0  # seconds after which a start that was being sent, maybe by 
 ROUND = 1.0  # seconds between looks while something has to be looked for
 IDLE_ROUND = 2.5  # … while nothing has: a command line may have started something
 # (seconds since the start, seconds between looks for it): soon at first, then gently, and in the end only by hand.
-_PACES = ((60.0, 3.0), (600.0, 15.0), (3600.0, 60.0), (86400.0, 600.0))
+_SEARCH_INTERVALS = ((60.0, 3.0), (600.0, 15.0), (3600.0, 60.0), (86400.0, 600.0))
 _DAY = 86400.0
 
 log = logging.getLogger(__name__)
@@ -160,8 +160,8 @@ class StartWorkflow:
         if start.key not in self._looked:  # once after every start-up, however old it is
             return True
         age = time.time() - start.asked_at
-        pace = next((pace for until, pace in _PACES if age < until), None)
-        return pace is not None and time.monotonic() - self._looked[start.key] > pace
+        interval = next((interval for until, interval in _SEARCH_INTERVALS if age < until), None)
+        return interval is not None and time.monotonic() - self._looked[start.key] > interval
 
     async def _claim_and_send(
         self, key: str, adapter: Kind, form: dict[str, str], actor: str, owner: str, attempt: int

@@ -234,8 +234,8 @@ def message_of(result: SubmitResult) -> str:
     return ""
 
 
-def _refused(kind: str, said: str) -> Refused:
-    message, raw = plain_refusal(said)
+def _refused(kind: str, answer: str) -> Refused:
+    message, raw = plain_refusal(answer)
     return Refused(message, _blame(kind, message), raw=raw)
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from panel.domain.schedules import Schedule, missed_between, next_due, shown, words
+from panel.domain.schedules import Schedule, missed_between, next_due, repeat_text, shown
 
 BERLIN = "Europe/Berlin"
 DAILY = frozenset(range(7))
@@ -71,7 +71,7 @@ def test_what_makes_no_sense_is_said(days, at, zone, problem):
     ],
 )
 def test_it_is_said_in_words(days, sentence):
-    assert words(days, "18:30") == sentence
+    assert repeat_text(days, "18:30") == sentence
 
 
 def test_missed_ones_are_counted():

@@ -83,4 +83,4 @@ def test_a_backend_that_keeps_no_trades(here, backend):
     assert answer.status_code == 404 and "keeps no list" in words(answer.text)
     assert here.get("/operations/op_b/trades.csv").status_code == 404
     assert here.get("/operations/op_b/trades/bars").status_code == 404
-    assert here.get("/operations/op_b/trades/bars?around=nan").status_code == 422
+    assert here.get("/operations/op_b/trades/bars?at=nan").status_code == 422

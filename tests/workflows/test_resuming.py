@@ -48,15 +48,15 @@ def test_a_cancelled_or_failed_training_with_its_own_checkpoint_may_be_resumed()
         ({"checkpoint": None}, "no checkpoint"),
         ({"checkpoint": replace(SAVED, epoch=0)}, "no finished epoch"),
         ({"checkpoint": replace(SAVED, created_at=NOW - 1)}, "older than it is"),
-        ({"around": WorkerList()}, "not known yet"),
-        ({"around": WorkerList((Worker("b", "backtesting", "available"),), heard_at=NOW)}, "No training worker"),
-        ({"around": WorkerList((HUNG,), heard_at=NOW + 70)}, "none that answers"),
-        ({"around": WorkerList((HUNG, *THERE.workers), heard_at=NOW + 70)}, "may wake and go on with it"),
+        ({"workers": WorkerList()}, "not known yet"),
+        ({"workers": WorkerList((Worker("b", "backtesting", "available"),), heard_at=NOW)}, "No training worker"),
+        ({"workers": WorkerList((HUNG,), heard_at=NOW + 70)}, "none that answers"),
+        ({"workers": WorkerList((HUNG, *THERE.workers), heard_at=NOW + 70)}, "may wake and go on with it"),
     ],
 )
 def test_it_is_refused_where_it_would_do_harm(change, why):
-    given = {"seen": observation(), "verdict": ENDED, "checkpoint": SAVED, "around": THERE} | change
-    assert why in refusal(given["seen"], given["verdict"], given["checkpoint"], given["around"])
+    given = {"seen": observation(), "verdict": ENDED, "checkpoint": SAVED, "workers": THERE} | change
+    assert why in refusal(given["seen"], given["verdict"], given["checkpoint"], given["workers"])
 
 
 @pytest.mark.anyio

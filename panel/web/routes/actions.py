@@ -10,7 +10,7 @@ from panel.domain.requests import ResumeState
 from panel.errors import CLIClientError
 from panel.web.panel import PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor_of, by_htmx, fragment, page, redirect
+from panel.web.respond import actor_of, by_htmx, fragment, page, problem_page, redirect
 from panel.web.routes.operation import find
 from panel.workflows.resuming import BUSY, Attempt, own
 
@@ -81,4 +81,4 @@ def _trouble(request: Request, what: str, message: str) -> Response:
     note(request, Outcome.UNCONFIRMED if "confirmed" in what else Outcome.REFUSED, detail=message)
     if by_htmx(request):
         return fragment("fragments/trouble.html", what=what, message=message)
-    return page(request, "problem.html", status=409, title=what, message=message)
+    return problem_page(request, 409, what, message)

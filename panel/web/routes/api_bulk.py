@@ -10,22 +10,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from panel.domain.bulk import Action, BulkRequest, Outcome, Result, subject
 from panel.domain.history import OperationQuery
-from panel.domain.labels import LONGEST_TAG, MAX_TAGS, typed_tags
+from panel.domain.labels import typed_tags
 from panel.domain.state import State
 from panel.domain.values import utc
 from panel.errors import CLIClientError
 from panel.storage.bulk import digest_of
 from panel.storage.labels import UNDO
-from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, start_key, unix
+from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, Tags, start_key, unix
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
 from panel.web.respond import actor_of, problem
 from panel.web.routes.bulk import recorder
+from panel.web.routes.labels import TOO_LATE
 from panel.workflows.bulk import MAX_AGAIN, MAX_CHOSEN, KeyReused
 from panel.workflows.replacing import REPLACE
 from panel.workflows.submit import INSIST
 
-Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 Ids = Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MAX_CHOSEN)]
 REUSED = "This Idempotency-Key was sent before with another request."
 
@@ -170,7 +170,7 @@ async def undo(request: Request, panel: PanelDep, asked: UndoBody, idempotency_k
     except CLIClientError as exc:
         raise HTTPException(502, f"Some of what was started could not be cancelled: {exc.message}") from exc
     if back is None:
-        raise HTTPException(409, "That was more than a minute ago, or has been undone. Nothing was changed.")
+        raise HTTPException(409, TOO_LATE)
     return UndoAnswer(back=back)
 
 

@@ -6,12 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, HTTPException, Query
 from sse_starlette import EventSourceResponse
 
-from panel.domain.observation import Observation
-from panel.domain.state import Verdict
 from panel.live.hub import Mailbox, frame
-from panel.web import api_schemas as schemas
 from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
+from panel.web.routes.operation import described
 
 PART = 50  # changes that are read at once; the event loop has its turn between two parts
 
@@ -59,22 +57,12 @@ async def _events(panel: Panel, cursor: int | None, box: Mailbox) -> AsyncIterat
         while True:
             while changed := memory.changed_since(last, PART):
                 for last, observation in changed:
-                    label = panel.storage.labels.of(observation.snapshot.id)
-                    shown = schemas.operation(*_latest(panel, observation), label)
-                    yield _frame(last, shown.model_dump_json(), "operation")
+                    yield _frame(last, described(panel, observation).model_dump_json(), "operation")
             if not ready:
                 ready = True
                 yield _frame(last, "{}", "ready")
             if not await box.take():
                 return
-
-
-def _latest(panel: Panel, observation: Observation) -> tuple[Observation, Verdict]:
-    """As it stands in the memory, unless that is older than what is known."""
-    verdict = panel.monitor.verdict(observation)
-    if verdict.live and (latest := panel.monitor.known(observation.snapshot.id)) is not None:
-        return latest, panel.monitor.verdict(latest)
-    return observation, verdict
 
 
 def _frame(number: int, data: str, event: str) -> bytes:

@@ -6,22 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from panel.domain.labels import (
-    LONGEST_NAME,
-    LONGEST_NOTE,
-    LONGEST_TAG,
-    MAX_TAGS,
-    typed_name,
-    typed_note,
-    typed_tags,
-)
+from panel.domain.labels import LONGEST_NAME, LONGEST_NOTE, typed_name, typed_note, typed_tags
 from panel.web import api_schemas as schemas
-from panel.web.api_requests import ACTED, IdempotencyKey
+from panel.web.api_requests import ACTED, IdempotencyKey, Tags
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor_of
-from panel.web.routes.operation import find
-
-Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
+from panel.web.routes.operation import described_in_full, find
 
 router = APIRouter(prefix="/api")
 
@@ -57,9 +47,7 @@ async def label(
     observation = await find(panel, operation_id)
     if not await _labelled(panel, operation_id, asked, actor_of(request)):
         raise HTTPException(409, "Somebody changed it in the meantime. Read it again, and send its new label_version.")
-    return schemas.details(
-        observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id), epochs=False
-    )
+    return described_in_full(panel, observation)
 
 
 async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, actor: str) -> bool:

@@ -18,7 +18,7 @@ from panel.domain.snapshot import ID
 from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import entry, note, only_asked
-from panel.web.respond import actor_of, page, redirect
+from panel.web.respond import actor_of, page, problem_page, redirect
 from panel.web.routes.labels import UNWRITABLE, list_address, with_undo
 from panel.web.routes.operations import asked
 from panel.workflows.bulk import MAX_AGAIN, MAX_CHOSEN, PART, KeyReused
@@ -142,4 +142,4 @@ def _row(result: Result, view: OperationView) -> Row:
 
 
 def _refused(request: Request, message: str) -> Response:
-    return page(request, "problem.html", status=422, title="Nothing was done", message=message)
+    return problem_page(request, 422, "Nothing was done", message)

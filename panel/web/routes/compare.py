@@ -21,7 +21,7 @@ from panel.domain.snapshot import ID, Snapshot
 from panel.views.operation import OperationView
 from panel.views.templating import rounded, variables
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import page
+from panel.web.respond import page, problem_page
 from panel.web.routes.labels import list_address
 from panel.web.routes.operation import find
 from panel.web.routes.operations import asked as asked_list
@@ -208,4 +208,4 @@ def _each_kind(back: str, kinds: Sequence[tuple[str, int]]) -> tuple[tuple[str, 
 
 
 def _refused(request: Request, message: str, ways: Sequence[tuple[str, str]] = ()) -> HTMLResponse:
-    return page(request, "problem.html", status=422, title="Nothing to compare", message=message, ways=ways)
+    return problem_page(request, 422, "Nothing to compare", message, ways=ways)

@@ -11,6 +11,7 @@ from panel.domain.observation import Observation
 from panel.domain.snapshot import ID
 from panel.errors import CLIClientError
 from panel.views.charts import curves_of
+from panel.web import api_schemas as schemas
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import page
 
@@ -37,6 +38,19 @@ async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTM
         curves=json.dumps(curves_of(observation.snapshot)),
         raw=json.dumps(shown, indent=2, ensure_ascii=False, default=str) if answer else "",
     )
+
+
+def described(panel: Panel, observation: Observation) -> schemas.Operation:
+    """For programs: as it is in the memory, unless that is older than what was read since."""
+    verdict = panel.monitor.verdict(observation)
+    if verdict.live and (latest := panel.monitor.known(observation.snapshot.id)) is not None:
+        observation, verdict = latest, panel.monitor.verdict(latest)
+    return schemas.operation(observation, verdict, panel.storage.labels.of(observation.snapshot.id))
+
+
+def described_in_full(panel: Panel, observation: Observation, *, epochs: bool = False) -> schemas.Details:
+    label = panel.storage.labels.of(observation.snapshot.id)
+    return schemas.details(observation, panel.monitor.verdict(observation), label, epochs)
 
 
 async def _read_unknown(panel: Panel, ids: list[str]) -> None:
