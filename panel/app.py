@@ -207,7 +207,7 @@ def compose(
     replaces = None if embedded else partial(would_replace, ktrdr.stored_range)
     queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events, replaces)
     batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
-    resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
+    resume = ResumeWorkflow(ktrdr, storage, monitor, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     labels_, submit = Labels(storage, events), SubmitWorkflow(starts, sources, queue_)
     reader = Reader(storage, monitor, inventory, resume, catalogue, RunSettings(storage, library, events), embedded)

@@ -6,24 +6,25 @@ the run before it. So it is offered when everything speaks for it, and looked at
 """
 
 import asyncio
+import logging
 import sqlite3
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.events import CheckpointChecked, EventBus, OperationChanged
-from panel.domain.observation import Observation
+from panel.domain.observation import Cancel, Observation
 from panel.domain.requests import ResumeState
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
 from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError
 from panel.monitoring.audience import Audience
-from panel.monitoring.poller import Monitor
-from panel.workflows.commands import Commands
+from panel.monitoring.poller import READ_TIMEOUT, Monitor
+from panel.storage.store import Storage
 
 NO_TRAINER = "No training worker is registered with the backend, or none that answers."
 LOOK_TIMEOUT = 3.0  # seconds for a checkpoint; the page waits for it
@@ -31,6 +32,8 @@ BUSY = 30.0  # seconds that a worker may stay busy after a cancel: its backend h
 AGAIN = 1.5  # seconds between two looks at the workers
 WRITTEN = 1.5  # seconds after an end until its checkpoint is written
 KEPT = 100  # operations whose checkpoint or attempt is kept in mind
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -88,18 +91,17 @@ def own(checkpoint: Checkpoint | None, observation: Observation) -> Checkpoint |
 class ResumeWorkflow:
     """What could be resumed, and what is being resumed."""
 
-    def __init__(
-        self, ktrdr: Ktrdr, monitor: Monitor, commands: Commands, events: EventBus, audience: Audience
-    ) -> None:
+    def __init__(self, ktrdr: Ktrdr, store: Storage, monitor: Monitor, events: EventBus, audience: Audience) -> None:
         self._ktrdr = ktrdr
+        self._store = store
         self._monitor = monitor
-        self._commands = commands
         self._events = events
         self._audience = audience
         self._looking: set[asyncio.Task[None]] = set()
         events.subscribe(OperationChanged, self._operation_changed)
         self._checkpoints: dict[str, tuple[float | None, Checkpoint | None]] = {}  # with the end it is of
         self._attempts: dict[str, Attempt] = {}
+        self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
 
     def offer(self, observation: Observation, verdict: Verdict) -> Checkpoint | None:
         """The checkpoint that it can go on from, as far as was looked up."""
@@ -164,13 +166,44 @@ class ResumeWorkflow:
             attempt.message = await self._free(operation_id) or await self._harmful(operation_id)
             if not attempt.message:
                 attempt.state = ResumeState.SENDING
-                await self._commands.resume(operation_id, actor)
+                await self.send(operation_id, actor)
                 attempt.message = self._unheard(operation_id)
         except CLIClientError as exc:
             attempt.message = exc.message
         except sqlite3.Error as exc:
             attempt.message = f"The panel cannot write its memory ({exc}). Nothing was sent."
         attempt.state = ResumeState.REFUSED if attempt.message else ResumeState.TAKEN
+
+    async def send(self, operation_id: str, actor: str) -> None:
+        """Send the one POST, once for each end that the operation came to; raises CLIClientError."""
+        observation = self._monitor.known(operation_id)
+        end = observation.snapshot.completed_at if observation is not None else None
+        if self._resumed.get(operation_id, ()) == (end,):
+            return
+        self._resumed[operation_id] = (end,)
+        try:  # on disk before it leaves
+            request = await self._store.write(lambda store: store.memory.asked(operation_id, "resume", actor))
+        except BaseException:
+            del self._resumed[operation_id]
+            raise
+        try:
+            await self._ktrdr.resume(operation_id)
+        except CLIClientError as exc:
+            await self._note_answer(request, exc.message)
+            if exc.refused or not exc.sent:
+                del self._resumed[operation_id]
+            raise
+        await self._note_answer(request, "taken")
+        log.info("resumed", extra={"operation": operation_id})
+        observation = self._monitor.known(operation_id)
+        if observation is not None:
+            self._monitor.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
+        reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            self._monitor.observe(reading)
+
+    async def _note_answer(self, request: int, outcome: str) -> None:
+        await self._monitor.recorder.attempt(lambda store: store.memory.answered(request, outcome))
 
     async def _free(self, operation_id: str) -> str:
         """Wait for a training worker that has nothing to do; "" once there is one. After a cancel the backend calls

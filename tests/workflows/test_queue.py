@@ -139,7 +139,7 @@ def test_dates_that_would_replace_what_is_stored_are_asked_about_with_numbers(he
 
 def test_a_load_that_would_replace_what_came_while_it_waited_is_not_sent_and_says_so(here, backend, monkeypatch):
     """Two buttons of one row, one after the other: older bars, then the gaps from the first day that was stored."""
-    monkeypatch.setattr("panel.storage.queue.TOLD_AT_ONCE", 0.0)
+    monkeypatch.setattr("panel.storage.queue.ANSWERED_DIRECTLY", 0.0)
     stored, first = hours(100), "2024-01-01"
     backend.bars["EURUSD", "1h"] = stored
     load(here, mode="backfill")

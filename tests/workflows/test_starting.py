@@ -9,8 +9,9 @@ from panel.adapters import KINDS, DataLoadOperationAdapter, TrainingOperationAda
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.events import EventBus, StartConfirmed
+from panel.live.hub import Hub
 from panel.storage.store import Storage
-from panel.workflows.commands import Commands
+from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import new_key
 from tests.support.panels import panel
 from tests.support.parts import monitor_of, starts_of
@@ -341,13 +342,13 @@ async def test_two_clicks_on_resume_are_one(client, store, backend):
     backend.answers["POST /operations/op_r/resume"] = (200, {"success": True, "data": {"status": "resuming"}})
     monitor = monitor_of(client, store)
     await monitor.look("op_r")
-    commands = Commands(Ktrdr(client), store, monitor)
-    await asyncio.gather(commands.resume("op_r"), commands.resume("op_r"))
-    await commands.resume("op_r")  # and later, from a page that has not heard yet
+    resuming = ResumeWorkflow(Ktrdr(client), store, monitor, EventBus(), Hub())
+    await asyncio.gather(resuming.send("op_r", "me"), resuming.send("op_r", "me"))
+    await resuming.send("op_r", "me")  # and later, from a page that has not heard yet
     assert posts(backend, "/operations/op_r/resume") == 1
     backend.operations["op_r"] = operation("op_r", status="failed", completed_at=stamp(1_900_000_000))
     monitor.observe(await Ktrdr(client).operation("op_r"))
-    await commands.resume("op_r")  # it ended again
+    await resuming.send("op_r", "me")  # it ended again
     assert posts(backend, "/operations/op_r/resume") == 2
 
 
