@@ -129,6 +129,15 @@ document.addEventListener("htmx:after:request", (event) => {
 document.addEventListener("htmx:error", (event) => {
   if (event.detail.ctx?.sourceElement === form()) askFate(form().elements.key.value);
 });
+// What can start now depends on the backend and its workers: the check is renewed when their state changes.
+const state = () => document.querySelector("#health .well").textContent;
+let checked = state();
+new MutationObserver(() => {
+  if (state() !== checked) {
+    checked = state();
+    document.body.dispatchEvent(new Event("look"));
+  }
+}).observe(document.getElementById("line"), { childList: true, characterData: true, subtree: true });
 try { // the page was reloaded before an answer came
   const sent = sessionStorage.getItem(submitted);
   if (sent) askFate(sent);

@@ -134,7 +134,8 @@ class Reader:
         started = (self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id)
         views = {each.snapshot.id: self.operation(each, estimated=True) for each in started if each is not None}
         starts, begins = self._unconfirmed(entries), self.begins(entries)
-        found = queue_page(entries, page, views, starts, begins, free, self.monitor.worker_list, now)
+        away, workers = self.monitor.connection.failing_since is not None, self.monitor.worker_list
+        found = queue_page(entries, page, views, starts, begins, free, workers, now, unreachable=away)
         return replace(found, refused=titled(self.storage.queue.refused_late(now)))
 
     def _unconfirmed(self, entries: Sequence[Entry]) -> dict[str, Start]:

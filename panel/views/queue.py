@@ -49,9 +49,11 @@ def queue_page(
     free: Mapping[str, int],
     workers: WorkerList,
     now: float,
+    *,
+    unreachable: bool = False,
 ) -> QueuePageView:
     """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: how many more may start,
-    by kind."""
+    by kind; `unreachable`: the backend does not answer."""
     waiting = [entry for entry in entries if entry.waiting]
     places = {entry.key: place for place, entry in enumerate(waiting, 1)}
     ordered = [*(entry for entry in entries if not entry.waiting), *waiting]
@@ -61,7 +63,10 @@ def queue_page(
     shown = []
     for entry in ordered:
         adapter = KINDS[entry.kind]
-        why = _why(entry, free, workers, now, behind=entry.kind in first) if entry.waiting else ""
+        why = ""
+        if entry.waiting:
+            behind = entry.kind in first
+            why = _why(entry, free, workers, now, behind=behind, unreachable=unreachable)
         if entry.waiting and not entry.held:
             first.add(entry.kind)
         title, about = title_of(entry.kind, entry.form)
@@ -98,10 +103,14 @@ def title_of(kind: str, form: Mapping[str, str]) -> tuple[str, str]:
     return strategy, " · ".join(filter(None, (market, days)))
 
 
-def _why(entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float, *, behind: bool) -> str:
+def _why(
+    entry: Entry, free: Mapping[str, int], workers: WorkerList, now: float, *, behind: bool, unreachable: bool
+) -> str:
     traits = KINDS[entry.kind].traits
     if entry.held:
         return "held"
+    if unreachable:
+        return "the backend cannot be reached"
     if behind:
         return "after those before it"
     if traits.alone and not free.get(entry.kind):

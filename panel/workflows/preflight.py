@@ -49,13 +49,14 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """What was checked for a form. `chosen`: "" while there is nothing to check yet, which `ask` says; `silent`: why
-    the backend could not be asked."""
+    the backend could not be asked; `unreachable`: no start can be sent now."""
 
     kind: str
     ask: str
     chosen: str
     silent: str = ""
     lines: tuple[Line, ...] = ()
+    unreachable: bool = False
 
     @property
     def missing(self) -> list[dict[str, str]]:
@@ -71,7 +72,7 @@ class Preflight:
     @property
     def waits(self) -> bool:
         """Whether a start would wait in the queue."""
-        return any(line.waits for line in self.lines)
+        return self.unreachable or any(line.waits for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@ where the start would fail or destroy data, then queue it or start it at once.""
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from panel.adapters import KINDS, BacktestingOperationAdapter, DataLoadOperationAdapter, Kind, TrainingOperationAdapter
 from panel.domain.observation import Observation
@@ -108,7 +108,10 @@ class SubmitWorkflow:
     async def look(self, kind: str, given: dict[str, str]) -> Preflight | None:
         """What is known before a start of a form as it is filled in now; None where there is nothing to check."""
         check = _CHECKS.get(kind)
-        return await check(self._sources, given) if check is not None and self._sources is not None else None
+        if check is None or self._sources is None:
+            return None
+        found = await check(self._sources, given)
+        return replace(found, unreachable=self._sources.monitor.connection.failing_since is not None)
 
     async def submit(
         self,

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import watched_page
-from tests.support.panels import panel
-from tests.support.scripted import RESULT, operation, percent, stamp
+from tests.support.panels import free_port, panel
+from tests.support.scripted import RESULT, operation, percent, served, stamp
 from tests.support.small_strategy import STRATEGY
 from tests.support.workers import worker
 
@@ -33,6 +33,27 @@ def test_after_a_refused_start_the_check_lives_and_the_wrong_field_has_the_focus
     page.get_by_label("Symbols").fill("GBPUSD")
     expect(before).to_contain_text("GBPUSD 1h")
     expect(before).not_to_contain_text("is not a symbol")
+    assert watched.complaints == []
+
+
+def test_an_open_form_offers_the_queue_while_the_backend_is_away(watched, tmp_path, backend):
+    page, port = watched.page, free_port()
+    backend.workers = [worker("w1")]
+    with panel(tmp_path, f"http://127.0.0.1:{port}/api/v1") as here:
+        with served(backend.app, port):
+            here.until("/", lambda text: "All well" in text)
+            page.goto(f"{here.address}/start/training")
+            page.get_by_text("swing", exact=True).click()
+            expect(page.get_by_role("button", name="Start training")).to_be_visible()
+            expect(page.locator("#preflight")).to_contain_text("A worker is free.")
+            # Without a change it is renewed only every half minute.
+            page.evaluate("window.renewed = 0; document.body.addEventListener('look', () => { window.renewed += 1; })")
+        expect(page.get_by_role("button", name="Add to the queue")).to_be_visible(timeout=120_000)
+        expect(page.locator("#preflight")).to_contain_text("The backend cannot be reached.")
+        with served(backend.app, port):
+            expect(page.get_by_role("button", name="Start training")).to_be_visible(timeout=120_000)
+            expect(page.locator("#preflight")).to_contain_text("A worker is free.")
+        assert page.evaluate("window.renewed") >= 2
     assert watched.complaints == []
 
 

@@ -6,9 +6,9 @@ import pytest
 from panel.backend.ktrdr import Ktrdr
 from panel.workflows.capacity import Capacity
 from tests.support.pages import KEY, until, words
-from tests.support.panels import panel, stream
+from tests.support.panels import free_port, panel, stream
 from tests.support.parts import monitor_of
-from tests.support.scripted import Backend, operation, stamp
+from tests.support.scripted import Backend, operation, served, stamp
 from tests.support.workers import worker
 
 BUSY = {"error": "No training workers available", "worker_type": "training", "registered_workers": 1, "hint": "Wait."}
@@ -88,6 +88,25 @@ def test_order_hold_and_removal_count(here, backend):
     here.post(f"/queue/{keys['held']}/release")
     until(lambda: started(backend) == ["first", "jumps", "last", "held"])
     assert here.post(f"/queue/{keys['held']}/move", {"where": "aside"}).status_code == 422
+
+
+def test_while_the_backend_is_away_a_start_waits_in_the_queue_and_begins_once(tmp_path, backend):
+    port = free_port()
+    with panel(tmp_path, f"http://127.0.0.1:{port}/api/v1") as here:
+        here.until("/", lambda text: "Backend unreachable" in text)
+        assert "Add to the queue" in here.get("/start/training").text
+        check = here.post("/start/training/look", {"strategy_name": "swing"}, **{"hx-request": "true"}).text
+        assert "waits in the queue until it answers" in words(check) and "Add to the queue" in check
+        refused = here.post("/start/training", {"key": KEY, "strategy_name": "swing"})
+        assert refused.status_code == 502 and "The start can wait in the queue." in words(refused.text)
+        assert "Add to the queue" in refused.text
+        assert queued(here, "another-key-0123").headers["location"] == "/queue"
+        assert "Waits: the backend cannot be reached" in words(here.get("/queue").text)
+        with served(backend.app, port):
+            until(lambda: backend.operations)
+            here.until("/start/training", lambda text: "Add to the queue" not in text)
+            until(lambda: here.get("/api/queue").json()["entries"][0]["state"] == "running")
+        assert started(backend) == ["swing"]
 
 
 def test_a_busy_backend_that_refuses_is_asked_again_later(here, backend):

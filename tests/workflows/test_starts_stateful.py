@@ -149,6 +149,8 @@ class Starts(Story, RuleBasedStateMachine):
     def remove_from_queue(self, data: st.DataObject, wait: float) -> None:
         intent = data.draw(st.sampled_from([intent for intent in self.intents if intent.queued]))
         state = self.one("SELECT state FROM queue WHERE key = ?", intent.key)
+        if state is None:
+            return  # it is being written: nobody sees it in the queue yet
         intent.removed = True
         intent.dismissed |= state == "unconfirmed"
         self._life.post(f"/queue/{intent.key}/cancel", {}, 1, wait)

@@ -80,8 +80,10 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
             later = not wait and (bool(busy) or result.later)
             return await _form(request, panel, adapter, values, errors, new_key(), wait=later, busy=busy)
         case submitted.NotSent(message):
-            errors = {"": f"{message} Nothing was started; what you typed is still here."}
-            return await _form(request, panel, adapter, values, errors, new_key(), status=502)
+            later = not wait and not adapter.traits.alone
+            offer = " The start can wait in the queue." if later else ""
+            errors = {"": f"{message} Nothing was started; what you typed is still here.{offer}"}
+            return await _form(request, panel, adapter, values, errors, new_key(), status=502, wait=later)
 
 
 def _in_place(result: submitted.SubmitResult) -> Response:
@@ -217,7 +219,7 @@ async def _form(
         errors=errors,
         busy=busy,
         key=key,
-        wait=wait or bool(checked and checked.waits),
+        wait=wait or bool(checked and checked.waits) or panel.monitor.connection.failing_since is not None,
         strategies=strategies,
         variants=originals([each.name for each in strategies if not each.problem]),
         silent=silent,
