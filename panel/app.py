@@ -167,7 +167,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    # As they are: `include_router` makes each of them anew, which costs the first request 70 ms.
+    # As they are: `include_router` copies each route, which costs the first request 70 ms.
     app.router.routes += [
         route for router in (*(area.router for area in ROUTES), audit.api_router) for route in router.routes
     ]

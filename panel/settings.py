@@ -198,7 +198,7 @@ class Settings:
 
     @property
     def proxies(self) -> tuple[Network, ...]:
-        """Of the trusted proxies; empty when nobody's headers are believed."""
+        """Of the trusted proxies; empty when forwarded headers are ignored."""
         return tuple(network for network in map(_network, self.trusted_proxies) if network)
 
     @property

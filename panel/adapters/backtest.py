@@ -123,7 +123,7 @@ class BacktestingOperationAdapter(Kind):
 
     @classmethod
     def chart(cls, snapshot: Snapshot) -> Chart | None:
-        """KTRDR keeps its equity curve to itself; the embedded backend tells it."""
+        """KTRDR does not return its equity curve; the embedded backend does."""
         curve = named(snapshot.result, "equity_curve")
         times, worth, held, falls = (_numbers(curve.get(n)) for n in ("time", "equity", "buy_and_hold", "drawdown"))
         if not times or None in times or not len(times) == len(worth) == len(held) == len(falls):

@@ -1,7 +1,7 @@
 """What every kind of operation says about itself: how to start it, what to ask for, how to read its end.
 
 A kind is one class in one file of this folder. The start page, the command-line sub-command, the
-operation's page and the contract tests are all made from what stands here.
+operation's page and the contract tests are all made from it.
 """
 
 import dataclasses
@@ -87,7 +87,7 @@ class Kind(OperationAdapter):
         console.print(table if table.rows else Text("It has no figures.", "dim"))
 
     async def result_of(self, final_status: dict[str, Any], http_client: AsyncClient) -> dict[str, Any]:
-        """The result, as the backend tells it, of an operation that has ended."""
+        """The backend's result of an ended operation."""
         return named(final_status, "result_summary")
 
     @classmethod
@@ -101,7 +101,7 @@ class Kind(OperationAdapter):
 
     @classmethod
     def typed(cls, parameters: Mapping[str, Any]) -> dict[str, str]:
-        """The parameters of an operation as somebody would have typed them."""
+        """An operation's parameters as form fields."""
         given = {field: parameters.get(field.name) for field in cls.fields}
         return {field.name: as_typed(field, value) for field, value in given.items() if value is not None}
 
@@ -180,7 +180,7 @@ def decimal(value: Any, digits: int = 3) -> str:
 
 def chosen(**values: Any) -> dict[str, Any]:
     """The values that were chosen: without None, False and empty lists and strings."""
-    # Told apart by type: a commission of 0 was chosen.
+    # Compared by type: a commission of 0 was chosen.
     left_out: tuple[Any, ...] = ("", [], ())
     return {name: v for name, v in values.items() if v is not None and v is not False and v not in left_out}
 

@@ -99,7 +99,7 @@ class ResearchOperationAdapter(Kind):
 
     @classmethod
     def typed(cls, parameters: Mapping[str, Any]) -> dict[str, str]:
-        """A strategy that the agent designed was not asked for, and the model stands there by its full name."""
+        """A strategy that the agent designed was not asked for. `model` holds its full name."""
         given = super().typed(parameters)
         if not parameters.get("design_complete"):
             given.pop("strategy_name", None)

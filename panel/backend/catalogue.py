@@ -26,14 +26,14 @@ T = TypeVar("T")
 
 
 class Catalogue:
-    """`folder` is KTRDR's strategies folder, if it is at hand."""
+    """`folder`: KTRDR's strategies folder, None when this machine cannot read it."""
 
     def __init__(self, ktrdr: Ktrdr, folder: Path | None) -> None:
         self._ktrdr = ktrdr
         self._folder = folder
         self._kept: dict[str, tuple[float, Any]] = {}
         self._asking: dict[str, asyncio.Task[Any]] = {}
-        self._version = 0  # of the stored data, as far as the panel can tell
+        self._version = 0  # of the stored data, as far as the panel knows
 
     async def close(self) -> None:
         """Cancel the requests that are under way."""
@@ -43,7 +43,7 @@ class Catalogue:
         await asyncio.gather(*asking, return_exceptions=True)
 
     async def strategies(self) -> list[Strategy]:
-        """By name. Raises CLIClientError when the backend does not answer and no folder is at hand."""
+        """By name. Raises CLIClientError when the backend does not answer and there is no folder."""
         return await self._keep("strategies", self._list)
 
     def kept_strategy(self, name: str) -> Strategy | None:

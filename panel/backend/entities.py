@@ -173,10 +173,10 @@ def _honest(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | None, int | None, float]:
-    """(completed, total, per cent that the step tells). The history counts what is done: the backend's own count of a
-    training's steps runs ahead of it for some strategies. After a resume its count, percentage and history begin anew
-    or stand still, and only the step ("Epoch 712/3000 · Batch 30/68") goes on from the checkpoint. A count beyond its
-    total is none."""
+    """(completed, total, per cent named in the step's text). The history is right where the backend's own count of a
+    training's steps runs ahead, as it does for some strategies. After a resume its count, percentage and history
+    restart or do not change, and only the step ("Epoch 712/3000 · Batch 30/68") goes on from the checkpoint. A count
+    beyond its total is ignored."""
     completed, total = count(progress.get("steps_completed")), count(progress.get("steps_total")) or None
     current = _EPOCH.match(line(progress.get("current_step")))
     epoch, of = (int(current[1]) - bool(current[3]), int(current[2])) if current else (0, 0)
@@ -252,7 +252,7 @@ def _name_in_yaml(yaml: Any) -> str:
 
 
 def _name_in_path(path: Any) -> str:
-    """A model lies at models/<strategy>/<timeframe>_v<n>; its YAML may begin with comments that fill what is told."""
+    """A model's path is models/<strategy>/<timeframe>_v<n>; a YAML that begins with comments may name none."""
     folders = path.rstrip("/").split("/") if isinstance(path, str) else []
     return line(folders[-2], 200) if len(folders) > 2 and folders[-3] == "models" else ""
 

@@ -136,7 +136,7 @@ class HTTPClient:
     ) -> Any:
         wait = self.config.timeout if timeout is None else timeout
         try:
-            # The time-out starts anew with each byte: only a deadline ends an answer that trickles.
+            # The time-out restarts with each byte: only a deadline ends an answer that trickles.
             async with (
                 asyncio.timeout(wait * WHOLE),
                 self._http.stream(

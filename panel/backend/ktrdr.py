@@ -150,7 +150,7 @@ class Ktrdr(MarketData):
         return True
 
     async def research(self) -> ResearchStatus:
-        """What it says of its agent: nothing where it cannot tell: without a limit of money it answers 500."""
+        """The agent's status; nothing where it answers an error: without a budget it answers 500."""
         try:
             return entities.research_of(await self._client.get("/agent/status", timeout=LIST_TIMEOUT))
         except CLIClientError:

@@ -31,7 +31,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """Candles, how many bars each stands for, of how many in all, and what cannot be true of some, by opening."""
+    """Candles, how many bars each combines, the number of all bars, and the faults of some, by opening."""
 
     candles: list[Candle]
     each: int
@@ -55,7 +55,7 @@ class MarketData:
         return each(data_file_of, mapping(answer).get("data"), MAX_FILES)
 
     async def gaps(self, symbol: str, timeframe: str) -> list[Gap]:
-        """As the embedded backend finds them, where the bars are at hand."""
+        """As the embedded backend finds them, where the panel can read the bars."""
         answer = await self._client.get(f"/data/gaps/{symbol}/{timeframe}", timeout=BARS_TIMEOUT)
         return each(gap_of, mapping(mapping(answer).get("data")).get("gaps"))
 

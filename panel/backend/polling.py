@@ -22,7 +22,7 @@ OnProgress = Callable[[int, str], None]
 async def execute_operation(
     client: Client, adapter: OperationAdapter, on_progress: OnProgress | None = None, poll_interval: float = 0.3
 ) -> dict[str, Any]:
-    """Start, follow, report; returns the operation as the backend last told it, with a `status` of
+    """Start, follow, report; returns the operation as last read, with a `status` of
     completed, failed or cancelled.
 
     Raises CLIClientError when the start fails, when the backend no longer knows the operation, or when it

@@ -72,7 +72,7 @@ def remove_user(name: str) -> None:
     click.echo(f"{name} is removed.")
     settings = _settings()
     if not settings.password and not _read(settings).users:
-        click.echo("There is no user left: from its next start on the panel asks nobody to log in.")
+        click.echo("There is no user left: from its next start on the panel needs no login.")
 
 
 @user.command("list")
@@ -137,7 +137,7 @@ def audit(who: str, what: str, days: float | None, backend: str | None) -> None:
 
 
 def _change(what: str, name: str, action: Callable[[Accounts], Accounts], detail: str = "") -> bool:
-    """Change the file, and write that down. Whether nobody could log in by name before."""
+    """Change the file and record it in the audit trail. Returns whether there was no user before."""
     settings, before = _settings(), [True]
 
     def checked(accounts: Accounts) -> Accounts:

@@ -101,7 +101,7 @@ def _clock(date: str) -> Iterator[Finding]:
     try:
         off = time.time() - parsedate_to_datetime(date).timestamp()
     except ValueError:
-        yield Finding("clock", Grade.WARN, "The backend does not tell its time.", "Compare the two clocks by hand.")
+        yield Finding("clock", Grade.WARN, "The backend's answers have no date.", "Compare the two clocks by hand.")
         return
     if abs(off) < CLOCKS:
         yield Finding("clock", Grade.OK, "The backend's clock agrees with this one.")

@@ -1,6 +1,6 @@
 """`ktrdr-panel import`: a file of market data into the data folder, after a look at it.
 
-Exit codes: 0 stored, or only looked at; 1 the file is refused; 2 something has to be decided first.
+Exit codes: 0 stored, or checked only; 1 the file is refused; 2 something has to be decided first.
 """
 
 import sys

@@ -29,7 +29,7 @@ def record(settings: Settings, what: str, outcome: Outcome, subject: str, detail
 
 
 def _account() -> str:
-    """Of this machine: the command line asks nobody for a password."""
+    """Who runs the command line, which asks for no password."""
     try:
         return plain(getpass.getuser())
     except (KeyError, OSError, ImportError):

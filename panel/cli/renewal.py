@@ -27,7 +27,7 @@ class Certificate:
     def __init__(self, context: ssl.SSLContext, settings: Settings) -> None:
         self.context = context
         self._settings = settings
-        self._asked = asyncio.Event()  # somebody says that there is another one
+        self._asked = asyncio.Event()  # set when the files may have changed
         self._used = self._seen = self._stamp()
 
     def ask(self) -> None:

@@ -1,4 +1,4 @@
-"""The panel's server: its memory, port, certificate and settings are looked at before anything is printed."""
+"""The panel's server: its memory, port, certificate and settings are checked before anything is printed."""
 
 import logging
 import os

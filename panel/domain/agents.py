@@ -75,7 +75,7 @@ def phase_now(parameters: Mapping[str, Any]) -> int:
 
 
 def remembered(before: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A research's parameters, with what was told of them before: its end takes away what its phases wrote there."""
+    """Its parameters, completed with those of earlier readings: a research's end removes what its phases wrote."""
     kept = {**before, **parameters}
     if phase_now(parameters) < 0 <= phase_now(before):
         kept["phase"] = before["phase"]

@@ -33,7 +33,7 @@ WELL = (Outcome.DONE, Outcome.STARTED, Outcome.QUEUED, Outcome.UNCHANGED)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one run. `operation_id`, `queue_key`, `start_key`: what was started, is queued, or is looked
+    """The outcome for one run. `operation_id`, `queue_key`, `start_key`: what was started, is queued, or is looked
     for."""
 
     id: str
@@ -51,7 +51,7 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class BulkRequest:
     """`action` on these runs; `tags` for those of tags, `confirm` for what is started. `text`: the whole request, by
-    which a repeated key is told from one that is used for something else."""
+    which a repeated request is distinguished from another one with the same key."""
 
     action: Action
     ids: tuple[str, ...]

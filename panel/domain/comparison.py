@@ -1,6 +1,6 @@
 """Compares runs: different parameters, results, and which did best. Pure.
 
-What was read of an operation is compared. KTRDR tells the first hundred characters of a strategy's file, so two runs
+What was read of an operation is compared. KTRDR returns the first hundred characters of a strategy's file, so two runs
 that differ in nothing here may still differ in it: `settings` compares the files that the panel kept.
 """
 
@@ -38,8 +38,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One number of a result, before and now. `by` says the difference in words, `turn` what it is worth: "better",
-    "worse", or "" when neither can be said."""
+    """One number of a result, before and now. `by`: the difference as text. `turn`: "better",
+    "worse", or "" when neither is known."""
 
     name: str
     before: str
@@ -111,7 +111,7 @@ def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[
 
 
 def used(snapshots: Sequence[Snapshot]) -> list[Row]:
-    """The data that each run worked on, as its result tells it; what no run tells is left out."""
+    """The data that each run worked on, from its result; what no result has is left out."""
     described: list[dict[str, str]] = []
     for snapshot in snapshots:
         result = snapshot.result or {}

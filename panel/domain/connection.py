@@ -12,7 +12,7 @@ class Connection:
     failing_since: float | None = None
     slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT, or with an error
     error: str = ""  # that error
-    listed: bool = False  # what runs there has been told, in this panel's life
+    listed: bool = False  # whether it has listed what runs there, since this panel started
     message: str = ""
 
     @property
@@ -31,7 +31,7 @@ class Connection:
         return changed or was_slow != (self.slow_since is not None)
 
     def mark_listed(self) -> bool:
-        """It has told what runs there; returns whether that is news."""
+        """It has listed what runs there; returns whether that is a change."""
         before, self.listed = self.listed, True
         return not before
 
@@ -42,7 +42,7 @@ class Connection:
         return changed
 
     def failed(self, message: str, now: float) -> bool:
-        """Nobody was there; returns whether that is news."""
+        """It did not answer; returns whether that is a change."""
         changed = self.failing_since is None
         self.failing_since, self.message = self.failing_since or now, message
         return changed

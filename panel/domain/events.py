@@ -30,7 +30,7 @@ class OperationChanged:
 
 @dataclass(frozen=True, slots=True)
 class VerdictRecorded:
-    """A verdict said something new and was stored."""
+    """A verdict changed and was stored."""
 
     observation: Observation
     verdict: Verdict

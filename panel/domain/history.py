@@ -32,7 +32,7 @@ class OperationQuery:
 
 @dataclass(frozen=True, slots=True)
 class RecordedReading:
-    """One reading that said something new, and what the panel made of it. `epochs`: how many were done."""
+    """One reading that differed from the one before, and its verdict. `epochs`: how many were done."""
 
     at: float
     state: str

@@ -46,7 +46,7 @@ class ModelLabel:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """What is changed in many labels at once; None and () leave a thing as it is."""
+    """A change of many labels at once; None and () leave a field as it is."""
 
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()

@@ -23,12 +23,12 @@ NEAR = 90.0  # seconds between a model's time and the end of the training that m
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`path` is what a backtest asks for, "" when it is not told. Times are Unix seconds; accuracies are 0–1."""
+    """`path` is what a backtest asks for, "" when it is unknown. Times are Unix seconds; accuracies are 0–1."""
 
     path: str
     strategy: str
     symbol: str = ""
-    timeframe: str = ""  # on whose bars it decides, "" when that is not told
+    timeframe: str = ""  # on whose bars it decides, "" when unknown
     timeframes: tuple[str, ...] = ()  # all that it looks at
     learned_from: float | None = None
     unseen_from: float | None = None  # it has seen what lies between the two, and nothing after
@@ -55,7 +55,7 @@ class Model:
 
     @classmethod
     def from_result(cls, path: str, strategy: str, about: Mapping[str, Any], trained_at: float | None) -> "Model":
-        """`about` holds a training's `data_summary` and `test_metrics`, as far as they are told."""
+        """`about` holds a training's `data_summary` and `test_metrics`, as far as they are known."""
         used, measured = mapping(about.get("data_summary")), mapping(about.get("test_metrics"))
         symbols, timeframes = (_texts(used.get(name)) for name in ("symbols", "timeframes"))
         end = moment(used.get("end_date"))
@@ -66,7 +66,7 @@ class Model:
             text(used.get("base_timeframe")) or (timeframes[0] if len(timeframes) == 1 else ""),
             timeframes,
             moment(used.get("start_date")),
-            # Where that is not told, its test part is counted as seen.
+            # Where that is unknown, its test part is counted as seen.
             moment(used.get("test_start_date")) or (None if end is None else end + DAY),
             number(measured.get("test_accuracy")),
             number(measured.get("baseline_accuracy")),
@@ -125,7 +125,7 @@ def with_makers(models: Iterable[Model], trainings: Iterable[Observation]) -> li
 
 
 def made_by(model: Model, snapshot: Snapshot) -> bool:
-    """Whether this training may have made it: nothing that is told of both speaks against it."""
+    """Whether this training may have made it: nothing known of both contradicts it."""
     pairs = (
         (model.strategy, snapshot.strategy),
         (model.symbol, snapshot.symbol),

@@ -1,7 +1,7 @@
 """All that was observed of one operation, reading after reading. Pure.
 
 One reading says little: "running, 0 %" may be a beginning, or a training that its backend lost track of. So
-what earlier readings said is kept beside the latest: how often values used to change, how far it had come,
+what earlier readings showed is kept beside the latest: how often values used to change, how far it had come,
 whether it had ended before.
 """
 
@@ -13,7 +13,7 @@ from panel.domain.agents import remembered
 from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
 
-SENT = ("model_path", "start_date", "end_date")  # what was asked for, and the backend may not tell
+SENT = ("model_path", "start_date", "end_date")  # what was asked for, which the backend may not return
 READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about an operation's rhythm
 
 
@@ -38,7 +38,7 @@ class Observation:
     forgotten: bool = False  # the backend answers that it does not know it
     cancel: Cancel = Cancel.NONE
     cancel_at: float | None = None
-    changes: int = 0  # readings that said something new, after the first
+    changes: int = 0  # readings that differed from the one before
     resumed: bool = False  # since then the worker that its parameters name is that of its first life
     watched_since: float | None = None  # its readings had stopped, and go on since then
     rhythm: float = 0.0  # seconds: the longest usual time between two of them
@@ -59,7 +59,7 @@ class Observation:
 
     @property
     def fully_read(self) -> bool:
-        """The backend has said of it what it can. Of an end that was only concluded it may tell the result by now."""
+        """Nothing more is to be read. Of an end that was only concluded the backend may have the result by now."""
         concluded = self.model_at is not None and not self.snapshot.finished
         return (self.snapshot.full or self.forgotten) and not concluded
 
@@ -120,7 +120,7 @@ def unread(observation: Observation, at: float, *, timed_out: bool, error: str =
 
 
 def forgotten(observation: Observation) -> Observation:
-    """After the backend said that it does not know it."""
+    """After the backend answered that it does not know it."""
     return replace(observation, forgotten=True, failing_since=None, timed_out=False, error="")
 
 

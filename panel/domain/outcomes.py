@@ -12,7 +12,7 @@ from panel.domain.values import mapping, number
 from panel.domain.workers import Worker, WorkerList
 
 CHECKED_WITHIN = 30.0  # seconds in which the stored bars are looked through after a load
-LISTED_WITHIN = 60.0  # seconds within which the list of workers tells whether one works on
+LISTED_WITHIN = 60.0  # seconds within which the list of workers shows whether one works on
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare
 
 
@@ -143,7 +143,7 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
 
 
 def listed_busy(worker: Worker, worker_list: WorkerList, now: float) -> str:
-    """A dead worker stays in the list as busy for half a minute: so its last answer is told too."""
+    """A dead worker stays in the list as busy for half a minute, so its last answer is given too."""
     listed = f"Worker {worker.id} was listed as busy with it {moment_at(worker_list.heard_at or now, now)}"
     return f"{listed}, and last answered {moment_at(worker.healthy_at, now)}." if worker.healthy_at else f"{listed}."
 
@@ -194,7 +194,7 @@ def _being_checked(observation: Observation, now: float) -> Verdict | None:
 
 
 def not_looked_through(observation: Observation) -> bool:
-    """A load that brought bars, and nobody has looked for gaps since."""
+    """A load that brought bars, whose gaps have not been searched since."""
     snapshot, missing = observation.snapshot, observation.gaps_left
     brought = snapshot.traits.loads and number((snapshot.result or {}).get("rows_downloaded"))
     return bool(brought) and snapshot.succeeded and missing is None

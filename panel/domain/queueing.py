@@ -59,7 +59,7 @@ def starts_at(
     lasts: Callable[[Entry], float | None],
     now: float,
 ) -> dict[str, float]:
-    """Entry -> when it probably starts (Unix seconds), for those of which that can be said. `busy`: for each kind, the
+    """Entry -> when it probably starts (Unix seconds), where that can be estimated. `busy`: for each kind, the
     seconds until each of its workers, or the one running load, is free; None where that is not known. `lasts`: how long
     an entry takes, in seconds."""
     ends: dict[str, list[float | None]] = {kind: list(times) for kind, times in busy.items()}
@@ -70,7 +70,7 @@ def starts_at(
             continue
         times = ends.setdefault(entry.kind, [])
         if not times or any(each is None for each in times):
-            ends[entry.kind] = []  # nothing can be said of this one, nor of any after it
+            ends[entry.kind] = []  # neither this one nor any after it can be estimated
             continue
         first = min(range(len(times)), key=lambda at: times[at] or 0.0)
         begins = times[first] or 0.0

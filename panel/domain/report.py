@@ -1,4 +1,4 @@
-"""One operation as plain text, for somebody who was not there: to paste into a message or an issue. Pure."""
+"""One operation as plain text, to paste into a message or an issue. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def report(
     commands: Sequence[str],
     versions: Sequence[str],
 ) -> str:
-    """What, when, what became of it, how that is known, the backend's own words, how it was asked for."""
+    """What, when, its outcome, how that is known, the backend's own message, its parameters."""
     lines = [
         f"{title}: {verdict.word}",
         verdict.headline,

@@ -7,7 +7,7 @@ from enum import StrEnum
 class StartState(StrEnum):
     SENDING = "sending"
     STARTED = "started"
-    REFUSED = "refused"  # the backend said no before it did anything
+    REFUSED = "refused"  # refused by the backend before it did anything
     UNSENT = "unsent"  # it never left
     UNCONFIRMED = "unconfirmed"  # it left, and its outcome is unknown
     DISMISSED = "dismissed"  # a person does not want it looked for any more

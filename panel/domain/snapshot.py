@@ -45,7 +45,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the backend said about one operation at `read_at` (Unix seconds)."""
+    """One reading of an operation at the backend, at `read_at` (Unix seconds)."""
 
     id: str
     kind: str

@@ -10,7 +10,7 @@ class State(StrEnum):
     RUNNING = "running"
     STALLED = "stalled"  # no change for much longer than its rhythm
     LOST = "lost"  # its worker is dead, or no worker has it
-    UNREPORTED = "unreported"  # the work goes on, the backend tells nothing of it
+    UNREPORTED = "unreported"  # the work goes on, the backend reports nothing of it
     CANCELLING = "cancelling"
     DOUBTFUL = "doubtful"  # called failed, or brought back after its end, and probably not so
     SILENT = "silent"

@@ -32,7 +32,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class TradeList:
-    """In order of time. `total` is more than the length when only the newest are told."""
+    """In order of time. `total` is more than the length when only the newest are there."""
 
     trades: tuple[Trade, ...]
     total: int

@@ -1,7 +1,7 @@
 """Operations of the embedded backend: started, cancelled, resumed and, when their process died, ended.
 
 Every operation runs in a process of its own. Several panels and command lines may share one folder: what
-they know of each other is in the ledger, and who is alive is told by a lock. Each kind has one slot, a file
+they know of each other is in the ledger, and a lock shows who is alive. Each kind has one slot, a file
 that is locked as long as an operation of this kind runs; the lock ends with the process that holds it,
 however that ends. So an operation that is active while its slot is free has died.
 """
@@ -129,7 +129,7 @@ class Backend:
         return slot
 
     def _try(self, kind: str) -> int | None:
-        """The slot's lock as an open file, or None while somebody else holds it."""
+        """The slot's lock as an open file, or None while another process holds it."""
         slot = os.open(self.folder / "slots" / kind, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)

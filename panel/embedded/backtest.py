@@ -147,7 +147,7 @@ def saved(folder: Path, path: str | None, strategy_name: str) -> Model:
 
 
 def _stored(job: Job, model: Model, symbol: str, timeframe: str) -> tuple[dict[str, pd.DataFrame], UsedBars]:
-    """The bars of each timeframe that the model looks at, and what is to be said about them."""
+    """The bars of each timeframe that the model reads, and remarks about them."""
     looks_at: list[str] = model.about["data_summary"]["timeframes"]
     base = model.plan.base(looks_at)
     if timeframe != base:

@@ -97,7 +97,7 @@ class Bars:
         return Stored(start, end, entry.bars, self.source(entry), entry.faults, entry.left_out)
 
     def source(self, entry: Entry) -> str:
-        """Told from the bars themselves: a note beside the file would not follow it when it is replaced."""
+        """Found from the bars themselves: a note beside the file would be stale once it is replaced."""
         if entry.symbol not in market.INSTRUMENTS or entry.problem:
             return "own"
         now = stamp(self.folder / entry.file)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NEEDS_KTRDR = "needs_ktrdr"  # KTRDR can train it, the embedded backend cannot
-CANNOT_TRAIN = "cannot_train"  # its file is valid, but no training comes of it anywhere
+CANNOT_TRAIN = "cannot_train"  # its file is valid, but no backend can train it
 NOT_USED = "not_used"
 DIFFERS = "differs"  # used here, and not at a KTRDR
 

@@ -42,7 +42,7 @@ class Job:
         )
 
     def report(self, percentage: float, step: str, *, now: bool = False, **more: Any) -> None:
-        """Tell where it is, at most every REPORT_INTERVAL seconds unless `now`. Raises Stopped when it shall end."""
+        """Report its progress, at most every REPORT_INTERVAL seconds unless `now`. Raises Stopped when it shall end."""
         if self.orphaned.is_set():
             where = f" {self.place}" if self.place else ""
             raise Stopped(f"The panel that ran this operation stopped{where}.", "failed")

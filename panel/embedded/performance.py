@@ -9,8 +9,8 @@ import pandas as pd
 
 from panel.embedded.ledger import Row
 
-POINTS = 500  # of the equity curve that is told
-MONTHS = 600  # that are told
+POINTS = 500  # of the equity curve in the result
+MONTHS = 600  # in the result
 COMPARED = (  # what buying and holding is measured by too
     "total_return_pct",
     "annualized_return",
@@ -71,7 +71,7 @@ class Trade:
 
 
 def metrics(equity: pd.Series, trades: list[Trade], capital: float) -> Row:
-    """`equity`: worth over time, the first as it began. What cannot be told (a Sharpe ratio of nothing) is None."""
+    """`equity`: worth over time, the first as it began. What is undefined (a Sharpe ratio without trades) is None."""
     falls = _falls(equity)
     years = (equity.index[-1] - equity.index[0]).total_seconds() / _YEAR
     daily = equity.groupby(equity.index.normalize()).last()

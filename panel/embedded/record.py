@@ -20,7 +20,7 @@ from panel.embedded.plan import Input, Plan, reference
 from panel.embedded.timeframes import closing
 from panel.files.drafts import draft_of
 
-TRADES = 20_000  # that are told: the newest
+TRADES = 20_000  # in the result: the newest
 BARS = 2000  # that one answer has
 _PRICES = ("open", "high", "low", "close", "volume")
 _ON_PRICES = frozenset(  # indicators that are prices themselves

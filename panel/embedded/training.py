@@ -158,7 +158,7 @@ def learn(job: Job, plan: Plan, run: Run, parts: Split) -> None:
     batches = -(-len(train.labels) // batch)
     chunk = 1  # batches that are learned in one call
     saved = reported = time.monotonic()
-    first = True  # who waits for a start is told at once
+    first = True  # the first progress is reported at once
     for epoch in range(run.epoch + 1, learning.epochs + 1):
         if learning.early_stopping.enabled and run.epoch - run.best_epoch >= learning.early_stopping.patience:
             return

@@ -1,6 +1,6 @@
 """The process in which one operation runs: `python -m panel.embedded.worker <folder> <operation id>`.
 
-It tells the ledger how far it is, looks there whether it shall stop, and ends when the pipe on its
+It writes its progress to the ledger, looks there whether it shall stop, and ends when the pipe on its
 standard input does: that is the panel's end. Without an id it loads its libraries and waits for one on its standard
 input, which then is a socket.
 """
@@ -71,7 +71,7 @@ def run(folder: Path, operation_id: str, orphaned: threading.Event) -> None:
 
 
 def wait_for_work(line: socket.socket) -> str | None:
-    """The id of an operation; None when the panel ends or needs nobody for IDLE seconds. The id comes with two open
+    """The id of an operation; None when the panel ends or has no work for IDLE seconds. The id comes with two open
     files: the operation's slot, which is held as long as this process lives, and its log."""
     line.settimeout(IDLE)
     try:

@@ -5,7 +5,7 @@ import numpy as np
 from panel.files.names import DAY, HOUR, LENGTHS, WEEK, length_text
 from panel.files.values import SHOWN, Array, Bars, Count
 
-# (kind, what is said of such bars); the place is the code in Bars.fault
+# (kind, sentence about such bars); the place is the code in Bars.fault
 KINDS = (
     ("", ""),
     ("not finite", "a price that is infinite"),

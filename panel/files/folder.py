@@ -19,7 +19,7 @@ from panel.files.regular import Stamp, regular, stamp
 from panel.files.summary import FileRead
 from panel.files.values import Array, Bars, Count, Reading, Refused
 
-VERSION = 1  # of what is kept; another one is made anew
+VERSION = 1  # of what is kept; another version is rebuilt
 CACHED_FROM = 1 << 18  # bytes: smaller files are read faster than looked up
 _ROWS = ("times", "open", "high", "low", "close", "volume", "fault")
 
@@ -197,7 +197,7 @@ class Folder:
                 if rows.shape == (len(_ROWS), entry.bars):
                     return _mapped(rows)
             except (OSError, ValueError):
-                pass  # made anew
+                pass  # rebuilt
         reading = self._read(name)
         self._settle(name, reading)
         if now is not None and now.size < CACHED_FROM:

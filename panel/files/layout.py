@@ -11,8 +11,8 @@ import numpy as np
 from panel.files.roles import Columns, by_name, by_place, plain
 from panel.files.values import Array, Count, Refused
 
-SEPARATOR = b"\x1f"  # stands for the delimiter once quotes are gone
-SAMPLE = 200  # lines that are looked at
+SEPARATOR = b"\x1f"  # replaces the delimiter once quotes are gone
+SAMPLE = 200  # lines that are read to find the layout
 BLOCK = 1 << 23  # bytes of one turn
 _DELIMITERS = ("\t", ";", "|", ",", " ")
 _HEADER_WITHIN = 30  # lines

@@ -1,4 +1,4 @@
-"""A file of market data -> its bars, and everything that has to be said or asked about them. Pure."""
+"""A file of market data -> its bars, and every remark and question about them. Pure."""
 
 import numpy as np
 import polars as pl

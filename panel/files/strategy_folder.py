@@ -1,4 +1,4 @@
-"""A folder of strategy files that people change: written whole or not at all, never over a change of somebody else, and
+"""A folder of strategy files that people change: written whole or not at all, never over another person's change, and
 with the old versions kept elsewhere."""
 
 import hashlib

@@ -5,9 +5,9 @@ header included, straight to each stream's socket. A stream whose socket takes n
 latest frame for each place on its page: a slow reader skips readings, a new one starts with the current
 state, and the memory of one that never reads is bounded by the number of places on its page.
 
-Whoever wants to tell something else than a page's HTML picks a topic of their own: publish to it with any
-`frame` while `readers(topic)` says that somebody is there (`keep` decides whether those who come later start
-with it), and answer with `panel.web.streams.follow(request, topic)`.
+To publish something else than a page's HTML, pick another topic: publish to it with any
+`frame` while `readers(topic)` is true (`keep` decides whether those who come later start
+with it), and answer with `panel.web.routes.stream.follow(request, topic)`.
 """
 
 import asyncio
@@ -128,7 +128,7 @@ class Hub:
                 asyncio.get_running_loop().call_soon(self._send_next)
 
     def _send_next(self) -> None:
-        """One turn of sending. A task would cost a single stream as much as the rest of it."""
+        """One round of sending. A task would cost a single stream as much as the rest of it."""
         assert self._sending is not None  # noqa: S101
         try:
             next(self._sending)
@@ -178,7 +178,7 @@ class Hub:
 
     @property
     def topics(self) -> list[str]:
-        """Those that somebody reads."""
+        """Those that have readers."""
         return list(self._readers)
 
     @property
@@ -196,4 +196,4 @@ def heartbeat() -> bytes:
 
 
 BOARD = frame("1", "board")
-LISTED = frame("1", "listed")  # something came or went: a list that stands still may say so
+LISTED = frame("1", "listed")  # a run was added or removed: a list that does not update can show it

@@ -69,7 +69,7 @@ class Publisher:
         """Send a heartbeat to every page every BEAT seconds; runs until cancelled."""
         while True:
             await until_next(BEAT)
-            # When the backend last answered and listed its workers: an age is no reason to draw the health anew.
+            # When the backend last answered and listed its workers: an age is no reason to draw the health again.
             monitor = self._monitor
             heard = frame(f"{monitor.connection.answered_at or 0} {monitor.worker_list.heard_at or 0}", "heard")
             self._hub.publish("line", "beat", heartbeat() + heard, keep=False)
@@ -133,7 +133,7 @@ class Publisher:
             self._forget(f"op:{snapshot.id}")
 
     def _written(self, event: events.VerdictRecorded) -> None:
-        """Lists and timelines are read from the memory: an end is drawn again once it stands there."""
+        """Lists and timelines are read from the memory: an end is drawn again once it is stored."""
         self._hub.publish("api:changes", "changed", b"!", keep=False)  # programs read there what changed
         if not event.verdict.live:
             self._operation(event.observation)
@@ -166,7 +166,7 @@ class Publisher:
     def _drawn_later(self, drawing: Callable[[], None]) -> None:
         try:
             drawing()
-        except sqlite3.Error as exc:  # system health tells it
+        except sqlite3.Error as exc:  # system health shows it
             self._monitor.recorder.failed(exc)
 
     def _labels_changed(self, event: events.LabelsChanged) -> None:

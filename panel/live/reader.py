@@ -53,7 +53,7 @@ from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.run_settings import RunSettings
 
 SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
-NEIGHBOURS = 12  # runs from which one is told apart on its own page
+NEIGHBOURS = 12  # runs from which one is distinguished on its own page
 KEPT_DIFFERENCES = 2000  # operations
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 
@@ -144,7 +144,7 @@ class Reader:
         return {start.owner: start for each in lost if (start := self.storage.start_for(each.key, each.attempts))}
 
     def begins(self, entries: Sequence[Entry]) -> dict[str, float]:
-        """Entry -> when it probably starts (Unix seconds), for those of which that can be said."""
+        """Entry -> when it probably starts (Unix seconds), where that can be estimated."""
         now = time.time()
         return starts_at(entries, self._busy(now), self._lasts(), now)
 
@@ -197,7 +197,7 @@ class Reader:
         return plan_view(plan, loads, self._snapshots(load.operation_id for load in loads), start, time.time())
 
     def operation(self, observation: Observation, *, estimated: bool = False) -> OperationView:
-        """One operation on a list; how much longer it takes is only worked out for somebody who looks."""
+        """One operation on a list; the time left is only estimated for open pages."""
         now, verdict, snapshot = time.time(), self.monitor.verdict(observation), observation.snapshot
         estimate = self.monitor.estimates.current(observation, verdict, now) if estimated else None
         row = self.inventory.row_after(snapshot) if snapshot.traits.loads and not verdict.live else None
@@ -213,12 +213,12 @@ class Reader:
         )
 
     def operations(self, observations: Sequence[Observation], *, estimated: int = 0) -> list[OperationView]:
-        """Several on one page, which tells them apart; so many of them with the time that they still take."""
+        """Several on one page, with names that distinguish them, and the time left of the first `estimated`."""
         self._compare([each.snapshot for each in observations])
         return [self.operation(each, estimated=place < estimated) for place, each in enumerate(observations)]
 
     def among_neighbours(self, observation: Observation) -> OperationView:
-        """One on a page of its own, told apart from the latest others of its kind and strategy."""
+        """One on a page of its own, with a name unlike those of the latest others of its kind and strategy."""
         snapshot = observation.snapshot
         if snapshot.strategy:
             wanted = OperationQuery(snapshot.kind, strategy=snapshot.strategy, archived=None, limit=NEIGHBOURS)

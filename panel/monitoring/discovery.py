@@ -1,6 +1,6 @@
 """What others start, found by one small request every few seconds.
 
-The backend's list and its workers are asked in turn. The list shows a training only after somebody has asked
+The backend's list and its workers are asked in turn. The list shows a training only after someone has asked
 for it, and forgets finished loads; a worker names the operation that it is busy with. Their values are never
 taken for current: they freeze at whatever the last reading of the operation was.
 """
@@ -21,7 +21,7 @@ from panel.observability.rounds import pause, until_set
 from panel.storage.operations import OperationStore
 
 INTERVAL = 5.0  # seconds between rounds: one request each
-RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
+RECOVERY = 1.5  # seconds between rounds while the backend is silent and a page is open
 CATCH_UP_INTERVAL = 0.2  # seconds between rounds while the list goes on with what was not known
 LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
 FIRST, LATER = 100, 20  # entries of the list that are asked for
@@ -127,7 +127,7 @@ class Discovery:
                     await self._read_new(snapshot.id)
             elif observation is not None and self._monitor.verdict(observation).live:
                 # Its poller broke off before it read the end. A load whose end was read waits for a look at the stored
-                # bars, which has a limit: another reading would begin that anew.
+                # bars, which has a limit: another reading would restart that.
                 if not observation.snapshot.finished:
                     await self._read_new(snapshot.id)
             elif observation is None:

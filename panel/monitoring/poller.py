@@ -58,7 +58,7 @@ class Monitor:
         self._judged: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
         self._promises: set[asyncio.Task[None]] = set()
         self._stopping = False  # what is heard of now is read after the next start
-        self.wake_requested = asyncio.Event()  # somebody waits for the backend to be asked
+        self.wake_requested = asyncio.Event()  # set when the backend shall be asked now
         bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
         bus.subscribe(events.LoadedBarsChecked, lambda event: self.gaps_found(event.operation_id, event.gaps_left))
         bus.subscribe(events.OperationFound, lambda event: self.observe(Reading(event.snapshot, event.answer)))
@@ -99,7 +99,7 @@ class Monitor:
         return judge(observation, time.time(), self.worker_list)
 
     def anyone(self) -> bool:
-        """Whether somebody has a page open."""
+        """Whether a page is open."""
         return bool(self._audience.readers("line"))
 
     def polled(self, operation_id: str) -> bool:
@@ -107,12 +107,12 @@ class Monitor:
         return operation_id in self._pollers or operation_id in self._queued
 
     def answer(self, operation_id: str) -> dict[str, Any] | None:
-        """The backend's own words of the latest reading, while they are at hand."""
+        """The backend's answer of the latest reading, while it is in memory."""
         return self._answers.get(operation_id)
 
     async def look(self, operation_id: str) -> Observation | None:
         """What is known of an operation, asked from the backend when that is little; None when neither
-        the panel nor the backend knows it. Raises CLIClientError when nothing can be said."""
+        the panel nor the backend knows it. Raises CLIClientError when that is unknown."""
         observation = self.known(operation_id)
         if observation is not None and observation.fully_read:
             return observation
@@ -141,11 +141,11 @@ class Monitor:
         return observation
 
     def wake(self, operation_id: str | None = None) -> None:
-        """Somebody came to watch, or did something: read soon (never faster than FASTEST)."""
+        """It is watched now, or was acted on: read soon (never faster than FASTEST)."""
         for each in [operation_id] if operation_id else list(self._paces):
             if each in self._paces:
                 self._paces[each].wake.set()
-        if operation_id in self._queued:  # somebody looks at this one: it is next
+        if operation_id in self._queued:  # it is watched: it is next
             self._queued = {operation_id: None, **self._queued}
         if self.connection.failing_since is not None:
             self.wake_requested.set()
@@ -288,7 +288,7 @@ class Monitor:
             self._bus.publish(events.OperationsListed())
 
     def failed(self, error: CLIClientError) -> None:
-        """Nobody was there."""
+        """The backend did not answer."""
         if self.connection.failed(error.message, time.time()):
             log.warning("backend silent: %s", error.message)
             self._bus.publish(events.ConnectionChanged())

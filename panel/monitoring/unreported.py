@@ -82,7 +82,7 @@ class UnreportedRuns:
             self._monitor.keep(known, replace(known, sought_at=now))
 
     async def _ended(self, known: Observation) -> bool:
-        """Its checkpoint is gone: its model, if there is one, tells that it completed."""
+        """Its checkpoint is gone: its model, if there is one, shows that it completed."""
         since = (known.checkpoint_at or 0.0) - SLACK
         for model in await self._ktrdr.models():
             if made_by(model, known.snapshot) and model.trained_at is not None and model.trained_at >= since:

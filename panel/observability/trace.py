@@ -1,6 +1,6 @@
 """Request ID and W3C trace context.
 
-Both are told on: the id in every log line that the request causes, the trace to the backend with every
+Both are passed on: the id to every log line that the request causes, the trace to the backend with every
 question that is asked because of it (W3C Trace Context; nothing is added to it, so no tracer is needed).
 What is not exactly in the standard's form is not passed on.
 """

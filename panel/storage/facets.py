@@ -39,7 +39,7 @@ class Facets(Part):
         label: Label,
         times: tuple[float, float | None, float | None],
     ) -> int:
-        """List an operation, or list it anew; returns its number. `times`: when it began and ended (Unix seconds, None
+        """Add or replace an operation; returns its number. `times`: when it began and ended (Unix seconds, None
         while it is live), and how many seconds it took."""
         created, ended, seconds = times
         values = (self._facet(subject, label), created, LIVE if ended is None else ended, seconds)
@@ -81,7 +81,7 @@ class Facets(Part):
 
 
 def shown(archived: bool | None) -> tuple[int, ...]:
-    """The shelves of which a list tells."""
+    """The shelves that a list counts."""
     if archived is None:
         return (Shelf.SHOWN, Shelf.ARCHIVED)
     return (Shelf.ARCHIVED,) if archived else (Shelf.SHOWN,)

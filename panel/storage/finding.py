@@ -15,7 +15,7 @@ from panel.storage.facets import shown
 from panel.storage.transactions import Part, as_json
 
 NAMES = 500  # strategies, symbols that are offered to filter by
-BY_ID = 1000  # operations that only their ids make match: more are not looked at
+BY_ID = 1000  # operations that match by their ids alone; more are not searched
 _WALKED, _SORTED = 0.15, 0.8  # microseconds: a row of an index that is walked, one that is sorted
 _IN_IDS = "SELECT id FROM operations WHERE {} LIMIT ?"
 

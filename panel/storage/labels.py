@@ -29,12 +29,12 @@ class LabelStore(Part):
         return _label(row) if row else Label()
 
     def deleted(self, operation_id: str) -> bool:
-        """Whether somebody deleted this operation from the panel's memory."""
+        """Whether this operation was deleted from the panel's memory."""
         return self.of(operation_id).shelf is Shelf.DELETED
 
     def edit(self, operation_id: str, wanted: Label, actor: str, at: float) -> tuple[Label, bool]:
         """Replace a label whose version is `wanted.version`; returns it as it is now, and whether that was done:
-        somebody else may have changed it first."""
+        another person may have changed it first."""
         with at_once(self._db):
             now = self.of(operation_id)
             if now.version != wanted.version and not now.says_the_same(wanted):
@@ -68,7 +68,7 @@ class LabelStore(Part):
         return row[1], len(msgspec.json.decode(row[2]))
 
     def undo(self, key: str, actor: str, now: float) -> list[str] | None:
-        """Take a change back where nobody has changed the label since; returns the ids, None when it is too late."""
+        """Undo a change where the label has not changed since; returns the ids, None when it is too late."""
         with at_once(self._db):
             row = self._db.execute("SELECT made_at, before FROM undos WHERE key = ?", (key,)).fetchone()
             if row is None or now - row[0] > UNDO + GRACE:
@@ -83,7 +83,7 @@ class LabelStore(Part):
         return back
 
     def expired(self, now: float, limit: int) -> list[str]:
-        """Deleted operations that nobody can bring back any more."""
+        """Deleted operations whose deletion can no longer be undone."""
         rows = self._db.execute(
             "SELECT operation_id FROM labels JOIN operations ON id = operation_id WHERE shelf = ? AND changed_at < ?"
             " LIMIT ?",

@@ -1,4 +1,4 @@
-"""What the panel remembers of operations: each one ever seen, with every reading that said something new, its
+"""What the panel remembers of operations: each one ever seen, with every reading that changed something, its
 curves, and who asked for what through the panel. The backend forgets all of it, some at once.
 
 A reading costs a few hundred bytes here, however large the backend's answer was: epochs are kept once each.
@@ -146,13 +146,13 @@ class OperationStore(Part):
         return [RecordedReading(*row) for row in rows]
 
     def asked(self, operation_id: str, what: str, actor: str, outcome: str = "") -> int:
-        """Write down that somebody asked for something; returns what `answered` wants."""
+        """Record a request; returns its number, for `answered`."""
         row = (operation_id, time.time(), what, actor, outcome)
         insert = "INSERT INTO requests (operation_id, at, what, actor, outcome) VALUES (?, ?, ?, ?, ?)"
         return self._db.execute(insert, row).lastrowid or 0
 
     def answered(self, request: int, outcome: str) -> None:
-        """What came of it."""
+        """Record its outcome."""
         self._db.execute("UPDATE requests SET outcome = ? WHERE rowid = ?", (outcome, request))
 
     def requests(self, operation_id: str) -> list[ActionRecord]:
@@ -170,7 +170,7 @@ class OperationStore(Part):
         return self.drop(ids)
 
     def deleted(self, operation_id: str) -> bool:
-        """Whether somebody deleted it: then it is not taken in again, though the backend may list it."""
+        """Whether it was deleted: then it is not added again, though the backend may list it."""
         return self._labels.deleted(operation_id)
 
     def drop(self, ids: Sequence[str]) -> int:

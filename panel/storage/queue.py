@@ -62,8 +62,8 @@ class QueueStore(Part):
         return True
 
     def refused_late(self, now: float) -> list[Entry]:
-        """Those of the last day that waited and then could not start, the latest first: no form has told of them, and
-        no plan tells of them."""
+        """Those of the last day that waited and then could not start, the latest first: neither a form nor a plan
+        has shown them."""
         which = "state = ? AND plan = '' AND settled_at > ? AND settled_at > asked_at + ?"
         query = f"{_ENTRY} WHERE {which} ORDER BY settled_at DESC LIMIT 20"
         return [

@@ -97,7 +97,7 @@ class Storage:
         return await self._writer.write(lambda store: self._in_place(store, action))
 
     def _for_writing(self) -> "Storage":
-        identity.expect(self.path, self._opened)  # a missing file would be made anew
+        identity.expect(self.path, self._opened)  # a missing file would be created
         return Storage(self.path, WRITE_LOCK_TIMEOUT)
 
     def _in_place(self, store: "Storage", action: Callable[["Storage"], T]) -> T:
@@ -185,7 +185,7 @@ class Storage:
         return start, done.rowcount == 1
 
     def settle(self, key: str, state: StartState, message: str = "", operation_id: str | None = None) -> Start:
-        """Write down what became of a start, unless that is known: two may look for it at once, and the one
+        """Record the outcome of a start, unless it is known: two may look for it at once, and the one
         that has not found it must not win."""
         self._db.execute(
             "UPDATE starts SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
@@ -251,7 +251,7 @@ class Storage:
         return _start(row) if row else None
 
     def keep_row(self, stored: Range, gaps: tuple[Gap, ...] | None, asked_at: float | None) -> None:
-        """What was told of one symbol's stored bars, and the gaps that were found in them."""
+        """What is known of one symbol's stored bars, and the gaps that were found in them."""
         found = None if gaps is None else as_json(gaps)
         row = (stored.symbol, stored.timeframe, as_json(stored), found, asked_at)
         self._db.execute(

@@ -1,4 +1,4 @@
-"""What tells runs apart that are called the same: the settings in which they differ from their neighbours. Pure."""
+"""Distinguishes runs of the same name by the settings in which they differ from their neighbours. Pure."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ _SHOWN_ANYWAY = frozenset({"symbol", "symbols", "timeframe", "timeframes", "stra
 _SHOWN_WITH_MODELS = frozenset({"model_path", "start_date", "end_date"})
 
 
-_EPOCHS = ("training.epochs", "model.training.epochs")  # said already
+_EPOCHS = ("training.epochs", "model.training.epochs")  # shown already
 
 
 def differences(

@@ -15,7 +15,7 @@ PAGE = 50  # entries
 @dataclass(frozen=True, slots=True)
 class EntryView:
     """`place`: among those that wait, 1 is the next; None for what runs. `why`: what it waits for, a clause.
-    `starts_at`: Unix seconds, None where that cannot be said. `start`: its present one, while that is not confirmed."""
+    `starts_at`: Unix seconds, None where that is unknown. `start`: its present one, while that is not confirmed."""
 
     entry: Entry
     title: str

@@ -57,7 +57,7 @@ environment = Environment(
 
 
 def compile_templates(pause: float = 0.0) -> None:
-    """All of them, those of the home page first, so that nobody waits for it. From a thread, `pause` is what others get
+    """All of them, those of the home page first, so that no request waits. From a thread, `pause` is what others get
     between two (seconds)."""
     for name in sorted(environment.list_templates(), key=lambda each: (not each.startswith(FIRST), each)):
         environment.get_template(name)

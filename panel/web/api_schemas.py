@@ -35,10 +35,10 @@ class Operation(BaseModel):
 
     id: str
     kind: str = Field(description=f"{', '.join(KINDS)}, or any other word of the backend's.")
-    name: str = Field(description="What the panel's pages call it: the name that somebody gave it, or its strategy's.")
+    name: str = Field(description="What the panel's pages call it: the name that a user gave it, or its strategy's.")
     tags: list[str] = Field(description="What people tagged it with.")
     starred: bool
-    archived: bool = Field(description="Somebody took it out of the pages' lists.")
+    archived: bool = Field(description="It is left out of the pages' lists.")
     strategy: str
     symbol: str
     timeframe: str
@@ -55,7 +55,7 @@ class Operation(BaseModel):
     started_at: datetime | None
     ended_at: datetime | None = Field(description="Null while it is live.")
     changed_at: datetime = Field(description="When anything about it last changed.")
-    read_at: datetime = Field(description="When the backend last told of it: the age of everything here.")
+    read_at: datetime = Field(description="When it was last read from the backend: everything here is of that time.")
     failing_since: datetime | None = Field(description="Since when the backend cannot be asked about it.")
 
 
@@ -74,8 +74,8 @@ class Details(Operation):
 
     note: str = Field(description="What people noted about it; empty when nothing.")
     label_version: int = Field(description="Counts the changes of its name, note, tags and star.")
-    parameters: dict[str, Any] = Field(description="What it was started with, as the backend tells it.")
-    result: dict[str, Any] | None = Field(description="As the backend tells it; null until there is one.")
+    parameters: dict[str, Any] = Field(description="What it was started with, as the backend returns it.")
+    result: dict[str, Any] | None = Field(description="As the backend returns it; null until there is one.")
     epochs_done: int
     epochs: list[Epoch] | None = Field(description="Only with epochs=1.")
 
@@ -128,8 +128,8 @@ class Problem(BaseModel):
 
 
 class StartAnswer(BaseModel):
-    """What became of a start. `unconfirmed`: it was sent and not answered; the panel looks for it, and a repeat with
-    the same key tells what it found."""
+    """The outcome of a start. `unconfirmed`: it was sent and not answered; the panel looks for it, and a repeat with
+    the same key returns what it found."""
 
     state: Literal["started", "queued", "unconfirmed"]
     operation_id: str | None = None

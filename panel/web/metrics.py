@@ -49,7 +49,7 @@ class Metrics:
         )
         self._verdicts = Counter(
             "ktrdr_panel_verdicts",
-            "Verdicts on operations that were written down because they said something new.",
+            "Verdicts on operations that changed and were stored.",
             ("state",),
             registry=self.registry,
         )

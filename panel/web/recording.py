@@ -30,7 +30,7 @@ def only_asked(request: Request) -> None:
 
 
 def note(request: Request, outcome: Outcome | None = None, subject: str = "", detail: str = "") -> None:
-    """Say what the audit trail will say of this request. Never what somebody typed into a field that may be secret."""
+    """Set the audit trail's text for this request. Never pass the value of a field that may be secret."""
     known = request.scope.setdefault("note", Note())
     known.outcome = outcome or known.outcome
     known.subject = subject or known.subject

@@ -52,7 +52,7 @@ class BatchWorkflow:
         events.subscribe(OperationEnded, lambda _: self._due.set())
 
     async def text_of(self, strategy: str) -> str | None:
-        """The strategy's file; None when it is not at hand."""
+        """The strategy's file; None when it cannot be read."""
         try:
             found = await self._library.find(strategy) if strategy else None
         except (Refused, CLIClientError):

@@ -34,7 +34,7 @@ AT_ONCE = 4  # requests to the backend
 
 UNKNOWN = "The panel does not know it."
 
-# Told for each run that the backend was asked about: what was done, about what, with which outcome, and details.
+# Called for each run that was sent to the backend: action, subject, outcome and details.
 Record = Callable[[str, audit.Outcome, str, str], None]
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class BulkWorkflow:
         return self._store.bulk.job(key)
 
     async def runs(self, ids: Sequence[str]) -> list[Observation]:
-        """Those of these operations that nobody has deleted."""
+        """Those of these operations that are not deleted."""
         found: list[Observation] = []
         for number, operation_id in enumerate(ids):
             if (
@@ -141,14 +141,14 @@ class BulkWorkflow:
         try:
             await self._store.write(lambda store: store.bulk.finish(key, results, time.time()))
         except sqlite3.Error as exc:
-            log.warning("what became of many runs cannot be written down: %s", exc)
+            log.warning("the outcomes of a bulk action cannot be stored: %s", exc)
         return results
 
     async def _claimed(self, request: BulkRequest, key: str) -> Job:
         try:
             return await self._store.write(lambda store: store.bulk.claim(key, request, time.time()))
         except sqlite3.Error:
-            if request.action is not Action.CANCEL:  # a memory that cannot be written keeps nobody from cancelling
+            if request.action is not Action.CANCEL:  # cancelling works without a writable memory
                 raise
             return Job(key, digest_of(request.text), request.action, request.ids)
 

@@ -55,7 +55,7 @@ class Capacity:
             if len(listed.able(kind)) > running.count(kind) and not free[kind]:
                 self._asked_at = now
                 _, busy = self._monitor.take_worker_list(await self._ktrdr.workers(READ_TIMEOUT))
-                for operation_id in busy:  # somebody else's, perhaps: it is shown, and its end is waited for
+                for operation_id in busy:  # perhaps another program's: it is shown, and its end is waited for
                     if self._monitor.known(operation_id) is None and not self._store.memory.deleted(operation_id):
                         with suppress(CLIClientError):
                             await self._monitor.look(operation_id)

@@ -26,7 +26,7 @@ class Channel:
     url: str
 
 
-@lru_cache(64)  # the addresses are looked at every few seconds
+@lru_cache(64)  # the addresses are checked every few seconds
 def channel_of(url: str, *, fixed: bool = False) -> Channel:
     """Raises BadChannel."""
     url = url.strip()

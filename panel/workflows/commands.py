@@ -51,5 +51,5 @@ class Commands:
         log.info("cancel not delivered" if lost else "cancel taken", extra={"operation": operation_id})
 
     async def _note_cancel(self, operation_id: str, actor: str, outcome: str) -> None:
-        """For the timeline. A memory that cannot be written keeps nobody from cancelling."""
+        """For the timeline. Cancelling works without a writable memory."""
         await self._monitor.recorder.attempt(lambda store: store.memory.asked(operation_id, "cancel", actor, outcome))

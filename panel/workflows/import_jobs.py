@@ -72,6 +72,6 @@ async def _in_process(job: Job, progress: Progress) -> Outcome:
             progress(report.share, report.step)
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()  # it has said all, or is not wanted any more
+            process.kill()  # it has reported everything, or is not needed any more
         await process.wait()
     return Outcome(refused="The process that read the file ended without a word: perhaps the memory was not enough.")

@@ -39,7 +39,7 @@ UNDECIDED = "Not stored yet: something is left to decide."
 
 log = logging.getLogger(__name__)
 
-Stored = Callable[[str, str], None]  # told symbol and timeframe
+Stored = Callable[[str, str], None]  # called with symbol and timeframe
 
 
 class Imports:
@@ -90,7 +90,7 @@ class Imports:
         return upload
 
     async def received(self, upload: Upload, files: Iterable[tuple[str, Path]]) -> None:
-        """These files lie in its folder, with the names they had. Archives are unpacked, every file is looked at."""
+        """Its files are in its folder, with their original names. Archives are unpacked, and every file is checked."""
         for name, path in files:
             size, start = await asyncio.to_thread(_beginning, path)
             members = [(name, path)]
@@ -154,7 +154,7 @@ class Imports:
         nothing is stored that was not seen first."""
         if file.busy:
             return
-        if file.summary is not None:  # what was proposed is proposed anew after another look
+        if file.summary is not None:  # proposed again after another check
             decisions.symbol = "" if decisions.symbol == file.summary.symbol.upper() else decisions.symbol
             decisions.timeframe = "" if decisions.timeframe == file.summary.timeframe else decisions.timeframe
         file.decisions, file.note = decisions, ""

@@ -1,4 +1,4 @@
-"""What people say of runs: each change is written down once, can be undone for a minute, and is told to every page."""
+"""Labels of runs: each change is stored once, can be undone for a minute, and is published to every page."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Labels:
         self._events = events
 
     async def edit(self, operation_id: str, wanted: Label, actor: str) -> tuple[Label, bool]:
-        """The label as it is now, and whether it was replaced: somebody else may have changed it since
+        """The label as it is now, and whether it was replaced: another person may have changed it since
         `wanted.version`."""
         now = time.time()
         label, done = await self._store.write(lambda store: store.labels.edit(operation_id, wanted, actor, now))

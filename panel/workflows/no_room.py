@@ -38,7 +38,7 @@ def none_takes(listed: WorkerList, kind: str, now: float) -> str:
 
 
 def no_room(listed: WorkerList, kind: str, now: float, described: dict[str, str] | None = None) -> str:
-    """A sentence; "" when the list does not tell, and for a kind that no worker does. `described`: operations in
+    """A sentence; "" when the list does not show it, and for a kind that no worker does. `described`: operations in
     words, by their ids."""
     if not KINDS[kind].traits.worker:
         return ""

@@ -1,4 +1,4 @@
-"""Tells people who have no page open: rules decide what is worth a message, an outbox on disk sends it once.
+"""Messages to people who have no page open: rules decide what is worth one, an outbox on disk sends it once.
 
 A message that a service refused, or that could not leave, is tried again for a day. One that may have arrived (the
 answer never came, or the panel stopped in between) is not: the notifications page says so.
@@ -30,7 +30,7 @@ from panel.workflows.channels import BadChannel, Channel, channel_of, send
 RETRIES = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds until the next try; the last one from then on
 ROUND = IDLE  # seconds between looks, besides those that news asks for
 GIVE_UP_AFTER = 86_400.0  # seconds after which a message that was refused is given up
-SILENT = 60.0  # seconds that the backend, or a worker, may be silent before somebody is told
+SILENT = 60.0  # seconds that the backend, or a worker, may be silent before a message is sent
 MAX_CHANNELS = 10
 MAX_BODY = 500  # characters
 MAX_DRAFTS = 200  # messages that are kept while the memory cannot be written
@@ -85,7 +85,7 @@ class Notifications:
         self._outcomes: list[Callable[[Storage], None]] = []  # of what was sent, to be written down
         self._sending: dict[str, asyncio.Task[None]] = {}  # by channel
         self._due = asyncio.Event()  # there is something to send or to write down
-        self._silent_since: float | None = None  # somebody was told that the backend is silent
+        self._silent_since: float | None = None  # when a message said that the backend is silent
         self._unwritable_since: float | None = None  # … that the memory cannot be written
         events.subscribe(OperationEnded, lambda event: self._ended(event.observation, event.verdict))
         events.subscribe(WorkersChanged, lambda _: self._workers())

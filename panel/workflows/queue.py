@@ -1,6 +1,6 @@
 """The queue of starts: each waits on disk until it can run, and is then started exactly once.
 
-A data load waits until no other runs, also none that somebody else started: two at once share a connection and a place
+A data load waits until no other runs, also none of another program: two at once share a connection and a place
 for their progress at the backend. A training or backtest waits for a free worker. What is due is decided in
 `panel.domain.queueing`; how a start stays one start, in `panel.workflows.starting`.
 """
@@ -75,8 +75,8 @@ class Queue:
         self._due = asyncio.Event()
         self._changed = asyncio.Event()  # set, and replaced, whenever an entry's fate may have been decided
         self._adding: set[str] = set()  # keys that are being written
-        self._shown: list[tuple[str, str, bool]] = []  # what waited or ran when the pages were told last
-        self._not_before: dict[str, float] = {}  # kind -> monotonic: the backend has just said "later"
+        self._shown: list[tuple[str, str, bool]] = []  # what waited or ran when pages were last updated
+        self._not_before: dict[str, float] = {}  # kind -> monotonic: the backend has just refused for lack of room
         events.subscribe(StartsChanged, lambda _: self.wake())
         events.subscribe(OperationsListed, lambda _: self._notify())
         events.subscribe(OperationEnded, lambda _: self._due.set())
@@ -197,7 +197,7 @@ class Queue:
                     await self._write(lambda store, owner=owner, found=found: store.queue.mark_withdrawn(owner, found))  # type: ignore[misc]
         entries = self.open()
         shown = [(each.key, str(each.state), each.held) for each in entries]
-        if shown != self._shown:  # also by a command line, which tells nobody
+        if shown != self._shown:  # also changed by a command line, which publishes nothing
             self._shown = shown
             self._notify()
             self._events.publish(QueueChanged())

@@ -1,7 +1,7 @@
 """Which operation a start has begun, when its answer was lost and the backend took no id of ours.
 
-Loads and backtests carry nothing by which they could be told apart but their kind, symbol, timeframe, strategy
-and time. A start of the same things by somebody else at the same moment looks the same: more than one that
+Loads and backtests can be distinguished only by their kind, symbol, timeframe, strategy
+and time. A start of the same things by another program at the same moment looks the same: more than one that
 fits is therefore as good as none, and a person is asked.
 """
 
@@ -50,7 +50,7 @@ async def candidates(ktrdr: Ktrdr, start: Start, known: Callable[[str], bool]) -
     found = []
     unread = [operation_id for operation_id in await _named(ktrdr, start) if not known(operation_id)]
     if len(unread) > MAX_READ:
-        raise CLIClientError("There are more operations of this time than can be told apart.")
+        raise CLIClientError("There are more operations of this time than can be distinguished.")
     for operation_id in unread:
         reading = await ktrdr.operation(operation_id, TIMEOUT)
         if reading.snapshot is not None and fits(start, reading.snapshot, generously=True):

@@ -2,7 +2,7 @@
 
 A resume that the backend cannot carry out does harm: without a checkpoint it turns the operation to failed, without
 a free worker it overwrites its times. And a checkpoint proves little: a training that fails at once saves the state of
-the run before it. So it is offered when everything speaks for it, and looked at again right before the one POST.
+the run before it. So it is offered when every check passes, and checked again right before the one POST.
 """
 
 import asyncio
@@ -129,7 +129,7 @@ class ResumeWorkflow:
         await asyncio.sleep(after)
         if not_resumable(observation, self._monitor.verdict(observation)):
             return
-        with suppress(CLIClientError):  # what was found before stands while the backend does not answer
+        with suppress(CLIClientError):  # the last result is kept while the backend does not answer
             found = await self._ktrdr.checkpoint(observation.snapshot.id, LOOK_TIMEOUT)
             _put(self._checkpoints, observation.snapshot.id, (observation.snapshot.completed_at, found))
         with suppress(CLIClientError):  # who still works on it is listed every ten seconds otherwise

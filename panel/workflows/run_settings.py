@@ -1,5 +1,5 @@
-"""The settings in the strategy of each run, as it was when the run was started: by these, runs of one strategy are told
-apart whose file was changed in between."""
+"""The settings in the strategy of each run, as it was when the run was started: they distinguish runs of one
+strategy whose file was changed in between."""
 
 import asyncio
 import logging

@@ -49,7 +49,7 @@ def new_id(kind: str) -> str:
 
 
 class StartWorkflow:
-    """The one way in which anything is started. Publishes what becomes of starts, whichever process of this memory
+    """The only way to start an operation. Publishes the outcomes of starts, whichever process of this memory
     file sent them."""
 
     def __init__(
@@ -187,7 +187,7 @@ class StartWorkflow:
         return await self._settle(start, StartState.STARTED, operation_id=operation_id)
 
     async def _failed(self, start: Start, exc: CLIClientError) -> Start:
-        level = logging.INFO if exc.refused else logging.WARNING  # whoever asked is told of a refusal
+        level = logging.INFO if exc.refused else logging.WARNING  # a refusal is shown to who asked
         log.log(level, "start of %s failed status=%s sent=%s: %s", start.kind, exc.status_code, exc.sent, exc.message)
         if not exc.sent:
             return await self._settle(start, StartState.UNSENT, exc.message)
@@ -218,8 +218,8 @@ class StartWorkflow:
         return self._store.start(start.key) or start
 
     async def _search(self, start: Start) -> str | None:
-        """None when it is not exactly one that no other start may have made. Raises CLIClientError when that
-        cannot be told now."""
+        """None unless there is exactly one that no other start may have made. Raises CLIClientError when that
+        is unknown now."""
         if start.operation_id:
             reading = await self._ktrdr.operation(start.operation_id, 10.0)
             if reading.error is not None and not reading.error.unknown:

@@ -90,7 +90,7 @@ class Upload:
     id: str
     folder: Path
     at: float
-    target: Path | None = None  # the folder of stored data, beside which its files were looked at
+    target: Path | None = None  # the folder of stored data against which its files were checked
     arriving: bool = True  # its files are not all there yet
     files: list[ImportedFile] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)  # archives, and why

@@ -27,7 +27,7 @@ def run(tmp_path, monkeypatch):
 
 def test_users_are_added_changed_and_removed(run, tmp_path):
     output = run("user", "add", "vic", "--role", "viewer", typed=f"{WORD}\n{WORD}\n", code=1)
-    assert "There has to be a user who is an operator" in output and WORD not in output
+    assert "At least one user must be an operator" in output and WORD not in output
     assert "everybody has to log in" in run("user", "add", "anna", "--role", "operator", "--password", HASH)
     assert "From now on" not in run("user", "add", "vic", "--role", "viewer", typed=f"{WORD}\n{WORD}\n")
     listed = run("user", "list")

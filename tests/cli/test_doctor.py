@@ -70,7 +70,7 @@ async def test_workers_that_are_missing_or_lost(tmp_path, address, backend):
     [
         ("Sun, 22 Nov 2015 12:00:00 GMT", "behind."),
         ("Sun, 22 Nov 2099 12:00:00 GMT", "ahead."),
-        ("soon", "does not tell its time."),
+        ("soon", "answers have no date."),
     ],
 )
 async def test_a_clock_that_differs(tmp_path, date, finding):

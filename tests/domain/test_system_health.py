@@ -67,7 +67,7 @@ def test_a_silent_backend_names_the_address_and_what_to_do():
     found = links(replace(THERE, failing_since=NOW - 60, message="Could not connect."))
     assert found["backend"].state == "failed" and found["backend"].at == NOW - 60 and found["backend"].needs_attention
     assert "http://ktrdr/api/v1" in found["backend"].advice
-    assert found["workers"].text == "The backend does not tell its workers now."
+    assert found["workers"].text == "The backend does not list its workers now."
 
 
 def test_a_slow_backend_is_not_a_silent_one():

@@ -137,7 +137,7 @@ def test_the_line(here, backend):
         {"worker_id": "w1", "worker_type": "training", "status": "busy", "current_operation_id": "op_x"},
         {"worker_id": "w2", "worker_type": "backtesting", "status": "available", "current_operation_id": None},
     ]
-    listed = json.loads(here.until("/api/line", lambda text: '"w2"' in text))
+    listed = json.loads(here.until("/api/line", lambda text: '"w2"' in text and json.loads(text)["up"]))
     assert (
         listed["up"] is True and listed["address"].startswith("http://127.0.0.1:") and listed["failing_since"] is None
     )

@@ -23,14 +23,14 @@ class Identity:
         return self.role is Role.OPERATOR
 
 
-LOCAL = Identity("local", Role.OPERATOR)  # nobody is asked who they are
-NOBODY = Identity("unknown", Role.VIEWER)  # on the login page
+LOCAL = Identity("local", Role.OPERATOR)  # no login needed
+ANONYMOUS = Identity("unknown", Role.VIEWER)  # on the login page
 
 
 def identity_of(request: Request) -> Identity:
     """Set by the authentication middleware."""
-    found = request.scope.get("identity", NOBODY)
-    return found if isinstance(found, Identity) else NOBODY
+    found = request.scope.get("identity", ANONYMOUS)
+    return found if isinstance(found, Identity) else ANONYMOUS
 
 
 def address_of(request: Request) -> str:

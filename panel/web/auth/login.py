@@ -21,7 +21,7 @@ from panel.domain.formatting import duration
 from panel.live.protocol import EXTENSION, Connection
 from panel.views.templating import STATIC, draw
 from panel.web.auth.access import Access
-from panel.web.auth.identity import NOBODY, SHARED, Identity, address_of, browser_name, identity_of
+from panel.web.auth.identity import ANONYMOUS, SHARED, Identity, address_of, browser_name, identity_of
 from panel.web.auth.roles import OPEN_ROUTES
 from panel.web.auth.sessions import LASTS, Held, TooManyAttempts
 from panel.web.panel import PanelDep
@@ -59,7 +59,7 @@ class AuthenticationMiddleware:
             session.seen = time.time()
             await self._known(self._access.of_session(session), session, scope, receive, send)
         elif (scope["method"], scope["path"]) in OPEN:
-            scope["identity"] = NOBODY
+            scope["identity"] = ANONYMOUS
             await self._app(scope, receive, send)
         else:
             await self._unknown(request, scope, receive, send)
@@ -135,7 +135,7 @@ def token_of(request: Request, access: Access) -> str:
 @router.get("/login")
 async def ask(request: Request, panel: PanelDep, next: str = "/") -> Response:
     _needed(panel.access)
-    if identity_of(request) is not NOBODY:
+    if identity_of(request) is not ANONYMOUS:
         return RedirectResponse(own_path(next), 303)
     return _page(panel.access, next)
 
@@ -192,7 +192,7 @@ async def leave(request: Request, panel: PanelDep) -> Response:
 
 def _needed(access: Access) -> None:
     if not access.protected:
-        raise HTTPException(404, "Nobody has to log in here.")
+        raise HTTPException(404, "This panel needs no login.")
 
 
 def own_path(wanted: str) -> str:

@@ -164,7 +164,7 @@ class TooManyAttempts(Exception):
 
 
 class AttemptLimiter:
-    """Wrong passwords of the last minutes, by address: what others guess keeps nobody out. After FREE of them each
+    """Wrong passwords of the last minutes, by address: guesses of others lock no one out. After FREE of them each
     further try has to wait, twice as long every time. Remembers at most ADDRESSES, those that guessed last."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -195,7 +195,7 @@ class AttemptLimiter:
             self._wrong.pop(_network(address), None)
 
     def reset(self, address: str) -> None:
-        """The password was right: this address begins anew."""
+        """The password was right: forget this address's failures."""
         self._wrong.pop(_network(address), None)
 
     def _of(self, address: str) -> tuple[int, float]:

@@ -11,7 +11,7 @@ from panel.web.panel import panel_of
 from panel.web.recording import Note, entry, outcome_of
 from panel.web.respond import by_htmx, for_programs, fragment, refusal
 
-Named = tuple[str, ...]  # what stands in a path's placeholders
+Named = tuple[str, ...]  # the values of a path's placeholders
 
 NOT_ALLOWED = "You are logged in as a viewer: you can see everything, and start or change nothing. Ask an operator."
 

@@ -31,7 +31,7 @@ async def ask(request: Request, panel: PanelDep, operation_id: str) -> Response:
 
 @router.post("/cancel")
 async def cancel(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """In place when its question was asked in place: the stream tells how it goes on."""
+    """In place when its question was asked in place: the stream shows the progress."""
     observation = await find(panel, operation_id)
     inline = by_htmx(request) and bool((await request.form(max_files=0, max_fields=5)).get("inline"))
     finished = not panel.monitor.verdict(observation).live

@@ -171,7 +171,7 @@ def _place(cursor: str) -> tuple[float | None, int]:
 
 
 def _cursor(found: list[Observation], until: float | None, passed: int) -> str:
-    """The last one's beginning, and how many of those that began in the same moment have been told."""
+    """The start of the last one, and how many with the same start were listed."""
     times = [observation.snapshot.created_at or observation.changed_at for observation in found]
     same = sum(time == times[-1] for time in times)
     if until is not None and math.nextafter(times[-1], math.inf) == until:

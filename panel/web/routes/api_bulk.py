@@ -89,11 +89,11 @@ class ChangeBody(BaseModel):
 
 
 class ChangeResult(BaseModel):
-    """What became of one operation."""
+    """The outcome for one operation."""
 
     id: str
     state: Outcome = Field(
-        description="`done`; `unchanged`: it was so already; `started`, `queued` or `unconfirmed`: what became of"
+        description="`done`; `unchanged`: it was so already; `started`, `queued` or `unconfirmed`: the outcome of"
         " `again`; `refused`: nothing was done with it."
     )
     message: str = Field(description="The same in a sentence; of a refusal the reason.")
@@ -134,7 +134,7 @@ async def change(
     request: Request, panel: PanelDep, asked: ChangeBody, idempotency_key: IdempotencyKey
 ) -> ChangeAnswer | Response:
     """Once for each key: a repeat gets the answer of the first. What is refused for one operation holds up no other;
-    `results` tells of each. All but `cancel` can be undone for a minute."""
+    `results` has one entry for each. All but `cancel` can be undone for a minute."""
     key, tags = start_key(idempotency_key), typed_tags(" ".join(asked.tags))
     if asked.do in (Action.TAG, Action.UNTAG) and not tags:
         return _at_fault("tags", "Give a tag.")

@@ -19,7 +19,7 @@ _DESCRIBED: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
         "description": "Events `operation`, the data of each an Operation, its id the cursor after it; and one `ready`"
-        " when everything until now was told.",
+        " when everything until now was sent.",
     }
 }
 
@@ -39,7 +39,7 @@ async def events(
     ] = None,
     last_event_id: Annotated[str, Header(description="The same, as browsers send it.")] = "",
 ) -> EventSourceResponse:
-    """Without a cursor it begins now. An operation that changed several times meanwhile is told once, as it is now: no
+    """Without a cursor it begins now. An operation that changed several times meanwhile is sent once, as it is now: no
     end is missed, however long a program was away."""
     if last_event_id:
         if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):

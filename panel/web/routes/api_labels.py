@@ -29,7 +29,7 @@ class LabelBody(BaseModel):
     star: bool | None = None
     version: int | None = Field(
         default=None,
-        description="`label_version` as it was read: refused with 409 when somebody changed it since. Without it the"
+        description="`label_version` as it was read: refused with 409 when it was changed since. Without it the"
         " last change wins.",
     )
 
@@ -46,12 +46,12 @@ async def label(
     """Returns the operation as it is now."""
     observation = await find(panel, operation_id)
     if not await _labelled(panel, operation_id, asked, actor_of(request)):
-        raise HTTPException(409, "Somebody changed it in the meantime. Read it again, and send its new label_version.")
+        raise HTTPException(409, "It was changed in the meantime. Read it again, and send its new label_version.")
     return described_in_full(panel, observation)
 
 
 async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, actor: str) -> bool:
-    """Whether it was done; without a version again and again until nobody else came in between."""
+    """Whether it was done; without a version it is repeated until no other change came in between."""
     changes: dict[str, Any] = {}
     if asked.name is not None:
         changes["name"] = typed_name(asked.name)

@@ -101,7 +101,7 @@ def _answer(result: submitted.SubmitResult) -> Response:
 async def cancel(
     request: Request, panel: PanelDep, operation_id: str, idempotency_key: IdempotencyKey
 ) -> schemas.Operation:
-    """Returns the operation as it is now: `cancel` says how far that has come, and its events tell the end."""
+    """Returns the operation as it is now: `cancel` is its progress, and its events report the end."""
     observation = await find(panel, operation_id)
     if not panel.monitor.verdict(observation).live:
         raise HTTPException(409, "It has already ended.")

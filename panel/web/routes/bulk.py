@@ -32,7 +32,7 @@ OUTDATED = "This page was out of date. Go back to the list and choose again."
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one run, and where to go on."""
+    """The outcome for one run, and its link."""
 
     view: OperationView
     done: bool
@@ -62,7 +62,7 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
     tags = typed_tags(given.get("tag", ""))
     if action in (Action.TAG, Action.UNTAG) and not tags:
         return _refused(request, "Type a tag first, then press the button beside it.")
-    before = panel.bulk.job(key) if given.get("sure") else None  # pressed again: what it did then is told
+    before = panel.bulk.job(key) if given.get("sure") else None  # pressed again: shows what it did the first time
     fit = chosen if before else [each for each in chosen if not panel.bulk.why_not(action, each)]
     if action is Action.AGAIN and len(fit) > MAX_AGAIN:
         return _refused(request, f"At most {MAX_AGAIN} runs are started again at once; {len(fit)} chosen.")

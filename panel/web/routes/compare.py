@@ -54,7 +54,7 @@ class Picked:
 
 @router.get("/compare")
 async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
-    """`?id=` for each, or `all` and the list's address as `back`; what cannot be compared is said in a sentence."""
+    """`?id=` for each, or `all` and the list's address as `back`; what cannot be compared is named in a sentence."""
     ids = list(dict.fromkeys(request.query_params.getlist("id")))
     back, every = list_address(request.query_params.get("back", "")), request.query_params.get("all")
     if not all(map(ID.fullmatch, ids)):
@@ -166,8 +166,8 @@ def _best_matches(panel: Panel, wanted: OperationQuery) -> Picked:
 
 
 def _decisive(kind: str) -> list[Measure]:
-    """What runs of this kind are ranked by where nobody chose anything: the lead over what needs no skill, and where
-    the backend does not tell that, the first of its measures."""
+    """What runs of this kind are ranked by unless chosen: the lead over what needs no skill, and where
+    that is unknown, the first of its measures."""
     measures = [each for each in KINDS[kind].measures if each.better in ("high", "low")] if kind in KINDS else []
     return [each for each in measures if each.over] + measures[:1]
 

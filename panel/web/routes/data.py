@@ -62,7 +62,7 @@ async def chart(request: Request, panel: PanelDep, symbol: str, timeframe: str) 
 
 @router.get("/data/{symbol}/{timeframe}/bars")
 async def bars(panel: PanelDep, symbol: str, timeframe: str, start: Moment = 0.0, end: Moment = 0.0) -> Response:
-    """Candles between two times (Unix seconds), or the newest. `each`: how many bars one stands for; `gaps`:
+    """Candles between two times (Unix seconds), or the newest. `each`: how many bars one combines; `gaps`:
     the holes among them, as pairs of times; `start`: from when on, later than asked when there are too many; `bad`:
     bars that cannot be true, as pairs of time and reason."""
     row = panel.inventory.row(*pair(symbol, timeframe))

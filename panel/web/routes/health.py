@@ -24,7 +24,7 @@ ANSWERED_WITHIN = READ_TIMEOUT + 2 * INTERVAL  # seconds: two rounds, one of whi
 
 @router.get("/healthz")
 async def healthz() -> JSONResponse:
-    """The process answers. Nothing else is looked at: a silent backend is no reason to restart the panel."""
+    """The process answers. Nothing else is checked: a silent backend is no reason to restart the panel."""
     return JSONResponse({"status": "ok", "name": "ktrdr-panel", "version": __version__})
 
 

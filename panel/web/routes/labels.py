@@ -35,7 +35,7 @@ async def form(request: Request, panel: PanelDep, operation_id: str) -> Response
 
 @router.post("/{operation_id}/label")
 async def edit(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """Replaces what is said of it, unless somebody else did so since the form was drawn: then both are shown."""
+    """Replaces its label, unless another person did so since the form was drawn: then both are shown."""
     observation, given = await find(panel, operation_id), await typed(request)
     version = given.get("version", "")
     before = panel.storage.labels.of(operation_id)
@@ -125,7 +125,7 @@ async def keep_view(request: Request, panel: PanelDep) -> Response:
 
 
 def list_address(given: str) -> str:
-    """An address of the list made anew from what a form sent as one: it leads nowhere else."""
+    """An address of the list, rebuilt from a form's value: it leads nowhere else."""
     query = asked(dict(parse_qsl(given.partition("?")[2][:2000])))
     return query.address(page=query.page if query.page > 1 else None)
 

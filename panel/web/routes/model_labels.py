@@ -32,7 +32,7 @@ async def one(request: Request, panel: PanelDep, strategy: str, version: str) ->
 
 @router.post("/note")
 async def note(request: Request, panel: PanelDep, strategy: str, version: str) -> Response:
-    """Replaces the note, unless somebody else did so since the form was drawn."""
+    """Replaces the note, unless another person did so since the form was drawn."""
     row, given = await _find(panel, f"{strategy}/{version}"), await typed(request)
     text, seen = typed_note(given.get("note", "")), given.get("version", "")
 

@@ -54,7 +54,7 @@ def described_in_full(panel: Panel, observation: Observation, *, epochs: bool = 
 
 
 async def _read_unknown(panel: Panel, ids: list[str]) -> None:
-    """Operations that another one names, and that nobody has asked for."""
+    """Operations that another one names, and that were not requested."""
     for operation_id in ids:
         with contextlib.suppress(CLIClientError):  # they are shown once they can be read
             await panel.monitor.look(operation_id)
