@@ -95,7 +95,7 @@ def test_runs_that_differ_in_a_setting_say_so(here):
 def test_what_somebody_else_said_meanwhile_is_shown_and_not_lost(here):
     assert here.post("/operations/op_a/label", {"name": "first", "version": "0"}).status == 303
     late = here.post("/operations/op_a/label", {"name": "second", "note": "mine", "version": "0"})
-    assert late.status == 409 and "Somebody else has changed this meanwhile" in late.text
+    assert late.status == 409 and "This was changed in the meantime" in late.text
     assert (
         "Theirs first" in words(late.text) and 'value="second"' in late.text and 'name="version" value="1"' in late.text
     )

@@ -147,7 +147,7 @@ def test_runs_are_ranked_by_accuracy_where_the_backend_tells_no_baseline(address
         board = words(here.until(f"/batches/{KEY}", lambda text: "3 of 3 trainings completed" in text))
         ranked = board.partition("Over baseline")[2]
         assert ranked.index("BBB") < ranked.index("AAA") < ranked.index("CCC") and "2 tries on one test period" in board
-        assert "By their test accuracy, as the backend tells no baseline: no. 2, no. 1." in board
+        assert "By their test accuracy, as the backend reports no baseline: no. 2, no. 1." in board
         here.post(f"/batches/{KEY}/backtest", {"start_date": "2025-01-01", "end_date": "2025-06-30"})
         until(lambda: len(started(backend, "/backtests/start")) == 2)
 
