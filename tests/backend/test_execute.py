@@ -118,7 +118,7 @@ async def test_cancelling_during_the_start_waits_for_the_id_and_deletes_it(backe
     assert backend.hits["DELETE /operations/op_late"] == 1
 
 
-async def test_a_cancel_that_is_not_delivered_is_told(backend, address):
+async def test_a_cancel_that_is_not_delivered_is_reported(backend, address):
     observation = asyncio.Event()
     reported = {"success": True, "task_cancelled": False, "remote_cancelled": False, "children_cancelled": []}
     backend.answers["POST /trainings/start"] = (200, {"success": True, "task_id": "op_a"})

@@ -64,7 +64,7 @@ def test_a_training_that_never_arrived_is_not_confirmed_and_not_sent_again(here,
     assert "no longer looks for it" in words(here.get(f"/starts/{KEY}").text) and backend.arrived == []
 
 
-def test_nobody_listening_is_said_and_the_form_stays(here, line, backend):
+def test_a_silent_backend_is_reported_and_the_form_stays(here, line, backend):
     line.refuse()
     answer = here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
     assert answer.status_code == 502 and "Nothing was started" in words(answer.text) and 'value="swing"' in answer.text
@@ -204,7 +204,7 @@ def test_ctrl_c_before_anything_was_sent_sends_nothing(line, backend, tmp_path):
     assert ended(process)[0] == 130 and backend.arrived == []
 
 
-def test_a_command_that_is_killed_in_mid_start_leaves_the_truth_to_the_panel(line, backend, tmp_path):
+def test_the_panel_resolves_the_start_of_a_killed_command(line, backend, tmp_path):
     backend.lasts["training"] = 60.0
     line.faults.add("silent", "POST", "/trainings/start")
     with panel(tmp_path, f"{line.address}/api/v1") as here:

@@ -20,7 +20,7 @@ APART = """
 """
 
 
-def test_ages_in_what_is_closed_stand_still_and_those_in_sight_go_on_together(watched, here, backend):
+def test_ages_in_closed_parts_stop_and_visible_ones_tick_together(watched, here, backend):
     page = watched.page
     backend.workers = [worker("w1", last_healthy_at=stamp())]
     here.until("/", lambda text: "heard-workers" in text)

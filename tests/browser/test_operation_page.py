@@ -32,7 +32,7 @@ def test_after_the_end_one_can_go_back_with_the_keyboard(watched, remembering):
     assert watched.complaints == []
 
 
-def test_charts_that_are_drawn_anew_fit_their_places(watched, here, backend):
+def test_charts_that_are_drawn_again_fit_their_places(watched, here, backend):
     page = watched.page
     running = {"created_at": stamp(time.time() - 30), "progress": percent(1, "Epoch 1/100", steps_total=100)}
     backend.operations["op_a"] = operation("op_a", **running, metrics={"epochs": [epochs(12), 12]})

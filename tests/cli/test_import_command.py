@@ -67,7 +67,7 @@ def test_without_a_terminal_the_option_that_decides_is_named(run, tmp_path, name
     assert len(list((tmp_path / "data").glob("*.csv"))) == 1
 
 
-def test_what_is_stored_is_merged_only_when_told_to(run, tmp_path):
+def test_stored_bars_are_merged_only_on_request(run, tmp_path):
     run("EURUSD_1h.csv", ktrdr(bars(50)))
     before = (tmp_path / "data" / "EURUSD_1h.csv").read_bytes()
     code, shown, errors = run("EURUSD_1h.csv", ktrdr(bars(60)))

@@ -115,7 +115,7 @@ def test_doctor_finds_it(here, files, monkeypatch):
 
 
 @pytest.mark.parametrize("scheme", ["https", "HTTPS"])
-def test_a_client_refuses_a_certificate_that_nobody_vouches_for(here, scheme):
+def test_a_client_refuses_an_untrusted_certificate(here, scheme):
     address = f"{scheme}://127.0.0.1:{here.settings.port}"
 
     async def healthy(**more: bool) -> bool:

@@ -51,7 +51,7 @@ def test_what_was_asked_for_differently_comes_first():
     }
 
 
-def test_what_nobody_asked_for_is_no_difference():
+def test_unrequested_values_are_no_difference():
     """The worker that took it, and the hundred characters of a strategy's file."""
     one = run({"strategy_yaml": "name: swing\ndescri", "worker_id": "w-1", "symbols": ["X"], "timeframes": ["1h"]})
     other = run({"strategy_yaml": "name: swing\nversio", "worker_id": "w-2", "symbols": ["X"], "timeframes": ["1h"]})
@@ -79,7 +79,7 @@ def test_a_measure_that_no_run_has_is_left_out():
     assert comparison.results([ACCURACY, TRADES], [run(), trained(None)]) == []
 
 
-def test_changes_are_told_in_words():
+def test_changes_are_described_in_sentences():
     changes = comparison.changes([ACCURACY, LOSS], trained(0.612, 0.666), trained(0.58, 0.666))
     [change] = changes.results
     assert f"{change.name} {change.before} → {change.now}, {change.by}" == (

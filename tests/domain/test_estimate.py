@@ -24,13 +24,13 @@ def estimated(pace, **more) -> Estimate:
     return found
 
 
-def test_a_steady_run_has_a_narrow_range_around_the_truth():
+def test_a_steady_run_has_a_narrow_range_around_the_true_value():
     found = estimated(played((50, 1.0)))
     assert found.low < 50 < found.high and found.high - found.low < 15
     assert left(found) == "40–60 s left" and found.basis == "from this run’s pace"
 
 
-def test_a_run_that_slows_down_has_a_range_that_tells_so():
+def test_a_run_that_slows_down_has_a_wider_range():
     found = estimated(played((25, 2.0), (25, 1.0)))
     assert found.low < 25 < found.high and found.high > 1.5 * found.low
 
@@ -137,7 +137,7 @@ def test_a_range_in_words(low, high, words):
     assert left(Estimate(low, high, "")) == words
 
 
-def test_how_good_estimates_were_is_told_from_three_on():
+def test_accuracy_of_estimates_is_shown_from_three_on():
     held = Promise(10, 20, 15)
     assert record([held, held]) == ""
     assert record([held, held, held]) == "The first estimates of 3 earlier runs held."

@@ -106,7 +106,7 @@ def test_workers_not_listed_for_long_are_not_known():
     assert links(near=worker_list(worker("w1"), at=NOW - 90))["workers"].word == "Workers not known"
 
 
-def test_the_data_source_is_known_from_what_became_of_loads():
+def test_the_data_source_is_judged_by_the_outcomes_of_loads():
     """KTRDR's own status of the Interactive Brokers connection is always "disconnected"."""
     assert links()["source"].word == "Not known"
     down = [
@@ -129,7 +129,7 @@ def test_the_data_source_is_known_from_what_became_of_loads():
     assert links(loads=[loaded("failed", NOW - 5, HOST_DOWN)], embedded=True)["source"].word == "Sample generator"
 
 
-def test_every_page_tells_of_a_lost_worker_and_only_when_something_changes(here, backend):
+def test_every_page_reports_a_lost_worker_only_when_something_changes(here, backend):
     backend.workers = [worker("w1", last_healthy_at=stamp())]
     here.until("/start/training", lambda text: "1 training worker; none busy." in text)
     assert "All well" in words(here.get("/").text)

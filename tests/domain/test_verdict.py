@@ -98,7 +98,7 @@ def test_a_cancel_that_takes_long_says_so():
     assert "unusually long" in judge(observation(cancel=Cancel.ACKNOWLEDGED, cancel_at=NOW - 60), NOW).advice
 
 
-def test_a_cancelled_training_whose_worker_was_not_told_may_go_on():
+def test_a_training_whose_cancel_was_not_delivered_may_go_on():
     verdict = judge(observation(status="cancelled", cancel=Cancel.UNDELIVERED, cancel_at=NOW), NOW)
     assert verdict.state is State.CANCELLED and "may go on" in verdict.advice
 

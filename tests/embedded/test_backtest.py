@@ -224,7 +224,7 @@ def test_half_a_year_more_changes_nothing_in_the_first_half(house):
     assert inside and inside == [trade for trade in short if trade["exit_time"] < "2025-09-30"][-len(inside) :]
 
 
-def test_bars_that_cannot_be_true_are_left_out_only_when_told_to(house, tmp_path):
+def test_impossible_bars_are_left_out_only_on_request(house, tmp_path):
     shutil.copytree(house, tmp_path / "house")
     file = tmp_path / "house" / "data" / "EURUSD_1h.csv"
     lines = file.read_text().splitlines()

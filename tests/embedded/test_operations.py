@@ -84,7 +84,7 @@ async def test_a_training_from_missing_data_to_a_saved_model(wire, folder):
     assert again["result_summary"]["test_metrics"] == result["test_metrics"], "the same training gives the same model"
 
 
-async def test_progress_tells_epoch_and_batch_and_never_says_it_is_done(loaded):
+async def test_progress_names_epoch_and_batch_and_never_says_it_is_done(loaded):
     operation_id = await train(loaded, "long")
     running = await loaded.until(operation_id, lambda operation: operation["progress"]["steps_completed"] > 1)
     step = running["progress"]["current_step"]

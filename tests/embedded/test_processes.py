@@ -72,7 +72,7 @@ async def test_a_ready_process_ends_with_its_panel(wire: Wire, home):
         os.kill(process, 0)
 
 
-def test_a_process_that_nobody_needs_ends_and_takes_no_work_any_more(monkeypatch):
+def test_an_idle_process_ends_and_takes_no_more_work(monkeypatch):
     monkeypatch.setattr(worker, "IDLE", 0.01)
     panel, line = socket.socketpair()
     with panel, line:

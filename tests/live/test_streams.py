@@ -284,7 +284,7 @@ def test_a_stream_opens_while_the_backend_is_silent(tmp_path):
                 assert reader.got.startswith(b"HTTP/1.1 200 ")
 
 
-def test_home_tells_of_the_first_answer_also_when_it_is_empty(tmp_path, backend):
+def test_home_shows_the_first_answer_also_when_it_is_empty(tmp_path, backend):
     heard = threading.Event()
 
     async def later(scope, receive, send) -> None:
@@ -313,7 +313,7 @@ def test_an_outage_is_over_with_the_first_answer(tmp_path, backend):
             assert backend.hits["GET /operations"] + backend.hits["GET /workers"] + backend.hits["GET /health"] <= 2
 
 
-def test_a_brief_stream_tells_the_state_and_ends(here, backend):
+def test_a_brief_stream_sends_the_state_and_ends(here, backend):
     backend.operations["op_a"] = running(40, 7)
     here.get("/operations/op_a")
     frames = here.get("/stream/op_a", headers={"Panel-Brief": "1"}).text

@@ -139,7 +139,7 @@ async def test_quirk_2_a_backend_that_forgot_everything_takes_nothing_away(backe
         assert monitor.known("op_b").snapshot.percentage == 30.0
 
 
-async def test_what_only_a_list_told_is_read_a_few_a_round_until_all_is_known(backend, wire, tmp_path):
+async def test_operations_known_from_a_list_are_read_a_few_a_round(backend, wire, tmp_path):
     item = {"operation_type": "training", "status": "completed", "progress_percentage": 100.0}
     for n in range(20):
         backend.operations[f"op_{n:02}"] = operation(f"op_{n:02}", status="completed", completed_at=stamp())
@@ -168,7 +168,7 @@ async def test_quirk_14_a_list_that_waits_for_a_hung_worker_is_slow_not_silent(b
         await until(lambda: monitor.verdict(monitor.known("op_a")).word == "Running")
 
 
-async def test_one_operation_that_hangs_is_told_at_once_and_as_long_as_it_does(backend, wire, tmp_path):
+async def test_one_operation_that_hangs_is_reported_at_once_and_as_long_as_it_does(backend, wire, tmp_path):
     """Although the list, which does not wait for its worker here, comes in time."""
     backend.operations["op_a"] = operation("op_a", progress=percent(30.0, "Epoch 3/10"))
     backend.workers = [busy_with("op_a")]
@@ -184,7 +184,7 @@ async def test_one_operation_that_hangs_is_told_at_once_and_as_long_as_it_does(b
         await until(lambda: monitor.connection.slow_since is None)
 
 
-async def test_an_error_about_one_operation_is_told_as_one(backend, wire, tmp_path):
+async def test_an_error_about_one_operation_is_reported_as_one(backend, wire, tmp_path):
     """As when KTRDR's database is down."""
     backend.operations["op_a"] = operation("op_a", progress=percent(30.0, "Epoch 3/10"))
     backend.workers = [busy_with("op_a")]
@@ -231,7 +231,7 @@ async def test_quirk_5_the_end_of_a_resumed_training_is_believed_and_costs_no_mo
         assert backend.hits["GET /operations/op_a"] <= asked + 1
 
 
-async def test_quirk_15_a_cancelled_training_that_is_still_worked_on_is_told_from_the_workers(backend, wire, tmp_path):
+async def test_quirk_15_a_cancelled_training_still_worked_on_is_known_from_the_workers(backend, wire, tmp_path):
     ended = stamp(time.time() - 120)
     backend.operations["op_a"] = operation("op_a", status="cancelled", completed_at=ended, error_message="shutdown")
     backend.workers = [busy_with("op_a")]
@@ -337,7 +337,7 @@ async def test_more_operations_than_pollers_are_read_by_turns(backend, wire, tmp
         assert len(monitor._pollers) <= 2
 
 
-async def test_an_id_that_nobody_knows_is_asked_for_once_in_a_while(backend, wire, tmp_path, monkeypatch):
+async def test_an_unknown_id_is_asked_for_once_in_a_while(backend, wire, tmp_path, monkeypatch):
     async with monitoring(wire, tmp_path) as monitor:
         looks = [monitor.look(f"op_{number % 3}") for number in range(30)]
         assert await asyncio.gather(*looks) == [None] * 30

@@ -63,7 +63,7 @@ def test_28_who_comes_when_the_worker_is_dead_does_not_call_it_running():
     assert play.reads(400, "failed", **ended).headline == "Its worker died, and the work with it."
 
 
-def test_what_nobody_watched_is_not_called_unchanged():
+def test_an_unwatched_operation_is_not_called_unchanged():
     """The panel was off, or the backend silent: only since then can it say that nothing changes."""
     play = Play()
     play.trains(20)
@@ -140,7 +140,7 @@ def test_5_a_cancel_that_was_not_delivered_is_over_once_the_workers_are_free():
     assert play.at(41).advice == ""
 
 
-def test_a_traceback_is_told_by_its_last_line():
+def test_a_traceback_is_shown_by_its_last_line():
     lines = ["Traceback (most recent call last):", *(f'  File "x.py", line {n}' for n in range(40))]
     error = "\n".join([*lines, "OSError: [Errno 28] No space left on device"])
     verdict = Play().reads(1, "failed", error_message=error)

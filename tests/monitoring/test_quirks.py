@@ -28,7 +28,7 @@ def test_4_of_interleaved_histories_the_longest_is_the_curve():
     assert [epoch.train_loss for epoch in play.evidence.snapshot.epochs] == [0.9, 0.7]  # the result's own history
 
 
-def test_5_a_resumed_training_goes_on_without_progress_and_its_end_is_told_by_the_worker():
+def test_5_a_resumed_training_has_no_progress_and_its_end_is_known_from_the_worker():
     play = Play()
     play.reads(0, "cancelled", error_message="Operation cancelled by user", completed_at=stamp(BEGAN))
     assert play.reads(60, "resuming").word == "Resuming"
@@ -122,7 +122,7 @@ def test_10_an_entry_that_the_backends_own_retry_made_waits_for_ever_and_that_is
     )
 
 
-def test_13_a_killed_worker_is_told_long_before_the_backend_notices():
+def test_13_a_killed_worker_is_reported_long_before_the_backend_notices():
     play = Play()
     play.trains(20)
     frozen = play.evidence.snapshot
@@ -143,7 +143,7 @@ def test_13_a_killed_worker_is_told_long_before_the_backend_notices():
     assert play.evidence.snapshot.percentage == frozen.percentage and len(play.evidence.snapshot.epochs) == 10
 
 
-def test_14_a_hanging_worker_is_told_apart_from_a_silent_backend():
+def test_14_a_hanging_worker_is_distinguished_from_a_silent_backend():
     play = Play()
     play.trains(20)
     play.fails(33, timed_out=True)
@@ -311,7 +311,7 @@ def test_21_losses_of_a_run_that_went_to_nan_are_gaps_not_numbers():
     assert [epoch.train_loss for epoch in play.evidence.snapshot.epochs] == [0.9, None]
 
 
-def test_an_operation_that_stands_still_is_stalled_by_its_own_measure():
+def test_an_unchanging_operation_is_stalled_by_its_own_measure():
     quick, slow = Play(), Play("data_load")
     quick.trains(30)
     for second in range(0, 301, 5):

@@ -134,7 +134,7 @@ def look_everywhere(client: httpx.Client) -> str:
     return seen
 
 
-def test_a_command_does_not_tell_either(tmp_path):
+def test_a_command_does_not_log_it_either(tmp_path):
     environ = {"PATH": "/usr/bin", "KTRDR_PANEL_DATA_DIR": str(tmp_path)}
     for port in ("nonsense", str(free_port())):
         address = f"http://{USER}:{SECRET}@127.0.0.1:{port}"

@@ -107,7 +107,7 @@ def test_every_page_is_the_one_that_sorting_everything_gives(listed, monkeypatch
             assert finder.find(page) == (expected[offset : offset + 30], len(expected)), page
 
 
-def test_what_has_too_many_ids_with_a_word_is_told_in_part(listed, monkeypatch):
+def test_a_word_in_too_many_ids_gives_a_part_of_them(listed, monkeypatch):
     monkeypatch.setattr(finding, "BY_ID", 20)
     store, rows = listed
     page, count = finding.Finder(store._db).find(OperationQuery(search="op_", limit=50))

@@ -85,7 +85,7 @@ def test_a_change_is_undone_within_a_minute_and_only_where_nothing_came_after(st
     assert store.labels.undo("l" * 20, "me", NOW + UNDO + GRACE + 1) is None and found(store) == [1, 0]
 
 
-def test_what_was_deleted_stays_deleted_though_the_backend_tells_of_it(store):
+def test_what_was_deleted_stays_deleted_though_the_backend_lists_it(store):
     store.labels.edit("op_1", Label("a name"), "me", NOW)
     change(store, ["op_1"], DELETE, "k" * 20)
     see(store, "op_1", "failed")

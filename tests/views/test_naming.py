@@ -11,7 +11,7 @@ def run(operation_id: str, kind: str = "training", name: str = "swing", steps: i
     return snapshot_of(answer, 0.0)
 
 
-def test_runs_are_told_apart_by_what_differs_and_by_nothing_else():
+def test_runs_are_distinguished_by_what_differs_and_by_nothing_else():
     first = run("op_a", steps=50, start_date="2023-01-01T00:00:00")
     second = run("op_b", steps=100, start_date="2024-01-01T00:00:00", detailed_analytics=True)
     assert differences([first, second]) == {

@@ -125,7 +125,7 @@ def test_filters(here, backend):
     assert ids("kind=nothing") == set()
 
 
-def test_what_runs_is_told_as_it_was_last_read(here, backend):
+def test_a_running_operation_is_returned_as_last_read(here, backend):
     """The list, too, has the age of the latest reading, not of the last one that said something new."""
     backend.operations["op_a"] = operation("op_a", progress=percent(5))
     first = here.get("/api/operations/op_a").json()["read_at"]
@@ -200,7 +200,7 @@ def test_events_of_what_has_ended(here, backend):
         ("/api/operations/op_a?epochs=maybe", 422),
     ],
 )
-def test_what_is_wrong_is_told_as_a_problem(here, path, status):
+def test_errors_are_answered_as_problems(here, path, status):
     answer = here.get(path)
     listed = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")

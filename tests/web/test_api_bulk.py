@@ -51,7 +51,7 @@ def waiting(here: Inside) -> list[str]:
     return [entry.key for entry in panel_of(here.app).storage.queue.open()]
 
 
-def test_what_runs_is_cancelled_and_each_is_told(here, backend):
+def test_running_operations_are_cancelled_with_an_outcome_each(here, backend):
     backend.answers["DELETE /operations/op_two"] = (500, {"detail": "The worker's port is closed"})
     status, result = change(here, do="cancel", ids=["op_two", "op_one", "op_0", "op_nobody"])
     assert status == 200

@@ -70,7 +70,7 @@ def test_every_change_comes_and_a_cursor_goes_on_where_it_was(here, backend, qui
         assert [event[0] for event in until(ready)] == ["ready"], "without a cursor it begins now"
 
 
-def test_what_ended_while_nobody_listened_comes_after_a_restart(backend, address, tmp_path):
+def test_an_end_while_no_client_listened_comes_after_a_restart(backend, address, tmp_path):
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
     with panel(tmp_path, address) as here:
         here.get("/api/operations/op_a")

@@ -130,7 +130,7 @@ def test_cancel_and_resume(here, backend):
     assert refused.status_code == 409 and "this is completed" in refused.json()["detail"]
 
 
-def test_the_program_in_the_docs_runs_as_it_stands(here, backend, capsys):
+def test_the_program_in_the_docs_runs(here, backend, capsys):
     """What it starts ends while it watches."""
     code = DOCS.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
     assert 5 < len(code.splitlines()) <= 22

@@ -67,7 +67,7 @@ def test_what_makes_no_sense_is_refused_and_can_be_corrected(panel, folder, type
     assert "Stored." in send(panel, place, {"act": "store"}) and (folder / "EURUSD_1h.csv").exists()
 
 
-def test_what_is_stored_is_merged_or_replaced_only_when_told_so(panel, folder):
+def test_stored_bars_are_merged_or_replaced_only_on_request(panel, folder):
     old = bars(100)
     (folder / "EURUSD_1h.csv").write_text(ktrdr(old))
     new = [(row[0], 2.0, 2.1, 1.9, 2.0, 5.0) for row in bars(120)]

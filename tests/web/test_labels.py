@@ -69,7 +69,7 @@ def bulk(here: Inside, do: str, ids: list[str], key: str = KEY, **more: str) -> 
     return here.ask("POST", "/operations/bulk", [*headers, ("content-type", "application/x-www-form-urlencoded")], body)
 
 
-def test_a_name_stands_wherever_the_run_does(here):
+def test_a_name_is_shown_wherever_the_run_is(here):
     form = {"name": "Best of May", "tags": "Good, may", "note": "one\ntwo", "version": "0"}
     assert here.post("/operations/op_a/label", form).header("location") == "/operations/op_a"
     page = here.get("/operations/op_a")
@@ -92,7 +92,7 @@ def test_runs_that_differ_in_a_setting_say_so(here):
     assert "swing Training EURUSD 1h · from 2024-01-01" in words(here.get("/operations").text)
 
 
-def test_what_somebody_else_said_meanwhile_is_shown_and_not_lost(here):
+def test_a_change_by_another_person_is_shown_and_not_lost(here):
     assert here.post("/operations/op_a/label", {"name": "first", "version": "0"}).status == 303
     late = here.post("/operations/op_a/label", {"name": "second", "note": "mine", "version": "0"})
     assert late.status == 409 and "This was changed in the meantime" in late.text

@@ -155,7 +155,7 @@ def test_own_paths_are_gone_to(wanted):
     assert own_path(wanted) == wanted
 
 
-def test_the_wrong_password_is_told_beside_the_field(here):
+def test_a_wrong_password_is_reported_beside_the_field(here):
     answer = here.post("/login", {"password": "wrong", "next": "/data"})
     assert answer.status == 403 and answer.cookie(COOKIE) == ""
     assert re.search(
@@ -252,7 +252,7 @@ def test_guesses_slow_down_their_own_address_only(here):
     assert here.get("/", right, address="10.0.1.1").status == 429, "or the guesses could go on"
 
 
-def test_a_right_password_that_nobody_guesses_always_passes(address, tmp_path):
+def test_a_right_unguessable_password_always_passes(address, tmp_path):
     long = "a word of twenty characters"
     with inside(tmp_path, address, password=cheap(long)) as here:
         right = ("authorization", f"Bearer {long}")

@@ -15,7 +15,7 @@ from tests.support.scripted import RESULT, epochs, operation, percent, stamp
 from tests.support.stories import steady
 
 
-def test_how_the_panel_knows_stands_under_the_headline(here, backend):
+def test_how_the_panel_knows_is_under_the_headline(here, backend):
     result = {"mode": "tail", "gaps_filled": 3, "rows_downloaded": 0}
     backend.operations["op_a"] = operation(
         "op_a", "data_load", "completed", result_summary=result, completed_at=stamp()
@@ -24,7 +24,7 @@ def test_how_the_panel_knows_stands_under_the_headline(here, backend):
     assert 'aria-label="How the panel knows"><li>0 bars came, 3 gaps worked on.</li>' in page
 
 
-def test_a_resumed_run_has_no_number_that_nobody_knows(here, backend):
+def test_a_resumed_run_has_no_unknown_numbers(here, backend):
     backend.operations["op_a"] = operation("op_a", status="resuming")
     page = here.get("/operations/op_a").text
     assert '<p class="share">–</p>' in page

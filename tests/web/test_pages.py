@@ -57,7 +57,7 @@ def test_names_come_from_the_mounted_strategies_folder_too(backend, tmp_path):
     assert "mounted" in read and "From the folder." in read and "v2 strategy" in read
 
 
-def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(here, backend):
+def test_errors_are_beside_their_fields_and_no_input_is_lost(here, backend):
     typed = {
         "key": KEY,
         "strategy_name": "swing",
@@ -86,7 +86,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(here, backen
     }
 
 
-def test_a_refusal_of_the_backend_stands_in_the_form(here, backend):
+def test_a_refusal_of_the_backend_is_shown_in_the_form(here, backend):
     backend.answers["POST /trainings/start"] = (
         400,
         {"detail": "Strategy file not found: swing.yaml (searched: /a, /b)"},
@@ -153,7 +153,7 @@ def test_one_operation(here, backend):
     assert len(page.text) < 20_000
 
 
-def test_a_result_is_told_in_a_traders_words(here, backend):
+def test_a_result_is_shown_in_a_traders_terms(here, backend):
     backend.operations["op_a"] = operation(
         "op_a", status="completed", progress=percent(100), result_summary=RESULT, completed_at=stamp()
     )
@@ -240,7 +240,7 @@ def test_run_again_fills_the_form_in(here, backend):
     assert re.search(r'value="swing"\s+checked', form) and 'value="EURUSD"' in form
 
 
-def test_what_nobody_knows_is_not_found(here):
+def test_an_unknown_id_is_not_found(here):
     page = here.get("/operations/op_nope")
     assert page.status_code == 404 and "Neither the panel nor the backend knows" in words(page.text)
     assert here.get("/start/nonsense").status_code == here.get("/nowhere").status_code == 404

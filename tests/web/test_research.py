@@ -27,7 +27,7 @@ def test_it_is_not_offered_by_a_backend_that_has_no_agent(here, backend):
     assert "Research" not in words(here.get("/schedules").text)
 
 
-def test_it_is_started_once_from_a_form_that_tells_budget_and_places(here, backend):
+def test_it_is_started_once_from_a_form_that_shows_budget_and_places(here, backend):
     backend.agent = AGENT
     form = words(here.get("/start/agent_research").text)
     assert "$3.10 of $20.00" in form and "All places are taken" in form and "No worker assesses" in form

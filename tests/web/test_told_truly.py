@@ -35,7 +35,7 @@ def test_a_run_without_losses_is_no_success_in_lists_either(here, backend):
         assert "Completed with problems" in text and "its losses are not numbers" in text, path
 
 
-def test_a_backtest_tells_its_period_and_model_on_its_page_and_in_lists(here, backend):
+def test_a_backtest_shows_its_period_and_model_on_its_page_and_in_lists(here, backend):
     """The backend tells no model, and the period in the result's configuration only."""
     typed = {
         "strategy_name": "swing",
@@ -58,7 +58,7 @@ def test_a_backtest_tells_its_period_and_model_on_its_page_and_in_lists(here, ba
     assert "2024-01-01 to 2024-03-01" in page and "Commission 0.2 %" in page
 
 
-def test_a_form_whose_answer_was_lost_learns_what_became_of_its_start(here, backend):
+def test_a_form_whose_answer_was_lost_learns_the_outcome_of_its_start(here, backend):
     assert "nothing was sent" in words(here.get(f"/starts/{KEY}/fate").text)
     backend.answers["POST /trainings/start"] = 200, {"success": True, "task_id": "op_t"}
     here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})

@@ -135,7 +135,7 @@ def test_runs_are_started_once_ranked_and_the_best_tested(address, backend, tmp_
         )
 
 
-def test_runs_are_ranked_by_accuracy_where_the_backend_tells_no_baseline(address, backend, tmp_path):
+def test_runs_are_ranked_by_accuracy_where_there_is_no_baseline(address, backend, tmp_path):
     form = {"key": KEY, "way": "grid", "strategy_name": "swing", "symbols": "AAA BBB CCC", "end_date": "2024-12-31"}
     with panel(tmp_path, address) as here:
         until(lambda: here.inside.panel.monitor.worker_list.workers)

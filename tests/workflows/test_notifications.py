@@ -83,7 +83,7 @@ def fail(backend, name="op_a"):
     )
 
 
-def test_a_failure_is_told_once_and_an_end_only_when_that_is_wanted(backend, address, tmp_path):
+def test_a_failure_causes_one_message_and_an_end_only_on_request(backend, address, tmp_path):
     service = Service()
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
     backend.operations["op_b"] = operation("op_b", progress=percent(10))
@@ -111,7 +111,7 @@ def test_a_failure_is_told_once_and_an_end_only_when_that_is_wanted(backend, add
     assert len(service.received) == 2
 
 
-def test_a_run_with_a_tag_is_told_by_its_name(backend, address, tmp_path):
+def test_a_message_about_a_tagged_run_has_its_name(backend, address, tmp_path):
     service = Service()
     with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:
         assert here.post("/notifications/rules", {"tags": "#Trial, other"}).status_code == 303
@@ -170,7 +170,7 @@ def test_a_channel_leads_to_no_other_address():
     assert len(service.received) == 3 and other.hits == 0
 
 
-def test_a_better_training_is_told(backend, address, tmp_path):
+def test_a_better_training_causes_a_message(backend, address, tmp_path):
     service = Service()
     good, better = ({"test_metrics": {"test_accuracy": share}} for share in (0.6, 0.7))
     seed(tmp_path, address, ended("op_old", "training", "completed", DAY, 10.0, "swing", result_summary=RESULT | good))
@@ -223,7 +223,7 @@ def test_what_was_being_sent_when_the_panel_stopped_is_not_sent_again(address, t
     assert service.titles() == ["KTRDR panel: a test"]
 
 
-def test_an_end_while_the_memory_is_locked_is_told_once_it_is_not(backend, address, tmp_path, monkeypatch, caplog):
+def test_an_end_while_the_memory_is_locked_is_sent_once_it_is_not(backend, address, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.05)
     service = Service()
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
@@ -284,7 +284,7 @@ def test_a_wrong_address_in_the_environment_costs_nothing_else(backend, address,
         assert page.count('aria-label="Send a test') == 1
 
 
-def test_a_lost_worker_and_a_silent_backend_are_told(backend, tmp_path, monkeypatch, quick_rounds):
+def test_a_lost_worker_and_a_silent_backend_cause_messages(backend, tmp_path, monkeypatch, quick_rounds):
     monkeypatch.setattr(notifications, "SILENT", 0.3)
     service, port = Service(), free_port()
     worker = {"worker_id": "training-1", "worker_type": "training", "status": "busy", "current_operation_id": "op_a"}

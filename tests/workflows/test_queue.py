@@ -44,7 +44,7 @@ def test_the_second_waits_for_the_first_and_is_seen_waiting(here, backend):
     assert started(backend)[1]["symbol"] == "GBPUSD"
 
 
-def test_a_load_that_somebody_else_started_is_waited_for(here, backend):
+def test_a_load_of_another_program_is_waited_for(here, backend):
     """Also one that began this moment: the backend is asked before each start."""
     backend.operations["op_data_load_theirs"] = operation("op_data_load_theirs", "data_load", progress=percent(40))
     item = {"operation_id": "op_data_load_theirs", "operation_type": "data_load", "status": "running", "symbol": "TSLA"}
@@ -254,7 +254,7 @@ def test_a_plan_stops_with_an_explanation_when_a_load_fails(here, backend):
     assert "Symbol EURUSD not found" in page and backend.hits["POST /trainings/start"] == 0
 
 
-def test_home_tells_of_plans_and_of_loads_that_wait(here, backend):
+def test_home_shows_plans_and_waiting_loads(here, backend):
     here.post("/plans", PLAN)
     load(here, "third" * 4, symbol="TSLA")
     until(lambda: len(started(backend)) == 1)

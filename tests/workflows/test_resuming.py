@@ -192,7 +192,7 @@ def test_it_is_not_offered_without_a_checkpoint_and_the_list_of_all_is_never_ask
     assert not ended.backend.hits["GET /checkpoints"]  # 192 kB
 
 
-def test_of_a_run_without_an_epoch_nobody_asks_for_a_checkpoint(ended):
+def test_no_checkpoint_is_looked_for_without_an_epoch(ended):
     ended.turn("failed", error_message="no", completed_at=stamp())
     assert "Resume after" not in ended.here.get(ended.page).text and not ended.backend.hits[ended.saved]
 

@@ -72,7 +72,7 @@ async def test_the_same_key_after_a_restart_starts_nothing(client, tmp_path, bac
     assert posts(backend) == 1 and len({start.operation_id for start in confirmed}) == 1
 
 
-async def test_a_refusal_is_told_in_the_backends_words_and_can_be_tried_anew(client, store, backend):
+async def test_a_refusal_has_the_backends_message_and_can_be_repeated(client, store, backend):
     backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: swing.yaml"})
     start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert (start.state, start.message, posts(backend)) == ("refused", "Strategy file not found: swing.yaml", 1)
@@ -87,7 +87,7 @@ async def test_no_worker_is_a_refusal_but_a_bare_503_is_not(client, store, backe
     assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
 
 
-async def test_nobody_there_means_that_nothing_was_sent(store):
+async def test_a_refused_connection_means_that_nothing_was_sent(store):
     async with AsyncCLIClient("http://127.0.0.1:9/api/v1", max_retries=0) as client:
         start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert start.state == "unsent" and "Could not connect" in start.message
@@ -121,7 +121,7 @@ async def test_a_training_whose_answer_is_lost_is_found_by_its_id(client, store,
     assert start.operation_id in backend.operations
 
 
-async def test_a_start_that_nobody_can_confirm_is_never_sent_again(client, store, backend):
+async def test_a_start_that_cannot_be_confirmed_is_never_sent_again(client, store, backend):
     backend.answers["POST /trainings/start"] = (500, {"detail": "All connection attempts failed"})
     starting = starts_of(client, store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
