@@ -1,4 +1,4 @@
-"""Answers of the JSON API. Names here are a promise to scripts: one may be added, none changes or goes."""
+"""Answers of the JSON API. Scripts rely on the names: they may be added to, not changed or removed."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Every error as a page of the panel: what happened, in words, and the way back. Never a traceback."""
+"""Every error as a page of the panel: what happened, and a link back. Never a traceback."""
 
 import logging
 import sqlite3

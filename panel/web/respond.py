@@ -32,7 +32,7 @@ def fragment(template: str, *views: Any, status: int = 200, **values: Any) -> HT
 
 
 def for_programs(path: str) -> bool:
-    """Below the JSON API, which has no pages."""
+    """Whether the path is of the JSON API, which has no pages."""
     return path == "/api" or path.startswith("/api/")
 
 
@@ -80,14 +80,14 @@ def by_htmx(request: Request) -> bool:
 
 
 def redirect(request: Request, path: str) -> Response:
-    """Send the browser to another page of ours."""
+    """Send the browser to another page of the panel."""
     if by_htmx(request):
         return Response(status_code=204, headers={"HX-Redirect": path})
     return RedirectResponse(path, 303)
 
 
 def actor_of(request: Request) -> str:
-    """Who asks, as it is written down."""
+    """The request's user or token, as it is stored."""
     identity = identity_of(request)
     how = "a program" if for_programs(request.url.path) else "a browser"
     place = f"{how} at {request.client.host}" if request.client else how

@@ -1,4 +1,4 @@
-"""The audit trail: whatever starts or changes something, and every failed login, is written down beside the request
+"""The audit trail: whatever starts or changes something, and every failed login, is recorded beside the request
 that asked for it, which never waits for that."""
 
 import asyncio
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class AuditTrail:
-    """`record` and `token_used` only take note; `run` writes it down on the writer's thread."""
+    """`record` and `token_used` only keep it in memory; `run` stores it on the writer's thread."""
 
     def __init__(self) -> None:
         self._waiting: deque[AuditEntry] = deque()
@@ -60,7 +60,7 @@ class AuditTrail:
                 await asyncio.sleep(AGAIN)
 
     async def flush(self, storage: Storage) -> None:
-        """Write down what waits. Raises sqlite3.Error or OSError, and then it goes on waiting."""
+        """Store what waits. Raises sqlite3.Error or OSError, and then it still waits."""
         async with self._one:
             self._pending.clear()
             entries, uses = list(self._waiting), self._uses
@@ -68,7 +68,7 @@ class AuditTrail:
                 return
             self._waiting.clear()
             self._uses = {}
-            try:  # what was handed over is written, also when this is cancelled
+            try:  # a write that began is completed, also when this is cancelled
                 await storage.write(lambda store: store.audit.add(entries, uses))
             except (sqlite3.Error, OSError):
                 self._waiting.extendleft(reversed(entries))
@@ -77,7 +77,7 @@ class AuditTrail:
                 raise
 
     async def find(self, storage: Storage, query: AuditQuery) -> tuple[list[AuditEntry], list[str]]:
-        """What was asked for, and everybody who is in the trail. Read on the writer's thread: it may be long."""
+        """The entries of the query, and every name in the trail. Read on the writer's thread: it may be long."""
         await self._flushed(storage)
         return await storage.write(lambda store: (store.audit.find(query), store.audit.people()))
 
@@ -99,7 +99,7 @@ class AuditTrail:
 
     async def _trim(self, storage: Storage, days: int) -> None:
         try:
-            now = await storage.write(lambda store: store.day_seen(time.time()))  # one wrong clock drops nothing
+            now = await storage.write(lambda store: store.day_seen(time.time()))  # one wrong clock deletes nothing
             before = now - days * 86_400 if days and now is not None else 0.0
             while await storage.write(lambda store: store.audit.trim(before)):
                 pass
@@ -108,7 +108,7 @@ class AuditTrail:
 
 
 def about(kind: str, values: Mapping[str, str]) -> str:
-    """What a start is about, in few words."""
+    """A short text about a start."""
     return " ".join([kind, *(values[field] for field in NAMING if values.get(field))])
 
 

@@ -1,4 +1,4 @@
-"""Reads the form of a batch: which runs it asks for. It sends and writes nothing."""
+"""Reads the form of a batch: the runs that it asks for. It sends and writes nothing."""
 
 import re
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ from panel.workflows.queue import Queue
 
 MAX_CHOSEN = 500  # runs of one request
 MAX_AGAIN = 200  # … that are started again
-PART = 100  # that are read before others have their turn on the event loop
+PART = 100  # that are read between two yields to the event loop
 AT_ONCE = 4  # requests to the backend
 
 UNKNOWN = "The panel does not know it."
@@ -63,7 +63,7 @@ class BulkWorkflow:
         self._under_way: dict[str, asyncio.Task[list[Result]]] = {}
 
     async def close(self) -> None:
-        """What is under way is broken off; a repeat of its key goes on with it."""
+        """Stops what is under way; a repeat of its key continues it."""
         tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
@@ -100,14 +100,14 @@ class BulkWorkflow:
     async def apply(self, request: BulkRequest, key: str, actor: str, record: Record) -> list[Result]:
         """In the order of the request. Raises KeyReused, and sqlite3.Error where the memory cannot be written: then a
         repeat of the key does what is left."""
-        if key not in self._under_way:  # a task of its own: who goes away must not cut it in half
+        if key not in self._under_way:  # a task of its own: a client that disconnects must not stop it halfway
             task = asyncio.create_task(self._once(request, key, actor, record))
             self._under_way[key] = task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(self._under_way[key])
 
     async def undo(self, key: str, actor: str) -> int | None:
-        """Take back what was done with this key: how many runs, None when it is too late. What was started again is
+        """Undo what was done with this key; returns how many runs, None when it is too late. What was started again is
         cancelled. Raises CLIClientError when something could not be cancelled."""
         job = self.job(key)
         if job is None or job.action is not Action.AGAIN:
@@ -181,7 +181,7 @@ class BulkWorkflow:
     async def _again(
         self, observation: Observation, request: BulkRequest, key: str, actor: str, record: Record
     ) -> Result:
-        """One start for each run and key."""
+        """Start it again, once for each run and request."""
         run, kind = observation.snapshot.id, observation.snapshot.kind
         own_key = "again-" + hashlib.sha256(f"{key} {run}".encode()).hexdigest()[:40]
         values = await self._submit.values(KINDS[kind], self._form(observation))

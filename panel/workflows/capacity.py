@@ -22,18 +22,18 @@ class Capacity:
         self._ktrdr = ktrdr
         self._store = store
         self._monitor = monitor
-        self._asked_at = -WORKERS_EVERY  # when the workers were asked for here, monotonic
+        self._asked_at = -WORKERS_EVERY  # when the workers were last requested here, monotonic
 
     def loads(self) -> list[str]:
         """Ids of data loads that run now, whoever started them."""
         return running_loads(self._monitor)
 
     def load_in_doubt(self) -> bool:
-        """Whether a load may be about to begin, also one that a command line sent or that was removed."""
+        """Whether a load may be about to begin, also one of a command line or one that was removed."""
         return bool(self._store.possibly_running_loads(time.time()))
 
     async def load_elsewhere(self) -> bool:
-        """The backend itself is asked before a load starts: another tool may have begun one just now."""
+        """Asks the backend before a load starts: another tool may have begun one just now."""
         for load in await self._ktrdr.active_loads():
             await self._monitor.look(load.id)
         return bool(self.loads())

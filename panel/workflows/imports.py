@@ -67,7 +67,7 @@ class Imports:
                     self._start([file], self._look(upload, file))
 
     async def close(self) -> None:
-        """End what is under way; the files are kept."""
+        """Stop what is under way; the files are kept."""
         for upload in self._uploads.values():
             await _stopped(upload)
 

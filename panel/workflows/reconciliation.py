@@ -1,4 +1,4 @@
-"""Which operation a start has begun, when its answer was lost and the backend took no id of ours.
+"""Finds the operation of a start whose answer was lost, where the backend took no id of ours.
 
 Loads and backtests can be distinguished only by their kind, symbol, timeframe, strategy
 and time. A start of the same things by another program at the same moment looks the same: more than one that
@@ -15,13 +15,13 @@ from panel.domain.values import text
 from panel.errors import CLIClientError
 
 TIMEOUT = 10.0  # seconds
-MAX_READ = 25  # operations that are read for one look
+MAX_READ = 25  # operations that are read for one search
 _SURELY = (-5.0, 60.0)  # seconds between a start and its operation: the clocks differ, and a POST takes its time
 _MAYBE = (-600.0, 1200.0)  # the same, for a person to choose from
 
 
 def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
-    """Whether the start may have begun this: nothing that is known of both speaks against it."""
+    """Whether the start may have begun this: nothing known of both contradicts it."""
     first, last = _MAYBE if generously else _SURELY
     if snapshot.kind != start.kind or snapshot.created_at is None:
         return False
@@ -40,7 +40,7 @@ def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
 
 
 def _begins(written: str) -> str:
-    """Long texts are cut on their way."""
+    """The beginning of a text: the backend cuts long ones."""
     return " ".join(written.split())[:200]
 
 

@@ -31,14 +31,14 @@ LOOK_TIMEOUT = 3.0  # seconds for a checkpoint; the page waits for it
 BUSY = 30.0  # seconds that a worker may stay busy after a cancel: its backend hears of it every ten
 AGAIN = 1.5  # seconds between two looks at the workers
 WRITTEN = 1.5  # seconds after an end until its checkpoint is written
-KEPT = 100  # operations whose checkpoint or attempt is kept in mind
+KEPT = 100  # operations whose checkpoint or attempt is kept in memory
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One pressing of the button."""
+    """One press of the button."""
 
     state: ResumeState = ResumeState.WAITING
     message: str = ""
@@ -125,7 +125,7 @@ class ResumeWorkflow:
             task.add_done_callback(self._looking.discard)
 
     async def consider(self, observation: Observation, after: float = 0.0) -> None:
-        """Look whether there is something to offer, unless that is out of the question. `after`: seconds."""
+        """Look up its checkpoint where a resume is possible. `after`: seconds."""
         await asyncio.sleep(after)
         if not_resumable(observation, self._monitor.verdict(observation)):
             return
@@ -224,7 +224,7 @@ class ResumeWorkflow:
             await asyncio.sleep(AGAIN)
 
     async def _harmful(self, operation_id: str) -> str:
-        """Why not, by what the backend says now; "" when nothing speaks against it."""
+        """Why it cannot be resumed by the backend's present answers; "" when it can."""
         reading = await self._ktrdr.operation(operation_id, LOOK_TIMEOUT)
         if reading.snapshot is None:
             return "The backend could not be asked about it. Nothing was sent."

@@ -42,7 +42,7 @@ class RunSettings:
         return found or _NOTHING
 
     async def run(self) -> None:
-        """Until cancelled. Begins with the latest runs: pages have them soon."""
+        """Until cancelled. Begins with the latest runs, which pages show."""
         for observation in self._storage.memory.recent(AT_ONCE):
             self.of(observation.snapshot.id)
         found_any = False

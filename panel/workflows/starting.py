@@ -30,8 +30,8 @@ from panel.workflows.reconciliation import candidates, fits
 CHECKS = (0.2, 1.0, 2.0)  # seconds between looks for an operation whose start was not answered
 WORKERS_WITHIN = 5.0  # seconds
 ANSWERED_BY = 45.0  # seconds after which a start that was being sent, maybe by another process, is not any more
-ROUND = 1.0  # seconds between looks while something has to be looked for
-IDLE_ROUND = 2.5  # … while nothing has: a command line may have started something
+ROUND = 1.0  # seconds between rounds while a start is unconfirmed
+IDLE_ROUND = 2.5  # … while none is: a command line may have started something
 # (seconds since the start, seconds between looks for it): soon at first, then gently, and in the end only by hand.
 _SEARCH_INTERVALS = ((60.0, 3.0), (600.0, 15.0), (3600.0, 60.0), (86400.0, 600.0))
 _DAY = 86400.0
@@ -74,8 +74,8 @@ class StartWorkflow:
         owner: str = "",
         attempt: int = 0,
     ) -> Start:
-        """Start it, unless this key, or this attempt of its owner, has started something already; returns what became
-        of it."""
+        """Start it, unless this key, or this attempt of its owner, has started something already; returns the
+        outcome."""
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
         # A task of its own: a browser that goes away must not cut a start in half.
@@ -104,14 +104,14 @@ class StartWorkflow:
         return await self._look(start)
 
     async def dismiss(self, key: str) -> Start | None:
-        """A person says that it did not begin, or does not matter. It is looked for no more."""
+        """A person marks it as not begun, or unimportant. The search ends."""
         start = self._store.start(key)
         if start is None or not start.unsettled or key in self._under_way or key in self._unwritten:
             return start
         return await self._settle(start, StartState.DISMISSED, start.message)
 
     async def choose(self, key: str, operation_id: str) -> Start | None:
-        """A person says which of the candidates it is."""
+        """A person chooses one of the candidates."""
         start = self._store.start(key)
         if start is None or operation_id not in [observation.snapshot.id for observation in self.might_be(start)]:
             return start
@@ -129,7 +129,7 @@ class StartWorkflow:
         return [observation for observation in known if fits(start, observation.snapshot, generously=True)]
 
     async def run(self) -> None:
-        """Until cancelled: look for what is open, also what an earlier panel or a command line left behind."""
+        """Until cancelled: search for unconfirmed starts, also of an earlier panel or a command line."""
         before: list[Start] = []
         while True:
             self._claimed.clear()
@@ -148,7 +148,7 @@ class StartWorkflow:
             await until_set(self._claimed, pause(ROUND if before else IDLE_ROUND))
 
     async def close(self) -> None:
-        """The panel stops: what is being sent gets a moment to be answered, and is else found out next time."""
+        """The panel stops: requests under way get a moment to be answered, and are else resolved next time."""
         if self._under_way:
             await asyncio.wait(self._under_way.values(), timeout=2.0)
         left = list(self._under_way.values())
@@ -249,7 +249,7 @@ class StartWorkflow:
         try:
             settled = await self._store.write(lambda store: store.settle(start.key, state, message, operation_id))
         except sqlite3.Error as exc:
-            # What was sent is sent: the caller hears what came of it, and it is written when that is possible.
+            # It was sent: the caller gets the outcome now, and it is stored as soon as that is possible.
             log.warning("the outcome of a start cannot be written yet: %s", exc)
             settled = replace(start, state=state, message=message, operation_id=operation_id or start.operation_id)
             self._unwritten[start.key] = settled

@@ -17,7 +17,7 @@ from panel.workflows.queue import Queue, QueueFull
 from panel.workflows.replacing import REPLACE, would_replace
 from panel.workflows.starting import StartWorkflow, new_key
 
-INSIST = "insist"  # a confirmation: start what would fail
+INSIST = "insist"  # the confirmation: start what would fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Refused:
 
     @property
     def later(self) -> bool:
-        """It only means that the backend has no room now."""
+        """Whether it is only that the backend has no room now."""
         return means_later(self.raw or self.message)
 
 
@@ -65,7 +65,7 @@ class NeedsConfirmation:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The request never left."""
+    """The request was not sent."""
 
     message: str
 

@@ -19,7 +19,7 @@ RECORD = "upload.json"  # in the folder of each
 
 
 class NotKept(LookupError):
-    """There is no such upload, or none any more."""
+    """There is no such upload (any more)."""
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ def packed(upload: Upload) -> bytes:
 
 
 def write(folder: Path, record: bytes) -> None:
-    """In one step, so that a record is whole or the one before."""
+    """Atomically: a record is complete, or the one before."""
     new = folder / f"{RECORD}.new"
     with open(new, "wb", opener=private.opener) as out:
         out.write(record)

@@ -29,7 +29,7 @@ class Access:
     lost opens nothing."""
 
     def __init__(self, settings: Settings) -> None:
-        # Cookies are shared by all ports of a host, and one of its root is sent to every path too: the names differ.
+        # Ports and paths of a host share cookies, so the names differ.
         self.cookie = f"ktrdr_panel_{settings.port}{settings.root_path.replace('/', '_')}"
         self.file = settings.account_file
         self.shared = bool(settings.password)
@@ -52,18 +52,18 @@ class Access:
         self.sessions.end_where(self._void)
 
     async def run(self) -> None:
-        """Take over what the command line changes. Runs until cancelled."""
+        """Apply changes that the command line makes. Runs until cancelled."""
         saved = time.monotonic()
         while True:
             await until_next(INTERVAL if self.protected else IDLE)
-            if self.file.version() != self._version:  # a thread would wake up twice for it, every second
+            if self.file.version() != self._version:  # a stat is quicker than a thread
                 await self._reload()
             if time.monotonic() - saved > SAVE_EVERY:
                 saved = time.monotonic()
                 self.sessions.save()
 
     async def change(self, action: Callable[[Accounts], Accounts]) -> None:
-        """Change users or tokens, from a page: who asks is not locked out. Raises Refused, Unreadable or OSError."""
+        """Change users or tokens from a page; cannot lock out who asks. Raises Refused, Unreadable or OSError."""
 
         def checked(accounts: Accounts) -> Accounts:
             changed = action(accounts).check(shared=self.shared)
@@ -92,7 +92,7 @@ class Access:
             self._held.pop(digest).end()
 
     def _void(self, session: Session) -> bool:
-        """Its user is gone, or has another role or password."""
+        """Whether its user was removed, or has another role or password."""
         user = self.accounts.users.get(session.user)
         return session.user != "" and (user is None or user.mark != session.mark)
 
@@ -102,7 +102,7 @@ class Access:
         return Identity(session.user, self.accounts.users[session.user].role, session.id)
 
     def local_identity(self) -> tuple[Identity, Held]:
-        """While nothing is protected."""
+        """The identity of every request without protection."""
         return LOCAL, self._held.setdefault("", Held())
 
     def token(self, word: str) -> tuple[Token, Held] | None:

@@ -1,4 +1,4 @@
-"""Lets a viewer only see, and writes down who starts or changes something. Pure ASGI, inside the authentication."""
+"""Limits viewers to reading, and records who starts or changes something. Pure ASGI, inside the authentication."""
 
 from fastapi import Request
 from fastapi.responses import Response

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/operations/{operation_id}")
 
 @router.get("/cancel")
 async def ask(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """The question before a cancel, with what it would end and what of it would be lost."""
+    """The question before a cancel: what it would end, and what would be lost."""
     observation = await find(panel, operation_id)
     view, checkpoint = panel.reader.operation(observation), None
     if observation.snapshot.traits.learns and view.verdict.live:
@@ -63,7 +63,7 @@ async def resume(request: Request, panel: PanelDep, operation_id: str) -> Respon
 
 @router.get("/resume")
 async def resumed(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """How far that has come."""
+    """The progress of a resume."""
     await find(panel, operation_id)
     return _resumed(request, operation_id, panel.resume.attempt(operation_id))
 

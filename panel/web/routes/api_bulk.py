@@ -1,4 +1,4 @@
-"""Many operations at once, over the JSON API: cancel, run again, star, tag, put away; and taking that back."""
+"""Many operations at once in the JSON API: cancel, run again, star, tag, archive; and undoing that."""
 
 import time
 from datetime import datetime

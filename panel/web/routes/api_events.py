@@ -1,4 +1,4 @@
-"""Everything that changes, as one stream that a program can take up again where it was."""
+"""All changes as one stream that a program can resume where it was."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
 from panel.web.routes.operation import described
 
-PART = 50  # changes that are read at once; the event loop has its turn between two parts
+PART = 50  # changes that are read at once, between two yields to the event loop
 
 router = APIRouter(prefix="/api")
 

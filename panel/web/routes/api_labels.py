@@ -1,4 +1,4 @@
-"""What people say of runs, over the JSON API: name, note, tags, star; putting runs away, and taking that back."""
+"""Labels of runs in the JSON API: name, note, tags, star; archiving runs, and undoing that."""
 
 from dataclasses import replace
 from typing import Annotated, Any

@@ -119,7 +119,7 @@ async def _matching(panel: Panel, address: str) -> list[Observation]:
 
 
 def recorder(request: Request, panel: Panel) -> Callable[[str, audit.Outcome, str, str], None]:
-    """Writes what was done with each run into the audit trail, as this request's."""
+    """Writes each run's outcome into the audit trail, under this request."""
 
     def record(what: str, outcome: audit.Outcome, about: str, detail: str) -> None:
         panel.audit.record(entry(request, what, outcome, about, detail))

@@ -1,4 +1,4 @@
-"""What people say of one run: name, note, tags, star. And putting it away, and taking that back."""
+"""The label of one run: name, note, tags, star. Archiving it, and undoing that."""
 
 import sqlite3
 import time
@@ -64,7 +64,7 @@ async def edit(request: Request, panel: PanelDep, operation_id: str) -> Response
 
 @router.post("/{operation_id}/star")
 async def star(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """`on` or not: pressed twice it does the same once."""
+    """Set the star `on` or off."""
     await find(panel, operation_id)
     change = LabelChange(star=(await typed(request)).get("star") == "1")
     await _changed(panel, operation_id, change, actor_of(request))

@@ -47,7 +47,7 @@ async def note(request: Request, panel: PanelDep, strategy: str, version: str) -
 
 @router.post("/retire")
 async def retire(request: Request, panel: PanelDep, strategy: str, version: str) -> Response:
-    """It is not offered in forms any more, or with `back` it is again. No file is touched."""
+    """Leaves it out of forms; with `back` it is offered again. No file is touched."""
     row, back = await _find(panel, f"{strategy}/{version}"), bool((await typed(request)).get("back"))
     await _edit(request, panel, row.model.key, lambda label: replace(label, retired=not back))
     return redirect(request, row.model.address)

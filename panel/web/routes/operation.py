@@ -41,7 +41,7 @@ async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTM
 
 
 def described(panel: Panel, observation: Observation) -> schemas.Operation:
-    """For programs: as it is in the memory, unless that is older than what was read since."""
+    """For programs: as stored, or as read since."""
     verdict = panel.monitor.verdict(observation)
     if verdict.live and (latest := panel.monitor.known(observation.snapshot.id)) is not None:
         observation, verdict = latest, panel.monitor.verdict(latest)

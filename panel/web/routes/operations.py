@@ -65,7 +65,7 @@ class Asked:
 
 
 def asked(given: Mapping[str, str]) -> Asked:
-    """From an address's parameters. What makes no sense is left out, and named."""
+    """From an address's parameters. Invalid values are left out, and named."""
     ignored: list[str] = []
     typed = {name: value.strip()[:200] for name in FILTERS if (value := given.get(name, "")).strip()}
     state = typed.get("state", "")
@@ -111,7 +111,7 @@ def _several(given: Mapping[str, str], name: str) -> list[str]:
 
 @router.get("")
 async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
-    """The whole page, or under htmx what was found alone."""
+    """The whole page, or for htmx the results alone."""
     memory = panel.storage.memory
     query = asked(request.query_params)
     observation, count = memory.find(query.wanted)
@@ -188,7 +188,7 @@ def _lines(rows: list[list[str]]) -> str:
 
 
 def filter_text(given: Mapping[str, str]) -> str:
-    """The filters in words: kind Training, failed, since 2024-01-01."""
+    """The filters as text: kind Training, failed, since 2024-01-01."""
     parts = []
     for name, value in given.items():
         match name:

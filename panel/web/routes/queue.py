@@ -30,7 +30,7 @@ async def cancel_entry(request: Request, panel: PanelDep, key: str) -> Response:
 
 @router.post("/queue-cancel")
 async def cancel_entries(request: Request, panel: PanelDep) -> Response:
-    """Those that were chosen, or with `all` everything that waits."""
+    """The chosen entries, or with `all` every waiting one."""
     form = await request.form(max_files=0, max_fields=MAX_REMOVED + 5)
     keys = [str(key) for key in form.getlist("key")]
     if form.get("all"):

@@ -18,7 +18,7 @@ from panel.web.panel import Panel, PanelDep
 
 router = APIRouter()
 
-RETRY, RETRY_BRIEF = b"retry: 300\n", b"retry: 1500\n"  # milliseconds until a browser asks again, once a stream ended
+RETRY, RETRY_BRIEF = b"retry: 300\n", b"retry: 1500\n"  # milliseconds until a browser reconnects, once a stream ended
 BRIEF = "panel-brief"  # a request's header
 ROWS = 60  # of one list that a stream updates
 
