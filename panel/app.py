@@ -141,7 +141,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         events = EventBus()
         measured = Metrics(events, stalls)
-        # No repeats here: the monitor's own loop is the repeat, and it wants to know at once.
+        # No retries here: the monitor's loop retries, and has to see each failure at once.
         async with connect(settings, max_retries=0, on_request=measured.asked) as client:
             await asyncio.to_thread(entrance.load)
             panel = compose(settings, client, events, measured, entrance, trail)
@@ -180,7 +180,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
 
 def _in_front(settings: Settings, app: ASGIApp) -> ASGIApp:
-    """With what a reverse proxy needs, where one is."""
+    """Wrapped for a reverse proxy, where one is configured."""
     if settings.proxies or settings.root_path:
         paths = [str(getattr(route, "path", "")) for area in ROUTES for route in area.router.routes]
         segments = {"static", *(path.split("/")[1] for path in paths if path)}
@@ -192,7 +192,7 @@ def _in_front(settings: Settings, app: ASGIApp) -> ASGIApp:
 def compose(
     settings: Settings, client: HTTPClient, events: EventBus, measured: Metrics, entrance: Access, trail: AuditTrail
 ) -> Panel:
-    """Every component, complete. Listeners of an event are called in the order of this function."""
+    """Builds every component. Listeners of an event are called in the order of this function."""
     memory, embedded, hub, ktrdr = memory_of(settings), not settings.backend, Hub(), Ktrdr(client)
     storage = Storage(memory, LOOP_LOCK_TIMEOUT)
     storage.only_read()
@@ -275,6 +275,6 @@ async def _kept(run: Callable[[], Awaitable[None]], refused: Callable[[sqlite3.E
         except Exception:
             log.exception("a part of the panel broke off and is started again")
             task = asyncio.current_task()
-            if task is not None and task.cancelling():  # it broke while it was being stopped
+            if task is not None and task.cancelling():  # it failed while it was being stopped
                 return
         await asyncio.sleep(1.0)

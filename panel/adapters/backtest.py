@@ -140,7 +140,7 @@ def _numbers(given: Any) -> tuple[float | None, ...]:
 
 
 def _against(metrics: dict[str, Any], held: float | None) -> str:
-    """What the return is worth: more than buying once and waiting, or not."""
+    """How good the return is: whether it beats buying and holding."""
     total = number(metrics.get("total_return_pct"))
     if total is None or held is None:
         return "over the whole period"
@@ -151,7 +151,7 @@ def _against(metrics: dict[str, Any], held: float | None) -> str:
 
 
 def _idle(metrics: dict[str, Any], config: dict[str, Any]) -> str:
-    """Why an account did not move, as far as the backend says it."""
+    """Why there were no trades, as far as the backend says so."""
     if number(metrics.get("total_trades")) != 0:
         return ""
     threshold = number(config.get("confidence_threshold", config.get("trade_threshold")))

@@ -60,7 +60,7 @@ class TrainingOperationAdapter(Kind):
     end_date: str | None = field(
         default=None, metadata=asked("To", "date", option="--end", help="Empty: up to the newest bar")
     )
-    validation_split: float = 0.2  # KTRDR's client takes it too, and sends it as little: the strategy decides
+    validation_split: float = 0.2  # not sent, as in KTRDR's client: the strategy decides
     detailed_analytics: bool = field(
         default=False,
         metadata=asked(
@@ -167,7 +167,7 @@ def _of_signals(test: dict[str, Any]) -> list[Figure]:
 
 
 def _against(accuracy: float | None, baseline: float | None, test: dict[str, Any]) -> str:
-    """What the accuracy is worth: above always giving the commonest answer, or not."""
+    """How good the accuracy is: whether it beats always giving the commonest answer."""
     if accuracy is None or baseline is None:
         return "share of right answers on bars the model never saw"
     points = (accuracy - baseline) * 100

@@ -47,7 +47,7 @@ class Catalogue:
         return await self._keep("strategies", self._list)
 
     def kept_strategy(self, name: str) -> Strategy | None:
-        """A strategy as it was last listed, without asking anybody."""
+        """A strategy as it was last listed, without a request."""
         return next((each for each in self._kept.get("strategies", (0.0, ()))[1] if each.name == name), None)
 
     async def models(self) -> list[Model]:

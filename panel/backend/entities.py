@@ -49,7 +49,7 @@ def snapshot_of(answer: Any, read_at: float) -> Snapshot:
 
 
 def reading_of(named: str, data: Any, read_at: float) -> tuple[Snapshot, dict[str, Any]]:
-    """From what the backend says of the operation of this name, with that itself in bounds."""
+    """From the backend's answer about this operation, bounded."""
     bounds = mapping(plain(data))
     return _snapshot(named, bounds, read_at), bounds
 
@@ -189,7 +189,7 @@ def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | N
 
 
 def _without_emoji(step: str) -> str:
-    """Without the pictures that data loads put into their steps: ⚡ ✅ 💾."""
+    """Without the emoji that data loads put into their steps: ⚡ ✅ 💾."""
     return " ".join("".join(" " if unicodedata.category(char) == "So" else char for char in step).split())
 
 

@@ -32,7 +32,7 @@ OnRequest = Callable[[str, str, float, CLIClientError | None], None]
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """What a client was made with. Times are in seconds."""
+    """A client's options. Times are in seconds."""
 
     base_url: str
     timeout: float = 30.0
@@ -165,7 +165,7 @@ def needs_certificates(base_url: str) -> bool:
 
 
 def failure(exc: Exception, address: str, wait: float) -> CLIClientError:
-    """What an exception of FAILURES means; `wait` is the time-out in seconds."""
+    """The error for an exception of FAILURES; `wait` is the time-out in seconds."""
     match exc:
         case httpx.ConnectError():
             message = f"Could not connect to API at {address}. Is the API server running?"

@@ -46,7 +46,7 @@ class Reading:
 
 
 class CancelOutcome(Enum):
-    """What the backend made of a cancel."""
+    """The backend's answer to a cancel."""
 
     TAKEN = "taken"
     UNDELIVERED = "not delivered to the worker"  # which may go on
@@ -86,7 +86,7 @@ class Ktrdr(MarketData):
         return await _each(lambda item: entities.summary_of(item, now), listed, limit)
 
     async def active_loads(self) -> list[Snapshot]:
-        """Data loads that the backend says are running, whoever started them."""
+        """Data loads that the backend calls running, also those of other programs."""
         return await self.operations(DataLoadOperationAdapter.kind, limit=50, active=True, timeout=10.0)
 
     async def operation(self, named: str, timeout: float | None = None) -> Reading:
@@ -175,7 +175,7 @@ class Ktrdr(MarketData):
                 return CancelOutcome.FINISHED
             raise
         data = mapping(mapping(answer).get("data"))
-        # Neither is true when a worker was busy with it and was not reached; a load runs as a task of the backend.
+        # False for a worker that was busy with it and was not reached; a load runs as a task of the backend.
         undelivered = data.get("remote_cancelled") is False and not data.get("task_cancelled")
         return CancelOutcome.UNDELIVERED if undelivered else CancelOutcome.TAKEN
 
@@ -290,7 +290,7 @@ async def _each(decode: Callable[[Any], T | None], value: Any, most: int = MAX_L
 
 
 def _path(named: str) -> str:
-    """The operation's path; raises ValueError for an id that could lead anywhere else."""
+    """The operation's path; raises ValueError for an id that would lead elsewhere."""
     if not operation_id(named):
         raise ValueError("not an operation's id")
     return f"/operations/{named}"

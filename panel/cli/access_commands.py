@@ -1,4 +1,4 @@
-"""Users, tokens and the audit trail on the command line. A running panel takes each change over within two seconds."""
+"""Users, tokens and the audit trail on the command line. A running panel applies each change within two seconds."""
 
 import json
 import sqlite3
@@ -101,7 +101,7 @@ def create_token(name: str, role: str) -> None:
 @token.command("revoke")
 @click.argument("name")
 def revoke_token(name: str) -> None:
-    """Make a token worthless. Ends what is read with it, streams too."""
+    """Revoke a token. Ends what is read with it, streams too."""
     _change("token revoke", name, lambda accounts: accounts.remove_token(name))
     click.echo(f"The token “{name}” is revoked.")
 

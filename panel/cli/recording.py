@@ -16,7 +16,7 @@ def entry(what: str, outcome: Outcome, subject: str = "", detail: str = "") -> A
 
 
 def record(settings: Settings, what: str, outcome: Outcome, subject: str, detail: str = "") -> str:
-    """Why it could not be written down; "" when it was."""
+    """Why it could not be recorded; "" when it was."""
     try:
         store = Storage(memory_of(settings))
         try:

@@ -53,7 +53,7 @@ def serve(settings: Settings) -> None:
         app,
         host=settings.host,
         port=settings.port,
-        log_config=None,  # its lines go through ours
+        log_config=None,  # its lines go through the panel's logging
         http=Connection,
         loop=tls.LOOP if context else "auto",
         ssl_context_factory=(lambda _, __: context) if context else None,
@@ -76,7 +76,7 @@ def serve(settings: Settings) -> None:
 
 
 def _check_memory(file: Path) -> None:
-    """The app opens it again, which could not say it in one sentence."""
+    """Checked here for a one-line message; the app opens it again."""
     try:
         # First, because opening it may write to it.
         why = integrity.damage(file, integrity.AT_START) if file.exists() else ""

@@ -27,7 +27,7 @@ def context_of(settings: Settings) -> ssl.SSLContext | None:
         _check(what, file)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # TLS 1.2 or newer
     try:
-        context.load_cert_chain(cert, key, password=lambda: b"")  # or it would ask on the terminal
+        context.load_cert_chain(cert, key, password=lambda: b"")  # else OpenSSL would ask on the terminal
     except ssl.SSLError as exc:
         if exc.reason in _MISMATCH:
             raise UnsafeSettings(f"The TLS key {key} does not belong to the certificate {cert}.") from exc

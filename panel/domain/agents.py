@@ -1,4 +1,4 @@
-"""KTRDR's agents: a research designs a strategy, trains it, tries it out and judges it, each as an operation. Pure.
+"""KTRDR's agents: a research designs a strategy, trains, backtests and assesses it, each as an operation. Pure.
 
 The backend links the parts of a research by their ids in its parameters only: to its own question for children it
 answers with none.
@@ -50,7 +50,7 @@ class ResearchStatus:
 
 
 def kind_title(kind: str) -> str:
-    """A kind that the panel does not offer, in words."""
+    """The name of a kind that the panel does not offer."""
     return KIND_TITLES.get(kind) or kind.replace("_", " ").capitalize()
 
 
@@ -83,6 +83,6 @@ def remembered(before: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict
 
 
 def conclusion(snapshot: Snapshot) -> str:
-    """The agent's word on a research or an assessment, "" while there is none."""
+    """The agent's verdict on a research or an assessment, "" while there is none."""
     verdict = mapping(snapshot.result).get("verdict") or snapshot.parameters.get("assessment_verdict")
     return text(verdict).replace("_", " ").capitalize()[:100]

@@ -1,4 +1,4 @@
-"""What the audit trail holds: who asked for what, from where, and what came of it."""
+"""What the audit trail holds: who asked for what, from where, and the outcome."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""One thing that is done with many runs at once. Pure values."""
+"""One action on many runs at once. Pure values."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,9 +23,9 @@ class Outcome(StrEnum):
     DONE = "done"
     STARTED = "started"
     QUEUED = "queued"
-    UNCHANGED = "unchanged"  # it was so already
+    UNCHANGED = "unchanged"  # no change was needed
     UNCONFIRMED = "unconfirmed"  # it was sent, and whether it began is not known
-    REFUSED = "refused"  # nothing was done with this run
+    REFUSED = "refused"  # refused for this run
 
 
 WELL = (Outcome.DONE, Outcome.STARTED, Outcome.QUEUED, Outcome.UNCHANGED)
@@ -62,7 +62,7 @@ class BulkRequest:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is on disk of a request. `digest`: of the request's text; `results`: None until all of it is done;
+    """A stored request. `digest`: of the request's text; `results`: None until all of it is done;
     `done_at`: Unix seconds."""
 
     key: str
@@ -74,7 +74,7 @@ class Job:
 
 
 def label_change(request: BulkRequest) -> tuple[LabelChange, str]:
-    """What changes of a run's label, and that in a word."""
+    """The change of a run's label, and its name."""
     match request.action:
         case Action.STAR:
             return LabelChange(star=True), "starred"

@@ -11,13 +11,13 @@ class Connection:
     answered_at: float | None = None
     failing_since: float | None = None
     slow_since: float | None = None  # it answers, but not what takes it longer than READ_TIMEOUT, or with an error
-    error: str = ""  # that error
+    error: str = ""  # the error of such an answer
     listed: bool = False  # whether it has listed what runs there, since this panel started
     message: str = ""
 
     @property
     def contact(self) -> tuple[bool, bool]:
-        """Whether it is silent, and whether it was never heard."""
+        """Whether it is silent, and whether it never answered."""
         return self.failing_since is not None, self.answered_at is None
 
     def answered(self, now: float, slow: bool | None) -> bool:

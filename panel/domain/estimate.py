@@ -1,4 +1,4 @@
-"""How much longer a run takes, as a range that can be defended, or nothing. Pure.
+"""How much longer a run takes, as a range, or nothing where that is unreliable. Pure.
 
 A percentage over time gives a pace, and the recent pace is rarely the pace so far; both bound the answer, and
 earlier runs of the same thing widen it where they disagree. What it cannot know it does not say: before the
@@ -19,7 +19,7 @@ SECONDS = 10.0  # that this took, at least
 FELL = 1.0  # per cent; a fall by more restarts the pace
 WIDE = 6.0  # a range whose end is so many times its beginning says nothing
 MARGIN = 0.1  # that no estimate is better than
-ALIKE = 2.5  # an earlier run that took so many times longer, or shorter, was another thing
+ALIKE = 2.5  # an earlier run that took so many times longer, or shorter, is not compared
 JUDGED = 3  # earlier estimates, before their accuracy is stated
 
 Pace = Sequence[tuple[float, float]]  # (Unix seconds, percentage), in order of time
@@ -102,7 +102,7 @@ def left(found: Estimate) -> str:
     low = math.floor(found.low / seconds / step) * step
     high = max(math.ceil(found.high / seconds / step) * step, step)
     if low <= 0:
-        if found.low >= 60:  # less than the unit, and still something
+        if found.low >= 60:  # more than 0, and less than the unit
             return f"{math.floor(found.low / 60):g} min to {high:g} {unit} left"
         return f"under {high:g} {unit} left"
     return f"about {high:g} {unit} left" if low == high else f"{low:g}–{high:g} {unit} left"

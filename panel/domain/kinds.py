@@ -1,4 +1,4 @@
-"""What the panel's rules need to know of a kind of operation. Pure.
+"""The traits of a kind of operation that the panel's rules go by. Pure.
 
 Each adapter declares its kind's traits when `panel.adapters` is imported; a kind without an adapter has none.
 """

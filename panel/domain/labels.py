@@ -1,4 +1,4 @@
-"""What people say of runs: a name, a note, tags, a star, and whether they are put away. Pure."""
+"""Labels of runs: a name, a note, tags, a star, and whether they are archived. Pure."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ class Shelf(IntEnum):
     """Where a run is kept."""
 
     SHOWN = 0
-    ARCHIVED = 1  # in no list unless it is asked for
-    DELETED = 2  # from the panel's memory, for good after a minute; the backend may know it still
+    ARCHIVED = 1  # left out of lists unless requested
+    DELETED = 2  # deleted from the panel's memory, for good after a minute; the backend may still know it
 
 
 @dataclass(frozen=True, slots=True)

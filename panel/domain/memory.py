@@ -1,7 +1,7 @@
-"""What is wrong with the panel's memory, and what to do about it. Pure."""
+"""Problems of the panel's memory, and advice. Pure."""
 
 GONE = "its file was deleted or replaced"
-DAMAGED = ("malformed", "not a database", "disk image", "damaged")  # parts of SQLite's own words
+DAMAGED = ("malformed", "not a database", "disk image", "damaged")  # parts of SQLite's messages
 
 
 def damaged(why: str) -> bool:

@@ -1,4 +1,4 @@
-"""Models that can be tried out, and which part of the past each has seen. Pure.
+"""Models that can be backtested, and which part of the past each has seen. Pure.
 
 The backend's list of models names neither their strategies nor, in KTRDR's case, where they are; a finished
 training's result does. So most of what is known of a model comes from the training that the panel remembers.
@@ -16,8 +16,8 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.values import items, mapping, moment, number, text, utc
 
 NAMED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}/[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")  # keys that have a page
-RECENT_DAYS = 182  # days that are tried when the model has seen everything up to now
-SHORTEST = 7  # days of unseen data that are worth a try on their own
+RECENT_DAYS = 182  # days of a backtest when the model has seen everything up to now
+SHORTEST = 7  # days of unseen data that are enough for a backtest
 NEAR = 90.0  # seconds between a model's time and the end of the training that made it, at most
 
 
@@ -31,7 +31,7 @@ class Model:
     timeframe: str = ""  # on whose bars it decides, "" when unknown
     timeframes: tuple[str, ...] = ()  # all that it looks at
     learned_from: float | None = None
-    unseen_from: float | None = None  # it has seen what lies between the two, and nothing after
+    unseen_from: float | None = None  # it has seen the days between the two, and none after
     accuracy: float | None = None
     baseline: float | None = None
     trained_at: float | None = None

@@ -18,7 +18,7 @@ READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about
 
 
 class Cancel(StrEnum):
-    """How far a cancel asked for through the panel has come."""
+    """The progress of a cancel that was requested through the panel."""
 
     NONE = ""
     ASKED = "asked"
@@ -32,7 +32,7 @@ class Observation:
 
     snapshot: Snapshot
     changed_at: float  # when anything in the snapshot last changed
-    failing_since: float | None = None  # readings have come to nothing since then
+    failing_since: float | None = None  # readings have failed since then
     timed_out: bool = False  # they did because no answer came in time, not because there was no connection
     error: str = ""  # they did because the backend answered with this error
     forgotten: bool = False  # the backend answers that it does not know it
@@ -44,7 +44,7 @@ class Observation:
     rhythm: float = 0.0  # seconds: the longest usual time between two of them
     untracked_since: float | None = None  # running (or until its end), but the backend's values fell to nothing
     fell: bool = False  # progress went backwards, short of nothing
-    revived: Status | None = None  # the end that it had before the backend called it unfinished again
+    revived: Status | None = None  # its end, before the backend called it unfinished again
     moved_at: float | None = None  # when its progress last changed before it ended
     gaps_left: int | None = None  # of a load that ended: gaps in the stored bars that it was to fill
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
@@ -115,7 +115,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
 
 
 def unread(observation: Observation, at: float, *, timed_out: bool, error: str = "") -> Observation:
-    """After a reading that came to nothing. `error`: what the backend answered instead."""
+    """After a reading that failed. `error`: what the backend answered instead."""
     return replace(observation, failing_since=observation.failing_since or at, timed_out=timed_out, error=error)
 
 
@@ -125,7 +125,7 @@ def forgotten(observation: Observation) -> Observation:
 
 
 def differs(before: Observation, observation: Observation) -> bool:
-    """Whether it says anything new, apart from when it was read."""
+    """Whether it changed anything but the time of reading."""
     return replace(before, snapshot=_content(before.snapshot)) != replace(
         observation, snapshot=_content(observation.snapshot)
     )

@@ -50,7 +50,7 @@ class Snapshot:
     id: str
     kind: str
     status: Status
-    backend_status: str  # the status word as it came
+    backend_status: str  # the backend's status word, unchanged
     read_at: float
     percentage: float = 0.0  # 0–100, clamped; goes backwards when the backend's does
     step: str = ""
@@ -93,7 +93,7 @@ class Snapshot:
 
     @property
     def finished(self) -> bool:
-        """The backend calls it an end, and it may be believed."""
+        """The backend calls it an end, and that is reliable."""
         return self.status.finished and not self.provisional
 
     @property

@@ -48,12 +48,12 @@ class Link:
 
     @property
     def without_age(self) -> tuple[object, ...]:
-        """What it says apart from an age that only grows."""
+        """Its content without ages, which only grow."""
         return (self.name, self.state, self.text, self.at if self.state in (AMBER, RED) else None)
 
 
 def memory_link(since: float, why: str) -> Link:
-    """The memory takes nothing since then."""
+    """The memory cannot be written since then."""
     if damaged(why):
         advice = f"What happens is still shown, but not remembered. No start is sent. {remedy(why)}"
         return Link("Panel to memory", RED, "Memory damaged", f"The panel's memory is damaged: {why}.", since, advice)

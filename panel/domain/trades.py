@@ -1,4 +1,4 @@
-"""What a backtest did, trade by trade, and the bars with what its model saw. Pure.
+"""A backtest's trades, and its bars with what the model saw. Pure.
 
 Times are Unix seconds, prices and money are in the symbol's currency, shares are fractions.
 """

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 READER_TIMEOUT = 30.0  # seconds that a reader may take no byte before its stream is dropped
-AT_ONCE = 64  # streams that are written to before pages get their turn
+AT_ONCE = 64  # streams that are written to between two yields to the event loop
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -53,12 +53,12 @@ class Mailbox:
         self._closed = False
 
     def put(self, place: str, data: bytes) -> None:
-        self._frames.pop(place, None)  # a newer frame goes behind those that came in between
+        self._frames.pop(place, None)  # a newer frame moves to the end
         self._frames[place] = data
         self._filled.set()
 
     async def take(self) -> bytes:
-        """Everything there is, in one piece; waits until there is something. b"" once it is closed."""
+        """All waiting frames in one piece; waits until there are some. b"" once it is closed."""
         await self._filled.wait()
         data = b"".join(self._frames.values())
         self._frames.clear()
@@ -79,7 +79,7 @@ class Mailbox:
         self.write = None
 
     def close(self) -> None:
-        """Nothing comes any more: the panel stops."""
+        """No more frames: the panel stops."""
         self._closed = True
         self._filled.set()
 
@@ -89,7 +89,7 @@ class Hub:
 
     def __init__(self, reader_timeout: float = READER_TIMEOUT) -> None:
         self.reader_timeout = reader_timeout
-        self.frames = 0  # ever handed to streams
+        self.frames = 0  # ever sent to streams
         self.dropped = 0  # streams whose reader took nothing for too long
         self._pages: defaultdict[tuple[str, ...], dict[Mailbox, None]] = defaultdict(dict)
         self._readers: Counter[str] = Counter()
@@ -118,7 +118,7 @@ class Hub:
                     del self._readers[topic]
 
     def publish(self, topic: str, place: str, data: bytes, *, keep: bool = True) -> None:
-        """Hand a frame to every stream of the topic. `keep`: streams that come later get it too."""
+        """Send a frame to every stream of the topic. `keep`: later streams get it too."""
         if keep:
             _replace(self._latest[topic], place, data)
         if topic in self._readers:
@@ -167,7 +167,7 @@ class Hub:
             await asyncio.sleep(0)
 
     def drop(self, topic: str, place: str | None = None) -> None:
-        """Forget a topic's current state, or one place of it."""
+        """Drop a topic's current state, or one place of it."""
         if place is None:
             self._latest.pop(topic, None)
         elif topic in self._latest:

@@ -67,7 +67,7 @@ class Reader:
     catalogue: Catalogue
     settings: RunSettings
     embedded: bool
-    _differs: dict[str, str] = field(default_factory=dict)  # by operation, as it was last drawn among its neighbours
+    _differs: dict[str, str] = field(default_factory=dict)  # by operation, as last drawn on a list
 
     @property
     def address(self) -> str:
@@ -161,7 +161,7 @@ class Reader:
             elif adapter.traits.worker and self.monitor.worker_list.fresh(now):
                 able = [each for each in self.monitor.worker_list.able(kind) if each.reachable]
                 listed = {each.operation_id for each in able}
-                # What was just started is on none of them yet.
+                # A start may not be on any of them yet.
                 ids = [each.snapshot.id for each in running if each.snapshot.kind == kind]
                 more = [left[each] for each in ids if each not in listed]
                 free = sum(each.status == "available" for each in able)

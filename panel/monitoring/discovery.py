@@ -1,4 +1,4 @@
-"""What others start, found by one small request every few seconds.
+"""Finds operations of other programs with one small request every few seconds.
 
 The backend's list and its workers are asked in turn. The list shows a training only after someone has asked
 for it, and forgets finished loads; a worker names the operation that it is busy with. Their values are never
@@ -100,7 +100,7 @@ class Discovery:
         while self._offset is not None:
             page = await self._ktrdr.operations(limit=FIRST, offset=self._offset, timeout=READ_TIMEOUT)
             ids = [each.id for each in page]
-            # Some entries may be of no use. A backend that knows no offset gives the same page again.
+            # Some entries may be invalid. A backend without offsets returns the same page again.
             last = len(ids) < FIRST // 2 or ids == self._walked or self._offset > MAX_OFFSET
             self._offset, self._walked = None if last else self._offset + FIRST - OVERLAP, ids
             self._behind = bool(await self._listed(page)) and not last
@@ -113,7 +113,7 @@ class Discovery:
         new = 0
         for number, snapshot in enumerate(snapshots):
             if number and number % BATCH == 0:
-                await asyncio.sleep(0)  # a page of news is drawn and written: others come in between
+                await asyncio.sleep(0)  # a page of changes takes a while to draw and store
             if self._monitor.polled(snapshot.id) or self._memory.deleted(snapshot.id):
                 continue
             observation = self._monitor.known(snapshot.id)
@@ -168,7 +168,7 @@ class Discovery:
             return
 
     async def _parts_of_running(self) -> None:
-        """A research names its operations before anybody has asked for them."""
+        """A research names its operations before they were read."""
         named = [part for each in self._monitor.running() for part in parts(each.snapshot)]
         for operation_id in named:
             if self._monitor.known(operation_id) is None and not self._memory.deleted(operation_id):

@@ -55,9 +55,9 @@ class Monitor:
         self._paces: dict[str, Pace] = {}
         self.recorder = Recorder(store, bus)
         self._queued: dict[str, None] = {}  # operations that wait for a poller, the one that waits longest first
-        self._judged: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
+        self._judged: dict[str, tuple[State, str]] = {}  # what was last stored of the live ones
         self._promises: set[asyncio.Task[None]] = set()
-        self._stopping = False  # what is heard of now is read after the next start
+        self._stopping = False  # stopping: new operations are read after the next start
         self.wake_requested = asyncio.Event()  # set when the backend shall be asked now
         bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
         bus.subscribe(events.LoadedBarsChecked, lambda event: self.gaps_found(event.operation_id, event.gaps_left))
@@ -208,7 +208,7 @@ class Monitor:
         else:
             self._queued.pop(operation_id, None)
             self._paces[operation_id] = Pace()
-            poll = self._poll(operation_id)  # in no request's context: it outlives the one that made it known
+            poll = self._poll(operation_id)  # in no request's context: it outlives the request that started it
             self._pollers[operation_id] = asyncio.create_task(poll, context=Context())
 
     async def _poll(self, operation_id: str) -> None:
@@ -225,7 +225,7 @@ class Monitor:
                         break  # for the backend it goes on; the verdict is that it has ended
                     if self._queued and pace.turn_ends(self._audience.readers(f"op:{operation_id}")):
                         await asyncio.sleep(TURN)
-                        break  # it is another one's turn
+                        break  # another operation's turn
                 elif not self._unread(operation_id, reading.error):
                     break
             else:
