@@ -1,4 +1,4 @@
-"""A backtest's account: what its fills cost, and what it is worth. Pure.
+"""A backtest's account: the costs of its fills, and its worth over time. Pure.
 
 An order is filled at the open of the bar after the one that asked for it. A BUY turns the account long, a SELL short,
 each with STAKE of what it is worth; a HOLD keeps what is there. What is open at the end is closed at the last close.
@@ -27,7 +27,7 @@ class Costs:
     slippage: float = 0.0
 
     def paid(self, quantity: float, price: float) -> float:
-        """Money that leaves the account with this fill: below zero when it comes in."""
+        """Cash that this fill takes; negative when it adds some."""
         amount = abs(quantity)
         return quantity * price + amount * (price * self.slippage) + amount * price * self.commission
 
@@ -57,7 +57,7 @@ def trade(
         trades.append(Trade(bars.index[place], price, quantity, place))
         worth[place:until] = cash + quantity * closes[place:until]
         lowest = np.minimum(worth[place:until], cash + quantity * opens[place:until])
-        lowest[0] = worth[place]  # who owes at the open of the fill still does at that bar's close
+        lowest[0] = worth[place]  # negative at the fill's open: it stays so at that bar's close
         if (lowest < 0).any():
             raise _overdrawn(bars, place + int((lowest < 0).argmax()))
         progress(until / len(bars), bars.index[until - 1])
@@ -73,7 +73,7 @@ def trade(
 
 
 def _fills(signals: Array) -> tuple[list[int], list[float]]:
-    """The bars at whose opens the account turns, and to which side."""
+    """The bars at whose opens the position changes, and its new side."""
     asked = np.flatnonzero(signals[:-1])
     sides = signals[asked]
     turns = np.flatnonzero(np.append(True, sides[1:] != sides[:-1])[: len(asked)])

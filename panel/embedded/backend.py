@@ -84,7 +84,7 @@ class Backend:
             os.close(slot)
 
     def cancel(self, operation_id: str, reason: str) -> Row | None:
-        """Ask for the end and wait for it a moment; returns the operation as it then is."""
+        """Request its end and wait a moment; returns the operation as it then is."""
         self.ledger.update(operation_id, cancel=reason)
         end = time.monotonic() + CANCEL_WAIT
         while (operation := self.operation(operation_id)) and operation["status"] in ACTIVE:
@@ -100,7 +100,7 @@ class Backend:
         return found
 
     def sweep(self, kind: str) -> bool:
-        """End operations whose process is gone; whether the slot was free."""
+        """End operations whose process is gone; returns whether the slot was free."""
         slot = self._try(kind)
         if slot is None:
             return False
@@ -111,7 +111,7 @@ class Backend:
         return True
 
     def _end_orphans(self, kind: str) -> None:
-        """With the slot in hand: whatever is still active is not."""
+        """With the slot locked: what is still called active has no process."""
         for operation in self.ledger.operations({"type": kind, "status": ACTIVE}, 100, 0)[0]:
             where = f" at {operation['step']}" if operation["step"] else ""
             reason = f"The process of this operation ended without a word{where}: killed, or out of memory."

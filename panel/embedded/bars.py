@@ -88,7 +88,7 @@ class Bars:
         return len(arrays), 1 + int((np.diff(places) > 1).sum())
 
     def stored(self, symbol: str, timeframe: str) -> Stored | None:
-        """What is there, read again only when the file has changed; None when there is no file."""
+        """The file's bars, read again only when it has changed; None when there is no file."""
         self.file(symbol, timeframe)
         entry = self.files.stored(symbol, timeframe)
         if entry is None or entry.start is None or entry.end is None:

@@ -13,11 +13,11 @@ from panel.embedded.timeframes import DAY, closing, seconds
 
 PARTS = ("training", "validation", "testing")
 EARLIEST = -(1 << 62)  # before any bar; 0 would be 1970
-LEAST = 30  # samples that each part of the split needs to mean anything
+LEAST = 30  # samples that each part of the split needs at least
 
 
 class Unusable(Exception):
-    """There is no data to train on; the text says what is missing."""
+    """Too little data to train on; the text says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)

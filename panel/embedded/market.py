@@ -1,4 +1,4 @@
-"""A sample market: made-up prices that stand in for a market's, and never claim to be one's.
+"""A sample market: generated prices, always marked as such.
 
 Every bar follows from its symbol and its time alone, so the same bar comes back whatever range is asked
 for, and a day's bar is exactly what its minutes add up to. How it is made, from the day down to the minute:
@@ -160,13 +160,13 @@ def _forex_holidays() -> set[int]:
 
 
 def _new_york_holidays() -> set[int]:
-    """By the exchange's rules of today; what it closed for once is not in them."""
+    """By the exchange's present rules; single closures are not in them."""
     found = set()
     for year in range(2015, 2051):
         fixed = [date(year, 1, 1), date(year, 7, 4), date(year, 12, 25)] + [date(year, 6, 19)] * (year > 2021)
         for day in fixed:
             shift = {5: -1, 6: 1}.get(day.weekday(), 0)
-            if (day.month, shift) != (1, -1):  # a New Year's Day on a Saturday is not made up for
+            if (day.month, shift) != (1, -1):  # a New Year's Day on a Saturday has no substitute day
                 found.add(_number(day) + shift)
         floating = [(1, 0, 3), (2, 0, 3), (9, 0, 1), (11, 3, 4)]  # month, weekday, which one
         found |= {_number(_nth(year, *which)) for which in floating}

@@ -1,4 +1,4 @@
-"""What a backtest's account did, in numbers: KTRDR's names, with fractions where they say `_pct`. Pure."""
+"""The measures of a backtest: KTRDR's names, with fractions where they say `_pct`. Pure."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from panel.embedded.ledger import Row
 
 POINTS = 500  # of the equity curve in the result
 MONTHS = 600  # in the result
-COMPARED = (  # what buying and holding is measured by too
+COMPARED = (  # measured for buying and holding too
     "total_return_pct",
     "annualized_return",
     "volatility",
@@ -40,7 +40,7 @@ class Trade:
     slippage: float = 0.0
 
     def close(self, at: pd.Timestamp, price: float, commission: float, slippage: float, bar: int) -> None:
-        """Both fills cost their shares of what they moved."""
+        """The costs of both fills."""
         self.exit_time, self.exit_price, self.exit_bar = at, price, bar
         moved = abs(self.quantity) * (self.entry_price + price)
         self.commission, self.slippage = moved * commission, moved * slippage

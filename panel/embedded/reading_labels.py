@@ -1,4 +1,4 @@
-"""What a strategy's network shall learn: the source of its labels."""
+"""A strategy's labels: what its network learns."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a strategy says about its network, how it learns, and what it decides."""
+"""A strategy's network, training and decision sections."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a backtest keeps beside its result: every trade, and the bars with what the model saw at each.
+"""A backtest's record beside its result: every trade, and the bars with the model's inputs.
 
 One file for each backtest, `backtests/<operation id>.npz`: plain arrays and JSON text. It is read in pieces, so that
 the answer about an operation stays small.

@@ -1,4 +1,4 @@
-"""Bars that cannot be true, and what their spacing says. Pure."""
+"""Faults of bars, and what their spacing says. Pure."""
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def spacing(times: Array) -> float:
 
 
 def timeframe_of(times: Array) -> str:
-    """The timeframe whose bars lie like these, or ""."""
+    """The timeframe whose bars are spaced like these, or ""."""
     step = spacing(times)
     if 27 * DAY < step < 32 * DAY:
         return "1M"
@@ -79,7 +79,7 @@ def timeframe_of(times: Array) -> str:
 
 
 def conflict(times: Array, timeframe: str) -> str:
-    """A sentence when bars lie otherwise than their name says: closer, or all of them much wider."""
+    """A sentence when the spacing contradicts the name: closer, or much wider throughout."""
     steps, length = np.diff(times), LENGTHS[timeframe]
     steps = steps[steps > 0]
     if not len(steps):

@@ -172,7 +172,7 @@ class Folder:
                 _save(out, bars)
             with draft_of(self._cache / f"{name}.json") as draft:
                 draft.write_bytes(msgspec.json.encode(_Kept(VERSION, now, entry)))
-        except OSError:  # a folder that is read only: it is read again each time
+        except OSError:  # a read-only folder: its files are read again each time
             return
 
     def _recall(self, name: str, now: Stamp) -> Entry | None:
@@ -225,7 +225,7 @@ class Folder:
 
 
 def entry_of(name: str, reading: Reading) -> Entry:
-    """What a reading says of a file in the folder, where no question can be put."""
+    """The outcome of a reading, where no question can be asked."""
     from_name = named(name)
     pair = (from_name.symbol or reading.symbol, from_name.timeframe or reading.timeframe)
     bars = reading.bars

@@ -1,4 +1,4 @@
-"""Importing files: look, ask, store. What a page and the command line both go through.
+"""Imports files in three steps: preview, questions, storing. Pages and the command line share it.
 
 for name, data in unpacked(data, name):
     looked = preview(data, name, Answers(), folder)         # shows what it is, and what has to be asked

@@ -1,4 +1,4 @@
-"""The work of an import as values: what has to be done goes in, what came of it comes out, both as JSON.
+"""The jobs of an import as values: requests and outcomes, both as JSON.
 
 So the same work runs in a thread or, for a large file, in a process of its own (`python -m panel.files.jobs`), which
 gives its memory back, can be ended, and cannot hold up anybody else. The process reads one job from its input and
@@ -108,7 +108,7 @@ def report_of(line: bytes) -> Report:
 
 
 def done(job: Job, progress: Progress) -> Outcome:
-    """Do it. What is refused, and a disk that does not take it, is an outcome too."""
+    """Run the job. Refusals and disk errors are outcomes too."""
     try:
         return _done(job, progress)
     except Refused as exc:

@@ -1,4 +1,4 @@
-"""How a file's lines are put together: delimiter, quotes, header, and which lines have the shape of the others."""
+"""The layout of a file's lines: delimiter, quotes, header, and which lines differ from the usual."""
 
 import re
 from collections import Counter

@@ -114,7 +114,7 @@ def without_source(symbol: str) -> str:
 
 
 def length_text(seconds: float) -> str:
-    """A length in words: "1 minute", "4 hours", "1 day"."""
+    """A length as text: "1 minute", "4 hours", "1 day"."""
     for length, name in ((WEEK, "week"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (1, "second")):
         if seconds >= length and seconds % length == 0:
             count = int(seconds // length)

@@ -1,4 +1,4 @@
-"""Bars as KTRDR's CSV: written whole or not at all, and never over a file that is not asked about."""
+"""Writes bars as KTRDR's CSV: whole or not at all, and never over a file that was not expected."""
 
 import os
 import shutil

@@ -51,7 +51,7 @@ def _regular(mode: int) -> None:
 
 
 def parse(text: str) -> Any:
-    """What the YAML says: dicts, lists, strings, numbers, dates. Raises Refused."""
+    """The parsed YAML: dicts, lists, strings, numbers, dates. Raises Refused."""
     try:
         _check_expansion(yaml.parse(text, Loader=Loader))
         return yaml.load(text, Loader=Loader)  # noqa: S506  Loader is a SafeLoader

@@ -1,4 +1,4 @@
-"""Few candles that stand for many bars. Pure, on arrays: two million bars take some hundredths of a second."""
+"""Thins bars to fewer candles. Pure, on arrays: two million bars take some hundredths of a second."""
 
 import numpy as np
 

@@ -13,7 +13,7 @@ def pause(seconds: float) -> float:
 
 
 async def until_next(seconds: float) -> None:
-    """Sleep so long."""
+    """Sleep until the clock is a multiple of `seconds`."""
     await asyncio.sleep(pause(seconds))
 
 

@@ -44,7 +44,7 @@ class AuditStore(Part):
         return [_entry(row) for row in rows]
 
     def people(self) -> list[str]:
-        """Everybody who is in it, by name; one step in the index for each."""
+        """Every name in it; one step in the index for each."""
         rows = self._db.execute(
             "WITH RECURSIVE each(who) AS (SELECT min(who) FROM audit UNION ALL"
             " SELECT (SELECT min(who) FROM audit WHERE who > each.who) FROM each WHERE each.who IS NOT NULL)"
@@ -53,7 +53,7 @@ class AuditStore(Part):
         return [who for (who,) in rows]
 
     def trim(self, before: float) -> int:
-        """Drop some entries that are older than that (Unix seconds), or too many; returns how many."""
+        """Delete some entries that are older than that (Unix seconds), or too many; returns how many."""
         with at_once(self._db):
             for what, most in (("what = 'login'", MAX_LOGINS), ("1", MAX_ENTRIES)):
                 beyond = f"SELECT number FROM audit WHERE {what} ORDER BY number DESC LIMIT 1 OFFSET ?"

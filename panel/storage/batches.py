@@ -101,7 +101,7 @@ class BatchStore(Part):
         return [_run(row) for row in rows]
 
     def settle(self, key: str, state: RunState, message: str = "", operation_id: str | None = None) -> bool:
-        """Write down how far an open run is; False when it is not open any more."""
+        """Store the state of an open run; False when it is not open any more."""
         done = self._db.execute(
             "UPDATE batch_runs SET state = ?, message = ?, operation_id = coalesce(?, operation_id)"
             f" WHERE key = ? AND state IN ({marks(OPEN_RUNS)})",
@@ -110,7 +110,7 @@ class BatchStore(Part):
         return done.rowcount == 1
 
     def stop(self, key: str) -> None:
-        """No further run of it begins."""
+        """Start no further run of it."""
         with at_once(self._db):
             self._db.execute("UPDATE batches SET stopped = 1 WHERE key = ?", (key,))
             self._db.execute(

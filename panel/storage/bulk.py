@@ -1,4 +1,4 @@
-"""What was asked for of many runs at once, once for each key."""
+"""Requests for many runs at once, stored once for each key."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How runs went over time: their pace, what was promised of them, and when a panel watched at all."""
+"""The pace of runs, their first estimates, and when a panel watched."""
 
 import sqlite3
 from statistics import median
@@ -56,7 +56,7 @@ class EstimateStore(Part):
         return median(row[0] for row in rows) if rows else None
 
     def promise(self, operation_id: str, at: float, low: float, high: float) -> None:
-        """Write down the first estimate of a run; later ones are not kept."""
+        """Store the first estimate of a run; later ones are not kept."""
         self._db.execute(
             "INSERT OR IGNORE INTO promises (operation_id, at, low, high) VALUES (?, ?, ?, ?)",
             (operation_id, at, low, high),

@@ -1,4 +1,4 @@
-"""Which runs there are, by what they can be filtered by: a row for each combination, with how many runs have it.
+"""Counts of runs by what they can be filtered by: a row for each combination, with how many runs have it.
 
 The database's own triggers count them, so a list is counted without being read.
 """
@@ -18,7 +18,7 @@ _SAME = " AND ".join(f"{name} = ?" for name in f"{_SUBJECT}, {_LABEL}".split(", 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an operation is about."""
+    """The facets of an operation."""
 
     kind: str
     state: str
