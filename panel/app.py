@@ -24,6 +24,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.offers import Offers
 from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import UnreportedRuns
+from panel.observability.rounds import cancel_all
 from panel.observability.stalls import StallMonitor
 from panel.settings import Settings
 from panel.storage.place import memory_of
@@ -152,9 +153,7 @@ def create_app(settings: Settings) -> ASGIApp:
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await cancel_all(tasks)
                 await panel.bulk.close()
                 await panel.starts.close()
                 await panel.resume.close()

@@ -91,10 +91,10 @@ class Kind(OperationAdapter):
         return named(final_status, "result_summary")
 
     @classmethod
-    def from_form(cls, values: Mapping[str, str], *, today: date | None = None) -> Self:
+    def from_form(cls, values: Mapping[str, str]) -> Self:
         """From form fields, every value a string; raises InvalidForm with a sentence for each bad field."""
         arguments, errors = read_form(cls.fields, values)
-        errors = cls.check(arguments, today or datetime.now(UTC).date()) | errors
+        errors = cls.check(arguments, datetime.now(UTC).date()) | errors
         if errors:
             raise InvalidForm(errors)
         return cls(**arguments)

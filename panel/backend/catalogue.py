@@ -19,6 +19,7 @@ from panel.domain.gaps import DAY, DataFile, Range
 from panel.domain.models import Model
 from panel.domain.strategies import Check, Strategy
 from panel.errors import CLIClientError
+from panel.observability.rounds import cancel_all
 
 FRESH = 20.0  # seconds
 
@@ -37,10 +38,7 @@ class Catalogue:
 
     async def close(self) -> None:
         """Cancel the requests that are under way."""
-        asking = list(self._asking.values())
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await cancel_all(self._asking.values())
 
     async def strategies(self) -> list[Strategy]:
         """By name. Raises CLIClientError when the backend does not answer and there is no folder."""

@@ -87,8 +87,8 @@ class Mailbox:
 class Hub:
     """Topics (what a page is about) -> the latest frame for each place, and the streams that read them."""
 
-    def __init__(self, reader_timeout: float = READER_TIMEOUT) -> None:
-        self.reader_timeout = reader_timeout
+    def __init__(self) -> None:
+        self.reader_timeout = READER_TIMEOUT
         self.frames = 0  # ever sent to streams
         self.dropped = 0  # streams whose reader took nothing for too long
         self._pages: defaultdict[tuple[str, ...], dict[Mailbox, None]] = defaultdict(dict)

@@ -19,6 +19,7 @@ from panel.domain.state import State
 from panel.domain.system_health import memory_link
 from panel.domain.timeline import Moment, timeline
 from panel.monitoring.inventory import DataInventory
+from panel.monitoring.live import keep_latest
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.views.data import Pair, PlanView, QueueView, StoredView, plan_view, queue_view, stored_view
@@ -228,10 +229,7 @@ class Reader:
 
     def _compare(self, snapshots: Sequence[Snapshot]) -> None:
         for operation_id, text in differences(snapshots, self.settings.of).items():
-            self._differs.pop(operation_id, None)
-            self._differs[operation_id] = text
-        while len(self._differs) > KEPT_DIFFERENCES:
-            del self._differs[next(iter(self._differs))]
+            keep_latest(self._differs, operation_id, text, KEPT_DIFFERENCES)
 
     def details(self, view: OperationView) -> DetailsView:
         observation, verdict, estimates = view.seen, view.verdict, self.monitor.estimates

@@ -8,6 +8,7 @@ from typing import Any
 
 from panel.backend.ktrdr import Reading
 from panel.monitoring.live import keep_latest
+from panel.observability.rounds import cancel_all
 
 UNKNOWN_FOR = 30.0  # seconds for which "not found" is believed; what is started meanwhile is found by discovery
 MAX_IDS = 10_000  # ids that are kept in memory
@@ -38,6 +39,4 @@ class Lookup:
         return reading
 
     async def close(self) -> None:
-        for task in list(self._asking.values()):
-            task.cancel()
-        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        await cancel_all(self._asking.values())

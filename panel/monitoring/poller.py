@@ -25,7 +25,7 @@ from panel.monitoring.live import LiveOperations, keep_latest
 from panel.monitoring.lookup import Lookup
 from panel.monitoring.pace import TURN, Pace
 from panel.monitoring.recorder import Recorder
-from panel.observability.rounds import IDLE, until_next
+from panel.observability.rounds import IDLE, cancel_all, until_next
 from panel.storage.store import Storage
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
@@ -82,9 +82,8 @@ class Monitor:
                 await until_next(RETRY if self._live or self.recorder.behind else IDLE)
         finally:
             self._stopping = True
-            for poller in self._pollers.values():
-                poller.cancel()
-            await asyncio.gather(*self._pollers.values(), self._lookup.close(), return_exceptions=True)
+            await cancel_all(self._pollers.values())
+            await self._lookup.close()
             await self.recorder.flush()
 
     def running(self) -> list[Observation]:

@@ -86,13 +86,13 @@ class OperationStore(Part):
         ).fetchone()
         return found[0], found[1]
 
-    def ended(self, limit: int, since: float = 0.0) -> list[Observation]:
+    def ended(self, limit: int) -> list[Observation]:
         """Those that ended and are not put away, the latest end first; without their epochs."""
         shown = f"facet IN (SELECT id FROM facets WHERE shelf = {int(Shelf.SHOWN)})"
         rows = self._db.execute(
-            f"SELECT number FROM listing INDEXED BY listing_ended WHERE ended_at > ? AND ended_at < {LIVE} AND {shown}"
+            f"SELECT number FROM listing INDEXED BY listing_ended WHERE ended_at > 0 AND ended_at < {LIVE} AND {shown}"
             " ORDER BY ended_at DESC LIMIT ?",
-            (since, limit),
+            (limit,),
         )
         return self._numbered([row[0] for row in rows])
 

@@ -18,6 +18,7 @@ from panel.domain.bulk import Action, BulkRequest, Job, Outcome, Result, label_c
 from panel.domain.observation import Observation
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
+from panel.observability.rounds import cancel_all
 from panel.storage.bulk import digest_of
 from panel.storage.labels import GRACE, UNDO
 from panel.storage.store import Storage
@@ -64,10 +65,7 @@ class BulkWorkflow:
 
     async def close(self) -> None:
         """Stops what is under way; a repeat of its key continues it."""
-        tasks = list(self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(self._under_way.values())
 
     def job(self, key: str) -> Job | None:
         return self._store.bulk.job(key)

@@ -21,6 +21,7 @@ from panel.files.jobs import Export, Look, Outcome, Store, Unpack
 from panel.files.names import LENGTHS, SYMBOL
 from panel.files.regular import opened
 from panel.files.values import printable
+from panel.observability.rounds import cancel_all
 from panel.workflows import uploads
 from panel.workflows.import_jobs import ImportJobs
 from panel.workflows.uploads import Decisions, ImportedFile, NotKept, Upload
@@ -253,10 +254,7 @@ class Imports:
 
 
 async def _stopped(upload: Upload) -> None:
-    tasks = [file.work for file in upload.files if file.work is not None]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await cancel_all(file.work for file in upload.files if file.work is not None)
 
 
 async def _save(upload: Upload) -> None:
@@ -265,11 +263,11 @@ async def _save(upload: Upload) -> None:
         await asyncio.to_thread(uploads.write, upload.folder, uploads.packed(upload))
 
 
-async def wait(files: Iterable[ImportedFile], seconds: float = WAIT) -> None:
-    """Until their work is done, or so long."""
+async def wait(files: Iterable[ImportedFile]) -> None:
+    """Until their work is done, at most WAIT seconds."""
     tasks = [file.work for file in files if file.work is not None and not file.work.done()]
     if tasks:
-        await asyncio.wait(tasks, timeout=seconds)
+        await asyncio.wait(tasks, timeout=WAIT)
 
 
 def _reading(decisions: Decisions) -> tuple[Any, ...]:

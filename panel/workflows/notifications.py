@@ -22,7 +22,7 @@ from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import GOOD, State, Verdict
 from panel.monitoring.poller import Monitor
-from panel.observability.rounds import IDLE, pause, until_set
+from panel.observability.rounds import IDLE, cancel_all, pause, until_set
 from panel.storage.outbox import Message, MessageState, Outbox
 from panel.storage.store import Storage
 from panel.workflows.channels import BadChannel, Channel, channel_of, send
@@ -142,9 +142,7 @@ class Notifications:
             while True:
                 await self._round()
         except asyncio.CancelledError:  # what is being sent is marked when the panel starts again
-            for task in self._sending.values():
-                task.cancel()
-            await asyncio.gather(*self._sending.values(), return_exceptions=True)
+            await cancel_all(self._sending.values())
             raise
 
     async def _round(self) -> None:

@@ -11,7 +11,6 @@ import sqlite3
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.checkpoints import Checkpoint
@@ -23,7 +22,9 @@ from panel.domain.state import State, Verdict
 from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError
 from panel.monitoring.audience import Audience
+from panel.monitoring.live import keep_latest
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
+from panel.observability.rounds import cancel_all
 from panel.storage.store import Storage
 
 NO_TRAINER = "No training worker is registered with the backend, or none that answers."
@@ -131,7 +132,7 @@ class ResumeWorkflow:
             return
         with suppress(CLIClientError):  # the last result is kept while the backend does not answer
             found = await self._ktrdr.checkpoint(observation.snapshot.id, LOOK_TIMEOUT)
-            _put(self._checkpoints, observation.snapshot.id, (observation.snapshot.completed_at, found))
+            keep_latest(self._checkpoints, observation.snapshot.id, (observation.snapshot.completed_at, found), KEPT)
         with suppress(CLIClientError):  # who still works on it is listed every ten seconds otherwise
             self._monitor.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
         self._events.publish(CheckpointChecked(observation))
@@ -152,14 +153,11 @@ class ResumeWorkflow:
         if attempt is None or attempt.task is None or attempt.task.done():
             attempt = Attempt()
             attempt.task = asyncio.create_task(self._resume(operation_id, actor, attempt))
-            _put(self._attempts, operation_id, attempt)
+            keep_latest(self._attempts, operation_id, attempt, KEPT)
         return attempt
 
     async def close(self) -> None:
-        tasks = [*self._looking, *(attempt.task for attempt in self._attempts.values() if attempt.task)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all([*self._looking, *(attempt.task for attempt in self._attempts.values() if attempt.task)])
 
     async def _resume(self, operation_id: str, actor: str, attempt: Attempt) -> None:
         try:
@@ -237,10 +235,3 @@ class ResumeWorkflow:
         if observation is not None and observation.snapshot.status in (Status.CANCELLED, Status.FAILED):
             return "The backend was asked, and still calls it ended. It is not asked a second time."
         return ""
-
-
-def _put(kept: dict[str, Any], key: str, value: Any) -> None:
-    kept.pop(key, None)
-    kept[key] = value
-    while len(kept) > KEPT:
-        del kept[next(iter(kept))]

@@ -23,7 +23,7 @@ from panel.domain.requests import Start, StartState
 from panel.domain.verdict import Observation
 from panel.domain.workers import Worker
 from panel.errors import CLIClientError
-from panel.observability.rounds import pause, until_set
+from panel.observability.rounds import cancel_all, pause, until_set
 from panel.storage.store import Storage
 from panel.workflows.reconciliation import candidates, fits
 
@@ -151,10 +151,7 @@ class StartWorkflow:
         """The panel stops: requests under way get a moment to be answered, and are else resolved next time."""
         if self._under_way:
             await asyncio.wait(self._under_way.values(), timeout=2.0)
-        left = list(self._under_way.values())
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await cancel_all(self._under_way.values())
 
     def _due(self, start: Start) -> bool:
         if start.key not in self._looked:  # once after every start-up, however old it is
