@@ -62,8 +62,11 @@ class World:
         if "panel" not in self._running:
             self._open("panel", [*COMMAND, "serve"], self._variables)
         while not self._up():
+            for name, process in self._running.items():
+                if (code := process.poll()) is not None:
+                    raise RuntimeError(f"The {name} ended by itself, with {code}:\n{self._log(name)}")
             if time.monotonic() > began + 120:
-                raise TimeoutError((self.folder / "panel.log").read_text()[-2000:])
+                raise TimeoutError(f"The panel runs, and did not answer in two minutes:\n{self._log('panel')}")
             time.sleep(0.02)
         return time.monotonic() - began
 
@@ -115,6 +118,9 @@ class World:
     def _open(self, name: str, command: list[str], variables: dict[str, str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
+
+    def _log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()[-2000:]
 
     def _kill(self, name: str) -> None:
         if (process := self._running.pop(name, None)) is not None:
