@@ -38,14 +38,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One number of a result, before and now. `by`: the difference as text. `turn`: "better",
+    """One number of a result, before and now. `by`: the difference as text. `effect`: "better",
     "worse", or "" when neither is known."""
 
     name: str
     before: str
     now: str
     by: str
-    turn: str = ""
+    effect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Cha
                     written(measure, old),
                     written(measure, new),
                     _by(measure, old, new),
-                    _turn(measure, old, new),
+                    _effect(measure, old, new),
                 )
             )
     rows = tuple(row for row in parameters((before, now)) if row.differs)
@@ -225,7 +225,7 @@ def _by(measure: Measure, old: float, new: float) -> str:
     return f"{amount} {up if difference > 0 else down}"
 
 
-def _turn(measure: Measure, old: float, new: float) -> str:
+def _effect(measure: Measure, old: float, new: float) -> str:
     if not measure.better:
         return ""
     return "better" if _worth(measure, new) > _worth(measure, old) else "worse"

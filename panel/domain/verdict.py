@@ -158,8 +158,8 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
             ((usual,) if observation.changes > 3 else ()) + _of_worker(observation, now, worker_list),
         )
     lost_track = "The backend lost track of it. Whether its worker goes on shows within a minute."
-    said = lost_track if observation.untracked_since else snapshot.step or "Running; no step named yet."
-    return Verdict(State.RUNNING, "Running", said)
+    text = lost_track if observation.untracked_since else snapshot.step or "Running; no step named yet."
+    return Verdict(State.RUNNING, "Running", text)
 
 
 def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:

@@ -37,7 +37,7 @@ class QueuePageView:
     pages: int
     now: float
     refused: Sequence[tuple[str, Entry]] = ()  # that waited and then could not start, with what they are called
-    most: int = MAX_ENTRIES
+    max_entries: int = MAX_ENTRIES
 
 
 def queue_page(

@@ -115,7 +115,7 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def words(name: str) -> str:
+def readable(name: str) -> str:
     """`start_date` -> Start date."""
     return name.replace("_", " ").capitalize()
 
@@ -143,7 +143,7 @@ environment.filters |= {
     "duration": duration,
     "plain": plain,
     "breakable": breakable,
-    "words": words,
+    "readable": readable,
     "percent": percent,
     "as_json": lambda value: json.dumps(value, separators=(",", ":")),
     "last_part": lambda path: path.rstrip("/").rpartition("/")[2],

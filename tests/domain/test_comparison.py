@@ -85,11 +85,11 @@ def test_changes_are_described_in_sentences():
     assert f"{change.name} {change.before} → {change.now}, {change.by}" == (
         "Test accuracy 61.2 % → 58.0 %, 3.2 points lower"
     )
-    assert change.turn == "worse" and changes.unchanged == ("Test loss",) and changes.parameters == ()
+    assert change.effect == "worse" and changes.unchanged == ("Test loss",) and changes.parameters == ()
 
 
 @pytest.mark.parametrize(
-    ("measure", "before", "now", "by", "turn"),
+    ("measure", "before", "now", "by", "effect"),
     [
         (ACCURACY, trained(0.5), trained(0.65), "15.0 points higher", "better"),
         (LOSS, trained(0, 0.6), trained(0, 0.701), "0.101 higher", "worse"),
@@ -98,9 +98,9 @@ def test_changes_are_described_in_sentences():
         (TRADES, backtest(0, 5), backtest(0, 1005), "1,000 higher", ""),
     ],
 )
-def test_a_change_says_how_much_and_what_it_is_worth(measure, before, now, by, turn):
+def test_a_change_says_how_much_and_what_it_is_worth(measure, before, now, by, effect):
     [change] = comparison.changes([measure], before, now).results
-    assert (change.by, change.turn) == (by, turn)
+    assert (change.by, change.effect) == (by, effect)
 
 
 def test_a_run_without_a_result_yet_shows_only_what_was_asked_for():
