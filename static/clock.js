@@ -33,7 +33,7 @@ const lasts = (kind, at, now) => {
   return ms < MINUTE || (kind === "elapsed" && ms < 60 * MINUTE) ? rest(now, 1000) : rest(ms, MINUTE);
 };
 
-const named = new WeakMap(); // element -> the moment that its title tells: to tell one takes a browser longer than the rest
+const named = new WeakMap(); // element -> the moment in its title: formatting one takes a browser longer than the rest
 let timer = 0;
 const show = () => {
   clearTimeout(timer);

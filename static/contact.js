@@ -1,4 +1,4 @@
-// Browser to panel: opens the page's stream, says when it is silent, and opens it anew when it only seems to be there.
+// Browser to panel: opens the page's stream, shows when it is silent, and reopens it when it is only half open.
 // A browser has six connections to one host, for all its tabs together. A hidden tab has no stream; of those in sight
 // three have one, and any others ask for the current state every second or two.
 const SILENT_AFTER = 25000; // three heartbeats are missing, nearly

@@ -1,4 +1,4 @@
-// The focus never falls to the body: when an update takes away what has it, it goes to what stands in its place, or to
+// The focus never falls to the body: when an update takes away what has it, it goes to what replaces it, or to
 // the nearest part of the page around it. After an error it goes to the first field that is wrong.
 let held = null; // the element that has the focus, and the ids of what it is in, the innermost first
 let ids = [];
@@ -15,7 +15,7 @@ document.addEventListener("focusin", (event) => {
 });
 document.addEventListener("focusout", (event) => {
   const left = event.target;
-  // Somebody went elsewhere, unless it was taken away or locked.
+  // The user moved the focus, unless the element was removed or locked.
   setTimeout(() => {
     if (held === left && left.isConnected && !left.disabled && document.hasFocus() && document.activeElement === document.body) held = null;
   });

@@ -1,4 +1,4 @@
-// A list of the page is searched while somebody types: <input data-filter="#list">, and `data-text` of each entry.
+// A list of the page is searched as the user types: <input data-filter="#list">, and `data-text` of each entry.
 document.addEventListener("input", (event) => {
   const list = event.target.dataset.filter && document.querySelector(event.target.dataset.filter);
   if (!list) return;

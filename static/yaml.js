@@ -1,6 +1,6 @@
 // A YAML text in CodeMirror, in the place of a <textarea> that a form goes on to send.
 //
-// It stands in a shadow root: only there does CodeMirror put its styles where the panel's content security policy lets
+// It is in a shadow root: only there does CodeMirror put its styles where the panel's content security policy lets
 // it (into a sheet that is constructed, not into a <style>). Colours come in as the page's custom properties.
 import {
   Decoration, EditorState, EditorView, HighlightStyle, RangeSetBuilder, StateField, WidgetType, bracketMatching,
