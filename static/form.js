@@ -112,7 +112,7 @@ const askFate = async (sent) => {
     fate.innerHTML = await answer.text(); // the panel's own fragment, escaped there
     if (answer.headers.get("X-Settled") === "1") { forgetSent(); return; }
   } catch {
-    fate.textContent = "The panel did not answer. Its outcome is checked again and again; nothing is sent twice.";
+    fate.textContent = "The panel did not answer. The outcome of this start is checked again and again; nothing is sent twice.";
   }
   asking = setTimeout(askFate, ASK_AGAIN, sent);
 };
