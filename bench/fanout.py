@@ -153,8 +153,8 @@ def pages(streams: int, seconds: float) -> None:
                     line.getresponse().read()
                     took.append((time.monotonic() - began) * 1000)
                     time.sleep(0.013)
-                told = f"p50 {share(took, 0.5):.1f}  p99 {share(took, 0.99):.1f}  most {max(took):.1f}  of {len(took)}"
-                print(f"  {path:18} {told}", flush=True)
+                text = f"p50 {share(took, 0.5):.1f}  p99 {share(took, 0.99):.1f}  most {max(took):.1f}  of {len(took)}"
+                print(f"  {path:18} {text}", flush=True)
         panel.publisher.hear()
 
 

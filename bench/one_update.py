@@ -34,8 +34,8 @@ WANTED = 10.0  # milliseconds
 def body_at(polls: int) -> bytes:
     """The answer after so many polls, each at another epoch."""
     step = f"Epoch {polls}/400 · Batch 30/205"
-    told = operation("op_a", progress=percent(polls / 4, step), metrics={"epochs": corrupt(polls)})
-    return json.dumps({"success": True, "data": told}).encode()
+    reading = operation("op_a", progress=percent(polls / 4, step), metrics={"epochs": corrupt(polls)})
+    return json.dumps({"success": True, "data": reading}).encode()
 
 
 async def late(_: Request) -> Any:

@@ -27,7 +27,7 @@ def visit(context: BrowserContext, address: str) -> tuple[int, int]:
     protocol = context.new_cdp_session(page)
     protocol.send("Network.enable")
     sizes: dict[str, int] = {}
-    protocol.on("Network.loadingFinished", lambda told: sizes.update({told["requestId"]: told["encodedDataLength"]}))
+    protocol.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
     page.goto(address)
     page.wait_for_load_state("load")
     page.wait_for_selector("body[data-contact=live]")

@@ -92,10 +92,10 @@ def model_of(n: int) -> str:
 def fill(folder: Path, address: str, count: int = REMEMBERED) -> None:
     store = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))
     now = time.time()
-    store._db.execute("BEGIN")
     for n in range(0, count, 100):  # labels come first: each then costs one write of its run
         label = Label(f"Run {n}", "a note of some words", (f"t{n // 1000 % 10}",), star=n % 500 == 0)
         store.labels.edit(f"op_{n:05d}", label, "bench", now)
+    store._db.execute("BEGIN")
     for n in range(count):
         observation = observed(None, snapshot_of(remembered(n, now), now))
         store.memory.remember(observation, judge(observation, now), now)

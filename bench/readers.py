@@ -48,8 +48,8 @@ def main() -> None:
                 if not line:
                     return
                 if line[0] == "count":
-                    told = {"events": events, "cpu": time.process_time(), "open": len(readers) + len(asleep)}
-                    print(json.dumps(told), flush=True)
+                    figures = {"events": events, "cpu": time.process_time(), "open": len(readers) + len(asleep)}
+                    print(json.dumps(figures), flush=True)
                 elif line[0] == "note":
                     noting, noted = True, []
                 elif line[0] == "noted":

@@ -44,8 +44,8 @@ def streams() -> int:
 async def drive(publish: Publish, command: list[str]) -> None:
     count = 0
     if command[0] == "state":
-        told = {"tasks": len(asyncio.all_tasks()), "streams": streams()}
-        print(json.dumps(told), flush=True)
+        counts = {"tasks": len(asyncio.all_tasks()), "streams": streams()}
+        print(json.dumps(counts), flush=True)
         return
     if command[0] == "fill":
         await publish(frame("x" * 1_000_000))

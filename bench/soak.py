@@ -125,9 +125,9 @@ def main() -> None:
         began = time.monotonic()
         while time.monotonic() < began + minutes * 60 or len(kept["tasks"]) < 5:
             visits += asyncio.run(busy(port))
-            patience = time.monotonic() + 60
+            deadline = time.monotonic() + 60
             while panel.ask("state")["streams"]:
-                if time.monotonic() > patience:
+                if time.monotonic() > deadline:
                     raise SystemExit("streams stayed open although their readers had left")
                 time.sleep(0.2)
             time.sleep(1)

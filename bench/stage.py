@@ -114,8 +114,8 @@ def ended(*processes: Process) -> Iterator[None]:
             process.end()
 
 
-def wait_for(port: int, patience: float = 60) -> None:
-    end = time.monotonic() + patience
+def wait_for(port: int, timeout: float = 60) -> None:
+    end = time.monotonic() + timeout
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

@@ -20,12 +20,12 @@ from bench.stage import ROOT, free_port, speed
 WANTED = 1.5  # seconds
 
 
-def first_page(port: int, patience: float = 30) -> None:
+def first_page(port: int, timeout: float = 30) -> None:
     """Return when the home page was answered in full."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     while time.monotonic() < end:
         try:
-            with socket.create_connection(("127.0.0.1", port), patience) as line:
+            with socket.create_connection(("127.0.0.1", port), timeout) as line:
                 line.sendall(b"GET / HTTP/1.1\r\nhost: 127.0.0.1:%d\r\nconnection: close\r\n\r\n" % port)
                 answer = b"".join(iter(lambda: line.recv(65536), b""))
                 if answer.startswith(b"HTTP/1.1 200") and b"</html>" in answer:

@@ -31,7 +31,7 @@ WIDE, PHONE = 1280, 390
 COLOURS = 256
 LARGEST = 120_000  # bytes
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-PATIENCE = 240_000  # milliseconds that one step may take on a busy machine
+TIMEOUT = 240_000  # milliseconds that one step may take on a busy machine
 TODAY = datetime.now(UTC).date()
 
 
@@ -50,7 +50,7 @@ class Camera:
         )
         try:
             page = context.new_page()
-            page.set_default_timeout(PATIENCE)
+            page.set_default_timeout(TIMEOUT)
             page.goto(path)
             yield page
         finally:
@@ -90,11 +90,11 @@ def start(page: Page, kind: str, button: str, **fields: str) -> str:
 def come(page: Page, share: int) -> None:
     """Until so many per cent are done, in tens."""
     reached = re.compile(rf"^[{share // 10}-9][0-9]$")
-    expect(page.locator("#status")).to_have_attribute("data-share", reached, timeout=PATIENCE)
+    expect(page.locator("#status")).to_have_attribute("data-share", reached, timeout=TIMEOUT)
 
 
 def ended(page: Page, word: str) -> None:
-    expect(page.locator("#status .word")).to_have_text(word, timeout=PATIENCE)
+    expect(page.locator("#status .word")).to_have_text(word, timeout=TIMEOUT)
 
 
 def load(page: Page, symbol: str, timeframe: str, **dates: str) -> None:
@@ -103,26 +103,26 @@ def load(page: Page, symbol: str, timeframe: str, **dates: str) -> None:
     page.get_by_role("button", name="Load data", exact=True).click()
     page.wait_for_url(re.compile(r"/operations/op_|/data$"))
     page.goto("/data")
-    expect(page.locator("#queue li")).to_have_count(0, timeout=PATIENCE)
+    expect(page.locator("#queue li")).to_have_count(0, timeout=TIMEOUT)
 
 
 def before_a_start(camera: Camera) -> None:
     with camera.page("/workers") as page:  # known a moment after the panel has begun
-        expect(page.locator("main")).to_contain_text("Free", timeout=PATIENCE)
+        expect(page.locator("main")).to_contain_text("Free", timeout=TIMEOUT)
     with camera.page("/start/training") as page:
         page.get_by_text("rsi_swing", exact=True).click()
         expect(page.locator("#preflight")).to_contain_text("no data stored")
-        expect(page.locator("#preflight")).to_contain_text("is free", timeout=PATIENCE)
+        expect(page.locator("#preflight")).to_contain_text("is free", timeout=TIMEOUT)
         camera.shot(page, "before-a-start", 760)
         page.get_by_role("button", name="Load sample data for EURUSD 1h").click()
-        expect(page.locator("#preflight .checks")).to_contain_text("bars", timeout=PATIENCE)
-        expect(page.locator("#preflight progress")).to_have_count(0, timeout=PATIENCE)
+        expect(page.locator("#preflight .checks")).to_contain_text("bars", timeout=TIMEOUT)
+        expect(page.locator("#preflight progress")).to_have_count(0, timeout=TIMEOUT)
 
 
 def a_training(camera: Camera) -> str:
     with camera.page("/") as page:
         operation = start(page, "training", "Start training", strategy_name="rsi_swing")
-        expect(page.locator("#status")).to_contain_text("Epoch 1", timeout=PATIENCE)
+        expect(page.locator("#status")).to_contain_text("Epoch 1", timeout=TIMEOUT)
         come(page, 30)
         camera.shot(page, "training-running", 900)
         camera.look("training-running-phone", page.url, PHONE, highest=900)
@@ -153,7 +153,7 @@ def a_backtest(camera: Camera) -> None:
         ended(page, "Completed")
         camera.shot(page, "backtest", 1200)
         page.goto(f"/operations/{operation}/trades")
-        expect(page.locator("#drawn")).to_contain_text("Bars", timeout=PATIENCE)
+        expect(page.locator("#drawn")).to_contain_text("Bars", timeout=TIMEOUT)
         camera.shot(page, "trades", 1200)
 
 
@@ -194,7 +194,7 @@ def a_batch(camera: Camera) -> None:
         page.locator("#start-button").click()
         expect(page.locator("#board")).to_be_visible()
         camera.look("queue", "/queue", highest=620)
-        expect(page.locator("#board")).to_contain_text("6 of 6 trainings completed", timeout=PATIENCE)
+        expect(page.locator("#board")).to_contain_text("6 of 6 trainings completed", timeout=TIMEOUT)
         camera.shot(page, "batch", 760)
 
 

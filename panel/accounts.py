@@ -1,7 +1,7 @@
 """Who may use the panel: named users and tokens for programs, in one small file that holds only hashes.
 
 The command line and the panel both change the file; each change is made under a lock, and replaces the file as a whole.
-A user's password is kept as its scrypt hash. A token is 256 random bits, so its SHA-256 is enough: nobody guesses it.
+A user's password is kept as its scrypt hash. A token is 256 random bits, so its SHA-256 is enough.
 """
 
 import hashlib
@@ -117,21 +117,21 @@ class Accounts:
         return self.users[name]
 
     def check(self, *, shared: bool) -> "Accounts":
-        """Refuses users among whom nobody may act. `shared`: the panel has a password without a name, whose owner is an
+        """Refuses a list without an operator. `shared`: the panel has a password without a name, whose owner is an
         operator too."""
         if self.users and not shared and all(user.role is not Role.OPERATOR for user in self.users.values()):
-            raise Refused("There has to be a user who is an operator: nobody could start or change anything otherwise.")
+            raise Refused("At least one user must be an operator: otherwise no one could start or change anything.")
         return self
 
 
 class AccountFile:
-    """The file. A missing one holds nobody."""
+    """The file. A missing one is read as empty."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> Accounts:
-        """Raises Unreadable: a file that is broken lets nobody in, and is not replaced."""
+        """Raises Unreadable: with a broken file all logins fail, and it is not replaced."""
         try:
             with self.path.open("rb") as file:
                 content = file.read(MAX_BYTES + 1)
@@ -188,7 +188,7 @@ class AccountFile:
 
 
 def new_token() -> str:
-    """256 random bits. What is in front tells people, and programs that look for leaked secrets, what it is."""
+    """256 random bits. The prefix lets people and secret scanners recognise a token."""
     return f"ktrdr_{secrets.token_urlsafe(32)}"
 
 

@@ -24,6 +24,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.offers import Offers
 from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import UnreportedRuns
+from panel.observability.rounds import cancel_all
 from panel.observability.stalls import StallMonitor
 from panel.settings import Settings
 from panel.storage.place import memory_of
@@ -143,7 +144,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         events = EventBus()
         measured = Metrics(events, stalls)
-        # No repeats here: the monitor's own loop is the repeat, and it wants to know at once.
+        # No retries here: the monitor's loop retries, and has to see each failure at once.
         async with connect(settings, max_retries=0, on_request=measured.asked) as client:
             await asyncio.to_thread(entrance.load)
             panel = compose(settings, client, events, measured, entrance, trail)
@@ -154,9 +155,7 @@ def create_app(settings: Settings) -> ASGIApp:
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await cancel_all(tasks)
                 await panel.bulk.close()
                 await panel.starts.close()
                 await panel.resume.close()
@@ -169,7 +168,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="ktrdr-panel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
-    # As they are: `include_router` makes each of them anew, which costs the first request 70 ms.
+    # As they are: `include_router` copies each route, which costs the first request 70 ms.
     app.router.routes += [
         route for router in (*(area.router for area in ROUTES), audit.api_router) for route in router.routes
     ]
@@ -182,7 +181,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
 
 def _in_front(settings: Settings, app: ASGIApp) -> ASGIApp:
-    """With what a reverse proxy needs, where one is."""
+    """Wrapped for a reverse proxy, where one is configured."""
     if settings.proxies or settings.root_path:
         paths = [str(getattr(route, "path", "")) for area in ROUTES for route in area.router.routes]
         segments = {"static", *(path.split("/")[1] for path in paths if path)}
@@ -194,7 +193,7 @@ def _in_front(settings: Settings, app: ASGIApp) -> ASGIApp:
 def compose(
     settings: Settings, client: HTTPClient, events: EventBus, measured: Metrics, entrance: Access, trail: AuditTrail
 ) -> Panel:
-    """Every component, complete. Listeners of an event are called in the order of this function."""
+    """Builds every component. Listeners of an event are called in the order of this function."""
     memory, embedded, hub, ktrdr = memory_of(settings), not settings.backend, Hub(), Ktrdr(client)
     storage = Storage(memory, LOOP_LOCK_TIMEOUT)
     storage.only_read()
@@ -209,7 +208,7 @@ def compose(
     replaces = None if embedded else partial(would_replace, ktrdr.stored_range)
     queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events, replaces)
     batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
-    resume = ResumeWorkflow(ktrdr, monitor, commands, events, hub)
+    resume = ResumeWorkflow(ktrdr, storage, monitor, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     labels_, submit = Labels(storage, events), SubmitWorkflow(starts, sources, queue_)
     reader = Reader(storage, monitor, inventory, resume, catalogue, RunSettings(storage, library, events), embedded)
@@ -277,6 +276,6 @@ async def _kept(run: Callable[[], Awaitable[None]], refused: Callable[[sqlite3.E
         except Exception:
             log.exception("a part of the panel broke off and is started again")
             task = asyncio.current_task()
-            if task is not None and task.cancelling():  # it broke while it was being stopped
+            if task is not None and task.cancelling():  # it failed while it was being stopped
                 return
         await asyncio.sleep(1.0)

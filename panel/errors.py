@@ -47,7 +47,7 @@ class CLIClientError(Exception):
 
     @property
     def unknown(self) -> bool:
-        """The backend itself says that there is no such thing."""
+        """The backend answers that it does not exist."""
         return self.status_code == 404
 
 
@@ -75,7 +75,7 @@ class NoOperation(APIError, KeyError):
 
 
 class Unreadable(APIError):
-    """Not the backend's language: a proxy's page, half a body, too much of it. It proves nothing."""
+    """Not an answer of the backend: a proxy's page, a truncated or too large body. It proves nothing."""
 
     @property
     def unknown(self) -> bool:
@@ -91,4 +91,4 @@ class InvalidForm(Exception):
 
 
 class UnsafeSettings(Exception):
-    """The settings would open the panel to others, or make no sense. The text says how to mend it."""
+    """The settings would open the panel to others, or are invalid. The text says what to change."""

@@ -31,7 +31,7 @@ def matches(word: str, known: str) -> bool:
 
 
 def is_hash(text: str) -> bool:
-    """Whether it is a hash that can be worked out here; what others may have chosen is bounded to 256 MB."""
+    """Whether it is a hash that can be checked here, within 256 MB of memory."""
     try:
         log_n, r, p, _, _ = _read(text)
     except ValueError:

@@ -40,7 +40,7 @@ class Settings:
 
     backend: str = _setting(
         "", BASE_URL, "Address of KTRDR's REST API, ending in /api/v1. Empty: the embedded backend.", secret=True
-    )  # it may hold a name and password
+    )  # it may contain a name and password
     host: str = _setting("127.0.0.1", "KTRDR_PANEL_HOST", "Address to listen on.")
     port: int = _setting(8321, "KTRDR_PANEL_PORT", "Port to listen on.")
     data_folder: Path = _setting(
@@ -180,7 +180,7 @@ class Settings:
 
     @property
     def address(self) -> str:
-        """Where a browser on this machine finds the panel."""
+        """The panel's URL on this machine."""
         host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
         scheme, host = "https" if self.tls_cert else "http", f"[{host}]" if ":" in host else host
         return f"{scheme}://{host}:{self.port}"
@@ -198,12 +198,12 @@ class Settings:
 
     @property
     def proxies(self) -> tuple[Network, ...]:
-        """Of the trusted proxies; empty when nobody's headers are believed."""
+        """Of the trusted proxies; empty when forwarded headers are ignored."""
         return tuple(network for network in map(_network, self.trusted_proxies) if network)
 
     @property
     def unprotected(self) -> bool:
-        """Others could reach it, and nothing asks them who they are."""
+        """Whether others could reach it without a login."""
         return self.exposed and not self.password and not self._has_users()
 
     @property
@@ -226,7 +226,7 @@ def is_loopback(host: str) -> bool:
 
 def without_userinfo(url: str) -> str:
     """The URL as it may be shown and logged: without a name and password in front of the host."""
-    before, _, shown = url.rpartition("@")  # no URL's parser: it may be one that is written wrongly
+    before, _, shown = url.rpartition("@")  # not a URL parser: the URL may be invalid
     scheme, mark, _ = before.partition("://")
     return scheme + mark + shown if mark else shown
 
@@ -270,7 +270,7 @@ def _word_in(file: Path, given: str) -> str:
         word = file.read_text("utf-8").strip()
     except (OSError, UnicodeError) as exc:
         raise UnsafeSettings(f"The password's file {file} cannot be read.") from exc
-    if not word:  # not taken for “no password is wanted”
+    if not word:  # an empty password does not mean "no password"
         raise UnsafeSettings(f"The password's file {file} is empty.")
     return word
 

@@ -33,7 +33,7 @@ const lasts = (kind, at, now) => {
   return ms < MINUTE || (kind === "elapsed" && ms < 60 * MINUTE) ? rest(now, 1000) : rest(ms, MINUTE);
 };
 
-const named = new WeakMap(); // element -> the moment that its title tells: to tell one takes a browser longer than the rest
+const named = new WeakMap(); // element -> the moment in its title: formatting one takes a browser longer than the rest
 let timer = 0;
 const show = () => {
   clearTimeout(timer);
@@ -67,10 +67,10 @@ const announce = () => {
   document.title = status.dataset.title;
   const { state, share } = status.dataset;
   const passed = [75, 50, 25].find((mark) => Number(share) >= mark);
-  const words = state === "running" ? (passed ? `${passed} per cent` : "running") : state;
-  if (words !== announced) {
-    if (announced) document.getElementById("milestone").textContent = words;
-    announced = words;
+  const text = state === "running" ? (passed ? `${passed} per cent` : "running") : state;
+  if (text !== announced) {
+    if (announced) document.getElementById("milestone").textContent = text;
+    announced = text;
   }
 };
 
@@ -87,8 +87,8 @@ document.addEventListener("heard", (event) => {
 document.addEventListener("htmx:after:swap", () => {
   show();
   announce();
-  const go = document.querySelector("[data-go]"); // a plan whose training has started
-  if (go) location.replace(go.dataset.go);
+  const plan = document.querySelector("[data-go]"); // a plan whose training has started
+  if (plan) location.replace(plan.dataset.go);
 });
 show();
 announce();

@@ -1,7 +1,7 @@
-// Browser to panel: opens the page's stream, says when it is silent, and opens it anew when it only seems to be there.
+// Browser to panel: opens the page's stream, shows when it is silent, and reopens it when it is only half open.
 // A browser has six connections to one host, for all its tabs together. A hidden tab has no stream; of those in sight
 // three have one, and any others ask for the current state every second or two.
-const PATIENCE = 25000; // three heartbeats are missing, nearly
+const SILENT_AFTER = 25000; // three heartbeats are missing, nearly
 const AGAIN = 1000;
 const CONNECTING = 10000; // as long as htmx lets a request take
 const STREAMS = 3;
@@ -16,10 +16,10 @@ let asked = 0;
 let request = null; // the stream's: htmx sends it again whenever the stream ends
 let give = null; // gives this page's place among the three back
 
-let said = null;
+let shown = null;
 const say = (text) => {
-  if (said === text) return;
-  said = text;
+  if (shown === text) return;
+  shown = text;
   strip.textContent = text;
   strip.hidden = !text;
   document.body.dataset.contact = text ? "lost" : "live";
@@ -106,10 +106,10 @@ document.addEventListener("DOMContentLoaded", open); // htmx has seen the page b
 const listen = () => {
   if (document.hidden || leaving) heard = Date.now(); // a hidden tab lets its stream go
   const silent = Date.now() - heard;
-  if (silent > PATIENCE) {
+  if (silent > SILENT_AFTER) {
     say(`The panel itself has not answered for ${Math.round(silent / 1000)} s. Reconnecting…`);
     connection?.reader?.cancel(); // a socket that is only half there never ends by itself
   }
-  setTimeout(listen, Math.max(PATIENCE + 1 - silent, 1000));
+  setTimeout(listen, Math.max(SILENT_AFTER + 1 - silent, 1000));
 };
 listen();

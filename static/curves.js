@@ -13,7 +13,7 @@ const log = document.getElementById("log");
 let chart = JSON.parse(section.dataset.chart);
 let shape = "";
 let drawn = [];
-let said = false; // somebody chose whether lines are smoothed
+let chosen = false; // somebody chose whether lines are smoothed
 let moment = 0; // epochs done at the moment that somebody went back to; 0: none
 
 const named = (word) => word.charAt(0).toUpperCase() + word.slice(1);
@@ -62,7 +62,7 @@ const update = () => {
   // Drawn anew while there are too few points for a line, when smoothing comes into reach, and when the plots change.
   const count = chart.x.length;
   const size = count < 4 ? count : count < NOISY ? 4 : count < DENSE ? NOISY : DENSE;
-  if (!said) smooth.checked = size === DENSE && !chart.times;
+  if (!chosen) smooth.checked = size === DENSE && !chart.times;
   const now = JSON.stringify([chart.title, size, chart.plots.map((plot) => [plot.title, plot.curves.length])]);
   if (now !== shape) draw();
   else chart.plots.forEach((plot, i) => drawn[i].set(data(plot), best(plot)));
@@ -76,7 +76,7 @@ document.addEventListener("moment", (event) => {
   moment = chart.times ? 0 : event.detail.epochs;
   for (const each of drawn) each.markMoment(moment);
 });
-smooth.addEventListener("change", () => { said = true; });
+smooth.addEventListener("change", () => { chosen = true; });
 for (const box of [smooth, log]) box.addEventListener("change", redraw);
 points.addEventListener("toggle", table);
 onTheme(redraw);

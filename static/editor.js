@@ -41,7 +41,7 @@ const mark = () => editor.mark([...document.querySelectorAll("#remarks li")].map
 document.addEventListener("htmx:after:swap", mark);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-line]");
-  if (button) editor.go(Number(button.dataset.line));
+  if (button) editor.goTo(Number(button.dataset.line));
 });
 
 // A draft of a file that has changed since keeps the digest of the one it began from: saving it then shows the difference.

@@ -1,7 +1,7 @@
-// The focus never falls to the body: when an update takes away what has it, it goes to what stands in its place, or to
+// The focus never falls to the body: when an update takes away what has it, it goes to what replaces it, or to
 // the nearest part of the page around it. After an error it goes to the first field that is wrong.
 let held = null; // the element that has the focus, and the ids of what it is in, the innermost first
-let around = [];
+let ids = [];
 
 const focus = (element) => {
   if (!element.matches("a[href], button, input, select, textarea, summary, [tabindex]")) element.tabIndex = -1;
@@ -10,12 +10,12 @@ const focus = (element) => {
 
 document.addEventListener("focusin", (event) => {
   held = event.target;
-  around = [];
-  for (let at = held; at && at !== document.body; at = at.parentElement) if (at.id) around.push(at.id);
+  ids = [];
+  for (let at = held; at && at !== document.body; at = at.parentElement) if (at.id) ids.push(at.id);
 });
 document.addEventListener("focusout", (event) => {
   const left = event.target;
-  // Somebody went elsewhere, unless it was taken away or locked.
+  // The user moved the focus, unless the element was removed or locked.
   setTimeout(() => {
     if (held === left && left.isConnected && !left.disabled && document.hasFocus() && document.activeElement === document.body) held = null;
   });
@@ -24,7 +24,7 @@ document.addEventListener("focusout", (event) => {
 const restore = () => {
   if (!held || document.activeElement !== document.body) return;
   if (held.isConnected && !held.disabled && held.checkVisibility()) { focus(held); return; }
-  const next = around.map((id) => document.getElementById(id)).find((each) => each?.checkVisibility());
+  const next = ids.map((id) => document.getElementById(id)).find((each) => each?.checkVisibility());
   focus(next ?? document.getElementById("main"));
 };
 

@@ -44,7 +44,7 @@ const differs = (values) => named().some((field) => {
   return (field.type === "checkbox" ? field.checked : field.value) !== values[field.name];
 });
 
-// A choice fills other fields, but not those in which somebody typed something of their own.
+// A choice fills other fields, but not those in which the user has typed.
 let filled = {};
 const remember = () => { filled = JSON.parse(form().querySelector("[data-fill]:checked")?.dataset.fill || "{}"); };
 document.addEventListener("change", (event) => {
@@ -95,7 +95,7 @@ document.addEventListener("htmx:after:request", (event) => {
   const { ctx } = event.detail;
   if (ctx.sourceElement === form() && ctx.response?.status === 204) forget(); // it has started
 });
-// The answer to a start was lost: the panel stopped, or the connection broke. Its key tells what became of it.
+// The answer to a start was lost: the panel stopped, or the connection broke. Its key leads to the outcome.
 const ASK_AGAIN = 2000; // milliseconds
 const fate = document.getElementById("fate");
 const submitted = `sent:${form().dataset.draft}`;
@@ -112,7 +112,7 @@ const askFate = async (sent) => {
     fate.innerHTML = await answer.text(); // the panel's own fragment, escaped there
     if (answer.headers.get("X-Settled") === "1") { forgetSent(); return; }
   } catch {
-    fate.textContent = "The panel did not answer. What became of this start is asked again and again; nothing is sent twice.";
+    fate.textContent = "The panel did not answer. The outcome of this start is checked again and again; nothing is sent twice.";
   }
   asking = setTimeout(askFate, ASK_AGAIN, sent);
 };

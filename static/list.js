@@ -2,7 +2,7 @@
 // be walked and chosen by keyboard. Without this everything works by links and buttons.
 import { placed } from "./address.js";
 
-const MOST = 6;
+const MAX_COMPARED = 6;
 const stream = document.getElementById("stream");
 const found = () => document.getElementById("found");
 const rows = () => [...found().querySelectorAll("tbody tr")];
@@ -36,7 +36,7 @@ const showChosen = () => {
   document.getElementById("compare").disabled = Boolean(lack) && !every;
   const shown = chosen.size > 8 ? `${chosen.size} runs` : names;
   bar.textContent = every ? `All matches are chosen, on every page of the list. ${best}`
-    : chosen.size ? `Chosen: ${shown}. ${lack || (chosen.size > MOST ? best : "")}` : `Choose two or more runs of one kind to compare them${matchMedia("(hover: hover)").matches ? " (x chooses the row you are on)" : ""}.`;
+    : chosen.size ? `Chosen: ${shown}. ${lack || (chosen.size > MAX_COMPARED ? best : "")}` : `Choose two or more runs of one kind to compare them${matchMedia("(hover: hover)").matches ? " (x chooses the row you are on)" : ""}.`;
   const all = document.getElementById("choose-all");
   const boxes = [...found().querySelectorAll("tbody .choose input")];
   all.hidden = false;

@@ -1,5 +1,5 @@
 // A pressed button stays locked until the operation's state changes; after 30 s it says so and unlocks.
-const PATIENCE = 30000;
+const UNLOCK_AFTER = 30000;
 let locked = null; // {action, state, until}
 let again = 0;
 const status = () => document.getElementById("status")?.dataset.state;
@@ -27,7 +27,7 @@ const show = () => {
 
 document.addEventListener("htmx:before:request", (event) => {
   const form = event.detail.ctx?.sourceElement?.closest?.("form[data-lock]");
-  if (form) locked = { action: form.getAttribute("action"), state: status(), until: Date.now() + PATIENCE };
+  if (form) locked = { action: form.getAttribute("action"), state: status(), until: Date.now() + UNLOCK_AFTER };
   show();
 });
 document.addEventListener("htmx:after:swap", show);

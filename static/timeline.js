@@ -19,7 +19,7 @@ const show = (input) => {
   document.dispatchEvent(new CustomEvent("moment", { detail: { epochs: last ? 0 : epochs } }));
 };
 
-// The list may be drawn anew at any time; the readings come with it once the run has ended.
+// The list may be redrawn at any time; the readings come with it once the run has ended.
 const begin = () => {
   const replay = document.querySelector(".replay");
   if (!replay || (replay.dataset.points === shown && !replay.hidden)) return;
@@ -30,7 +30,7 @@ const begin = () => {
 };
 
 document.addEventListener("input", (event) => { if (event.target.id === "moment") show(event.target); });
-let open = null; // what the reader chose outlives that the list is drawn anew
+let open = null; // what the reader chose outlives a redraw of the list
 document.addEventListener("click", (event) => {
   const folded = event.target.closest("#moments > summary")?.parentElement;
   if (folded) open = !folded.open;

@@ -81,17 +81,17 @@ const fillChoice = () => {
   if (shown.inputs.some(({ name }) => name === before)) choice.value = before;
 };
 
-const look = async (around, centre) => {
+const look = async (time, centre) => {
   const number = ++asked;
   try {
-    const answer = await fetch(home.dataset.bars + (around === undefined ? "" : `?around=${Math.max(0, Math.round(around))}`));
+    const answer = await fetch(home.dataset.bars + (time === undefined ? "" : `?at=${Math.max(0, Math.round(time))}`));
     const got = await answer.json();
     if (number !== asked) return;
     if (!answer.ok) { note.textContent = got.message || got.detail; return; }
     shown = got;
     fillChoice();
     draw();
-    const at = centre ? Math.max(0, shown.bars.findLastIndex((each) => each[0] <= around)) : shown.bars.length - 1;
+    const at = centre ? Math.max(0, shown.bars.findLastIndex((each) => each[0] <= time)) : shown.bars.length - 1;
     const both = centre ? ends() : null;
     const room = both && Math.max(15, (both[1] - both[0]) * 0.3);
     if (both) chart.timeScale().setVisibleLogicalRange({ from: both[0] - room, to: both[1] + room });

@@ -1,6 +1,6 @@
 // A YAML text in CodeMirror, in the place of a <textarea> that a form goes on to send.
 //
-// It stands in a shadow root: only there does CodeMirror put its styles where the panel's content security policy lets
+// It is in a shadow root: only there does CodeMirror put its styles where the panel's content security policy lets
 // it (into a sheet that is constructed, not into a <style>). Colours come in as the page's custom properties.
 import {
   Decoration, EditorState, EditorView, HighlightStyle, RangeSetBuilder, StateField, WidgetType, bracketMatching,
@@ -9,7 +9,7 @@ import {
   syntaxHighlighting, tags, yaml,
 } from "./vendor/codemirror-6.43.15.min.js";
 
-const words = HighlightStyle.define([
+const colours = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: "var(--link)" },
   { tag: [tags.string, tags.special(tags.string)], color: "var(--ok)" },
   { tag: [tags.lineComment, tags.meta], color: "var(--quiet)", fontStyle: "italic" },
@@ -30,8 +30,8 @@ const look = EditorView.theme({
   ".cm-content ::selection, .cm-line::selection": { backgroundColor: "var(--wash-up-3)" },
   ".cm-selectionMatch": { backgroundColor: "var(--wash-line)" },
   ".cm-matchingBracket": { backgroundColor: "var(--wash-up-2) !important", color: "inherit" },
-  ".cm-said": { paddingLeft: "2ch", fontFamily: "system-ui, sans-serif", fontSize: "12px", color: "var(--warning)" },
-  ".cm-said.wrong": { color: "var(--failed)" },
+  ".cm-message": { paddingLeft: "2ch", fontFamily: "system-ui, sans-serif", fontSize: "12px", color: "var(--warning)" },
+  ".cm-message.wrong": { color: "var(--failed)" },
   ".cm-lintRange": { backgroundImage: "none", textDecoration: "underline wavy var(--warning) 1px", textUnderlineOffset: "3px", paddingBottom: "0" },
   ".cm-lintRange-error": { textDecorationColor: "var(--failed)" },
   ".cm-lint-marker": { width: "12px", height: "12px", content: "none", borderRadius: "50%", backgroundColor: "var(--warning)" },
@@ -45,7 +45,7 @@ const look = EditorView.theme({
   ".cm-searchMatch": { backgroundColor: "var(--wash-warning)", outline: "1px solid var(--warning)" },
 });
 
-class Said extends WidgetType {
+class Message extends WidgetType {
   constructor(text, wrong) {
     super();
     this.text = text;
@@ -55,11 +55,11 @@ class Said extends WidgetType {
   eq(other) { return other.text === this.text && other.wrong === this.wrong; }
 
   toDOM() {
-    const said = document.createElement("span");
-    said.className = this.wrong ? "cm-said wrong" : "cm-said";
-    said.textContent = this.text;
-    said.ariaHidden = "true"; // the list beside the editor is what is read out
-    return said;
+    const message = document.createElement("span");
+    message.className = this.wrong ? "cm-message wrong" : "cm-message";
+    message.textContent = this.text;
+    message.ariaHidden = "true"; // the list beside the editor is what is read out
+    return message;
   }
 }
 
@@ -73,7 +73,7 @@ const beside = (state) => {
   });
   const made = new RangeSetBuilder();
   for (const [at, { text, wrong }] of [...lines].sort((one, other) => one[0] - other[0])) {
-    made.add(at, at, Decoration.widget({ widget: new Said(text, wrong), side: 1 }));
+    made.add(at, at, Decoration.widget({ widget: new Message(text, wrong), side: 1 }));
   }
   return made.finish();
 };
@@ -98,7 +98,7 @@ export const yamlEditor = (area, label, changed) => {
     extensions: [
       lineNumbers(), lintGutter(), highlightActiveLineGutter(), highlightActiveLine(), history(), bracketMatching(),
       highlightSelectionMatches(), highlightSpecialChars(), indentUnit.of("  "), EditorState.tabSize.of(2), EditorView.lineWrapping, yaml(),
-      syntaxHighlighting(words), messages, look,
+      syntaxHighlighting(colours), messages, look,
       // Tab is not taken: it leaves the editor, as it leaves every field.
       keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...lintKeymap]),
       // The browser, left to replace coloured words itself, writes a style into the page, which the policy forbids.
@@ -121,7 +121,7 @@ export const yamlEditor = (area, label, changed) => {
   return {
     focus: () => view.focus(),
     replace: (text) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, annotations: isolateHistory.of("full") }),
-    go(number) {
+    goTo(number) {
       const line = view.state.doc.line(Math.min(Math.max(number, 1), view.state.doc.lines));
       view.dispatch({ selection: { anchor: line.from, head: line.to }, effects: EditorView.scrollIntoView(line.from, { y: "center" }) });
       view.focus();

@@ -86,10 +86,10 @@ class BacktestingOperationAdapter(Kind):
         others = (self.symbol and self.symbol not in symbols) or (self.timeframe and self.timeframe not in timeframes)
         if others or self.strategy_name.startswith("-") or (self.model_path or "-")[0] == "-":
             return []
-        words = ["ktrdr", "backtest", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
-        words += ["--model-path", self.model_path] if self.model_path else []
+        argv = ["ktrdr", "backtest", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
+        argv += ["--model-path", self.model_path] if self.model_path else []
         costs = (("--capital", "initial_capital"), ("--commission", "commission"), ("--slippage", "slippage"))
-        return words + [word for option, name in costs for word in (option, written(getattr(self, name)))]
+        return argv + [word for option, name in costs for word in (option, written(getattr(self, name)))]
 
     @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:
@@ -123,7 +123,7 @@ class BacktestingOperationAdapter(Kind):
 
     @classmethod
     def chart(cls, snapshot: Snapshot) -> Chart | None:
-        """KTRDR keeps its equity curve to itself; the embedded backend tells it."""
+        """KTRDR does not return its equity curve; the embedded backend does."""
         curve = named(snapshot.result, "equity_curve")
         times, worth, held, falls = (_numbers(curve.get(n)) for n in ("time", "equity", "buy_and_hold", "drawdown"))
         if not times or None in times or not len(times) == len(worth) == len(held) == len(falls):
@@ -140,7 +140,7 @@ def _numbers(given: Any) -> tuple[float | None, ...]:
 
 
 def _against(metrics: dict[str, Any], held: float | None) -> str:
-    """What the return is worth: more than buying once and waiting, or not."""
+    """How good the return is: whether it beats buying and holding."""
     total = number(metrics.get("total_return_pct"))
     if total is None or held is None:
         return "over the whole period"
@@ -151,7 +151,7 @@ def _against(metrics: dict[str, Any], held: float | None) -> str:
 
 
 def _idle(metrics: dict[str, Any], config: dict[str, Any]) -> str:
-    """Why an account did not move, as far as the backend says it."""
+    """Why there were no trades, as far as the backend says so."""
     if number(metrics.get("total_trades")) != 0:
         return ""
     threshold = number(config.get("confidence_threshold", config.get("trade_threshold")))

@@ -1,7 +1,7 @@
 """What every kind of operation says about itself: how to start it, what to ask for, how to read its end.
 
 A kind is one class in one file of this folder. The start page, the command-line sub-command, the
-operation's page and the contract tests are all made from what stands here.
+operation's page and the contract tests are all made from it.
 """
 
 import dataclasses
@@ -31,17 +31,17 @@ class Kind(OperationAdapter):
 
     kind: ClassVar[str]  # the backend's operation_type
     title: ClassVar[str]
-    action: ClassVar[str]  # what the button says
+    action: ClassVar[str]  # the button's label
     command: ClassVar[str]  # the command line's sub-command
     endpoint: ClassVar[str]  # where it is started, below the backend's base URL
-    summary: ClassVar[str]  # one sentence for people
+    summary: ClassVar[str]  # one sentence, shown on the form
     fields: ClassVar[tuple[Field, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
-    traits: ClassVar[Traits] = Traits()  # what the rules need to know of it
-    menu: ClassVar[str] = ""  # its word in the menu of starts; "" where it is not in it
-    offered_at: ClassVar[str] = ""  # what only a backend that has this kind answers; "" when every backend has it
-    repeated: ClassVar[tuple[str, ...]] = ()  # fields that its operations show word for word
-    inner: ClassVar[tuple[str, ...]] = ()  # parameters of its operations that are of no use to people
+    traits: ClassVar[Traits] = Traits()  # what the panel's rules go by
+    menu: ClassVar[str] = ""  # its label in the menu of starts; "" where it is left out
+    offered_at: ClassVar[str] = ""  # a path that only a backend with this kind answers; "" when every backend has it
+    repeated: ClassVar[tuple[str, ...]] = ()  # fields that are shown as they are
+    inner: ClassVar[tuple[str, ...]] = ()  # parameters that pages leave out
     cancel_at: ClassVar[str] = ""  # with `{id}`: where it is cancelled, if not as every operation is
     takes_id: ClassVar[bool] = False  # the start accepts an id of the caller's choice: `task_id`
     task_id: str | None = None
@@ -68,14 +68,14 @@ class Kind(OperationAdapter):
         raise NoOperation("The backend accepted the start but named no operation.", 200, dict(response))
 
     async def display_results(self, final_status: dict[str, Any], console: Console, http_client: AsyncClient) -> None:
-        """Print how it ended and its figures. Never raises: the operation has ended, whatever can be shown of it."""
+        """Print the outcome and the figures. Never raises: the operation has ended, whatever can be shown of it."""
         status, error = text(final_status.get("status")) or "completed", text(final_status.get("error_message"))
         console.print(
             _printable(f"{self.title} {status}. {error}".rstrip(), "green" if status == "completed" else "red")
         )
         try:
             result = await self.result_of(final_status, http_client)
-        except Exception as exc:  # any client may be passed, with errors of its own
+        except Exception as exc:  # clients of other kinds raise their own errors
             console.print(_printable(f"Its figures could not be read: {exc}", "yellow"))
             return
         ended = Snapshot(
@@ -83,25 +83,25 @@ class Kind(OperationAdapter):
         )
         table = Table("Figure", "Value", "", title=f"{self.title} results")
         for figure in self.figures(ended):
-            table.add_row(*(_printable(words) for words in (figure.label, figure.value, figure.note)))
+            table.add_row(*(_printable(value) for value in (figure.label, figure.value, figure.note)))
         console.print(table if table.rows else Text("It has no figures.", "dim"))
 
     async def result_of(self, final_status: dict[str, Any], http_client: AsyncClient) -> dict[str, Any]:
-        """The result, as the backend tells it, of an operation that has ended."""
+        """The backend's result of an ended operation."""
         return named(final_status, "result_summary")
 
     @classmethod
-    def from_form(cls, values: Mapping[str, str], *, today: date | None = None) -> Self:
-        """From what was typed, every value a string; raises InvalidForm with a sentence for each bad field."""
+    def from_form(cls, values: Mapping[str, str]) -> Self:
+        """From form fields, every value a string; raises InvalidForm with a sentence for each bad field."""
         arguments, errors = read_form(cls.fields, values)
-        errors = cls.check(arguments, today or datetime.now(UTC).date()) | errors
+        errors = cls.check(arguments, datetime.now(UTC).date()) | errors
         if errors:
             raise InvalidForm(errors)
         return cls(**arguments)
 
     @classmethod
     def typed(cls, parameters: Mapping[str, Any]) -> dict[str, str]:
-        """The parameters of an operation as somebody would have typed them."""
+        """An operation's parameters as form fields."""
         given = {field: parameters.get(field.name) for field in cls.fields}
         return {field.name: as_typed(field, value) for field, value in given.items() if value is not None}
 
@@ -120,7 +120,7 @@ class Kind(OperationAdapter):
                 positional.append(shown)
             elif field.type == "switch":
                 options.append(field.option)
-            else:  # what begins with a dash is a value only when it is tied to its option
+            else:  # a value that begins with a dash needs the form --option=value
                 options += [f"{field.option}={shown}"] if shown.startswith("-") else [field.option, shown]
         last = ["--", *positional] if any(each.startswith("-") for each in positional) else positional
         return ["ktrdr-panel", self.command, *(options + last if last is not positional else positional + options)]
@@ -132,7 +132,7 @@ class Kind(OperationAdapter):
 
     @classmethod
     def check(cls, arguments: Mapping[str, Any], today: date) -> dict[str, str]:
-        """Field -> sentence, for what is wrong with values that are fine one by one."""
+        """Field -> sentence, for values that are invalid only in combination."""
         start, end = arguments.get("start_date"), arguments.get("end_date")
         errors = {}
         if start and start > today.isoformat():
@@ -143,17 +143,17 @@ class Kind(OperationAdapter):
 
     @classmethod
     def name(cls, snapshot: Snapshot) -> str:
-        """What this operation is called on pages."""
+        """The operation's name on pages."""
         return snapshot.strategy or snapshot.symbol or cls.title
 
     @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:
-        """The result in a trader's words; [] when there is none yet."""
+        """The result's figures in a trader's terms; [] when there is none yet."""
         return []
 
     @classmethod
     def tables(cls, snapshot: Snapshot) -> list[ResultTable]:
-        """What the result has beyond its figures; nothing is listed that it does not have."""
+        """The result's tables beyond its figures; one without data is left out."""
         return []
 
     @classmethod
@@ -179,8 +179,8 @@ def decimal(value: Any, digits: int = 3) -> str:
 
 
 def chosen(**values: Any) -> dict[str, Any]:
-    """The values that were chosen: without None, False and empty lists and strings."""
-    # Told apart by type: a commission of 0 was chosen.
+    """The values without None, False and empty lists and strings."""
+    # Compared by type: a commission of 0 was chosen.
     left_out: tuple[Any, ...] = ("", [], ())
     return {name: v for name, v in values.items() if v is not None and v is not False and v not in left_out}
 
@@ -191,11 +191,11 @@ def named(result: Any, key: str) -> dict[str, Any]:
 
 
 def _preset(given: "dataclasses.Field[Any]") -> str:
-    """A choice is made beforehand; every other field begins empty."""
+    """A choice has a default; every other field begins empty."""
     form: Field = given.metadata["form"]
     return str(given.default) if form.type == "choice" and given.default is not dataclasses.MISSING else ""
 
 
-def _printable(words: str, style: str = "") -> Text:
+def _printable(value: str, style: str = "") -> Text:
     """The backend's text cannot style or drive the terminal."""
-    return Text("".join(char for char in words if char.isprintable()), style)
+    return Text("".join(char for char in value if char.isprintable()), style)

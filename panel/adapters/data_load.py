@@ -56,9 +56,9 @@ class DataLoadOperationAdapter(Kind):
         return chosen(**vars(self))
 
     def ktrdr_argv(self, own: Strategy | None = None) -> list[str]:
-        words = ["ktrdr", "data", "load", self.symbol, "--timeframe", self.timeframe, "--mode", self.mode]
-        words += ["--start", self.start_date] if self.start_date else []
-        return words + (["--end", self.end_date] if self.end_date else [])
+        argv = ["ktrdr", "data", "load", self.symbol, "--timeframe", self.timeframe, "--mode", self.mode]
+        argv += ["--start", self.start_date] if self.start_date else []
+        return argv + (["--end", self.end_date] if self.end_date else [])
 
     @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:

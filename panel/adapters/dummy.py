@@ -1,4 +1,4 @@
-"""The backend's own trial operation: it counts for 200 s and takes no parameters."""
+"""The backend's own test operation: it counts for 200 s and takes no parameters."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a kind asks for: each field of its form and its command line, and how a typed value is read."""
+"""The fields of a kind's form and command line, and how a typed value is read."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Field:
     option: str = ""
     required: bool = False
     choices: tuple[tuple[str, str], ...] = ()  # (value, what it means)
-    default: str = ""  # the choice that is made beforehand
+    default: str = ""  # the default choice
 
 
 def asked(
@@ -106,7 +106,7 @@ def _read(field: Field, typed: str) -> Any:
         case "choice":
             if typed not in [value for value, _ in field.choices]:
                 raise ValueError(f"Choose one of {', '.join(value for value, _ in field.choices)}.")
-        case "long":  # the kind says how long
+        case "long":  # the kind limits the length
             return typed.replace("\r\n", "\n")
     if field.name == "symbol":
         return _symbol(typed)

@@ -1,4 +1,4 @@
-"""Research by KTRDR's agent: it designs a strategy, trains it, tries it out and judges it. Only a KTRDR has it."""
+"""Research by KTRDR's agent: it designs a strategy, trains, backtests and assesses it. Only a KTRDR has it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _MODELS = ("opus", "sonnet", "haiku")
 
 @dataclass
 class ResearchOperationAdapter(Kind):
-    """Either a brief, or a strategy that is to be tried out instead of a new one; neither leaves the agent free."""
+    """Either a brief, or an existing strategy to train instead of a new one; with neither the agent chooses."""
 
     kind = "agent_research"
     title = "Research"
@@ -31,7 +31,7 @@ class ResearchOperationAdapter(Kind):
     menu = "Research"
     traits = Traits(has_parts=True)
     offered_at = "/agent/status"
-    cancel_at = "/agent/cancel/{id}"  # as an operation, it would leave its training or backtest running
+    cancel_at = "/agent/cancel/{id}"  # cancelled as an operation, it would leave its training or backtest running
     repeated = ("brief",)
     inner = (
         *(phase.part for phase in PHASES),
@@ -82,11 +82,11 @@ class ResearchOperationAdapter(Kind):
         return chosen(brief=self.brief, strategy=self.strategy_name, model=self.model)
 
     def ktrdr_argv(self, own: Strategy | None = None) -> list[str]:
-        """KTRDR's command line wants one of the two."""
+        """KTRDR's command line needs one of the two."""
         if not self.brief and not self.strategy_name or (self.brief or "").startswith("-"):
             return []
-        words = ["ktrdr", "research", *([self.brief] if self.brief else [f"--strategy={self.strategy_name}"])]
-        return words + (["--model", self.model] if self.model else [])
+        argv = ["ktrdr", "research", *([self.brief] if self.brief else [f"--strategy={self.strategy_name}"])]
+        return argv + (["--model", self.model] if self.model else [])
 
     @classmethod
     def check(cls, arguments: Mapping[str, Any], today: date) -> dict[str, str]:
@@ -99,7 +99,7 @@ class ResearchOperationAdapter(Kind):
 
     @classmethod
     def typed(cls, parameters: Mapping[str, Any]) -> dict[str, str]:
-        """A strategy that the agent designed was not asked for, and the model stands there by its full name."""
+        """A strategy that the agent designed was not asked for. `model` holds its full name."""
         given = super().typed(parameters)
         if not parameters.get("design_complete"):
             given.pop("strategy_name", None)

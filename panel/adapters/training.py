@@ -61,7 +61,7 @@ class TrainingOperationAdapter(Kind):
     end_date: str | None = field(
         default=None, metadata=asked("To", "date", option="--end", help="Empty: up to the newest bar")
     )
-    validation_split: float = 0.2  # KTRDR's client takes it too, and sends it as little: the strategy decides
+    validation_split: float = 0.2  # not sent, as in KTRDR's client: the strategy decides
     detailed_analytics: bool = field(
         default=False,
         metadata=asked(
@@ -89,10 +89,10 @@ class TrainingOperationAdapter(Kind):
         """KTRDR's command line asks for both dates."""
         if not self.start_date or not self.end_date or self.strategy_name.startswith("-"):
             return []
-        words = ["ktrdr", "train", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
-        words += ["--symbols", ",".join(self.symbols)] if self.symbols else []
-        words += ["--timeframes", ",".join(self.timeframes)] if self.timeframes else []
-        return words + (["--detailed-analytics"] if self.detailed_analytics else [])
+        argv = ["ktrdr", "train", self.strategy_name, "--start", self.start_date, "--end", self.end_date]
+        argv += ["--symbols", ",".join(self.symbols)] if self.symbols else []
+        argv += ["--timeframes", ",".join(self.timeframes)] if self.timeframes else []
+        return argv + (["--detailed-analytics"] if self.detailed_analytics else [])
 
     async def result_of(self, final_status: dict[str, Any], http_client: AsyncClient) -> dict[str, Any]:
         """Asked for when it is not in `final_status`; in the answer, where the other kinds' results have theirs."""
@@ -168,7 +168,7 @@ def _of_signals(test: dict[str, Any]) -> list[Figure]:
 
 
 def _against(accuracy: float | None, baseline: float | None, test: dict[str, Any]) -> str:
-    """What the accuracy is worth: above always giving the commonest answer, or not."""
+    """How good the accuracy is: whether it beats always giving the commonest answer."""
     if accuracy is None or baseline is None:
         return "share of right answers on bars the model never saw"
     points = (accuracy - baseline) * 100

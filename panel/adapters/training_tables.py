@@ -1,4 +1,4 @@
-"""A training's result as tables: right and wrong answers, inputs that mattered, sureness, and the bars used. Pure."""
+"""A training's result as tables: right and wrong answers, important inputs, confidence, and the bars used. Pure."""
 
 from typing import Any
 
@@ -96,7 +96,7 @@ def _bars(result: dict[str, Any]) -> ResultTable | None:
 
 
 def bars_used(read: Any, sentence: str) -> ResultTable | None:
-    """Of each symbol and timeframe how many bars were read, left out, and used although they cannot be true."""
+    """Of each symbol and timeframe the number of bars read, left out, and used despite faults."""
     rows = []
     for entry in items(read, 50):
         fields = mapping(entry)

@@ -127,7 +127,7 @@ def _decode_operation(body: bytes) -> Any:
         data = {name: msgspec.json.decode(raw) for name, raw in fields.items()}
         data["metrics"] = {name: msgspec.json.decode(raw) for name, raw in metrics.items()} | {"epochs": longest}
     except (msgspec.MsgspecError, UnicodeError, KeyError):
-        return _decode(body)  # not the shape that grows, so there is nothing to save
+        return _decode(body)  # not the shape that grows: decode all of it
     return answer | {"data": data}
 
 
@@ -136,7 +136,7 @@ def _length(raw: msgspec.Raw) -> int:
 
 
 def _refused(status: int, details: Any) -> bool:
-    """Turned down before anything was begun: a 4xx, or a 503 that gives its reason (no worker, or all of
+    """Refused before anything began: a 4xx, or a 503 that gives its reason (no worker, or all of
     them busy). A bare 503 is something in front of the backend, and proves nothing."""
     reasoned = isinstance(details, dict) and bool(details.keys() & {"registered_workers", "detail"})
     return 400 <= status < 500 or (status == 503 and reasoned)

@@ -19,6 +19,7 @@ from panel.domain.gaps import DAY, DataFile, Range
 from panel.domain.models import Model
 from panel.domain.strategies import Check, Strategy
 from panel.errors import CLIClientError
+from panel.observability.rounds import cancel_all
 
 FRESH = 20.0  # seconds
 
@@ -26,28 +27,25 @@ T = TypeVar("T")
 
 
 class Catalogue:
-    """`folder` is KTRDR's strategies folder, if it is at hand."""
+    """`folder`: KTRDR's strategies folder, None when this machine cannot read it."""
 
     def __init__(self, ktrdr: Ktrdr, folder: Path | None) -> None:
         self._ktrdr = ktrdr
         self._folder = folder
         self._kept: dict[str, tuple[float, Any]] = {}
         self._asking: dict[str, asyncio.Task[Any]] = {}
-        self._version = 0  # of the stored data, as far as the panel can tell
+        self._version = 0  # of the stored data, as far as the panel knows
 
     async def close(self) -> None:
         """Cancel the requests that are under way."""
-        asking = list(self._asking.values())
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await cancel_all(self._asking.values())
 
     async def strategies(self) -> list[Strategy]:
-        """By name. Raises CLIClientError when the backend does not answer and no folder is at hand."""
+        """By name. Raises CLIClientError when the backend does not answer and there is no folder."""
         return await self._keep("strategies", self._list)
 
     def kept_strategy(self, name: str) -> Strategy | None:
-        """A strategy as it was last listed, without asking anybody."""
+        """A strategy as it was last listed, without a request."""
         return next((each for each in self._kept.get("strategies", (0.0, ()))[1] if each.name == name), None)
 
     async def models(self) -> list[Model]:

@@ -1,4 +1,4 @@
-"""The one choice of a backend: a real KTRDR at an address, or the embedded one in this process."""
+"""Chooses the backend: a real KTRDR at an address, or the embedded one in this process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,12 +17,12 @@ _LIBRARIES = ("numpy", "pandas", "polars", "talib")  # of the `embedded` extra, 
 
 
 def embedded_missing() -> list[str]:
-    """Libraries of the embedded backend that are not installed. None of them is loaded to find out."""
+    """Libraries of the embedded backend that are not installed; does not import them."""
     return [name for name in _LIBRARIES if find_spec(name) is None]
 
 
 def check(settings: Settings) -> None:
-    """Raises UnsafeSettings when there is no backend to be had with these settings."""
+    """Raises UnsafeSettings when these settings allow no backend."""
     if not settings.backend and (missing := embedded_missing()):
         raise UnsafeSettings(
             f"No backend is named, and the embedded one is not installed ({', '.join(missing)} missing). "

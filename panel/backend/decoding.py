@@ -126,6 +126,6 @@ def plain(value: Any, most: int = MAX_NODES) -> Any:
 
 
 def _clean(value: str) -> str:
-    if len(value) > 4 * MAX_TEXT:  # megabytes are not searched for what is thrown away
+    if len(value) > 4 * MAX_TEXT:  # what is cut off is not searched
         value = value[: 2 * MAX_TEXT] + CUT + value[-2 * MAX_TEXT :]
     return _FORBIDDEN.sub("", value)

@@ -49,7 +49,7 @@ def snapshot_of(answer: Any, read_at: float) -> Snapshot:
 
 
 def reading_of(named: str, data: Any, read_at: float) -> tuple[Snapshot, dict[str, Any]]:
-    """From what the backend says of the operation of this name, with that itself in bounds."""
+    """From the backend's answer about this operation, bounded."""
     bounds = mapping(plain(data))
     return _snapshot(named, bounds, read_at), bounds
 
@@ -131,10 +131,10 @@ def checkpoint_of(item: Any) -> Checkpoint | None:
 def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
     progress, metadata = mapping(data.get("progress")), mapping(data.get("metadata"))
     parameters = mapping(metadata.get("parameters"))
-    said = line(data.get("status"), 100)
+    reported = line(data.get("status"), 100)
     summary = data.get("result_summary")
     result = _honest(summary) if isinstance(summary, dict) else None
-    status = _STATUSES.get(said, Status.UNKNOWN)
+    status = _STATUSES.get(reported, Status.UNKNOWN)
     percentage = bounded(progress.get("percentage")) or 0.0
     epochs = _final_epochs(result) or _live_epochs(data.get("metrics"))
     completed, total, reached = _steps(progress, epochs)
@@ -142,7 +142,7 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         id=named,
         kind=line(data.get("operation_type"), 100) or "unknown",
         status=status,
-        said=said,
+        backend_status=reported,
         read_at=read_at,
         percentage=100.0 if status is Status.COMPLETED else min(max(percentage, reached, 0.0), 100.0),
         step=_without_emoji(line(progress.get("current_step"))),
@@ -173,10 +173,10 @@ def _honest(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | None, int | None, float]:
-    """(completed, total, per cent that the step tells). The history counts what is done: the backend's own count of a
-    training's steps runs ahead of it for some strategies. After a resume its count, percentage and history begin anew
-    or stand still, and only the step ("Epoch 712/3000 · Batch 30/68") goes on from the checkpoint. A count beyond its
-    total is none."""
+    """(completed, total, per cent named in the step's text). The history is right where the backend's own count of a
+    training's steps runs ahead, as it does for some strategies. After a resume its count, percentage and history
+    restart or do not change, and only the step ("Epoch 712/3000 · Batch 30/68") goes on from the checkpoint. A count
+    beyond its total is ignored."""
     completed, total = count(progress.get("steps_completed")), count(progress.get("steps_total")) or None
     current = _EPOCH.match(line(progress.get("current_step")))
     epoch, of = (int(current[1]) - bool(current[3]), int(current[2])) if current else (0, 0)
@@ -189,7 +189,7 @@ def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | N
 
 
 def _without_emoji(step: str) -> str:
-    """Without the pictures that data loads put into their steps: ⚡ ✅ 💾."""
+    """Without the emoji that data loads put into their steps: ⚡ ✅ 💾."""
     return " ".join("".join(" " if unicodedata.category(char) == "So" else char for char in step).split())
 
 
@@ -252,7 +252,7 @@ def _name_in_yaml(yaml: Any) -> str:
 
 
 def _name_in_path(path: Any) -> str:
-    """A model lies at models/<strategy>/<timeframe>_v<n>; its YAML may begin with comments that fill what is told."""
+    """A model's path is models/<strategy>/<timeframe>_v<n>; a YAML that begins with comments may name none."""
     folders = path.rstrip("/").split("/") if isinstance(path, str) else []
     return line(folders[-2], 200) if len(folders) > 2 and folders[-3] == "models" else ""
 

@@ -32,7 +32,7 @@ OnRequest = Callable[[str, str, float, CLIClientError | None], None]
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """What a client was made with. Times are in seconds."""
+    """A client's options. Times are in seconds."""
 
     base_url: str
     timeout: float = 30.0
@@ -136,7 +136,7 @@ class HTTPClient:
     ) -> Any:
         wait = self.config.timeout if timeout is None else timeout
         try:
-            # The time-out starts anew with each byte: only a deadline ends an answer that trickles.
+            # The time-out restarts with each byte: only a deadline ends an answer that trickles.
             async with (
                 asyncio.timeout(wait * WHOLE),
                 self._http.stream(
@@ -165,7 +165,7 @@ def needs_certificates(base_url: str) -> bool:
 
 
 def failure(exc: Exception, address: str, wait: float) -> CLIClientError:
-    """What an exception of FAILURES means; `wait` is the time-out in seconds."""
+    """The error for an exception of FAILURES; `wait` is the time-out in seconds."""
     match exc:
         case httpx.ConnectError():
             message = f"Could not connect to API at {address}. Is the API server running?"

@@ -47,7 +47,7 @@ class Reading:
 
 
 class CancelOutcome(Enum):
-    """What the backend made of a cancel."""
+    """The backend's answer to a cancel."""
 
     TAKEN = "taken"
     UNDELIVERED = "not delivered to the worker"  # which may go on
@@ -87,7 +87,7 @@ class Ktrdr(MarketData):
         return await _each(lambda item: entities.summary_of(item, now), listed, limit)
 
     async def active_loads(self) -> list[Snapshot]:
-        """Data loads that the backend says are running, whoever started them."""
+        """Data loads that the backend calls running, also those of other programs."""
         return await self.operations(DataLoadOperationAdapter.kind, limit=50, active=True, timeout=10.0)
 
     async def operation(self, named: str, timeout: float | None = None) -> Reading:
@@ -151,7 +151,7 @@ class Ktrdr(MarketData):
         return True
 
     async def research(self) -> ResearchStatus:
-        """What it says of its agent: nothing where it cannot tell: without a limit of money it answers 500."""
+        """The agent's status; nothing where it answers an error: without a budget it answers 500."""
         try:
             return entities.research_of(await self._client.get("/agent/status", timeout=LIST_TIMEOUT))
         except CLIClientError:
@@ -178,7 +178,7 @@ class Ktrdr(MarketData):
                 return CancelOutcome.FINISHED
             raise
         data = mapping(mapping(answer).get("data"))
-        # Neither is true when a worker was busy with it and was not reached; a load runs as a task of the backend.
+        # False for a worker that was busy with it and was not reached; a load runs as a task of the backend.
         undelivered = data.get("remote_cancelled") is False and not data.get("task_cancelled")
         return CancelOutcome.UNDELIVERED if undelivered else CancelOutcome.TAKEN
 
@@ -192,9 +192,9 @@ class Ktrdr(MarketData):
         answer = await self._client.get(f"{_path(named)}/trades", timeout=BARS_TIMEOUT)
         return trades.trades_of(mapping(answer).get("data"))
 
-    async def seen_bars(self, named: str, around: float | None, count: int) -> SeenBars:
-        """The bars of a backtest around a time, or the newest, with what its model saw at each."""
-        asked = {"count": count} | ({} if around is None else {"around": around})
+    async def seen_bars(self, named: str, at: float | None, count: int) -> SeenBars:
+        """The bars of a backtest around a time (Unix seconds), or the newest, with what its model saw at each."""
+        asked = {"count": count} | ({} if at is None else {"at": at})
         answer = await self._client.get(f"{_path(named)}/bars", params=asked, timeout=BARS_TIMEOUT)
         return trades.seen_bars_of(mapping(answer).get("data"))
 
@@ -293,7 +293,7 @@ async def _each(decode: Callable[[Any], T | None], value: Any, most: int = MAX_L
 
 
 def _path(named: str) -> str:
-    """The operation's path; raises ValueError for an id that could lead anywhere else."""
+    """The operation's path; raises ValueError for an id that would lead elsewhere."""
     if not operation_id(named):
         raise ValueError("not an operation's id")
     return f"/operations/{named}"

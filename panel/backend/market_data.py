@@ -1,4 +1,4 @@
-"""The gateway's questions about market data, and what the answers are decoded to."""
+"""The gateway's requests about market data, and what the answers are decoded to."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -31,7 +31,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """Candles, how many bars each stands for, of how many in all, and what cannot be true of some, by opening."""
+    """Candles, how many bars each combines, the number of all bars, and the faults of some, by opening."""
 
     candles: list[Candle]
     each: int
@@ -40,7 +40,7 @@ class Candles:
 
 
 class MarketData:
-    """A part of the gateway."""
+    """The gateway's methods for market data."""
 
     _client: Client
 
@@ -55,7 +55,7 @@ class MarketData:
         return each(data_file_of, mapping(answer).get("data"), MAX_FILES)
 
     async def gaps(self, symbol: str, timeframe: str) -> list[Gap]:
-        """As the embedded backend finds them, where the bars are at hand."""
+        """As the embedded backend finds them, where the panel can read the bars."""
         answer = await self._client.get(f"/data/gaps/{symbol}/{timeframe}", timeout=BARS_TIMEOUT)
         return each(gap_of, mapping(mapping(answer).get("data")).get("gaps"))
 
@@ -75,7 +75,7 @@ class MarketData:
         return candles_of(await self._bars(symbol, timeframe, bounds))
 
     async def marked_bars(self, symbol: str, timeframe: str, **bounds: Any) -> tuple[list[Candle], dict[float, str]]:
-        """As `bars`, and what cannot be true about some of them, by their openings: of the embedded backend."""
+        """As `bars`, and the faults of some, by their openings: of the embedded backend."""
         data = await self._bars(symbol, timeframe, bounds)
         return candles_of(data), faults_of(data)
 
@@ -172,7 +172,7 @@ def candles_of(data: Any) -> list[Candle]:
 
 
 def faults_of(data: Any) -> dict[float, str]:
-    """Opening -> what cannot be true about this bar."""
+    """Opening -> the bar's fault."""
     found = mapping(mapping(mapping(data).get("metadata")).get("bad_bars"))
     pairs = [(moment(at), line(reason, 200)) for at, reason in list(found.items())[:MAX_FAULTS]]
     return {at: reason for at, reason in pairs if at is not None}

@@ -1,4 +1,4 @@
-"""When all stored bars of one symbol and timeframe open: asked for in pieces, so that no answer is large."""
+"""The opening times of all stored bars of one symbol and timeframe, read in pieces, so that no answer is large."""
 
 import asyncio
 

@@ -23,7 +23,7 @@ OnProgress = Callable[[int, str], None]
 async def execute_operation(
     client: Client, adapter: OperationAdapter, on_progress: OnProgress | None = None, poll_interval: float = 0.3
 ) -> dict[str, Any]:
-    """Start, follow, report; returns the operation as the backend last told it, with a `status` of
+    """Start, follow, report; returns the operation as last read, with a `status` of
     completed, failed or cancelled.
 
     Raises CLIClientError when the start fails, when the backend no longer knows the operation, or when it
@@ -83,8 +83,8 @@ async def until_finished(
                 reading.error.status_code,
             )
     result = (answer or {}) | {"operation_id": operation_id}
-    if last is not None and last.succeeded and last.said != "completed":
-        result |= {"status": "completed", "backend_status": last.said}
+    if last is not None and last.succeeded and last.backend_status != "completed":
+        result |= {"status": "completed", "backend_status": last.backend_status}
     return result
 
 
@@ -92,15 +92,19 @@ def _unexpected(reading: Reading) -> bool:
     """It says no status, or one that is not known."""
     if reading.snapshot is None:
         return reading.answer is not None
-    return reading.snapshot.status is Status.UNKNOWN and reading.snapshot.said not in EXPECTED
+    return reading.snapshot.status is Status.UNKNOWN and reading.snapshot.backend_status not in EXPECTED
 
 
 def progress_of(snapshot: Snapshot) -> tuple[int, str]:
     """(percentage, message) as a progress callback gets them. 100 only when it is over."""
     if snapshot.succeeded:
         return 100, "Completed"
-    words = snapshot.step or (snapshot.error if snapshot.finished else "") or (snapshot.said or "unknown").capitalize()
-    return min(int(snapshot.percentage), 99), words
+    message = (
+        snapshot.step
+        or (snapshot.error if snapshot.finished else "")
+        or (snapshot.backend_status or "unknown").capitalize()
+    )
+    return min(int(snapshot.percentage), 99), message
 
 
 async def _cancel(ktrdr: Ktrdr, starting: "asyncio.Future[str]", at: str) -> dict[str, Any]:
@@ -130,7 +134,11 @@ async def cancelled(ktrdr: Ktrdr, operation_id: str, at: str = "") -> dict[str, 
         last = (await ktrdr.operation(operation_id, 5.0)).snapshot
         if last is None or not last.finished:
             return result | {"note": "The cancel was not confirmed: the backend says that it has ended."}
-        return result if last.said == "cancelled" else result | {"note": f"It had already ended: {last.said}."}
+        return (
+            result
+            if last.backend_status == "cancelled"
+            else result | {"note": f"It had already ended: {last.backend_status}."}
+        )
     if outcome is CancelOutcome.UNKNOWN:
         return result | {"note": "The cancel was not confirmed: the backend does not know the operation."}
     if outcome is CancelOutcome.UNDELIVERED:

@@ -1,4 +1,4 @@
-"""Users, tokens and the audit trail on the command line. A running panel takes each change over within two seconds."""
+"""Users, tokens and the audit trail on the command line. A running panel applies each change within two seconds."""
 
 import json
 import sqlite3
@@ -72,7 +72,7 @@ def remove_user(name: str) -> None:
     click.echo(f"{name} is removed.")
     settings = _settings()
     if not settings.password and not _read(settings).users:
-        click.echo("There is no user left: from its next start on the panel asks nobody to log in.")
+        click.echo("There is no user left: from its next start on the panel needs no login.")
 
 
 @user.command("list")
@@ -101,7 +101,7 @@ def create_token(name: str, role: str) -> None:
 @token.command("revoke")
 @click.argument("name")
 def revoke_token(name: str) -> None:
-    """Make a token worthless. Ends what is read with it, streams too."""
+    """Revoke a token. Ends what is read with it, streams too."""
     _change("token revoke", name, lambda accounts: accounts.remove_token(name))
     click.echo(f"The token “{name}” is revoked.")
 
@@ -137,7 +137,7 @@ def audit(who: str, what: str, days: float | None, backend: str | None) -> None:
 
 
 def _change(what: str, name: str, action: Callable[[Accounts], Accounts], detail: str = "") -> bool:
-    """Change the file, and write that down. Whether nobody could log in by name before."""
+    """Change the file and record it in the audit trail. Returns whether there was no user before."""
     settings, before = _settings(), [True]
 
     def checked(accounts: Accounts) -> Accounts:

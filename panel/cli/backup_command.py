@@ -36,7 +36,7 @@ def commands(settings_of: Callable[[str | None], Settings]) -> tuple[click.Comma
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     @backend
     def restore(file: Path, backend: str | None) -> None:
-        """Put FILE, a backup, in the place of what is there; that is kept. Stop the panel first."""
+        """Replace the present data with FILE, a backup; the old data is kept. Stop the panel first."""
         settings = settings_of(backend)
         try:
             kept = backup.restore(parts_of(settings, with_data=True), _name(settings), file)

@@ -1,4 +1,4 @@
-"""Checks settings, disk, backend and workers, and says how to mend what is wrong. Changes nothing but
+"""Checks settings, disk, backend and workers, and says how to fix problems. Changes nothing but
 the cache of what market data files hold."""
 
 import platform
@@ -54,7 +54,7 @@ class Finding:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Everything, in the order in which it is worth mending."""
+    """All checks, in the order in which to fix problems."""
     found = await _ktrdr(settings) if settings.backend else [_embedded()]
     return [
         *found,
@@ -101,7 +101,7 @@ def _clock(date: str) -> Iterator[Finding]:
     try:
         off = time.time() - parsedate_to_datetime(date).timestamp()
     except ValueError:
-        yield Finding("clock", Grade.WARN, "The backend does not tell its time.", "Compare the two clocks by hand.")
+        yield Finding("clock", Grade.WARN, "The backend's answers have no date.", "Compare the two clocks by hand.")
         return
     if abs(off) < CLOCKS:
         yield Finding("clock", Grade.OK, "The backend's clock agrees with this one.")

@@ -14,4 +14,4 @@ def main() -> None:
 
 
 def _leave(*_: Any) -> None:
-    os._exit(130)  # nothing has begun; an exception could be swallowed by whatever is being imported
+    os._exit(130)  # nothing has begun; a module being imported could swallow an exception

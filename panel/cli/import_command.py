@@ -1,6 +1,6 @@
 """`ktrdr-panel import`: a file of market data into the data folder, after a look at it.
 
-Exit codes: 0 stored, or only looked at; 1 the file is refused; 2 something has to be decided first.
+Exit codes: 0 stored, or checked only; 1 the file is refused; 2 something has to be decided first.
 """
 
 import sys
@@ -108,8 +108,8 @@ def _one(
     console = Console()
     with _progress() as bar:
         task = bar.add_task("Reading", total=1.0)
-        tell = lambda share, step: bar.update(task, completed=share, description=step)  # noqa: E731
-        found = importing.preview(data, name, answers, folder, symbol, timeframe, tell)
+        progress = lambda share, step: bar.update(task, completed=share, description=step)  # noqa: E731
+        found = importing.preview(data, name, answers, folder, symbol, timeframe, progress)
     _show(console, found)
     if dry_run:
         return
@@ -134,10 +134,10 @@ def _one(
         )
     with _progress() as bar:
         task = bar.add_task("Writing", total=1.0)
-        tell = lambda share, step: bar.update(task, completed=share, description=step)  # noqa: E731
+        progress = lambda share, step: bar.update(task, completed=share, description=step)  # noqa: E731
         done = importing.store(
             found.reading, folder, symbol, timeframe,
-            leave_out=leave_out, keep_bad=keep_bad, existing=existing or "refuse", progress=tell,
+            leave_out=leave_out, keep_bad=keep_bad, existing=existing or "refuse", progress=progress,
         )  # fmt: skip
     console.print(f"Stored {done.bars:,} bars, {done.added:,} of them new: {escape(str(done.file))}", highlight=False)
     if done.kept:

@@ -18,12 +18,10 @@ from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.cli.queue_command import add, queue_command, schedules_command
 from panel.errors import InvalidForm, UnsafeSettings
-from panel.live.protocol import Connection
 from panel.password import SHORTEST, hashed
 from panel.settings import Settings
 
 _FILE = click.Path(path_type=Path)
-FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
 
 
 class Commands(click.Group):
@@ -39,7 +37,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # before a command had its own way to end
+        except KeyboardInterrupt:  # before a command handles signals itself
             raise SystemExit(command.INTERRUPTED) from None
 
 
@@ -78,7 +76,7 @@ def serve(**given: Any) -> None:
 @click.option("--port", type=int, help="Port to listen on.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(backend: str | None, host: str | None, port: int | None, as_json: bool) -> None:
-    """Check settings, disk, backend and workers; exits with 1 when something has to be mended."""
+    """Check settings, disk, backend and workers; exits with 1 when something has to be fixed."""
     try:
         settings = Settings.from_environ(backend=backend, host=host, port=port)
         found = asyncio.run(examine(settings))

@@ -16,7 +16,7 @@ from panel.adapters import KINDS, Kind
 from panel.cli.doctor import running_panel
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.requests import Entry, EntryState, Request
-from panel.domain.schedules import shown, words
+from panel.domain.schedules import repeat_text, shown
 from panel.domain.values import utc
 from panel.settings import Settings
 from panel.storage.place import memory_of
@@ -96,7 +96,7 @@ def schedules_command(settings_of: Callable[..., Settings]) -> click.Command:
             title = f"{name_of(each)} {' '.join(filter(None, title_of(each.kind, each.form)))}"
             upcoming = shown(each.next_at, each.zone) if each.next_at is not None else "off"
             before = " ".join(filter(None, (shown(last.due, each.zone), last.note))) if last else ""
-            table.add_row(escape(title), f"{words(each.days, each.at)}, {each.zone}", upcoming, before)
+            table.add_row(escape(title), f"{repeat_text(each.days, each.at)}, {each.zone}", upcoming, before)
         Console().print(table, highlight=False)
 
     return schedules

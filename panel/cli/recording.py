@@ -16,7 +16,7 @@ def entry(what: str, outcome: Outcome, subject: str = "", detail: str = "") -> A
 
 
 def record(settings: Settings, what: str, outcome: Outcome, subject: str, detail: str = "") -> str:
-    """Why it could not be written down; "" when it was."""
+    """Why it could not be recorded; "" when it was."""
     try:
         store = Storage(memory_of(settings))
         try:
@@ -29,7 +29,7 @@ def record(settings: Settings, what: str, outcome: Outcome, subject: str, detail
 
 
 def _account() -> str:
-    """Of this machine: the command line asks nobody for a password."""
+    """Who runs the command line, which asks for no password."""
     try:
         return plain(getpass.getuser())
     except (KeyError, OSError, ImportError):

@@ -27,11 +27,11 @@ class Certificate:
     def __init__(self, context: ssl.SSLContext, settings: Settings) -> None:
         self.context = context
         self._settings = settings
-        self._asked = asyncio.Event()  # somebody says that there is another one
+        self._asked = asyncio.Event()  # set when the files may have changed
         self._used = self._seen = self._stamp()
 
     def ask(self) -> None:
-        """Look now, and take over what is there even if the files look the same."""
+        """Reload the files now, even if they look the same."""
         self._used = ()
         self._asked.set()
 
@@ -45,13 +45,13 @@ class Certificate:
             self.look()
 
     def look(self) -> bool:
-        """Whether other files were taken over. Those that are of no use are named once; the old ones stay in use."""
+        """Whether new files are in use. Invalid ones are reported once; the old ones stay in use."""
         now = self._stamp()
         if now == self._used or (now == self._seen and self._used):
             return False
         self._seen = now
         try:
-            tls.context_of(self._settings)  # on its own: half of a pair would spoil the context in use
+            tls.context_of(self._settings)  # a new context: half of a pair would break the one in use
             self.context.load_cert_chain(*self._files(), password=lambda: b"")
         except (UnsafeSettings, OSError) as exc:
             self._used = self._used or self._seen
@@ -66,7 +66,7 @@ class Certificate:
         return self._settings.tls_cert, self._settings.tls_key or self._settings.tls_cert
 
     def _stamp(self) -> Stamp:
-        """What a renewed file has otherwise; a missing one is none."""
+        """The files' identities, which a renewal changes; zeros for a missing one."""
         found = []
         for file in self._files():
             try:

@@ -203,7 +203,7 @@ class _Run:
         nothing = {"status": "cancelled", "operation_id": None}
         if self.store.start(self.key) is None:
             return nothing | {"note": "Nothing was started."}
-        sent, at = await self._send(), self.made.cancel_at  # what became of it: this key is never sent again
+        sent, at = await self._send(), self.made.cancel_at  # its outcome: this key is never sent again
         if isinstance(sent, Unconfirmed):
             sent = result_of(await self.starting.check_again(self.key) or sent.start)
         match sent:

@@ -13,7 +13,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, told of a signal instead of looking for one."""
+    """uvicorn's server, notified of a signal instead of polling for one."""
 
     _signalled: asyncio.Event | None = None
     _loop: asyncio.AbstractEventLoop | None = None

@@ -1,4 +1,4 @@
-"""The panel's server: its memory, port, certificate and settings are looked at before anything is printed."""
+"""The panel's server: its memory, port, certificate and settings are checked before anything is printed."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.templating import compile_templates
 
-FILES_NEEDED = Connection.most + 200  # descriptors, for every connection and the panel's own files
+FILES_NEEDED = Connection.max_connections + 200  # descriptors, for every connection and the panel's own files
 
 
 def serve(settings: Settings) -> None:
@@ -53,7 +53,7 @@ def serve(settings: Settings) -> None:
         app,
         host=settings.host,
         port=settings.port,
-        log_config=None,  # its lines go through ours
+        log_config=None,  # its lines go through the panel's logging
         http=Connection,
         loop=tls.LOOP if context else "auto",
         ssl_context_factory=(lambda _, __: context) if context else None,
@@ -76,7 +76,7 @@ def serve(settings: Settings) -> None:
 
 
 def _check_memory(file: Path) -> None:
-    """The app opens it again, which could not say it in one sentence."""
+    """Checked here for a one-line message; the app opens it again."""
     try:
         # First, because opening it may write to it.
         why = integrity.damage(file, integrity.AT_START) if file.exists() else ""

@@ -1,4 +1,4 @@
-"""TLS: the certificate and its key, looked at before anything starts, and a limit on handshakes."""
+"""TLS: the certificate and its key, checked before anything starts, and a limit on handshakes."""
 
 import ssl
 from pathlib import Path
@@ -27,7 +27,7 @@ def context_of(settings: Settings) -> ssl.SSLContext | None:
         _check(what, file)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # TLS 1.2 or newer
     try:
-        context.load_cert_chain(cert, key, password=lambda: b"")  # or it would ask on the terminal
+        context.load_cert_chain(cert, key, password=lambda: b"")  # else OpenSSL would ask on the terminal
     except ssl.SSLError as exc:
         if exc.reason in _MISMATCH:
             raise UnsafeSettings(f"The TLS key {key} does not belong to the certificate {cert}.") from exc
@@ -37,7 +37,7 @@ def context_of(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _check(what: str, file: Path) -> None:
-    """That there is such a thing in this file, in PEM, and without a passphrase."""
+    """Check that this file has such a part, in PEM and without a passphrase."""
     try:
         text = file.read_bytes()
     except OSError as exc:

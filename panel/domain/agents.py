@@ -1,4 +1,4 @@
-"""KTRDR's agents: a research designs a strategy, trains it, tries it out and judges it, each as an operation. Pure.
+"""KTRDR's agents: a research designs a strategy, trains, backtests and assesses it, each as an operation. Pure.
 
 The backend links the parts of a research by their ids in its parameters only: to its own question for children it
 answers with none.
@@ -11,7 +11,7 @@ from typing import Any
 from panel.domain.snapshot import ID, Snapshot
 from panel.domain.values import mapping, text
 
-KIND_WORDS = {
+KIND_TITLES = {
     "agent_design": "Strategy design",
     "agent_assessment": "Assessment",
     "indicator_compute": "Indicators",
@@ -49,9 +49,9 @@ class ResearchStatus:
     assessors: int | None = None
 
 
-def kind_words(kind: str) -> str:
-    """A kind that the panel does not offer, in words."""
-    return KIND_WORDS.get(kind) or kind.replace("_", " ").capitalize()
+def kind_title(kind: str) -> str:
+    """The name of a kind that the panel does not offer."""
+    return KIND_TITLES.get(kind) or kind.replace("_", " ").capitalize()
 
 
 def parts(snapshot: Snapshot) -> list[str]:
@@ -75,7 +75,7 @@ def phase_now(parameters: Mapping[str, Any]) -> int:
 
 
 def remembered(before: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A research's parameters, with what was told of them before: its end takes away what its phases wrote there."""
+    """Its parameters, completed with those of earlier readings: a research's end removes what its phases wrote."""
     kept = {**before, **parameters}
     if phase_now(parameters) < 0 <= phase_now(before):
         kept["phase"] = before["phase"]
@@ -83,6 +83,6 @@ def remembered(before: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict
 
 
 def conclusion(snapshot: Snapshot) -> str:
-    """The agent's word on a research or an assessment, "" while there is none."""
+    """The agent's verdict on a research or an assessment, "" while there is none."""
     verdict = mapping(snapshot.result).get("verdict") or snapshot.parameters.get("assessment_verdict")
     return text(verdict).replace("_", " ").capitalize()[:100]

@@ -1,4 +1,4 @@
-"""What the home page puts first: what somebody should look at. Pure."""
+"""What the home page puts first: what needs a person's attention. Pure."""
 
 from collections.abc import Sequence
 

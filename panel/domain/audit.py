@@ -1,4 +1,4 @@
-"""What the audit trail holds: who asked for what, from where, and what came of it."""
+"""What the audit trail holds: who asked for what, from where, and the outcome."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,7 +38,7 @@ GROUPS = (  # the first word of what is done
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """`at`: Unix seconds. `who`: a user's or token's name, "operator" for the panel's one password, "local" where
-    nobody is asked, "unknown". `via`: browser, program or command line. `what` begins with one of GROUPS.
+    no login is needed, "unknown". `via`: browser, program or command line. `what` begins with one of GROUPS.
     `number` counts up; 0 until it is written down."""
 
     at: float

@@ -129,11 +129,11 @@ def windows(first: date, last: date, train_days: int, test_days: int) -> list[Wi
 
 def variant_name(strategy: str, changes: Mapping[str, str]) -> str:
     """A readable name of a strategy's variant, which is a plain file name: `rsi_swing-period_21-epochs_50`. The last
-    words of a setting's path name it, as many as it takes to tell the settings apart."""
+    words of a setting's path name it, as many as it takes to distinguish the settings."""
     if not changes:
         return strategy
-    words = short_names(list(changes))
-    parts = [f"{words[path]}_{value}" for path, value in changes.items()]
+    names = short_names(list(changes))
+    parts = [f"{names[path]}_{value}" for path, value in changes.items()]
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", "-".join([strategy, *parts]))
     return plain if len(plain) <= MAX_NAME else ""
 
@@ -180,6 +180,5 @@ def lead_by_chance(tries: int, share: float, samples: int) -> float | None:
 
 
 def joined_return(returns: Sequence[float]) -> float:
-    """The return of periods that follow each other, each beginning with what the one before it left. Shares: 0.02 is
-    2 %."""
+    """The return of consecutive periods, each starting with the capital that the one before it left; 0.02 is 2 %."""
     return math.prod(1 + each for each in returns) - 1

@@ -1,4 +1,4 @@
-"""One thing that is done with many runs at once. Pure values."""
+"""One action on many runs at once. Pure values."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,9 +23,9 @@ class Outcome(StrEnum):
     DONE = "done"
     STARTED = "started"
     QUEUED = "queued"
-    UNCHANGED = "unchanged"  # it was so already
+    UNCHANGED = "unchanged"  # no change was needed
     UNCONFIRMED = "unconfirmed"  # it was sent, and whether it began is not known
-    REFUSED = "refused"  # nothing was done with this run
+    REFUSED = "refused"  # refused for this run
 
 
 WELL = (Outcome.DONE, Outcome.STARTED, Outcome.QUEUED, Outcome.UNCHANGED)
@@ -33,7 +33,7 @@ WELL = (Outcome.DONE, Outcome.STARTED, Outcome.QUEUED, Outcome.UNCHANGED)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one run. `operation_id`, `queue_key`, `start_key`: what was started, is queued, or is looked
+    """The outcome for one run. `operation_id`, `queue_key`, `start_key`: what was started, is queued, or is looked
     for."""
 
     id: str
@@ -51,7 +51,7 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class BulkRequest:
     """`action` on these runs; `tags` for those of tags, `confirm` for what is started. `text`: the whole request, by
-    which a repeated key is told from one that is used for something else."""
+    which a repeated request is distinguished from another one with the same key."""
 
     action: Action
     ids: tuple[str, ...]
@@ -62,7 +62,7 @@ class BulkRequest:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is on disk of a request. `digest`: of the request's text; `results`: None until all of it is done;
+    """A stored request. `digest`: of the request's text; `results`: None until all of it is done;
     `done_at`: Unix seconds."""
 
     key: str
@@ -74,7 +74,7 @@ class Job:
 
 
 def label_change(request: BulkRequest) -> tuple[LabelChange, str]:
-    """What changes of a run's label, and that in a word."""
+    """The change of a run's label, and its name."""
     match request.action:
         case Action.STAR:
             return LabelChange(star=True), "starred"

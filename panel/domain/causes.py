@@ -1,7 +1,7 @@
 """What a failure's text means, and what to do about it. Pure.
 
 The texts are those that KTRDR, its workers and the embedded backend raise, collected from their sources. Where a whole
-traceback was sent its last line names the cause, so that is looked at first.
+traceback was sent its last line names the cause, so that line is searched first.
 """
 
 import re
@@ -168,7 +168,7 @@ CAUSES = (
     ),
     _cause(
         r"no worker claimed it",
-        "The backend found nobody working on it.",
+        "The backend found no worker on it.",
         "Start it again, or resume it where that is offered.",
     ),
     _cause(

@@ -1,4 +1,4 @@
-"""What a kind may draw: curves over epochs, or over time. Values only; `static/curves.js` draws them."""
+"""Charts of a kind: curves over epochs, or over time. Values only; `static/curves.js` draws them."""
 
 from dataclasses import dataclass
 from typing import Literal

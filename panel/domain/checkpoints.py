@@ -35,7 +35,7 @@ class Checkpoint:
 
 
 def doubt(checkpoint: Checkpoint, observation: Observation | None) -> str:
-    """Why this is probably not the state of its own run; "" when nothing speaks against it."""
+    """Why this is probably not the state of its own run; "" when nothing contradicts it."""
     if (
         observation is None
         or observation.snapshot.status is not Status.FAILED

@@ -1,6 +1,6 @@
 """Compares runs: different parameters, results, and which did best. Pure.
 
-What was read of an operation is compared. KTRDR tells the first hundred characters of a strategy's file, so two runs
+What was read of an operation is compared. KTRDR returns the first hundred characters of a strategy's file, so two runs
 that differ in nothing here may still differ in it: `settings` compares the files that the panel kept.
 """
 
@@ -38,14 +38,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One number of a result, before and now. `by` says the difference in words, `turn` what it is worth: "better",
-    "worse", or "" when neither can be said."""
+    """One number of a result, before and now. `by`: the difference as text. `effect`: "better",
+    "worse", or "" when neither is known."""
 
     name: str
     before: str
     now: str
     by: str
-    turn: str = ""
+    effect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +77,26 @@ def parameters(snapshots: Sequence[Snapshot]) -> list[Row]:
 
 def settings(contents: Sequence[Content]) -> list[Row]:
     """What the runs' strategies say, each setting in words: those that differ."""
-    described = [_said(content) for content in contents]
+    described = [_described(content) for content in contents]
     names = dict.fromkeys(name for one in described for name in one)
     rows = [Row(name, tuple(one.get(name, "") for one in described)) for name in names]
     return [row for row in rows if row.differs]
 
 
-def _said(content: Content) -> dict[str, str]:
-    words = {}
+def _described(content: Content) -> dict[str, str]:
+    texts = {}
     for indicator in content.indicators:
         parts = (indicator.kind, *(f"{name.lower()} {value}" for name, value in indicator.settings))
-        words[f"Indicator {indicator.name}"] = ", ".join(parts)
+        texts[f"Indicator {indicator.name}"] = ", ".join(parts)
     for fuzzy in content.fuzzy_sets:
         for each in fuzzy.memberships:
             numbers = " ".join(f"{value:g}" for value in each.parameters)
-            words[f"{fuzzy.name} {each.label}"] = f"{each.shape} {numbers}"
-        words[f"{fuzzy.name} of"] = fuzzy.indicator
-    words["Inputs"] = "; ".join(f"{each.source} on {each.timeframes}" for each in content.inputs)
+            texts[f"{fuzzy.name} {each.label}"] = f"{each.shape} {numbers}"
+        texts[f"{fuzzy.name} of"] = fuzzy.indicator
+    texts["Inputs"] = "; ".join(f"{each.source} on {each.timeframes}" for each in content.inputs)
     for part, found in (("Model", content.model), ("Training", content.training), ("Decisions", content.decisions)):
-        words |= {f"{part}: {name.lower()}": value for name, value in found}
-    return words
+        texts |= {f"{part}: {name.lower()}": value for name, value in found}
+    return texts
 
 
 def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[Row]:
@@ -111,7 +111,7 @@ def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[
 
 
 def used(snapshots: Sequence[Snapshot]) -> list[Row]:
-    """The data that each run worked on, as its result tells it; what no run tells is left out."""
+    """The data that each run worked on, from its result; what no result has is left out."""
     described: list[dict[str, str]] = []
     for snapshot in snapshots:
         result = snapshot.result or {}
@@ -163,7 +163,7 @@ def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Cha
                     written(measure, old),
                     written(measure, new),
                     _by(measure, old, new),
-                    _turn(measure, old, new),
+                    _effect(measure, old, new),
                 )
             )
     rows = tuple(row for row in parameters((before, now)) if row.differs)
@@ -225,7 +225,7 @@ def _by(measure: Measure, old: float, new: float) -> str:
     return f"{amount} {up if difference > 0 else down}"
 
 
-def _turn(measure: Measure, old: float, new: float) -> str:
+def _effect(measure: Measure, old: float, new: float) -> str:
     if not measure.better:
         return ""
     return "better" if _worth(measure, new) > _worth(measure, old) else "worse"

@@ -1,7 +1,7 @@
 """What a training's curves say about whether it learns, in sentences with their numbers. Pure.
 
 Curves are noisy, so a note needs a stretch of epochs and a change that is larger than the noise. Where a
-healthy run could look the same, nothing is said.
+healthy run could look the same, there is no finding.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from statistics import median
 
 from panel.domain.snapshot import Epoch
 
-ENOUGH = 8  # epochs before anything is said of a trend
+ENOUGH = 8  # epochs before a trend is judged
 FLAT = 0.01  # of a loss; a smaller change is none
 BROKEN = 2  # epochs in a row without a training loss
 UNMEASURED = 3  # … without a validation loss, in a run that had one

@@ -1,8 +1,8 @@
-"""How much longer a run takes, as a range that can be defended, or nothing. Pure.
+"""How much longer a run takes, as a range, or nothing where that is unreliable. Pure.
 
 A percentage over time gives a pace, and the recent pace is rarely the pace so far; both bound the answer, and
 earlier runs of the same thing widen it where they disagree. What it cannot know it does not say: before the
-run has moved enough, when it went backwards, and when it has outlasted what was said.
+run has moved enough, when it went backwards, and when it has outlasted its estimate.
 """
 
 import math
@@ -16,11 +16,11 @@ from panel.domain.kinds import Traits
 CHANGES = 3  # of the percentage, at least
 PERCENT = 5.0  # that it has come, at least
 SECONDS = 10.0  # that this took, at least
-FELL = 1.0  # per cent; a fall by more begins the pace anew
+FELL = 1.0  # per cent; a fall by more restarts the pace
 WIDE = 6.0  # a range whose end is so many times its beginning says nothing
 MARGIN = 0.1  # that no estimate is better than
-ALIKE = 2.5  # an earlier run that took so many times longer, or shorter, was another thing
-JUDGED = 3  # earlier estimates, before anything is said of how good they were
+ALIKE = 2.5  # an earlier run that took so many times longer, or shorter, is not compared
+JUDGED = 3  # earlier estimates, before their accuracy is stated
 
 Pace = Sequence[tuple[float, float]]  # (Unix seconds, percentage), in order of time
 
@@ -87,7 +87,7 @@ def estimate(
 
 
 def reach(traits: Traits, percentage: float, segments: float | None) -> float:
-    """A data load counts the segment that it fetches as fetched, and stands at 90 % during the last one; what
+    """A data load counts the segment being fetched as fetched, and stays at 90 % during the last one; what
     it does afterwards has no pace."""
     if not traits.loads:
         return 100.0
@@ -102,7 +102,7 @@ def left(found: Estimate) -> str:
     low = math.floor(found.low / seconds / step) * step
     high = max(math.ceil(found.high / seconds / step) * step, step)
     if low <= 0:
-        if found.low >= 60:  # less than the unit, and still something
+        if found.low >= 60:  # more than 0, and less than the unit
             return f"{math.floor(found.low / 60):g} min to {high:g} {unit} left"
         return f"under {high:g} {unit} left"
     return f"about {high:g} {unit} left" if low == high else f"{low:g}–{high:g} {unit} left"
@@ -142,7 +142,7 @@ def _rate(steps: list[tuple[float, float]], since: float) -> float:
 
 
 def _unit(high: float) -> tuple[str, float, float]:
-    """The unit in which a range is told, its seconds, and how finely."""
+    """The unit in which a range is given, its seconds, and how finely."""
     if high < 90:
         return "s", 1.0, 5.0 if high < 30 else 10.0
     if high < 90 * 60:

@@ -30,7 +30,7 @@ class OperationChanged:
 
 @dataclass(frozen=True, slots=True)
 class VerdictRecorded:
-    """A verdict said something new and was stored."""
+    """A verdict changed and was stored."""
 
     observation: Observation
     verdict: Verdict
@@ -88,12 +88,12 @@ class StartsChanged:
 
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """A load or a plan was added, removed or moved on."""
+    """A load or a plan was added, removed or changed its state."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchChanged:
-    """A run of a batch was handed over, or ended."""
+    """A run of a batch was queued, or ended."""
 
     key: str
 
@@ -108,7 +108,7 @@ class LoadedBarsChecked:
 
 @dataclass(frozen=True, slots=True)
 class LabelsChanged:
-    """People named, noted, tagged, starred, archived or deleted these operations, or took that back."""
+    """These operations were named, noted, tagged, starred, archived or deleted, or that was undone."""
 
     ids: tuple[str, ...]
 
@@ -131,7 +131,7 @@ class EventBus:
         for listener in self._listeners.get(type(event), ()):
             try:
                 listener(event)
-            except sqlite3.Error as exc:  # every page says so; a traceback for each event would say no more
+            except sqlite3.Error as exc:  # every page shows it; a traceback for each event adds nothing
                 log.warning("a listener cannot read the memory: %s", exc)
             except Exception:
                 log.exception("a listener failed on %s", type(event).__name__)

@@ -21,7 +21,7 @@ def duration(seconds: float | None) -> str:
 
 
 def ago(at: float, now: float) -> str:
-    """How long ago a moment was; the browser's own clock counts on from `<time>`, this text stands still."""
+    """How long ago a moment was; the browser counts on from `<time>`, this text does not change."""
     return f"{duration(max(now - at, 0.0))} ago"
 
 

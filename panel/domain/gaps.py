@@ -1,4 +1,4 @@
-"""Where stored bars have holes that a market's rest does not explain. Pure.
+"""Gaps in stored bars: holes that the market's calendar does not explain. Pure.
 
 Where the market's calendar is known by the symbol (or what the backend says of it), it decides: an exchange's sessions
 and holidays, the week of currencies, no rest at all for crypto. Else, and where the libraries for that are not

@@ -9,7 +9,7 @@ SORTS = ("created", "ended", "took", "name", "state")  # besides the keys of mea
 
 @dataclass(frozen=True, slots=True)
 class OperationQuery:
-    """Which operations are looked for; empty fields ask for nothing. Times are Unix seconds, of the start.
+    """A query for operations; empty fields match everything. Times are Unix seconds, of the start.
     `search` is words that all have to occur in the id, the kind, the strategy, the symbol, the error, the name, the
     tags or the note; `tag:x` is a whole tag. `sort`: one of SORTS, or the key of a measure. `archived`: None asks for
     both those that are and those that are not."""
@@ -32,7 +32,7 @@ class OperationQuery:
 
 @dataclass(frozen=True, slots=True)
 class RecordedReading:
-    """One reading that said something new, and what the panel made of it. `epochs`: how many were done."""
+    """One reading that differed from the one before, and its verdict. `epochs`: how many were done."""
 
     at: float
     state: str
@@ -45,7 +45,7 @@ class RecordedReading:
 
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
-    """Something that was asked for through the panel: start, cancel, resume. `outcome`: its result."""
+    """A request through the panel: start, cancel, resume. `outcome`: its result."""
 
     at: float
     what: str

@@ -1,4 +1,4 @@
-"""What the panel's rules need to know of a kind of operation. Pure.
+"""The traits of a kind of operation that the panel's rules go by. Pure.
 
 Each adapter declares its kind's traits when `panel.adapters` is imported; a kind without an adapter has none.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Traits:
     """`worker`: the type of worker that does it, "" for none; `hosts`: other types that do it too; `alone`: no other of
     its kind may run; `inside`: the backend does it in its own process, and calls it failed after a minute although it
-    goes on; `loads`: it fetches market data, and the stored bars tell what came; `learns`: it has epochs and
+    goes on; `loads`: it fetches market data, and the stored bars show what came; `learns`: it has epochs and
     checkpoints, and leaves a model; `tries_model`: it tries out one that was saved;
     `has_parts`: other operations are parts of it."""
 

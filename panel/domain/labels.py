@@ -1,4 +1,4 @@
-"""What people say of runs: a name, a note, tags, a star, and whether they are put away. Pure."""
+"""Labels of runs: a name, a note, tags, a star, and whether they are archived. Pure."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ class Shelf(IntEnum):
     """Where a run is kept."""
 
     SHOWN = 0
-    ARCHIVED = 1  # in no list unless it is asked for
-    DELETED = 2  # from the panel's memory, for good after a minute; the backend may know it still
+    ARCHIVED = 1  # left out of lists unless requested
+    DELETED = 2  # deleted from the panel's memory, for good after a minute; the backend may still know it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Label:
     actor: str = ""
 
     def says_the_same(self, other: "Label") -> bool:
-        return _said(self) == _said(other)
+        return _content(self) == _content(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class ModelLabel:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """What is changed in many labels at once; None and () leave a thing as it is."""
+    """A change of many labels at once; None and () leave a field as it is."""
 
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
@@ -75,14 +75,14 @@ def typed_note(text: str) -> str:
 
 def typed_tags(text: str) -> tuple[str, ...]:
     """Words parted by spaces or commas, in small letters; each once."""
-    words = (word.lstrip("#")[:LONGEST_TAG] for word in _clean(text).replace(",", " ").lower().split())
-    return tuple(dict.fromkeys(word for word in words if word))[:MAX_TAGS]
+    found = (word.lstrip("#")[:LONGEST_TAG] for word in _clean(text).replace(",", " ").lower().split())
+    return tuple(dict.fromkeys(word for word in found if word))[:MAX_TAGS]
 
 
 def spaced(tags: Iterable[str]) -> str:
     """As tags are stored: each between spaces, "" for none."""
-    words = " ".join(tags)
-    return f" {words} " if words else ""
+    joined = " ".join(tags)
+    return f" {joined} " if joined else ""
 
 
 def _clean(text: str) -> str:
@@ -90,5 +90,5 @@ def _clean(text: str) -> str:
     return "".join(sign if unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Co", "Cn") else " " for sign in text)
 
 
-def _said(label: Label) -> tuple[object, ...]:
+def _content(label: Label) -> tuple[object, ...]:
     return (label.name, label.note, label.tags, label.star, label.shelf)

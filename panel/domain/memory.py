@@ -1,7 +1,7 @@
-"""What is wrong with the panel's memory, and what to do about it. Pure."""
+"""Problems of the panel's memory, and advice. Pure."""
 
 GONE = "its file was deleted or replaced"
-DAMAGED = ("malformed", "not a database", "disk image", "damaged")  # parts of SQLite's own words
+DAMAGED = ("malformed", "not a database", "disk image", "damaged")  # parts of SQLite's messages
 
 
 def damaged(why: str) -> bool:
@@ -9,10 +9,10 @@ def damaged(why: str) -> bool:
 
 
 def remedy(why: str) -> str:
-    """What to do when nothing can be written; `why` as the storage said it."""
+    """What to do when nothing can be written; `why`: the storage's message."""
     if GONE in why:
         return (
-            "Put the same file back, or restart the panel: it then goes on with what stands there, and begins an empty "
+            "Put the same file back, or restart the panel: it then goes on with what is there, and begins an empty "
             "memory where nothing does. `ktrdr-panel restore` brings a backup back."
         )
     if damaged(why):

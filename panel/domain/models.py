@@ -1,4 +1,4 @@
-"""Models that can be tried out, and which part of the past each has seen. Pure.
+"""Models that can be backtested, and which part of the past each has seen. Pure.
 
 The backend's list of models names neither their strategies nor, in KTRDR's case, where they are; a finished
 training's result does. So most of what is known of a model comes from the training that the panel remembers.
@@ -16,22 +16,22 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.values import items, mapping, moment, number, text, utc
 
 NAMED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}/[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")  # keys that have a page
-RECENT_DAYS = 182  # days that are tried when the model has seen everything up to now
-SHORTEST = 7  # days of unseen data that are worth a try on their own
+RECENT_DAYS = 182  # days of a backtest when the model has seen everything up to now
+SHORTEST = 7  # days of unseen data that are enough for a backtest
 NEAR = 90.0  # seconds between a model's time and the end of the training that made it, at most
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`path` is what a backtest asks for, "" when it is not told. Times are Unix seconds; accuracies are 0–1."""
+    """`path` is what a backtest asks for, "" when it is unknown. Times are Unix seconds; accuracies are 0–1."""
 
     path: str
     strategy: str
     symbol: str = ""
-    timeframe: str = ""  # on whose bars it decides, "" when that is not told
+    timeframe: str = ""  # on whose bars it decides, "" when unknown
     timeframes: tuple[str, ...] = ()  # all that it looks at
     learned_from: float | None = None
-    unseen_from: float | None = None  # it has seen what lies between the two, and nothing after
+    unseen_from: float | None = None  # it has seen the days between the two, and none after
     accuracy: float | None = None
     baseline: float | None = None
     trained_at: float | None = None
@@ -61,7 +61,7 @@ class Model:
 
     @classmethod
     def from_result(cls, path: str, strategy: str, about: Mapping[str, Any], trained_at: float | None) -> "Model":
-        """`about` holds a training's `data_summary` and `test_metrics`, as far as they are told."""
+        """`about` holds a training's `data_summary` and `test_metrics`, as far as they are known."""
         used, measured = mapping(about.get("data_summary")), mapping(about.get("test_metrics"))
         symbols, timeframes = (_texts(used.get(name)) for name in ("symbols", "timeframes"))
         end = moment(used.get("end_date"))
@@ -72,7 +72,7 @@ class Model:
             text(used.get("base_timeframe")) or (timeframes[0] if len(timeframes) == 1 else ""),
             timeframes,
             moment(used.get("start_date")),
-            # Where that is not told, its test part is counted as seen.
+            # Where that is unknown, its test part is counted as seen.
             moment(used.get("test_start_date")) or (None if end is None else end + DAY),
             number(measured.get("test_accuracy")),
             number(measured.get("baseline_accuracy")),
@@ -131,7 +131,7 @@ def with_makers(models: Iterable[Model], trainings: Iterable[Observation]) -> li
 
 
 def made_by(model: Model, snapshot: Snapshot) -> bool:
-    """Whether this training may have made it: nothing that is told of both speaks against it."""
+    """Whether this training may have made it: nothing known of both contradicts it."""
     pairs = (
         (model.strategy, snapshot.strategy),
         (model.symbol, snapshot.symbol),

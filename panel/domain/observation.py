@@ -1,7 +1,7 @@
 """All that was observed of one operation, reading after reading. Pure.
 
 One reading says little: "running, 0 %" may be a beginning, or a training that its backend lost track of. So
-what earlier readings said is kept beside the latest: how often values used to change, how far it had come,
+what earlier readings showed is kept beside the latest: how often values used to change, how far it had come,
 whether it had ended before.
 """
 
@@ -14,13 +14,13 @@ from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
 
 DATES = ("start_date", "end_date")
-SENT = ("model_path", *DATES)  # what was asked for, and the backend may not tell
+SENT = ("model_path", *DATES)  # what was asked for, which the backend may not return
 STILL_AFTER = 15.0  # seconds in which whatever works is seen to move
 READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about an operation's rhythm
 
 
 class Cancel(StrEnum):
-    """How far a cancel asked for through the panel has come."""
+    """The progress of a cancel that was requested through the panel."""
 
     NONE = ""
     ASKED = "asked"
@@ -34,22 +34,20 @@ class Observation:
 
     snapshot: Snapshot
     changed_at: float  # when anything in the snapshot last changed
-    failing_since: float | None = None  # readings have come to nothing since then
+    failing_since: float | None = None  # readings have failed since then
     timed_out: bool = False  # they did because no answer came in time, not because there was no connection
     error: str = ""  # they did because the backend answered with this error
     forgotten: bool = False  # the backend answers that it does not know it
     cancel: Cancel = Cancel.NONE
     cancel_at: float | None = None
-    changes: int = 0  # readings that said something new, after the first
+    changes: int = 0  # readings that differed from the one before
     resumed: bool = False  # since then the worker that its parameters name is that of its first life
     watched_since: float | None = None  # its readings had stopped, and go on since then
     rhythm: float = 0.0  # seconds: the longest usual time between two of them
     untracked_since: float | None = None  # running (or until its end), but the backend's values fell to nothing
     fell: bool = False  # progress went backwards, short of nothing
-    revived: Status | None = None  # the end that it had before the backend called it unfinished again
-    unchosen: tuple[
-        str, ...
-    ] = ()  # dates that it was started here without; the backend tells its own defaults for them
+    revived: Status | None = None  # its end, before the backend called it unfinished again
+    unchosen: tuple[str, ...] = ()  # dates that nobody chose at its start here; the backend returns its own defaults
     moved_at: float | None = None  # when its progress last changed before it ended
     stood_still: bool = False  # it was read again before its end, and nothing moved any more
     gaps_left: int | None = None  # of a load that ended: gaps in the stored bars that it was to fill
@@ -87,7 +85,7 @@ class Observation:
 
     @property
     def fully_read(self) -> bool:
-        """The backend has said of it what it can. Of an end that was only concluded it may tell the result by now."""
+        """Nothing more is to be read. Of an end that was only concluded the backend may have the result by now."""
         concluded = self.model_at is not None and not self.snapshot.finished
         return (self.snapshot.full or self.forgotten) and not concluded
 
@@ -159,17 +157,17 @@ def _stood_still(before: Observation) -> bool:
 
 
 def unread(observation: Observation, at: float, *, timed_out: bool, error: str = "") -> Observation:
-    """After a reading that came to nothing. `error`: what the backend answered instead."""
+    """After a reading that failed. `error`: what the backend answered instead."""
     return replace(observation, failing_since=observation.failing_since or at, timed_out=timed_out, error=error)
 
 
 def forgotten(observation: Observation) -> Observation:
-    """After the backend said that it does not know it."""
+    """After the backend answered that it does not know it."""
     return replace(observation, forgotten=True, failing_since=None, timed_out=False, error="")
 
 
 def differs(before: Observation, observation: Observation) -> bool:
-    """Whether it says anything new, apart from when it was read."""
+    """Whether it changed anything but the time of reading."""
     return replace(before, snapshot=_content(before.snapshot)) != replace(
         observation, snapshot=_content(observation.snapshot)
     )

@@ -12,7 +12,7 @@ from panel.domain.values import mapping, number
 from panel.domain.workers import Worker, WorkerList
 
 CHECKED_WITHIN = 30.0  # seconds in which the stored bars are looked through after a load
-LISTED_WITHIN = 60.0  # seconds within which the list of workers tells whether one works on
+LISTED_WITHIN = 60.0  # seconds within which the list of workers shows whether one works on
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare
 
 
@@ -120,24 +120,24 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
         reason = "The backend gave no reason." if snapshot.full else "Its reason has not been read yet."
         return Verdict(State.FAILED, "Failed", reason)
     cause = cause_of(snapshot.error, load=snapshot.traits.loads)
-    words = last_line(snapshot.error)
+    reason = last_line(snapshot.error)
     if cause is None or not cause.meaning:
-        return Verdict(State.FAILED, "Failed", words, cause.advice if cause else "")
-    return Verdict(State.FAILED, "Failed", cause.meaning, cause.advice, (f"The backend's words: {words}",))
+        return Verdict(State.FAILED, "Failed", reason, cause.advice if cause else "")
+    return Verdict(State.FAILED, "Failed", cause.meaning, cause.advice, (f"The backend's words: {reason}",))
 
 
 def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
     """A training or backtest that the backend marked failed because it found no worker with it: the worker died, or the
     backend was restarted while the worker goes on."""
     snapshot = observation.snapshot
-    words = f"The backend's words: {last_line(snapshot.error)}"
+    reason = f"The backend's words: {last_line(snapshot.error)}"
     if (busy := worker_list.working_on(snapshot.id)) is not None and worker_list.fresh(now):
         return Verdict(
             State.UNREPORTED,
             "Working, unreported",
             "The work goes on, although the backend marked it failed after it lost track of it.",
             "Its end will be known by the worker turning free. A cancel would not reach the worker.",
-            (listed_busy(busy, worker_list, now), words),
+            (listed_busy(busy, worker_list, now), reason),
         )
     worker = worker_list.last_entry(snapshot.worker_id)
     alive = max((worker.healthy_at or 0.0) if worker else 0.0, observation.worked_until or 0.0)  # the last sign of life
@@ -153,7 +153,7 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
         if worker and worker.healthy_at
         else ()
     )
-    evidence = (*_worked(observation, now), *proof, words)
+    evidence = (*_worked(observation, now), *proof, reason)
     return Verdict(State.FAILED, "Failed", f"Its worker died{since}, and the work with it.", again, evidence)
 
 
@@ -169,7 +169,7 @@ def _worked(observation: Observation, now: float) -> tuple[str, ...]:
 
 
 def listed_busy(worker: Worker, worker_list: WorkerList, now: float) -> str:
-    """A dead worker stays in the list as busy for half a minute: so its last answer is told too."""
+    """A dead worker stays in the list as busy for half a minute, so its last answer is given too."""
     listed = f"Worker {worker.id} was listed as busy with it {moment_at(worker_list.heard_at or now, now)}"
     return f"{listed}, and last answered {moment_at(worker.healthy_at, now)}." if worker.healthy_at else f"{listed}."
 
@@ -220,7 +220,7 @@ def _being_checked(observation: Observation, now: float) -> Verdict | None:
 
 
 def not_looked_through(observation: Observation) -> bool:
-    """A load that brought bars, and nobody has looked for gaps since."""
+    """A load that brought bars, whose gaps have not been searched since."""
     snapshot, missing = observation.snapshot, observation.gaps_left
     brought = snapshot.traits.loads and number((snapshot.result or {}).get("rows_downloaded"))
     return bool(brought) and snapshot.succeeded and missing is None

@@ -59,7 +59,7 @@ def starts_at(
     lasts: Callable[[Entry], float | None],
     now: float,
 ) -> dict[str, float]:
-    """Entry -> when it probably starts (Unix seconds), for those of which that can be said. `busy`: for each kind, the
+    """Entry -> when it probably starts (Unix seconds), where that can be estimated. `busy`: for each kind, the
     seconds until each of its workers, or the one running load, is free; None where that is not known. `lasts`: how long
     an entry takes, in seconds."""
     ends: dict[str, list[float | None]] = {kind: list(times) for kind, times in busy.items()}
@@ -70,7 +70,7 @@ def starts_at(
             continue
         times = ends.setdefault(entry.kind, [])
         if not times or any(each is None for each in times):
-            ends[entry.kind] = []  # nothing can be said of this one, nor of any after it
+            ends[entry.kind] = []  # neither this one nor any after it can be estimated
             continue
         first = min(range(len(times)), key=lambda at: times[at] or 0.0)
         begins = times[first] or 0.0
@@ -80,12 +80,12 @@ def starts_at(
     return found
 
 
-def plain_refusal(said: str) -> tuple[str, str]:
+def plain_refusal(refusal: str) -> tuple[str, str]:
     """A backend's refusal of a start in a plain sentence, and its own words where these are others ("" where not)."""
-    if _NO_WORKER.search(said):  # whether they are all busy or there are none, KTRDR says the same
-        return "The backend had no free worker for it.", said
-    short = said.partition(" (searched:")[0]  # every path at which a strategy was looked for
-    return (short, said) if short != said else (said, "")
+    if _NO_WORKER.search(refusal):  # whether they are all busy or there are none, KTRDR says the same
+        return "The backend had no free worker for it.", refusal
+    short = refusal.partition(" (searched:")[0]  # every path at which a strategy was looked for
+    return (short, refusal) if short != refusal else (refusal, "")
 
 
 def means_later(refusal: str) -> bool:

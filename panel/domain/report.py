@@ -1,4 +1,4 @@
-"""One operation as plain text, for somebody who was not there: to paste into a message or an issue. Pure."""
+"""One operation as plain text, to paste into a message or an issue. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ def report(
     commands: Sequence[str],
     versions: Sequence[str],
 ) -> str:
-    """What, when, what became of it, how that is known, the backend's own words, how it was asked for.
-    `took`: a duration in words, "" where that is not known."""
+    """What, when, its outcome, how that is known, the backend's own message, its parameters. `took`: a duration in
+    words, "" where that is not known."""
     lines = [
         f"{title}: {verdict.word}",
         verdict.headline,
@@ -37,7 +37,9 @@ def report(
     if took:
         lines.append(f"Took       {took}")
     lines += _part("How the panel knows", verdict.evidence)
-    lines += _part("The backend’s words", [f"status: {snapshot.said}", *([snapshot.error] if snapshot.error else [])])
+    lines += _part(
+        "The backend’s words", [f"status: {snapshot.backend_status}", *([snapshot.error] if snapshot.error else [])]
+    )
     parameters = {name: value for name, value in snapshot.parameters.items() if name != "strategy_yaml"}
     lines += _part("Parameters", [f"{name}: {_plain(value)}" for name, value in parameters.items()])
     lines += _part("The same from a command line", commands)

@@ -1,4 +1,4 @@
-"""What was asked for through the panel: starts, entries of the queue, plans that load and then train, and resumes."""
+"""Requests through the panel: starts, entries of the queue, plans that load and then train, and resumes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,9 +7,9 @@ from enum import StrEnum
 class StartState(StrEnum):
     SENDING = "sending"
     STARTED = "started"
-    REFUSED = "refused"  # the backend said no before it did anything
-    UNSENT = "unsent"  # it never left
-    UNCONFIRMED = "unconfirmed"  # it left, and its outcome is unknown
+    REFUSED = "refused"  # refused by the backend before it did anything
+    UNSENT = "unsent"  # it was not sent
+    UNCONFIRMED = "unconfirmed"  # it was sent, and its outcome is unknown
     DISMISSED = "dismissed"  # a person does not want it looked for any more
 
 
@@ -87,7 +87,7 @@ class Entry:
     state: EntryState
     operation_id: str | None
     message: str
-    attempts: int  # starts that the backend refused because it was busy
+    attempts: int  # how often the backend refused it because it was busy
     plan: str  # the plan that it is part of, or ""
     asked_at: float
     place: float = 0.0

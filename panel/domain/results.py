@@ -16,7 +16,7 @@ class Figure:
     label: str
     value: str
     note: str = ""
-    lead: bool = False  # one of the few that are shown large
+    lead: bool = False  # shown large
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ResultTable:
     rows: tuple[tuple[str, ...], ...]
     bars: tuple[float, ...] = ()
     tones: tuple[tuple[int, ...], ...] = ()
-    folded: bool = False  # opened by who wants it
+    folded: bool = False  # closed at first
 
 
 def averaged(test: Mapping[str, Any]) -> bool:

@@ -84,7 +84,7 @@ def time_of(at: str) -> clock_time:
         raise ValueError("Write the time like 18:30.") from exc
 
 
-def words(days: Collection[int], at: str) -> str:
+def repeat_text(days: Collection[int], at: str) -> str:
     """As “every weekday at 18:30”."""
     chosen = frozenset(days)
     named = {_EVERY: "every day", _WEEKDAYS: "every weekday", _WEEKEND: "every weekend day"}

@@ -45,12 +45,12 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the backend said about one operation at `read_at` (Unix seconds)."""
+    """One reading of an operation at the backend, at `read_at` (Unix seconds)."""
 
     id: str
     kind: str
     status: Status
-    said: str  # the status word as it came
+    backend_status: str  # the backend's status word, unchanged
     read_at: float
     percentage: float = 0.0  # 0–100, clamped; goes backwards when the backend's does
     step: str = ""
@@ -93,7 +93,7 @@ class Snapshot:
 
     @property
     def finished(self) -> bool:
-        """The backend calls it an end, and it may be believed."""
+        """The backend calls it an end, and that is reliable."""
         return self.status.finished and not self.provisional
 
     @property

@@ -1,4 +1,4 @@
-"""The states an operation can really be in, and the words for them. Pure."""
+"""The states of an operation, and their names. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,9 +8,9 @@ class State(StrEnum):
     QUEUED = "queued"
     STARTING = "starting"
     RUNNING = "running"
-    STALLED = "stalled"  # no change for much longer than its rhythm
+    STALLED = "stalled"  # no change for much longer than usual
     LOST = "lost"  # its worker is dead, or no worker has it
-    UNREPORTED = "unreported"  # the work goes on, the backend tells nothing of it
+    UNREPORTED = "unreported"  # the work goes on, the backend reports nothing of it
     CANCELLING = "cancelling"
     DOUBTFUL = "doubtful"  # called failed, or brought back after its end, and probably not so
     SILENT = "silent"
@@ -24,7 +24,7 @@ class State(StrEnum):
     STRAY = "stray"  # called cancelled, and still worked on
 
 
-GOOD = (State.COMPLETED, State.UNCHECKED)  # it did what it was to do, as far as anybody knows
+GOOD = (State.COMPLETED, State.UNCHECKED)  # it succeeded, as far as is known
 
 ENDS = frozenset(
     {
@@ -38,7 +38,7 @@ ENDS = frozenset(
     }
 )
 
-GROUPS: dict[str, tuple[State, ...]] = {  # what people look for; a state may be in several, or in none
+GROUPS: dict[str, tuple[State, ...]] = {  # groups of the list's filter; a state may be in several, or in none
     "running": tuple(state for state in State if state not in ENDS),
     "attention": (
         State.STALLED,
@@ -55,14 +55,14 @@ GROUPS: dict[str, tuple[State, ...]] = {  # what people look for; a state may be
     "failed": (State.FAILED,),
     "cancelled": (State.CANCELLED, State.STRAY),
 }
-GROUP_WORDS = {
+GROUP_TITLES = {
     "running": "Running",
     "attention": "Needs attention",
     "completed": "Completed",
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
-ALONE_WORDS = {  # states that can be looked for one by one, beside the groups
+STATE_TITLES = {  # states that the filter offers beside the groups
     State.QUEUED: "Queued",
     State.STARTING: "Starting or resuming",
     State.STALLED: "Stalled",

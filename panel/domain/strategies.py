@@ -1,4 +1,4 @@
-"""Strategies that can be trained, and what the backend finds of them. Pure."""
+"""Strategies that can be trained, and the backend's findings. Pure."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The backend's own opinion of a strategy. `trainable` is False too for a valid one that this backend cannot train;
+    """The backend's check of a strategy. `trainable` is False too for a valid one that this backend cannot train;
     `problems` then say why. `features` is None when it gave none."""
 
     valid: bool

@@ -1,8 +1,8 @@
-"""What a strategy's file says, as far as a page shows it. Pure."""
+"""The parts of a strategy's file that a page shows. Pure."""
 
 from dataclasses import dataclass
 
-Setting = tuple[str, str]  # its name in words, and its value
+Setting = tuple[str, str]  # its readable name, and its value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """System health: each connection from the panel to the market, and what is wrong with it. Pure.
 
-The first link, from the browser to the panel, is told by the page itself (`static/line.js`).
+The first link, from the browser to the panel, is checked by the page itself (`static/contact.js`).
 """
 
 from collections import Counter
@@ -49,12 +49,12 @@ class Link:
 
     @property
     def without_age(self) -> tuple[object, ...]:
-        """What it says apart from an age that only grows."""
+        """Its content without ages, which only grow."""
         return (self.name, self.state, self.text, self.at if self.state in (AMBER, RED) else None)
 
 
 def memory_link(since: float, why: str) -> Link:
-    """The memory takes nothing since then."""
+    """The memory cannot be written since then."""
     if damaged(why):
         advice = f"What happens is still shown, but not remembered. No start is sent. {remedy(why)}"
         return Link("Panel to memory", RED, "Memory damaged", f"The panel's memory is damaged: {why}.", since, advice)
@@ -115,10 +115,10 @@ def _backend(connection: Connection, worker_list: WorkerList) -> Link:
 def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Link:
     name = "Backend to workers"
     if worker_list.heard_at is None:
-        return Link(name, UNKNOWN, "Not listed yet", "The backend has not told its workers yet.")
+        return Link(name, UNKNOWN, "Not listed yet", "The backend has not listed its workers yet.")
     if connection.failing_since is not None or not worker_list.fresh(now):
         return Link(
-            name, UNKNOWN, "Workers not known", "The backend does not tell its workers now.", worker_list.heard_at
+            name, UNKNOWN, "Workers not known", "The backend does not list its workers now.", worker_list.heard_at
         )
     if connection.up_since is not None and worker_list.heard_at < connection.up_since:  # it may have been restarted
         text = "The backend answers again, and has not told its workers since."
@@ -162,7 +162,7 @@ def _no_trainer(name: str, kind: str, worker_list: WorkerList, now: float) -> Li
 
 
 def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link:
-    """KTRDR's own word on the Interactive Brokers connection is wrong; what became of loads is not."""
+    """KTRDR's status of the Interactive Brokers connection is wrong; the outcomes of loads are not."""
     name = SOURCE
     if embedded:
         return Link(name, OK, "Sample generator", "A sample generator makes the data. It is always there.")

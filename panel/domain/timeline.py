@@ -44,15 +44,13 @@ def timeline(
     return sorted(moments, key=lambda moment: moment.at)
 
 
-def points(readings: Sequence[RecordedReading], most: int = POINTS) -> list[list[float | int | str]]:
+def points(readings: Sequence[RecordedReading]) -> list[list[float | int | str]]:
     """Readings as a page takes them to go back to: at, percentage, step, word, headline, epochs, state. Thinned
     evenly; the first, the last and changes of state stay."""
-    each = -(-len(readings) // (most // 2))
+    each = -(-len(readings) // (POINTS // 2))
     changed = [n for n in range(1, len(readings)) if readings[n].state != readings[n - 1].state]
-    kept = {*range(0, len(readings), max(each, 1)), *changed[: most // 2 - 1], len(readings) - 1}
-    return (
-        [_point(readings[n]) for n in sorted(kept) if n >= 0] if len(readings) > most else list(map(_point, readings))
-    )
+    kept = {*range(0, len(readings), max(each, 1)), *changed[: POINTS // 2 - 1], len(readings) - 1}
+    return [_point(readings[n]) for n in sorted(kept)] if len(readings) > POINTS else list(map(_point, readings))
 
 
 def _point(reading: RecordedReading) -> list[float | int | str]:

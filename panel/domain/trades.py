@@ -1,4 +1,4 @@
-"""What a backtest did, trade by trade, and the bars with what its model saw. Pure.
+"""A backtest's trades, and its bars with what the model saw. Pure.
 
 Times are Unix seconds, prices and money are in the symbol's currency, shares are fractions.
 """
@@ -32,7 +32,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class TradeList:
-    """In order of time. `total` is more than the length when only the newest are told."""
+    """In order of time. `total` is more than the length when only the newest are there."""
 
     trades: tuple[Trade, ...]
     total: int

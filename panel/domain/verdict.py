@@ -50,7 +50,7 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
             return _resuming(observation, now, worker_list)
         case Status.RUNNING:
             return _running(observation, now, worker_list)
-    headline = f"The backend calls its state “{snapshot.said or 'nothing'}”, which the panel does not know."
+    headline = f"The backend calls its state “{snapshot.backend_status or 'nothing'}”, which the panel does not know."
     return Verdict(State.RUNNING, "Unclear", headline)
 
 
@@ -158,8 +158,8 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
             ((usual,) if observation.changes > 3 else ()) + _of_worker(observation, now, worker_list),
         )
     lost_track = "The backend lost track of it. Whether its worker goes on shows within a minute."
-    said = lost_track if observation.untracked_since else snapshot.step or "Running; no step named yet."
-    return Verdict(State.RUNNING, "Running", said)
+    text = lost_track if observation.untracked_since else snapshot.step or "Running; no step named yet."
+    return Verdict(State.RUNNING, "Running", text)
 
 
 def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
@@ -224,7 +224,7 @@ def _ended_unreported(observation: Observation) -> Verdict:
         f"Completed: its model was saved at {clock(observation.model_at)} UTC.",
         evidence=(
             "Its checkpoint is gone and a new model is there, as at the end of a training.",
-            f"The backend still calls it {observation.snapshot.said}: it does not notice the end of such a run.",
+            f"The backend still calls it {observation.snapshot.backend_status}: it does not see such a run end.",
         ),
     )
 

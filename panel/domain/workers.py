@@ -1,6 +1,6 @@
 """The backend's workers, as they were last listed: who is there, doing what, last heard of when. Pure.
 
-`GET /workers` tells what operations do not: that a worker is dead (27 s after its death; its operation says
+`GET /workers` shows what operations do not: that a worker is dead (27 s after its death; its operation says
 "running" for six minutes), that it trains on although its operation is called cancelled, and that it is busy
 with an operation that is in no list yet.
 """
@@ -20,10 +20,10 @@ class Worker:
 
     id: str
     kind: str
-    status: str  # available, busy, temporarily_unavailable, or whatever else was said
+    status: str  # available, busy, temporarily_unavailable, or any other text
     operation_id: str = ""
     healthy_at: float | None = None
-    gpu: str = ""  # "yes", "no", its name, or "" when nothing is said of it
+    gpu: str = ""  # "yes", "no", its name, or "" when unknown
     failures: int = 0  # the backend's questions in a row that it did not answer
     endpoint: str = ""
 

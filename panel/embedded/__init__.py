@@ -21,11 +21,11 @@ class EmbeddedBackend:
         self.app = create_api(self._backend)
 
     async def start(self) -> None:
-        """Make the folder ready, and end what an earlier panel left behind. May be called again."""
+        """Prepare the folder, and end what an earlier panel left running. May be called again."""
         await asyncio.to_thread(self._backend.open)
 
     async def stop(self) -> None:
-        """Let the processes put their work down; returns when they are gone. May be called again."""
+        """Stop the processes; returns when they have ended. May be called again."""
         await asyncio.to_thread(self._backend.close)
 
 

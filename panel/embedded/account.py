@@ -1,4 +1,4 @@
-"""A backtest's account: what its fills cost, and what it is worth. Pure.
+"""A backtest's account: the costs of its fills, and its worth over time. Pure.
 
 An order is filled at the open of the bar after the one that asked for it. A BUY turns the account long, a SELL short,
 each with STAKE of what it is worth; a HOLD keeps what is there. What is open at the end is closed at the last close.
@@ -27,7 +27,7 @@ class Costs:
     slippage: float = 0.0
 
     def paid(self, quantity: float, price: float) -> float:
-        """Money that leaves the account with this fill: below zero when it comes in."""
+        """Cash that this fill takes; negative when it adds some."""
         amount = abs(quantity)
         return quantity * price + amount * (price * self.slippage) + amount * price * self.commission
 
@@ -38,7 +38,7 @@ def trade(
     timeframe: str,
     capital: float,
     costs: Costs,
-    tell: Callable[[float, pd.Timestamp], None],
+    progress: Callable[[float, pd.Timestamp], None],
 ) -> tuple[pd.Series, list[Trade]]:
     """The account's worth, first as it began and then at every close, and the trades. `signals`: 1, -1 or 0 at each
     bar's close. Between two fills nothing but the price changes, so only fills are taken one by one. Raises Failed when
@@ -57,10 +57,10 @@ def trade(
         trades.append(Trade(bars.index[place], price, quantity, place))
         worth[place:until] = cash + quantity * closes[place:until]
         lowest = np.minimum(worth[place:until], cash + quantity * opens[place:until])
-        lowest[0] = worth[place]  # who owes at the open of the fill still does at that bar's close
+        lowest[0] = worth[place]  # negative at the fill's open: it stays so at that bar's close
         if (lowest < 0).any():
             raise _overdrawn(bars, place + int((lowest < 0).argmax()))
-        tell(until / len(bars), bars.index[until - 1])
+        progress(until / len(bars), bars.index[until - 1])
     if quantity:
         worth[-1] = cash - costs.paid(-quantity, float(closes[-1]))
         trades[-1].close(closes_at[-1], float(closes[-1]), costs.commission, costs.slippage, len(bars))
@@ -68,12 +68,12 @@ def trade(
         if worth[-1] < 0:
             raise _overdrawn(bars, len(bars) - 1)
     else:
-        tell(1.0, bars.index[-1])
+        progress(1.0, bars.index[-1])
     return pd.Series(np.append(capital, worth), index=closes_at.insert(0, bars.index[0])), trades
 
 
 def _fills(signals: Array) -> tuple[list[int], list[float]]:
-    """The bars at whose opens the account turns, and to which side."""
+    """The bars at whose opens the position changes, and its new side."""
     asked = np.flatnonzero(signals[:-1])
     sides = signals[asked]
     turns = np.flatnonzero(np.append(True, sides[1:] != sides[:-1])[: len(asked)])

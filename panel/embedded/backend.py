@@ -1,7 +1,7 @@
 """Operations of the embedded backend: started, cancelled, resumed and, when their process died, ended.
 
 Every operation runs in a process of its own. Several panels and command lines may share one folder: what
-they know of each other is in the ledger, and who is alive is told by a lock. Each kind has one slot, a file
+they know of each other is in the ledger, and a lock shows who is alive. Each kind has one slot, a file
 that is locked as long as an operation of this kind runs; the lock ends with the process that holds it,
 however that ends. So an operation that is active while its slot is free has died.
 """
@@ -84,7 +84,7 @@ class Backend:
             os.close(slot)
 
     def cancel(self, operation_id: str, reason: str) -> Row | None:
-        """Ask for the end and wait for it a moment; returns the operation as it then is."""
+        """Request its end and wait a moment; returns the operation as it then is."""
         self.ledger.update(operation_id, cancel=reason)
         end = time.monotonic() + CANCEL_WAIT
         while (operation := self.operation(operation_id)) and operation["status"] in ACTIVE:
@@ -100,7 +100,7 @@ class Backend:
         return found
 
     def sweep(self, kind: str) -> bool:
-        """End operations whose process is gone; whether the slot was free."""
+        """End operations whose process is gone; returns whether the slot was free."""
         slot = self._try(kind)
         if slot is None:
             return False
@@ -111,7 +111,7 @@ class Backend:
         return True
 
     def _end_orphans(self, kind: str) -> None:
-        """With the slot in hand: whatever is still active is not."""
+        """With the slot locked: what is still called active has no process."""
         for operation in self.ledger.operations({"type": kind, "status": ACTIVE}, 100, 0)[0]:
             where = f" at {operation['step']}" if operation["step"] else ""
             reason = f"The process of this operation ended without a word{where}: killed, or out of memory."
@@ -129,7 +129,7 @@ class Backend:
         return slot
 
     def _try(self, kind: str) -> int | None:
-        """The slot's lock as an open file, or None while somebody else holds it."""
+        """The slot's lock as an open file, or None while another process holds it."""
         slot = os.open(self.folder / "slots" / kind, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)

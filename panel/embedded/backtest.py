@@ -61,12 +61,12 @@ def backtest(job: Job) -> Row:
         raise Failed(str(exc)) from exc
     bars, signals = _in_period(stored[timeframe], signals_of(values, model.plan), wanted)
 
-    def tell(share: float, at: pd.Timestamp) -> None:
+    def progress(share: float, at: pd.Timestamp) -> None:
         job.place = f"at {at:%Y-%m-%d}"
         job.report(5 + 90 * share, f"Backtesting {symbol} {timeframe} [{at}]")
 
     capital, costs = wanted["initial_capital"], Costs(wanted["commission"], wanted["slippage"])
-    equity, trades = trade(bars, signals, timeframe, capital, costs, tell)
+    equity, trades = trade(bars, signals, timeframe, capital, costs, progress)
     held, once = trade(bars, np.ones(len(bars)), timeframe, capital, costs, lambda share, at: None)
     job.report(97, "Measuring", now=True)
     first = int(stored[timeframe].index.get_loc(bars.index[0]))
@@ -108,7 +108,7 @@ def backtest(job: Job) -> Row:
 
 
 def _threshold(plan: Plan) -> Row:
-    """What an answer has to exceed to be a signal."""
+    """The threshold that an output has to exceed to be a signal, by its name in results."""
     if plan.regression:
         return {"trade_threshold": plan.decisions.trade_threshold}
     return {"confidence_threshold": plan.decisions.confidence_threshold}
@@ -147,7 +147,7 @@ def saved(folder: Path, path: str | None, strategy_name: str) -> Model:
 
 
 def _stored(job: Job, model: Model, symbol: str, timeframe: str) -> tuple[dict[str, pd.DataFrame], UsedBars]:
-    """The bars of each timeframe that the model looks at, and what is to be said about them."""
+    """The bars of each timeframe that the model reads, and remarks about them."""
     looks_at: list[str] = model.about["data_summary"]["timeframes"]
     base = model.plan.base(looks_at)
     if timeframe != base:
@@ -163,14 +163,14 @@ def _stored(job: Job, model: Model, symbol: str, timeframe: str) -> tuple[dict[s
 
 
 def decide(network: Decides, plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:
-    """For each bar of `base` what the model says at its close: 1 for BUY, -1 for SELL, 0 for HOLD. NaN where
-    it could not be asked, because too little came before."""
+    """For each bar of `base` the model's signal at its close: 1 for BUY, -1 for SELL, 0 for HOLD. NaN where too few
+    bars precede it."""
     return signals_of(answers(network, plan, stored, base), plan)
 
 
 def answers(network: Decides, plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Array:
     """The network's outputs at each bar's close: a probability for each class (bars × classes), or one expected return
-    (bars × 1). NaN where it could not be asked."""
+    (bars × 1). NaN where too few bars precede it."""
     inputs = features.network_inputs(plan, stored, base)
     known = np.isfinite(inputs).all(axis=1)
     values = np.full((len(inputs), 1 if plan.regression else len(CLASSES)), np.nan)
@@ -196,7 +196,7 @@ def signals_of(values: Array, plan: Plan) -> Array:
 
 def _in_period(bars: pd.DataFrame, signals: Array, wanted: Row) -> tuple[pd.DataFrame, Array]:
     start = pd.Timestamp(wanted["start_date"], tz="UTC")
-    end = pd.Timestamp(wanted["end_date"], tz="UTC") + pd.Timedelta(seconds=DAY)  # the day itself belongs to it
+    end = pd.Timestamp(wanted["end_date"], tz="UTC") + pd.Timedelta(seconds=DAY)  # the last day is included
     inside = np.asarray((bars.index >= start) & (bars.index < end))
     what = f"{wanted['symbol']} {wanted['timeframe']}"
     if inside.sum() < 2:

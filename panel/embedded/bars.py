@@ -88,7 +88,7 @@ class Bars:
         return len(arrays), 1 + int((np.diff(places) > 1).sum())
 
     def stored(self, symbol: str, timeframe: str) -> Stored | None:
-        """What is there, read again only when the file has changed; None when there is no file."""
+        """The file's bars, read again only when it has changed; None when there is no file."""
         self.file(symbol, timeframe)
         entry = self.files.stored(symbol, timeframe)
         if entry is None or entry.start is None or entry.end is None:
@@ -97,7 +97,7 @@ class Bars:
         return Stored(start, end, entry.bars, self.source(entry), entry.faults, entry.left_out)
 
     def source(self, entry: Entry) -> str:
-        """Told from the bars themselves: a note beside the file would not follow it when it is replaced."""
+        """Found from the bars themselves: a note beside the file would be stale once it is replaced."""
         if entry.symbol not in market.INSTRUMENTS or entry.problem:
             return "own"
         now = stamp(self.folder / entry.file)

@@ -59,10 +59,10 @@ def _add(bars: Bars, symbol: str, timeframe: str, fetched: list[pd.DataFrame]) -
 
 
 def _period(request: Row, stored: tuple[int, int] | None) -> tuple[int, int]:
-    """What to fetch, in seconds. `stored`: the first stored bar's opening and the last one's end."""
+    """The period to fetch, in seconds. `stored`: the first stored bar's opening and the last one's end."""
     start, end = (_seconds(request.get(name)) for name in ("start_date", "end_date"))
     now = int(time.time())
-    last = now if end is None else end + DAY  # the day itself belongs to it
+    last = now if end is None else end + DAY  # the last day is included
     if request["mode"] == "tail":
         if start is None:
             start = stored[1] if stored else last - RECENT

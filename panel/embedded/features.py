@@ -13,11 +13,11 @@ from panel.embedded.timeframes import DAY, closing, seconds
 
 PARTS = ("training", "validation", "testing")
 EARLIEST = -(1 << 62)  # before any bar; 0 would be 1970
-LEAST = 30  # samples that each part of the split needs to mean anything
+LEAST = 30  # samples that each part of the split needs at least
 
 
 class Unusable(Exception):
-    """There is no data to train on; the text says what is missing."""
+    """Too little data to train on; the text says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Samples:
     """One row for each bar of the base timeframe, as it could be known when that bar closed."""
 
     times: Array  # seconds, when the bar closed
-    decided: Array  # seconds, when its label could be told
+    decided: Array  # seconds, when its label was known
     inputs: Array  # rows × features, fuzzy ones 0–1
     labels: Array  # indices into labels.CLASSES, or the returns that a regression learns
 
@@ -156,7 +156,7 @@ def membership(shape: str, x: Array, *p: float) -> Array:
 
 
 def scaling(plan: Plan, timeframes: list[str], inputs: Array) -> tuple[Array, Array]:
-    """Offset and factor of each input, told from the training part alone. Fuzzy inputs stay as they are."""
+    """Offset and factor of each input, from the training part alone. Fuzzy inputs stay as they are."""
     offset, factor = np.zeros(inputs.shape[1]), np.ones(inputs.shape[1])
     wanted = [
         item.normalization if item.raw else "none"

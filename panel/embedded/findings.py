@@ -1,14 +1,14 @@
-"""What is found while a strategy's file is read: errors, warnings, and what keeps it from being trained here."""
+"""Findings in a strategy's file: errors, warnings, and what prevents training here."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 NEEDS_KTRDR = "needs_ktrdr"  # KTRDR can train it, the embedded backend cannot
-CANNOT_TRAIN = "cannot_train"  # its file is valid, but no training comes of it anywhere
+CANNOT_TRAIN = "cannot_train"  # its file is valid, but no backend can train it
 NOT_USED = "not_used"
 DIFFERS = "differs"  # used here, and not at a KTRDR
 
-_MAX_SHOWN = 20  # errors: a longer list is of no use
+_MAX_SHOWN = 20  # errors: a longer list does not help
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Findings:
 
 
 def shown(value: Any, most: int = 60) -> str:
-    """A value of a file as it may stand in a sentence: short, on one line, without control characters."""
+    """A value of a file, quoted for a sentence: short, on one line, without control characters."""
     text = "nothing" if value is None else str(value)
     short = text if len(text) <= most else text[: most - 1] + "…"
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in short)

@@ -1,4 +1,4 @@
-"""What the code of an operation reports its progress with, and learns from when to stop."""
+"""The progress reports of an operation's code, and its requests to stop."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ REPORT_INTERVAL = 0.25  # seconds between reports, and between looks for a cance
 
 
 class Stopped(Exception):
-    """The operation shall end now: cancelled, or left alone by its panel. The text is why."""
+    """The operation has to end now: cancelled, or its panel has gone. The text is why."""
 
     def __init__(self, reason: str, status: str) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ class Job:
         )
 
     def report(self, percentage: float, step: str, *, now: bool = False, **more: Any) -> None:
-        """Tell where it is, at most every REPORT_INTERVAL seconds unless `now`. Raises Stopped when it shall end."""
+        """Report its progress, at most every REPORT_INTERVAL seconds unless `now`. Raises Stopped when it shall end."""
         if self.orphaned.is_set():
             where = f" {self.place}" if self.place else ""
             raise Stopped(f"The panel that ran this operation stopped{where}.", "failed")

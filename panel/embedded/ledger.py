@@ -98,7 +98,7 @@ class Ledger:
             return done.rowcount == 1
 
     def cancel_reason(self, operation_id: str) -> str | None:
-        """Why its cancel was asked for, None when it was not."""
+        """The reason of its cancel, None without one."""
         with self._open() as db:
             row = db.execute("SELECT cancel FROM operations WHERE id = ?", (operation_id,)).fetchone()
             return row["cancel"] if row else None

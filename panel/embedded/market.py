@@ -1,4 +1,4 @@
-"""A sample market: made-up prices that stand in for a market's, and never claim to be one's.
+"""A sample market: generated prices, always marked as such.
 
 Every bar follows from its symbol and its time alone, so the same bar comes back whatever range is asked
 for, and a day's bar is exactly what its minutes add up to. How it is made, from the day down to the minute:
@@ -91,8 +91,8 @@ def bars(symbol: str, timeframe: str, start: int, end: int) -> pd.DataFrame:
     """OHLCV of the bars that open at or after `start` and before `end` (seconds since 1970), indexed by
     their opening in UTC. Empty outside 2015–2049. Raises KeyError for an unknown symbol."""
     instrument = INSTRUMENTS[symbol]
-    around = int(opening(start, timeframe))
-    first = around if around == start else int(closing(around, timeframe))
+    earlier = int(opening(start, timeframe))
+    first = earlier if earlier == start else int(closing(earlier, timeframe))
     stop = int(closing(opening(end - 1, timeframe), timeframe)) if end > first else first
     days = [_minutes(instrument, day) for day in range(max(first // DAY, FIRST), min(-(-stop // DAY), LAST))]
     whole = np.concatenate([day for day in days if day is not None] or [np.empty((0, 6))])
@@ -160,13 +160,13 @@ def _forex_holidays() -> set[int]:
 
 
 def _new_york_holidays() -> set[int]:
-    """By the exchange's rules of today; what it closed for once is not in them."""
+    """By the exchange's present rules; single closures are not in them."""
     found = set()
     for year in range(2015, 2051):
         fixed = [date(year, 1, 1), date(year, 7, 4), date(year, 12, 25)] + [date(year, 6, 19)] * (year > 2021)
         for day in fixed:
             shift = {5: -1, 6: 1}.get(day.weekday(), 0)
-            if (day.month, shift) != (1, -1):  # a New Year's Day on a Saturday is not made up for
+            if (day.month, shift) != (1, -1):  # a New Year's Day on a Saturday has no substitute day
                 found.add(_number(day) + shift)
         floating = [(1, 0, 3), (2, 0, 3), (9, 0, 1), (11, 3, 4)]  # month, weekday, which one
         found |= {_number(_nth(year, *which)) for which in floating}

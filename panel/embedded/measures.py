@@ -1,4 +1,4 @@
-"""How good a network is: its loss and accuracy on samples, and the whole result of a training."""
+"""Measures of a network: its loss and accuracy on samples, and the whole result of a training."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def measure(perceptron: Perceptron, part: Samples, plan: Plan) -> tuple[float, f
     if plan.regression:
         right = np.sign(outputs) == np.sign(part.labels)
         return _error(outputs - part.labels, plan.learning), float(right.mean())
-    least = np.finfo(outputs.dtype).eps  # of the chance of what came true
+    least = np.finfo(outputs.dtype).eps  # of the probability of the right class
     loss = -np.log(np.clip(outputs[np.arange(len(outputs)), part.labels], least, 1 - least)).mean()
     return float(loss), float((outputs.argmax(axis=1) == part.labels).mean())
 
@@ -54,7 +54,7 @@ def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
     answers = outputs.argmax(axis=1)
     signals, moves = int((answers != HOLD).sum()), int((test.labels != HOLD).sum())
     right = int(((answers == test.labels) & (answers != HOLD)).sum())
-    # Of no signals none is right and none is wrong: that is no number.
+    # Undefined without signals.
     shares = {"precision": (right, signals), "recall": (right, moves), "f1_score": (2 * right, signals + moves)}
     found |= {name: part / whole for name, (part, whole) in shares.items() if whole}
     commonest = int(np.bincount(train.labels, minlength=len(CLASSES)).argmax())
@@ -109,7 +109,7 @@ def confusion(outputs: Array, labels: Array) -> list[list[int]]:
 
 
 def calibration(outputs: Array, labels: Array) -> list[Row]:
-    """For each tenth of sureness: how many answers, how sure on average, and the share that was right."""
+    """For each tenth of confidence: the number of answers, their mean confidence, and the share that was right."""
     sure, right = outputs.max(axis=1), outputs.argmax(axis=1) == labels
     tenths = np.minimum((sure * 10).astype(int), 9)
     return [

@@ -50,7 +50,7 @@ def answers(
 
 
 class Unreadable(Exception):
-    """The file does not hold what it should; the text says what is wrong."""
+    """The file's content is invalid; the text says how."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A multi-layer perceptron that is taught batch by batch, in NumPy, and its whole state as plain arrays.
+"""A multi-layer perceptron that is trained batch by batch, in NumPy, and its whole state as plain arrays.
 
 Backpropagation of the squared error, Huber's, or the cross entropy. Weights begin as Glorot and Bengio (2010) say;
 steps are Adam's (Kingma and Ba, 2014) or those of gradient descent with Nesterov's momentum. What is computed, and in

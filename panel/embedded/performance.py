@@ -1,4 +1,4 @@
-"""What a backtest's account did, in numbers: KTRDR's names, with fractions where they say `_pct`. Pure."""
+"""The measures of a backtest: KTRDR's names, with fractions where they say `_pct`. Pure."""
 
 import math
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ import pandas as pd
 
 from panel.embedded.ledger import Row
 
-POINTS = 500  # of the equity curve that is told
-MONTHS = 600  # that are told
-COMPARED = (  # what buying and holding is measured by too
+POINTS = 500  # of the equity curve in the result
+MONTHS = 600  # in the result
+COMPARED = (  # measured for buying and holding too
     "total_return_pct",
     "annualized_return",
     "volatility",
@@ -40,7 +40,7 @@ class Trade:
     slippage: float = 0.0
 
     def close(self, at: pd.Timestamp, price: float, commission: float, slippage: float, bar: int) -> None:
-        """Both fills cost their shares of what they moved."""
+        """The costs of both fills."""
         self.exit_time, self.exit_price, self.exit_bar = at, price, bar
         moved = abs(self.quantity) * (self.entry_price + price)
         self.commission, self.slippage = moved * commission, moved * slippage
@@ -71,7 +71,7 @@ class Trade:
 
 
 def metrics(equity: pd.Series, trades: list[Trade], capital: float) -> Row:
-    """`equity`: worth over time, the first as it began. What cannot be told (a Sharpe ratio of nothing) is None."""
+    """`equity`: worth over time, the first as it began. What is undefined (a Sharpe ratio without trades) is None."""
     falls = _falls(equity)
     years = (equity.index[-1] - equity.index[0]).total_seconds() / _YEAR
     daily = equity.groupby(equity.index.normalize()).last()

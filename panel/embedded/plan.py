@@ -1,4 +1,4 @@
-"""What a strategy asks for, as values: the result of reading its file."""
+"""A strategy's plan: the result of reading its file."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -139,7 +139,7 @@ class Plan:
 
     @property
     def regression(self) -> bool:
-        """Whether the network says a return instead of BUY, HOLD or SELL."""
+        """Whether the network's output is a return instead of BUY, HOLD or SELL."""
         return isinstance(self.labels, ForwardReturn)
 
     def base(self, timeframes: list[str]) -> str:

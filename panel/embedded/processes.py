@@ -14,7 +14,7 @@ _ROOT = Path(__file__).resolve().parents[2]  # where the worker finds this packa
 
 
 _Process = subprocess.Popen[bytes]
-_Line = IO[bytes] | socket.socket  # a process's standard input: it puts its work down when this is closed
+_Line = IO[bytes] | socket.socket  # a process's standard input: it stops when this is closed
 
 
 class Processes:
@@ -49,11 +49,11 @@ class Processes:
         self._children[operation_id] = child
 
     def close(self) -> None:
-        """Let all processes put their work down; returns when they are gone."""
+        """Stop all processes; returns when they have ended."""
         with self._lock:
             ready, self._ready = self._ready, None
         if ready is not None:
-            ready[0].kill()  # it has nothing to put down
+            ready[0].kill()  # it has no work to stop
             ready[0].wait()
             ready[1].close()
         end = time.monotonic() + STOP_WAIT
@@ -86,9 +86,9 @@ class Processes:
             return None
         return ready
 
-    def _open(self, words: list[str], stdin: int, output: int, slot: int | None = None) -> _Process:
+    def _open(self, arguments: list[str], stdin: int, output: int, slot: int | None = None) -> _Process:
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "panel.embedded.worker", str(self._folder), *words],
+            [sys.executable, "-m", "panel.embedded.worker", str(self._folder), *arguments],
             cwd=_ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             stdin=stdin,

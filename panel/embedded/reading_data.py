@@ -1,4 +1,4 @@
-"""What a strategy says about its data: symbols, timeframes, and sources from outside."""
+"""A strategy's data section: symbols, timeframes, and external sources."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def _several(given: dict[Any, Any], many: str, one: str, modes: tuple[str, str],
 
 
 def context_sources(given: Any, findings: Findings) -> set[str]:
-    """The names by which indicators may use data from outside."""
+    """The names by which indicators may use external data."""
     if given is None:
         return set()
     if not isinstance(given, list):

@@ -1,4 +1,4 @@
-"""What a strategy's network sees: indicators, fuzzy sets over them, and the choice of inputs."""
+"""A strategy's inputs: indicators, fuzzy sets over them, and the choice of inputs."""
 
 import math
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ Section = dict[Any, Any]
 
 
 def read_indicators(given: Section, sources: set[str], findings: Findings) -> dict[str, Indicator]:
-    """`sources`: the data from outside that indicators may use."""
+    """`sources`: the external data that indicators may use."""
     found = {}
     for name, definition in given.items():
         place = f"indicators.{shown(name)}"

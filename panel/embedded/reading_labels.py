@@ -1,4 +1,4 @@
-"""What a strategy's network shall learn: the source of its labels."""
+"""A strategy's labels: what its network learns."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _ELSEWHERE = ("context", "regime")  # KTRDR's other sources: they serve its ense
 
 
 def read_labels(given: dict[Any, Any], regression: bool, findings: Findings) -> Labels:
-    """KTRDR's defaults where nothing is said."""
+    """KTRDR's defaults where the file has none."""
     source = given.get("source", "zigzag")
     if source in _ELSEWHERE:
         findings.needs_ktrdr("training.labels.source", f"has no labels from the source {source}")

@@ -1,4 +1,4 @@
-"""What a strategy says about its network, how it learns, and what it decides."""
+"""A strategy's network, training and decision sections."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def read_layers(model: Section, findings: Findings) -> Layers:
 
 
 def read_learning(model: Section, training: Section, regression: bool, findings: Findings) -> Learning:
-    """KTRDR reads the top-level section. What stands only in `model.training` is used here, with a warning."""
+    """KTRDR reads the top-level section. What is only in `model.training` is used here, with a warning."""
     known = ("method", "labels", "data_split", "random_seed", *_LEARNING)
     findings.leave_out("training", training, (*known, "loss", "huber_delta") if regression else known)
     nested = section(model, "training", "model", findings)

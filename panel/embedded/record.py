@@ -1,4 +1,4 @@
-"""What a backtest keeps beside its result: every trade, and the bars with what the model saw at each.
+"""A backtest's record beside its result: every trade, and the bars with the model's inputs.
 
 One file for each backtest, `backtests/<operation id>.npz`: plain arrays and JSON text. It is read in pieces, so that
 the answer about an operation stays small.
@@ -20,7 +20,7 @@ from panel.embedded.plan import Input, Plan, reference
 from panel.embedded.timeframes import closing
 from panel.files.drafts import draft_of
 
-TRADES = 20_000  # that are told: the newest
+TRADES = 20_000  # in the result: the newest
 BARS = 2000  # that one answer has
 _PRICES = ("open", "high", "low", "close", "volume")
 _ON_PRICES = frozenset(  # indicators that are prices themselves
@@ -120,21 +120,21 @@ def trades(source: Path) -> Row:
     return {"trades": found[-TRADES:], "total": len(found)}
 
 
-def bars(source: Path, around: float | None, count: int) -> Row:
+def bars(source: Path, at: float | None, count: int) -> Row:
     """At most `count` bars, those around a time (Unix seconds) or the newest. Raises NotRecorded."""
     columns, sets = _read(source, "columns"), _read(source, "sets")
     count = max(1, min(count, BARS))
     last = len(columns)
-    if around is not None:
-        last = min(last, int(np.searchsorted(columns[:, 0], around)) + count // 2)
+    if at is not None:
+        last = min(last, int(np.searchsorted(columns[:, 0], at)) + count // 2)
     first = max(0, last - count)
     part = columns[first : first + count]
-    at = 1 + len(_PRICES)
+    column = 1 + len(_PRICES)
     for each in sets:
         each["values"], *each["memberships"] = (
-            _numbers(part[:, place]) for place in range(at, at + 1 + len(each["labels"]))
+            _numbers(part[:, place]) for place in range(column, column + 1 + len(each["labels"]))
         )
-        at += 1 + len(each["labels"])
+        column += 1 + len(each["labels"])
     candles = [[int(row[0]), *_numbers(row[1:6])] for row in part]
     return {"bars": candles, "sets": sets, "first": first, "total": len(columns)}
 

@@ -1,4 +1,4 @@
-"""Strategy files (v3 YAML): where they are, what they say, and what is wrong with them."""
+"""Strategy files (v3 YAML): finding and reading them, and their findings."""
 
 import os
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def all_in(folders: list[Path]) -> list[Strategy]:
 
 
 def read(file: Path) -> Strategy:
-    """Never raises for what a file is or says: what is wrong is in its issues."""
+    """Never raises for a bad file: what is wrong is in its issues."""
     try:
         state = os.stat(file)
     except OSError:
@@ -90,7 +90,7 @@ def _printable(stem: str) -> str:
 
 @lru_cache(maxsize=256)
 def _kept(file: Path, state: tuple[int, ...]) -> Strategy:
-    """As long as the file does not change, it is read once."""
+    """Cached until the file changes."""
     return _read(file)
 
 
@@ -108,7 +108,7 @@ def _read(file: Path) -> Strategy:
 
 
 def of_text(stem: str, text: str, unread: str = "It cannot be read") -> Strategy:
-    """Also of a text that is in no file."""
+    """Also for a text that is in no file."""
     findings = Findings()
     try:
         content = parse(text)

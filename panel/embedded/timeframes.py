@@ -38,7 +38,7 @@ def opening(times: Times | int, timeframe: str) -> Times:
 
 
 def closing(openings: Times | int, timeframe: str) -> Times:
-    """When bars that open then are complete: nothing of them may be used before."""
+    """When bars with these openings are complete: they must not be used before."""
     openings = np.asarray(openings, np.int64)
     if timeframe == "1M":
         return (openings.astype("datetime64[s]").astype("datetime64[M]") + 1).astype("datetime64[s]").astype(np.int64)

@@ -29,7 +29,7 @@ _SUMMED_UP = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
 
 
 class Run:
-    """What a training has learned so far: all that a checkpoint needs to go on as if nothing had been."""
+    """The state of a training: all that a checkpoint needs to continue exactly."""
 
     def __init__(self, plan: Plan) -> None:
         self.cutoffs: tuple[int, int, int] | None = None
@@ -39,7 +39,7 @@ class Run:
         self.best_weights: tuple[Array, ...] = ()
         self.seconds = 0.0
         self.perceptron = Perceptron(plan)
-        self.after_epoch: tuple[int, dict[str, Array]] = (0, {})  # the network as the last whole epoch left it
+        self.after_epoch: tuple[int, dict[str, Array]] = (0, {})  # the network after the last whole epoch
 
     def save(self, job: Job, kind: str) -> None:
         if not self.epoch:
@@ -141,7 +141,7 @@ def _samples(job: Job, plan: Plan) -> tuple[Samples, UsedBars]:
         return used.load(symbol, timeframe)
 
     start, end = (_seconds(job.request.get(name)) for name in ("start_date", "end_date"))
-    end = None if end is None else end + DAY  # the day itself belongs to it
+    end = None if end is None else end + DAY  # the last day is included
     whole = features.samples(plan, job.request["symbols"], job.request["timeframes"], load, start, end)
     job.report(0, "Splitting into training, validation and test", now=True)
     return whole, used
@@ -152,13 +152,13 @@ def _seconds(day: str | None) -> int | None:
 
 
 def learn(job: Job, plan: Plan, run: Run, parts: Split) -> None:
-    """Epochs until there are enough, or until validation has not improved for the patience."""
+    """Runs epochs until the planned number, or until early stopping."""
     learning, train = plan.learning, parts.train
     batch = min(learning.batch_size, len(train.labels))
     batches = -(-len(train.labels) // batch)
     chunk = 1  # batches that are learned in one call
     saved = reported = time.monotonic()
-    first = True  # who waits for a start is told at once
+    first = True  # the first progress is reported at once
     for epoch in range(run.epoch + 1, learning.epochs + 1):
         if learning.early_stopping.enabled and run.epoch - run.best_epoch >= learning.early_stopping.patience:
             return

@@ -1,6 +1,6 @@
 """The process in which one operation runs: `python -m panel.embedded.worker <folder> <operation id>`.
 
-It tells the ledger how far it is, looks there whether it shall stop, and ends when the pipe on its
+It writes its progress to the ledger, looks there whether it shall stop, and ends when the pipe on its
 standard input does: that is the panel's end. Without an id it loads its libraries and waits for one on its standard
 input, which then is a socket.
 """
@@ -39,7 +39,7 @@ def _work(kind: str) -> Callable[[Job], Row]:
 
 
 def count(job: Job) -> Row:
-    """The trial operation: it counts to 100 in 200 seconds."""
+    """The test operation: it counts to 100 in 200 seconds."""
     job.runs()
     began = time.monotonic()
     while (done := int((time.monotonic() - began) / 2)) < 100:
@@ -71,13 +71,13 @@ def run(folder: Path, operation_id: str, orphaned: threading.Event) -> None:
 
 
 def wait_for_work(line: socket.socket) -> str | None:
-    """The id of an operation; None when the panel ends or needs nobody for IDLE seconds. The id comes with two open
+    """The id of an operation; None when the panel ends or has no work for IDLE seconds. The id comes with two open
     files: the operation's slot, which is held as long as this process lives, and its log."""
     line.settimeout(IDLE)
     try:
         message, files, _, _ = socket.recv_fds(line, 1024, 2)
     except TimeoutError:
-        line.shutdown(socket.SHUT_RD)  # from here on the panel cannot send; what it has sent is still done
+        line.shutdown(socket.SHUT_RD)  # the panel cannot send any more; what it has sent is still done
         line.setblocking(False)
         try:
             message, files, _, _ = socket.recv_fds(line, 1024, 2)
@@ -92,7 +92,7 @@ def wait_for_work(line: socket.socket) -> str | None:
 
 
 def main() -> None:
-    os.nice(5)  # the panel and the person's own work come first
+    os.nice(5)  # lower priority than the panel and the user's other programs
     folder, operation_id = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None
     if operation_id is None:
         for kind in ("training", "data_load", "backtesting"):

@@ -1,4 +1,4 @@
-"""Files out of a zip archive and into one, in bounds: an archive can claim to hold more than any disk."""
+"""Reads and writes zip archives within limits: an archive can claim to hold more than any disk."""
 
 import io
 import zipfile

@@ -1,11 +1,11 @@
-"""Bars that cannot be true, and what their spacing says. Pure."""
+"""Faults of bars, and what their spacing says. Pure."""
 
 import numpy as np
 
-from panel.files.names import DAY, HOUR, LENGTHS, WEEK, in_words
+from panel.files.names import DAY, HOUR, LENGTHS, WEEK, length_text
 from panel.files.values import SHOWN, Array, Bars, Count
 
-# (kind, what is said of such bars); the place is the code in Bars.fault
+# (kind, sentence about such bars); the place is the code in Bars.fault
 KINDS = (
     ("", ""),
     ("not finite", "a price that is infinite"),
@@ -67,7 +67,7 @@ def spacing(times: Array) -> float:
 
 
 def timeframe_of(times: Array) -> str:
-    """The timeframe whose bars lie like these, or ""."""
+    """The timeframe whose bars are spaced like these, or ""."""
     step = spacing(times)
     if 27 * DAY < step < 32 * DAY:
         return "1M"
@@ -79,7 +79,7 @@ def timeframe_of(times: Array) -> str:
 
 
 def conflict(times: Array, timeframe: str) -> str:
-    """A sentence when bars lie otherwise than their name says: closer, or all of them much wider."""
+    """A sentence when the spacing contradicts the name: closer, or much wider throughout."""
     steps, length = np.diff(times), LENGTHS[timeframe]
     steps = steps[steps > 0]
     if not len(steps):
@@ -89,7 +89,7 @@ def conflict(times: Array, timeframe: str) -> str:
     wider = len(steps) >= 10 and steps.min() >= 2 * length and timeframe != "1M" and step > length
     if not closer and not wider:
         return ""
-    what = in_words(step)
+    what = length_text(step)
     return f"The bars are {what} apart, and the name says {timeframe}."
 
 

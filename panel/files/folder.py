@@ -19,7 +19,7 @@ from panel.files.regular import Stamp, regular, stamp
 from panel.files.summary import FileRead
 from panel.files.values import Array, Bars, Count, Reading, Refused
 
-VERSION = 1  # of what is kept; another one is made anew
+VERSION = 1  # of what is kept; another version is rebuilt
 CACHED_FROM = 1 << 18  # bytes: smaller files are read faster than looked up
 _ROWS = ("times", "open", "high", "low", "close", "volume", "fault")
 
@@ -172,7 +172,7 @@ class Folder:
                 _save(out, bars)
             with draft_of(self._cache / f"{name}.json") as draft:
                 draft.write_bytes(msgspec.json.encode(_Kept(VERSION, now, entry)))
-        except OSError:  # a folder that is read only: it is read again each time
+        except OSError:  # a read-only folder: its files are read again each time
             return
 
     def _recall(self, name: str, now: Stamp) -> Entry | None:
@@ -197,7 +197,7 @@ class Folder:
                 if rows.shape == (len(_ROWS), entry.bars):
                     return _mapped(rows)
             except (OSError, ValueError):
-                pass  # made anew
+                pass  # rebuilt
         reading = self._read(name)
         self._settle(name, reading)
         if now is not None and now.size < CACHED_FROM:
@@ -225,7 +225,7 @@ class Folder:
 
 
 def entry_of(name: str, reading: Reading) -> Entry:
-    """What a reading says of a file in the folder, where no question can be put."""
+    """The outcome of a reading, where no question can be asked."""
     from_name = named(name)
     pair = (from_name.symbol or reading.symbol, from_name.timeframe or reading.timeframe)
     bars = reading.bars

@@ -1,4 +1,4 @@
-"""Which program wrote a file, as far as its layout tells, and which zone its clock is in. Pure."""
+"""Which program wrote a file, as far as its layout shows, and which zone its clock is in. Pure."""
 
 import numpy as np
 

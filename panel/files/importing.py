@@ -1,4 +1,4 @@
-"""Importing files: look, ask, store. What a page and the command line both go through.
+"""Imports files in three steps: preview, questions, storing. Pages and the command line share it.
 
 for name, data in unpacked(data, name):
     looked = preview(data, name, Answers(), folder)         # shows what it is, and what has to be asked
@@ -15,7 +15,7 @@ import numpy as np
 from panel.files import faults
 from panel.files.archive import unpacked
 from panel.files.folder import Entry, Folder, entry_of
-from panel.files.names import LENGTHS, in_words
+from panel.files.names import LENGTHS, length_text
 from panel.files.reading import read
 from panel.files.regular import stamp
 from panel.files.roles import PRICES
@@ -111,7 +111,7 @@ def _chosen(reading: Reading, timeframe: str, leave_out: bool, keep_bad: bool) -
     if timeframe not in LENGTHS:
         raise Refused(f"“{timeframe[:20]}” is none of the timeframes: {', '.join(LENGTHS)}.")
     if faults.conflict(reading.bars.times, timeframe):
-        apart = in_words(reading.spacing)
+        apart = length_text(reading.spacing)
         raise Refused(f"The bars are {apart} apart; they cannot be stored as {timeframe}.", reading.first_line)
     if reading.unread and not leave_out:
         first = reading.unread[0]
@@ -155,7 +155,7 @@ def summary(found: Preview) -> Summary:
         end=int(bars.times[-1]),
         symbol=reading.symbol,
         timeframe=reading.timeframe,
-        spacing=in_words(reading.spacing) if reading.spacing else "",
+        spacing=length_text(reading.spacing) if reading.spacing else "",
         conflict=reading.conflict,
         left_out=reading.left_out,
         unread=sum(count.count for count in reading.unread),

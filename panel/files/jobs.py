@@ -1,4 +1,4 @@
-"""The work of an import as values: what has to be done goes in, what came of it comes out, both as JSON.
+"""The jobs of an import as values: requests and outcomes, both as JSON.
 
 So the same work runs in a thread or, for a large file, in a process of its own (`python -m panel.files.jobs`), which
 gives its memory back, can be ended, and cannot hold up anybody else. The process reads one job from its input and
@@ -107,17 +107,17 @@ def report_of(line: bytes) -> Report:
     return msgspec.json.decode(line, type=Report, dec_hook=lambda to, value: to(value))
 
 
-def done(job: Job, tell: Progress) -> Outcome:
-    """Do it. What is refused, and a disk that does not take it, is an outcome too."""
+def done(job: Job, progress: Progress) -> Outcome:
+    """Run the job. Refusals and disk errors are outcomes too."""
     try:
-        return _done(job, tell)
+        return _done(job, progress)
     except Refused as exc:
         return Outcome(refused=exc.sentence, line=exc.line)
     except OSError as exc:
         return Outcome(refused=f"The file cannot be read or written: {exc.strerror or exc}.")
 
 
-def _done(job: Job, tell: Progress) -> Outcome:
+def _done(job: Job, progress: Progress) -> Outcome:
     match job:
         case Unpack():
             from panel.files.archive import extracted
@@ -128,16 +128,16 @@ def _done(job: Job, tell: Progress) -> Outcome:
 
             data = job.file.read_bytes()
             found = importing.preview(
-                data, job.name, job.answers, job.folder, job.symbol, job.timeframe, tell, cached=job.cached
+                data, job.name, job.answers, job.folder, job.symbol, job.timeframe, progress, cached=job.cached
             )
             return Outcome(summary=importing.summary(found))
         case Store():
             from panel.files import importing
 
-            reading = importing.read(job.file.read_bytes(), job.name, job.answers, progress=_part(tell, 0.0, 0.6))
+            reading = importing.read(job.file.read_bytes(), job.name, job.answers, progress=_part(progress, 0.0, 0.6))
             kept = importing.store(
                 reading, job.folder, job.symbol, job.timeframe, leave_out=job.leave_out, keep_bad=job.keep_bad,
-                existing=job.existing, progress=_part(tell, 0.6, 1.0), cached=job.cached,
+                existing=job.existing, progress=_part(progress, 0.6, 1.0), cached=job.cached,
             )  # fmt: skip
             return Outcome(imported=kept)
         case Export():
@@ -156,8 +156,8 @@ def _done(job: Job, tell: Progress) -> Outcome:
             return Outcome(files_read=tuple(folder.entry(name).as_file_read for name in job.names))
 
 
-def _part(tell: Progress, start: float, end: float) -> Progress:
-    return lambda share, step: tell(start + share * (end - start), step)
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    return lambda share, step: progress(start + share * (end - start), step)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""How a file's lines are put together: delimiter, quotes, header, and which lines have the shape of the others."""
+"""The layout of a file's lines: delimiter, quotes, header, and which lines differ from the usual."""
 
 import re
 from collections import Counter
@@ -11,8 +11,8 @@ import numpy as np
 from panel.files.roles import Columns, by_name, by_place, plain
 from panel.files.values import Array, Count, Refused
 
-SEPARATOR = b"\x1f"  # stands for the delimiter once quotes are gone
-SAMPLE = 200  # lines that are looked at
+SEPARATOR = b"\x1f"  # replaces the delimiter once quotes are gone
+SAMPLE = 200  # lines that are read to find the layout
 BLOCK = 1 << 23  # bytes of one turn
 _DELIMITERS = ("\t", ";", "|", ",", " ")
 _HEADER_WITHIN = 30  # lines

@@ -113,8 +113,8 @@ def without_source(symbol: str) -> str:
     return rest if source.lower() in _SOURCES and SYMBOL.fullmatch(rest) else symbol
 
 
-def in_words(seconds: float) -> str:
-    """A length in words: "1 minute", "4 hours", "1 day"."""
+def length_text(seconds: float) -> str:
+    """A length as text: "1 minute", "4 hours", "1 day"."""
     for length, name in ((WEEK, "week"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (1, "second")):
         if seconds >= length and seconds % length == 0:
             count = int(seconds // length)

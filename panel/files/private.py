@@ -1,4 +1,4 @@
-"""Folders and files that only their user may read: they hold what people did, and the addresses of their channels."""
+"""Folders and files that only their user may read: they hold the audit trail, and addresses of channels."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ FOLDER, FILE = 0o700, 0o600
 
 
 def make_folder(folder: Path) -> None:
-    """Make what is missing of it, for this user only; what is there stays as it is. Raises OSError."""
+    """Create the missing parts of it, for this user only. Raises OSError."""
     for each in reversed([folder, *folder.parents]):
         if not each.exists():
             each.mkdir(mode=FOLDER, exist_ok=True)

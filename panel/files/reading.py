@@ -1,4 +1,4 @@
-"""A file of market data -> its bars, and everything that has to be said or asked about them. Pure."""
+"""A file of market data -> its bars, and every remark and question about them. Pure."""
 
 import numpy as np
 import polars as pl
@@ -33,11 +33,11 @@ def read(
 ) -> Reading:
     """`name` is the file's. `trust_iso`: times like 2024-01-31 09:00 are UTC, as in KTRDR's own folder; otherwise
     it is asked. Raises Refused."""
-    answers, tell = answers or Answers(), progress or (lambda share, step: None)
-    tell(0.0, "Looking at the lines")
+    answers, progress = answers or Answers(), progress or (lambda share, step: None)
+    progress(0.0, "Looking at the lines")
     text, encoding = decoded(data)
     laid = layout.laid_out(text, quick=True)
-    tell(0.2, "Taking the columns apart")
+    progress(0.2, "Taking the columns apart")
     table = Table.of(laid)
     if table is None:
         laid = layout.laid_out(text)
@@ -45,17 +45,17 @@ def read(
         assert table is not None  # noqa: S101  of lines that were counted one by one
     questions: list[Question] = []
     columns = _twins(table, laid, answers, questions)
-    tell(0.35, "Reading prices")
+    progress(0.35, "Reading prices")
     mark = _decimal(table, columns, answers, questions)
     values = {role: numbers.parsed(table.column(columns.of(role)), mark) for role in PRICES}
     volume = None if columns.volume is None else numbers.parsed(table.column(columns.volume), mark, scaled=True)
-    tell(0.6, "Reading times")
+    progress(0.6, "Reading times")
     texts = _time_texts(table, columns)
     how = _format(texts, laid)
     how, seconds, bad_time = _dates(texts, how, answers, questions, values)
     program = forms.form(laid, how)
     seconds, zone, hidden = _zone(seconds, bad_time, laid, how, program, answers, questions, values, trust_iso)
-    tell(0.8, "Looking for bars that cannot be true")
+    progress(0.8, "Looking for bars that cannot be true")
     left, keep = rejected.without_rejected(laid.lines, texts, values, volume, bad_time, hidden, table.role(columns))
     if keep.mean() < LEAST_SHARE or not keep.any():
         worst = max(left, key=lambda found: found.count)
@@ -232,7 +232,7 @@ def _finished(
     if np.isnan(bars.volume).all():
         warnings.append("The file has no volumes: they stay unknown.")
     if not timeframe and len(bars) > 1:
-        apart = names.in_words(faults.spacing(bars.times))
+        apart = names.length_text(faults.spacing(bars.times))
         warnings.append(
             f"The bars are {apart} apart, which is none of KTRDR's timeframes ({', '.join(names.LENGTHS)})."
         )

@@ -1,4 +1,4 @@
-"""Regular files only: no link is followed, no pipe waited for. And which state of a file it is."""
+"""Opens regular files only: follows no link, waits for no pipe. Also identifies a file's state."""
 
 import os
 import stat

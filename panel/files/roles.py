@@ -1,4 +1,4 @@
-"""Which column is which: by name where there is a header line, by what it holds where there is none."""
+"""Finds the roles of columns: by name where there is a header line, else by their contents."""
 
 import re
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Bars as KTRDR's CSV: written whole or not at all, and never over a file that is not asked about."""
+"""Writes bars as KTRDR's CSV: whole or not at all, and never over a file that was not expected."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def frame(bars: Bars) -> pl.DataFrame:
 def write(
     file: Path, bars: Bars, expected: Stamp | None, *, backup: bool, progress: Progress | None = None
 ) -> Path | None:
-    """Write `file` anew. `expected` is what was there when the bars were made: raises Refused when something
+    """Replace `file`. `expected` is what was there when the bars were made: raises Refused when something
     else is there now. Returns where the old file is kept, if `backup` and there was one."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with draft_of(file) as draft:

@@ -1,4 +1,4 @@
-"""A folder of strategy files that people change: written whole or not at all, never over a change of somebody else, and
+"""A folder of strategy files that people change: written whole or not at all, never over another person's change, and
 with the old versions kept elsewhere."""
 
 import hashlib
@@ -31,7 +31,7 @@ class Version:
 
 
 class Changed(Exception):
-    """The file is not what was opened. `now` is its text; None when it is gone."""
+    """The file has changed since it was opened. `now` is its text; None when it was deleted."""
 
     def __init__(self, now: str | None) -> None:
         super().__init__("the file has changed")

@@ -1,4 +1,4 @@
-"""Where in a strategy's text something stands."""
+"""The line of a setting in a strategy's text."""
 
 import re
 

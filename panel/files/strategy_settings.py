@@ -12,7 +12,7 @@ from panel.files.strategy_yaml import Loader, Refused, parse
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _VALUES = (*_NUMBERS, "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str")
-_WORDS = ("name", "version", "description")  # at the top: they say what the file is, and change nothing
+_WORDS = ("name", "version", "description")  # at the top level: descriptive only
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def with_settings(text: str, values: Mapping[str, str], name: str = "") -> str:
 
 
 def problem_of(setting: Setting, value: str) -> str:
-    """Why this cannot be the setting's value: a clause, or "". A number stays a number; words are of letters, digits,
-    dots, hyphens and underscores, so that they mean the same wherever they stand in YAML."""
+    """Why this is no valid value of the setting: a clause, or "". A number stays a number; words are of letters,
+    digits, dots, hyphens and underscores, so that they mean the same anywhere in YAML."""
     if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,60}", value):
         return f"“{value[:60]}” is no number and no plain word"
     node = yaml.compose(value, Loader=Loader)

@@ -51,7 +51,7 @@ def _regular(mode: int) -> None:
 
 
 def parse(text: str) -> Any:
-    """What the YAML says: dicts, lists, strings, numbers, dates. Raises Refused."""
+    """The parsed YAML: dicts, lists, strings, numbers, dates. Raises Refused."""
     try:
         _check_expansion(yaml.parse(text, Loader=Loader))
         return yaml.load(text, Loader=Loader)  # noqa: S506  Loader is a SafeLoader
@@ -70,7 +70,7 @@ def parse(text: str) -> Any:
 
 
 def _check_expansion(events: Iterator[yaml.Event]) -> None:
-    """Counts values and depth before anything is built: each alias as what it stands for."""
+    """Counts values and depth before anything is built: each alias counted as the value it refers to."""
     anchors: dict[str, tuple[int, int]] = {}  # name -> values, depth
     open_: list[tuple[str | None, int, int]] = []  # anchor, values before it, deepest below it
     total = 0
@@ -78,7 +78,7 @@ def _check_expansion(events: Iterator[yaml.Event]) -> None:
         values, depth, anchor = 1, 0, getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent):
             if anchor not in anchors:
-                raise Refused(f"the alias *{anchor} stands for nothing before it, or for itself")
+                raise Refused(f"the alias *{anchor} refers to no anchor before it, or to itself")
             (values, depth), anchor = anchors[anchor], None
         elif isinstance(event, yaml.CollectionStartEvent):
             open_.append((anchor, total, 0))
@@ -94,7 +94,7 @@ def _check_expansion(events: Iterator[yaml.Event]) -> None:
             continue
         total += values
         if total > MAX_NODES:
-            raise Refused(f"it has more than {MAX_NODES:,} values, each alias counted as what it stands for")
+            raise Refused(f"it has more than {MAX_NODES:,} values, each alias counted as the value it refers to")
         if len(open_) + depth > MAX_DEPTH:
             raise Refused(f"its values are nested more than {MAX_DEPTH} deep")
         if open_ and not isinstance(event, yaml.CollectionStartEvent):

@@ -1,4 +1,4 @@
-"""From bytes to text: the encoding, and what is no text at all."""
+"""Decodes bytes to text: finds the encoding, and refuses what is no text."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Few candles that stand for many bars. Pure, on arrays: two million bars take some hundredths of a second."""
+"""Thins bars to fewer candles. Pure, on arrays: two million bars take some hundredths of a second."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from panel.files.values import Array, Bars
 
 
 def thinned(bars: Bars, most: int) -> tuple[Array, int]:
-    """At most `most` rows of opening (seconds), open, high, low, close and volume, and how many bars each stands for:
-    first open, highest high, lowest low, last close, all the volume. Where that is more than one, it is made of bars
-    that can be true, if there are any."""
+    """At most `most` rows of opening (seconds), open, high, low, close and volume, and how many bars each combines:
+    first open, highest high, lowest low, last close, all the volume. Where that is more than one, only bars without
+    faults are combined, if there are any."""
     each = -(-len(bars) // most) if len(bars) else 1
     if each > 1 and (bars.fault != 0).any() and not (bars.fault != 0).all():
         bars = bars.good()

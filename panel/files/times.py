@@ -1,4 +1,4 @@
-"""Times as programs and countries write them: which format a column has, and what its texts mean."""
+"""Times as programs and countries write them: finds a column's format, and reads its texts."""
 
 import re
 from dataclasses import dataclass, replace

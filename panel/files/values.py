@@ -1,4 +1,4 @@
-"""What reading a file of market data results in. Pure: values only."""
+"""The results of reading a file of market data. Pure: values only."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a person has decided. Empty: nothing yet."""
+    """A person's decisions. Empty: none yet."""
 
     zone: str = ""  # an IANA name, or UTC
     dates: str = ""  # "day-first" or "month-first"

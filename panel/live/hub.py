@@ -5,9 +5,9 @@ header included, straight to each stream's socket. A stream whose socket takes n
 latest frame for each place on its page: a slow reader skips readings, a new one starts with the current
 state, and the memory of one that never reads is bounded by the number of places on its page.
 
-Whoever wants to tell something else than a page's HTML picks a topic of their own: publish to it with any
-`frame` while `readers(topic)` says that somebody is there (`keep` decides whether those who come later start
-with it), and answer with `panel.web.streams.follow(request, topic)`.
+To publish something else than a page's HTML, pick another topic: publish to it with any
+`frame` while `readers(topic)` is true (`keep` decides whether those who come later start
+with it), and answer with `panel.web.routes.stream.follow(request, topic)`.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 READER_TIMEOUT = 30.0  # seconds that a reader may take no byte before its stream is dropped
-AT_ONCE = 64  # streams that are written to before pages get their turn
+AT_ONCE = 64  # streams that are written to between two yields to the event loop
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -53,12 +53,12 @@ class Mailbox:
         self._closed = False
 
     def put(self, place: str, data: bytes) -> None:
-        self._frames.pop(place, None)  # a newer frame goes behind those that came in between
+        self._frames.pop(place, None)  # a newer frame moves to the end
         self._frames[place] = data
         self._filled.set()
 
     async def take(self) -> bytes:
-        """Everything there is, in one piece; waits until there is something. b"" once it is closed."""
+        """All waiting frames in one piece; waits until there are some. b"" once it is closed."""
         await self._filled.wait()
         data = b"".join(self._frames.values())
         self._frames.clear()
@@ -79,7 +79,7 @@ class Mailbox:
         self.write = None
 
     def close(self) -> None:
-        """Nothing comes any more: the panel stops."""
+        """No more frames: the panel stops."""
         self._closed = True
         self._filled.set()
 
@@ -87,9 +87,9 @@ class Mailbox:
 class Hub:
     """Topics (what a page is about) -> the latest frame for each place, and the streams that read them."""
 
-    def __init__(self, reader_timeout: float = READER_TIMEOUT) -> None:
-        self.reader_timeout = reader_timeout
-        self.frames = 0  # ever handed to streams
+    def __init__(self) -> None:
+        self.reader_timeout = READER_TIMEOUT
+        self.frames = 0  # ever sent to streams
         self.dropped = 0  # streams whose reader took nothing for too long
         self._pages: defaultdict[tuple[str, ...], dict[Mailbox, None]] = defaultdict(dict)
         self._readers: Counter[str] = Counter()
@@ -118,17 +118,17 @@ class Hub:
                     del self._readers[topic]
 
     def publish(self, topic: str, place: str, data: bytes, *, keep: bool = True) -> None:
-        """Hand a frame to every stream of the topic. `keep`: streams that come later get it too."""
+        """Send a frame to every stream of the topic. `keep`: later streams get it too."""
         if keep:
             _replace(self._latest[topic], place, data)
         if topic in self._readers:
             _replace(self._pending[topic], place, data)
             if self._sending is None:
                 self._sending = self._send()
-                asyncio.get_running_loop().call_soon(self._go_on)
+                asyncio.get_running_loop().call_soon(self._send_next)
 
-    def _go_on(self) -> None:
-        """One turn of sending. A task would cost a single stream as much as the rest of it."""
+    def _send_next(self) -> None:
+        """One round of sending. A task would cost a single stream as much as the rest of it."""
         assert self._sending is not None  # noqa: S101
         try:
             next(self._sending)
@@ -137,7 +137,7 @@ class Hub:
             if not isinstance(exc, StopIteration):
                 raise
         else:
-            asyncio.get_running_loop().call_soon(self._go_on)
+            asyncio.get_running_loop().call_soon(self._send_next)
 
     def _send(self) -> Iterator[None]:
         """Until nothing is pending; yields when others should have a turn. What is published meanwhile replaces what it
@@ -167,7 +167,7 @@ class Hub:
             await asyncio.sleep(0)
 
     def drop(self, topic: str, place: str | None = None) -> None:
-        """Forget a topic's current state, or one place of it."""
+        """Drop a topic's current state, or one place of it."""
         if place is None:
             self._latest.pop(topic, None)
         elif topic in self._latest:
@@ -178,7 +178,7 @@ class Hub:
 
     @property
     def topics(self) -> list[str]:
-        """Those that somebody reads."""
+        """Those that have readers."""
         return list(self._readers)
 
     @property
@@ -196,4 +196,4 @@ def heartbeat() -> bytes:
 
 
 BOARD = frame("1", "board")
-LISTED = frame("1", "listed")  # something came or went: a list that stands still may say so
+LISTED = frame("1", "listed")  # a run was added or removed: a list that does not update can show it

@@ -33,7 +33,7 @@ class TooLarge(Exception):
 class Connection(HttpToolsProtocol):
     """For uvicorn's `http=`."""
 
-    most = 2000  # connections; newer ones are refused
+    max_connections = 2000  # newer ones are refused
     head_bytes = 65_536  # of the request line and all headers
     head_seconds = 10.0  # from the connection, or a request's first byte, to the end of its headers
     body_pause = 10.0  # seconds without one byte of a body that has not ended
@@ -62,7 +62,7 @@ class Connection(HttpToolsProtocol):
         end: socket.socket = transport.get_extra_info("socket")
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that vanished acknowledges nothing
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.read_seconds * 1000))
-        if len(self.connections) > self.most:
+        if len(self.connections) > self.max_connections:
             self._refuse(503, "Too many connections.")
             return
         self._limit = self.loop.call_later(self.head_seconds, self._late)  # an idle one may not stay either
@@ -113,7 +113,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._reads == "body":  # refused for what its headers said: the rest is not waited for
+        if self._reads == "body":  # refused for its headers: the body is not waited for
             self.loop.call_later(1.0, self.transport.close)
 
     @classmethod
@@ -149,7 +149,7 @@ class Connection(HttpToolsProtocol):
             self._limit = None
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Answer, unless an answer has begun, and close. The app is told that the client is gone."""
+        """Answer, unless an answer has begun, and close. The app sees a disconnect."""
         self._unlimit()
         between = self._reads != "body" and (self.cycle is None or self.cycle.response_complete)
         if between or (self.cycle is not None and not self.cycle.response_started):
@@ -290,7 +290,7 @@ class Connection(HttpToolsProtocol):
         self._cut()
 
     def _cut(self) -> None:
-        """At once, and so that the reader's system is told: what waits there for it is thrown away."""
+        """At once, with a reset: what waits in the reader's system is thrown away."""
         end: socket.socket = self.transport.get_extra_info("socket")
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()

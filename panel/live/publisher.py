@@ -23,7 +23,7 @@ from panel.live.rows import Rows, row_of
 from panel.observability.rounds import until_next
 from panel.views.charts import curves_of, place_of
 from panel.views.listing import COLUMNS
-from panel.views.operation import end_in_words
+from panel.views.operation import end_sentence
 from panel.views.templating import draw
 
 ANNOUNCED_FOR, MAX_ANNOUNCED = 900.0, 10  # seconds for which an end is announced to new pages, and how many are
@@ -51,7 +51,7 @@ class Publisher:
         self._rows = Rows()
         self._wholes: dict[str, str] = {}  # operation -> the research on an open page that it is part of
         self._timed: dict[str, object] = {}  # what the timelines were last drawn from
-        self._ends: list[dict[str, Any]] = []
+        self._announced: list[dict[str, Any]] = []
         hub.publish("listing", "listed", LISTED)  # a list asks once when its stream opens, however late that is
         bus.subscribe(events.OperationChanged, self._operation_changed)
         bus.subscribe(events.VerdictRecorded, self._written)
@@ -69,7 +69,7 @@ class Publisher:
         """Send a heartbeat to every page every BEAT seconds; runs until cancelled."""
         while True:
             await until_next(BEAT)
-            # When the backend last answered and listed its workers: an age is no reason to draw the health anew.
+            # When the backend last answered and listed its workers: an age is no reason to draw the health again.
             monitor = self._monitor
             heard = frame(f"{monitor.connection.answered_at or 0} {monitor.worker_list.heard_at or 0}", "heard")
             self._hub.publish("line", "beat", heartbeat() + heard, keep=False)
@@ -133,7 +133,7 @@ class Publisher:
             self._forget(f"op:{snapshot.id}")
 
     def _written(self, event: events.VerdictRecorded) -> None:
-        """Lists and timelines are read from the memory: an end is drawn again once it stands there."""
+        """Lists and timelines are read from the memory: an end is drawn again once it is stored."""
         self._hub.publish("api:changes", "changed", b"!", keep=False)  # programs read there what changed
         if not event.verdict.live:
             self._operation(event.observation)
@@ -143,9 +143,10 @@ class Publisher:
     def _operation_ended(self, event: events.OperationEnded) -> None:
         """Announce it to every page. The latest few stay, for browsers that were not there just then."""
         view, now = self._reader.operation(event.observation), time.time()
-        end = {"id": view.snapshot.id, "at": now, "text": end_in_words(view)}
-        self._ends = [*(each for each in self._ends if each["at"] > now - ANNOUNCED_FOR), end][-MAX_ANNOUNCED:]
-        self._hub.publish("line", "ended", frame(json.dumps(self._ends), "ended"))
+        end = {"id": view.snapshot.id, "at": now, "text": end_sentence(view)}
+        recent = [each for each in self._announced if each["at"] > now - ANNOUNCED_FOR]
+        self._announced = [*recent, end][-MAX_ANNOUNCED:]
+        self._hub.publish("line", "ended", frame(json.dumps(self._announced), "ended"))
 
     def _listed(self) -> None:
         self._lists_due = True
@@ -164,7 +165,7 @@ class Publisher:
     def _drawn_later(self, drawing: Callable[[], None]) -> None:
         try:
             drawing()
-        except sqlite3.Error as exc:  # system health tells it
+        except sqlite3.Error as exc:  # system health shows it
             self._monitor.recorder.failed(exc)
 
     def _labels_changed(self, event: events.LabelsChanged) -> None:

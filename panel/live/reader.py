@@ -19,6 +19,7 @@ from panel.domain.state import State
 from panel.domain.system_health import memory_link
 from panel.domain.timeline import Moment, timeline
 from panel.monitoring.inventory import DataInventory
+from panel.monitoring.live import keep_latest
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.views.data import Pair, PlanView, QueueView, StoredView, plan_view, queue_view, stored_view
@@ -53,7 +54,7 @@ from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.run_settings import RunSettings
 
 SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
-NEIGHBOURS = 12  # runs from which one is told apart on its own page
+NEIGHBOURS = 12  # runs from which one is distinguished on its own page
 KEPT_DIFFERENCES = 2000  # operations
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 
@@ -67,7 +68,7 @@ class Reader:
     catalogue: Catalogue
     settings: RunSettings
     embedded: bool
-    _differs: dict[str, str] = field(default_factory=dict)  # by operation, as it was last drawn among its neighbours
+    _differs: dict[str, str] = field(default_factory=dict)  # by operation, as last drawn on a list
 
     @property
     def address(self) -> str:
@@ -131,8 +132,8 @@ class Reader:
     def entries(self, page: int = 1) -> QueuePageView:
         """The whole queue, a page of it."""
         now, entries, free = time.time(), self.storage.queue.open(), free_places(self.storage, self.monitor)
-        begun = (self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id)
-        views = {each.snapshot.id: self.operation(each, estimated=True) for each in begun if each is not None}
+        started = (self.monitor.known(entry.operation_id) for entry in entries if entry.operation_id)
+        views = {each.snapshot.id: self.operation(each, estimated=True) for each in started if each is not None}
         starts, begins, workers = self._unconfirmed(entries), self.begins(entries), self.monitor.worker_list
         ended, away = ended_work(self.monitor), self.monitor.connection.failing_since is not None
         found = queue_page(entries, page, views, starts, begins, free, workers, ended, now, unreachable=away)
@@ -144,7 +145,7 @@ class Reader:
         return {start.owner: start for each in lost if (start := self.storage.start_for(each.key, each.attempts))}
 
     def begins(self, entries: Sequence[Entry]) -> dict[str, float]:
-        """Entry -> when it probably starts (Unix seconds), for those of which that can be said."""
+        """Entry -> when it probably starts (Unix seconds), where that can be estimated."""
         now = time.time()
         return starts_at(entries, self._busy(now), self._lasts(), now)
 
@@ -161,7 +162,7 @@ class Reader:
             elif adapter.traits.worker and self.monitor.worker_list.fresh(now):
                 able = [each for each in self.monitor.worker_list.able(kind) if each.reachable]
                 listed = {each.operation_id for each in able}
-                # What was just started is on none of them yet.
+                # A start may not be on any of them yet.
                 ids = [each.snapshot.id for each in running if each.snapshot.kind == kind]
                 more = [left[each] for each in ids if each not in listed]
                 free = sum(each.status == "available" for each in able)
@@ -197,7 +198,7 @@ class Reader:
         return plan_view(plan, loads, self._snapshots(load.operation_id for load in loads), start, time.time())
 
     def operation(self, observation: Observation, *, estimated: bool = False) -> OperationView:
-        """One operation on a list; how much longer it takes is only worked out for somebody who looks."""
+        """One operation on a list; the time left is only estimated for open pages."""
         now, verdict, snapshot = time.time(), self.monitor.verdict(observation), observation.snapshot
         estimate = self.monitor.estimates.current(observation, verdict, now) if estimated else None
         row = self.inventory.row_after(snapshot) if snapshot.traits.loads and not verdict.live else None
@@ -213,12 +214,12 @@ class Reader:
         )
 
     def operations(self, observations: Sequence[Observation], *, estimated: int = 0) -> list[OperationView]:
-        """Several on one page, which tells them apart; so many of them with the time that they still take."""
+        """Several on one page, with names that distinguish them, and the time left of the first `estimated`."""
         self._compare([each.snapshot for each in observations])
         return [self.operation(each, estimated=place < estimated) for place, each in enumerate(observations)]
 
     def among_neighbours(self, observation: Observation) -> OperationView:
-        """One on a page of its own, told apart from the latest others of its kind and strategy."""
+        """One on a page of its own, with a name unlike those of the latest others of its kind and strategy."""
         snapshot = observation.snapshot
         if snapshot.strategy:
             wanted = OperationQuery(snapshot.kind, strategy=snapshot.strategy, archived=None, limit=NEIGHBOURS)
@@ -228,10 +229,7 @@ class Reader:
 
     def _compare(self, snapshots: Sequence[Snapshot]) -> None:
         for operation_id, text in differences(snapshots, self.settings.of).items():
-            self._differs.pop(operation_id, None)
-            self._differs[operation_id] = text
-        while len(self._differs) > KEPT_DIFFERENCES:
-            del self._differs[next(iter(self._differs))]
+            keep_latest(self._differs, operation_id, text, KEPT_DIFFERENCES)
 
     def details(self, view: OperationView) -> DetailsView:
         observation, verdict, estimates = view.seen, view.verdict, self.monitor.estimates

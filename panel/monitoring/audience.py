@@ -1,4 +1,4 @@
-"""Whether somebody watches an operation: what is watched is read more often."""
+"""Whether an operation is watched: what is watched is read more often."""
 
 from typing import Protocol
 

@@ -1,6 +1,6 @@
-"""What others start, found by one small request every few seconds.
+"""Finds operations of other programs with one small request every few seconds.
 
-The backend's list and its workers are asked in turn. The list shows a training only after somebody has asked
+The backend's list and its workers are asked in turn. The list shows a training only after someone has asked
 for it, and forgets finished loads; a worker names the operation that it is busy with. Their values are never
 taken for current: they freeze at whatever the last reading of the operation was.
 """
@@ -22,7 +22,7 @@ from panel.observability.rounds import pause, until_set
 from panel.storage.operations import OperationStore
 
 INTERVAL = 5.0  # seconds between rounds: one request each
-RECOVERY = 1.5  # seconds between rounds while the backend is silent and somebody watches
+RECOVERY = 1.5  # seconds between rounds while the backend is silent and a page is open
 CATCH_UP_INTERVAL = 0.2  # seconds between rounds while the list goes on with what was not known
 LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
 FIRST, LATER = 100, 20  # entries of the list that are asked for
@@ -107,7 +107,7 @@ class Discovery:
         while self._offset is not None:
             page = await self._ktrdr.operations(limit=FIRST, offset=self._offset, timeout=READ_TIMEOUT)
             ids = [each.id for each in page]
-            # Some entries may be of no use. A backend that knows no offset gives the same page again.
+            # Some entries may be invalid. A backend without offsets returns the same page again.
             last = len(ids) < FIRST // 2 or ids == self._walked or self._offset > MAX_OFFSET
             self._offset, self._walked = None if last else self._offset + FIRST - OVERLAP, ids
             self._behind = bool(await self._listed(page)) and not last
@@ -117,14 +117,14 @@ class Discovery:
 
     async def _listed(self, snapshots: list[Snapshot]) -> int:
         """Take in entries of the list; returns how many operations were not known before."""
-        news = 0
+        new = 0
         for number, snapshot in enumerate(snapshots):
             if number and number % BATCH == 0:
-                await asyncio.sleep(0)  # a page of news is drawn and written: others come in between
+                await asyncio.sleep(0)  # a page of changes takes a while to draw and store
             if self._monitor.polled(snapshot.id) or self._memory.deleted(snapshot.id):
                 continue
             observation = self._monitor.known(snapshot.id)
-            news += observation is None
+            new += observation is None
             if not snapshot.status.finished:
                 if (
                     observation is None
@@ -135,7 +135,7 @@ class Discovery:
                     await self._read_new(snapshot.id)
             elif observation is not None and self._monitor.verdict(observation).live:
                 # Its poller broke off before it read the end. A load whose end was read waits for a look at the stored
-                # bars, which has a limit: another reading would begin that anew.
+                # bars, which has a limit: another reading would restart that.
                 if not observation.snapshot.finished:
                     await self._read_new(snapshot.id)
             elif observation is None:
@@ -145,7 +145,7 @@ class Discovery:
                     self._partial.append(snapshot.id)  # next: what is stored says whether all of it came
                 else:
                     self._partial.appendleft(snapshot.id)  # the list has the latest first
-        return news
+        return new
 
     async def _workers(self, workers: tuple[Worker, ...]) -> None:
         self._monitor.answered()
@@ -178,7 +178,7 @@ class Discovery:
             return
 
     async def _parts_of_running(self) -> None:
-        """A research names its operations before anybody has asked for them."""
+        """A research names its operations before they were read."""
         named = [part for each in self._monitor.running() for part in parts(each.snapshot)]
         for operation_id in named:
             if self._monitor.known(operation_id) is None and not self._memory.deleted(operation_id):

@@ -16,7 +16,7 @@ class Estimates:
         self._recorded: set[str] = set()  # running operations whose first estimate is stored
 
     def current(self, observation: Observation, verdict: Verdict, now: float) -> Estimate | None:
-        """None when nothing reliable can be said."""
+        """None when there is no reliable estimate."""
         snapshot = observation.snapshot
         if verdict.state is not State.RUNNING or observation.untracked_since is not None:
             return None

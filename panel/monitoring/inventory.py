@@ -1,7 +1,7 @@
 """Which market data is stored: asked for one range at a time, remembered, and asked again when it may have changed.
 
-A range costs the backend a file, its list of symbols half a second. So the panel remembers what it was told
-and when, asks for one thing at a time with a pause in between, and only while somebody looks at the page or
+A range costs the backend a file, its list of symbols half a second. So the panel remembers the answers
+and their times, sends one request at a time with a pause in between, and only while the page is open or
 after a load has ended.
 """
 
@@ -30,7 +30,7 @@ from panel.storage.store import Storage
 
 FILES_OLD = 2.0  # seconds after which the embedded backend's folder is looked through again
 MOUNTED_OLD = 60.0  # … a KTRDR's, and its symbols are asked for
-OLD = 600.0  # seconds after which a row is asked for again, while somebody looks
+OLD = 600.0  # seconds after which a row is read again, while the page is open
 PAUSE = 0.5  # seconds between two questions
 AFTER_SILENCE = 10.0  # seconds until a backend that did not answer is asked again
 MAX_ROWS = 400
@@ -64,7 +64,7 @@ class DataInventory:
         self._listed_at = 0.0
         self._due: asyncio.Event = asyncio.Event()
         self._first: list[tuple[str, str]] = []
-        self._ended: dict[str, float] = {}  # loads -> when their end was seen, and the data looked at again
+        self._ended: dict[str, float] = {}  # loads -> when their end was seen, and the data read again
         self._unchecked: dict[tuple[str, str], list[tuple[Snapshot, float | None]]] = {}  # loads, and the end before
         self._latest_loads: list[Observation] | None = None  # until another load ends
         events.subscribe(OperationChanged, self._operation_changed)
@@ -117,7 +117,7 @@ class DataInventory:
             return
         self._latest_loads = None
         if not load.full and load.succeeded:
-            return  # an entry of the list, which tells neither its timeframe nor its period: it is read soon
+            return  # an entry of the list, which has neither its timeframe nor its period: it is read soon
         self._ended[load.id] = time.time()
         self._catalogue.data_changed()
         if load.symbol and _is_pair(load.symbol, load.timeframe):
@@ -129,7 +129,7 @@ class DataInventory:
             self.look(*pair)
 
     def look(self, symbol: str = "", timeframe: str = "", *, again: bool = False) -> None:
-        """Somebody looks at the page, or wants everything looked at `again`; or this pair was just loaded."""
+        """The page is open; everything shall be read `again`; or this pair was just loaded."""
         if symbol:
             if not _is_pair(symbol, timeframe):
                 return

@@ -8,9 +8,10 @@ from typing import Any
 
 from panel.backend.ktrdr import Reading
 from panel.monitoring.live import keep_latest
+from panel.observability.rounds import cancel_all
 
 UNKNOWN_FOR = 30.0  # seconds for which "not found" is believed; what is started meanwhile is found by discovery
-MAX_IDS = 10_000  # ids that are kept in mind
+MAX_IDS = 10_000  # ids that are kept in memory
 
 
 class Lookup:
@@ -24,20 +25,18 @@ class Lookup:
         if answer is not None and time.monotonic() - at < UNKNOWN_FOR:
             return answer
         if operation_id not in self._asking:
-            # A task of its own: one who leaves must not cut off the others.
+            # A task of its own: a caller that is cancelled must not cancel it for others.
             task = asyncio.create_task(self._asked(operation_id))
             self._asking[operation_id] = task
             task.add_done_callback(lambda _: self._asking.pop(operation_id, None))
         return await asyncio.shield(self._asking[operation_id])
 
     async def _asked(self, operation_id: str) -> Reading:
-        """Noted within the task: whoever comes in the moment after it finds the answer."""
+        """Stored within the task: a caller right after it finds the answer."""
         reading = await self._ask(operation_id)
         if reading.error is not None and reading.error.unknown:
             keep_latest(self._unknown, operation_id, (time.monotonic(), reading), MAX_IDS)
         return reading
 
     async def close(self) -> None:
-        for task in list(self._asking.values()):
-            task.cancel()
-        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        await cancel_all(self._asking.values())

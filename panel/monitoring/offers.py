@@ -1,5 +1,5 @@
-"""Which kinds of operation the backend has. Most every backend has; one that not every backend has is asked for now and
-then, and is only offered where it was answered."""
+"""Which kinds of operation the backend has. A kind that not every backend has is checked now and then, and only offered
+where the backend answered."""
 
 import asyncio
 

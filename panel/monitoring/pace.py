@@ -1,4 +1,4 @@
-"""When one operation is read again: soon while its values change and somebody watches, else more rarely."""
+"""When one operation is read again: soon while its values change and it is watched, else more rarely."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ FIRST_FOR = 4.0  # seconds for which that goes on
 WATCHED = 2.5  # seconds between readings of an operation that hardly changes, or while only other pages are open
 LONGEST_QUIET = 30.0  # seconds for which a backend's Retry-After is heeded
 TURN = 2.0  # seconds that a turn lasts, of more operations than pollers: a crowd costs 25 requests a second
-WATCHED_TURN = 20  # readings that the turn of one lasts whose own page is open
+WATCHED_TURN = 20  # readings in a row of one whose own page is open
 UNWATCHED = 5.0  # seconds, while no page is open: its end should still be known soon
 
 
@@ -22,7 +22,7 @@ class Pace:
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     asked_at: float = 0.0  # monotonic
-    unchanged: int = 0  # readings in a row that said nothing new
+    unchanged: int = 0  # readings in a row without a change
     born_at: float = field(default_factory=time.monotonic)
     readings: int = 0  # of this turn
     asked_for: float = 0.0  # seconds of quiet that the backend's last answer asked for (Retry-After)
@@ -33,10 +33,10 @@ class Pace:
         return not readers or self.readings >= WATCHED_TURN
 
     async def pause(self, watched: bool, new: bool = False, anyone: bool = False) -> None:
-        """Wait for the next reading: 1 s while values change under somebody's eyes, longer when they do not or when
+        """Wait for the next reading: 1 s while values change and it is watched, longer when they do not or when
         only other pages are open (`anyone`), which announce its end, and longer still without any. Being woken
         shortens it, though never below FASTEST. `new`: it was just started and has made no progress yet, which
-        somebody who has pressed a button waits for."""
+        a person who has pressed a button waits for."""
         eager = new and time.monotonic() < self.born_at + FIRST_FOR  # its page opens, and wakes this, in a moment
         fastest = min(FIRST, FASTEST) if eager else FASTEST
         rarely = WATCHED if anyone else UNWATCHED

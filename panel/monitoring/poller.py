@@ -25,7 +25,7 @@ from panel.monitoring.live import LiveOperations, keep_latest
 from panel.monitoring.lookup import Lookup
 from panel.monitoring.pace import TURN, Pace
 from panel.monitoring.recorder import Recorder
-from panel.observability.rounds import IDLE, until_next
+from panel.observability.rounds import IDLE, cancel_all, until_next
 from panel.storage.store import Storage
 
 READ_TIMEOUT = 10.0  # seconds; a hung worker holds a reading for 24 s, and a page should say so before
@@ -55,10 +55,10 @@ class Monitor:
         self._paces: dict[str, Pace] = {}
         self.recorder = Recorder(store, bus)
         self._queued: dict[str, None] = {}  # operations that wait for a poller, the one that waits longest first
-        self._judged: dict[str, tuple[State, str]] = {}  # what was last written down of the live ones
+        self._judged: dict[str, tuple[State, str]] = {}  # what was last stored of the live ones
         self._promises: set[asyncio.Task[None]] = set()
-        self._stopping = False  # what is heard of now is read after the next start
-        self.wake_requested = asyncio.Event()  # somebody waits for the backend to be asked
+        self._stopping = False  # stopping: new operations are read after the next start
+        self.wake_requested = asyncio.Event()  # set when the backend shall be asked now
         bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
         bus.subscribe(events.LoadedBarsChecked, lambda event: self.gaps_found(event.operation_id, event.gaps_left))
         bus.subscribe(events.OperationFound, lambda event: self.observe(Reading(event.snapshot, event.answer)))
@@ -82,9 +82,8 @@ class Monitor:
                 await until_next(RETRY if self._live or self.recorder.behind else IDLE)
         finally:
             self._stopping = True
-            for poller in self._pollers.values():
-                poller.cancel()
-            await asyncio.gather(*self._pollers.values(), self._lookup.close(), return_exceptions=True)
+            await cancel_all(self._pollers.values())
+            await self._lookup.close()
             await self.recorder.flush()
 
     def running(self) -> list[Observation]:
@@ -99,7 +98,7 @@ class Monitor:
         return judge(observation, time.time(), self.worker_list)
 
     def anyone(self) -> bool:
-        """Whether somebody has a page open."""
+        """Whether a page is open."""
         return bool(self._audience.readers("line"))
 
     def polled(self, operation_id: str) -> bool:
@@ -107,12 +106,12 @@ class Monitor:
         return operation_id in self._pollers or operation_id in self._queued
 
     def answer(self, operation_id: str) -> dict[str, Any] | None:
-        """The backend's own words of the latest reading, while they are at hand."""
+        """The backend's answer of the latest reading, while it is in memory."""
         return self._answers.get(operation_id)
 
     async def look(self, operation_id: str) -> Observation | None:
         """What is known of an operation, asked from the backend when that is little; None when neither
-        the panel nor the backend knows it. Raises CLIClientError when nothing can be said."""
+        the panel nor the backend knows it. Raises CLIClientError when that is unknown."""
         observation = self.known(operation_id)
         if observation is not None and observation.fully_read:
             return observation
@@ -141,11 +140,11 @@ class Monitor:
         return observation
 
     def wake(self, operation_id: str | None = None) -> None:
-        """Somebody came to watch, or did something: read soon (never faster than FASTEST)."""
+        """It is watched now, or was acted on: read soon (never faster than FASTEST)."""
         for each in [operation_id] if operation_id else list(self._paces):
             if each in self._paces:
                 self._paces[each].wake.set()
-        if operation_id in self._queued:  # somebody looks at this one: it is next
+        if operation_id in self._queued:  # it is watched: it is next
             self._queued = {operation_id: None, **self._queued}
         if self.connection.failing_since is not None:
             self.wake_requested.set()
@@ -208,7 +207,7 @@ class Monitor:
         else:
             self._queued.pop(operation_id, None)
             self._paces[operation_id] = Pace()
-            poll = self._poll(operation_id)  # in no request's context: it outlives the one that made it known
+            poll = self._poll(operation_id)  # in no request's context: it outlives the request that started it
             self._pollers[operation_id] = asyncio.create_task(poll, context=Context())
 
     async def _poll(self, operation_id: str) -> None:
@@ -225,7 +224,7 @@ class Monitor:
                         break  # for the backend it goes on; the verdict is that it has ended
                     if self._queued and pace.turn_ends(self._audience.readers(f"op:{operation_id}")):
                         await asyncio.sleep(TURN)
-                        break  # it is another one's turn
+                        break  # another operation's turn
                 elif not self._unread(operation_id, reading.error):
                     break
             else:
@@ -284,11 +283,11 @@ class Monitor:
             self.wake()
 
     def listed(self) -> None:
-        if self.connection.told():
+        if self.connection.mark_listed():
             self._bus.publish(events.OperationsListed())
 
     def failed(self, error: CLIClientError) -> None:
-        """Nobody was there."""
+        """The backend did not answer."""
         if self.connection.failed(error.message, time.time()):
             log.warning("backend silent: %s", error.message)
             self._bus.publish(events.ConnectionChanged())

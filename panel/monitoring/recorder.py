@@ -31,9 +31,9 @@ class Recorder:
     def __init__(self, store: Storage, bus: EventBus) -> None:
         self._store = store
         self._bus = bus
-        self._unwritten: dict[str, list[Entry]] = {}  # what the memory has not taken yet, the oldest first
+        self._unwritten: dict[str, list[Entry]] = {}  # not stored yet, the oldest first
         self._task: asyncio.Task[None] | None = None
-        self.failing_since: float | None = None  # the memory takes nothing since then (Unix seconds)
+        self.failing_since: float | None = None  # writing has failed since then (Unix seconds)
         self.reason = ""
 
     def remember(self, observation: Observation, verdict: Verdict, at: float) -> None:
@@ -51,23 +51,23 @@ class Recorder:
         return unwritten[-1][0] if unwritten else self._store.memory.recall(operation_id, epochs=epochs)
 
     def unwritten_ends(self) -> list[Observation]:
-        """Operations whose end could not be written yet, the latest end first."""
+        """Operations whose end is not stored yet, the latest end first."""
         latest = [waiting[-1] for waiting in self._unwritten.values()]
         ended = [observation for observation, verdict, _ in latest if not verdict.live]
         return sorted(ended, key=lambda each: -(each.snapshot.completed_at or each.changed_at))
 
     @property
     def behind(self) -> bool:
-        """Whether there is anything that the memory has not taken yet."""
+        """Whether anything is not stored yet."""
         return bool(self._unwritten)
 
     def retry(self) -> None:
-        """Write what the memory has not taken yet, until it refuses."""
+        """Store what is not stored yet, until writing fails."""
         if self._unwritten and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._write_all(), context=Context())
 
     async def flush(self) -> None:
-        """Try once to write everything, at a stop."""
+        """Try once to store everything, at a stop."""
         while self._unwritten:
             self.retry()
             assert self._task is not None  # noqa: S101
@@ -76,7 +76,7 @@ class Recorder:
                 return
 
     async def attempt(self, write: Callable[[Storage], object]) -> bool:
-        """Whether the memory took it; what does not have to be kept is simply left out when it did not."""
+        """Store it; returns whether that worked. Unimportant readings are dropped when it did not."""
         try:
             await self._store.write(write)
         except sqlite3.Error as exc:
@@ -89,7 +89,7 @@ class Recorder:
         return True
 
     def failed(self, error: sqlite3.Error) -> None:
-        """The memory refused: every page says so from now on. A damaged file does not mend itself."""
+        """Writing failed: every page shows it from now on. A damaged file stays damaged."""
         why = str(error)
         if self.failing_since is None or (damaged(why) and not damaged(self.reason)):
             log.warning("the memory cannot be used: %s", why)
@@ -103,7 +103,7 @@ class Recorder:
             return str(exc)
 
     async def caught_up(self, until: float) -> bool:
-        """Wait while much is to be written, at most until then (`time.monotonic`); returns whether little is now."""
+        """Wait while much is to be stored, at most until then (`time.monotonic`); returns whether little is left."""
         while len(self._unwritten) > BACKLOG and self._task is not None and time.monotonic() < until:
             await asyncio.wait([self._task], timeout=max(until - time.monotonic(), 0))
         return len(self._unwritten) <= BACKLOG

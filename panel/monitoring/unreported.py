@@ -85,19 +85,19 @@ class UnreportedRuns:
             self._monitor.keep(known, replace(known, sought_at=now))
 
     async def _ended(self, known: Observation) -> bool:
-        """Its checkpoint is gone: its model, if there is one, tells that it completed."""
+        """Its checkpoint is gone: its model, if there is one, shows that it completed."""
         since = (known.checkpoint_at or 0.0) - SLACK
         for model in await self._ktrdr.models():
             if made_by(model, known.snapshot) and model.trained_at is not None and model.trained_at >= since:
                 self._monitor.keep(known, unreported_end(known, model.trained_at))
-                if known.snapshot.status is Status.RUNNING:  # "resuming" it stays for ever
+                if known.snapshot.status is Status.RUNNING:  # the backend calls it "resuming" for ever
                     self._awaited[known.snapshot.id] = time.monotonic() + RESULT_WITHIN
                 return True
         return False
 
 
 def concerns(observation: Observation, verdict: Verdict) -> bool:
-    """Resumed, or lost track of by the backend: before the eyes of this panel, or before it came."""
+    """Resumed, or lost track of by the backend: during this panel's life, or before."""
     snapshot = observation.snapshot
     if not snapshot.traits.learns or observation.model_at is not None:
         return False

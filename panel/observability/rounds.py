@@ -1,7 +1,9 @@
 """Waits of background loops. Their rounds are aligned, so that the process wakes up once for all of them."""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 IDLE = 5.0  # seconds between rounds of a loop that has nothing to do
 
@@ -13,8 +15,16 @@ def pause(seconds: float) -> float:
 
 
 async def until_next(seconds: float) -> None:
-    """Sleep so long."""
+    """Sleep until the clock is a multiple of `seconds`."""
     await asyncio.sleep(pause(seconds))
+
+
+async def cancel_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel the tasks and wait for their ends."""
+    left = list(tasks)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def until_set(event: asyncio.Event, seconds: float | None) -> None:

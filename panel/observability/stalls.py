@@ -1,4 +1,4 @@
-"""How long the event loop stood still: what any page or stream then waited, besides its own work.
+"""Measures stalls of the event loop: what any page or stream then waited, besides its own work.
 
 A timer that comes late has found a stall. Each wakes the process up, which costs a tenth of a millisecond: so there are
 many only while requests are answered, and after readings of the backend.
@@ -48,7 +48,7 @@ class StallMonitor:
         self._look_at(now + INTERVAL if closely else now + pause(IDLE))  # when other loops have their rounds
 
     def wake(self, seconds: float = INTERVAL) -> None:
-        """Look closely for so long: something begins that the event loop has to do."""
+        """Look closely for so many seconds: the event loop gets work."""
         if self._timer is None:
             return
         now = asyncio.get_running_loop().time()

@@ -1,6 +1,6 @@
 """Request ID and W3C trace context.
 
-Both are told on: the id in every log line that the request causes, the trace to the backend with every
+Both are passed on: the id to every log line that the request causes, the trace to the backend with every
 question that is asked because of it (W3C Trace Context; nothing is added to it, so no tracer is needed).
 What is not exactly in the standard's form is not passed on.
 """
@@ -22,12 +22,12 @@ _MEMBERS, _LENGTH = 32, 512  # at most, of a tracestate
 
 
 def request_id(given: Sequence[str]) -> str:
-    """The X-Request-ID that came, if it is one plain word; a new one otherwise."""
+    """The request's X-Request-ID, if it is one plain word; a new one otherwise."""
     return given[0] if len(given) == 1 and _PLAIN.fullmatch(given[0]) else secrets.token_hex(8)
 
 
 def trace(parents: Sequence[str], states: Sequence[str]) -> dict[str, str]:
-    """The headers to pass on, from those that came; {} when there is no trace, or none that is well formed."""
+    """The headers to pass on; {} without a well-formed trace."""
     if len(parents) != 1 or not _PARENT.fullmatch(parents[0]):
         return {}
     members = [member.strip(" \t") for member in ",".join(states).split(",")]

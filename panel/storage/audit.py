@@ -1,10 +1,9 @@
 """The audit trail, and the last use of each token."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 
 from panel.domain.audit import AuditEntry, AuditQuery, Outcome
-from panel.storage.transactions import at_once
+from panel.storage.transactions import Part, at_once
 
 MAX_ENTRIES = 200_000  # entries; the oldest go first
 MAX_LOGINS = 20_000  # of these, logins: who guesses passwords cannot push everything else out
@@ -13,10 +12,7 @@ TRIM = 5_000  # entries that are dropped in one transaction
 _COLUMNS = "at, who, via, address, what, subject, outcome, detail, request"
 
 
-class AuditStore:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
+class AuditStore(Part):
     def add(self, entries: Sequence[AuditEntry], uses: Mapping[str, tuple[float, str]] | None = None) -> None:
         """In one transaction, with the last uses of tokens: digest -> (Unix seconds, address)."""
         with at_once(self._db):
@@ -48,7 +44,7 @@ class AuditStore:
         return [_entry(row) for row in rows]
 
     def people(self) -> list[str]:
-        """Everybody who is in it, by name; one step in the index for each."""
+        """Every name in it; one step in the index for each."""
         rows = self._db.execute(
             "WITH RECURSIVE each(who) AS (SELECT min(who) FROM audit UNION ALL"
             " SELECT (SELECT min(who) FROM audit WHERE who > each.who) FROM each WHERE each.who IS NOT NULL)"
@@ -57,7 +53,7 @@ class AuditStore:
         return [who for (who,) in rows]
 
     def trim(self, before: float) -> int:
-        """Drop some entries that are older than that (Unix seconds), or too many; returns how many."""
+        """Delete some entries that are older than that (Unix seconds), or too many; returns how many."""
         with at_once(self._db):
             for what, most in (("what = 'login'", MAX_LOGINS), ("1", MAX_ENTRIES)):
                 beyond = f"SELECT number FROM audit WHERE {what} ORDER BY number DESC LIMIT 1 OFFSET ?"

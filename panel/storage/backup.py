@@ -35,7 +35,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What belongs into a backup, by paths below `folder`: databases, and folders with everything in them. `memory` is
+    """The content of a backup, by paths below `folder`: databases, and folders with everything in them. `memory` is
     the first database."""
 
     folder: Path
@@ -182,7 +182,7 @@ def hold_back(db: sqlite3.Connection, tables: set[str]) -> None:
 
 
 def _exchange(parts: Parts, new: Path, databases: list[Path]) -> Path | None:
-    """Move what is there aside, and the new in its place; back again when that fails half-way."""
+    """Move the present files aside, and the new ones into place; undone when that fails half-way."""
     kept = parts.folder / f"replaced-{time.strftime('%Y%m%d-%H%M%S')}"
     places = [database.with_name(database.name + side) for database in databases for side in SIDES]
     places += [folder for folder in parts.folders if (new / _place(parts, folder)).exists()]

@@ -1,30 +1,22 @@
 """Batches and their runs."""
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from panel.domain.batches import OPEN_RUNS, Batch, BatchRun, Role, RunState
 from panel.domain.labels import Shelf
 from panel.storage.labels import GRACE, UNDO
-from panel.storage.transactions import at_once, durably, marks
+from panel.storage.transactions import Part, as_json, at_once, durably, form_of, marks
 
 _BATCH = "SELECT key, title, form, made_at, actor, stopped, shelf FROM batches"
 _COLUMNS = "key, batch, number, role, kind, form, settings, waits_for, state, message, operation_id"
 
 
-class BatchStore:
-    """The part of the store that is about batches; over the store's own connection."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
+class BatchStore(Part):
     def add(self, batch: Batch, runs: Sequence[BatchRun]) -> bool:
         """All of it, once for each key, power cuts included; False when it was there."""
         with durably(self._db), at_once(self._db):
-            row = (batch.key, batch.title, _json(batch.form), batch.made_at, batch.actor, batch.stopped)
+            row = (batch.key, batch.title, as_json(batch.form), batch.made_at, batch.actor, batch.stopped)
             columns = "key, title, form, made_at, actor, stopped"
             made = self._db.execute(f"INSERT OR IGNORE INTO batches ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
             if made.rowcount:
@@ -39,22 +31,7 @@ class BatchStore:
     def _insert(self, runs: Sequence[BatchRun]) -> None:
         self._db.executemany(
             f"INSERT OR IGNORE INTO batch_runs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    run.key,
-                    run.batch,
-                    run.number,
-                    run.role,
-                    run.kind,
-                    _json(run.form),
-                    _json(run.settings),
-                    run.waits_for,
-                    run.state,
-                    run.message,
-                    run.operation_id,
-                )
-                for run in runs
-            ],
+            [_row(run) for run in runs],
         )
 
     def batch(self, key: str) -> Batch | None:
@@ -124,7 +101,7 @@ class BatchStore:
         return [_run(row) for row in rows]
 
     def settle(self, key: str, state: RunState, message: str = "", operation_id: str | None = None) -> bool:
-        """Write down how far an open run is; False when it is not open any more."""
+        """Store the state of an open run; False when it is not open any more."""
         done = self._db.execute(
             "UPDATE batch_runs SET state = ?, message = ?, operation_id = coalesce(?, operation_id)"
             f" WHERE key = ? AND state IN ({marks(OPEN_RUNS)})",
@@ -133,7 +110,7 @@ class BatchStore:
         return done.rowcount == 1
 
     def stop(self, key: str) -> None:
-        """No further run of it begins."""
+        """Start no further run of it."""
         with at_once(self._db):
             self._db.execute("UPDATE batches SET stopped = 1 WHERE key = ?", (key,))
             self._db.execute(
@@ -142,29 +119,18 @@ class BatchStore:
             )
 
 
-def _json(value: dict[str, str]) -> str:
-    return msgspec.json.encode(value).decode()
+def _row(run: BatchRun) -> tuple[Any, ...]:
+    texts = (as_json(run.form), as_json(run.settings))
+    state = (run.waits_for, run.state, run.message, run.operation_id)
+    return (run.key, run.batch, run.number, run.role, run.kind, *texts, *state)
 
 
 def _batch(row: tuple[Any, ...]) -> Batch:
     key, title, form, made_at, actor, stopped, shelf = row
-    shown = msgspec.json.decode(form, type=dict[str, str])
-    return Batch(key, title, shown, made_at, actor, bool(stopped), Shelf(shelf))
+    return Batch(key, title, form_of(form), made_at, actor, bool(stopped), Shelf(shelf))
 
 
 def _run(row: tuple[Any, ...]) -> BatchRun:
-    key, batch, number, role, kind, form, settings, waits_for, state, message, operation_id = row
-    decode = msgspec.json.decode
-    return BatchRun(
-        key,
-        batch,
-        number,
-        Role(role),
-        kind,
-        decode(form, type=dict[str, str]),
-        decode(settings, type=dict[str, str]),
-        waits_for,
-        RunState(state),
-        message,
-        operation_id,
-    )
+    key, batch, number, role, kind, form, settings, waits_for, state, *rest = row
+    texts = (form_of(form), form_of(settings))
+    return BatchRun(key, batch, number, Role(role), kind, *texts, waits_for, RunState(state), *rest)

@@ -1,21 +1,15 @@
-"""What was asked for of many runs at once, once for each key."""
+"""Requests for many runs at once, stored once for each key."""
 
 import hashlib
-import sqlite3
 from collections.abc import Sequence
 
 import msgspec
 
 from panel.domain.bulk import Action, BulkRequest, Job, Result
-from panel.storage.transactions import durably
+from panel.storage.transactions import Part, as_json, durably
 
 
-class BulkStore:
-    """Over the store's own connection."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
+class BulkStore(Part):
     def job(self, key: str) -> Job | None:
         row = self._db.execute(
             "SELECT key, digest, action, ids, results, done_at FROM bulk WHERE key = ?", (key,)
@@ -31,7 +25,7 @@ class BulkStore:
         with durably(self._db):
             self._db.execute(
                 "INSERT OR IGNORE INTO bulk (key, digest, action, ids, made_at) VALUES (?, ?, ?, ?, ?)",
-                (key, digest_of(request.text), request.action, msgspec.json.encode(request.ids).decode(), at),
+                (key, digest_of(request.text), request.action, as_json(request.ids), at),
             )
         job = self.job(key)
         assert job is not None  # noqa: S101  it was just written, or was there before
@@ -40,7 +34,7 @@ class BulkStore:
     def finish(self, key: str, results: Sequence[Result], at: float) -> None:
         self._db.execute(
             "UPDATE bulk SET results = ?, done_at = ? WHERE key = ? AND results IS NULL",
-            (msgspec.json.encode(results).decode(), at, key),
+            (as_json(results), at, key),
         )
 
 

@@ -1,9 +1,7 @@
-"""How runs went over time: their pace, what was promised of them, and when a panel watched at all."""
+"""The pace of runs, their first estimates, and when a panel watched."""
 
 import sqlite3
 from statistics import median
-
-import msgspec
 
 from panel.domain.estimate import Earlier, Promise
 from panel.domain.history import OperationQuery
@@ -12,13 +10,12 @@ from panel.domain.state import GOOD
 from panel.domain.values import mapping, number
 from panel.storage.finding import Finder
 from panel.storage.packing import unpack
+from panel.storage.transactions import Part, as_json
 
 
-class EstimateStore:
-    """The part of the store that estimates are made from; over the store's own connection."""
-
+class EstimateStore(Part):
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+        super().__init__(db)
         self._finder = Finder(db)
 
     def pace(self, operation_id: str, points: int = 200) -> list[tuple[float, float]]:
@@ -59,7 +56,7 @@ class EstimateStore:
         return median(row[0] for row in rows) if rows else None
 
     def promise(self, operation_id: str, at: float, low: float, high: float) -> None:
-        """Write down the first estimate of a run; later ones are not kept."""
+        """Store the first estimate of a run; later ones are not kept."""
         self._db.execute(
             "INSERT OR IGNORE INTO promises (operation_id, at, low, high) VALUES (?, ?, ?, ?)",
             (operation_id, at, low, high),
@@ -79,16 +76,8 @@ class EstimateStore:
 
     def _completed(self, snapshot: Snapshot, limit: int) -> str:
         """The numbers of the latest completed runs of the same thing, as JSON."""
-        wanted = OperationQuery(
-            snapshot.kind,
-            GOOD,
-            snapshot.strategy,
-            snapshot.symbol,
-            snapshot.timeframe,
-            archived=None,
-            limit=limit,
-        )
-        return msgspec.json.encode(self._finder.page(wanted)).decode()
+        same = (snapshot.strategy, snapshot.symbol, snapshot.timeframe)
+        return as_json(self._finder.page(OperationQuery(snapshot.kind, GOOD, *same, archived=None, limit=limit)))
 
     def note_watch(self, since: float, now: float) -> None:
         """The panel that began at `since` still watches."""

@@ -1,24 +1,24 @@
-"""Which runs there are, by what they can be filtered by: a row for each combination, with how many runs have it.
+"""Counts of runs by what they can be filtered by: a row for each combination, with how many runs have it.
 
 The database's own triggers count them, so a list is counted without being read.
 """
 
-import sqlite3
 from dataclasses import dataclass
 
 from panel.domain.labels import Label, Shelf, spaced
+from panel.storage.transactions import Part
 
 LIVE = 9e12  # the end of what is live, in the listing
 LONGEST_ERROR = 500  # characters of an error that can be searched for
 
 _SUBJECT = "kind, state, strategy, symbol, timeframe, error"
-_SAID = "name, note, tags, star, shelf"
-_SAME = " AND ".join(f"{name} = ?" for name in f"{_SUBJECT}, {_SAID}".split(", "))
+_LABEL = "name, note, tags, star, shelf"
+_SAME = " AND ".join(f"{name} = ?" for name in f"{_SUBJECT}, {_LABEL}".split(", "))
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an operation is about."""
+    """The facets of an operation."""
 
     kind: str
     state: str
@@ -28,11 +28,8 @@ class Subject:
     error: str
 
 
-class Facets:
-    """The part of the store that keeps the listing; over the store's own connection."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+class Facets(Part):
+    """Keeps the listing."""
 
     def file(
         self,
@@ -42,7 +39,7 @@ class Facets:
         label: Label,
         times: tuple[float, float | None, float | None],
     ) -> int:
-        """List an operation, or list it anew; returns its number. `times`: when it began and ended (Unix seconds, None
+        """Add or replace an operation; returns its number. `times`: when it began and ended (Unix seconds, None
         while it is live), and how many seconds it took."""
         created, ended, seconds = times
         values = (self._facet(subject, label), created, LIVE if ended is None else ended, seconds)
@@ -79,12 +76,12 @@ class Facets:
             return int(found[0])
         kind, _, *names = about
         words = " ".join((kind, *names, error, label.name, label.note, tags)).lower()
-        insert = f"INSERT INTO facets ({_SUBJECT}, {_SAID}, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        insert = f"INSERT INTO facets ({_SUBJECT}, {_LABEL}, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         return self._db.execute(insert, (*row, words)).lastrowid or 0
 
 
 def shown(archived: bool | None) -> tuple[int, ...]:
-    """The shelves of which a list tells."""
+    """The shelves that a list counts."""
     if archived is None:
         return (Shelf.SHOWN, Shelf.ARCHIVED)
     return (Shelf.ARCHIVED,) if archived else (Shelf.SHOWN,)

@@ -4,20 +4,18 @@ A query first chooses facets: few rows, each with its number of runs. When many 
 is walked until the page is full; when few do, these alone are sorted.
 """
 
-import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-import msgspec
-
 from panel.domain.history import SORTS, OperationQuery
 from panel.domain.state import State
 from panel.storage.facets import shown
+from panel.storage.transactions import Part, as_json
 
 NAMES = 500  # strategies, symbols that are offered to filter by
-BY_ID = 1000  # operations that only their ids make match: more are not looked at
+BY_ID = 1000  # operations that match by their ids alone; more are not searched
 _WALKED, _SORTED = 0.15, 0.8  # microseconds: a row of an index that is walked, one that is sorted
 _IN_IDS = "SELECT id FROM operations WHERE {} LIMIT ?"
 
@@ -33,11 +31,8 @@ class _Facet:
     key: Any  # what it is sorted by, where that is its name or state
 
 
-class Finder:
-    """Over the store's own connection. Operations are told by their numbers in the listing."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+class Finder(Part):
+    """Operations are named by their numbers in the listing."""
 
     def page(self, wanted: OperationQuery) -> list[int]:
         """One page of what is wanted, in its order."""
@@ -90,10 +85,10 @@ class Finder:
 
     def _facets(self, wanted: OperationQuery) -> list[_Facet]:
         tests, values = _tests(wanted)
-        words = _words(wanted)
-        tests += ["instr(words, ?) > 0"] * len(words)
+        terms = _text_terms(wanted)
+        tests += ["instr(words, ?) > 0"] * len(terms)
         key = {"name": _NAMES, "state": _RANKS}.get(wanted.sort, "0")
-        rows = self._db.execute(f"SELECT id, runs, {key} FROM facets WHERE {' AND '.join(tests)}", (*values, *words))
+        rows = self._db.execute(f"SELECT id, runs, {key} FROM facets WHERE {' AND '.join(tests)}", (*values, *terms))
         return [_Facet(*row) for row in rows]
 
     def _within_period(self, facets: list[_Facet], wanted: OperationQuery) -> list[_Facet]:
@@ -111,27 +106,27 @@ class Finder:
     def _by_id(self, wanted: OperationQuery, facets: Collection[_Facet]) -> tuple[int, ...]:
         """Those that only their ids make match, the newest first. Ids are looked through for words that look like a
         part of one, or when nothing else has the words."""
-        words = _words(wanted)
-        looked_for = [word for word in words if not facets or any(sign.isdigit() or sign in "_-" for sign in word)]
+        terms = _text_terms(wanted)
+        looked_for = [term for term in terms if not facets or any(sign.isdigit() or sign in "_-" for sign in term)]
         if not looked_for:
             return ()
         any_of = " OR ".join(["instr(operations.id, ?) > 0"] * len(looked_for))
-        ids = [row[0] for row in self._db.execute(_IN_IDS.format(any_of), (*looked_for, BY_ID + 1))]
-        newest, source, inside, given = "", "operations", "id IN (SELECT value FROM json_each(?))", [_json(ids)]
+        ids = self._firsts(_IN_IDS.format(any_of), *looked_for, BY_ID + 1)
+        newest, source, inside, given = "", "operations", "id IN (SELECT value FROM json_each(?))", [as_json(ids)]
         if len(ids) > BY_ID:  # so many that the newest of them are met soon
             newest = f" ORDER BY created_at DESC, number DESC LIMIT {BY_ID}"
             source, inside, given = "listing AS operations INDEXED BY listing_created", f"({any_of})", looked_for
         tests, values = _tests(wanted)
         period, bounds = _period(wanted)
         among = "SELECT id FROM facets WHERE"
-        either = [f"(instr(id, ?) > 0 OR facet IN ({among} instr(words, ?) > 0))"] * len(words)
-        rows = self._db.execute(
+        either = [f"(instr(id, ?) > 0 OR facet IN ({among} instr(words, ?) > 0))"] * len(terms)
+        found = self._firsts(
             f"SELECT number FROM listing WHERE number IN (SELECT number FROM {source} WHERE {inside}{newest})"
             f" AND {' AND '.join([*either, period])} AND facet IN ({among} {' AND '.join(tests)})"
             " AND facet NOT IN (SELECT value FROM json_each(?)) ORDER BY created_at DESC, number DESC LIMIT ?",
-            (*given, *(word for each in words for word in (each, each)), *bounds, *values, _ids(facets), BY_ID),
+            *(*given, *(term for each in terms for term in (each, each)), *bounds, *values, _ids(facets), BY_ID),
         )
-        return tuple(row[0] for row in rows)
+        return tuple(found)
 
     def _ordered(
         self,
@@ -162,12 +157,11 @@ class Finder:
         index = {"ended_at": "listing_ended", "seconds": "listing_took"}.get(column, "listing_created")
         if self._walk_costs(runs, limit + offset) > runs * _SORTED and not others:
             index = "listing_facet"
-        rows = self._db.execute(
+        found = self._firsts(
             f"SELECT number FROM listing INDEXED BY {index} WHERE {among} AND {period}"
             f" ORDER BY {column} {direction}, number {direction} LIMIT ? OFFSET ?",
-            (*values, *bounds, limit, offset),
+            *(*values, *bounds, limit, offset),
         )
-        found = [row[0] for row in rows]
         return found[::-1] if backwards else found
 
     def _by_facet(
@@ -177,12 +171,11 @@ class Finder:
         period, bounds = _period(wanted)
         among, values = _among(facets, others)
         key = {"name": _NAMES, "state": _RANKS}[wanted.sort]
-        rows = self._db.execute(
+        return self._firsts(
             f"SELECT number FROM listing JOIN facets ON facets.id = facet WHERE {among} AND {period}"
             f" ORDER BY {key} {'ASC' if wanted.ascending else 'DESC'}, created_at DESC, number DESC LIMIT ? OFFSET ?",
-            (*values, *bounds, limit, wanted.offset),
+            *(*values, *bounds, limit, wanted.offset),
         )
-        return [row[0] for row in rows]
 
     def _by_result(
         self, facets: Collection[_Facet], others: Collection[int], wanted: OperationQuery, limit: int, offset: int
@@ -197,23 +190,25 @@ class Finder:
         if bounds:
             table += " CROSS JOIN listing USING (number, facet)"
         where = f"FROM {table} WHERE measure = ? AND {among} AND {period}"
-        rows = self._db.execute(
+        found = self._firsts(
             f"SELECT number {where} ORDER BY value {direction}, number {direction} LIMIT ? OFFSET ?",
-            (measure, *values, *bounds, limit, offset),
+            *(measure, *values, *bounds, limit, offset),
         )
-        found = [row[0] for row in rows]
         if len(found) == limit:
             return found
         measured = len(found)
         if offset:
             measured = self._db.execute(f"SELECT count(*) {where}", (measure, *values, *bounds)).fetchone()[0]
         none = "NOT EXISTS (SELECT 1 FROM results WHERE results.number = listing.number AND measure = ?)"
-        rows = self._db.execute(
+        return found + self._firsts(
             f"SELECT number FROM listing INDEXED BY listing_created WHERE {among} AND {period} AND {none}"
             " ORDER BY created_at DESC, number DESC LIMIT ? OFFSET ?",
-            (*values, *bounds, measure, limit - len(found), max(offset - measured, 0)),
+            *(*values, *bounds, measure, limit - len(found), max(offset - measured, 0)),
         )
-        return found + [row[0] for row in rows]
+
+    def _firsts(self, query: str, *values: Any) -> list[Any]:
+        """The first column of each row."""
+        return [row[0] for row in self._db.execute(query, values)]
 
     def _walk_costs(self, runs: int, until: int) -> float:
         """Microseconds to walk an index until so many of these runs were met."""
@@ -236,18 +231,18 @@ def _tests(wanted: OperationQuery) -> tuple[list[str], list[Any]]:
         values += [state.value for state in wanted.states]
     if wanted.starred:
         tests.append("star = 1")
-    for tag in (word[4:] for word in _said(wanted) if word.startswith("tag:")):
+    for tag in (term[4:] for term in _terms(wanted) if term.startswith("tag:")):
         tests.append("instr(tags, ?) > 0")
         values.append(f" {tag} " if tag else " ")
     return tests, values
 
 
-def _said(wanted: OperationQuery) -> list[str]:
-    return [word[:100] for word in wanted.search.lower().split()[:10]]
+def _terms(wanted: OperationQuery) -> list[str]:
+    return [term[:100] for term in wanted.search.lower().split()[:10]]
 
 
-def _words(wanted: OperationQuery) -> list[str]:
-    return [word for word in _said(wanted) if not word.startswith("tag:")]
+def _text_terms(wanted: OperationQuery) -> list[str]:
+    return [term for term in _terms(wanted) if not term.startswith("tag:")]
 
 
 def _period(wanted: OperationQuery) -> tuple[str, list[float]]:
@@ -265,15 +260,8 @@ def _among(facets: Collection[_Facet], others: Collection[int]) -> tuple[str, li
     inside = "facet IN (SELECT value FROM json_each(?))"
     if not others:
         return inside, [_ids(facets)]
-    return f"({inside} OR number IN (SELECT value FROM json_each(?)))", [
-        _ids(facets),
-        _json(list(others)),
-    ]
+    return f"({inside} OR number IN (SELECT value FROM json_each(?)))", [_ids(facets), as_json(list(others))]
 
 
 def _ids(facets: Collection[_Facet]) -> str:
-    return _json([facet.id for facet in facets])
-
-
-def _json(values: list[int] | list[str]) -> str:
-    return msgspec.json.encode(values).decode()
+    return as_json([facet.id for facet in facets])

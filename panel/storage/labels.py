@@ -9,6 +9,7 @@ import msgspec
 
 from panel.domain.labels import Label, LabelChange, ModelLabel, Shelf, spaced
 from panel.storage.facets import Facets
+from panel.storage.transactions import Part, as_json, at_once
 
 UNDO = 60.0  # seconds for which a change can be undone
 GRACE = 15.0  # more seconds that are granted to an answer that was on its way
@@ -18,11 +19,9 @@ _COLUMNS = "version, name, note, tags, star, shelf, changed_at, actor"
 _ONE, _SEVERAL = "operation_id = ?", "operation_id IN (SELECT value FROM json_each(?))"
 
 
-class LabelStore:
-    """The part of the store that is about people's own words; over the store's own connection."""
-
+class LabelStore(Part):
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+        super().__init__(db)
         self._facets = Facets(db)
 
     def of(self, operation_id: str) -> Label:
@@ -30,35 +29,35 @@ class LabelStore:
         return _label(row) if row else Label()
 
     def deleted(self, operation_id: str) -> bool:
-        """Whether somebody deleted this operation from the panel's memory."""
+        """Whether this operation was deleted from the panel's memory."""
         return self.of(operation_id).shelf is Shelf.DELETED
 
     def edit(self, operation_id: str, wanted: Label, actor: str, at: float) -> tuple[Label, bool]:
         """Replace a label whose version is `wanted.version`; returns it as it is now, and whether that was done:
-        somebody else may have changed it first."""
-        now = self.of(operation_id)
-        if now.version != wanted.version and not now.says_the_same(wanted):
-            return now, False
-        return self._put(operation_id, now, replace(wanted, shelf=now.shelf), actor, at), True
+        another person may have changed it first."""
+        with at_once(self._db):
+            now = self.of(operation_id)
+            if now.version != wanted.version and not now.says_the_same(wanted):
+                return now, False
+            return self._put(operation_id, now, replace(wanted, shelf=now.shelf), actor, at), True
 
     def change(
         self, ids: Sequence[str], change: LabelChange, actor: str, at: float, undo: str = "", what: str = ""
     ) -> list[str]:
         """Change many labels, once for each `undo` key, which can take it back; returns the ids of those that are
         different now. `what` names the change for the undo."""
-        if undo and self._db.execute("SELECT 1 FROM undos WHERE key = ?", (undo,)).fetchone():
-            return []
-        before = {operation_id: self.of(operation_id) for operation_id in ids}
-        done = [each for each in before if not change.of(before[each]).says_the_same(before[each])]
-        for each in done:
-            self._put(each, before[each], change.of(before[each]), actor, at)
-        if undo:
-            kept = [(each, msgspec.to_builtins(before[each])) for each in done]
-            self._db.execute("DELETE FROM undos WHERE made_at < ?", (at - 3600,))
-            self._db.execute(
-                "INSERT INTO undos (key, made_at, what, before) VALUES (?, ?, ?, ?)",
-                (undo, at, what, msgspec.json.encode(kept).decode()),
-            )
+        with at_once(self._db):
+            if undo and self._db.execute("SELECT 1 FROM undos WHERE key = ?", (undo,)).fetchone():
+                return []
+            before = {operation_id: self.of(operation_id) for operation_id in ids}
+            done = [each for each in before if not change.of(before[each]).says_the_same(before[each])]
+            for each in done:
+                self._put(each, before[each], change.of(before[each]), actor, at)
+            if undo:
+                kept = as_json([(each, before[each]) for each in done])
+                self._db.execute("DELETE FROM undos WHERE made_at < ?", (at - 3600,))
+                insert = "INSERT INTO undos (key, made_at, what, before) VALUES (?, ?, ?, ?)"
+                self._db.execute(insert, (undo, at, what, kept))
         return done
 
     def undoable(self, key: str, now: float) -> tuple[str, int]:
@@ -69,21 +68,22 @@ class LabelStore:
         return row[1], len(msgspec.json.decode(row[2]))
 
     def undo(self, key: str, actor: str, now: float) -> list[str] | None:
-        """Take a change back where nobody has changed the label since; returns the ids, None when it is too late."""
-        row = self._db.execute("SELECT made_at, before FROM undos WHERE key = ?", (key,)).fetchone()
-        if row is None or now - row[0] > UNDO + GRACE:
-            return None
-        back = []
-        for operation_id, was in msgspec.json.decode(row[1], type=list[tuple[str, Label]]):
-            label = self.of(operation_id)
-            if label.version == was.version + 1:
-                self._put(operation_id, label, was, actor, now)
-                back.append(operation_id)
-        self._db.execute("DELETE FROM undos WHERE key = ?", (key,))
+        """Undo a change where the label has not changed since; returns the ids, None when it is too late."""
+        with at_once(self._db):
+            row = self._db.execute("SELECT made_at, before FROM undos WHERE key = ?", (key,)).fetchone()
+            if row is None or now - row[0] > UNDO + GRACE:
+                return None
+            back = []
+            for operation_id, was in msgspec.json.decode(row[1], type=list[tuple[str, Label]]):
+                label = self.of(operation_id)
+                if label.version == was.version + 1:
+                    self._put(operation_id, label, was, actor, now)
+                    back.append(operation_id)
+            self._db.execute("DELETE FROM undos WHERE key = ?", (key,))
         return back
 
     def expired(self, now: float, limit: int) -> list[str]:
-        """Deleted operations that nobody can bring back any more."""
+        """Deleted operations whose deletion can no longer be undone."""
         rows = self._db.execute(
             "SELECT operation_id FROM labels JOIN operations ON id = operation_id WHERE shelf = ? AND changed_at < ?"
             " LIMIT ?",
@@ -93,7 +93,7 @@ class LabelStore:
 
     def forget(self, ids: Sequence[str]) -> None:
         """These operations are remembered no more. That one was deleted is kept: the backend may list it again."""
-        asked = msgspec.json.encode(list(ids)).decode()
+        asked = as_json(list(ids))
         self._db.execute(f"DELETE FROM labels WHERE {_SEVERAL} AND shelf != {int(Shelf.DELETED)}", (asked,))
         self._db.execute(f"UPDATE labels SET name = '', note = '', tags = '', star = 0 WHERE {_SEVERAL}", (asked,))
 

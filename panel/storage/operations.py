@@ -1,4 +1,4 @@
-"""What the panel remembers of operations: each one ever seen, with every reading that said something new, its
+"""What the panel remembers of operations: each one ever seen, with every reading that changed something, its
 curves, and who asked for what through the panel. The backend forgets all of it, some at once.
 
 A reading costs a few hundred bytes here, however large the backend's answer was: epochs are kept once each.
@@ -9,8 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-
-import msgspec
 
 from panel.adapters import KINDS
 from panel.domain.comparison import measured
@@ -23,18 +21,18 @@ from panel.storage.facets import LIVE, Facets, Subject
 from panel.storage.finding import Finder
 from panel.storage.labels import LabelStore
 from panel.storage.packing import pack, unpack
+from panel.storage.transactions import Part, as_json
 
 KEPT_READINGS = 1500  # of one operation: its changes of state, and of the others about so many, thinned evenly
 KNOWN_EPOCHS = 50  # operations whose written epochs are kept in mind
 
 
-class OperationStore:
-    """The part of the store that is about operations; over the store's own connection."""
-
+class OperationStore(Part):
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+        super().__init__(db)
         self._facets = Facets(db)
-        self._finder = Finder(db)
+        self._finder = finder = Finder(db)
+        self.count, self.counts, self.names, self.tags = finder.count, finder.counts, finder.names, finder.tags
         self._labels = LabelStore(db)
         self._written: dict[str, tuple[Epoch, ...]] = {}
         self._unthinned: Counter[str] = Counter()  # readings kept since an operation's were last thinned
@@ -87,13 +85,13 @@ class OperationStore:
         ).fetchone()
         return found[0], found[1]
 
-    def ended(self, limit: int, since: float = 0.0) -> list[Observation]:
+    def ended(self, limit: int) -> list[Observation]:
         """Those that ended and are not put away, the latest end first; without their epochs."""
         shown = f"facet IN (SELECT id FROM facets WHERE shelf = {int(Shelf.SHOWN)})"
         rows = self._db.execute(
-            f"SELECT number FROM listing INDEXED BY listing_ended WHERE ended_at > ? AND ended_at < {LIVE} AND {shown}"
+            f"SELECT number FROM listing INDEXED BY listing_ended WHERE ended_at > 0 AND ended_at < {LIVE} AND {shown}"
             " ORDER BY ended_at DESC LIMIT ?",
-            (since, limit),
+            (limit,),
         )
         return self._numbered([row[0] for row in rows])
 
@@ -129,22 +127,6 @@ class OperationStore:
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
         return row[0] if row else 0
 
-    def count(self, wanted: OperationQuery) -> int:
-        """How many there are of what is wanted, on all pages."""
-        return self._finder.count(wanted)
-
-    def names(self) -> tuple[list[str], list[str], list[str]]:
-        """The kinds, strategies and symbols that there are to filter by, in order."""
-        return self._finder.names()
-
-    def tags(self) -> list[str]:
-        """Those in use, in order."""
-        return self._finder.tags()
-
-    def counts(self) -> dict[tuple[str, str], int]:
-        """(kind, state) -> how many are remembered."""
-        return self._finder.counts()
-
     def epochs(self, operation_id: str) -> tuple[Epoch, ...]:
         rows = self._db.execute(
             "SELECT number, train_loss, val_loss, train_accuracy, val_accuracy FROM epochs"
@@ -163,13 +145,13 @@ class OperationStore:
         return [RecordedReading(*row) for row in rows]
 
     def asked(self, operation_id: str, what: str, actor: str, outcome: str = "") -> int:
-        """Write down that somebody asked for something; returns what `answered` wants."""
+        """Record a request; returns its number, for `answered`."""
         row = (operation_id, time.time(), what, actor, outcome)
         insert = "INSERT INTO requests (operation_id, at, what, actor, outcome) VALUES (?, ?, ?, ?, ?)"
         return self._db.execute(insert, row).lastrowid or 0
 
     def answered(self, request: int, outcome: str) -> None:
-        """What came of it."""
+        """Record its outcome."""
         self._db.execute("UPDATE requests SET outcome = ? WHERE rowid = ?", (outcome, request))
 
     def requests(self, operation_id: str) -> list[ActionRecord]:
@@ -182,18 +164,18 @@ class OperationStore:
         """Drop what ended before then, the oldest first; returns how many operations that were."""
         old = "SELECT id FROM listing WHERE ended_at < ? ORDER BY ended_at LIMIT ?"
         ids = [row[0] for row in self._db.execute(old, (before, limit))]
-        some = msgspec.json.encode(ids).decode()
+        some = as_json(ids)
         self._db.execute("DELETE FROM starts WHERE operation_id IN (SELECT value FROM json_each(?))", (some,))
         return self.drop(ids)
 
     def deleted(self, operation_id: str) -> bool:
-        """Whether somebody deleted it: then it is not taken in again, though the backend may list it."""
+        """Whether it was deleted: then it is not added again, though the backend may list it."""
         return self._labels.deleted(operation_id)
 
     def drop(self, ids: Sequence[str]) -> int:
         """Remember these operations no more; returns how many were remembered. Their starts are kept: no key of a form
         may start anything twice."""
-        some = msgspec.json.encode(list(ids)).decode()
+        some = as_json(list(ids))
         among = "(SELECT value FROM json_each(?))"
         numbers = f"(SELECT number FROM operations WHERE id IN {among})"
         for table in ("epochs", "readings", "requests", "promises", "changes"):
@@ -212,7 +194,7 @@ class OperationStore:
         rows = self._db.execute(
             "SELECT packed, evidence FROM json_each(?) AS asked CROSS JOIN listing ON listing.number = asked.value"
             " CROSS JOIN operations ON operations.id = listing.id ORDER BY asked.key",
-            (msgspec.json.encode(numbers).decode(),),
+            (as_json(numbers),),
         )
         return [unpack(*row) for row in rows]
 

@@ -1,8 +1,9 @@
 """Messages that wait to be sent, and the channels and rules that people chose on the notifications page."""
 
-import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
+
+from panel.storage.transactions import Part
 
 KEPT = 500  # messages that are remembered
 
@@ -33,10 +34,7 @@ class Message:
 _COLUMNS = "id, channel, title, body, state, attempts, made_at, due_at, problem"
 
 
-class Outbox:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
+class Outbox(Part):
     def add(self, message_id: str, channels: list[str], title: str, body: str, at: float) -> None:
         """For each channel once, however often it is added."""
         self._db.executemany(

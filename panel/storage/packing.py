@@ -36,15 +36,20 @@ _FIRST = (
 _DICTIONARIES = {1: _FIRST}
 _LATEST = 1
 
+# Files hold a snapshot's `backend_status` under the name that it had first. The first such key is the snapshot's own:
+# a quote inside a JSON string is always escaped.
+_STORED_STATUS, _STATUS = b'"said":', b'"backend_status":'
+
 
 def pack(observation: Observation) -> bytes:
     squeezer = zlib.compressobj(level=6, wbits=-15, zdict=_DICTIONARIES[_LATEST])
-    return bytes([_LATEST]) + squeezer.compress(msgspec.json.encode(observation)) + squeezer.flush()
+    stored = msgspec.json.encode(observation).replace(_STATUS, _STORED_STATUS, 1)
+    return bytes([_LATEST]) + squeezer.compress(stored) + squeezer.flush()
 
 
 def unpack(packed: bytes | None, text: str) -> Observation:
     """`text`: as earlier versions stored it, where there is nothing packed."""
+    stored = text.encode()
     if packed is not None:
-        opener = zlib.decompressobj(wbits=-15, zdict=_DICTIONARIES[packed[0]])
-        return msgspec.json.decode(opener.decompress(packed[1:]), type=Observation)
-    return msgspec.json.decode(text, type=Observation)
+        stored = zlib.decompressobj(wbits=-15, zdict=_DICTIONARIES[packed[0]]).decompress(packed[1:])
+    return msgspec.json.decode(stored.replace(_STORED_STATUS, _STATUS, 1), type=Observation)

@@ -13,7 +13,7 @@ from panel.files import private
 
 
 class InUse(sqlite3.OperationalError):
-    """Somebody else has it open."""
+    """Another process has it open."""
 
 
 def enter(memory: Path) -> sqlite3.Connection:

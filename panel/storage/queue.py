@@ -1,32 +1,24 @@
 """The queue of starts, and plans that load and then train."""
 
-import sqlite3
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from panel.adapters import DataLoadOperationAdapter, TrainingOperationAdapter
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.requests import OPEN_ENTRIES, OPEN_PLANS, Entry, EntryState, Plan, PlanState, Request
-from panel.storage.transactions import at_once, durably, marks
+from panel.storage.transactions import Part, as_json, at_once, durably, form_of, marks
 
 MOVES_KEPT = 31 * 86_400.0  # seconds
-TOLD_FOR = 86_400.0  # seconds
-TOLD_AT_ONCE = 4.0  # seconds after it was asked for, until which a form waits for the answer
+REFUSED_SHOWN_FOR = 86_400.0  # seconds
+ANSWERED_DIRECTLY = 4.0  # seconds after it was asked for, until which a form waits for the answer
 
 _COLUMNS = "key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, actor"
 _ENTRY = f"SELECT {_COLUMNS} FROM queue"
 _PLAN = "SELECT key, form, state, operation_id, message, asked_at FROM plans"
 
 
-class QueueStore:
-    """The part of the store that is about the queue and plans; over the store's own connection."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
+class QueueStore(Part):
     def add(self, requests: Sequence[Request], actor: str = "the panel") -> list[Entry] | None:
         """Entries at the end of the queue, once for each key: on disk, power cuts included. None, and nothing is added,
         when there would be more than MAX_ENTRIES open ones."""
@@ -41,7 +33,7 @@ class QueueStore:
     def _insert(self, key: str, kind: str, form: dict[str, str], actor: str, plan: str = "") -> None:
         now = time.time()
         (last,) = self._db.execute("SELECT coalesce(max(place), 0.0) FROM queue").fetchone()
-        row = (key, kind, _json(form), EntryState.WAITING, None, "", 0, plan, now, max(now, last + 0.001), 0, actor)
+        row = (key, kind, as_json(form), EntryState.WAITING, None, "", 0, plan, now, max(now, last + 0.001), 0, actor)
         self._db.execute(f"INSERT OR IGNORE INTO queue ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def entry(self, key: str) -> Entry | None:
@@ -70,11 +62,14 @@ class QueueStore:
         return True
 
     def refused_late(self, now: float) -> list[Entry]:
-        """Those of the last day that waited and then could not start, the latest first: no form has told of them, and
-        no plan tells of them."""
+        """Those of the last day that waited and then could not start, the latest first: neither a form nor a plan
+        has shown them."""
         which = "state = ? AND plan = '' AND settled_at > ? AND settled_at > asked_at + ?"
         query = f"{_ENTRY} WHERE {which} ORDER BY settled_at DESC LIMIT 20"
-        return [_entry(row) for row in self._db.execute(query, (EntryState.REFUSED, now - TOLD_FOR, TOLD_AT_ONCE))]
+        return [
+            _entry(row)
+            for row in self._db.execute(query, (EntryState.REFUSED, now - REFUSED_SHOWN_FOR, ANSWERED_DIRECTLY))
+        ]
 
     def begin(self, key: str) -> bool:
         """It is being started; False when it was removed, or held, in between."""
@@ -140,7 +135,7 @@ class QueueStore:
 
     def add_plan(self, key: str, form: dict[str, str], loads: list[dict[str, str]], actor: str) -> Plan | None:
         """A plan with its loads, once for each key. None when the queue is full."""
-        row = (key, _json(form), PlanState.WAITING, None, "", time.time())
+        row = (key, as_json(form), PlanState.WAITING, None, "", time.time())
         with durably(self._db), at_once(self._db):
             if self.plan(key) is None:
                 if self.count() + len(loads) > MAX_ENTRIES:
@@ -179,29 +174,12 @@ class QueueStore:
         return self._settle("plans", OPEN_PLANS, key, state, message, operation_id)
 
 
-def _json(form: dict[str, str]) -> str:
-    return msgspec.json.encode(form).decode()
-
-
 def _entry(row: tuple[Any, ...]) -> Entry:
-    key, kind, form, state, operation_id, message, attempts, plan, asked_at, place, held, actor = row
-    shown = msgspec.json.decode(form, type=dict[str, str])
-    return Entry(
-        key,
-        kind,
-        shown,
-        EntryState(state),
-        operation_id,
-        message,
-        attempts,
-        plan,
-        asked_at,
-        place,
-        bool(held),
-        actor,
-    )
+    key, kind, form, state, *rest = row
+    rest[6] = bool(rest[6])  # held
+    return Entry(key, kind, form_of(form), EntryState(state), *rest)
 
 
 def _plan(row: tuple[Any, ...]) -> Plan:
     key, form, state, *rest = row
-    return Plan(key, msgspec.json.decode(form), PlanState(state), *rest)
+    return Plan(key, form_of(form), PlanState(state), *rest)

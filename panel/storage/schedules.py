@@ -1,12 +1,9 @@
 """Schedules and their runs."""
 
-import sqlite3
 from typing import Any
 
-import msgspec
-
 from panel.domain.schedules import MAX_SCHEDULES, Schedule, ScheduleRun
-from panel.storage.transactions import at_once, durably
+from panel.storage.transactions import Part, as_json, at_once, durably, form_of
 
 RUNS_KEPT = 100  # of each schedule
 
@@ -14,26 +11,11 @@ _COLUMNS = "key, kind, form, days, at, zone, active, next_at, made_at, actor"
 _RUN = "schedule, due, entry, queued_at, missed, note"
 
 
-class ScheduleStore:
-    """The part of the store that is about schedules; over the store's own connection."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
+class ScheduleStore(Part):
     def add(self, made: Schedule) -> bool:
         """Once for each key, power cuts included; False when there are MAX_SCHEDULES already."""
-        row = (
-            made.key,
-            made.kind,
-            msgspec.json.encode(made.form).decode(),
-            "".join(map(str, sorted(made.days))),
-            made.at,
-            made.zone,
-            int(made.active),
-            made.next_at,
-            made.made_at,
-            made.actor,
-        )
+        when = (_days(made), made.at, made.zone, int(made.active), made.next_at)
+        row = (made.key, made.kind, as_json(made.form), *when, made.made_at, made.actor)
         with durably(self._db), at_once(self._db):
             if self.get(made.key) is None:
                 if len(self.all()) >= MAX_SCHEDULES:
@@ -69,11 +51,12 @@ class ScheduleStore:
 
     def change(self, changed: Schedule) -> None:
         """Other values of a schedule that is there; what it has run stays."""
-        days = "".join(map(str, sorted(changed.days)))
-        form = msgspec.json.encode(changed.form).decode()
         self._db.execute(
             "UPDATE schedules SET form = ?, days = ?, at = ?, zone = ?, next_at = ? WHERE key = ? AND active = ?",
-            (form, days, changed.at, changed.zone, changed.next_at, changed.key, int(changed.active)),
+            (
+                *(as_json(changed.form), _days(changed), changed.at, changed.zone, changed.next_at),
+                *(changed.key, int(changed.active)),
+            ),
         )
 
     def delete(self, key: str) -> None:
@@ -110,7 +93,11 @@ class ScheduleStore:
         return ScheduleRun(*row) if row else None
 
 
+def _days(schedule: Schedule) -> str:
+    """As they are stored: the digits of the days, 0 for Monday."""
+    return "".join(map(str, sorted(schedule.days)))
+
+
 def _schedule(row: tuple[Any, ...]) -> Schedule:
     key, kind, form, days, at, zone, active, *rest = row
-    chosen = frozenset(map(int, days))
-    return Schedule(key, kind, msgspec.json.decode(form, type=dict[str, str]), chosen, at, zone, bool(active), *rest)
+    return Schedule(key, kind, form_of(form), frozenset(map(int, days)), at, zone, bool(active), *rest)

@@ -18,7 +18,6 @@ import msgspec
 
 from panel.domain.gaps import Gap, Range
 from panel.domain.kinds import traits_of
-from panel.domain.labels import Label, LabelChange
 from panel.domain.observation import Observation
 from panel.domain.queueing import SETTLED
 from panel.domain.requests import UNSETTLED, EntryState, Start, StartState
@@ -34,7 +33,7 @@ from panel.storage.operations import OperationStore
 from panel.storage.outbox import Outbox
 from panel.storage.queue import QueueStore
 from panel.storage.schedules import ScheduleStore
-from panel.storage.transactions import at_once, durably, marks
+from panel.storage.transactions import as_json, at_once, durably, form_of, marks
 from panel.storage.writer import Writer
 
 IN_FLIGHT = 60.0  # seconds in which a start that was not answered may still reach the backend
@@ -98,7 +97,7 @@ class Storage:
         return await self._writer.write(lambda store: self._in_place(store, action))
 
     def _for_writing(self) -> "Storage":
-        identity.expect(self.path, self._opened)  # a missing file would be made anew
+        identity.expect(self.path, self._opened)  # a missing file would be created
         return Storage(self.path, WRITE_LOCK_TIMEOUT)
 
     def _in_place(self, store: "Storage", action: Callable[["Storage"], T]) -> T:
@@ -153,20 +152,6 @@ class Storage:
         with at_once(self._db):
             return self.memory.drop(self.labels.expired(now, BATCH))
 
-    def edit_label(self, operation_id: str, wanted: Label, actor: str, at: float) -> tuple[Label, bool]:
-        with at_once(self._db):
-            return self.labels.edit(operation_id, wanted, actor, at)
-
-    def change_labels(
-        self, ids: Sequence[str], change: LabelChange, actor: str, at: float, *, undo: str, what: str
-    ) -> list[str]:
-        with at_once(self._db):
-            return self.labels.change(ids, change, actor, at, undo, what)
-
-    def undo_labels(self, key: str, actor: str, at: float) -> list[str] | None:
-        with at_once(self._db):
-            return self.labels.undo(key, actor, at)
-
     def write_problem(self) -> str:
         """Why nothing can be written down now; "" when it can, which was tried."""
         try:
@@ -188,8 +173,7 @@ class Storage:
     ) -> tuple[Start, bool]:
         """The start with this key, or of this attempt of its owner, and whether it is this call that made it: on
         disk, power cuts included."""
-        encoded = msgspec.json.encode(form).decode()
-        row = (key, kind, encoded, StartState.SENDING, operation_id, "", time.time(), actor, owner, attempt)
+        row = (key, kind, as_json(form), StartState.SENDING, operation_id, "", time.time(), actor, owner, attempt)
         with durably(self._db):
             done = self._db.execute(
                 "INSERT OR IGNORE INTO starts (key, kind, form, state, operation_id, message, asked_at, actor, owner,"
@@ -201,7 +185,7 @@ class Storage:
         return start, done.rowcount == 1
 
     def settle(self, key: str, state: StartState, message: str = "", operation_id: str | None = None) -> Start:
-        """Write down what became of a start, unless that is known: two may look for it at once, and the one
+        """Record the outcome of a start, unless it is known: two may look for it at once, and the one
         that has not found it must not win."""
         self._db.execute(
             "UPDATE starts SET state = ?, message = ?, operation_id = coalesce(?, operation_id) "
@@ -258,7 +242,7 @@ class Storage:
     def starts_of(self, operation_ids: list[str]) -> dict[str, Start]:
         """The starts that asked for these operations, by operation: one statement, however many there are."""
         among = "operation_id IN (SELECT value FROM json_each(?))"
-        rows = self._db.execute(f"{_START} WHERE {among}", (msgspec.json.encode(operation_ids).decode(),))
+        rows = self._db.execute(f"{_START} WHERE {among}", (as_json(operation_ids),))
         return {start.operation_id: start for start in map(_start, rows) if start.operation_id}
 
     def start_of(self, operation_id: str) -> Start | None:
@@ -267,9 +251,9 @@ class Storage:
         return _start(row) if row else None
 
     def keep_row(self, stored: Range, gaps: tuple[Gap, ...] | None, asked_at: float | None) -> None:
-        """What was told of one symbol's stored bars, and the gaps that were found in them."""
-        found = None if gaps is None else msgspec.json.encode(gaps).decode()
-        row = (stored.symbol, stored.timeframe, msgspec.json.encode(stored).decode(), found, asked_at)
+        """What is known of one symbol's stored bars, and the gaps that were found in them."""
+        found = None if gaps is None else as_json(gaps)
+        row = (stored.symbol, stored.timeframe, as_json(stored), found, asked_at)
         self._db.execute(
             "INSERT OR REPLACE INTO ranges (symbol, timeframe, range, gaps, asked_at) VALUES (?, ?, ?, ?, ?)", row
         )
@@ -294,4 +278,4 @@ class Storage:
 
 def _start(row: tuple[Any, ...]) -> Start:
     key, kind, form, state, *rest = row
-    return Start(key, kind, msgspec.json.decode(form), StartState(state), *rest)
+    return Start(key, kind, form_of(form), StartState(state), *rest)

@@ -1,8 +1,17 @@
-"""What a write promises: all or nothing, and to outlast a power cut. And SQL's placeholders."""
+"""What the parts of the store share: transactions, durability, and how values are written into SQL."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+import msgspec
+
+
+class Part:
+    """One group of tables, over the store's own connection."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
 
 
 @contextmanager
@@ -29,3 +38,11 @@ def at_once(db: sqlite3.Connection) -> Iterator[None]:
 
 def marks(values: Sequence[str]) -> str:
     return ", ".join("?" * len(values))
+
+
+def as_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def form_of(stored: str) -> dict[str, str]:
+    return msgspec.json.decode(stored, type=dict[str, str])

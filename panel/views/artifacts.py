@@ -95,7 +95,7 @@ def model_path(observation: Observation) -> str:
 
 
 def tried_model(snapshot: Snapshot, form: Mapping[str, str]) -> str:
-    """The path of the model that a backtest tried: as its result or its parameters tell it, or as it was asked for."""
+    """The path of the model that a backtest tried: from its result, its parameters, or its request."""
     config = mapping((snapshot.result or {}).get("config"))
     path = text(snapshot.parameters.get("model_path")) or text(config.get("model_path"))
     return path or form.get("model_path", "")

@@ -33,7 +33,7 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class BoardRow:
     """One training and what was made of its model. `over`: accuracy above the baseline, in points; `score`: what it is
-    ranked by, in points: that, or its accuracy where the backend tells no baseline, as KTRDR does; None of one without
+    ranked by, in points: that, or its accuracy where there is no baseline, as with KTRDR; None of one without
     losses. `word` and `state` are the operation's, or the queue's before it has one.
     """
 

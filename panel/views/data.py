@@ -31,7 +31,7 @@ class StoredView:
 
 @dataclass(frozen=True, slots=True)
 class QueuedLoad:
-    """One load, the panel's own or (without `load`) somebody else's. `start`: its present one, while that is not
+    """One load, the panel's own or (without `load`) another program's. `start`: its present one, while that is not
     confirmed."""
 
     load: Entry | None

@@ -66,7 +66,7 @@ class WorkersView:
     now: float
 
 
-def queued_words(entries: Sequence[Entry], most: int = 6) -> str:
+def queued_names(entries: Sequence[Entry], most: int = 6) -> str:
     """The names of what waits, the same ones counted, in the order in which they first stand in the queue."""
     names = Counter(entry.form.get("strategy_name") or _market(entry.form) for entry in entries)
     words = [f"{count} × {name}" if count > 1 else name for name, count in list(names.items())[:most]]
@@ -99,7 +99,7 @@ def home_view(
         unsaid=_unsaid(connection),
         now=now,
         waiting=waiting,
-        queued=queued_words(waiting),
+        queued=queued_names(waiting),
         plans=plans,
     )
 

@@ -1,4 +1,4 @@
-"""What tells runs apart that are called the same: the settings in which they differ from their neighbours. Pure."""
+"""Distinguishes runs of the same name by the settings in which they differ from their neighbours. Pure."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ _SHOWN_ANYWAY = frozenset({"symbol", "symbols", "timeframe", "timeframes", "stra
 _SHOWN_WITH_MODELS = frozenset({"model_path", "start_date", "end_date"})
 
 
-_EPOCHS = ("training.epochs", "model.training.epochs")  # said already
+_EPOCHS = ("training.epochs", "model.training.epochs")  # shown already
 
 
 def differences(
@@ -48,7 +48,7 @@ def _among(group: Sequence[Snapshot], settings: Callable[[str], Mapping[str, str
         each += texts
     for row in differing:
         for each, value, snapshot in zip(parts, row.values, group, strict=True):
-            each += [text] if (text := _said(snapshot.kind, row.name, value)) else []
+            each += [text] if (text := _setting(snapshot.kind, row.name, value)) else []
     return [(snapshot.id, ", ".join(each[:SHOWN])) for snapshot, each in zip(group, parts, strict=True)]
 
 
@@ -63,8 +63,8 @@ def _of_files(files: Sequence[Mapping[str, str]]) -> list[list[str]]:
 
 def _short(path: str) -> str:
     """`indicators.rsi_14.period` -> “rsi_14 period”, `training.learning_rate` -> “learning rate”."""
-    *around, last = path.split(".")[1:] or [path]
-    return " ".join([*around[-2 if last.isdecimal() else -1 :], last if last.isdecimal() else last.replace("_", " ")])
+    *parents, last = path.split(".")[1:] or [path]
+    return " ".join([*parents[-2 if last.isdecimal() else -1 :], last if last.isdecimal() else last.replace("_", " ")])
 
 
 def _epochs(snapshot: Snapshot) -> int:
@@ -73,7 +73,7 @@ def _epochs(snapshot: Snapshot) -> int:
     return (snapshot.steps_total or 0) if counted else 0
 
 
-def _said(kind: str, name: str, value: str) -> str:
+def _setting(kind: str, name: str, value: str) -> str:
     if value in ("", "no"):
         return ""
     adapter = KINDS.get(kind)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from panel import __version__
 from panel.adapters import KINDS, Kind
-from panel.domain.agents import kind_words
+from panel.domain.agents import kind_title
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.diagnostics import Note, notes
 from panel.domain.estimate import Estimate, Promise, left, record
@@ -102,13 +102,13 @@ def operation_view(
     started = snapshot.started_at or snapshot.created_at
     ended = None if verdict.live else snapshot.completed_at or max(observation.changed_at, observation.moved_at or 0.0)
     took = None if verdict.live else observation.took
-    made = adapter.name(snapshot) if adapter else snapshot.strategy or kind_words(snapshot.kind)
+    made = adapter.name(snapshot) if adapter else snapshot.strategy or kind_title(snapshot.kind)
     return OperationView(
         seen=observation,
         snapshot=snapshot,
         verdict=verdict,
         title=label.name or made,
-        kind=adapter.title if adapter else kind_words(snapshot.kind),
+        kind=adapter.title if adapter else kind_title(snapshot.kind),
         figures=adapter.figures(snapshot) if adapter else [],
         tables=adapter.tables(snapshot) if adapter else [],
         started=started,
@@ -135,7 +135,7 @@ def estimate_view(found: Estimate | None, promises: Sequence[Promise]) -> Estima
     return EstimateView(left(found), found.basis, record(promises)) if found else None
 
 
-def end_in_words(view: OperationView) -> str:
+def end_sentence(view: OperationView) -> str:
     """An end in one line: “Training rsi_swing completed: test accuracy 61.0 %”."""
     verdict, figures = view.verdict, view.figures
     name = view.kind if view.title == view.kind else f"{view.kind} {view.title}"

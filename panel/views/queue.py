@@ -15,7 +15,7 @@ PAGE = 50  # entries
 @dataclass(frozen=True, slots=True)
 class EntryView:
     """`place`: among those that wait, 1 is the next; None for what runs. `why`: what it waits for, a clause.
-    `starts_at`: Unix seconds, None where that cannot be said. `start`: its present one, while that is not confirmed."""
+    `starts_at`: Unix seconds, None where that is unknown. `start`: its present one, while that is not confirmed."""
 
     entry: Entry
     title: str
@@ -37,7 +37,7 @@ class QueuePageView:
     pages: int
     now: float
     refused: Sequence[tuple[str, Entry]] = ()  # that waited and then could not start, with what they are called
-    most: int = MAX_ENTRIES
+    max_entries: int = MAX_ENTRIES
 
 
 def queue_page(

@@ -10,7 +10,7 @@ from panel.domain.values import items, mapping, number, text
 from panel.views.operation import OperationView
 
 MAX_SENTENCES = 20  # sentences of one kind
-_SAID = (
+_REMARKS = (
     ("Strengths", "strengths"),
     ("Weaknesses", "weaknesses"),
     ("Suggestions", "suggestions"),
@@ -24,7 +24,7 @@ class PhaseView:
 
     title: str
     state: str
-    words: str
+    text: str
     run: OperationView | None
 
 
@@ -52,7 +52,7 @@ def research_view(whole: Snapshot, live: bool, runs: Mapping[str, OperationView]
     results = {phase.named: _result(whole, phase, runs) for phase in PHASES}
     costs = [number(result.get("cost_usd")) for result in results.values()]
     spent = [cost for cost in costs if cost is not None]
-    sections = [(title, _sentences(results["assessing"].get(name))) for title, name in _SAID]
+    sections = [(title, _sentences(results["assessing"].get(name))) for title, name in _REMARKS]
     return ResearchView(
         [_phase(whole, live, phase, runs) for phase in PHASES],
         conclusion(whole),
@@ -71,8 +71,8 @@ def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, Operati
     later = any(part_of(whole, each) for each in PHASES[here + 1 :]) or here < at
     if (run := runs.get(named)) is not None:
         shown = [f"{figure.label.lower()} {figure.value}" for figure in run.figures if figure.lead][:3]
-        words = "; ".join(filter(None, [run.verdict.word, *([] if run.verdict.live else shown)]))
-        return PhaseView(phase.title, run.verdict.state, words, run)
+        text = "; ".join(filter(None, [run.verdict.word, *([] if run.verdict.live else shown)]))
+        return PhaseView(phase.title, run.verdict.state, text, run)
     if named:
         return PhaseView(phase.title, "unknown", "not read from the backend yet", None)
     designed = here == 0 and later and not whole.parameters.get("design_complete")

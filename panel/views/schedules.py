@@ -7,7 +7,7 @@ from types import MappingProxyType
 from panel.adapters import KINDS
 from panel.domain.queueing import plain_refusal
 from panel.domain.requests import Entry, EntryState
-from panel.domain.schedules import BATCH, Schedule, ScheduleRun, shown, words
+from panel.domain.schedules import BATCH, Schedule, ScheduleRun, repeat_text, shown
 from panel.views.queue import title_of
 
 _OUTCOMES = {
@@ -73,7 +73,7 @@ def _view(
         title,
         name_of(schedule),
         about,
-        words(schedule.days, schedule.at),
+        repeat_text(schedule.days, schedule.at),
         shown(schedule.next_at, schedule.zone) if schedule.next_at is not None else "",
         shown(run.due, schedule.zone) if run else "",
         outcome,

@@ -57,7 +57,7 @@ environment = Environment(
 
 
 def compile_templates(pause: float = 0.0) -> None:
-    """All of them, those of the home page first, so that nobody waits for it. From a thread, `pause` is what others get
+    """All of them, those of the home page first, so that no request waits. From a thread, `pause` is what others get
     between two (seconds)."""
     for name in sorted(environment.list_templates(), key=lambda each: (not each.startswith(FIRST), each)):
         environment.get_template(name)
@@ -115,7 +115,7 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def words(name: str) -> str:
+def readable(name: str) -> str:
     """`start_date` -> Start date."""
     return name.replace("_", " ").capitalize()
 
@@ -143,7 +143,7 @@ environment.filters |= {
     "duration": duration,
     "plain": plain,
     "breakable": breakable,
-    "words": words,
+    "readable": readable,
     "percent": percent,
     "as_json": lambda value: json.dumps(value, separators=(",", ":")),
     "last_part": lambda path: path.rstrip("/").rpartition("/")[2],

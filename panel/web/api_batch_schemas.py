@@ -73,7 +73,7 @@ class BatchBody(BaseModel):
     test_days: int | None = Field(default=None, description="Of each step of a walk-forward.")
 
     def as_form(self) -> dict[str, str]:
-        """As it is typed into the batch's form; what is left out is not in it."""
+        """The fields of the batch's form; what is left out is not in it."""
         form = {"strategy_name": self.strategy_name, "way": self.way}
         for place, (path, values) in enumerate(self.settings.items(), 1):
             form |= {f"setting_{place}": path, f"values_{place}": ", ".join(map(_typed, values))}

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from panel.adapters import Kind
 from panel.adapters.fields import Field as Asked
 from panel.adapters.fields import as_typed
+from panel.domain.labels import LONGEST_TAG, MAX_TAGS
 from panel.web import api_schemas as schemas
 from panel.workflows.replacing import REPLACE
 from panel.workflows.submit import INSIST
@@ -34,6 +35,8 @@ IdempotencyKey = Annotated[
         examples=["0b7f9f0e-5d0a-4c0f-9a43-5f8f6c1d2a10"],
     ),
 ]
+
+Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 
 _TYPES: dict[str, Any] = {
     "symbols": list[str],
@@ -72,7 +75,7 @@ class StartBody(BaseModel):
 
 
 def body_of(kind: type[Kind]) -> type[StartBody]:
-    """The model of a start's body: the names are the adapter's arguments, and so are the units."""
+    """The model of a start's body: names and units are those of the adapter's arguments."""
     fields: dict[str, Any] = {field.name: (_type_of(field), _about(field)) for field in kind.fields}
     return create_model(f"Start{kind.__name__.removesuffix('OperationAdapter')}", __base__=StartBody, **fields)
 
@@ -89,7 +92,7 @@ def start_key(key: str) -> str:
 
 
 def same_request(stored: Mapping[str, str], values: Mapping[str, str], given: Mapping[str, str]) -> bool:
-    """Whether a repeated key asks for the same again. Fields that follow from a chosen model are not compared."""
+    """Whether a request with a repeated key is the same. Fields that follow from a chosen model are not compared."""
     compared = given if values.get("model_path") else values
     return all(stored.get(name, "") == value for name, value in compared.items())
 
@@ -101,11 +104,11 @@ def _type_of(field: Asked) -> Any:
 
 def _about(field: Asked) -> Any:
     unit = "A fraction: 0.001 is 0.1 %." if field.type == "percent" else ""
-    # Labels name the unit of the form's field, which is not the one here.
-    words = [field.label.removesuffix(" in %"), "" if field.type == "percent" else field.help, unit]
+    # Labels name the unit of the form's field, which differs.
+    sentences = [field.label.removesuffix(" in %"), "" if field.type == "percent" else field.help, unit]
     examples = [_EXAMPLES[field.name]] if field.name in _EXAMPLES else None
     default: Any = ... if field.required else None
-    return Field(default, description=". ".join(filter(None, words)), examples=examples)
+    return Field(default, description=". ".join(filter(None, sentences)), examples=examples)
 
 
 def unix(moment: datetime) -> float:

@@ -1,4 +1,4 @@
-"""Answers of the JSON API. Names here are a promise to scripts: one may be added, none changes or goes."""
+"""Answers of the JSON API. Scripts rely on the names: they may be added to, not changed or removed."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS
-from panel.domain.agents import kind_words
+from panel.domain.agents import kind_title
 from panel.domain.connection import Connection as Known
 from panel.domain.labels import Label, Shelf
 from panel.domain.observation import Cancel, Observation
@@ -35,10 +35,10 @@ class Operation(BaseModel):
 
     id: str
     kind: str = Field(description=f"{', '.join(KINDS)}, or any other word of the backend's.")
-    name: str = Field(description="What the panel's pages call it: the name that somebody gave it, or its strategy's.")
+    name: str = Field(description="What the panel's pages call it: the name that a user gave it, or its strategy's.")
     tags: list[str] = Field(description="What people tagged it with.")
     starred: bool
-    archived: bool = Field(description="Somebody took it out of the pages' lists.")
+    archived: bool = Field(description="It is left out of the pages' lists.")
     strategy: str
     symbol: str
     timeframe: str
@@ -61,7 +61,7 @@ class Operation(BaseModel):
         description="How long it took, to its end or until it was last seen at work; null while it is live or unknown."
     )
     changed_at: datetime = Field(description="When anything about it last changed.")
-    read_at: datetime = Field(description="When the backend last told of it: the age of everything here.")
+    read_at: datetime = Field(description="When it was last read from the backend: everything here is of that time.")
     failing_since: datetime | None = Field(description="Since when the backend cannot be asked about it.")
 
 
@@ -80,8 +80,8 @@ class Details(Operation):
 
     note: str = Field(description="What people noted about it; empty when nothing.")
     label_version: int = Field(description="Counts the changes of its name, note, tags and star.")
-    parameters: dict[str, Any] = Field(description="What it was started with, as the backend tells it.")
-    result: dict[str, Any] | None = Field(description="As the backend tells it; null until there is one.")
+    parameters: dict[str, Any] = Field(description="What it was started with, as the backend returns it.")
+    result: dict[str, Any] | None = Field(description="As the backend returns it; null until there is one.")
     epochs_done: int
     epochs: list[Epoch] | None = Field(description="Only with epochs=1.")
 
@@ -134,8 +134,8 @@ class Problem(BaseModel):
 
 
 class StartAnswer(BaseModel):
-    """What became of a start. `unconfirmed`: it was sent and not answered; the panel looks for it, and a repeat with
-    the same key tells what it found."""
+    """The outcome of a start. `unconfirmed`: it was sent and not answered; the panel looks for it, and a repeat with
+    the same key returns what it found."""
 
     state: Literal["started", "queued", "unconfirmed"]
     operation_id: str | None = None
@@ -254,7 +254,7 @@ def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str
     return {
         "id": snapshot.id,
         "kind": snapshot.kind,
-        "name": label.name or (adapter.name(snapshot) if adapter else snapshot.strategy or kind_words(snapshot.kind)),
+        "name": label.name or (adapter.name(snapshot) if adapter else snapshot.strategy or kind_title(snapshot.kind)),
         "tags": list(label.tags),
         "starred": label.star,
         "archived": label.shelf is Shelf.ARCHIVED,
@@ -263,7 +263,7 @@ def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str
         "timeframe": snapshot.timeframe,
         "live": verdict.live,
         "verdict": judged,
-        "backend_status": snapshot.said,
+        "backend_status": snapshot.backend_status,
         "error": snapshot.error,
         "percentage": snapshot.percentage,
         "step": snapshot.step,

@@ -49,7 +49,7 @@ class Metrics:
         )
         self._verdicts = Counter(
             "ktrdr_panel_verdicts",
-            "Verdicts on operations that were written down because they said something new.",
+            "Verdicts on operations that changed and were stored.",
             ("state",),
             registry=self.registry,
         )
@@ -59,11 +59,11 @@ class Metrics:
         events.subscribe(VerdictRecorded, lambda event: self._verdicts.labels(event.verdict.state.value).inc())
 
     def asked(self, method: str, path: str, seconds: float, error: CLIClientError | None) -> None:
-        """The backend was asked once; for `HTTPClient.on_request`."""
+        """Count one request to the backend; for `HTTPClient.on_request`."""
         first = path.lstrip("/").partition("/")[0]
         endpoint = first if first in ENDPOINTS else "other"
         self._seconds.labels(method, endpoint).observe(seconds)
-        self.stalls.wake()  # what was read is judged and drawn now
+        self.stalls.wake()  # the reading is judged and drawn now
         # Whether the backend has a kind at all is a question that "not found" answers.
         if error is not None and not (error.unknown and path in _OFFERED_AT):
             self._failures.labels(endpoint, kind_of(error)).inc()
@@ -71,7 +71,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PanelCollector(Collector):
-    """What is looked up at each scrape."""
+    """Values that are looked up at each scrape."""
 
     storage: Storage
     monitor: Monitor
@@ -117,7 +117,7 @@ class PanelCollector(Collector):
         yield GaugeMetricFamily("ktrdr_panel_memory_bytes", "Size of the panel's memory on disk.", self._size())
 
     def _size(self) -> int:
-        """The database with what is not merged into it yet."""
+        """The size of the database with its write-ahead log."""
         file = self.memory
         parts = (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm")))
         return sum(part.stat().st_size for part in parts if part.exists())

@@ -76,7 +76,7 @@ def install(app: FastAPI, panel: Panel) -> None:
 
 
 def panel_of(request: Request) -> Panel:
-    """The only look into the app's untyped state."""
+    """The only access to the app's untyped state."""
     return cast(Panel, request.app.state.panel)
 
 

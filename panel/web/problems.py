@@ -1,4 +1,4 @@
-"""Every error as a page of the panel: what happened, in words, and the way back. Never a traceback."""
+"""Every error as a page of the panel: what happened, and a link back. Never a traceback."""
 
 import logging
 import sqlite3
@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from panel.domain.memory import GONE, damaged, remedy
 from panel.web.panel import panel_of
-from panel.web.respond import for_programs, page, problem
+from panel.web.respond import for_programs, problem, refusal
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +29,8 @@ def install(app: FastAPI) -> None:
 async def _expected(request: Request, exc: HTTPException) -> Response:
     explained = exc.status_code in (409, *_TITLES) and exc.detail != "Not Found"
     message = exc.detail if explained else "There is nothing at this address."
-    if for_programs(request.url.path):
-        return problem(exc.status_code, message, exc.headers)
-    return page(
-        request,
-        "problem.html",
-        status=exc.status_code,
-        title=_TITLES.get(exc.status_code, "That did not work"),
-        message=message,
-    )
+    title = _TITLES.get(exc.status_code, "That did not work")
+    return refusal(request, exc.status_code, title, message, exc.headers)
 
 
 async def _gone(request: Request, exc: Exception) -> Response:
@@ -53,9 +46,7 @@ async def _unwritable(request: Request, exc: Exception) -> Response:
     message = f"The panel cannot write its memory now ({why}). Nothing was started. Try again when it can."
     if damaged(why) or GONE in why:
         message = f"The panel cannot use its memory: {why}. Nothing was started. {remedy(why)}"
-    if for_programs(request.url.path):
-        return problem(503, message)
-    return page(request, "problem.html", status=503, title="The memory cannot be used", message=message)
+    return refusal(request, 503, "The memory cannot be used", message)
 
 
 async def _invalid(request: Request, exc: RequestValidationError) -> Response:
@@ -70,6 +61,4 @@ async def _invalid(request: Request, exc: RequestValidationError) -> Response:
 async def _unexpected(request: Request, exc: Exception) -> Response:
     log.error("unexpected error method=%s path=%r", request.method, request.url.path, exc_info=exc)
     message = "Something went wrong inside the panel. Nothing was lost; its log says more."
-    if for_programs(request.url.path):
-        return problem(500, message)
-    return page(request, "problem.html", status=500, title="That did not work", message=message)
+    return refusal(request, 500, "That did not work", message)

@@ -21,16 +21,16 @@ class Note:
     outcome: Outcome | None = None
     subject: str = ""
     detail: str = ""
-    asked: bool = False  # it was only asked whether that is meant
+    asked: bool = False  # only a confirmation was asked for
 
 
 def only_asked(request: Request) -> None:
-    """Nothing was done, and nothing has to be written down."""
+    """Nothing was done: record nothing."""
     request.scope.setdefault("note", Note()).asked = True
 
 
 def note(request: Request, outcome: Outcome | None = None, subject: str = "", detail: str = "") -> None:
-    """Say what the audit trail will say of this request. Never what somebody typed into a field that may be secret."""
+    """Set the audit trail's text for this request. Never pass the value of a field that may be secret."""
     known = request.scope.setdefault("note", Note())
     known.outcome = outcome or known.outcome
     known.subject = subject or known.subject
@@ -43,14 +43,14 @@ def note_start(request: Request, kind: str, values: Mapping[str, str], result: S
 
 
 def note_entries(request: Request, entries: Iterable[Entry | None]) -> None:
-    """Which entries of the queue it concerns."""
+    """The entries of the queue that it concerns."""
     note(request, subject=", ".join(about(each.kind, each.form) for each in entries if each is not None))
 
 
 def entry(
     request: Request, what: str, outcome: Outcome, subject: str = "", detail: str = "", who: str = ""
 ) -> AuditEntry:
-    """`who`: when the request's identity is not yet the one that is meant."""
+    """`who`: where it differs from the request's identity."""
     via = "program" if request.url.path.startswith("/api/") or "authorization" in request.headers else "browser"
     return AuditEntry(
         at=time.time(),

@@ -32,7 +32,7 @@ def fragment(template: str, *views: Any, status: int = 200, **values: Any) -> HT
 
 
 def for_programs(path: str) -> bool:
-    """Below the JSON API, which has no pages."""
+    """Whether the path is of the JSON API, which has no pages."""
     return path == "/api" or path.startswith("/api/")
 
 
@@ -62,19 +62,32 @@ def problem(
     return JSONResponse(body, status, headers, "application/problem+json")
 
 
+def problem_page(request: Request, status: int, title: str, message: str, **values: Any) -> HTMLResponse:
+    return page(request, "problem.html", status=status, title=title, message=message, **values)
+
+
+def refusal(
+    request: Request, status: int, title: str, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A page, or for a program a problem document."""
+    if for_programs(request.url.path):
+        return problem(status, message, headers)
+    return problem_page(request, status, title, message)
+
+
 def by_htmx(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
 def redirect(request: Request, path: str) -> Response:
-    """Send the browser to another page of ours."""
+    """Send the browser to another page of the panel."""
     if by_htmx(request):
         return Response(status_code=204, headers={"HX-Redirect": path})
     return RedirectResponse(path, 303)
 
 
 def actor_of(request: Request) -> str:
-    """Who asks, as it is written down."""
+    """The request's user or token, as it is stored."""
     identity = identity_of(request)
     how = "a program" if for_programs(request.url.path) else "a browser"
     place = f"{how} at {request.client.host}" if request.client else how

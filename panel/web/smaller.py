@@ -1,4 +1,4 @@
-"""The panel's own scripts and styles as they are sent: fewer files, and without what only their authors read.
+"""The panel's own scripts and styles as they are sent: in fewer files, without comments and indentation.
 
 There is no build step. Both are written for it, and a test holds them to that: a comment has lines of its own or
 follows code after ` // `, which no text contains; no text runs over several lines; and every import and export is one
@@ -27,7 +27,7 @@ def script(path: Path) -> str:
     def take(file: Path) -> None:
         if file in parts:
             return
-        parts[file] = ""  # a circle ends here
+        parts[file] = ""  # an import cycle ends here
         text = _COMMENT.sub("", file.read_text("utf-8"))
         for found in _IMPORT.finditer(text):
             take(file.parent / found[2])

@@ -43,7 +43,7 @@ class File:
 
 
 def packed(path: Path) -> Path:
-    """Where the same file lies in Brotli, if it does."""
+    """The path of the same file in Brotli, None without one."""
     return path.with_name(f"{path.name}.br")
 
 

@@ -91,7 +91,7 @@ async def received(request: Request, folder: Path, most: int) -> list[tuple[str,
 
 
 def _write(folder: Path, pieces: list[tuple[int, bytes]]) -> None:
-    """Under names of ours: what a file was called is not to be trusted."""
+    """Under generated names: a file's original name is not trusted."""
     for number, group in groupby(pieces, key=lambda piece: piece[0]):
         with open(folder / str(number), "ab", opener=private.opener) as out:
             out.writelines(content for _, content in group)

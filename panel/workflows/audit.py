@@ -1,4 +1,4 @@
-"""The audit trail: whatever starts or changes something, and every failed login, is written down beside the request
+"""The audit trail: whatever starts or changes something, and every failed login, is recorded beside the request
 that asked for it, which never waits for that."""
 
 import asyncio
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 
 
 class AuditTrail:
-    """`record` and `token_used` only take note; `run` writes it down on the writer's thread."""
+    """`record` and `token_used` only keep it in memory; `run` stores it on the writer's thread."""
 
     def __init__(self) -> None:
         self._waiting: deque[AuditEntry] = deque()
         self._uses: dict[str, tuple[float, str]] = {}  # of tokens, by digest: when, and from where
         self._written: dict[str, float] = {}  # when the last written use of each token was
-        self._news = asyncio.Event()
+        self._pending = asyncio.Event()
         self._one = asyncio.Lock()
         self.lost = 0
 
@@ -39,14 +39,14 @@ class AuditTrail:
             log.warning("the audit trail cannot be written: %s of %s is lost", entry.what, entry.who)
             return
         self._waiting.append(entry)
-        self._news.set()
+        self._pending.set()
 
     def token_used(self, digest: str, address: str) -> None:
         now = time.time()
         if not 0 <= now - self._written.get(digest, 0.0) < USES_EVERY:
             self._written[digest] = now
             self._uses[digest] = now, address
-            self._news.set()
+            self._pending.set()
 
     async def run(self, storage: Storage, days: int) -> None:
         """Runs until cancelled. Entries older than so many days are dropped; 0 keeps them until they are too many."""
@@ -55,29 +55,29 @@ class AuditTrail:
             if time.monotonic() - trimmed >= TRIM_EVERY:
                 trimmed = time.monotonic()
                 await self._trim(storage, days)
-            await until_set(self._news, TRIM_EVERY)
+            await until_set(self._pending, TRIM_EVERY)
             if not await self._flushed(storage):
                 await asyncio.sleep(AGAIN)
 
     async def flush(self, storage: Storage) -> None:
-        """Write down what waits. Raises sqlite3.Error or OSError, and then it goes on waiting."""
+        """Store what waits. Raises sqlite3.Error or OSError, and then it still waits."""
         async with self._one:
-            self._news.clear()
+            self._pending.clear()
             entries, uses = list(self._waiting), self._uses
             if not entries and not uses:
                 return
             self._waiting.clear()
             self._uses = {}
-            try:  # what was handed over is written, also when this is cancelled
+            try:  # a write that began is completed, also when this is cancelled
                 await storage.write(lambda store: store.audit.add(entries, uses))
             except (sqlite3.Error, OSError):
                 self._waiting.extendleft(reversed(entries))
                 self._uses = uses | self._uses
-                self._news.set()
+                self._pending.set()
                 raise
 
     async def find(self, storage: Storage, query: AuditQuery) -> tuple[list[AuditEntry], list[str]]:
-        """What was asked for, and everybody who is in the trail. Read on the writer's thread: it may be long."""
+        """The entries of the query, and every name in the trail. Read on the writer's thread: it may be long."""
         await self._flushed(storage)
         return await storage.write(lambda store: (store.audit.find(query), store.audit.people()))
 
@@ -99,7 +99,7 @@ class AuditTrail:
 
     async def _trim(self, storage: Storage, days: int) -> None:
         try:
-            now = await storage.write(lambda store: store.day_seen(time.time()))  # one wrong clock drops nothing
+            now = await storage.write(lambda store: store.day_seen(time.time()))  # one wrong clock deletes nothing
             before = now - days * 86_400 if days and now is not None else 0.0
             while await storage.write(lambda store: store.audit.trim(before)):
                 pass
@@ -108,17 +108,13 @@ class AuditTrail:
 
 
 def about(kind: str, values: Mapping[str, str]) -> str:
-    """What a start is about, in few words."""
+    """A short text about a start."""
     return " ".join([kind, *(values[field] for field in NAMING if values.get(field))])
 
 
 def start_outcome(kind: str, values: Mapping[str, str], result: submitted.SubmitResult) -> tuple[str, Outcome, str]:
     """Subject, outcome and detail of a start."""
-    named = [
-        values.get(field, "")
-        for field in ("strategy_name", "symbol", "symbols", "timeframe", "timeframes", "model_path")
-    ]
-    subject = " ".join([kind, *filter(None, named)])
+    subject = about(kind, values)
     match result:
         case submitted.Started(operation_id):
             return subject, Outcome.DONE, operation_id

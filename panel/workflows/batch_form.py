@@ -1,4 +1,4 @@
-"""Reads the form of a batch: which runs it asks for. It sends and writes nothing."""
+"""Reads the form of a batch: the runs that it asks for. It sends and writes nothing."""
 
 import re
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ class PlannedBatch:
 
 
 def plan_batch(form: Mapping[str, str], text: str | None) -> PlannedBatch:
-    """`text`: the strategy's file, None when it is not at hand. Raises InvalidForm: a sentence for each bad field."""
+    """`text`: the strategy's file, None when it cannot be read. Raises InvalidForm: a sentence for each bad field."""
     errors: dict[str, str] = {}
     given = {name: form.get(name, "").strip() for name in FIELDS}
     known = _settings(text, bool(given["seeds"]))

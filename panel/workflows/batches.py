@@ -29,7 +29,7 @@ from panel.workflows.batch_form import PlannedBatch, plan_batch, variant_text
 from panel.workflows.queue import Queue
 from panel.workflows.strategy_library import StrategyLibrary
 
-ROUND = 5.0  # seconds between looks, besides those that an event asks for
+ROUND = 5.0  # seconds between rounds, besides those after an event
 MAX_OPEN = 50  # batches that may be under way
 _TRAINING, _BACKTEST = TrainingOperationAdapter.kind, BacktestingOperationAdapter.kind
 
@@ -52,7 +52,7 @@ class BatchWorkflow:
         events.subscribe(OperationEnded, lambda _: self._due.set())
 
     async def text_of(self, strategy: str) -> str | None:
-        """The strategy's file; None when it is not at hand."""
+        """The strategy's file; None when it cannot be read."""
         try:
             found = await self._library.find(strategy) if strategy else None
         except (Refused, CLIClientError):
@@ -132,7 +132,7 @@ class BatchWorkflow:
         """Begin no further run, and cancel those that are under way. Raises CLIClientError when one of them could not
         be cancelled; the others were."""
         await self._storage.write(lambda store: store.batches.stop(key))
-        try:  # also one that was just being handed over
+        try:  # also one that is just being queued
             await self._queue.cancel_all([run.key for run in self._storage.batches.runs(key)])
         finally:
             self._due.set()

@@ -18,6 +18,7 @@ from panel.domain.bulk import Action, BulkRequest, Job, Outcome, Result, label_c
 from panel.domain.observation import Observation
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
+from panel.observability.rounds import cancel_all
 from panel.storage.bulk import digest_of
 from panel.storage.labels import GRACE, UNDO
 from panel.storage.store import Storage
@@ -29,12 +30,12 @@ from panel.workflows.queue import Queue
 
 MAX_CHOSEN = 500  # runs of one request
 MAX_AGAIN = 200  # … that are started again
-PART = 100  # that are read before others have their turn on the event loop
+PART = 100  # that are read between two yields to the event loop
 AT_ONCE = 4  # requests to the backend
 
 UNKNOWN = "The panel does not know it."
 
-# Told for each run that the backend was asked about: what was done, about what, with which outcome, and details.
+# Called for each run that was sent to the backend: action, subject, outcome and details.
 Record = Callable[[str, audit.Outcome, str, str], None]
 
 log = logging.getLogger(__name__)
@@ -63,17 +64,14 @@ class BulkWorkflow:
         self._under_way: dict[str, asyncio.Task[list[Result]]] = {}
 
     async def close(self) -> None:
-        """What is under way is broken off; a repeat of its key goes on with it."""
-        tasks = list(self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Stops what is under way; a repeat of its key continues it."""
+        await cancel_all(self._under_way.values())
 
     def job(self, key: str) -> Job | None:
         return self._store.bulk.job(key)
 
     async def runs(self, ids: Sequence[str]) -> list[Observation]:
-        """Those of these operations that nobody has deleted."""
+        """Those of these operations that are not deleted."""
         found: list[Observation] = []
         for number, operation_id in enumerate(ids):
             if (
@@ -100,14 +98,14 @@ class BulkWorkflow:
     async def apply(self, request: BulkRequest, key: str, actor: str, record: Record) -> list[Result]:
         """In the order of the request. Raises KeyReused, and sqlite3.Error where the memory cannot be written: then a
         repeat of the key does what is left."""
-        if key not in self._under_way:  # a task of its own: who goes away must not cut it in half
+        if key not in self._under_way:  # a task of its own: a client that disconnects must not stop it halfway
             task = asyncio.create_task(self._once(request, key, actor, record))
             self._under_way[key] = task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(self._under_way[key])
 
     async def undo(self, key: str, actor: str) -> int | None:
-        """Take back what was done with this key: how many runs, None when it is too late. What was started again is
+        """Undo what was done with this key; returns how many runs, None when it is too late. What was started again is
         cancelled. Raises CLIClientError when something could not be cancelled."""
         job = self.job(key)
         if job is None or job.action is not Action.AGAIN:
@@ -141,14 +139,14 @@ class BulkWorkflow:
         try:
             await self._store.write(lambda store: store.bulk.finish(key, results, time.time()))
         except sqlite3.Error as exc:
-            log.warning("what became of many runs cannot be written down: %s", exc)
+            log.warning("the outcomes of a bulk action cannot be stored: %s", exc)
         return results
 
     async def _claimed(self, request: BulkRequest, key: str) -> Job:
         try:
             return await self._store.write(lambda store: store.bulk.claim(key, request, time.time()))
         except sqlite3.Error:
-            if request.action is not Action.CANCEL:  # a memory that cannot be written keeps nobody from cancelling
+            if request.action is not Action.CANCEL:  # cancelling works without a writable memory
                 raise
             return Job(key, digest_of(request.text), request.action, request.ids)
 
@@ -181,7 +179,7 @@ class BulkWorkflow:
     async def _again(
         self, observation: Observation, request: BulkRequest, key: str, actor: str, record: Record
     ) -> Result:
-        """One start for each run and key."""
+        """Start it again, once for each run and request."""
         run, kind = observation.snapshot.id, observation.snapshot.kind
         own_key = "again-" + hashlib.sha256(f"{key} {run}".encode()).hexdigest()[:40]
         values = await self._submit.values(KINDS[kind], self._form(observation))

@@ -23,18 +23,18 @@ class Capacity:
         self._ktrdr = ktrdr
         self._store = store
         self._monitor = monitor
-        self._asked_at = -WORKERS_EVERY  # when the workers were asked for here, monotonic
+        self._asked_at = -WORKERS_EVERY  # when the workers were last requested here, monotonic
 
     def loads(self) -> list[str]:
         """Ids of data loads that run now, whoever started them."""
         return running_loads(self._monitor)
 
     def load_in_doubt(self) -> bool:
-        """Whether a load may be about to begin, also one that a command line sent or that was removed."""
+        """Whether a load may be about to begin, also one of a command line or one that was removed."""
         return bool(self._store.possibly_running_loads(time.time()))
 
     async def load_elsewhere(self) -> bool:
-        """The backend itself is asked before a load starts: another tool may have begun one just now."""
+        """Asks the backend before a load starts: another tool may have begun one just now."""
         for load in await self._ktrdr.active_loads():
             await self._monitor.look(load.id)
         return bool(self.loads())
@@ -56,7 +56,7 @@ class Capacity:
             if len(listed.able(kind)) > running.count(kind) and not free[kind]:
                 self._asked_at = now
                 _, busy = self._monitor.take_worker_list(await self._ktrdr.workers(READ_TIMEOUT))
-                for operation_id in busy:  # somebody else's, perhaps: it is shown, and its end is waited for
+                for operation_id in busy:  # perhaps another program's: it is shown, and its end is waited for
                     if self._monitor.known(operation_id) is None and not self._store.memory.deleted(operation_id):
                         with suppress(CLIClientError):
                             await self._monitor.look(operation_id)

@@ -14,7 +14,7 @@ MAX_ADDRESS = 500  # characters
 
 
 class BadChannel(Exception):
-    """No channel that the panel can send to; the message says why."""
+    """The panel cannot send to this address; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Channel:
     url: str
 
 
-@lru_cache(64)  # the addresses are looked at every few seconds
+@lru_cache(64)  # the addresses are checked every few seconds
 def channel_of(url: str, *, fixed: bool = False) -> Channel:
     """Raises BadChannel."""
     url = url.strip()
@@ -65,7 +65,7 @@ def send(url: str, title: str, body: str) -> tuple[MessageState, str]:
     began = time.monotonic()
     try:
         taken = made.notify(title=title, body=body)
-    except Exception as exc:  # any plugin of any service
+    except Exception as exc:  # plugins raise anything
         return MessageState.FAILED, f"It could not be sent ({type(exc).__name__})."
     if taken:
         return MessageState.SENT, ""
@@ -81,5 +81,5 @@ def _plugin(url: str) -> Any:
     made = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     if made is not None:
         made.socket_connect_timeout, made.socket_read_timeout = CONNECT_TIMEOUT, READ_TIMEOUT
-        made.redirects = False  # only the address that a person chose is called
+        made.redirects = False  # only the configured address is called
     return made

@@ -1,5 +1,4 @@
-"""What people ask of an operation that exists: to cancel it, or to go on from its checkpoint. Each request is noted
-with who made it and what came of it."""
+"""Cancels an operation, and keeps who asked for it and the outcome."""
 
 import logging
 import time
@@ -20,7 +19,6 @@ class Commands:
         self._ktrdr = ktrdr
         self._store = store
         self._monitor = monitor
-        self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
 
     async def cancel(self, operation_id: str, actor: str = "the panel") -> None:
         """Ask the backend to cancel; raises CLIClientError with the backend's reason."""
@@ -53,37 +51,5 @@ class Commands:
         log.info("cancel not delivered" if lost else "cancel taken", extra={"operation": operation_id})
 
     async def _note_cancel(self, operation_id: str, actor: str, outcome: str) -> None:
-        """For the timeline. A memory that cannot be written keeps nobody from cancelling."""
+        """For the timeline. Cancelling works without a writable memory."""
         await self._monitor.recorder.attempt(lambda store: store.memory.asked(operation_id, "cancel", actor, outcome))
-
-    async def resume(self, operation_id: str, actor: str = "the panel") -> None:
-        """Ask the backend to go on from the operation's checkpoint, once for each end that it came to; raises
-        CLIClientError."""
-        observation = self._monitor.known(operation_id)
-        end = observation.snapshot.completed_at if observation is not None else None
-        if self._resumed.get(operation_id, ()) == (end,):
-            return
-        self._resumed[operation_id] = (end,)
-        try:  # on disk before it leaves
-            request = await self._store.write(lambda store: store.memory.asked(operation_id, "resume", actor))
-        except BaseException:
-            del self._resumed[operation_id]
-            raise
-        try:
-            await self._ktrdr.resume(operation_id)
-        except CLIClientError as exc:
-            await self._note_answer(request, exc.message)
-            if exc.refused or not exc.sent:
-                del self._resumed[operation_id]
-            raise
-        await self._note_answer(request, "taken")
-        log.info("resumed", extra={"operation": operation_id})
-        observation = self._monitor.known(operation_id)
-        if observation is not None:
-            self._monitor.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
-        reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
-        if reading.snapshot is not None:
-            self._monitor.observe(reading)
-
-    async def _note_answer(self, request: int, outcome: str) -> None:
-        await self._monitor.recorder.attempt(lambda store: store.memory.answered(request, outcome))

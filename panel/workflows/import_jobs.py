@@ -31,29 +31,29 @@ class ImportJobs:
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(AT_ONCE)
 
-    async def run(self, job: Job, size: int, tell: Progress) -> Outcome:
+    async def run(self, job: Job, size: int, progress: Progress) -> Outcome:
         """`size`: bytes that have to be read. Cancelling it ends its process."""
         async with self._free:
             if size <= INLINE:
-                return await asyncio.to_thread(jobs.done, job, _on_loop(tell))
+                return await asyncio.to_thread(jobs.done, job, _on_loop(progress))
             try:
                 async with asyncio.timeout(TIME_LIMIT):
-                    return await _in_process(job, tell)
+                    return await _in_process(job, progress)
             except TimeoutError:
                 return Outcome(refused=f"It took longer than {TIME_LIMIT / 60:.0f} minutes, and was ended.")
 
 
-def _on_loop(tell: Progress) -> Callable[[float, str], None]:
+def _on_loop(progress: Progress) -> Callable[[float, str], None]:
     loop = asyncio.get_running_loop()
 
     def report(share: float, step: str) -> None:
         with contextlib.suppress(RuntimeError):  # the panel stops meanwhile
-            loop.call_soon_threadsafe(tell, share, step)
+            loop.call_soon_threadsafe(progress, share, step)
 
     return report
 
 
-async def _in_process(job: Job, tell: Progress) -> Outcome:
+async def _in_process(job: Job, progress: Progress) -> Outcome:
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "panel.files.jobs", cwd=_ROOT, env={**os.environ, "POLARS_MAX_THREADS": "2"},
@@ -69,9 +69,9 @@ async def _in_process(job: Job, tell: Progress) -> Outcome:
             report = jobs.report_of(line)
             if report.outcome is not None:
                 return report.outcome
-            tell(report.share, report.step)
+            progress(report.share, report.step)
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()  # it has said all, or is not wanted any more
+            process.kill()  # it has reported everything, or is not needed any more
         await process.wait()
     return Outcome(refused="The process that read the file ended without a word: perhaps the memory was not enough.")

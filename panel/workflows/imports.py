@@ -21,6 +21,7 @@ from panel.files.jobs import Export, Look, Outcome, Store, Unpack
 from panel.files.names import LENGTHS, SYMBOL
 from panel.files.regular import opened
 from panel.files.values import printable
+from panel.observability.rounds import cancel_all
 from panel.workflows import uploads
 from panel.workflows.import_jobs import ImportJobs
 from panel.workflows.uploads import Decisions, ImportedFile, NotKept, Upload
@@ -39,7 +40,7 @@ UNDECIDED = "Not stored yet: something is left to decide."
 
 log = logging.getLogger(__name__)
 
-Stored = Callable[[str, str], None]  # told symbol and timeframe
+Stored = Callable[[str, str], None]  # called with symbol and timeframe
 
 
 class Imports:
@@ -67,7 +68,7 @@ class Imports:
                     self._start([file], self._look(upload, file))
 
     async def close(self) -> None:
-        """End what is under way; the files are kept."""
+        """Stop what is under way; the files are kept."""
         for upload in self._uploads.values():
             await _stopped(upload)
 
@@ -90,7 +91,7 @@ class Imports:
         return upload
 
     async def received(self, upload: Upload, files: Iterable[tuple[str, Path]]) -> None:
-        """These files lie in its folder, with the names they had. Archives are unpacked, every file is looked at."""
+        """Its files are in its folder, with their original names. Archives are unpacked, and every file is checked."""
         for name, path in files:
             size, start = await asyncio.to_thread(_beginning, path)
             members = [(name, path)]
@@ -154,7 +155,7 @@ class Imports:
         nothing is stored that was not seen first."""
         if file.busy:
             return
-        if file.summary is not None:  # what was proposed is proposed anew after another look
+        if file.summary is not None:  # proposed again after another check
             decisions.symbol = "" if decisions.symbol == file.summary.symbol.upper() else decisions.symbol
             decisions.timeframe = "" if decisions.timeframe == file.summary.timeframe else decisions.timeframe
         file.decisions, file.note = decisions, ""
@@ -198,13 +199,13 @@ class Imports:
             file.share, file.step, file.work = 0.0, "Waiting", task
 
     async def _run(self, job: Any, size: int, file: ImportedFile | None = None) -> Outcome:
-        def tell(share: float, step: str) -> None:
+        def progress(share: float, step: str) -> None:
             if file is not None:
                 file.share, file.step = share, step
 
         self._jobs = self._jobs or ImportJobs()  # a semaphore belongs to the running loop
         try:
-            return await self._jobs.run(job, size, tell)
+            return await self._jobs.run(job, size, progress)
         except Exception:  # of the panel's own making: the page says so, instead of showing nothing
             log.exception("an import broke off")
             return Outcome(refused="An error of the panel kept it from being read. The panel's log says more.")
@@ -253,10 +254,7 @@ class Imports:
 
 
 async def _stopped(upload: Upload) -> None:
-    tasks = [file.work for file in upload.files if file.work is not None]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await cancel_all(file.work for file in upload.files if file.work is not None)
 
 
 async def _save(upload: Upload) -> None:
@@ -265,11 +263,11 @@ async def _save(upload: Upload) -> None:
         await asyncio.to_thread(uploads.write, upload.folder, uploads.packed(upload))
 
 
-async def wait(files: Iterable[ImportedFile], seconds: float = WAIT) -> None:
-    """Until their work is done, or so long."""
+async def wait(files: Iterable[ImportedFile]) -> None:
+    """Until their work is done, at most WAIT seconds."""
     tasks = [file.work for file in files if file.work is not None and not file.work.done()]
     if tasks:
-        await asyncio.wait(tasks, timeout=seconds)
+        await asyncio.wait(tasks, timeout=WAIT)
 
 
 def _reading(decisions: Decisions) -> tuple[Any, ...]:

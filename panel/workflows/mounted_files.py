@@ -15,7 +15,7 @@ from panel.files.regular import Stamp, stamp
 from panel.files.summary import FileRead
 from panel.workflows.import_jobs import INLINE, ImportJobs, missing
 
-MAX_FILES = 400  # files that are looked at
+MAX_FILES = 400  # files that are checked
 READ_BY_KTRDR = ("", "KTRDR", "TradingView", "Yahoo")  # forms with a header, commas and dates of one reading
 
 

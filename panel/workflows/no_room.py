@@ -38,7 +38,7 @@ def none_takes(listed: WorkerList, kind: str, now: float) -> str:
 
 
 def no_room(listed: WorkerList, kind: str, now: float, described: dict[str, str] | None = None) -> str:
-    """A sentence; "" when the list does not tell, and for a kind that no worker does. `described`: operations in
+    """A sentence; "" when the list does not show it, and for a kind that no worker does. `described`: operations in
     words, by their ids."""
     if not KINDS[kind].traits.worker:
         return ""
@@ -83,8 +83,8 @@ def _name(snapshot: Snapshot) -> str:
     """As pages call it: swing EURUSD 1h. Its id where that says nothing."""
     adapter = KINDS.get(snapshot.kind)
     named = adapter.name(snapshot) if adapter else snapshot.strategy
-    words = " ".join(dict.fromkeys(filter(None, (named, snapshot.symbol, snapshot.timeframe))))
-    return words or snapshot.id
+    title = " ".join(dict.fromkeys(filter(None, (named, snapshot.symbol, snapshot.timeframe))))
+    return title or snapshot.id
 
 
 def seen_from(monitor: Monitor, labels: LabelStore, kind: str) -> tuple[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Tells people who have no page open: rules decide what is worth a message, an outbox on disk sends it once.
+"""Messages to people who have no page open: rules decide what is worth one, an outbox on disk sends it once.
 
 A message that a service refused, or that could not leave, is tried again for a day. One that may have arrived (the
 answer never came, or the panel stopped in between) is not: the notifications page says so.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from panel.adapters import KINDS
-from panel.domain.agents import kind_words
+from panel.domain.agents import kind_title
 from panel.domain.comparison import measured
 from panel.domain.events import EventBus, OperationEnded, WorkersChanged
 from panel.domain.labels import typed_tags
@@ -22,7 +22,7 @@ from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import GOOD, State, Verdict
 from panel.monitoring.poller import Monitor
-from panel.observability.rounds import IDLE, pause, until_set
+from panel.observability.rounds import IDLE, cancel_all, pause, until_set
 from panel.storage.outbox import Message, MessageState, Outbox
 from panel.storage.store import Storage
 from panel.workflows.channels import BadChannel, Channel, channel_of, send
@@ -30,7 +30,7 @@ from panel.workflows.channels import BadChannel, Channel, channel_of, send
 RETRIES = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds until the next try; the last one from then on
 ROUND = IDLE  # seconds between looks, besides those that news asks for
 GIVE_UP_AFTER = 86_400.0  # seconds after which a message that was refused is given up
-SILENT = 60.0  # seconds that the backend, or a worker, may be silent before somebody is told
+SILENT = 60.0  # seconds that the backend, or a worker, may be silent before a message is sent
 MAX_CHANNELS = 10
 MAX_BODY = 500  # characters
 MAX_DRAFTS = 200  # messages that are kept while the memory cannot be written
@@ -43,7 +43,7 @@ class Rule:
     """When a message is sent, in words."""
 
     key: str
-    words: str
+    text: str
     default: bool
 
 
@@ -85,7 +85,7 @@ class Notifications:
         self._outcomes: list[Callable[[Storage], None]] = []  # of what was sent, to be written down
         self._sending: dict[str, asyncio.Task[None]] = {}  # by channel
         self._due = asyncio.Event()  # there is something to send or to write down
-        self._silent_since: float | None = None  # somebody was told that the backend is silent
+        self._silent_since: float | None = None  # when a message said that the backend is silent
         self._unwritable_since: float | None = None  # … that the memory cannot be written
         events.subscribe(OperationEnded, lambda event: self._ended(event.observation, event.verdict))
         events.subscribe(WorkersChanged, lambda _: self._workers())
@@ -142,9 +142,7 @@ class Notifications:
             while True:
                 await self._round()
         except asyncio.CancelledError:  # what is being sent is marked when the panel starts again
-            for task in self._sending.values():
-                task.cancel()
-            await asyncio.gather(*self._sending.values(), return_exceptions=True)
+            await cancel_all(self._sending.values())
             raise
 
     async def _round(self) -> None:
@@ -215,7 +213,7 @@ class Notifications:
     def _name(self, snapshot: Snapshot) -> str:
         """Its kind, and what it is called."""
         adapter, label = KINDS.get(snapshot.kind), self._storage.labels.of(snapshot.id)
-        kind = adapter.title if adapter else kind_words(snapshot.kind)
+        kind = adapter.title if adapter else kind_title(snapshot.kind)
         name = label.name or (adapter.name(snapshot) if adapter else snapshot.strategy)
         return kind if name in ("", kind) else f"{kind} {name}"
 
@@ -254,8 +252,8 @@ class Notifications:
         if known is None:
             return [], "/workers"
         verdict = self._monitor.verdict(known)
-        said = f"It worked on {self._name(known.snapshot)}: {verdict.word.lower()}."
-        return [said, verdict.headline], f"/operations/{known.snapshot.id}"
+        sentence = f"It worked on {self._name(known.snapshot)}: {verdict.word.lower()}."
+        return [sentence, verdict.headline], f"/operations/{known.snapshot.id}"
 
     def _connection(self) -> None:
         since, on = self._monitor.connection.failing_since, self.rules()["backend"]

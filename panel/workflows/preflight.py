@@ -152,10 +152,10 @@ def _strategy_line(strategy: Strategy, check: Check) -> Line:
         return Line(RED, strategy.name, "cannot be trained.", details=check.problems[:6])
     if not check.trainable:
         return Line(RED, strategy.name, "is valid, and cannot be trained here.", details=check.problems[:6])
-    words = f"is valid, {check.features} input features" if check.features else "is valid"
+    finding = f"is valid, {check.features} input features" if check.features else "is valid"
     if strategy.history_required:
-        words += f"; it needs {strategy.history_required:,} bars of history"
-    return Line(OK, strategy.name, f"{words}.", details=check.warnings[:6])
+        finding += f"; it needs {strategy.history_required:,} bars of history"
+    return Line(OK, strategy.name, f"{finding}.", details=check.warnings[:6])
 
 
 def form_lines(kind: str, given: dict[str, str]) -> list[Line]:

@@ -1,6 +1,6 @@
 """The queue of starts: each waits on disk until it can run, and is then started exactly once.
 
-A data load waits until no other runs, also none that somebody else started: two at once share a connection and a place
+A data load waits until no other runs, also none of another program: two at once share a connection and a place
 for their progress at the backend. A training or backtest waits for a free worker. What is due is decided in
 `panel.domain.queueing`; how a start stays one start, in `panel.workflows.starting`.
 """
@@ -30,9 +30,9 @@ from panel.workflows.commands import Commands
 from panel.workflows.replacing import REPLACE
 from panel.workflows.starting import StartWorkflow, new_key
 
-ROUND = 1.0  # seconds between looks while anything waits or runs
-IDLE_ROUND = 5.0  # … while nothing does: a command line may have added something
-DECIDED_WITHIN = 3.0  # seconds that a submit waits to learn whether its start begins at once
+ROUND = 1.0  # seconds between rounds while anything waits or runs
+IDLE_ROUND = 5.0  # … while nothing does: a command line may add something
+DECIDED_WITHIN = 3.0  # seconds that a submit waits to see whether its start begins at once
 REFUSED_PAUSE = 5.0  # seconds after a refusal that means "later"
 
 T = TypeVar("T")
@@ -73,10 +73,10 @@ class Queue:
         self._load_lock = load_lock
         self._events = events
         self._due = asyncio.Event()
-        self._news = asyncio.Event()  # set, and replaced, whenever an entry's fate may have been decided
+        self._changed = asyncio.Event()  # set, and replaced, whenever an entry's fate may have been decided
         self._adding: set[str] = set()  # keys that are being written
-        self._shown: list[tuple[str, str, bool]] = []  # what waited or ran when the pages were told last
-        self._not_before: dict[str, float] = {}  # kind -> monotonic: the backend has just said "later"
+        self._shown: list[tuple[str, str, bool]] = []  # what waited or ran when pages were last updated
+        self._not_before: dict[str, float] = {}  # kind -> monotonic: the backend has just refused for lack of room
         events.subscribe(StartsChanged, lambda _: self.wake())
         events.subscribe(OperationsListed, lambda _: self._notify())
         events.subscribe(OperationEnded, lambda _: self._due.set())
@@ -110,16 +110,16 @@ class Queue:
         return self._store.queue.open(kind)
 
     async def decided(self, entry: Entry) -> Entry:
-        """The entry once it has begun, was refused or has to wait; as it is after DECIDED_WITHIN."""
+        """The entry once it has begun, was refused or has to wait; at the latest after DECIDED_WITHIN."""
         with suppress(asyncio.TimeoutError):
             async with asyncio.timeout(DECIDED_WITHIN):
                 while True:
-                    news = self._news
+                    changed = self._changed
                     may_start = any(each.key == entry.key for each in self._capacity.due(self.open()))
-                    entry = self.entry(entry.key) or entry  # after it: what begins in between is not called waiting
+                    entry = self.entry(entry.key) or entry  # read last: what begins in between is not called waiting
                     if entry.state is not EntryState.STARTING and not (entry.waiting and may_start):
                         break
-                    await news.wait()
+                    await changed.wait()
         return entry
 
     async def cancel(self, key: str) -> None:
@@ -131,7 +131,7 @@ class Queue:
                 await self._stop_operation(operation_id)
             if await self._write(lambda store, operation_id=operation_id: store.queue.withdraw(key, operation_id)):  # type: ignore[misc]
                 start = self._store.start_for(key, entry.attempts)
-                if entry.state is EntryState.UNCONFIRMED and start is not None:  # the person knows that, and decides
+                if entry.state is EntryState.UNCONFIRMED and start is not None:  # a person decides about that
                     await self._starting.dismiss(start.key)
                 return
 
@@ -147,11 +147,11 @@ class Queue:
             raise failed
 
     async def hold(self, key: str, held: bool) -> None:
-        """Keep a waiting entry back, or let it go again."""
+        """Hold a waiting entry, or release it."""
         await self._write(lambda store: store.queue.hold(key, held))
 
     async def move(self, key: str, where: str, once: str = "") -> None:
-        """A waiting entry "up" or "down" by one, or to the "top". `once`: of several calls with it one moves."""
+        """Move a waiting entry "up" or "down" by one, or to the "top". `once`: of several calls with it one moves."""
         await self._write(lambda store: store.queue.move(key, where, once))
 
     async def run(self) -> None:
@@ -166,14 +166,14 @@ class Queue:
             await until_set(self._due, pause(IDLE_ROUND) if idle else ROUND)
 
     def wake(self) -> None:
-        """Something is another than it was: look at once."""
+        """Something changed: run a round now."""
         self._due.set()
         self._notify()
         self._events.publish(QueueChanged())
 
     def _notify(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _write(self, action: Callable[[Storage], T]) -> T:
         done = await self._store.write(action)
@@ -197,7 +197,7 @@ class Queue:
                     await self._write(lambda store, owner=owner, found=found: store.queue.mark_withdrawn(owner, found))  # type: ignore[misc]
         entries = self.open()
         shown = [(each.key, str(each.state), each.held) for each in entries]
-        if shown != self._shown:  # also by a command line, which tells nobody
+        if shown != self._shown:  # also changed by a command line, which publishes nothing
             self._shown = shown
             self._notify()
             self._events.publish(QueueChanged())
@@ -247,7 +247,7 @@ class Queue:
             await asyncio.sleep(ROUND)
 
     async def _started(self, entry: Entry, start: Start) -> None:
-        """What has become of the start, written down for its entry."""
+        """Store the start's outcome in its entry."""
         later = start.state is StartState.REFUSED and means_later(start.message)
         if start.state is StartState.STARTED:
             await self._settle(entry, EntryState.RUNNING, operation_id=start.operation_id)
@@ -264,7 +264,7 @@ class Queue:
 
     async def _follow(self, entry: Entry) -> None:
         if entry.operation_id is None:
-            # The panel stopped in mid-start, or the answer was lost: the start's own record knows more.
+            # The panel stopped during the start, or the answer was lost: the start's own record has more.
             start = self._store.start_for(entry.key, entry.attempts)
             if start is not None:
                 await self._started(entry, start)
@@ -275,7 +275,7 @@ class Queue:
         if observation is None:
             await self._settle(entry, EntryState.FAILED, "The backend no longer knows this operation.")
         elif not (verdict := self._monitor.verdict(observation)).live:
-            good = verdict.state in GOOD or bool(observation.gaps_left)  # its bars came
+            good = verdict.state in GOOD or bool(observation.gaps_left)  # its bars are stored
             ended = EntryState.DONE if good else EntryState.FAILED
             await self._settle(entry, ended, "" if good else verdict.headline)
 

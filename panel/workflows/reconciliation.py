@@ -1,7 +1,7 @@
-"""Which operation a start has begun, when its answer was lost and the backend took no id of ours.
+"""Finds the operation of a start whose answer was lost, where the backend took no id of ours.
 
-Loads and backtests carry nothing by which they could be told apart but their kind, symbol, timeframe, strategy
-and time. A start of the same things by somebody else at the same moment looks the same: more than one that
+Loads and backtests can be distinguished only by their kind, symbol, timeframe, strategy
+and time. A start of the same things by another program at the same moment looks the same: more than one that
 fits is therefore as good as none, and a person is asked.
 """
 
@@ -15,13 +15,13 @@ from panel.domain.values import text
 from panel.errors import CLIClientError
 
 TIMEOUT = 10.0  # seconds
-MAX_READ = 25  # operations that are read for one look
+MAX_READ = 25  # operations that are read for one search
 _SURELY = (-5.0, 60.0)  # seconds between a start and its operation: the clocks differ, and a POST takes its time
 _MAYBE = (-600.0, 1200.0)  # the same, for a person to choose from
 
 
 def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
-    """Whether the start may have begun this: nothing that is known of both speaks against it."""
+    """Whether the start may have begun this: nothing known of both contradicts it."""
     first, last = _MAYBE if generously else _SURELY
     if snapshot.kind != start.kind or snapshot.created_at is None:
         return False
@@ -39,9 +39,9 @@ def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
     return same and start.asked_at + first <= snapshot.created_at <= start.asked_at + last
 
 
-def _begins(words: str) -> str:
-    """Long texts are cut on their way."""
-    return " ".join(words.split())[:200]
+def _begins(written: str) -> str:
+    """The beginning of a text: the backend cuts long ones."""
+    return " ".join(written.split())[:200]
 
 
 async def candidates(ktrdr: Ktrdr, start: Start, known: Callable[[str], bool]) -> list[Reading]:
@@ -50,7 +50,7 @@ async def candidates(ktrdr: Ktrdr, start: Start, known: Callable[[str], bool]) -
     found = []
     unread = [operation_id for operation_id in await _named(ktrdr, start) if not known(operation_id)]
     if len(unread) > MAX_READ:
-        raise CLIClientError("There are more operations of this time than can be told apart.")
+        raise CLIClientError("There are more operations of this time than can be distinguished.")
     for operation_id in unread:
         reading = await ktrdr.operation(operation_id, TIMEOUT)
         if reading.snapshot is not None and fits(start, reading.snapshot, generously=True):

@@ -7,7 +7,7 @@ from panel.domain.gaps import DAY, Range
 from panel.domain.values import moment
 from panel.errors import CLIClientError
 
-REPLACE = "replace"  # the confirmation: do it all the same
+REPLACE = "replace"  # the confirmation: load anyway
 
 
 async def would_replace(stored_range: Callable[[str, str], Awaitable[Range]], values: Mapping[str, str]) -> str:

@@ -2,40 +2,44 @@
 
 A resume that the backend cannot carry out does harm: without a checkpoint it turns the operation to failed, without
 a free worker it overwrites its times. And a checkpoint proves little: a training that fails at once saves the state of
-the run before it. So it is offered when everything speaks for it, and looked at again right before the one POST.
+the run before it. So it is offered when every check passes, and checked again right before the one POST.
 """
 
 import asyncio
+import logging
 import sqlite3
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.events import CheckpointChecked, EventBus, OperationChanged
-from panel.domain.observation import Observation
+from panel.domain.observation import Cancel, Observation
 from panel.domain.requests import ResumeState
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
 from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError
 from panel.monitoring.audience import Audience
-from panel.monitoring.poller import Monitor
-from panel.workflows.commands import Commands
+from panel.monitoring.live import keep_latest
+from panel.monitoring.poller import READ_TIMEOUT, Monitor
+from panel.observability.rounds import cancel_all
+from panel.storage.store import Storage
 
 NO_TRAINER = "No training worker is registered with the backend, or none that answers."
 LOOK_TIMEOUT = 3.0  # seconds for a checkpoint; the page waits for it
 BUSY = 30.0  # seconds that a worker may stay busy after a cancel: its backend hears of it every ten
 AGAIN = 1.5  # seconds between two looks at the workers
 WRITTEN = 1.5  # seconds after an end until its checkpoint is written
-KEPT = 100  # operations whose checkpoint or attempt is kept in mind
+KEPT = 100  # operations whose checkpoint or attempt is kept in memory
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One pressing of the button."""
+    """One press of the button."""
 
     state: ResumeState = ResumeState.WAITING
     message: str = ""
@@ -88,18 +92,17 @@ def own(checkpoint: Checkpoint | None, observation: Observation) -> Checkpoint |
 class ResumeWorkflow:
     """What could be resumed, and what is being resumed."""
 
-    def __init__(
-        self, ktrdr: Ktrdr, monitor: Monitor, commands: Commands, events: EventBus, audience: Audience
-    ) -> None:
+    def __init__(self, ktrdr: Ktrdr, store: Storage, monitor: Monitor, events: EventBus, audience: Audience) -> None:
         self._ktrdr = ktrdr
+        self._store = store
         self._monitor = monitor
-        self._commands = commands
         self._events = events
         self._audience = audience
         self._looking: set[asyncio.Task[None]] = set()
         events.subscribe(OperationChanged, self._operation_changed)
         self._checkpoints: dict[str, tuple[float | None, Checkpoint | None]] = {}  # with the end it is of
         self._attempts: dict[str, Attempt] = {}
+        self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
 
     def offer(self, observation: Observation, verdict: Verdict) -> Checkpoint | None:
         """The checkpoint that it can go on from, as far as was looked up."""
@@ -123,13 +126,13 @@ class ResumeWorkflow:
             task.add_done_callback(self._looking.discard)
 
     async def consider(self, observation: Observation, after: float = 0.0) -> None:
-        """Look whether there is something to offer, unless that is out of the question. `after`: seconds."""
+        """Look up its checkpoint where a resume is possible. `after`: seconds."""
         await asyncio.sleep(after)
         if not_resumable(observation, self._monitor.verdict(observation)):
             return
-        with suppress(CLIClientError):  # what was found before stands while the backend does not answer
+        with suppress(CLIClientError):  # the last result is kept while the backend does not answer
             found = await self._ktrdr.checkpoint(observation.snapshot.id, LOOK_TIMEOUT)
-            _put(self._checkpoints, observation.snapshot.id, (observation.snapshot.completed_at, found))
+            keep_latest(self._checkpoints, observation.snapshot.id, (observation.snapshot.completed_at, found), KEPT)
         with suppress(CLIClientError):  # who still works on it is listed every ten seconds otherwise
             self._monitor.take_worker_list(await self._ktrdr.workers(LOOK_TIMEOUT))
         self._events.publish(CheckpointChecked(observation))
@@ -150,27 +153,55 @@ class ResumeWorkflow:
         if attempt is None or attempt.task is None or attempt.task.done():
             attempt = Attempt()
             attempt.task = asyncio.create_task(self._resume(operation_id, actor, attempt))
-            _put(self._attempts, operation_id, attempt)
+            keep_latest(self._attempts, operation_id, attempt, KEPT)
         return attempt
 
     async def close(self) -> None:
-        tasks = [*self._looking, *(attempt.task for attempt in self._attempts.values() if attempt.task)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all([*self._looking, *(attempt.task for attempt in self._attempts.values() if attempt.task)])
 
     async def _resume(self, operation_id: str, actor: str, attempt: Attempt) -> None:
         try:
             attempt.message = await self._free(operation_id) or await self._harmful(operation_id)
             if not attempt.message:
                 attempt.state = ResumeState.SENDING
-                await self._commands.resume(operation_id, actor)
+                await self.send(operation_id, actor)
                 attempt.message = self._unheard(operation_id)
         except CLIClientError as exc:
             attempt.message = exc.message
         except sqlite3.Error as exc:
             attempt.message = f"The panel cannot write its memory ({exc}). Nothing was sent."
         attempt.state = ResumeState.REFUSED if attempt.message else ResumeState.TAKEN
+
+    async def send(self, operation_id: str, actor: str) -> None:
+        """Send the one POST, once for each end that the operation came to; raises CLIClientError."""
+        observation = self._monitor.known(operation_id)
+        end = observation.snapshot.completed_at if observation is not None else None
+        if self._resumed.get(operation_id, ()) == (end,):
+            return
+        self._resumed[operation_id] = (end,)
+        try:  # on disk before it leaves
+            request = await self._store.write(lambda store: store.memory.asked(operation_id, "resume", actor))
+        except BaseException:
+            del self._resumed[operation_id]
+            raise
+        try:
+            await self._ktrdr.resume(operation_id)
+        except CLIClientError as exc:
+            await self._note_answer(request, exc.message)
+            if exc.refused or not exc.sent:
+                del self._resumed[operation_id]
+            raise
+        await self._note_answer(request, "taken")
+        log.info("resumed", extra={"operation": operation_id})
+        observation = self._monitor.known(operation_id)
+        if observation is not None:
+            self._monitor.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
+        reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
+        if reading.snapshot is not None:
+            self._monitor.observe(reading)
+
+    async def _note_answer(self, request: int, outcome: str) -> None:
+        await self._monitor.recorder.attempt(lambda store: store.memory.answered(request, outcome))
 
     async def _free(self, operation_id: str) -> str:
         """Wait for a training worker that has nothing to do; "" once there is one. After a cancel the backend calls
@@ -191,7 +222,7 @@ class ResumeWorkflow:
             await asyncio.sleep(AGAIN)
 
     async def _harmful(self, operation_id: str) -> str:
-        """Why not, by what the backend says now; "" when nothing speaks against it."""
+        """Why it cannot be resumed by the backend's present answers; "" when it can."""
         reading = await self._ktrdr.operation(operation_id, LOOK_TIMEOUT)
         if reading.snapshot is None:
             return "The backend could not be asked about it. Nothing was sent."
@@ -204,10 +235,3 @@ class ResumeWorkflow:
         if observation is not None and observation.snapshot.status in (Status.CANCELLED, Status.FAILED):
             return "The backend was asked, and still calls it ended. It is not asked a second time."
         return ""
-
-
-def _put(kept: dict[str, Any], key: str, value: Any) -> None:
-    kept.pop(key, None)
-    kept[key] = value
-    while len(kept) > KEPT:
-        del kept[next(iter(kept))]

@@ -1,5 +1,5 @@
-"""The settings in the strategy of each run, as it was when the run was started: by these, runs of one strategy are told
-apart whose file was changed in between."""
+"""The settings in the strategy of each run, as it was when the run was started: they distinguish runs of one
+strategy whose file was changed in between."""
 
 import asyncio
 import logging
@@ -42,10 +42,10 @@ class RunSettings:
         return found or _NOTHING
 
     async def run(self) -> None:
-        """Until cancelled. Begins with the latest runs: pages have them soon."""
+        """Until cancelled. Begins with the latest runs, which pages show."""
         for observation in self._storage.memory.recent(AT_ONCE):
             self.of(observation.snapshot.id)
-        news = False
+        found_any = False
         while True:
             await self._asked.wait()
             wanted = list(self._wanted)[:AT_ONCE]
@@ -56,13 +56,13 @@ class RunSettings:
             for kept in (self._known, self._texts):
                 while len(kept) > KEPT:
                     del kept[next(iter(kept))]
-            news = news or any(found)
+            found_any = found_any or any(found)
             if self._wanted:
                 continue  # lists are drawn again once, with all of them
             self._asked.clear()
-            if news:
+            if found_any:
                 self._events.publish(OperationsListed())
-            news = False
+            found_any = False
 
     async def _read(self, operation_id: str) -> Mapping[str, str]:
         start = self._storage.start_of(operation_id)

@@ -23,17 +23,17 @@ from panel.domain.requests import Start, StartState
 from panel.domain.verdict import Observation
 from panel.domain.workers import Worker
 from panel.errors import CLIClientError
-from panel.observability.rounds import pause, until_set
+from panel.observability.rounds import cancel_all, pause, until_set
 from panel.storage.store import Storage
 from panel.workflows.reconciliation import candidates, fits
 
 CHECKS = (0.2, 1.0, 2.0)  # seconds between looks for an operation whose start was not answered
 WORKERS_WITHIN = 5.0  # seconds
 ANSWERED_BY = 45.0  # seconds after which a start that was being sent, maybe by another process, is not any more
-ROUND = 1.0  # seconds between looks while something has to be looked for
-IDLE_ROUND = 2.5  # … while nothing has: a command line may have started something
+ROUND = 1.0  # seconds between rounds while a start is unconfirmed
+IDLE_ROUND = 2.5  # … while none is: a command line may have started something
 # (seconds since the start, seconds between looks for it): soon at first, then gently, and in the end only by hand.
-_PACES = ((60.0, 3.0), (600.0, 15.0), (3600.0, 60.0), (86400.0, 600.0))
+_SEARCH_INTERVALS = ((60.0, 3.0), (600.0, 15.0), (3600.0, 60.0), (86400.0, 600.0))
 _DAY = 86400.0
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def new_id(kind: str) -> str:
 
 
 class StartWorkflow:
-    """The one way in which anything is started. Publishes what becomes of starts, whichever process of this memory
+    """The only way to start an operation. Publishes the outcomes of starts, whichever process of this memory
     file sent them."""
 
     def __init__(
@@ -74,8 +74,8 @@ class StartWorkflow:
         owner: str = "",
         attempt: int = 0,
     ) -> Start:
-        """Start it, unless this key, or this attempt of its owner, has started something already; returns what became
-        of it."""
+        """Start it, unless this key, or this attempt of its owner, has started something already; returns the
+        outcome."""
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
         # A task of its own: a browser that goes away must not cut a start in half.
@@ -104,14 +104,14 @@ class StartWorkflow:
         return await self._look(start)
 
     async def dismiss(self, key: str) -> Start | None:
-        """A person says that it did not begin, or does not matter. It is looked for no more."""
+        """A person marks it as not begun, or unimportant. The search ends."""
         start = self._store.start(key)
         if start is None or not start.unsettled or key in self._under_way or key in self._unwritten:
             return start
         return await self._settle(start, StartState.DISMISSED, start.message)
 
     async def choose(self, key: str, operation_id: str) -> Start | None:
-        """A person says which of the candidates it is."""
+        """A person chooses one of the candidates."""
         start = self._store.start(key)
         if start is None or operation_id not in [observation.snapshot.id for observation in self.might_be(start)]:
             return start
@@ -129,7 +129,7 @@ class StartWorkflow:
         return [observation for observation in known if fits(start, observation.snapshot, generously=True)]
 
     async def run(self) -> None:
-        """Until cancelled: look for what is open, also what an earlier panel or a command line left behind."""
+        """Until cancelled: search for unconfirmed starts, also of an earlier panel or a command line."""
         before: list[Start] = []
         while True:
             self._claimed.clear()
@@ -148,20 +148,17 @@ class StartWorkflow:
             await until_set(self._claimed, pause(ROUND if before else IDLE_ROUND))
 
     async def close(self) -> None:
-        """The panel stops: what is being sent gets a moment to be answered, and is else found out next time."""
+        """The panel stops: requests under way get a moment to be answered, and are else resolved next time."""
         if self._under_way:
             await asyncio.wait(self._under_way.values(), timeout=2.0)
-        left = list(self._under_way.values())
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await cancel_all(self._under_way.values())
 
     def _due(self, start: Start) -> bool:
         if start.key not in self._looked:  # once after every start-up, however old it is
             return True
         age = time.time() - start.asked_at
-        pace = next((pace for until, pace in _PACES if age < until), None)
-        return pace is not None and time.monotonic() - self._looked[start.key] > pace
+        interval = next((interval for until, interval in _SEARCH_INTERVALS if age < until), None)
+        return interval is not None and time.monotonic() - self._looked[start.key] > interval
 
     async def _claim_and_send(
         self, key: str, adapter: Kind, form: dict[str, str], actor: str, owner: str, attempt: int
@@ -187,7 +184,7 @@ class StartWorkflow:
         return await self._settle(start, StartState.STARTED, operation_id=operation_id)
 
     async def _failed(self, start: Start, exc: CLIClientError) -> Start:
-        level = logging.INFO if exc.refused else logging.WARNING  # whoever asked is told of a refusal
+        level = logging.INFO if exc.refused else logging.WARNING  # a refusal is shown to who asked
         log.log(level, "start of %s failed status=%s sent=%s: %s", start.kind, exc.status_code, exc.sent, exc.message)
         if not exc.sent:
             return await self._settle(start, StartState.UNSENT, exc.message)
@@ -218,8 +215,8 @@ class StartWorkflow:
         return self._store.start(start.key) or start
 
     async def _search(self, start: Start) -> str | None:
-        """None when it is not exactly one that no other start may have made. Raises CLIClientError when that
-        cannot be told now."""
+        """None unless there is exactly one that no other start may have made. Raises CLIClientError when that
+        is unknown now."""
         if start.operation_id:
             reading = await self._ktrdr.operation(start.operation_id, 10.0)
             if reading.error is not None and not reading.error.unknown:
@@ -249,7 +246,7 @@ class StartWorkflow:
         try:
             settled = await self._store.write(lambda store: store.settle(start.key, state, message, operation_id))
         except sqlite3.Error as exc:
-            # What was sent is sent: the caller hears what came of it, and it is written when that is possible.
+            # It was sent: the caller gets the outcome now, and it is stored as soon as that is possible.
             log.warning("the outcome of a start cannot be written yet: %s", exc)
             settled = replace(start, state=state, message=message, operation_id=operation_id or start.operation_id)
             self._unwritten[start.key] = settled

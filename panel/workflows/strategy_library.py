@@ -1,4 +1,4 @@
-"""Strategy files that are looked at and changed in the browser, and what a start used.
+"""Strategy files that are viewed and edited in the browser, and what a start used.
 
 With the embedded backend, people's files are in its own folder, and a file there comes before a starter of its name.
 With a KTRDR they are in its folder, where the panel has it; without that folder nothing but names is known.
@@ -36,7 +36,7 @@ class Found:
 
 
 class StrategyLibrary:
-    """`data` is the panel's own folder. `folder` is None where the backend's is not at hand."""
+    """`data` is the panel's own folder. `folder` is None where the backend's cannot be read."""
 
     def __init__(self, ktrdr: Ktrdr, catalogue: Catalogue, folder: Path | None, data: Path, *, embedded: bool) -> None:
         self._ktrdr = ktrdr
@@ -50,7 +50,7 @@ class StrategyLibrary:
         return self.folder.trouble() if self.folder else "the backend's folder of strategies is not at hand"
 
     async def find(self, name: str) -> Found | None:
-        """None for a strategy whose file is not at hand. Raises Refused for a file that cannot be read, and
+        """None for a strategy whose file cannot be read. Raises Refused for a file that cannot be read, and
         CLIClientError when the embedded backend does not answer."""
         text = await asyncio.to_thread(self.folder.text, name) if self.folder else None
         if text is not None:

@@ -17,7 +17,7 @@ from panel.workflows.queue import Queue, QueueFull
 from panel.workflows.replacing import REPLACE, would_replace
 from panel.workflows.starting import StartWorkflow, new_key
 
-INSIST = "insist"  # a confirmation: start what would fail
+INSIST = "insist"  # the confirmation: start what would fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Invalid:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The backend said no; `errors` has its message at the field that it is about. `busy`: the operations that leave it
+    """The backend refused; `errors` has its message at the field that it is about. `busy`: the operations that leave it
     no room for this start, which can wait for them; `raw`: its own words, where `message` is plainer."""
 
     message: str
@@ -51,7 +51,7 @@ class Refused:
 
     @property
     def later(self) -> bool:
-        """It only means that the backend has no room now."""
+        """Whether it is only that the backend has no room now."""
         return means_later(self.raw or self.message)
 
 
@@ -65,7 +65,7 @@ class NeedsConfirmation:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The request never left."""
+    """The request was not sent."""
 
     message: str
 
@@ -94,7 +94,7 @@ class SubmitWorkflow:
         self._queue = queue
 
     async def prepare(self) -> None:
-        """Somebody looks at a form: have the embedded backend load its libraries meanwhile."""
+        """A form is open: have the embedded backend load its libraries meanwhile."""
         if self._sources is not None and self._sources.embedded:
             await self._starts.prepare()
 
@@ -201,7 +201,7 @@ _CHECKS = {TrainingOperationAdapter.kind: check_training, BacktestingOperationAd
 
 
 def asked_before(adapter: type[Kind], start: Start | None, observation: Observation | None) -> dict[str, str]:
-    """What an operation was started with, as somebody would type it; {} when that is not known."""
+    """What an operation was started with, as form fields; {} when that is unknown."""
     if start is not None:
         return dict(start.form)
     if observation is None:
@@ -212,7 +212,7 @@ def asked_before(adapter: type[Kind], start: Start | None, observation: Observat
 
 
 def result_of(start: Start) -> SubmitResult:
-    """What became of a start."""
+    """The outcome of a start."""
     match start.state:
         case StartState.STARTED:
             return Started(start.operation_id or "")
@@ -237,8 +237,8 @@ def message_of(result: SubmitResult) -> str:
     return ""
 
 
-def _refused(kind: str, said: str) -> Refused:
-    message, raw = plain_refusal(said)
+def _refused(kind: str, answer: str) -> Refused:
+    message, raw = plain_refusal(answer)
     return Refused(message, _blame(kind, message), raw=raw)
 
 

@@ -19,7 +19,7 @@ RECORD = "upload.json"  # in the folder of each
 
 
 class NotKept(LookupError):
-    """There is no such upload, or none any more."""
+    """There is no such upload (any more)."""
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class Upload:
     id: str
     folder: Path
     at: float
-    target: Path | None = None  # the folder of stored data, beside which its files were looked at
+    target: Path | None = None  # the folder of stored data against which its files were checked
     arriving: bool = True  # its files are not all there yet
     files: list[ImportedFile] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)  # archives, and why
@@ -107,7 +107,7 @@ def packed(upload: Upload) -> bytes:
 
 
 def write(folder: Path, record: bytes) -> None:
-    """In one step, so that a record is whole or the one before."""
+    """Atomically: a record is complete, or the one before."""
     new = folder / f"{RECORD}.new"
     with open(new, "wb", opener=private.opener) as out:
         out.write(record)

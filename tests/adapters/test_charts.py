@@ -39,11 +39,11 @@ def figures(snapshot: Snapshot) -> dict[str, str]:
 
 
 def test_a_backtest_of_a_real_backend_in_a_traders_words():
-    told = figures(backtest(metrics=METRICS, trade_count=65))
-    assert told["Return"] == "-4.4 %|over the whole period"
-    assert told["Max drawdown"].startswith("5.3 %") and told["Sharpe ratio"].startswith("-0.98")
-    assert told["Win rate"].startswith("23.1 %") and told["Profit factor"].startswith("0.47")
-    assert "Buy and hold" not in told and "Commission paid" not in told, "what was not told is not shown"
+    shown = figures(backtest(metrics=METRICS, trade_count=65))
+    assert shown["Return"] == "-4.4 %|over the whole period"
+    assert shown["Max drawdown"].startswith("5.3 %") and shown["Sharpe ratio"].startswith("-0.98")
+    assert shown["Win rate"].startswith("23.1 %") and shown["Profit factor"].startswith("0.47")
+    assert "Buy and hold" not in shown and "Commission paid" not in shown, "what was not told is not shown"
     assert curves_of(backtest(metrics=METRICS)) == {}, "KTRDR tells no curve"
 
 
@@ -52,8 +52,8 @@ def test_a_backtest_of_a_real_backend_in_a_traders_words():
     [(-0.1, "5.6 points more than"), (0.05, "9.4 points less than"), (-0.0444, "as much as")],
 )
 def test_a_return_is_measured_against_buying_and_holding(held, note):
-    told = figures(backtest(metrics=METRICS | {"buy_and_hold_return_pct": held}))
-    assert note in told["Return"] and "Buy and hold" in told
+    shown = figures(backtest(metrics=METRICS | {"buy_and_hold_return_pct": held}))
+    assert note in shown["Return"] and "Buy and hold" in shown
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_a_return_is_measured_against_buying_and_holding(held, note):
     ],
 )
 def test_an_account_that_did_not_move_says_why(config, note):
-    told = figures(backtest(metrics={"max_drawdown_pct": -0.0, "total_trades": 0}, config=config))
-    assert told["Trades"] == f"0|{note}"
-    assert told["Max drawdown"].startswith("0.0 %"), "no negative zero"
+    shown = figures(backtest(metrics={"max_drawdown_pct": -0.0, "total_trades": 0}, config=config))
+    assert shown["Trades"] == f"0|{note}"
+    assert shown["Max drawdown"].startswith("0.0 %"), "no negative zero"
 
 
 def test_an_account_over_time_is_a_chart():

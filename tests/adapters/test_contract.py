@@ -90,12 +90,12 @@ async def test_a_kind_is_started_read_listed_and_cancelled(client, kind):
     reading = await Ktrdr(client).operation(operation_id)
     assert reading.snapshot is not None and (reading.snapshot.kind, reading.snapshot.id) == (kind, operation_id)
     try:
-        told = await client.delete(f"/operations/{operation_id}")
+        reported = await client.delete(f"/operations/{operation_id}")
     except APIError as exc:  # it was quicker than the cancel
         assert exc.status_code == 400 and "cannot be cancelled" in exc.message
     else:
-        assert told["success"] is True and told["data"]["operation_id"] == operation_id
-        assert {"status", "task_cancelled", "remote_cancelled"} <= told["data"].keys()
+        assert reported["success"] is True and reported["data"]["operation_id"] == operation_id
+        assert {"status", "task_cancelled", "remote_cancelled"} <= reported["data"].keys()
     await ended(client, operation_id)
 
 
@@ -137,7 +137,7 @@ async def test_the_lists_have_their_shapes(client):
 
 async def test_execute_operation_on_the_embedded_backend(tmp_path):
     """Load, then train: the result and the progress as every script gets them."""
-    told: list[tuple[int, str]] = []
+    reported: list[tuple[int, str]] = []
     async with chosen("embedded", tmp_path) as client:
         missing = await execute_operation(client, KINDS["training"].from_form(TYPED["training"]), poll_interval=0.05)
         assert missing["status"] == "failed" and "No data found" in missing["error_message"]
@@ -146,12 +146,12 @@ async def test_execute_operation_on_the_embedded_backend(tmp_path):
         result = await execute_operation(
             client,
             KINDS["training"].from_form(TYPED["training"]),
-            on_progress=lambda percentage, message: told.append((percentage, message)),
+            on_progress=lambda percentage, message: reported.append((percentage, message)),
             poll_interval=0.02,
         )
     assert result["status"] == "completed" and result["result_summary"]["test_metrics"]["test_accuracy"] > 0
-    assert told[-1] == (100, "Completed") and all(percentage < 100 for percentage, _ in told[:-1])
-    assert [percentage for percentage, _ in told] == sorted(percentage for percentage, _ in told)
+    assert reported[-1] == (100, "Completed") and all(percentage < 100 for percentage, _ in reported[:-1])
+    assert [percentage for percentage, _ in reported] == sorted(percentage for percentage, _ in reported)
 
 
 async def test_cancelling_the_awaiting_task_on_the_embedded_backend(tmp_path):

@@ -97,11 +97,13 @@ def markup() -> Result:
             )
         names = [f"/operations/op_{number}" for number in range(len(CANARIES))]
         pages = ["/", "/operations", "/workers", "/strategies", "/models", "/data", "/start/training", *names]
-        told = [w.here.get(page) for page in pages]
-        through = [f"{page}" for page, answer in zip(pages, told, strict=True) for bad in MARKUP if bad in answer.text]
-        broken = [answer.status_code for answer in told if answer.status_code >= 500]
+        answers = [w.here.get(page) for page in pages]
+        through = [
+            f"{page}" for page, answer in zip(pages, answers, strict=True) for bad in MARKUP if bad in answer.text
+        ]
+        broken = [answer.status_code for answer in answers if answer.status_code >= 500]
         return Result(
-            not through and not broken, f"{len(told)} pages: {len(through)} with markup, {len(broken)} broken"
+            not through and not broken, f"{len(answers)} pages: {len(through)} with markup, {len(broken)} broken"
         )
 
 

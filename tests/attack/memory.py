@@ -24,7 +24,7 @@ def full_disk() -> Result:
         w.status("/operations/op_a")
         soft, hard = resource.prlimit(w.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         w.backend.operations["op_a"] = _ended()
-        told = w.until(lambda: "cannot write its memory" in w.text("/"), 20)
+        announced = w.until(lambda: "cannot write its memory" in w.text("/"), 20)
         start = w.here.post("/start/training", FORM).status_code
         shown = w.until(lambda: "Completed" in w.text("/operations/op_a"), 15)
         time.sleep(5)
@@ -34,8 +34,8 @@ def full_disk() -> Result:
             kept = w.until(lambda: db.execute("SELECT state FROM operations").fetchall() == [("completed",)], 10)
         sent = sum(count for hit, count in w.backend.hits.items() if "start" in hit)
         return Result(
-            told and shown and again and kept and start == 503 and not sent,
-            f"said on the page: {told}; the end shown: {shown}; written afterwards: {kept}; a start meanwhile: {start}, "
+            announced and shown and again and kept and start == 503 and not sent,
+            f"said on the page: {announced}; the end shown: {shown}; written afterwards: {kept}; a start meanwhile: {start}, "
             f"{sent} sent",
         )
 
@@ -70,11 +70,11 @@ def deleted() -> Result:
         file = memory_of(w.here.settings)
         file.rename(file.with_suffix(".aside"))
         start = w.here.post("/start/training", FORM).status_code
-        told = w.until(lambda: "deleted or replaced" in w.text("/workers"), 15)
+        announced = w.until(lambda: "deleted or replaced" in w.text("/workers"), 15)
         made, sent = file.exists(), sum(count for hit, count in w.backend.hits.items() if "start" in hit)
         file.with_suffix(".aside").rename(file)
         later = w.here.post("/start/training", FORM).status_code
         return Result(
-            told and not made and not sent and (start, later) == (503, 303),
-            f"said on every page: {told}; a start: {start}, {sent} sent; after it was put back: {later}",
+            announced and not made and not sent and (start, later) == (503, 303),
+            f"said on every page: {announced}; a start: {start}, {sent} sent; after it was put back: {later}",
         )

@@ -95,9 +95,9 @@ class World:
     def log(self) -> str:
         return (self.folder / "log").read_text("utf-8", "replace")
 
-    def until(self, reached: Callable[[], bool], patience: float = 30.0) -> bool:
+    def until(self, reached: Callable[[], bool], timeout: float = 30.0) -> bool:
         """Whether it became so in time."""
-        end = time.monotonic() + patience
+        end = time.monotonic() + timeout
         while time.monotonic() < end:
             if reached():
                 return True

@@ -72,9 +72,9 @@ def test_shape_3_a_list_of_fields():
 def test_shape_3_with_the_cause_in_its_details():
     """KTRDR's answer while its database is down."""
     cause = "(asyncpg.Error) the database system is starting up\n[SQL: SELECT operations.operation_id]"
-    said = {"code": "OPERATIONS-GetStatusError", "message": "Failed to get operation status for op_a"}
-    error = refused(500, {"success": False, "error": said | {"details": {"operation_id": "op_a", "error": cause}}})
-    assert error.message == f"{said['message']}: (asyncpg.Error) the database system is starting up"
+    detail = {"code": "OPERATIONS-GetStatusError", "message": "Failed to get operation status for op_a"}
+    error = refused(500, {"success": False, "error": detail | {"details": {"operation_id": "op_a", "error": cause}}})
+    assert error.message == f"{detail['message']}: (asyncpg.Error) the database system is starting up"
 
 
 def test_shape_3_a_dict():

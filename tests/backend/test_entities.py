@@ -51,7 +51,7 @@ def test_an_unknown_status_is_not_an_end(status):
     assert not snapshot.finished
 
 
-def test_failed_because_nobody_claimed_it_is_in_doubt():
+def test_failed_for_want_of_a_claim_is_in_doubt():
     snapshot = read(kind="data_load", status="failed", error_message="Operation was RUNNING but no worker claimed it")
     assert snapshot.provisional and not snapshot.finished
 
@@ -138,10 +138,10 @@ def test_epochs_of_a_resumed_training_go_on_from_its_checkpoint(step, done, coun
     assert read.steps_completed == counted and read.percentage == pytest.approx(share, abs=0.05)
 
 
-def test_a_training_is_named_by_its_model_when_its_strategy_is_not_told():
-    told = {"model_path": "models/agent_rsi/1h_v3", "test_metrics": {"test_accuracy": 0.5}}
+def test_a_training_without_a_strategy_is_named_by_its_model():
+    listed = {"model_path": "models/agent_rsi/1h_v3", "test_metrics": {"test_accuracy": 0.5}}
     metadata = {"parameters": {"strategy_yaml": "# ======= V3 STRATEGY ====="}}
-    assert snapshot_of(operation("op_a", result_summary=told, metadata=metadata), 0.0).strategy == "agent_rsi"
+    assert snapshot_of(operation("op_a", result_summary=listed, metadata=metadata), 0.0).strategy == "agent_rsi"
 
 
 def test_a_market_that_the_backend_calls_not_available_is_none():

@@ -22,15 +22,17 @@ async def test_a_training_from_start_to_end(backend: Backend, address):
 
     backend.operations["op_a"] = plays
     backend.answers["POST /trainings/start"] = (200, {"success": True, "task_id": "op_a"})
-    told = []
+    reported = []
     async with AsyncCLIClient(address) as cli:
         adapter = TrainingOperationAdapter("swing")
-        result = await cli.execute_operation(adapter, on_progress=lambda p, m: told.append((p, m)), poll_interval=0.01)
+        result = await cli.execute_operation(
+            adapter, on_progress=lambda p, m: reported.append((p, m)), poll_interval=0.01
+        )
     assert result["status"] == "completed"
     assert result["operation_id"] == "op_a"
     assert result["result_summary"]["test_metrics"]["test_accuracy"] == 0.872
-    assert told == [(30, "Epoch 1/3"), (61, "Epoch 2/3"), (100, "Completed")]
-    assert all(isinstance(p, int) for p, _ in told)
+    assert reported == [(30, "Epoch 1/3"), (61, "Epoch 2/3"), (100, "Completed")]
+    assert all(isinstance(p, int) for p, _ in reported)
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
@@ -116,13 +118,13 @@ async def test_cancelling_during_the_start_waits_for_the_id_and_deletes_it(backe
     assert backend.hits["DELETE /operations/op_late"] == 1
 
 
-async def test_a_cancel_that_is_not_delivered_is_told(backend, address):
+async def test_a_cancel_that_is_not_delivered_is_reported(backend, address):
     observation = asyncio.Event()
-    told = {"success": True, "task_cancelled": False, "remote_cancelled": False, "children_cancelled": []}
+    reported = {"success": True, "task_cancelled": False, "remote_cancelled": False, "children_cancelled": []}
     backend.answers["POST /trainings/start"] = (200, {"success": True, "task_id": "op_a"})
 
     backend.operations["op_a"] = operation("op_a", status="resuming")
-    backend.answers["DELETE /operations/op_a"] = (200, {"success": True, "data": told})
+    backend.answers["DELETE /operations/op_a"] = (200, {"success": True, "data": reported})
     async with AsyncCLIClient(address) as cli:
         work = asyncio.create_task(
             cli.execute_operation(TrainingOperationAdapter("swing"), lambda *_: observation.set(), 0.01)

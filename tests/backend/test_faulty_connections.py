@@ -64,7 +64,7 @@ def test_a_training_that_never_arrived_is_not_confirmed_and_not_sent_again(here,
     assert "no longer looks for it" in words(here.get(f"/starts/{KEY}").text) and backend.arrived == []
 
 
-def test_nobody_listening_is_said_and_the_form_stays(here, line, backend):
+def test_a_silent_backend_is_reported_and_the_form_stays(here, line, backend):
     line.refuse()
     answer = here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
     assert answer.status_code == 502 and "Nothing was started" in words(answer.text) and 'value="swing"' in answer.text
@@ -163,8 +163,8 @@ def command(folder: Path, line: Proxy, *arguments: str) -> "subprocess.Popen[str
     return subprocess.Popen([*COMMAND, *arguments], env=variables, stdout=subprocess.PIPE, text=True)
 
 
-def ended(process: "subprocess.Popen[str]", patience: float = 240) -> tuple[int, str]:
-    out, _ = process.communicate(timeout=patience)
+def ended(process: "subprocess.Popen[str]", timeout: float = 240) -> tuple[int, str]:
+    out, _ = process.communicate(timeout=timeout)
     return process.returncode, " ".join(out.split())
 
 
@@ -204,7 +204,7 @@ def test_ctrl_c_before_anything_was_sent_sends_nothing(line, backend, tmp_path):
     assert ended(process)[0] == 130 and backend.arrived == []
 
 
-def test_a_command_that_is_killed_in_mid_start_leaves_the_truth_to_the_panel(line, backend, tmp_path):
+def test_the_panel_resolves_the_start_of_a_killed_command(line, backend, tmp_path):
     backend.lasts["training"] = 60.0
     line.faults.add("silent", "POST", "/trainings/start")
     with panel(tmp_path, f"{line.address}/api/v1") as here:
@@ -224,8 +224,8 @@ def test_the_panel_and_the_command_line_never_load_at_once(line, backend, tmp_pa
         processes = [command(tmp_path, line, "load", symbol, "1h") for symbol in ("GBPUSD", "AAPL")]
         for number in range(2):
             here.post("/start/data_load", {"key": f"load-number-{number:05}", **load})
-        told = [ended(process) for process in processes]
-        assert [code for code, _ in told] == [0, 0], told
+        ends = [ended(process) for process in processes]
+        assert [code for code, _ in ends] == [0, 0], ends
         until(lambda: len(backend.arrived) == 4)
         here.until("/data", lambda text: "Loads" not in words(text).partition("Stored market data")[2])
     assert backend.together == [] and len(backend.rows) == 4

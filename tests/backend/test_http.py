@@ -143,7 +143,7 @@ async def test_a_post_is_repeated_when_the_connection_was_refused():
     assert len(played.requests) == 3
 
 
-async def test_nobody_there_is_said_with_the_address():
+async def test_a_refused_connection_is_reported_with_the_address():
     async with AsyncCLIClient("http://user:secret@127.0.0.1:9/api/v1", max_retries=0) as cli:
         with pytest.raises(BackendConnectionError) as caught:
             await cli.get("/x")
@@ -169,7 +169,7 @@ async def test_a_body_of_eight_megabytes_is_read():
         assert len((await cli.get("/x"))["a"]) == MAX_BODY - 9
 
 
-async def test_a_compressed_body_that_nobody_asked_for_is_not_unpacked():
+async def test_an_unrequested_compressed_body_is_not_unpacked():
     bomb = gzip.compress(b"0" * 50_000_000)
     cli, played = client(
         lambda request: _answer(httpx.Response(200, headers={"content-encoding": "gzip"}, stream=_Stream(_once(bomb))))
@@ -273,11 +273,11 @@ def test_retry_after_may_be_a_date():
 
 
 async def test_each_request_is_reported():
-    told = []
-    cli, _ = client(ok(status=500), ok(), on_request=lambda *what: told.append(what))
+    reported = []
+    cli, _ = client(ok(status=500), ok(), on_request=lambda *what: reported.append(what))
     async with cli:
         await cli.get("/x")
-    assert [(method, path, error is None) for method, path, _, error in told] == [
+    assert [(method, path, error is None) for method, path, _, error in reported] == [
         ("GET", "/x", False),
         ("GET", "/x", True),
     ]

@@ -231,7 +231,7 @@ async def test_a_free_form_can_always_be_written_down(context):
         (httpx.Response(404, json={"detail": "not found"}), CancelOutcome.UNKNOWN),
     ],
 )
-async def test_what_became_of_a_cancel(answer, outcome):
+async def test_the_outcome_of_a_cancel(answer, outcome):
     assert await gateway({"DELETE /operations/op_a": answer}).cancel("op_a", "why") is outcome
 
 

@@ -20,7 +20,7 @@ APART = """
 """
 
 
-def test_ages_in_what_is_closed_stand_still_and_those_in_sight_go_on_together(watched, here, backend):
+def test_ages_in_closed_parts_stop_and_visible_ones_tick_together(watched, here, backend):
     page = watched.page
     backend.workers = [worker("w1", last_healthy_at=stamp())]
     here.until("/", lambda text: "heard-workers" in text)
@@ -35,7 +35,7 @@ def test_ages_in_what_is_closed_stand_still_and_those_in_sight_go_on_together(wa
     expect(page.locator("#chain")).to_be_visible()
     page.evaluate(APART)
     page.clock.run_for(4000)
-    told = page.evaluate("drawn")
-    assert {name for name, _ in told} == {"heard-backend", "heard-workers"}
-    assert len({at for _, at in told}) <= 5  # of four seconds, and a heartbeat may have come
+    drawn = page.evaluate("drawn")
+    assert {name for name, _ in drawn} == {"heard-backend", "heard-workers"}
+    assert len({at for _, at in drawn}) <= 5  # of four seconds, and a heartbeat may have come
     assert watched.complaints == []

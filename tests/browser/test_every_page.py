@@ -84,8 +84,8 @@ def everything(backend, address, tmp_path, monkeypatch):
     backend.operations["op_c"] = operation("op_c", **failure, **ended)
     backend.operations["op_d"] = operation("op_d", status="cancelled", progress=percent(40), **ended)
     backend.operations["op_e"] = operation("op_e", "backtesting", "completed", result_summary=BACKTEST, **ended)
-    for name, told in (("trades", TRADES), ("bars", BARS)):
-        backend.answers[f"GET /operations/op_e/{name}"] = (200, {"success": True, "data": told})
+    for name, listed in (("trades", TRADES), ("bars", BARS)):
+        backend.answers[f"GET /operations/op_e/{name}"] = (200, {"success": True, "data": listed})
     backend.strategies = [
         {"name": LONG, "description": "words " * 60, "symbol": "EURUSD", "timeframe": "1h"},
         {"name": "no_model", "description": "", "symbol": "EURUSD", "timeframe": "1h"},

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.usefixtures("quick_rounds")
 COLOUR = """
   const probe = document.body.appendChild(document.createElement("i"));
   probe.style.color = `var(${arguments[0]})`;
-  const told = getComputedStyle(probe).color;
+  const colour = getComputedStyle(probe).color;
   probe.remove();
-  return told.match(/[0-9]+/g).slice(0, 3).map(Number);
+  return colour.match(/[0-9]+/g).slice(0, 3).map(Number);
 """
 BAR = """
   document.querySelector("#tell").insertAdjacentHTML("afterend",
@@ -29,11 +29,11 @@ def test_from_home_over_a_start_to_its_end(here, backend, tmp_path):
     backend.operations["op_e"] = operation(
         "op_e", "backtesting", "completed", result_summary=BACKTEST, completed_at=stamp()
     )
-    for name, told in (("trades", TRADES), ("bars", BARS)):
-        backend.answers[f"GET /operations/op_e/{name}"] = (200, {"success": True, "data": told})
+    for name, listed in (("trades", TRADES), ("bars", BARS)):
+        backend.answers[f"GET /operations/op_e/{name}"] = (200, {"success": True, "data": listed})
     backend.workers = [worker("w1", last_healthy_at=stamp())]
     with firefox(tmp_path) as browser:
-        browser.go(here.address)
+        browser.open(here.address)
         browser.until("return document.body.dataset.contact === 'live'")
         browser.click("main a[href='/start/training']")
         browser.until("return document.querySelector('input[value=swing]')")
@@ -66,12 +66,12 @@ def test_from_home_over_a_start_to_its_end(here, backend, tmp_path):
         browser.until_text("#found", "87.2 %")
 
         # Candles, and a trade of the list drawn on them.
-        browser.go(f"{here.address}/operations/op_e/trades")
+        browser.open(f"{here.address}/operations/op_e/trades")
         browser.until_text("#drawn", "Bars 1 to 60 of 60")
         browser.click("[data-at]")
         browser.until("return document.querySelector('tr[aria-current]')?.innerText.includes('short')")
         assert browser.complaints(here.address) == []
         browser.run("console.error('seen'); document.body.setAttribute('style', 'color: red');")
         until(lambda: len(browser.complaints(here.address)) == 2)  # so what is checked can fail
-        policy, said = browser.complaints(here.address)
-        assert policy.startswith("Content-Security-Policy") and "seen" in said
+        policy, complaints = browser.complaints(here.address)
+        assert policy.startswith("Content-Security-Policy") and "seen" in complaints

@@ -183,7 +183,7 @@ def test_a_double_click_starts_one_training(watched, here, backend):
     assert backend.hits["POST /trainings/start"] == 1
 
 
-def test_an_error_stands_beside_its_field_and_what_was_typed_survives(watched, here, backend):
+def test_an_error_is_beside_its_field_and_the_input_survives(watched, here, backend):
     page = watched.page
     backend.workers = [worker("w1")]  # without one the button soon says that the start will wait
     page.goto(f"{here.address}/start/training")

@@ -57,7 +57,7 @@ def test_an_open_form_offers_the_queue_while_the_backend_is_away(watched, tmp_pa
     assert watched.complaints == []
 
 
-def test_on_a_phone_the_check_stands_before_the_button(page, here):
+def test_on_a_phone_the_check_comes_before_the_button(page, here):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{here.address}/start/training")
     tops = [page.locator(each).bounding_box()["y"] for each in ("#strategies", "#preflight", "#start-button")]

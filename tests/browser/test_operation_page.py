@@ -12,7 +12,7 @@ from tests.support.stories import steady
 def test_after_the_end_one_can_go_back_with_the_keyboard(watched, remembering):
     page = watched.page
     end = {"status": "failed", "error_message": "out of memory", "completed_at": stamp(time.time() - 10)}
-    learned = [(at, said | {"metrics": {"epochs": [epochs(int(at / 2)), 1]}}) for at, said in steady(80)]
+    learned = [(at, reading | {"metrics": {"epochs": [epochs(int(at / 2)), 1]}}) for at, reading in steady(80)]
     here = remembering("op_a", [*learned, (190, end)], end)
     page.goto(f"{here.address}/operations/op_a#timeline")
     slider = page.get_by_label("Go back to a moment")
@@ -32,7 +32,7 @@ def test_after_the_end_one_can_go_back_with_the_keyboard(watched, remembering):
     assert watched.complaints == []
 
 
-def test_charts_that_are_drawn_anew_fit_their_places(watched, here, backend):
+def test_charts_that_are_drawn_again_fit_their_places(watched, here, backend):
     page = watched.page
     running = {"created_at": stamp(time.time() - 30), "progress": percent(1, "Epoch 1/100", steps_total=100)}
     backend.operations["op_a"] = operation("op_a", **running, metrics={"epochs": [epochs(12), 12]})
@@ -53,8 +53,8 @@ def test_a_cancelled_run_is_resumed_from_its_page_without_leaving_it(watched, he
     backend.operations["op_a"] = operation(
         "op_a", created_at=began, progress=percent(12, "Epoch 13/100", steps_total=100), metrics=learned
     )
-    told = {"checkpoint_type": "cancellation", "state": {"epoch": 11}, "created_at": stamp(time.time() - 65)}
-    backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": told}
+    checkpoint = {"checkpoint_type": "cancellation", "state": {"epoch": 11}, "created_at": stamp(time.time() - 65)}
+    backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": checkpoint}
     backend.workers = [{"worker_id": "w", "worker_type": "training", "status": "available"}]
 
     def cancelled(request):

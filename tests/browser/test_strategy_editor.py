@@ -19,7 +19,7 @@ def test_a_starter_is_copied_broken_mended_and_saved(watched, tmp_path):
         for sign in ("End", "ArrowLeft", "Backspace", "Backspace", "x"):
             page.keyboard.press(sign)
         expect(area).to_have_value(original.replace("period: 14", "period: x"))
-        expect(page.locator(".cm-said")).to_contain_text("it has to be a whole number from 2 to 100, not x")
+        expect(page.locator(".cm-message")).to_contain_text("it has to be a whole number from 2 to 100, not x")
         expect(page.locator(".cm-lint-marker-error")).to_have_count(1)
         sound(page)
 
@@ -35,7 +35,7 @@ def test_a_starter_is_copied_broken_mended_and_saved(watched, tmp_path):
         page.keyboard.type("  rsi_14: {type: rsi, period: 21}")
         expect(area).to_have_value(original.replace("period: 14", "period: 21"))
         expect(page.locator("#remarks")).to_contain_text("Valid, says the embedded backend.")
-        expect(page.locator(".cm-said")).to_have_count(0)
+        expect(page.locator(".cm-message")).to_have_count(0)
 
         page.keyboard.press("Control+s")
         expect(page.get_by_role("heading", level=1)).to_have_text("rsi_swing_copy")

@@ -82,7 +82,7 @@ def test_twenty_tabs_are_live_and_the_next_opens_at_once(context, here: Panel, b
     until(lambda: here.inside.fanout.streams == 3)
 
 
-def test_hidden_tabs_share_one_stream_and_one_of_them_tells_the_desktop(context, here: Panel, backend):
+def test_hidden_tabs_share_one_stream_and_one_notifies_the_desktop(context, here: Panel, backend):
     backend.operations["op_a"] = running(1)
     pages = [context.new_page() for _ in range(3)]
     for page, path in zip(pages, ("/operations/op_a", "/", "/start/training"), strict=True):
@@ -201,7 +201,7 @@ def wire(panel: Panel) -> Iterator[Wire]:
     made.close()
 
 
-def test_a_stream_that_is_only_half_there_is_noticed_and_opened_anew(context, here: Panel, backend):
+def test_a_half_open_stream_is_noticed_and_opened_again(context, here: Panel, backend):
     backend.operations["op_a"] = running(1)
     with wire(here) as between:
         page = context.new_page()

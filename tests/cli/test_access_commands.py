@@ -26,8 +26,8 @@ def run(tmp_path, monkeypatch):
 
 
 def test_users_are_added_changed_and_removed(run, tmp_path):
-    told = run("user", "add", "vic", "--role", "viewer", typed=f"{WORD}\n{WORD}\n", code=1)
-    assert "There has to be a user who is an operator" in told and WORD not in told
+    output = run("user", "add", "vic", "--role", "viewer", typed=f"{WORD}\n{WORD}\n", code=1)
+    assert "At least one user must be an operator" in output and WORD not in output
     assert "everybody has to log in" in run("user", "add", "anna", "--role", "operator", "--password", HASH)
     assert "From now on" not in run("user", "add", "vic", "--role", "viewer", typed=f"{WORD}\n{WORD}\n")
     listed = run("user", "list")
@@ -56,8 +56,8 @@ def test_users_are_added_changed_and_removed(run, tmp_path):
 
 
 def test_a_token_is_printed_once(run, tmp_path):
-    told = run("token", "create", "ci", "--role", "viewer")
-    (word,) = re.findall(r"^ktrdr_[\w-]{43}$", told, re.MULTILINE)
+    output = run("token", "create", "ci", "--role", "viewer")
+    (word,) = re.findall(r"^ktrdr_[\w-]{43}$", output, re.MULTILINE)
     assert account_file(tmp_path).read().token(word) is not None
     listed = run("token", "list")
     assert re.search(r"ci +viewer +created \d{4}-.*never used", listed) and word not in listed
@@ -70,5 +70,5 @@ def test_a_broken_file_is_one_sentence(run, tmp_path):
     account_file(tmp_path).path.parent.mkdir()
     account_file(tmp_path).path.write_text("{")
     for words in (("user", "list"), ("token", "list"), ("serve",), ("token", "create", "ci", "--role", "viewer")):
-        told = run(*words, code=1)
-        assert "cannot be read" in told and "Traceback" not in told
+        output = run(*words, code=1)
+        assert "cannot be read" in output and "Traceback" not in output

@@ -54,18 +54,18 @@ def test_what_was_backed_up_while_a_panel_ran_comes_back(folder, tmp_path):
         store.settle(KEY, "started")
         seed(folder, "", ended("op_later", "training", "completed", 50))
         model.write_text("second")
-        code, told = command(folder, "restore", tmp_path / "kept.zip")
-        assert (code, "a panel or a command has it open" in told) == (1, True) and model.read_text() == "second"
+        code, output = command(folder, "restore", tmp_path / "kept.zip")
+        assert (code, "a panel or a command has it open" in output) == (1, True) and model.read_text() == "second"
     assert (tmp_path / "kept.zip").stat().st_mode & 0o077 == 0
-    code, told = command(folder, "restore", tmp_path / "kept.zip")
-    assert code == 0, told
+    code, output = command(folder, "restore", tmp_path / "kept.zip")
+    assert code == 0, output
     with closing(Storage(memory(folder))) as store:
         assert [start.key for start in store.unsettled_starts()] == [KEY]  # looked for, and never sent again
         assert [each.snapshot.id for each in store.memory.recent(9)] == ["op_a"]
     assert model.read_text() == "first" and (folder / "embedded" / "data" / "EURUSD_1h.csv").read_text() == "first"
     assert Ledger(folder / "embedded" / "operations.db").operation("op_a") is not None
     (replaced,) = folder.glob("replaced-*")
-    assert f"What it replaced is in {replaced}." in told
+    assert f"What it replaced is in {replaced}." in output
     with closing(Storage(replaced / "panel" / "embedded.db")) as store:
         assert {each.snapshot.id for each in store.memory.recent(9)} == {"op_a", "op_later"}
     assert (replaced / "embedded" / "models" / "swing" / "1h_v1" / "model.json").read_text() == "second"
@@ -78,8 +78,8 @@ def test_market_data_comes_along_when_it_is_asked_for(folder, tmp_path):
             names = archive.namelist()
         assert ("embedded/data/EURUSD_1h.csv" in names) is there and not any("draft" in each for each in names)
     empty = tmp_path / "elsewhere"  # on another machine
-    code, told = command(empty, "restore", tmp_path / "b.zip")
-    assert (code, "It replaced nothing." in told) == (0, True)
+    code, output = command(empty, "restore", tmp_path / "b.zip")
+    assert (code, "It replaced nothing." in output) == (0, True)
     assert (empty / "embedded" / "data" / "EURUSD_1h.csv").read_text() == "first"
 
 
@@ -109,8 +109,8 @@ def test_what_is_no_good_backup_changes_nothing(folder, tmp_path):
         (changed(good, tmp_path / "c.zip", "backup.json", json.dumps(newer).encode()), "", "another version"),
         (changed(good, tmp_path / "d.zip", "backup.json", b"[]"), "", "another version"),
     ):
-        code, told = command(folder, "restore", file, backend=backend)
-        assert (code, told.startswith("Error: Nothing was restored."), why in told) == (1, True, True), told
+        code, output = command(folder, "restore", file, backend=backend)
+        assert (code, output.startswith("Error: Nothing was restored."), why in output) == (1, True, True), output
     assert memory(folder).read_bytes() == before and not list(folder.glob("replaced-*"))
     assert not list(folder.glob(".restore-*")) and not (tmp_path / "away").exists()
 
@@ -126,8 +126,8 @@ def test_no_backup_is_made_of_nothing_over_something_or_of_damage(folder, tmp_pa
     with memory(folder).open("r+b") as out:
         out.seek(-4096, 2)
         out.write(b"\xa5" * 4096)
-    code, told = command(folder, "backup", tmp_path / "bad.zip")
-    assert (code, "is damaged" in told) == (1, True) and not (tmp_path / "bad.zip").exists()
+    code, output = command(folder, "backup", tmp_path / "bad.zip")
+    assert (code, "is damaged" in output) == (1, True) and not (tmp_path / "bad.zip").exists()
 
 
 def test_what_waited_is_held_back(tmp_path):

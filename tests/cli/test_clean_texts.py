@@ -118,9 +118,9 @@ def shell(folder: Path) -> Iterator:
 
     def wait_for_line(printed: str = "") -> None:
         """Until that was printed, and bash reads a line again: before, a terminal hands pastes over in pieces."""
-        got, patience = "", time.monotonic() + 120
+        got, deadline = "", time.monotonic() + 120
         while READS_A_LINE not in got[got.find(printed) :] or printed not in got:
-            assert select.select([ours], [], [], max(patience - time.monotonic(), 0))[0], got
+            assert select.select([ours], [], [], max(deadline - time.monotonic(), 0))[0], got
             got += os.read(ours, 65536).decode("utf-8", "replace")
 
     try:

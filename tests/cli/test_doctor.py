@@ -52,8 +52,8 @@ async def test_all_is_well(tmp_path, address, backend, strategies):
 
 async def test_a_backend_that_is_away(tmp_path):
     found = await look(tmp_path, f"http://me:canary@127.0.0.1:{free_port()}/api/v1")
-    grade, said, mend = found["backend"]
-    assert grade is Grade.FAIL and "Could not connect" in said and "KTRDR_API_CLIENT_BASE_URL" in mend
+    grade, finding, mend = found["backend"]
+    assert grade is Grade.FAIL and "Could not connect" in finding and "KTRDR_API_CLIENT_BASE_URL" in mend
     assert "canary" not in str(found) and "workers" not in found
 
 
@@ -66,14 +66,14 @@ async def test_workers_that_are_missing_or_lost(tmp_path, address, backend):
 
 
 @pytest.mark.parametrize(
-    ("date", "said"),
+    ("date", "finding"),
     [
         ("Sun, 22 Nov 2015 12:00:00 GMT", "behind."),
         ("Sun, 22 Nov 2099 12:00:00 GMT", "ahead."),
-        ("soon", "does not tell its time."),
+        ("soon", "answers have no date."),
     ],
 )
-async def test_a_clock_that_differs(tmp_path, date, said):
+async def test_a_clock_that_differs(tmp_path, date, finding):
     import threading
     from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -95,7 +95,7 @@ async def test_a_clock_that_differs(tmp_path, date, said):
         finally:
             server.shutdown()
             thread.join()
-    assert found["clock"][0] is Grade.WARN and found["clock"][1].endswith(said) and found["clock"][2]
+    assert found["clock"][0] is Grade.WARN and found["clock"][1].endswith(finding) and found["clock"][2]
 
 
 async def test_a_port_that_is_taken(tmp_path, address, monkeypatch):
@@ -146,19 +146,21 @@ def test_the_command(tmp_path, address, backend: Backend):
     assert lines[0].split()[1] == "backend" and any(line.startswith("warn") for line in lines)
     assert "KTRDR_STRATEGIES_DIR=" in done.stdout
     away = run(tmp_path, "doctor", "--json", backend=f"http://127.0.0.1:{free_port()}/api/v1")
-    told = json.loads(away.stdout)
-    assert away.returncode == 1 and told["ok"] is False
+    report = json.loads(away.stdout)
+    assert away.returncode == 1 and report["ok"] is False
     assert (
-        told["checks"][0]["what"] == "backend" and told["checks"][0]["grade"] == "fail" and told["checks"][0]["advice"]
+        report["checks"][0]["what"] == "backend"
+        and report["checks"][0]["grade"] == "fail"
+        and report["checks"][0]["advice"]
     )
 
 
 def test_settings_that_are_refused_are_a_finding(tmp_path, address):
     done = run(tmp_path, "doctor", "--host", "0.0.0.0", "--json", backend=address)
-    told = json.loads(done.stdout)
+    report = json.loads(done.stdout)
     assert done.returncode == 1
-    assert [(each["what"], each["grade"]) for each in told["checks"]] == [("settings", "fail")]
-    assert "has no password" in told["checks"][0]["message"]
+    assert [(each["what"], each["grade"]) for each in report["checks"]] == [("settings", "fail")]
+    assert "has no password" in report["checks"][0]["message"]
 
 
 async def test_the_embedded_backends_own_folders(tmp_path):
@@ -181,5 +183,5 @@ async def test_a_damaged_memory_is_read_to_its_end(tmp_path):
     with file.open("r+b") as out:
         out.seek(-4096, 2)
         out.write(b"\xa5" * 4096)
-    grade, said, mend = (await look(tmp_path))["memory"]
-    assert grade is Grade.FAIL and "damaged" in said and "`ktrdr-panel restore`" in mend
+    grade, finding, mend = (await look(tmp_path))["memory"]
+    assert grade is Grade.FAIL and "damaged" in finding and "`ktrdr-panel restore`" in mend

@@ -60,19 +60,19 @@ BAD_LINE = ktrdr(bars()).replace("2024-01-03T21", "garbage")
     ],
 )  # fmt: skip
 def test_without_a_terminal_the_option_that_decides_is_named(run, tmp_path, name, text, complaint, options):
-    code, _, said = run(name, text)
-    assert code == 2 and complaint in said and said.endswith("Nothing was stored.\n")
+    code, _, errors = run(name, text)
+    assert code == 2 and complaint in errors and errors.endswith("Nothing was stored.\n")
     assert not (tmp_path / "data").exists()
     assert run(name, text, *options)[0] == 0
     assert len(list((tmp_path / "data").glob("*.csv"))) == 1
 
 
-def test_what_is_stored_is_merged_only_when_told_to(run, tmp_path):
+def test_stored_bars_are_merged_only_on_request(run, tmp_path):
     run("EURUSD_1h.csv", ktrdr(bars(50)))
     before = (tmp_path / "data" / "EURUSD_1h.csv").read_bytes()
-    code, shown, said = run("EURUSD_1h.csv", ktrdr(bars(60)))
+    code, shown, errors = run("EURUSD_1h.csv", ktrdr(bars(60)))
     assert code == 2 and "Stored are 50 bars; 50 times are in both, 0 with other prices." in shown
-    assert "--existing merge" in said and (tmp_path / "data" / "EURUSD_1h.csv").read_bytes() == before
+    assert "--existing merge" in errors and (tmp_path / "data" / "EURUSD_1h.csv").read_bytes() == before
     code, shown, _ = run("EURUSD_1h.csv", ktrdr(bars(60)), "--existing", "merge")
     assert code == 0 and "Stored 60 bars, 10 of them new" in shown and "The old file is kept" in shown
 
@@ -99,8 +99,8 @@ def test_it_belongs_to_the_command_line_and_goes_where_the_backend_reads(tmp_pat
 
 
 def test_what_cannot_be_read_is_refused_in_a_sentence(run):
-    code, shown, said = run("EURUSD_1h.csv", "<html><body>404</body></html>")
-    assert code == 1 and shown == "" and said.startswith("EURUSD_1h.csv: line 1: This is a web page")
+    code, shown, errors = run("EURUSD_1h.csv", "<html><body>404</body></html>")
+    assert code == 1 and shown == "" and errors.startswith("EURUSD_1h.csv: line 1: This is a web page")
     assert run("EURUSD_1h.csv", "")[2].startswith("EURUSD_1h.csv: line 1: The file is empty.")
 
 
@@ -109,14 +109,14 @@ def test_an_archive_is_imported_file_by_file(run, tmp_path):
         archive.writestr("EURUSD_1h.csv", ktrdr(bars()))
         archive.writestr("BAD_1h.csv", "x\n")
         archive.writestr("GBPUSD_1h.csv", ktrdr(bars(50)))
-    code, _, said = run("some.zip", (tmp_path / "some.zip").read_bytes())
-    assert code == 1 and said.startswith("BAD_1h.csv: line 1:")
+    code, _, errors = run("some.zip", (tmp_path / "some.zip").read_bytes())
+    assert code == 1 and errors.startswith("BAD_1h.csv: line 1:")
     assert sorted(path.name for path in (tmp_path / "data").glob("*")) == ["EURUSD_1h.csv", "GBPUSD_1h.csv"]
 
 
 def test_what_a_file_says_never_reaches_the_terminal_as_it_is(run):
-    _, shown, said = run("X_1h.csv", "\x1b]0;owned\x07,\x1b[31mred\n1,2\n")
-    assert "\x1b" not in shown + said and "\x07" not in shown + said
+    _, shown, errors = run("X_1h.csv", "\x1b]0;owned\x07,\x1b[31mred\n1,2\n")
+    assert "\x1b" not in shown + errors and "\x07" not in shown + errors
 
 
 def test_at_a_terminal_it_asks(tmp_path):

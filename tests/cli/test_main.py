@@ -52,8 +52,8 @@ def test_a_training_that_completes(tmp_path, address, backend):
     assert sent == {"strategy_name": "swing", "symbols": ["EURUSD"], "start_date": "2024-01-01"}
     with panel(tmp_path, address) as here:  # of the same memory: it says who asked
         assert "Start asked by the command line" in here.get("/operations/op_t").text
-        told = json.loads(here.get("/api/audit").text)
-    assert (told["via"], told["what"], told["subject"], told["detail"]) == (
+        entry = json.loads(here.get("/api/audit").text)
+    assert (entry["via"], entry["what"], entry["subject"], entry["detail"]) == (
         "command line",
         "start",
         "training swing eurusd",

@@ -41,22 +41,22 @@ def store(run, monkeypatch):
 
 
 def test_a_start_is_left_to_the_panel(run, store):
-    code, said = run("train", "swing", "--start", "2024-01-01", "--queue")
+    code, output = run("train", "swing", "--start", "2024-01-01", "--queue")
     (entry,) = store.queue.open()
-    assert code == 0 and f"Training swing 2024-01-01 is in the queue, place 1: {entry.key[:8]}" in said
-    assert "No panel answers" in said and (entry.kind, entry.actor) == ("training", "the command line")
+    assert code == 0 and f"Training swing 2024-01-01 is in the queue, place 1: {entry.key[:8]}" in output
+    assert "No panel answers" in output and (entry.kind, entry.actor) == ("training", "the command line")
     assert entry.form["strategy_name"] == "swing" and entry.form["start_date"] == "2024-01-01"
     assert "place 2" in run("load", "EURUSD", "1h", "--queue")[1]
-    code, said = run("queue")
-    assert code == 0 and "waiting" in said and "Data load EURUSD 1h" in said
+    code, output = run("queue")
+    assert code == 0 and "waiting" in output and "Data load EURUSD 1h" in output
     assert [each["kind"] for each in json.loads(run("queue", "--json")[1])["entries"]] == ["training", "data_load"]
 
 
 def test_what_cannot_be_started_is_not_queued(run, store):
     assert run("train", "swing", "--start", "soon", "--queue")[0] == 2
     store.queue.add([Request(f"key-{number}", "dummy", {}) for number in range(MAX_ENTRIES)])
-    code, said = run("train", "swing", "--queue")
-    assert code == 1 and "The queue is full: 1,000 starts wait in it already." in said
+    code, output = run("train", "swing", "--queue")
+    assert code == 1 and "The queue is full: 1,000 starts wait in it already." in output
     assert len(store.queue.open("training")) == 0
 
 
@@ -65,9 +65,12 @@ def test_only_what_waits_is_removed(run, store):
         store.queue.add([Request(key, "training", {"strategy_name": key})])
     store.queue.settle("cd-3", EntryState.RUNNING, operation_id="op_a")
     assert run("queue", "cancel", "ab")[0] == run("queue", "cancel", "zz")[0] == run("queue", "cancel")[0] == 2
-    code, said = run("queue", "cancel", "ab-1", "cd", "-e")
+    code, output = run("queue", "cancel", "ab-1", "cd", "-e")
     assert (
-        code == 1 and "Removed ab-1." in said and "cd-3 does not wait any more." in said and "operations/op_a" in said
+        code == 1
+        and "Removed ab-1." in output
+        and "cd-3 does not wait any more." in output
+        and "operations/op_a" in output
     )
     assert [entry.key for entry in store.queue.open()] == ["ab-2", "cd-3"]
     assert run("queue", "cancel", "--all")[0] == 0
@@ -81,5 +84,5 @@ def test_schedules_are_listed(run, store):
     for key, upcoming in (("k1", 1_795_714_200.0), ("k2", None)):
         made = Schedule(key, "data_load", form, days, "18:30", "Europe/Berlin", upcoming is not None, upcoming, 1.0, "")
         store.schedules.add(made)
-    code, said = run("schedules")
-    assert code == 0 and "Data load EURUSD 1h" in said and "every weekday at" in said and "off" in said
+    code, output = run("schedules")
+    assert code == 0 and "Data load EURUSD 1h" in output and "every weekday at" in output and "off" in output

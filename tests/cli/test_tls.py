@@ -115,7 +115,7 @@ def test_doctor_finds_it(here, files, monkeypatch):
 
 
 @pytest.mark.parametrize("scheme", ["https", "HTTPS"])
-def test_a_client_refuses_a_certificate_that_nobody_vouches_for(here, scheme):
+def test_a_client_refuses_an_untrusted_certificate(here, scheme):
     address = f"{scheme}://127.0.0.1:{here.settings.port}"
 
     async def healthy(**more: bool) -> bool:
@@ -137,9 +137,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_half_a_handshake_is_cut_off(hasty, here):
     """Who says nothing, who speaks plain http, and who stops after the first bytes of a handshake."""
-    for said in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00"):
+    for sent in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00"):
         with socket.create_connection(("127.0.0.1", here.settings.port), timeout=60) as end:
-            end.sendall(said)
+            end.sendall(sent)
             with suppress(ConnectionResetError):
                 while end.recv(4096):
                     pass
@@ -206,14 +206,14 @@ def test_serve_answers_by_https_takes_a_renewed_certificate_over_and_stops(files
                 process.send_signal(signal.SIGHUP)
                 until(lambda: shown_by_openssl(port) != before)
                 process.terminate()
-                _, said = process.communicate(timeout=120)
+                _, errors = process.communicate(timeout=120)
         finally:
             process.kill()
-    assert address in said.decode() and "Traceback" not in said.decode()
+    assert address in errors.decode() and "Traceback" not in errors.decode()
 
 
 @pytest.mark.parametrize(
-    ("cert", "key", "said"),
+    ("cert", "key", "reason"),
     [
         ("none.pem", "key.pem", "certificate .*none.pem cannot be read: no such file"),
         ("cert.pem", "none.pem", "key .*none.pem cannot be read: no such file"),
@@ -228,16 +228,16 @@ def test_serve_answers_by_https_takes_a_renewed_certificate_over_and_stops(files
         ("cert.pem", "locked.pem", "locked.pem has a passphrase. Take it off: openssl pkey"),
     ],
 )
-def test_files_of_no_use_are_named(files, cert, key, said):
+def test_files_of_no_use_are_named(files, cert, key, reason):
     settings = Settings(tls_cert=files / cert, tls_key=key and files / key)
-    with pytest.raises(UnsafeSettings, match=said):
+    with pytest.raises(UnsafeSettings, match=reason):
         context_of(settings)
 
 
 def test_serve_says_it_in_a_sentence_before_anything_starts(files, tmp_path):
     pair = ["--tls-cert", str(files / "cert.pem"), "--tls-key", str(files / "other.pem")]
-    for given, said in ((pair, "Error: The TLS key"), (["--root-path", "/data"], "Error: The root path")):
+    for given, sent in ((pair, "Error: The TLS key"), (["--root-path", "/data"], "Error: The root path")):
         variables = {"KTRDR_PANEL_DATA_DIR": str(tmp_path)}
         done = CliRunner().invoke(main, ["serve", "--port", str(free_port()), *given], env=variables)
-        assert done.exit_code == 1 and done.output.startswith(said)
+        assert done.exit_code == 1 and done.output.startswith(sent)
     assert not (tmp_path / "panel").exists()

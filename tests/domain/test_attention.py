@@ -63,7 +63,7 @@ def test_what_a_dead_worker_or_one_that_goes_on_leaves_comes_first_for_as_long_a
         assert "card-op_run" in reader.places["lists"] and "row-op_stray" in reader.places["lists"]
 
 
-def test_what_ended_last_stands_first(here, backend):
+def test_the_last_end_comes_first(here, backend):
     now = time.time()
     for name, began, ended in (("op_long", 5000, 10), ("op_short", 300, 200)):
         backend.operations[name] = operation(

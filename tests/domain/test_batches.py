@@ -56,7 +56,7 @@ def test_the_last_day_counts():
     assert windows(date(2025, 1, 1), date(2025, 1, 2), 2, 1) == []
 
 
-def test_names_of_variants_are_plain_and_tell_settings_apart():
+def test_names_of_variants_are_plain_and_distinguish_settings():
     changes = {"indicators.rsi.period": "21", "indicators.macd.period": "9"}
     assert variant_name("swing", changes) == "swing-rsi.period_21-macd.period_9"
     assert variant_name("swing", {"training.epochs": "5"}) == "swing-epochs_5"

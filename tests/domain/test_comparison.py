@@ -51,7 +51,7 @@ def test_what_was_asked_for_differently_comes_first():
     }
 
 
-def test_what_nobody_asked_for_is_no_difference():
+def test_unrequested_values_are_no_difference():
     """The worker that took it, and the hundred characters of a strategy's file."""
     one = run({"strategy_yaml": "name: swing\ndescri", "worker_id": "w-1", "symbols": ["X"], "timeframes": ["1h"]})
     other = run({"strategy_yaml": "name: swing\nversio", "worker_id": "w-2", "symbols": ["X"], "timeframes": ["1h"]})
@@ -79,17 +79,17 @@ def test_a_measure_that_no_run_has_is_left_out():
     assert comparison.results([ACCURACY, TRADES], [run(), trained(None)]) == []
 
 
-def test_changes_are_told_in_words():
-    told = comparison.changes([ACCURACY, LOSS], trained(0.612, 0.666), trained(0.58, 0.666))
-    [change] = told.results
+def test_changes_are_described_in_sentences():
+    changes = comparison.changes([ACCURACY, LOSS], trained(0.612, 0.666), trained(0.58, 0.666))
+    [change] = changes.results
     assert f"{change.name} {change.before} → {change.now}, {change.by}" == (
         "Test accuracy 61.2 % → 58.0 %, 3.2 points lower"
     )
-    assert change.turn == "worse" and told.unchanged == ("Test loss",) and told.parameters == ()
+    assert change.effect == "worse" and changes.unchanged == ("Test loss",) and changes.parameters == ()
 
 
 @pytest.mark.parametrize(
-    ("measure", "before", "now", "by", "turn"),
+    ("measure", "before", "now", "by", "effect"),
     [
         (ACCURACY, trained(0.5), trained(0.65), "15.0 points higher", "better"),
         (LOSS, trained(0, 0.6), trained(0, 0.701), "0.101 higher", "worse"),
@@ -98,15 +98,15 @@ def test_changes_are_told_in_words():
         (TRADES, backtest(0, 5), backtest(0, 1005), "1,000 higher", ""),
     ],
 )
-def test_a_change_says_how_much_and_what_it_is_worth(measure, before, now, by, turn):
+def test_a_change_says_how_much_and_what_it_is_worth(measure, before, now, by, effect):
     [change] = comparison.changes([measure], before, now).results
-    assert (change.by, change.turn) == (by, turn)
+    assert (change.by, change.effect) == (by, effect)
 
 
 def test_a_run_without_a_result_yet_shows_only_what_was_asked_for():
-    told = comparison.changes([ACCURACY], trained(0.5), run({"symbols": ["AAPL"]}))
-    assert told.results == () and told.unchanged == ()
-    assert ("symbols", ("", "AAPL")) in [(row.name, row.values) for row in told.parameters]
+    changes = comparison.changes([ACCURACY], trained(0.5), run({"symbols": ["AAPL"]}))
+    assert changes.results == () and changes.unchanged == ()
+    assert ("symbols", ("", "AAPL")) in [(row.name, row.values) for row in changes.parameters]
 
 
 def test_the_data_that_was_used_and_whether_a_market_made_it():
@@ -134,8 +134,8 @@ def test_curves_of_one_name_are_laid_over_each_other():
 
 def test_a_measure_can_be_over_another():
     over = Measure("Over", "a.accuracy", "points", better="high", over="a.baseline")
-    said = ({"accuracy": 0.447, "baseline": 0.412}, {"accuracy": 0.9, "baseline": 0.91}, {"accuracy": 0.5})
-    runs = [run(result_summary={"a": each}) for each in said]
+    results = ({"accuracy": 0.447, "baseline": 0.412}, {"accuracy": 0.9, "baseline": 0.91}, {"accuracy": 0.5})
+    runs = [run(result_summary={"a": each}) for each in results]
     (row,) = comparison.results([over], runs)
     assert row.values == ("+3.5 points", "-1.0 points", "") and row.best == {0}
 

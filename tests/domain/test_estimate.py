@@ -18,25 +18,25 @@ def played(*legs: tuple[float, float], every: float = 1.0) -> list[tuple[float, 
     return pace
 
 
-def told(pace, **more) -> Estimate:
+def estimated(pace, **more) -> Estimate:
     found = estimate(pace, pace[-1][0], **more)
     assert found is not None
     return found
 
 
-def test_a_steady_run_has_a_narrow_range_around_the_truth():
-    found = told(played((50, 1.0)))
+def test_a_steady_run_has_a_narrow_range_around_the_true_value():
+    found = estimated(played((50, 1.0)))
     assert found.low < 50 < found.high and found.high - found.low < 15
     assert left(found) == "40–60 s left" and found.basis == "from this run’s pace"
 
 
-def test_a_run_that_slows_down_has_a_range_that_tells_so():
-    found = told(played((25, 2.0), (25, 1.0)))
+def test_a_run_that_slows_down_has_a_wider_range():
+    found = estimated(played((25, 2.0), (25, 1.0)))
     assert found.low < 25 < found.high and found.high > 1.5 * found.low
 
 
 def test_a_run_that_gets_faster_too():
-    found = told(played((25, 1.0), (25, 2.0)))
+    found = estimated(played((25, 1.0), (25, 2.0)))
     assert found.low < 25 / 2 + 1 < found.high
 
 
@@ -61,7 +61,7 @@ def test_a_run_that_went_backwards_is_judged_by_its_pace_since():
     fallen = [*pace, (21.0, 40.0), (22.0, 41.0)]
     assert estimate(fallen, 22.0) is None
     fallen += [(22.0 + n, 41.0 + n) for n in range(1, 20)]
-    found = told(fallen)
+    found = estimated(fallen)
     assert found.low < 40 < found.high
 
 
@@ -87,18 +87,18 @@ def test_whatever_was_read_a_range_is_a_range_in_the_future(pace, now, end, earl
 
 def test_earlier_runs_of_the_same_thing_widen_the_range_to_what_they_took():
     pace = played((50, 1.0))
-    found = told(pace, earlier=[Earlier(140), Earlier(150), Earlier(160)])
+    found = estimated(pace, earlier=[Earlier(140), Earlier(150), Earlier(160)])
     assert found.low < 50 and found.high == 100
     assert found.basis == "from this run’s pace and 3 earlier runs"
 
 
 def test_an_earlier_run_of_another_size_does_not_count():
-    assert told(played((50, 1.0)), earlier=[Earlier(4000)]).basis == "from this run’s pace"
+    assert estimated(played((50, 1.0)), earlier=[Earlier(4000)]).basis == "from this run’s pace"
 
 
 def test_what_stopped_early_before_may_stop_early_again():
     pace = played((50, 1.0))
-    found = told(pace, earlier=[Earlier(100), Earlier(62, share=0.62)])
+    found = estimated(pace, earlier=[Earlier(100), Earlier(62, share=0.62)])
     assert found.low < 12 < found.high and found.basis.endswith("2 earlier runs, 1 of which ended early")
 
 
@@ -137,7 +137,7 @@ def test_a_range_in_words(low, high, words):
     assert left(Estimate(low, high, "")) == words
 
 
-def test_how_good_estimates_were_is_told_from_three_on():
+def test_accuracy_of_estimates_is_shown_from_three_on():
     held = Promise(10, 20, 15)
     assert record([held, held]) == ""
     assert record([held, held, held]) == "The first estimates of 3 earlier runs held."

@@ -185,18 +185,18 @@ def test_the_form_as_a_command_line_has_the_model_that_would_be_sent(here, backe
     here.until("/operations/op_a", lambda text: "Backtest this model" in text)
     here.until("/start/backtesting", lambda text: TYPED["model_path"] in text)  # written down too
     form = {name: TYPED[name] for name in ("model_path", "start_date", "end_date")} | {"commission": "0.2"}
-    said = words(here.post("/start/backtesting/command", form).text)
-    assert "backtest swing" in said and "--model models/swing/1h_v4" in said and "--commission 0.2" in said
-    said = words(
+    lines = words(here.post("/start/backtesting/command", form).text)
+    assert "backtest swing" in lines and "--model models/swing/1h_v4" in lines and "--commission 0.2" in lines
+    lines = words(
         here.post("/start/backtesting/command", form | {"other_model": "models/x/1h_v1", "strategy_name": "x"}).text
     )
-    assert "backtest x" in said and "--model models/x/1h_v1" in said
+    assert "backtest x" in lines and "--model models/x/1h_v1" in lines
 
 
 def unnamed(at: str, **more: object) -> Model:
     """As KTRDR lists a model: neither id nor path, and 0.0 for every accuracy."""
-    told = {"model_id": "", "symbol": "EURUSD", "timeframe": "1h", "created_at": at, "test_accuracy": 0.0}
-    found = model_of(told | more)
+    listed = {"model_id": "", "symbol": "EURUSD", "timeframe": "1h", "created_at": at, "test_accuracy": 0.0}
+    found = model_of(listed | more)
     assert found is not None
     return found
 

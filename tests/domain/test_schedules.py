@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from panel.domain.schedules import Schedule, missed_between, next_due, shown, words
+from panel.domain.schedules import Schedule, missed_between, next_due, repeat_text, shown
 
 BERLIN = "Europe/Berlin"
 DAILY = frozenset(range(7))
@@ -61,7 +61,7 @@ def test_what_makes_no_sense_is_said(days, at, zone, problem):
 
 
 @pytest.mark.parametrize(
-    ("days", "said"),
+    ("days", "sentence"),
     [
         (range(7), "every day at 18:30"),
         (range(5), "every weekday at 18:30"),
@@ -70,8 +70,8 @@ def test_what_makes_no_sense_is_said(days, at, zone, problem):
         ((0, 2, 4), "every Monday, Wednesday and Friday at 18:30"),
     ],
 )
-def test_it_is_said_in_words(days, said):
-    assert words(days, "18:30") == said
+def test_it_is_said_in_words(days, sentence):
+    assert repeat_text(days, "18:30") == sentence
 
 
 def test_missed_ones_are_counted():

@@ -69,15 +69,15 @@ def test_several_silent_workers_are_spoken_of_in_the_plural():
     for each in dead:
         each["status"] = "temporarily_unavailable"
     assert links(near=worker_list(dead[0]))["workers"].advice.startswith("It may hang and wake again.")
-    told = links(near=worker_list(*dead))["workers"]
-    assert told.text == "w1, w2 do not answer." and told.advice.startswith("They may hang and wake again.")
+    link = links(near=worker_list(*dead))["workers"]
+    assert link.text == "w1, w2 do not answer." and link.advice.startswith("They may hang and wake again.")
 
 
 def test_a_silent_backend_names_the_address_and_what_to_do():
     found = links(replace(THERE, failing_since=NOW - 60, message="Could not connect."))
     assert found["backend"].state == "failed" and found["backend"].at == NOW - 60 and found["backend"].needs_attention
     assert "http://ktrdr/api/v1" in found["backend"].advice
-    assert found["workers"].text == "The backend does not tell its workers now."
+    assert found["workers"].text == "The backend does not list its workers now."
 
 
 def test_a_slow_backend_is_not_a_silent_one():
@@ -116,7 +116,7 @@ def test_workers_not_listed_for_long_are_not_known():
     assert links(near=worker_list(worker("w1"), at=NOW - 90))["workers"].word == "Workers not known"
 
 
-def test_the_data_source_is_known_from_what_became_of_loads():
+def test_the_data_source_is_judged_by_the_outcomes_of_loads():
     """KTRDR's own status of the Interactive Brokers connection is always "disconnected"."""
     assert links()["source"].word == "Not known"
     down = [
@@ -139,7 +139,7 @@ def test_the_data_source_is_known_from_what_became_of_loads():
     assert links(loads=[loaded("failed", NOW - 5, HOST_DOWN)], embedded=True)["source"].word == "Sample generator"
 
 
-def test_every_page_tells_of_a_lost_worker_and_only_when_something_changes(here, backend):
+def test_every_page_reports_a_lost_worker_only_when_something_changes(here, backend):
     backend.workers = [worker("w1", last_healthy_at=stamp())]
     here.until("/start/training", lambda text: "1 training worker; none busy." in text)
     assert "All well" in words(here.get("/").text)

@@ -21,7 +21,7 @@ def snapshot(**more) -> Snapshot:
     return snapshot_of(operation("op_a", created_at=stamp(NOW), **more), NOW)
 
 
-def told(*args) -> list[str]:
+def texts(*args) -> list[str]:
     return [f"{moment.at - NOW:.0f} {moment.text}" for moment in timeline(*args)]
 
 
@@ -37,7 +37,7 @@ def test_changes_milestones_requests_and_absences_in_order():
         reading(9002, 53, "cancelled", "Cancelled"),
     ]
     requests = [ActionRecord(NOW + 8999, "cancel", "a browser at 127.0.0.1", "taken")]
-    assert told(snapshot(), readings, requests, [(NOW + 100, NOW + 8000), (NOW + 8010, NOW + 8020)]) == [
+    assert texts(snapshot(), readings, requests, [(NOW + 100, NOW + 8000), (NOW + 8010, NOW + 8020)]) == [
         "0 Created at the backend",
         "1 Queued",
         "5 Running",
@@ -52,7 +52,7 @@ def test_changes_milestones_requests_and_absences_in_order():
 
 
 def test_what_was_passed_before_the_panel_looked_has_no_moment():
-    assert told(snapshot(), [reading(600, 60, epochs=60), reading(700, 76, epochs=76)]) == [
+    assert texts(snapshot(), [reading(600, 60, epochs=60), reading(700, 76, epochs=76)]) == [
         "0 Created at the backend",
         "600 First seen by the panel, at 60 %",
         "600 Running",
@@ -61,7 +61,7 @@ def test_what_was_passed_before_the_panel_looked_has_no_moment():
 
 
 def test_an_operation_without_readings_has_a_timeline_too():
-    assert told(snapshot(), []) == ["0 Created at the backend"]
+    assert texts(snapshot(), []) == ["0 Created at the backend"]
     assert points([]) == []
 
 
@@ -106,7 +106,7 @@ def test_a_report_says_it_all_in_plain_text():
 
 def test_a_first_reading_that_brings_progress_begins_with_its_state_and_an_end_is_last():
     first = reading(10, 0.0, "queued", "Queued")
-    assert told(snapshot(), [first, reading(12, 48.0, epochs=24), reading(14, 60.0, "completed", "Completed", 50)])[
+    assert texts(snapshot(), [first, reading(12, 48.0, epochs=24), reading(14, 60.0, "completed", "Completed", 50)])[
         1:
     ] == [
         "10 Queued",

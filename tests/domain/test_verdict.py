@@ -59,8 +59,8 @@ def test_a_training_says_after_how_many_epochs_it_ended():
 
 def test_a_loads_step_is_words():
     step = percent(40, "⚡ Downloading 12 segments from IB: ✅ Loaded 362 bars from segment 2/12")
-    told = judge(observation(kind="data_load", progress=step), NOW).headline
-    assert told == "Downloading 12 segments from IB: Loaded 362 bars from segment 2/12"
+    headline = judge(observation(kind="data_load", progress=step), NOW).headline
+    assert headline == "Downloading 12 segments from IB: Loaded 362 bars from segment 2/12"
 
 
 @pytest.mark.parametrize(("rows", "words"), [(0, "Nothing was missing"), (362, "362 bars"), (12345, "12,345 bars")])
@@ -98,7 +98,7 @@ def test_a_cancel_that_takes_long_says_so():
     assert "unusually long" in judge(observation(cancel=Cancel.ACKNOWLEDGED, cancel_at=NOW - 60), NOW).advice
 
 
-def test_a_cancelled_training_whose_worker_was_not_told_may_go_on():
+def test_a_training_whose_cancel_was_not_delivered_may_go_on():
     verdict = judge(observation(status="cancelled", cancel=Cancel.UNDELIVERED, cancel_at=NOW), NOW)
     assert verdict.state is State.CANCELLED and "may go on" in verdict.advice
 

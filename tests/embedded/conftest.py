@@ -42,9 +42,9 @@ class Wire:
     async def operation(self, operation_id: str) -> Any:
         return (await self.get(f"/operations/{operation_id}"))["data"]
 
-    async def until(self, operation_id: str, reached: Any, patience: float = 240) -> Any:
+    async def until(self, operation_id: str, reached: Any, timeout: float = 240) -> Any:
         """The operation as soon as `reached` says so; its status when it ends before."""
-        for _ in range(int(patience / 0.05)):
+        for _ in range(int(timeout / 0.05)):
             operation = await self.operation(operation_id)
             if reached(operation):
                 return operation

@@ -42,11 +42,11 @@ KNOWN = [
 @pytest.mark.parametrize(("seed", "costs", "count", "figures"), KNOWN)
 def test_the_figures_are_those_of_another_program(seed, costs, count, figures):
     bars, signals = series(seed, 1000)
-    told: list[float] = []
-    equity, trades = trade(bars, signals, "1h", 10_000.0, costs, lambda share, at: told.append(share))
+    shares: list[float] = []
+    equity, trades = trade(bars, signals, "1h", 10_000.0, costs, lambda share, at: shares.append(share))
     measured = metrics(equity, trades, 10_000.0)
     assert len(trades) == count and [measured[name] for name in NAMES] == pytest.approx(figures, rel=1e-12)
-    assert len(equity) == 1001 and trades[-1].at_end and told == sorted(told) and told[-1] == 1.0
+    assert len(equity) == 1001 and trades[-1].at_end and shares == sorted(shares) and shares[-1] == 1.0
     assert equity.iloc[-1] - 10_000 == pytest.approx(sum(each.gain for each in trades))
 
 

@@ -124,15 +124,15 @@ async def test_strategies_are_listed_described_and_checked(wire, folder):
 
 
 async def test_what_is_left_out_comes_from_the_strategy_and_what_is_given_counts(wire):
-    said = await wire.post("/trainings/start", {"strategy_name": "small", "symbols": ["gbpusd"], "extra": 1})
-    assert (said["symbols"], said["timeframes"], said["status"]) == (["GBPUSD"], ["1h"], "training_started")
-    operation = await wire.end(said["task_id"])
+    refusal = await wire.post("/trainings/start", {"strategy_name": "small", "symbols": ["gbpusd"], "extra": 1})
+    assert (refusal["symbols"], refusal["timeframes"], refusal["status"]) == (["GBPUSD"], ["1h"], "training_started")
+    operation = await wire.end(refusal["task_id"])
     assert operation["metadata"]["parameters"]["strategy_name"] == "small"
     assert operation["metadata"]["symbol"] == "GBPUSD"
     assert "No data found in cache for GBPUSD 1h" in operation["error_message"]
-    results = await wire.get(f"/operations/{said['task_id']}/results")
+    results = await wire.get(f"/operations/{refusal['task_id']}/results")
     assert (results["status"], results["results"]) == ("failed", {})
-    again = await wire.post(f"/operations/{said['task_id']}/retry")
+    again = await wire.post(f"/operations/{refusal['task_id']}/retry")
     assert (await wire.end(again["data"]["operation_id"]))["status"] == "failed", "a retry really runs"
 
 

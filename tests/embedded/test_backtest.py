@@ -36,9 +36,9 @@ SIGNALS = np.array([BUY, HOLD, SELL, HOLD, HOLD, BUY])
 
 
 def run(costs: Costs, signals=SIGNALS, opens=OPENS, closes=CLOSES):
-    told: list[float] = []
-    equity, trades = trade(bars(opens, closes), signals, "1h", 1000.0, costs, lambda share, at: told.append(share))
-    assert told == sorted(told) and told[-1] == 1.0
+    figures: list[float] = []
+    equity, trades = trade(bars(opens, closes), signals, "1h", 1000.0, costs, lambda share, at: figures.append(share))
+    assert figures == sorted(figures) and figures[-1] == 1.0
     return equity, trades
 
 
@@ -50,23 +50,23 @@ def test_a_known_answer_without_costs():
     assert [t.gain for t in trades] == [50, 65.625]
     assert [str(t.entry_time)[11:16] for t in trades] == ["01:00", "03:00"], "the open after the bar that said so"
     assert equity.tolist() == [1000, 1000, 1025, 1050, 1071.875, 1093.75, 1115.625]
-    told = metrics(equity, trades, 1000.0)
-    assert told["total_return_pct"] == pytest.approx(0.115625)
-    assert (told["total_trades"], told["win_rate"], told["profit_factor"]) == (2, 1.0, None)
-    assert (told["max_drawdown_pct"], told["avg_holding_period"]) == (0.0, 2.5)
+    figures = metrics(equity, trades, 1000.0)
+    assert figures["total_return_pct"] == pytest.approx(0.115625)
+    assert (figures["total_trades"], figures["win_rate"], figures["profit_factor"]) == (2, 1.0, None)
+    assert (figures["max_drawdown_pct"], figures["avg_holding_period"]) == (0.0, 2.5)
 
 
 def test_a_known_drawdown_and_loss():
     equity, trades = run(Costs(), np.array([BUY, HOLD, HOLD, SELL, HOLD, HOLD]))
     # 2.5 bought at 100: up to 1050, down to 1025 at the close of 110; turned at the next open, 110.
     assert equity.tolist()[3:5] == [1050, 1025]
-    told = metrics(equity, trades, 1000.0)
-    assert told["max_drawdown_pct"] == pytest.approx(25 / 1050) and told["max_drawdown"] == 25
+    figures = metrics(equity, trades, 1000.0)
+    assert figures["max_drawdown_pct"] == pytest.approx(25 / 1050) and figures["max_drawdown"] == 25
     falling, lost = run(Costs(), np.array([BUY] + [HOLD] * 5), [100] * 6, [100, 90, 80, 80, 80, 80])
     assert [t.gain for t in lost] == [-50]
-    told = metrics(falling, lost, 1000.0)
-    assert (told["total_return_pct"], told["win_rate"], told["profit_factor"]) == (-0.05, 0.0, 0.0)
-    assert told["max_drawdown_pct"] == pytest.approx(0.05), "from what it began with"
+    figures = metrics(falling, lost, 1000.0)
+    assert (figures["total_return_pct"], figures["win_rate"], figures["profit_factor"]) == (-0.05, 0.0, 0.0)
+    assert figures["max_drawdown_pct"] == pytest.approx(0.05), "from what it began with"
 
 
 def test_costs_are_paid_with_every_fill():
@@ -84,9 +84,9 @@ def test_costs_are_paid_with_every_fill():
 def test_without_a_signal_nothing_happens():
     equity, trades = run(Costs(0.01, 0.01), np.zeros(6))
     assert trades == [] and set(equity) == {1000}
-    told = metrics(equity, trades, 1000.0)
-    assert told["total_return_pct"] == 0 and told["sharpe_ratio"] is None and told["win_rate"] is None
-    json.dumps(told, allow_nan=False)
+    figures = metrics(equity, trades, 1000.0)
+    assert figures["total_return_pct"] == 0 and figures["sharpe_ratio"] is None and figures["win_rate"] is None
+    json.dumps(figures, allow_nan=False)
 
 
 def test_a_sharpe_ratio_by_hand():
@@ -102,11 +102,11 @@ def test_a_thinned_curve_keeps_the_ends_the_highest_and_the_deepest():
     rng = np.random.default_rng(1)
     index = pd.date_range("2024-01-01", periods=20_000, freq="h", tz="UTC").as_unit("s")
     equity = pd.Series(1000 * np.exp(np.cumsum(rng.normal(0, 0.01, len(index)))), index=index)
-    told = curve(equity, equity)
-    assert 200 < len(told["time"]) <= POINTS and told["time"] == sorted(set(told["time"]))
-    assert (told["equity"][0], told["equity"][-1]) == (round(equity.iloc[0], 2), round(equity.iloc[-1], 2))
-    assert (min(told["equity"]), max(told["equity"])) == (round(equity.min(), 2), round(equity.max(), 2))
-    assert -min(told["drawdown"]) == pytest.approx(metrics(equity, [], 1000.0)["max_drawdown_pct"], abs=1e-6)
+    figures = curve(equity, equity)
+    assert 200 < len(figures["time"]) <= POINTS and figures["time"] == sorted(set(figures["time"]))
+    assert (figures["equity"][0], figures["equity"][-1]) == (round(equity.iloc[0], 2), round(equity.iloc[-1], 2))
+    assert (min(figures["equity"]), max(figures["equity"])) == (round(equity.min(), 2), round(equity.max(), 2))
+    assert -min(figures["drawdown"]) == pytest.approx(metrics(equity, [], 1000.0)["max_drawdown_pct"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_unsure_is_a_hold(tmp_path):
             ]
 
     start = int(pd.Timestamp("2025-01-06", tz="UTC").timestamp())
-    said = decide(Network(), plan, {"1h": market.bars("EURUSD", "1h", start, start + 5 * 86_400)}, "1h")
-    assert np.isnan(said[:50]).all(), "the history that the strategy needs comes first"
-    assert said[50:56].tolist() == [HOLD, BUY, SELL, HOLD, BUY, SELL]
+    decided = decide(Network(), plan, {"1h": market.bars("EURUSD", "1h", start, start + 5 * 86_400)}, "1h")
+    assert np.isnan(decided[:50]).all(), "the history that the strategy needs comes first"
+    assert decided[50:56].tolist() == [HOLD, BUY, SELL, HOLD, BUY, SELL]
 
 
 @pytest.mark.parametrize("path", ["models/none", "../outside", "/etc", "models/../../outside", "models/x/1h_v1"])
@@ -198,7 +198,7 @@ def ask(folder: Path, **more) -> Job:
 
 def test_a_result_adds_up(house):
     result = backtest(ask(house))
-    told, line = result["metrics"], result["equity_curve"]
+    figures, line = result["metrics"], result["equity_curve"]
     assert result["config"] == COSTS | {
         "start_date": "2025-07-01T00:00:00",
         "end_date": "2025-12-31T00:00:00",
@@ -206,13 +206,13 @@ def test_a_result_adds_up(house):
         "confidence_threshold": 0.5,
     }
     assert result["data_summary"]["source"] == "sample"
-    assert result["trade_count"] == told["total_trades"] == told["winning_trades"] + told["losing_trades"] > 0
-    assert told["total_return"] == pytest.approx(100_000 * told["total_return_pct"])
+    assert result["trade_count"] == figures["total_trades"] == figures["winning_trades"] + figures["losing_trades"] > 0
+    assert figures["total_return"] == pytest.approx(100_000 * figures["total_return_pct"])
     assert result["equity_curve_length"] > 3000 > POINTS >= len(line["time"])
-    assert line["equity"][-1] == pytest.approx(100_000 + told["total_return"], abs=0.01)
-    assert line["buy_and_hold"][-1] == pytest.approx(100_000 * (1 + told["buy_and_hold_return_pct"]), abs=0.01)
+    assert line["equity"][-1] == pytest.approx(100_000 + figures["total_return"], abs=0.01)
+    assert line["buy_and_hold"][-1] == pytest.approx(100_000 * (1 + figures["buy_and_hold_return_pct"]), abs=0.01)
     free = backtest(ask(house, commission=0.0, slippage=0.0))["metrics"]
-    assert free["total_return"] > told["total_return"] and free["total_commission"] == 0
+    assert free["total_return"] > figures["total_return"] and free["total_commission"] == 0
     json.dumps(result, allow_nan=False)
 
 
@@ -224,7 +224,7 @@ def test_half_a_year_more_changes_nothing_in_the_first_half(house):
     assert inside and inside == [trade for trade in short if trade["exit_time"] < "2025-09-30"][-len(inside) :]
 
 
-def test_bars_that_cannot_be_true_are_left_out_only_when_told_to(house, tmp_path):
+def test_impossible_bars_are_left_out_only_on_request(house, tmp_path):
     shutil.copytree(house, tmp_path / "house")
     file = tmp_path / "house" / "data" / "EURUSD_1h.csv"
     lines = file.read_text().splitlines()
@@ -272,11 +272,11 @@ async def test_over_the_wire_in_a_process_of_its_own(house, tmp_path):
     assert model["model_path"] == "models/small/1h_v1"
     assert "2025-11-01" < model["data_summary"]["test_start_date"] < "2025-12-31"
 
-    said = await wire.post("/backtests/start", BODY | {"model_path": model["model_path"]})
-    assert (said["symbol"], said["timeframe"], said["status"]) == ("EURUSD", "1h", "started")
+    decided = await wire.post("/backtests/start", BODY | {"model_path": model["model_path"]})
+    assert (decided["symbol"], decided["timeframe"], decided["status"]) == ("EURUSD", "1h", "started")
     _, worker = await wire.get("/workers")
-    assert (worker["worker_type"], worker["current_operation_id"]) == ("backtesting", said["operation_id"])
-    done = await wire.end(said["operation_id"])
+    assert (worker["worker_type"], worker["current_operation_id"]) == ("backtesting", decided["operation_id"])
+    done = await wire.end(decided["operation_id"])
     assert (done["status"], done["progress"]["percentage"]) == ("completed", 100.0), done
     assert done["metadata"]["start_date"] == "2025-07-01T00:00:00"
     assert done["metadata"]["parameters"] == COSTS | {

@@ -49,7 +49,7 @@ def test_adding_nothing_new_writes_nothing(bars):
     assert bars.file("EURUSD", "1h").stat().st_mtime_ns == before
 
 
-def test_sample_data_own_data_and_a_mixture_are_told_apart(bars):
+def test_sample_data_own_data_and_a_mixture_are_distinguished(bars):
     sample = made("2024-03-01", "2024-06-01")
     own = sample * 1.01
     for name, frame in (("EURUSD", sample), ("GBPUSD", own), ("MYCOIN", sample)):

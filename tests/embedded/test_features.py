@@ -56,7 +56,7 @@ def test_a_day_is_known_only_when_it_is_over():
     assert len(changed) > 50 and (day[changed] != day[changed - 1]).all()
 
 
-def test_a_label_tells_which_move_comes_first():
+def test_a_label_says_which_move_comes_first():
     closes = np.array([100, 100.5, 99, 102, 102, 102, 102.0])
     assert zigzag_labels(closes, 0.01, 3).tolist() == [SELL, SELL, BUY, HOLD, -1, -1, -1]
 

@@ -13,7 +13,7 @@ def table(highs, lows, closes) -> pd.DataFrame:
     return pd.DataFrame({"high": highs, "low": lows, "close": closes}, index=index, dtype=float)
 
 
-def around(closes, reach=1.0) -> pd.DataFrame:
+def bars_of(closes, reach=1.0) -> pd.DataFrame:
     closes = np.array(closes, float)
     return table(closes + reach, closes - reach, closes)
 
@@ -21,18 +21,18 @@ def around(closes, reach=1.0) -> pd.DataFrame:
 def test_forward_returns_by_hand():
     returns = forward_returns(np.array([100, 110, 121, 100.0]), 2)
     np.testing.assert_allclose(returns, [0.21, 100 / 110 - 1, np.nan, np.nan])
-    values, known = labels(ForwardReturn(2), around([100, 110, 121, 100]))
+    values, known = labels(ForwardReturn(2), bars_of([100, 110, 121, 100]))
     assert known.tolist() == [True, True, False, False] and values[0] == pytest.approx(0.21)
 
 
 def test_barriers_by_hand():
     """Every bar is 2 wide at 100: the volatility is 0.02. Barriers 2 volatilities up (104) and 1 down (98)."""
     asked = TripleBarrier(take=2, stop=1, horizon=2, span=50)
-    up = around([100, 100, 103.5, 100, 100])  # the third bar's high is 104.5
+    up = bars_of([100, 100, 103.5, 100, 100])  # the third bar's high is 104.5
     assert barrier_labels(up, asked)[0] == BUY
-    down = around([100, 100, 98.5, 100, 100])  # its low is 97.5
+    down = bars_of([100, 100, 98.5, 100, 100])  # its low is 97.5
     assert barrier_labels(down, asked)[0] == SELL
-    calm = around([100, 100, 100.2, 100, 100])
+    calm = bars_of([100, 100, 100.2, 100, 100])
     assert barrier_labels(calm, asked)[0] == HOLD
 
 
@@ -49,21 +49,21 @@ def test_the_first_barrier_that_is_touched_counts():
 def test_at_the_end_of_the_horizon_a_far_return_has_its_sign():
     """Barriers out of reach; half the volatility expected in four bars of 0.02 is 0.02."""
     asked = TripleBarrier(take=50, stop=50, horizon=4, span=50)
-    assert barrier_labels(around([100, 100, 101, 102, 102.5, 100, 100, 100, 100]), asked)[0] == BUY
-    assert barrier_labels(around([100, 100, 99, 98, 97.5, 100, 100, 100, 100]), asked)[0] == SELL
-    assert barrier_labels(around([100, 100, 99, 98, 99, 100, 100, 100, 100]), asked)[0] == HOLD
+    assert barrier_labels(bars_of([100, 100, 101, 102, 102.5, 100, 100, 100, 100]), asked)[0] == BUY
+    assert barrier_labels(bars_of([100, 100, 99, 98, 97.5, 100, 100, 100, 100]), asked)[0] == SELL
+    assert barrier_labels(bars_of([100, 100, 99, 98, 99, 100, 100, 100, 100]), asked)[0] == HOLD
 
 
 def test_the_volatility_of_closes_needs_two_of_them():
     closes = 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.01, 50)))
-    found = barrier_labels(around(closes), TripleBarrier(horizon=5, method="close"))
+    found = barrier_labels(bars_of(closes), TripleBarrier(horizon=5, method="close"))
     assert (found[:2] == UNKNOWN).all() and (found[2:45] != UNKNOWN).all()
 
 
 @pytest.mark.parametrize("asked", [ZigZag(0.01, 6), TripleBarrier(horizon=6), ForwardReturn(6)])
 @pytest.mark.parametrize("count", [3, 6, 7, 60])
 def test_the_last_bars_are_unknown_whatever_is_asked(asked, count):
-    values, known = labels(asked, around(100 + np.sin(np.arange(count)) * 3))
+    values, known = labels(asked, bars_of(100 + np.sin(np.arange(count)) * 3))
     assert len(values) == len(known) == count
     assert known.sum() == max(count - 6, 0) and not known[-6:].any()
     if not isinstance(asked, ForwardReturn):
@@ -73,6 +73,6 @@ def test_the_last_bars_are_unknown_whatever_is_asked(asked, count):
 @pytest.mark.parametrize("asked", [ZigZag(0.01, 6), TripleBarrier(horizon=6), ForwardReturn(6)])
 def test_a_label_knows_no_bar_beyond_its_horizon(asked):
     closes = 100 * np.exp(np.cumsum(np.random.default_rng(2).normal(0, 0.01, 200)))
-    whole, _ = labels(asked, around(closes))
-    part, known = labels(asked, around(closes[:150]))
+    whole, _ = labels(asked, bars_of(closes))
+    part, known = labels(asked, bars_of(closes[:150]))
     np.testing.assert_array_equal(part[known], whole[:150][known])

@@ -80,8 +80,8 @@ def test_signals_that_are_right_are_counted_among_those_given_and_those_due():
     wanted = plan(hidden=())
     perceptron = taught(wanted, 1)
     perceptron.set_weights((np.vstack([5 * np.eye(3), np.zeros(3)]), np.zeros(3)))
-    said, labels = np.array([0, 0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 1, 0, 2, 0])
-    test, found = measured(np.eye(4)[said], labels, wanted, perceptron)
+    predicted, labels = np.array([0, 0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 1, 0, 2, 0])
+    test, found = measured(np.eye(4)[predicted], labels, wanted, perceptron)
     assert (found["precision"], found["recall"], found["f1_score"]) == (2 / 5, 2 / 5, 2 / 5)
     assert found["test_accuracy"] == 3 / 7
     right, wrong = np.exp(5) / (np.exp(5) + 2), 1 / (np.exp(5) + 2)
@@ -98,8 +98,8 @@ def test_an_input_that_the_network_ignores_is_worth_nothing(regression):
     weights = np.zeros((4, 1 if regression else 3))
     weights[0, 0], weights[1, 0] = 5, 1
     perceptron.set_weights((weights, np.zeros(weights.shape[1])))
-    said = perceptron.outputs(INPUTS)
-    test = Samples(np.arange(300), np.arange(300), INPUTS.copy(), said if regression else said.argmax(axis=1))
+    predicted = perceptron.outputs(INPUTS)
+    test = Samples(np.arange(300), np.arange(300), INPUTS.copy(), predicted if regression else predicted.argmax(axis=1))
     found = measures.importances(perceptron, test, wanted)
     assert found[0] > 3 * found[1] > 0 and found[2:] == [0, 0]
     np.testing.assert_array_equal(test.inputs, INPUTS)

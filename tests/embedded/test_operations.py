@@ -84,7 +84,7 @@ async def test_a_training_from_missing_data_to_a_saved_model(wire, folder):
     assert again["result_summary"]["test_metrics"] == result["test_metrics"], "the same training gives the same model"
 
 
-async def test_progress_tells_epoch_and_batch_and_never_says_it_is_done(loaded):
+async def test_progress_names_epoch_and_batch_and_never_says_it_is_done(loaded):
     operation_id = await train(loaded, "long")
     running = await loaded.until(operation_id, lambda operation: operation["progress"]["steps_completed"] > 1)
     step = running["progress"]["current_step"]
@@ -101,8 +101,8 @@ async def test_progress_tells_epoch_and_batch_and_never_says_it_is_done(loaded):
 async def test_cancel_is_immediate_and_keeps_a_checkpoint(loaded):
     operation_id = await train(loaded, "long")
     await loaded.until(operation_id, trained(2))
-    status, told = await loaded.ask("DELETE", f"/operations/{operation_id}", {"reason": "changed my mind"})
-    assert status == 200 and told["data"]["remote_cancelled"] is True and told["data"]["status"] == "cancelled"
+    status, answer = await loaded.ask("DELETE", f"/operations/{operation_id}", {"reason": "changed my mind"})
+    assert status == 200 and answer["data"]["remote_cancelled"] is True and answer["data"]["status"] == "cancelled"
     after = await loaded.operation(operation_id)
     assert (after["status"], after["error_message"]) == ("cancelled", "changed my mind")
     assert after["progress"]["percentage"] > 0, "where it got to is not forgotten"
@@ -123,8 +123,8 @@ async def test_a_resumed_training_ends_as_if_it_had_never_stopped(loaded, folder
     before = len((await loaded.operation(operation_id))["metrics"]["epochs"][0])
     # More data has come meanwhile: the resumed training keeps to the bars it began with.
     assert (await loaded.load())["status"] == "completed"
-    told = await loaded.post(f"/operations/{operation_id}/resume")
-    assert told["data"]["status"] == "resuming" and told["data"]["resumed_from"]["epoch"] == before
+    answer = await loaded.post(f"/operations/{operation_id}/resume")
+    assert answer["data"]["status"] == "resuming" and answer["data"]["resumed_from"]["epoch"] == before
     assert (await loaded.operation(operation_id))["status"] in ("resuming", "running")
     done = await loaded.end(operation_id)
     assert done["status"] == "completed" and before < 150
@@ -173,8 +173,8 @@ async def test_two_panels_share_one_folder(loaded, folder):
     assert (await theirs.operation(operation_id))["status"] in ("pending", "running")
     await theirs.until(operation_id, trained(1))
     assert (await theirs.ask("POST", "/trainings/start", {"strategy_name": "small"}))[0] == 503
-    status, told = await theirs.ask("DELETE", f"/operations/{operation_id}")
-    assert (status, told["data"]["remote_cancelled"]) == (200, True)
+    status, answer = await theirs.ask("DELETE", f"/operations/{operation_id}")
+    assert (status, answer["data"]["remote_cancelled"]) == (200, True)
     assert (await loaded.operation(operation_id))["status"] == "cancelled"
     # One that goes away does not touch the other's operations.
     operation_id = await train(loaded, "long")
@@ -194,9 +194,9 @@ async def test_a_panel_that_stops_says_where_it_left_off(loaded, home, folder):
     assert "The panel that ran this operation stopped at epoch" in left["error_message"]
     assert "It can be resumed from its checkpoint" in left["error_message"]
     await home.start()
-    told = await loaded.post(f"/operations/{operation_id}/resume")
-    assert told["data"]["resumed_from"]["epoch"] >= 2
-    resumed = await loaded.until(operation_id, trained(told["data"]["resumed_from"]["epoch"] + 1))
+    answer = await loaded.post(f"/operations/{operation_id}/resume")
+    assert answer["data"]["resumed_from"]["epoch"] >= 2
+    resumed = await loaded.until(operation_id, trained(answer["data"]["resumed_from"]["epoch"] + 1))
     assert resumed["status"] == "running" and resumed["error_message"] is None
     await loaded.ask("DELETE", f"/operations/{operation_id}")
 

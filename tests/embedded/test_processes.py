@@ -30,7 +30,7 @@ def kill_ready(home: EmbeddedBackend) -> int:
     return process
 
 
-async def begun(wire: Wire) -> str:
+async def started(wire: Wire) -> str:
     operation_id = (await wire.post("/dummy/start"))["data"]["operation_id"]
     await wire.until(operation_id, lambda operation: operation["status"] == "running")
     return operation_id
@@ -41,13 +41,13 @@ async def test_the_process_that_is_ready_does_the_next_operation(wire: Wire, hom
     process = ready(home)
     await wire.post("/workers/prepare")
     assert ready(home) == process, "one is enough"
-    operation_id = await begun(wire)
+    operation_id = await started(wire)
     assert works(home, operation_id) == process
     assert (await wire.ask("POST", "/dummy/start"))[0] == 503, "it holds the slot"
     status, _ = await wire.ask("DELETE", f"/operations/{operation_id}")
     assert status == 200 and (await wire.operation(operation_id))["status"] == "cancelled"
 
-    operation_id = await begun(wire)
+    operation_id = await started(wire)
     assert works(home, operation_id) != process, "another one, without preparation"
     os.kill(works(home, operation_id), signal.SIGKILL)
     failed = await wire.end(operation_id)
@@ -57,7 +57,7 @@ async def test_the_process_that_is_ready_does_the_next_operation(wire: Wire, hom
 async def test_a_ready_process_that_was_killed_is_replaced(wire: Wire, home):
     await wire.post("/workers/prepare")
     killed = kill_ready(home)
-    assert works(home, await begun(wire)) != killed
+    assert works(home, await started(wire)) != killed
     await wire.post("/workers/prepare")
     killed = kill_ready(home)
     await wire.post("/workers/prepare")
@@ -72,7 +72,7 @@ async def test_a_ready_process_ends_with_its_panel(wire: Wire, home):
         os.kill(process, 0)
 
 
-def test_a_process_that_nobody_needs_ends_and_takes_no_work_any_more(monkeypatch):
+def test_an_idle_process_ends_and_takes_no_more_work(monkeypatch):
     monkeypatch.setattr(worker, "IDLE", 0.01)
     panel, line = socket.socketpair()
     with panel, line:

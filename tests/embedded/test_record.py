@@ -30,9 +30,9 @@ def made(tmp_path_factory):
 
 def test_the_trades_add_up_to_the_account(made):
     result, kept = made
-    told = record.trades(kept)
-    trades, metrics = told["trades"], result["metrics"]
-    assert told["total"] == len(trades) == result["trade_count"] == result["trades_recorded"] > 20
+    found = record.trades(kept)
+    trades, metrics = found["trades"], result["metrics"]
+    assert found["total"] == len(trades) == result["trade_count"] == result["trades_recorded"] > 20
     assert sum(each["net_pnl"] for each in trades) == pytest.approx(metrics["total_return"], abs=0.01)
     assert sum(each["commission"] for each in trades) == pytest.approx(metrics["total_commission"], abs=0.01)
     for each in trades:
@@ -63,14 +63,14 @@ def test_fills_are_at_the_recorded_bars_open(made):
 
 def test_bars_come_with_what_the_model_saw(made):
     result, kept = made
-    told = record.bars(kept, None, 100)
-    assert len(told["bars"]) == 100 and told["first"] + 100 == told["total"] == result["data_summary"]["bars"]
-    (seen,) = told["sets"]
+    found = record.bars(kept, None, 100)
+    assert len(found["bars"]) == 100 and found["first"] + 100 == found["total"] == result["data_summary"]["bars"]
+    (seen,) = found["sets"]
     assert (seen["name"], seen["labels"]) == ("momentum", ["low", "high"]) and not seen["on_prices"]
     assert len(seen["values"]) == len(seen["memberships"][0]) == 100
     assert all(0 <= value <= 1 for line in seen["memberships"] for value in line)
-    early = record.bars(kept, told["bars"][0][0] - 40 * 86_400, 50)
-    assert early["first"] < told["first"] and len(early["bars"]) == 50
+    early = record.bars(kept, found["bars"][0][0] - 40 * 86_400, 50)
+    assert early["first"] < found["first"] and len(early["bars"]) == 50
     assert len(record.bars(kept, 0.0, 10_000)["bars"]) <= record.BARS
 
 

@@ -91,7 +91,7 @@ def test_a_list_is_a_triangle(read):
     assert (low.shape, low.parameters) == ("triangular", (0.0, 20.0, 45.0))
 
 
-def test_one_timeframe_may_stand_without_a_list(read):
+def test_one_timeframe_needs_no_list(read):
     found = read(_set("nn_inputs", 0, "timeframes", to="1h"))
     assert found.trainable and found.plan.inputs[0].timeframes == ("1h",)
     assert "a KTRDR takes it, and finds no data: write [1h]" in messages(found)
@@ -107,7 +107,7 @@ def test_the_top_level_training_section_counts(read):
     assert (learning.epochs, learning.batch_size, learning.learning_rate) == (3, 256, 0.05) and not found.issues
 
 
-def test_what_stands_only_below_the_model_counts_here_and_is_said_not_to_at_a_ktrdr(read):
+def test_settings_below_the_model_count_here_with_a_warning_for_ktrdr(read):
     def change(content):
         for name in ("epochs", "batch_size", "learning_rate"):
             del content["training"][name]
@@ -295,7 +295,7 @@ def test_a_regression_is_read(read):
     assert found.plan.decisions.trade_threshold == pytest.approx(0.003)
 
 
-def test_a_name_with_control_characters_reaches_nobody_as_it_is(read):
+def test_a_name_with_control_characters_is_never_sent_raw(read):
     found = read(_set("name", to="x\x1b[201~\x15touch pwned\n\x15y"))
     assert found.plan.name.isprintable() and "touch pwned" in found.plan.name
     assert "\x1b" not in messages(read(_set("nn_inputs", 0, "fuzzy_set", to="\x1b[2J")))
@@ -309,6 +309,6 @@ def test_no_timeframe_is_valid_as_at_ktrdr_and_cannot_be_trained(read):
 @pytest.mark.parametrize(
     ("given", "valid"), [(True, True), (0, True), ("on", True), (5, False), ("x", False), (None, False)]
 )
-def test_a_truth_is_what_ktrdr_takes_for_one(read, given, valid):
+def test_a_truth_value_is_what_ktrdr_accepts_as_one(read, given, valid):
     indicator = {"type": "donchianchannels", "include_middle": given}
     assert read(lambda content: content["indicators"].update(band=indicator)).valid == valid

@@ -104,7 +104,7 @@ def test_a_pipe_that_replaces_the_file_is_not_waited_for(tmp_path, monkeypatch):
         (b"x: 2024-13-45", "a value that cannot be read: month must be in 1..12"),
         (b"x: !!bool maybe", "does not fit the YAML tag"),
         (b"x: !!timestamp soon", "does not fit the YAML tag"),
-        (b"&a [*a]", "the alias *a stands for nothing before it, or for itself"),
+        (b"&a [*a]", "the alias *a refers to no anchor before it, or to itself"),
         (b"[" * 2000, "nested more than 40 deep"),
         (b"x: 1" + b":59" * 1000, "a number of more than 40 characters at line 1"),
         (b"x: " + b"9" * 5000, "a number of more than 40 characters"),
@@ -117,12 +117,12 @@ def test_a_file_that_cannot_be_read_is_listed_with_the_reason(tmp_path, content,
     assert found.stem == "broken" and not found.valid and words in found.problem
 
 
-def test_aliases_are_counted_as_what_they_stand_for():
+def test_aliases_are_counted_as_the_values_they_refer_to():
     """Nine lists of ten aliases each would be a billion values; refused within little time and memory."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(Refused, match="each alias counted as what it stands for"):
+    with pytest.raises(Refused, match="each alias counted as the value it refers to"):
         parse("\n".join(lines))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000, "kB"
 

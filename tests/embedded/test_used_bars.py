@@ -32,7 +32,7 @@ def damaged():
     return lines
 
 
-def test_bad_bars_count_like_others_unless_told_otherwise(tmp_path):
+def test_bad_bars_count_like_others_by_default(tmp_path):
     (row,) = train(prepared(tmp_path, "\n".join(damaged())))["data_summary"]["bars"]
     assert row == {
         "symbol": "EURUSD",
@@ -43,7 +43,7 @@ def test_bad_bars_count_like_others_unless_told_otherwise(tmp_path):
     }
 
 
-def test_bad_bars_are_left_out_when_told_to(tmp_path):
+def test_bad_bars_are_left_out_on_request(tmp_path):
     (row,) = train(prepared(tmp_path, "\n".join(damaged()), leave_out_bad_bars=True))["data_summary"]["bars"]
     assert row["bars"] == 2997 and row["bad_bars_used"] == {}
     assert row["left_out"] == {"two of one time": 1, "not positive": 1, "high below low": 1}

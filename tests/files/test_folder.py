@@ -93,7 +93,7 @@ def test_what_is_known_of_a_large_file_is_kept_for_the_next_process(folder, monk
 
 
 @pytest.mark.parametrize("damage", ["EURUSD_1h.csv.npy", "EURUSD_1h.csv.json"])
-def test_a_damaged_cache_is_made_anew(folder, damage):
+def test_a_damaged_cache_is_rebuilt(folder, damage):
     put(folder, "EURUSD_1h.csv", ktrdr(bars(6000)))
     folder.entry("EURUSD_1h.csv")
     (folder.folder / ".cache" / damage).write_bytes(b"{}")

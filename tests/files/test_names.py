@@ -2,7 +2,7 @@
 
 import pytest
 
-from panel.files.names import in_words, named, timeframe_of
+from panel.files.names import length_text, named, timeframe_of
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,6 @@ def test_timeframes_have_many_spellings():
 
 
 def test_lengths_are_spoken():
-    assert [in_words(length) for length in (60, 3600, 7200, 86_400, 604_800, 90, 180)] == [
+    assert [length_text(length) for length in (60, 3600, 7200, 86_400, 604_800, 90, 180)] == [
         "1 minute", "1 hour", "2 hours", "1 day", "1 week", "90 seconds", "3 minutes",
     ]  # fmt: skip

@@ -55,7 +55,7 @@ def test_dates_and_markets_in_names_are_neither_timeframes_nor_symbols():
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "reason"),
     [
         (b"BZh91AY" + b"\1" * 90, "bzip2 archive"),
         (b"\xfd7zXZ\0" + b"\1" * 90, "xz archive"),
@@ -65,8 +65,8 @@ def test_dates_and_markets_in_names_are_neither_timeframes_nor_symbols():
         (b"timestamp,bid,ask\n2024-01-01 00:00:00,1.1,1.2\n", "ticks"),
     ],
 )
-def test_what_is_no_table_of_bars_is_called_what_it_is(data, said):
-    with pytest.raises(Refused, match=said) as caught:
+def test_what_is_no_table_of_bars_is_called_what_it_is(data, reason):
+    with pytest.raises(Refused, match=reason) as caught:
         read(data, "EURUSD_1h.csv")
     assert caught.value.line == 1
 

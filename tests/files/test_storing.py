@@ -37,7 +37,7 @@ def test_an_unknown_volume_stays_unknown(tmp_path):
     assert np.isnan(again.bars.volume).all() and (tmp_path / "EURUSD_1h.csv").read_text().splitlines()[1].endswith(",")
 
 
-def test_stored_bars_are_only_merged_when_told_to_and_the_old_file_is_kept(tmp_path):
+def test_stored_bars_are_merged_only_on_request_and_the_old_file_is_kept(tmp_path):
     store(reading(bars(100)), tmp_path, "EURUSD", "1h")
     before = (tmp_path / "EURUSD_1h.csv").read_bytes()
     more = bars(150)

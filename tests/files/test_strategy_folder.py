@@ -18,9 +18,9 @@ def folder(tmp_path):
 
 def test_a_save_needs_what_was_opened_and_keeps_it(folder):
     folder.save("a", "one\n", "")
-    with pytest.raises(Changed) as told:
+    with pytest.raises(Changed) as raised:
         folder.save("a", "two\n", "")
-    assert told.value.now == "one\n" and folder.text("a") == "one\n"
+    assert raised.value.now == "one\n" and folder.text("a") == "one\n"
     folder.save("a", "two\n", digest("one\n"))
     with pytest.raises(Changed):
         folder.save("a", "three\n", digest("one\n"))
@@ -73,9 +73,9 @@ def test_a_file_that_another_program_makes_meanwhile_is_not_replaced(folder, mon
         link(source, target)
 
     monkeypatch.setattr(os, "link", late)
-    with pytest.raises(Changed) as told:
+    with pytest.raises(Changed) as raised:
         folder.save("a", "mine\n", "")
-    assert told.value.now == "theirs\n" == folder.text("a")
+    assert raised.value.now == "theirs\n" == folder.text("a")
 
 
 def test_lines_of_places():
@@ -84,9 +84,9 @@ def test_lines_of_places():
     assert line_of(text, "indicators.gone.period") == 2, "the nearest part around it"
     assert line_of(text, "nn_inputs, number 2") == 8
     assert line_of(text, "model") == 0
-    with pytest.raises(Refused) as told:
+    with pytest.raises(Refused) as raised:
         parse("a: 1\nb: [")
-    assert line_in(str(told.value)) == 2 or line_in(str(told.value)) == 3
+    assert line_in(str(raised.value)) == 2 or line_in(str(raised.value)) == 3
 
 
 def test_a_text_is_kept_once_for_many_starts(tmp_path):

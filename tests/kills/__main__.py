@@ -25,7 +25,7 @@ import httpx
 from tests.kills.program import Program
 from tests.kills.world import World
 
-PATIENCE = 240.0  # seconds in which something that is queued has to end, after the last kill
+DRAIN_WITHIN = 240.0  # seconds in which something that is queued has to end, after the last kill
 
 
 def main() -> int:
@@ -67,7 +67,7 @@ def _run(world: World, kills: int, chance: random.Random) -> int:
             if faults:
                 break
     program.send_again()
-    drained = faults == [] and program.drain(PATIENCE)
+    drained = faults == [] and program.drain(DRAIN_WITHIN)
     faults = program.twice() or ([] if drained else ["stuck: " + program.open()]) + program.lost()
     for fault in faults:
         print("FAILED", fault)

@@ -101,9 +101,9 @@ class Program:
             answer = httpx.post(f"{self._world.address}/starts/{key}/{act}", data=data, headers=own, timeout=20)
             self.counted[f"{act} by a person"] += answer.status_code < 400
 
-    def drain(self, patience: float) -> bool:
+    def drain(self, timeout: float) -> bool:
         """Whether all that was queued has run through, with never more than so many seconds between two ends."""
-        end, left = time.monotonic() + patience, -1
+        end, left = time.monotonic() + timeout, -1
         for (key,) in self._world.rows("SELECT key FROM queue WHERE held = 1 AND state = 'waiting'"):
             self._post(f"/api/queue/{key}/release", {}, f"release-{key}")
         while time.monotonic() < end:
@@ -111,7 +111,7 @@ class Program:
                 return True
             self.decide()
             if (now := self._left()) != left:
-                end, left = time.monotonic() + patience, now
+                end, left = time.monotonic() + timeout, now
             time.sleep(1.0)
         return False
 
@@ -141,7 +141,7 @@ class Program:
     def lost(self) -> list[str]:
         """What was asked for and answered, and neither begun nor refused for a reason that the panel tells."""
         made, found = self._world.made(), []
-        told = {
+        parts = {
             mark(kind, json.loads(form)): f"{state} {message}".strip()
             for kind, form, state, message in self._world.rows("SELECT kind, form, state, message FROM queue")
             if state in ("refused", "failed", "cancelled")
@@ -151,7 +151,7 @@ class Program:
                 found.append(f"never answered: {wish.path} {wish.body}")
             for wanted in wish.marks:
                 if not made[wanted] and not wish.removed:
-                    why = told.get(wanted, "")
+                    why = parts.get(wanted, "")
                     if "dismissed" in why or "aside" in why or "cancelled" in why:
                         self.counted["not begun, and put aside by a person"] += 1
                     else:
@@ -160,10 +160,10 @@ class Program:
 
     def figures(self) -> str:
         asked = Counter(wish.path.rpartition("/")[2] for wish in self.wishes)
-        told = [f"{n} {what}" for what, n in asked.items()]
-        told += [f"{self._world.made().total()} begun", f"{self._left()} open", f"{self.counted['requests']} requests"]
-        told += [f"{n} {what}" for what, n in self.counted.items() if what != "requests"]
-        return ", ".join(told)
+        parts = [f"{n} {what}" for what, n in asked.items()]
+        parts += [f"{self._world.made().total()} begun", f"{self._left()} open", f"{self.counted['requests']} requests"]
+        parts += [f"{n} {what}" for what, n in self.counted.items() if what != "requests"]
+        return ", ".join(parts)
 
     def _wish(self, kind: str) -> Wish:
         number = len(self.wishes)
@@ -204,16 +204,16 @@ class Program:
         first, last = date(2025, 1, 2) + timedelta(days=earlier), date(2025, 9, 1) + timedelta(days=later)
         return {"start_date": first.isoformat(), "end_date": last.isoformat()}
 
-    def _send(self, wish: Wish, patience: float) -> None:
-        if (answer := self._post(wish.path, wish.body, wish.key, patience)) is not None:
+    def _send(self, wish: Wish, timeout: float) -> None:
+        if (answer := self._post(wish.path, wish.body, wish.key, timeout)) is not None:
             wish.answer = answer
 
-    def _post(self, path: str, body: dict[str, Any], key: str, patience: float = 10) -> dict[str, Any] | None:
+    def _post(self, path: str, body: dict[str, Any], key: str, timeout: float = 10) -> dict[str, Any] | None:
         """The answer when it was taken."""
         self.counted["requests"] += 1
         with suppress(httpx.TransportError):
             headers = {"Idempotency-Key": key}
-            answer = httpx.post(self._world.address + path, json=body, headers=headers, timeout=patience)
+            answer = httpx.post(self._world.address + path, json=body, headers=headers, timeout=timeout)
             if answer.status_code < 300:
                 return answer.json() if answer.content else {}
             self.counted[f"answers {answer.status_code}"] += 1

@@ -15,7 +15,7 @@ from tests.support.panels import panel, panel_process
 
 
 class Hasty(Connection):
-    most = 6
+    max_connections = 6
     head_seconds = 0.3
     body_pause = 0.3
     body_seconds = 0.9
@@ -82,12 +82,16 @@ def test_a_refusal_before_the_app_carries_the_headers_of_every_answer(port):
 
 
 def test_the_limits_are_those_of_the_documentation():
-    told = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    described = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
     assert (Connection.head_bytes, Connection.head_seconds, Connection.body_pause) == (64 * 1024, 10, 10)
     assert (Connection.body_seconds, Connection.body_pace, Connection.read_seconds) == (60, 2**20 / 8, 30)
-    assert f"| {Connection.most:,} connections |" in told and "| 64 kB for the request line" in told
-    assert "| 10 seconds for the headers" in told and "| 30 seconds in which a reader takes nothing" in told
-    assert "| 10 seconds without a byte of a body; 60 seconds for all of it, and 8 more for each megabyte |" in told
+    assert (
+        f"| {Connection.max_connections:,} connections |" in described and "| 64 kB for the request line" in described
+    )
+    assert "| 10 seconds for the headers" in described and "| 30 seconds in which a reader takes nothing" in described
+    assert (
+        "| 10 seconds without a byte of a body; 60 seconds for all of it, and 8 more for each megabyte |" in described
+    )
 
 
 def test_endless_headers_are_not_swallowed(port):
@@ -133,7 +137,7 @@ def test_a_large_body_may_take_longer(headers, seconds):
 
 
 def test_one_too_many_is_refused_and_others_stay(port):
-    held = [connected(port, b"GET / HTTP/1.1\r\n") for _ in range(Hasty.most)]
+    held = [connected(port, b"GET / HTTP/1.1\r\n") for _ in range(Hasty.max_connections)]
     assert answer(connected(port)).startswith(b"HTTP/1.1 503 ")
     for end in held:
         assert answer(end).startswith(b"HTTP/1.1 408 "), "those before it were not"

@@ -168,9 +168,9 @@ def test_it_stops_cleanly_with_open_streams(address, tmp_path, sign):
             stack.enter_context(RawReader(here, page)).until(b"event: beat")
         process.send_signal(sign)
         process.wait(120)  # the promise: within five seconds
-    said = (tmp_path / "log").read_text()
-    assert process.returncode in (0, -sign), said
-    assert "Traceback" not in said and "ERROR" not in said
+    logged = (tmp_path / "log").read_text()
+    assert process.returncode in (0, -sign), logged
+    assert "Traceback" not in logged and "ERROR" not in logged
 
 
 def test_frames_go_to_the_socket_past_asgi(here):
@@ -284,7 +284,7 @@ def test_a_stream_opens_while_the_backend_is_silent(tmp_path):
                 assert reader.got.startswith(b"HTTP/1.1 200 ")
 
 
-def test_home_tells_of_the_first_answer_also_when_it_is_empty(tmp_path, backend):
+def test_home_shows_the_first_answer_also_when_it_is_empty(tmp_path, backend):
     heard = threading.Event()
 
     async def later(scope, receive, send) -> None:
@@ -313,11 +313,11 @@ def test_an_outage_is_over_with_the_first_answer(tmp_path, backend):
             assert backend.hits["GET /operations"] + backend.hits["GET /workers"] + backend.hits["GET /health"] <= 2
 
 
-def test_a_brief_stream_tells_the_state_and_ends(here, backend):
+def test_a_brief_stream_sends_the_state_and_ends(here, backend):
     backend.operations["op_a"] = running(40, 7)
     here.get("/operations/op_a")
-    told = here.get("/stream/op_a", headers={"Panel-Brief": "1"}).text
-    assert "Epoch 7/100" in told and "event: beat" in told and "event: curves" in told
+    frames = here.get("/stream/op_a", headers={"Panel-Brief": "1"}).text
+    assert "Epoch 7/100" in frames and "event: beat" in frames and "event: curves" in frames
 
 
 def test_streams_that_come_and_go_leave_nothing_behind(here, backend):
@@ -331,23 +331,23 @@ def test_streams_that_come_and_go_leave_nothing_behind(here, backend):
             reader.until(b"event: beat")
         reader.reset()
 
-    def left() -> tuple[int, int, int]:
+    def unfinished() -> tuple[int, int, int]:
         gc.collect()
         boxes = sum(isinstance(thing, Mailbox) for thing in gc.get_objects())
         return boxes, len(os.listdir("/proc/self/fd")), here.inside.tasks()
 
     def come_and_go(count: int) -> None:
         with ThreadPoolExecutor(8) as pool:
-            for begun in range(0, count, 100):  # what waits in the pool weighs something too
-                list(pool.map(open_and_leave, range(begun, begun + 100)))
+            for first in range(0, count, 100):  # what waits in the pool weighs something too
+                list(pool.map(open_and_leave, range(first, first + 100)))
         until(lambda: here.inside.fanout.streams == 0)
 
     come_and_go(100)
     time.sleep(0.5)
-    before, weight = left(), memory()
+    before, weight = unfinished(), memory()
     come_and_go(CONNECTS)
-    until(lambda: all(now <= then + 3 for now, then in zip(left(), before, strict=True)))
-    assert left()[0] <= before[0]
+    until(lambda: all(now <= then + 3 for now, then in zip(unfinished(), before, strict=True)))
+    assert unfinished()[0] <= before[0]
     assert memory() - weight < 8_000_000  # a stream that stayed would be 40 kB
 
 

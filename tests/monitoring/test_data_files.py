@@ -87,8 +87,8 @@ async def test_one_pair_that_the_backend_cannot_answer_for_hides_no_other(tmp_pa
         if path == "/data/range" and b"AAA" in request.content:
             return httpx.Response(500, json={"detail": "Error tokenizing data. C error"})
         if path == "/data/range":
-            told = {"start_date": "2024-01-01", "end_date": "2024-01-02", "point_count": 25}
-            return httpx.Response(200, json={"data": told})
+            stored = {"start_date": "2024-01-01", "end_date": "2024-01-02", "point_count": 25}
+            return httpx.Response(200, json={"data": stored})
         if path == "/data/ZZZ/1h":
             dates = [f"2024-01-01T{hour:02}:00:00" for hour in range(24)]
             return httpx.Response(200, json={"data": {"dates": dates, "ohlcv": []}})

@@ -35,13 +35,13 @@ def test_28_a_training_marked_failed_after_its_workers_death_has_failed():
     play.trains(20)
     dead_worker(play, 48)
     play.lists(320)
-    told = play.reads(370, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 370))
-    assert (told.state, told.live) == (State.FAILED, False)
-    assert told.headline == "Its worker died after 08:00:20 UTC, and the work with it.", (
+    verdict = play.reads(370, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 370))
+    assert (verdict.state, verdict.live) == (State.FAILED, False)
+    assert verdict.headline == "Its worker died after 08:00:20 UTC, and the work with it.", (
         "it answered at 19, moved at 20"
     )
-    assert told.advice == "Resume it where that is offered, or start it again." and UNCLAIMED in told.evidence[-1]
-    assert "usually goes on" not in text(told)
+    assert verdict.advice == "Resume it where that is offered, or start it again." and UNCLAIMED in verdict.evidence[-1]
+    assert "usually goes on" not in text(verdict)
 
 
 def test_28_a_run_whose_worker_died_took_as_long_as_it_was_seen_at_work():
@@ -109,23 +109,26 @@ def test_28_who_comes_when_the_worker_is_dead_does_not_call_it_running():
     frozen = {"progress": percent(31.0, "Epoch 10/100"), "metrics": {"epochs": corrupt(10)}}
     play.reads(49, **frozen)
     dead_worker(play, 49)
-    told = play.at(50)
-    assert (told.word, told.live) == ("Worker in doubt", True) and "does not answer" in told.headline
-    told = play.at(65)
-    assert (told.word, told.evidence) == ("Worker lost", ("Worker training-worker-1 last answered at 08:00:19 UTC.",))
+    verdict = play.at(50)
+    assert (verdict.word, verdict.live) == ("Worker in doubt", True) and "does not answer" in verdict.headline
+    verdict = play.at(65)
+    assert (verdict.word, verdict.evidence) == (
+        "Worker lost",
+        ("Worker training-worker-1 last answered at 08:00:19 UTC.",),
+    )
     play = Play()
     play.reads(330, **frozen)
     play.lists(330)  # dropped from the list before this panel came
-    told = play.at(331)
-    assert (told.state, told.word) == (State.STALLED, "Worker in doubt") and told.live
-    assert "was not in the backend's list at 08:05:30 UTC." in text(told)
+    verdict = play.at(331)
+    assert (verdict.state, verdict.word) == (State.STALLED, "Worker in doubt") and verdict.live
+    assert "was not in the backend's list at 08:05:30 UTC." in text(verdict)
     play.lists(395)
     assert play.reads(396, **frozen).word == "Worker lost"
     ended = {"error_message": UNCLAIMED, "progress": percent(0.0), "completed_at": stamp(BEGAN + 400)}
     assert play.reads(400, "failed", **ended).headline == "Its worker died, and the work with it."
 
 
-def test_what_nobody_watched_is_not_called_unchanged():
+def test_an_unwatched_operation_is_not_called_unchanged():
     """The panel was off, or the backend silent: only since then can it say that nothing changes."""
     play = Play()
     play.trains(20)
@@ -135,8 +138,8 @@ def test_what_nobody_watched_is_not_called_unchanged():
     play.lists(118, worker("busy", play.id, 118))
     assert play.reads(120, **frozen).word == "Running"
     play.lists(168, worker("busy", play.id, 168))
-    told = play.reads(170, **frozen)
-    assert (told.word, told.headline) == ("Stalled", "Nothing has changed since 08:02:00 UTC, at 21 %.")
+    verdict = play.reads(170, **frozen)
+    assert (verdict.word, verdict.headline) == ("Stalled", "Nothing has changed since 08:02:00 UTC, at 21 %.")
 
 
 def test_28_a_training_marked_failed_that_a_worker_is_busy_with_goes_on():
@@ -144,28 +147,28 @@ def test_28_a_training_marked_failed_that_a_worker_is_busy_with_goes_on():
     play = Play()
     play.trains(20)
     play.lists(90, worker("busy", play.id, 90))
-    told = play.reads(92, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 91))
-    assert (told.word, told.live) == ("Working, unreported", True)
+    verdict = play.reads(92, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 91))
+    assert (verdict.word, verdict.live) == ("Working, unreported", True)
     play.lists(130, worker("available", None, 130))
-    told = play.reads(140, "failed", error_message=UNCLAIMED, result_summary=RESULT, completed_at=stamp(BEGAN + 139))
-    assert told.state is State.COMPLETED
+    verdict = play.reads(140, "failed", error_message=UNCLAIMED, result_summary=RESULT, completed_at=stamp(BEGAN + 139))
+    assert verdict.state is State.COMPLETED
 
 
 def test_26_a_load_with_gaps_left_is_no_plain_success():
     play = Play("data_load")
     play.reads(0, progress=percent(60))
     result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 16_502}
-    told = play.reads(3, "completed", progress=percent(100), result_summary=result)
-    assert (told.word, told.live) == ("Checking", True), "the stored bars may say something else"
-    told = play.at(40)  # the stored bars were not looked through
-    assert (told.state, told.word, told.live) == (State.UNCHECKED, "Completed, not checked", False)
+    verdict = play.reads(3, "completed", progress=percent(100), result_summary=result)
+    assert (verdict.word, verdict.live) == ("Checking", True), "the stored bars may say something else"
+    verdict = play.at(40)  # the stored bars were not looked through
+    assert (verdict.state, verdict.word, verdict.live) == (State.UNCHECKED, "Completed, not checked", False)
     assert (
-        told.headline == "16,502 bars came. Whether that is all it was to fetch is not known."
-        and "page Data" in told.advice
+        verdict.headline == "16,502 bars came. Whether that is all it was to fetch is not known."
+        and "page Data" in verdict.advice
     )
     play.observation = replaced(play, gaps_left=15)  # the stored bars were looked through
-    told = play.at(6)
-    assert (told.state, told.headline) == (State.PROBLEMS, "16,502 bars came, but 15 gaps are still missing.")
+    verdict = play.at(6)
+    assert (verdict.state, verdict.headline) == (State.PROBLEMS, "16,502 bars came, but 15 gaps are still missing.")
     play.observation = replaced(play, gaps_left=0)
     assert play.at(6).state is State.COMPLETED
 
@@ -173,9 +176,9 @@ def test_26_a_load_with_gaps_left_is_no_plain_success():
 def test_21_a_run_that_ended_without_losses_is_no_plain_success():
     play = Play()
     losses = {"train_loss": [0.9, None, None], "val_loss": [1.0, None, None]}
-    told = play.reads(9, "completed", result_summary={"training_metrics": {"history": losses, "epochs_trained": 3}})
-    assert (told.state, told.word) == (State.PROBLEMS, "Completed with problems")
-    assert "since epoch 2 its losses are not numbers" in told.headline
+    verdict = play.reads(9, "completed", result_summary={"training_metrics": {"history": losses, "epochs_trained": 3}})
+    assert (verdict.state, verdict.word) == (State.PROBLEMS, "Completed with problems")
+    assert "since epoch 2 its losses are not numbers" in verdict.headline
 
 
 def test_33_the_history_counts_the_epochs_and_no_count_passes_its_total():
@@ -202,11 +205,15 @@ def test_5_a_cancel_that_was_not_delivered_is_over_once_the_workers_are_free():
     assert play.at(41).advice == ""
 
 
-def test_a_traceback_is_told_by_its_last_line():
+def test_a_traceback_is_shown_by_its_last_line():
     lines = ["Traceback (most recent call last):", *(f'  File "x.py", line {n}' for n in range(40))]
     error = "\n".join([*lines, "OSError: [Errno 28] No space left on device"])
-    told = Play().reads(1, "failed", error_message=error)
-    assert told.headline == "The disk is full." and "Errno 28" in told.evidence[0] and "Traceback" not in text(told)
+    verdict = Play().reads(1, "failed", error_message=error)
+    assert (
+        verdict.headline == "The disk is full."
+        and "Errno 28" in verdict.evidence[0]
+        and "Traceback" not in text(verdict)
+    )
 
 
 def test_27_a_resumed_trainings_progress_is_that_of_its_checkpoint_and_its_model_is_its_end():
@@ -216,13 +223,16 @@ def test_27_a_resumed_trainings_progress_is_that_of_its_checkpoint_and_its_model
     play.reads(60, "resuming", progress=percent(0.0))
     play.lists(90, worker("busy", play.id, 90))
     play.observation = unreported_progress(play.evidence, 120, BEGAN + 91)
-    told = play.reads(95, "resuming", progress=percent(0.0))
-    assert (told.word, told.headline) == ("Working, unreported", "Epoch 120 of 300, by its checkpoint of 08:01:31 UTC.")
+    verdict = play.reads(95, "resuming", progress=percent(0.0))
+    assert (verdict.word, verdict.headline) == (
+        "Working, unreported",
+        "Epoch 120 of 300, by its checkpoint of 08:01:31 UTC.",
+    )
     assert play.evidence.snapshot.percentage == 40.0
     play.observation = unreported_end(play.evidence, BEGAN + 200)
-    told = play.reads(205, "resuming", progress=percent(0.0))
-    assert (told.state, told.live) == (State.COMPLETED, False)
-    assert told.headline == "Completed: its model was saved at 08:03:20 UTC."
+    verdict = play.reads(205, "resuming", progress=percent(0.0))
+    assert (verdict.state, verdict.live) == (State.COMPLETED, False)
+    assert verdict.headline == "Completed: its model was saved at 08:03:20 UTC."
     assert play.evidence.snapshot.completed_at == BEGAN + 200
 
 
@@ -235,13 +245,13 @@ def test_30_a_worker_that_registered_again_is_another_one_and_may_still_be_at_it
     again = {"worker_id": "training-worker-2"}
     for at in (30, 40, 50, 60, 90, 120):
         play.lists(at, worker("busy", play.id, at) | again)
-        told = play.reads(at, **frozen)
-    assert (told.state, told.word) == (State.UNREPORTED, "Working, unreported")
-    assert "training-worker-2" in text(told)
+        verdict = play.reads(at, **frozen)
+    assert (verdict.state, verdict.word) == (State.UNREPORTED, "Working, unreported")
+    assert "training-worker-2" in text(verdict)
     for at in (130, 170, 200):
         play.lists(at, worker("available", None, at) | again)
-        told = play.reads(at, **frozen)
-    assert told.word == "Worker lost" and "is no longer there" in told.headline
+        verdict = play.reads(at, **frozen)
+    assert verdict.word == "Worker lost" and "is no longer there" in verdict.headline
 
 
 def test_29_a_worker_that_hung_and_woke_up_goes_on():
@@ -252,5 +262,5 @@ def test_29_a_worker_that_hung_and_woke_up_goes_on():
         play.lists(at, worker("temporarily_unavailable", play.id, 20))
     assert play.at(52).word == "No answer about this one"
     play.lists(60, worker("busy", play.id, 60))
-    told = play.reads(61, progress=percent(40.0, "Epoch 41/100"), metrics={"epochs": corrupt(41)})
-    assert (told.state, told.word) == (State.RUNNING, "Running") and play.evidence.snapshot.percentage == 40.0
+    verdict = play.reads(61, progress=percent(40.0, "Epoch 41/100"), metrics={"epochs": corrupt(41)})
+    assert (verdict.state, verdict.word) == (State.RUNNING, "Running") and play.evidence.snapshot.percentage == 40.0

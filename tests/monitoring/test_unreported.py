@@ -39,8 +39,8 @@ def test_its_progress_and_its_end_are_read_from_what_it_leaves(quick_looks, here
     with stream(here, "home") as home:
         page = here.until("/operations/op_a", lambda page: "Completed: its model was saved at" in words(page))
         assert "The backend still calls it resuming" in words(page)
-        told = here.get("/api/operations/op_a").json()
-        assert (told["verdict"]["state"], told["percentage"]) == ("completed", 100.0)
+        shown = here.get("/api/operations/op_a").json()
+        assert (shown["verdict"]["state"], shown["percentage"]) == ("completed", 100.0)
         home.until(lambda read: "Finished lately" in read.places.get("lists", ""))
         drawn = [piece for piece in home.observation if 'hx-target="#lists"' in piece]
         assert all("/operations/op_a" in piece for piece in drawn), "it is at every moment in one of the lists"

@@ -47,13 +47,13 @@ def test_no_line_of_a_traceback_looks_like_a_record():
 
 
 def test_a_name_and_password_in_an_address_are_left_out():
-    for told in (
+    for seen in (
         "http://me:canary@host:1/api",
         "https://canary@host",
         "(http://me:can@canary@host/)",
         "http://me:c/an@x",
     ):
-        (line,) = logged(lambda log, told=told: log.info("asked %s", told))
+        (line,) = logged(lambda log, seen=seen: log.info("asked %s", seen))
         assert "canary" not in line and "://" in line
     (line,) = logged(lambda log: log.info("asked http://host/a?b=me@x"))
     assert line.endswith("asked http://host/a?b=me@x")
@@ -72,28 +72,28 @@ def test_secrets_appear_nowhere(tmp_path):
         given = address.replace("://", f"://{USER}:{SECRET}@") + "/api/v1"
         variables = {"KTRDR_PANEL_PASSWORD": PASSWORD, "KTRDR_PANEL_LOG_LEVEL": "debug"}
         with panel_process(tmp_path, given, **variables) as (here, process), stranger(here.address) as client:
-            told = look_everywhere(client)
-            told += client.post("/login", data={"password": TOKEN}).text
+            seen = look_everywhere(client)
+            seen += client.post("/login", data={"password": TOKEN}).text
             entered = client.post("/login", data={"password": PASSWORD})
             assert entered.status_code == 303
-            told += str(entered.headers["location"]) + look_everywhere(client)
+            seen += str(entered.headers["location"]) + look_everywhere(client)
             start = {"key": "k" * 22, "strategy_name": "swing", "insist": "1"}
-            told += client.post("/start/training", data=start, follow_redirects=True).text
-            told += client.post("/operations/op%0d%0aERROR/cancel").text
+            seen += client.post("/start/training", data=start, follow_redirects=True).text
+            seen += client.post("/operations/op%0d%0aERROR/cancel").text
             backend.answers |= dict.fromkeys(("GET /operations", "GET /workers", "GET /operations/op_x"), (302, {}))
-            told += look_everywhere(client)
+            seen += look_everywhere(client)
             kept = client.cookies
         process.wait(120)
     with (
         panel_process(tmp_path, given, here.settings.port, **variables) as (again, process),
         stranger(again.address, kept) as client,  # and nobody is at the other end
     ):
-        told += look_everywhere(client)
+        seen += look_everywhere(client)
     process.wait(120)
     printed = (tmp_path / "log").read_text()
     for canary in (PASSWORD, USER, SECRET, TOKEN):
-        assert canary not in printed and canary not in told
-    assert str(backend_port) in printed and f"127.0.0.1:{backend_port}" in told, "the address itself is told"
+        assert canary not in printed and canary not in seen
+    assert str(backend_port) in printed and f"127.0.0.1:{backend_port}" in seen, "the address itself is told"
     assert "Traceback" not in printed
     started = printed.index("\n") + 1  # after the line for people
     lines = [line for line in printed[started:].splitlines() if not line.startswith("ktrdr-panel ")]
@@ -107,7 +107,7 @@ def stranger(address: str, cookies: httpx.Cookies | None = None) -> httpx.Client
 
 def look_everywhere(client: httpx.Client) -> str:
     """Everything that is answered."""
-    told = ""
+    seen = ""
     paths = [
         "/",
         "/operations/op_x",
@@ -128,13 +128,13 @@ def look_everywhere(client: httpx.Client) -> str:
     ]
     for path in paths:
         answer = client.get(path)
-        told += answer.text + str(answer.headers)
+        seen += answer.text + str(answer.headers)
     with client.stream("GET", "/stream/op_x") as stream:
-        told += next(stream.iter_text())
-    return told
+        seen += next(stream.iter_text())
+    return seen
 
 
-def test_a_command_does_not_tell_either(tmp_path):
+def test_a_command_does_not_log_it_either(tmp_path):
     environ = {"PATH": "/usr/bin", "KTRDR_PANEL_DATA_DIR": str(tmp_path)}
     for port in ("nonsense", str(free_port())):
         address = f"http://{USER}:{SECRET}@127.0.0.1:{port}"

@@ -57,7 +57,7 @@ def test_the_server_is_woken_by_a_signal_alone(monkeypatch):
     assert serving.should_exit
 
 
-def test_an_answers_date_is_that_of_its_second_however_long_nobody_asked():
+def test_an_answers_date_is_right_after_a_long_idle_time():
     with virtual_time() as runner:
         state = server().server_state
         for seconds in (0, 0.4, 0.7, 3, 86_400):

@@ -115,7 +115,7 @@ def test_one_that_does_not_work_is_refused_and_kept(checkout, tmp_path, linked):
     assert (made / "bin" / "ktrdr-panel").exists() and made.is_symlink() is linked
 
 
-def test_its_own_is_made_anew_with_uv_where_that_is_installed(checkout, tmp_path):
+def test_its_own_is_recreated_with_uv_where_that_is_installed(checkout, tmp_path):
     made = environment(checkout, works=False)
     (made / "made-by-run").touch()
     (made / "old").touch()

@@ -174,12 +174,12 @@ def test_no_secret_is_shown():
         "ftp://[me:canary@x",
         "http://me:canary@[x",
     ):
-        with pytest.raises(UnsafeSettings) as told:
+        with pytest.raises(UnsafeSettings) as raised:
             Settings.from_environ({"KTRDR_API_CLIENT_BASE_URL": url})
-        assert "canary" not in str(told.value)
-    with pytest.raises(UnsafeSettings) as told:
+        assert "canary" not in str(raised.value)
+    with pytest.raises(UnsafeSettings) as raised:
         Settings.from_environ({"KTRDR_PANEL_PASSWORD": "canary"})
-    assert "canary" not in str(told.value)
+    assert "canary" not in str(raised.value)
 
 
 def test_an_address_is_shown_without_its_name_and_password():

@@ -65,16 +65,16 @@ def test_it_carries_all_that_the_panel_reads(wheel):
 def test_its_metadata_asks_for_the_learning_libraries_only_with_the_extra(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("dist-info/METADATA")]
-        told = email.message_from_bytes(archive.read(name))
-    asked = told.get_all("Requires-Dist")
+        metadata = email.message_from_bytes(archive.read(name))
+    asked = metadata.get_all("Requires-Dist")
     always = {line.split(">")[0] for line in asked if "extra ==" not in line}
     assert {"fastapi", "uvicorn", "httpx"} <= always
     assert not always & {"numpy", "pandas", "polars", "ta-lib", "pytest"}
     assert {"numpy", "pandas", "polars", "ta-lib"} <= {
         line.split(">")[0] for line in asked if "extra == 'embedded'" in line
     }
-    assert told["License-Expression"] == "MIT" and told["Requires-Python"] == ">=3.11"
-    assert "control panel" in told["Summary"] and "ktrdr-panel" in told.get_payload()
+    assert metadata["License-Expression"] == "MIT" and metadata["Requires-Python"] == ">=3.11"
+    assert "control panel" in metadata["Summary"] and "ktrdr-panel" in metadata.get_payload()
 
 
 def test_it_runs_from_anywhere_with_the_embedded_backend(installed, tmp_path):

@@ -37,7 +37,7 @@ def test_a_pace_is_thinned_evenly_and_ends_with_the_latest_reading(store):
     assert store.estimates.pace("op_b") == []
 
 
-def test_a_pace_begins_anew_with_a_resume(store):
+def test_a_pace_restarts_with_a_resume(store):
     for second in range(10):
         see(store, NOW + second, progress=percent(second * 4.0))
     see(store, NOW + 20, status="cancelled", completed_at=stamp(NOW + 20))

@@ -107,7 +107,7 @@ def test_every_page_is_the_one_that_sorting_everything_gives(listed, monkeypatch
             assert finder.find(page) == (expected[offset : offset + 30], len(expected)), page
 
 
-def test_what_has_too_many_ids_with_a_word_is_told_in_part(listed, monkeypatch):
+def test_a_word_in_too_many_ids_gives_a_part_of_them(listed, monkeypatch):
     monkeypatch.setattr(finding, "BY_ID", 20)
     store, rows = listed
     page, count = finding.Finder(store._db).find(OperationQuery(search="op_", limit=50))
@@ -118,12 +118,12 @@ def test_what_has_too_many_ids_with_a_word_is_told_in_part(listed, monkeypatch):
 @pytest.mark.parametrize("sort", ["created", "ended", "took"])
 def test_a_page_in_the_middle_is_walked_to_and_nothing_is_sorted_on_the_way(listed, sort, ascending):
     store, _ = listed
-    said: list[str] = []
-    store._db.set_trace_callback(said.append)
+    statements: list[str] = []
+    store._db.set_trace_callback(statements.append)
     try:
         Finder(store._db).find(OperationQuery(sort=sort, ascending=ascending, limit=10, offset=RUNS // 2 - 20))
     finally:
         store._db.set_trace_callback(None)
-    (walk,) = [statement for statement in said if "OFFSET" in statement]
+    (walk,) = [statement for statement in statements if "OFFSET" in statement]
     plan = store._db.execute(f"EXPLAIN QUERY PLAN {walk}").fetchall()
     assert [row[3] for row in plan if "B-TREE" in row[3]] == []

@@ -39,11 +39,11 @@ def found(store: Storage, **wanted) -> list[int]:
 
 
 def change(store: Storage, ids: list[str], what: LabelChange, undo: str = "", at: float = NOW) -> list[str]:
-    return store.change_labels(ids, what, "me", at, undo=undo, what="changed")
+    return store.labels.change(ids, what, "me", at, undo, "changed")
 
 
 def test_names_notes_and_tags_are_found(store):
-    store.edit_label("op_1", Label("Best of May", "Größe 14", ("good", "rsi")), "me", NOW)
+    store.labels.edit("op_1", Label("Best of May", "Größe 14", ("good", "rsi")), "me", NOW)
     change(store, ["op_1", "op_2"], LabelChange(add=("trial",), star=True))
     assert found(store, search="best may") == found(store, search="größe") == [1]
     assert found(store, search="tag:trial") == [2, 1] and found(store, search="tag:tria") == []
@@ -56,12 +56,12 @@ def test_names_notes_and_tags_are_found(store):
 
 
 def test_two_who_edit_at_once_lose_nothing(store):
-    first, done = store.edit_label("op_1", Label("mine"), "me", NOW)
+    first, done = store.labels.edit("op_1", Label("mine"), "me", NOW)
     assert done and first.version == 1
-    now, done = store.edit_label("op_1", Label("yours"), "you", NOW + 1)  # drawn from version 0
+    now, done = store.labels.edit("op_1", Label("yours"), "you", NOW + 1)  # drawn from version 0
     assert not done and (now.name, now.actor) == ("mine", "me")
-    assert store.edit_label("op_1", Label("mine"), "you", NOW + 1)[1], "the same again loses nothing"
-    assert store.edit_label("op_1", Label("yours", version=2), "you", NOW + 2)[0].name == "yours"
+    assert store.labels.edit("op_1", Label("mine"), "you", NOW + 1)[1], "the same again loses nothing"
+    assert store.labels.edit("op_1", Label("yours", version=2), "you", NOW + 2)[0].name == "yours"
 
 
 def test_what_is_archived_is_in_no_list_unless_it_is_asked_for(store):
@@ -78,19 +78,19 @@ def test_a_change_is_undone_within_a_minute_and_only_where_nothing_came_after(st
     assert change(store, ["op_3"], ARCHIVE, "k" * 20) == [], "one key is one change"
     assert store.labels.undoable("k" * 20, NOW + UNDO) == ("changed", 3)
     change(store, ["op_2"], LabelChange(star=True), at=NOW + 1)
-    assert store.undo_labels("k" * 20, "me", NOW + 30) == ["op_1", "op_0"]
-    assert found(store) == [3, 1, 0] and store.undo_labels("k" * 20, "me", NOW + 31) is None
+    assert store.labels.undo("k" * 20, "me", NOW + 30) == ["op_1", "op_0"]
+    assert found(store) == [3, 1, 0] and store.labels.undo("k" * 20, "me", NOW + 31) is None
     change(store, ["op_3"], ARCHIVE, "l" * 20)
     assert store.labels.undoable("l" * 20, NOW + UNDO + 1) == ("", 0)
-    assert store.undo_labels("l" * 20, "me", NOW + UNDO + GRACE + 1) is None and found(store) == [1, 0]
+    assert store.labels.undo("l" * 20, "me", NOW + UNDO + GRACE + 1) is None and found(store) == [1, 0]
 
 
-def test_what_was_deleted_stays_deleted_though_the_backend_tells_of_it(store):
-    store.edit_label("op_1", Label("a name"), "me", NOW)
+def test_what_was_deleted_stays_deleted_though_the_backend_lists_it(store):
+    store.labels.edit("op_1", Label("a name"), "me", NOW)
     change(store, ["op_1"], DELETE, "k" * 20)
     see(store, "op_1", "failed")
     assert found(store, archived=None) == [3, 2, 0] and store.memory.deleted("op_1")
-    assert store.purge(NOW + UNDO) == 0 and store.undo_labels("k" * 20, "me", NOW + 30) == ["op_1"]
+    assert store.purge(NOW + UNDO) == 0 and store.labels.undo("k" * 20, "me", NOW + 30) == ["op_1"]
     assert found(store, search="a name") == [1]
     change(store, ["op_1"], DELETE)
     assert store.purge(NOW + 2 * UNDO) == 1 and store.memory.recall("op_1") is None
@@ -100,7 +100,7 @@ def test_what_was_deleted_stays_deleted_though_the_backend_tells_of_it(store):
 
 
 def test_what_is_forgotten_for_its_age_takes_its_label_along(store):
-    store.edit_label("op_0", Label("a name"), "me", NOW)
+    store.labels.edit("op_0", Label("a name"), "me", NOW)
     assert store.memory.forget(NOW + 9.5) == 1 and store.labels.of("op_0") == Label()
     assert sum(store.memory.counts().values()) == 3
 

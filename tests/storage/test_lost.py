@@ -58,14 +58,14 @@ def test_a_damaged_file_is_one_sentence_at_the_start(tmp_path):
             port = str(taken.getsockname()[1])
             done = CliRunner().invoke(main, ["serve", "--port", port], env=variables)
         assert (done.exit_code, type(done.exception)) == (1, SystemExit)
-        told = " ".join(done.output.split())
-        assert told.startswith("Error: The panel's memory ") and f"{file} cannot be used" in told
-        assert "`ktrdr-panel restore` puts a backup in its place" in told
+        output = " ".join(done.output.split())
+        assert output.startswith("Error: The panel's memory ") and f"{file} cannot be used" in output
+        assert "`ktrdr-panel restore` puts a backup in its place" in output
         assert file.read_bytes() == before  # never written over
 
 
 @pytest.mark.usefixtures("quick_rounds")
-def test_a_file_that_is_damaged_while_the_panel_runs_is_told_on_every_page(address, backend, tmp_path, caplog):
+def test_a_file_that_is_damaged_while_the_panel_runs_is_reported_on_every_page(address, backend, tmp_path, caplog):
     seed(tmp_path, address, *(ended(f"op_{n}", "training", "completed", 100 * n) for n in range(300)))
     with panel(tmp_path, address) as here, caplog.at_level(logging.ERROR):
         spoil(memory_of(here.settings))
@@ -82,7 +82,7 @@ def test_a_file_that_is_damaged_while_the_panel_runs_is_told_on_every_page(addre
 
 @pytest.mark.usefixtures("quick_rounds")
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_is_gone_is_told_and_no_start_is_sent_without_it(here, backend, replaced):
+def test_a_missing_file_is_reported_and_no_start_is_sent_without_it(here, backend, replaced):
     file = memory_of(here.settings)
     backend.operations["op_a"] = operation("op_a", progress=percent(50))
     here.get("/operations/op_a")
@@ -100,7 +100,7 @@ def test_a_file_that_is_gone_is_told_and_no_start_is_sent_without_it(here, backe
 
 
 @pytest.mark.anyio
-async def test_damage_stays_told_although_writing_works(tmp_path):
+async def test_damage_stays_reported_although_writing_works(tmp_path):
     with closing(Storage(tmp_path / "panel.db")) as store:
         recorder = Recorder(store, EventBus())
         for error, stays in (("disk I/O error", False), ("database disk image is malformed", True)):
@@ -110,7 +110,7 @@ async def test_damage_stays_told_although_writing_works(tmp_path):
 
 
 @pytest.mark.anyio
-async def test_the_first_write_does_not_make_a_deleted_file_anew(tmp_path):
+async def test_the_first_write_does_not_recreate_a_deleted_file(tmp_path):
     with closing(Storage(tmp_path / "panel.db")) as store:
         store.path.unlink()
         with pytest.raises(FileGone):

@@ -41,7 +41,7 @@ def test_no_link_is_followed(tmp_path):
     assert other.read_bytes() == b"" and other.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_file_that_was_deleted_is_made_anew(tmp_path):
+def test_a_deleted_file_is_created_again(tmp_path):
     lock = process_lock(tmp_path / "panel.db")
     for _ in range(2):
         with lock, pytest.raises(Timeout), process_lock(tmp_path / "panel.db"):

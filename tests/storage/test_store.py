@@ -64,7 +64,7 @@ def test_a_key_is_claimed_once_even_across_restarts(path):
     assert (again.operation_id, again.form) == ("op_x", {"strategy_name": "swing"})
 
 
-def test_what_became_of_a_start(path):
+def test_the_outcome_of_a_start(path):
     store = Storage(path)
     store.claim("k" * 20, "data_load", {"symbol": "EURUSD"}, None)
     assert [start.key for start in store.unsettled_starts()] == ["k" * 20]

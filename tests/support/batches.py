@@ -24,9 +24,9 @@ def seed_batch(folder: Path, backend: str, *accuracies: float | None, key: str =
             seed(folder, backend, ended(name, "training", "completed", 900 - number, result_summary=result))
         state, made = (RunState.WAITING, None) if accuracy is None else (RunState.DONE, name)
         form = {"strategy_name": "swing", "symbols": symbol, "end_date": "2024-12-31"}
-        told = {"Symbol": symbol}
+        settings = {"Symbol": symbol}
         runs.append(
-            BatchRun(f"{key}-{number}", key, number, Role.TRAINING, "training", form, told, "", state, "", made)
+            BatchRun(f"{key}-{number}", key, number, Role.TRAINING, "training", form, settings, "", state, "", made)
         )
     form = {"strategy_name": "swing", "way": "grid", "symbols": " ".join(run.form["symbols"] for run in runs)}
     store = Storage(memory_of(Settings.from_environ({}, backend=backend, data_folder=folder)))

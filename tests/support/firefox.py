@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-PATIENCE = 240.0  # seconds; a busy machine is no failure
+TIMEOUT = 240.0  # seconds; a busy machine is no failure
 PREFERENCES = {
     "marionette.port": 0,
     "browser.shell.checkDefaultBrowser": False,
@@ -48,7 +48,7 @@ class Firefox:
 
     def __init__(self, port: int, log: Path) -> None:
         self._log = log
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
         self._stream = self._socket.makefile("rb")
         self._number = 0
         self._receive()  # its greeting
@@ -74,7 +74,7 @@ class Firefox:
             length += byte
         return json.loads(self._stream.read(int(length)))
 
-    def go(self, address: str) -> None:
+    def open(self, address: str) -> None:
         self.command("WebDriver:Navigate", {"url": address})
 
     def run(self, script: str, *given: Any) -> Any:
@@ -87,7 +87,7 @@ class Firefox:
 
     def until(self, script: str, *given: Any) -> Any:
         """What the function body returns as soon as that is something; a page may go away meanwhile."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while time.monotonic() < end:
             with suppress(AssertionError):
                 if found := self.run(script, *given):
@@ -137,7 +137,7 @@ def firefox(folder: Path) -> Iterator[Firefox]:
 
 def _port(profile: Path) -> int:
     """Which Firefox writes down once it listens."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         with suppress(OSError, ValueError):
             return int((profile / "MarionetteActivePort").read_text())

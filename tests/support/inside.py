@@ -138,15 +138,15 @@ def inside(folder: Path, backend: str, **settings: Any) -> Iterator[Inside]:
     app = create_app(made)
     with asyncio.Runner() as runner:
         messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        told: asyncio.Queue[str] = asyncio.Queue()
+        sent: asyncio.Queue[str] = asyncio.Queue()
 
         async def send(message: dict[str, Any]) -> None:
-            told.put_nowait(message["type"])
+            sent.put_nowait(message["type"])
 
         async def begin() -> asyncio.Task[None]:
             task = asyncio.create_task(app({"type": "lifespan", "state": {}}, messages.get, send))
             messages.put_nowait({"type": "lifespan.startup"})
-            assert await told.get() == "lifespan.startup.complete"
+            assert await sent.get() == "lifespan.startup.complete"
             return task
 
         async def end() -> None:

@@ -11,7 +11,7 @@ HOURS, DAYS = bars(), bars(90, timedelta(days=1))
 @dataclass(frozen=True)
 class Kind:
     """`asked`: the question it brings up, with the answer to give on the page and the option of the command line.
-    `needs`: decisions on the page, and the option. `bars`: that are stored in the end; 0: it is refused, with `said`.
+    `needs`: decisions on the page, and the option. `bars`: that are stored in the end; 0: it is refused, with `reason`.
     `folder`: what the data folder says of it; "" when it is used as it is."""
 
     file: str
@@ -20,7 +20,7 @@ class Kind:
     asked: tuple[str, str, str] = ("", "", "")
     needs: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
-    said: str = ""
+    reason: str = ""
     folder: str = ""
     stored_as: str = "EURUSD_1h.csv"
 
@@ -66,12 +66,12 @@ KINDS = {
     "day or month": Kind("EURUSD_1d.csv", written(bars(11, timedelta(days=1)), "Date,Open,High,Low,Close,Volume", lambda at: f"{at:%d/%m/%Y}").encode(), 11,
                          asked=("the day or the month", "dates", "--dates"), options=("day-first",), folder="the day or the month", stored_as="EURUSD_1d.csv"),
     "twin columns": Kind("EURUSD_1h.csv", _TWIN.encode(), asked=("Two columns are named", "column-open", "--column"), options=("1",), folder="Two columns are named"),
-    "one bad line": Kind("EURUSD_1h.csv", _line(71, "oops,1"), 119, needs={"leave_out": "1"}, options=("--leave-out",), said="line 71", folder="2 fields where the others have 6"),
-    "impossible bars": Kind("EURUSD_1h.csv", _impossible(), 117, needs={"bad_bars": "leave"}, options=("--leave-out",), said="the high is below the low"),
-    "wrong timeframe": Kind("EURUSD_1h.csv", ktrdr(bars(120, timedelta(minutes=1))).encode(), options=("--timeframe", "1m"), said="The bars are 1 minute apart, and the name says 1h",
+    "one bad line": Kind("EURUSD_1h.csv", _line(71, "oops,1"), 119, needs={"leave_out": "1"}, options=("--leave-out",), reason="line 71", folder="2 fields where the others have 6"),
+    "impossible bars": Kind("EURUSD_1h.csv", _impossible(), 117, needs={"bad_bars": "leave"}, options=("--leave-out",), reason="the high is below the low"),
+    "wrong timeframe": Kind("EURUSD_1h.csv", ktrdr(bars(120, timedelta(minutes=1))).encode(), options=("--timeframe", "1m"), reason="The bars are 1 minute apart, and the name says 1h",
                             folder="The bars are 1 minute apart", stored_as="EURUSD_1m.csv"),
     "only closes": Kind("EURUSD_1h.csv", "\n".join([",open,high,low,close,volume", *(f"{row[0]:%Y-%m-%dT%H:%M:%SZ},,,,{row[4]}," for row in HOURS)]).encode(), 0,
-                        said="only close has a value", folder="only close has a value"),
-    "web page": Kind("EURUSD_1h.csv", b"<!DOCTYPE html><html><body>502</body></html>", 0, said="web page", folder="web page"),
-    "empty": Kind("EURUSD_1h.csv", b"", 0, said="The file is empty", folder="The file is empty"),
+                        reason="only close has a value", folder="only close has a value"),
+    "web page": Kind("EURUSD_1h.csv", b"<!DOCTYPE html><html><body>502</body></html>", 0, reason="web page", folder="web page"),
+    "empty": Kind("EURUSD_1h.csv", b"", 0, reason="The file is empty", folder="The file is empty"),
 }  # fmt: skip

@@ -189,8 +189,8 @@ class Lasting(Backend):
             return JSONResponse({"detail": text}, 400)
         row |= {"status": "cancelled", "ended": time.time(), "error": "Operation cancelled by user"}
         self._save()
-        told = {"success": True, "operation_id": operation_id, "status": "cancelled", "task_cancelled": True}
-        return JSONResponse({"success": True, "data": told | {"remote_cancelled": True, "children_cancelled": []}})
+        answer = {"success": True, "operation_id": operation_id, "status": "cancelled", "task_cancelled": True}
+        return JSONResponse({"success": True, "data": answer | {"remote_cancelled": True, "children_cancelled": []}})
 
     def _save(self) -> None:
         """Before the answer leaves; whole or not at all."""

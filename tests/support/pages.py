@@ -12,9 +12,9 @@ def words(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
-def until(reached, patience: float = 120) -> None:
+def until(reached, timeout: float = 120) -> None:
     """Wait until `reached()` is true; fails after `patience` seconds."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     while not reached():
         assert time.monotonic() < end
         time.sleep(0.05)

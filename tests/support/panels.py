@@ -91,9 +91,9 @@ class Panel:
     def post(self, path: str, data: dict[str, str] | None = None, **more: Any) -> httpx.Response:
         return httpx.post(self.address + path, data=data or {}, headers=OWN_PAGE | more, timeout=120, verify=PLAIN)
 
-    def until(self, path: str, reached: Callable[[str], bool], patience: float = 120) -> str:
+    def until(self, path: str, reached: Callable[[str], bool], timeout: float = 120) -> str:
         """The page as soon as it is as wished."""
-        end = time.monotonic() + patience
+        end = time.monotonic() + timeout
         while not reached(text := self.get(path).text):
             assert time.monotonic() < end, text
             time.sleep(0.05)
@@ -149,9 +149,9 @@ class Stream:
         self.events: list[tuple[str, str]] = []
         self.observation: list[str] = []
 
-    def until(self, reached: Callable[["Stream"], bool], patience: float = 120) -> "Stream":
+    def until(self, reached: Callable[["Stream"], bool], timeout: float = 120) -> "Stream":
         """Read on until it is as wished."""
-        end = time.monotonic() + patience
+        end = time.monotonic() + timeout
         while not reached(self):
             assert time.monotonic() < end, self.places
             self._rest += next(self._chunks)
@@ -172,8 +172,8 @@ class Stream:
             self.observation.append(data)
 
     def curves(self) -> Any:
-        told = [data for name, data in self.events if name == "curves"]
-        return json.loads(told[-1]) if told else None
+        received = [data for name, data in self.events if name == "curves"]
+        return json.loads(received[-1]) if received else None
 
     def epochs(self) -> list[int]:
         """The epochs of the curves that came last."""
@@ -207,8 +207,8 @@ class RawReader:
         self.end.sendall(request.encode())
         self.got = bytearray()
 
-    def until(self, wanted: bytes, patience: float = 120) -> "RawReader":
-        end = time.monotonic() + patience
+    def until(self, wanted: bytes, timeout: float = 120) -> "RawReader":
+        end = time.monotonic() + timeout
         looked = 0  # up to here it is not in what came
         while wanted not in self.got[looked:]:
             assert time.monotonic() < end, self.got[-2000:]

@@ -27,7 +27,7 @@ class Replayed:
     """The backend of one recording, from now on."""
 
     def __init__(self, name: str) -> None:
-        self.told = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        self.recorded = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
         self.began = time.time()
         answers = {
             "/health": lambda _: {"status": "ok", "version": "1.0"},
@@ -36,7 +36,7 @@ class Replayed:
             "/workers": lambda _: self._latest("workers") or [],
             "/checkpoints/{id}": lambda _: self._checkpoint(),
             "/models": lambda _: {"success": True, "models": self._latest("models") or []},
-            "/symbols": lambda _: {"success": True, "data": self.told.get("symbols", [])},
+            "/symbols": lambda _: {"success": True, "data": self.recorded.get("symbols", [])},
             "/data/{symbol}/{timeframe}": lambda _: self._bars(),
             "/strategies/": lambda _: {"success": True, "strategies": []},
         }
@@ -47,7 +47,7 @@ class Replayed:
     @property
     def id(self) -> str:
         """Of its one operation."""
-        return str(self.told["operation"][0][1]["operation_id"])
+        return str(self.recorded["operation"][0][1]["operation_id"])
 
     @property
     def at(self) -> float:
@@ -56,19 +56,19 @@ class Replayed:
 
     @property
     def silent(self) -> bool:
-        return any(first <= self.at <= last for first, last in self.told["silent"])
+        return any(first <= self.at <= last for first, last in self.recorded["silent"])
 
     def _latest(self, what: str) -> Any:
         """The last answer until now; None before the first."""
         found = None
-        for at, answer in self.told[what]:
+        for at, answer in self.recorded[what]:
             if at <= self.at:
                 found = answer
         return found
 
     def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = {}
-        for at, changes in self.told["operation"]:
+        for at, changes in self.recorded["operation"]:
             if at <= self.at:
                 state |= changes
         return state

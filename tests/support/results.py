@@ -27,10 +27,16 @@ BACKTEST: dict[str, Any] = {
 
 
 def _trade(side: str, opened: int, closed: int, gain: float) -> dict[str, Any]:
-    told = {"side": side, "entry_time": stamp(T0 + 3600 * opened), "exit_time": stamp(T0 + 3600 * closed)}
-    told |= {"entry_price": 1.1, "exit_price": 1.2, "quantity": 1.0, "bars": closed - opened, "return_pct": gain / 1000}
-    told |= {"commission": 1, "slippage": 0.5, "net_pnl": gain}
-    return told | {"entry_reason": "BUY: 71 % sure", "exit_reason": "end of the period"}
+    trade = {"side": side, "entry_time": stamp(T0 + 3600 * opened), "exit_time": stamp(T0 + 3600 * closed)}
+    trade |= {
+        "entry_price": 1.1,
+        "exit_price": 1.2,
+        "quantity": 1.0,
+        "bars": closed - opened,
+        "return_pct": gain / 1000,
+    }
+    trade |= {"commission": 1, "slippage": 0.5, "net_pnl": gain}
+    return trade | {"entry_reason": "BUY: 71 % sure", "exit_reason": "end of the period"}
 
 
 TRADES = {"trades": [_trade("LONG", 5, 20, 48.5), _trade("SHORT", 30, 50, -10.0)], "total": 2}

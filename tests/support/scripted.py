@@ -261,8 +261,8 @@ class Backend:
         self.operations[operation_id] = operation(
             operation_id, kind, "cancelled", error_message="Operation cancelled by user", completed_at=stamp()
         )
-        told = {"success": True, "operation_id": operation_id, "status": "cancelled", "task_cancelled": False}
-        return JSONResponse({"success": True, "data": told | {"remote_cancelled": True, "children_cancelled": []}})
+        answer = {"success": True, "operation_id": operation_id, "status": "cancelled", "task_cancelled": False}
+        return JSONResponse({"success": True, "data": answer | {"remote_cancelled": True, "children_cancelled": []}})
 
 
 class _Served(Server):

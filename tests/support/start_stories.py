@@ -63,11 +63,11 @@ class Story:
         pages = [sorted(re.findall(r'id="(row-[^"]+|card-[^"]+)"', text)) for text in (open_page, now)]
         return [] if pages[0] == pages[1] else pages
 
-    def until_none(self, lacking: Callable[[], list[Any]], patience: float) -> float:
+    def until_none(self, lacking: Callable[[], list[Any]], timeout: float) -> float:
         """Wait until nothing is lacking any more; returns how long that took."""
         began = time.monotonic()
         while lack := lacking():
-            assert time.monotonic() < began + patience, f"still lacking: {lack}"
+            assert time.monotonic() < began + timeout, f"still lacking: {lack}"
             self.runner.run(asyncio.sleep(0.5))
         return time.monotonic() - began
 

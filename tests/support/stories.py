@@ -14,8 +14,8 @@ AGO = 200  # seconds before now at which the remembered run began
 def remember(folder, address, operation_id, readings, began):
     """A panel that ran before kept these: (seconds after the beginning, what the backend said)."""
     store, observation = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder))), None
-    for at, said in readings:
-        answer = operation(operation_id, **{"created_at": stamp(began), **said})
+    for at, fields in readings:
+        answer = operation(operation_id, **{"created_at": stamp(began), **fields})
         observation = observed(observation, snapshot_of(answer, began + at))
         store.memory.remember(observation, judge(observation, began + at), began + at)
     store.close()

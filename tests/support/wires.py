@@ -100,7 +100,7 @@ class Line:
         if self.cut:
             raise httpx.ConnectError("cut", request=request)
         what = self.faults.pick(request.method, request.url.path)
-        patience = request.extensions["timeout"]["read"]
+        timeout = request.extensions["timeout"]["read"]
         if what == "strange":  # no fault of a line
             raise RuntimeError("nobody thought of this")
         if what == "refused":
@@ -130,7 +130,7 @@ class Line:
             case "garbage":
                 return httpx.Response(200, content=b"<html>hello", request=request)
             case "silent" | "silent-never" | "late":
-                await asyncio.sleep(patience)
+                await asyncio.sleep(timeout)
                 raise httpx.ReadTimeout("silent", request=request)
         assert response is not None
         return response
@@ -310,10 +310,10 @@ def proxied(port: int) -> Iterator[Proxy]:
         proxy.close()
 
 
-def until(reached: Any, patience: float = 120.0, pause: float = 0.05) -> float:
+def until(reached: Any, timeout: float = 120.0, pause: float = 0.05) -> float:
     """Wait until it is so; returns how long that took."""
     began = time.monotonic()
     while not reached():
-        assert time.monotonic() < began + patience, "it did not come to that"
+        assert time.monotonic() < began + timeout, "it did not come to that"
         time.sleep(pause)
     return time.monotonic() - began

@@ -11,7 +11,7 @@ def run(operation_id: str, kind: str = "training", name: str = "swing", steps: i
     return snapshot_of(answer, 0.0)
 
 
-def test_runs_are_told_apart_by_what_differs_and_by_nothing_else():
+def test_runs_are_distinguished_by_what_differs_and_by_nothing_else():
     first = run("op_a", steps=50, start_date="2023-01-01T00:00:00")
     second = run("op_b", steps=100, start_date="2024-01-01T00:00:00", detailed_analytics=True)
     assert differences([first, second]) == {
@@ -65,8 +65,8 @@ def test_a_strategy_that_was_changed_in_between_sets_runs_apart():
         },
     }
     runs = [run("op_a", start_date="2024-01-01"), run("op_b"), run("op_c")]
-    told = differences(runs, lambda operation_id: files.get(operation_id, {}))
-    assert told == {
+    texts = differences(runs, lambda operation_id: files.get(operation_id, {}))
+    assert texts == {
         "op_a": "rsi_14 period 14, from 2024-01-01",
         "op_b": "rsi_14 period 21, adx period 9, architecture hidden_layers 1 16",
         "op_c": "",

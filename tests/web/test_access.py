@@ -94,8 +94,8 @@ def test_guesses_at_a_name_slow_down_their_address(here):
     panel_of(here.app).access.tries._clock = lambda: 1000.0
     for _ in range(FREE):
         here.post("/login", {"user": "anna", "password": "guess"}, address="10.0.1.1")
-    told = here.post("/login", {"user": "anna", "password": ANNA}, address="10.0.1.1")
-    assert told.status == 429 and "Too many wrong passwords" in told.text
+    answer = here.post("/login", {"user": "anna", "password": ANNA}, address="10.0.1.1")
+    assert answer.status == 429 and "Too many wrong passwords" in answer.text
     log_in(here, "anna", ANNA)
 
 
@@ -141,8 +141,8 @@ def test_what_the_command_line_changes_is_taken_over(here, tmp_path):
 def test_pages_refuse_what_would_lock_everybody_out(here):
     anna = log_in(here, "anna", ANNA)
     for path, form in (("remove", {}), ("change", {"role": "viewer"})):
-        told = here.post(f"/access/users/anna/{path}", form, anna)
-        assert told.status == 422 and "There has to be a user who is an operator" in told.text
+        answer = here.post(f"/access/users/anna/{path}", form, anna)
+        assert answer.status == 422 and "At least one user must be an operator" in answer.text
     here.post("/access/users/vic/remove", {}, anna)
     last = here.post("/access/users/anna/remove", {}, anna)
     assert last.status == 422 and "The last user cannot be removed here" in last.text
@@ -153,8 +153,8 @@ def test_pages_refuse_what_would_lock_everybody_out(here):
         ({"name": "anna", "password": "long enough", "role": "viewer"}, "already"),
         ({"name": "new", "password": "long enough", "role": "king"}, "viewer or operator"),
     ):
-        told = here.post("/access/users", form, anna)
-        assert told.status == 422 and why in told.text and "long enough" not in told.text, form
+        answer = here.post("/access/users", form, anna)
+        assert answer.status == 422 and why in answer.text and "long enough" not in answer.text, form
 
 
 def test_without_users_nothing_changes_until_there_is_one(address, tmp_path, monkeypatch):
@@ -164,8 +164,8 @@ def test_without_users_nothing_changes_until_there_is_one(address, tmp_path, mon
         page = here.get("/access").text
         assert "whoever uses this machine is the operator" in page and "Sessions" not in page
         first = {"name": "vic", "password": VIC, "role": "viewer"}
-        told = here.post("/access/users", first)
-        assert told.status == 422 and "There has to be a user who is an operator" in told.text
+        answer = here.post("/access/users", first)
+        assert answer.status == 422 and "At least one user must be an operator" in answer.text
         assert here.post("/access/users", {"name": "anna", "password": ANNA, "role": "operator"}).status == 303
         assert here.get("/", HTML).header("location") == "/login"
         log_in(here, "anna", ANNA)
@@ -225,8 +225,8 @@ def test_streams_end_with_what_let_them_in(address, tmp_path):
             account_file(tmp_path).change(lambda known: known.remove_token("ci").remove_user("vic"))
             for each in streams:
                 to_the_end(each)
-        told = client.get(here.address + "/", headers=vic | {"accept": "text/html"})
-        assert (told.status_code, told.headers["location"]) == (303, "/login")
+        answer = client.get(here.address + "/", headers=vic | {"accept": "text/html"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
 
 
 # Sessions
@@ -264,8 +264,8 @@ def test_users_change_their_own_password_and_end_their_own_sessions(here):
     page = here.get("/account", vic).text
     assert "Present password" in page and page.count("/end") == 2 and ">anna<" not in page
     for form, why in (({"password": "wrong", "new": "another word"}, "not your password"), ({"new": "x"}, "too short")):
-        told = here.post("/account/password", form, vic)
-        assert told.status == 422 and why in told.text
+        answer = here.post("/account/password", form, vic)
+        assert answer.status == 422 and why in answer.text
     of_anna = re.findall(r"/sessions/(\w+)/end", here.get("/account", anna).text)[0]
     assert here.post(f"/account/sessions/{of_anna}/end", {}, vic).status == 404
     changed = here.post("/account/password", {"password": VIC, "new": "another word"}, vic)

@@ -97,10 +97,10 @@ def compared(here: Inside, address: str, *ids: str) -> Answer:
 
 
 def test_of_all_matches_the_best_six_are_compared(ranked):
-    told = compared(ranked, LIST)
-    assert letters(told.text) == ["op_055", "op_050", "op_045", "op_040", "op_035", "op_030"]
-    assert "These are the best 6 of 60 trainings, by test accuracy. More cannot be compared" in words(told.text)
-    assert f'href="{LIST}"' in told.text, "the way back to the list"
+    text = compared(ranked, LIST)
+    assert letters(text.text) == ["op_055", "op_050", "op_045", "op_040", "op_035", "op_030"]
+    assert "These are the best 6 of 60 trainings, by test accuracy. More cannot be compared" in words(text.text)
+    assert f'href="{LIST}"' in text.text, "the way back to the list"
     by_loss = compared(ranked, f"{LIST}&sort=test_loss&up=1")
     assert letters(by_loss.text) == ["op_000", "op_005", "op_010", "op_015", "op_020", "op_025"]
     assert "the first 6 of 60 trainings in the list’s order, by test loss" in words(by_loss.text)
@@ -115,21 +115,21 @@ def test_where_a_baseline_is_known_the_lead_over_it_decides(address, tmp_path):
         many.append(ended(f"op_{n}", "training", "completed", 9000 + n, 60, "swing", result_summary=summary))
     seed(tmp_path, address, *many)
     with inside(tmp_path, address) as here:
-        for told in (compared(here, LIST), compared(here, LIST, *(f"op_{n}" for n in range(8)))):
-            assert letters(told.text) == [f"op_{n}" for n in range(6)]
-            assert "the best 6 of 8 trainings, by lead over the baseline" in words(told.text)
+        for text in (compared(here, LIST), compared(here, LIST, *(f"op_{n}" for n in range(8)))):
+            assert letters(text.text) == [f"op_{n}" for n in range(6)]
+            assert "the best 6 of 8 trainings, by lead over the baseline" in words(text.text)
 
 
 def test_of_many_that_were_chosen_the_best_six_are_compared(ranked):
-    told = compared(ranked, LIST, *(f"op_{n:03}" for n in range(50)))
-    assert letters(told.text) == ["op_045", "op_040", "op_035", "op_030", "op_025", "op_020"]
-    assert "the best 6 of 50 trainings, by test accuracy" in words(told.text)
+    text = compared(ranked, LIST, *(f"op_{n:03}" for n in range(50)))
+    assert letters(text.text) == ["op_045", "op_040", "op_035", "op_030", "op_025", "op_020"]
+    assert "the best 6 of 50 trainings, by test accuracy" in words(text.text)
 
 
 def test_matches_of_several_kinds_are_compared_kind_by_kind(ranked):
-    told = compared(ranked, "/operations")
-    assert told.status == 422 and "these are 2 data loads and 60 trainings" in words(told.text)
-    for words_of, way in re.findall(r'href="(/operations/compare[^"]+)" hx-ignore>([^<]+)<', told.text):
+    text = compared(ranked, "/operations")
+    assert text.status == 422 and "these are 2 data loads and 60 trainings" in words(text.text)
+    for words_of, way in re.findall(r'href="(/operations/compare[^"]+)" hx-ignore>([^<]+)<', text.text):
         assert way in ("Compare the 2 data loads", "Compare the 60 trainings")
         answer = ranked.get(words_of.replace("&amp;", "&"))
         assert answer.status == 200 and len(letters(answer.text)) == (2 if "loads" in way else 6)
@@ -142,19 +142,19 @@ def test_each_act_works_for_a_page_for_several_and_for_all(ranked, do, chosen):
     """By forms alone, as without scripts."""
     ids = {"a page": [f"op_{n:03}" for n in range(50)], "several pages": [f"op_{n:03}" for n in range(60)], "all": []}
     more = {"all": "1"} if chosen == "all" else {}
-    told = bulk(ranked, do, *ids[chosen], **more)
+    text = bulk(ranked, do, *ids[chosen], **more)
     count = 50 if chosen == "a page" else 60
     if do == "cancel":
-        assert told.status == 422 and "none of them runs" in words(told.text)
+        assert text.status == 422 and "none of them runs" in words(text.text)
         return
     if do in ("delete", "again"):
-        named = re.findall(r'name="id" value="(op_\d+)"', told.text)
+        named = re.findall(r'name="id" value="(op_\d+)"', text.text)
         assert len(set(named)) == count
-        told = bulk(ranked, do, *named, sure="1")
+        text = bulk(ranked, do, *named, sure="1")
     if do == "again":
-        assert f"Run again: {count} of {count} done" in words(told.text)
+        assert f"Run again: {count} of {count} done" in words(text.text)
         assert ranked.post("/operations/undo", {"key": KEY}).status == 303
     else:
-        assert f"{count} runs {do}d" in words(ranked.get(told.header("location")).text)
+        assert f"{count} runs {do}d" in words(ranked.get(text.header("location")).text)
         assert ranked.post("/operations/undo", {"key": KEY}).status == 303
         assert "60 of 62 runs" in words(ranked.get(LIST).text)

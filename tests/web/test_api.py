@@ -33,22 +33,22 @@ def test_one_operation(here, backend):
         progress=percent(41.9, "Epoch 42/100", steps_completed=42, steps_total=100),
         metrics={"epochs": corrupt(3)},
     )
-    told = here.get("/api/operations/op_a").json()
-    assert (told["id"], told["kind"], told["name"], told["symbol"]) == ("op_a", "training", "swing", "EURUSD")
-    assert (told["percentage"], told["step"], told["steps_total"]) == (41.9, "Epoch 42/100", 100)
-    assert told["live"] is True and told["backend_status"] == "running" and told["ended_at"] is None
-    assert told["verdict"]["state"] == "running" and told["verdict"]["headline"] == "Epoch 42/100"
-    assert told["read_at"].endswith("Z") and told["created_at"] < told["read_at"]
-    assert told["epochs_done"] == 3 and told["epochs"] is None
+    listed = here.get("/api/operations/op_a").json()
+    assert (listed["id"], listed["kind"], listed["name"], listed["symbol"]) == ("op_a", "training", "swing", "EURUSD")
+    assert (listed["percentage"], listed["step"], listed["steps_total"]) == (41.9, "Epoch 42/100", 100)
+    assert listed["live"] is True and listed["backend_status"] == "running" and listed["ended_at"] is None
+    assert listed["verdict"]["state"] == "running" and listed["verdict"]["headline"] == "Epoch 42/100"
+    assert listed["read_at"].endswith("Z") and listed["created_at"] < listed["read_at"]
+    assert listed["epochs_done"] == 3 and listed["epochs"] is None
     curve = here.get("/api/operations/op_a?epochs=1").json()["epochs"]
     assert [epoch["number"] for epoch in curve] == [0, 1, 2] and curve[1]["train_loss"] == 0.5
 
 
 def test_what_ended_has_its_result_and_its_end(here, backend):
     backend.operations["op_b"] = operation("op_b", status="completed", result_summary=RESULT, completed_at=stamp())
-    told = here.get("/api/operations/op_b").json()
-    assert told["result"]["test_metrics"]["test_accuracy"] == 0.872
-    assert told["live"] is False and told["ended_at"] and told["verdict"]["state"] == "completed"
+    listed = here.get("/api/operations/op_b").json()
+    assert listed["result"]["test_metrics"]["test_accuracy"] == 0.872
+    assert listed["live"] is False and listed["ended_at"] and listed["verdict"]["state"] == "completed"
 
 
 def several(backend, count: int) -> None:
@@ -78,9 +78,9 @@ def parts(here, query: str) -> list[list[str]]:
     """The ids of each part, following the cursors."""
     found, cursor = [], ""
     while cursor is not None:
-        told = here.get(f"/api/operations?{query}&cursor={cursor}").json()
-        found.append([each["id"] for each in told["operations"]])
-        cursor = told["next"]
+        listed = here.get(f"/api/operations?{query}&cursor={cursor}").json()
+        found.append([each["id"] for each in listed["operations"]])
+        cursor = listed["next"]
         assert len(found) < 50
     return found
 
@@ -90,8 +90,8 @@ def test_a_list_in_parts_is_the_whole_list(here, backend, limit):
     several(backend, 10)
     remembered(here, backend)
     whole = here.get("/api/operations?limit=200").json()["operations"]
-    begun = [each["created_at"] for each in whole]
-    assert begun == sorted(begun, reverse=True) and {each["id"] for each in whole} == set(backend.operations)
+    created = [each["created_at"] for each in whole]
+    assert created == sorted(created, reverse=True) and {each["id"] for each in whole} == set(backend.operations)
     found = parts(here, f"limit={limit}")
     assert sum(found, []) == [each["id"] for each in whole] and all(len(part) == limit for part in found[:-1])
 
@@ -125,7 +125,7 @@ def test_filters(here, backend):
     assert ids("kind=nothing") == set()
 
 
-def test_what_runs_is_told_as_it_was_last_read(here, backend):
+def test_a_running_operation_is_returned_as_last_read(here, backend):
     """The list, too, has the age of the latest reading, not of the last one that said something new."""
     backend.operations["op_a"] = operation("op_a", progress=percent(5))
     first = here.get("/api/operations/op_a").json()["read_at"]
@@ -137,9 +137,11 @@ def test_the_line(here, backend):
         {"worker_id": "w1", "worker_type": "training", "status": "busy", "current_operation_id": "op_x"},
         {"worker_id": "w2", "worker_type": "backtesting", "status": "available", "current_operation_id": None},
     ]
-    told = json.loads(here.until("/api/line", lambda text: '"w2"' in text))
-    assert told["up"] is True and told["address"].startswith("http://127.0.0.1:") and told["failing_since"] is None
-    assert [(each["id"], each["operation_id"]) for each in told["workers"]] == [("w1", "op_x"), ("w2", None)]
+    listed = json.loads(here.until("/api/line", lambda text: '"w2"' in text and json.loads(text)["up"]))
+    assert (
+        listed["up"] is True and listed["address"].startswith("http://127.0.0.1:") and listed["failing_since"] is None
+    )
+    assert [(each["id"], each["operation_id"]) for each in listed["workers"]] == [("w1", "op_x"), ("w2", None)]
 
 
 def watch(here, operation_id: str) -> Any:
@@ -159,16 +161,16 @@ def watch(here, operation_id: str) -> Any:
 
 def test_events_from_now_to_the_end(here, backend):
     backend.operations["op_a"] = operation("op_a", progress=percent(10, "One"))
-    told = []
+    listed = []
     for name, data in watch(here, "op_a"):
-        told.append((name, data["step"], data["live"]))
+        listed.append((name, data["step"], data["live"]))
         if data["step"] == "One":
             backend.operations["op_a"] = operation("op_a", progress=percent(20, "Two"))
         elif data["live"]:
             backend.operations["op_a"] = operation(
                 "op_a", status="completed", progress=percent(100), result_summary=RESULT, completed_at=stamp()
             )
-    assert told == [
+    assert listed == [
         ("operation", "One", True),
         ("operation", "Two", True),
         ("operation", "Two", False),
@@ -178,8 +180,8 @@ def test_events_from_now_to_the_end(here, backend):
 
 def test_events_of_what_has_ended(here, backend):
     backend.operations["op_b"] = operation("op_b", status="failed", error_message="No data found\r\revent: x\r")
-    told = list(watch(here, "op_b"))
-    assert [name for name, _ in told] == ["operation", "end"] and "event: x" in told[0][1]["error"]
+    listed = list(watch(here, "op_b"))
+    assert [name for name, _ in listed] == ["operation", "end"] and "event: x" in listed[0][1]["error"]
 
 
 @pytest.mark.parametrize(
@@ -198,11 +200,11 @@ def test_events_of_what_has_ended(here, backend):
         ("/api/operations/op_a?epochs=maybe", 422),
     ],
 )
-def test_what_is_wrong_is_told_as_a_problem(here, path, status):
+def test_errors_are_answered_as_problems(here, path, status):
     answer = here.get(path)
-    told = answer.json()
+    listed = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert told["status"] == status and told["title"] and len(told["detail"]) > 5
+    assert listed["status"] == status and listed["title"] and len(listed["detail"]) > 5
 
 
 def test_another_method_or_host_is_a_problem_too(here):

@@ -97,8 +97,8 @@ def test_its_page_archives_deletes_and_undoes(address, tmp_path):
     with inside(tmp_path, address) as here:
         assert 'value="archive"' in here.get(f"/batches/{KEY}").text
         gone = here.post(f"/batches/{KEY}/put", {"where": "archive"}).header("location")
-        told = words(here.get(gone).text)
-        assert "2 × swing archived. Undo for a minute" in told and "1 archived" in told and "No batch yet" in told
+        text = words(here.get(gone).text)
+        assert "2 × swing archived. Undo for a minute" in text and "1 archived" in text and "No batch yet" in text
         assert "2 × swing" in words(here.get("/batches?archived=1").text)
         here.post(f"/batches/{KEY}/put", {"where": "delete"})
         assert here.get(f"/batches/{KEY}").status == 404

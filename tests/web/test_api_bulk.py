@@ -51,16 +51,16 @@ def waiting(here: Inside) -> list[str]:
     return [entry.key for entry in panel_of(here.app).storage.queue.open()]
 
 
-def test_what_runs_is_cancelled_and_each_is_told(here, backend):
+def test_running_operations_are_cancelled_with_an_outcome_each(here, backend):
     backend.answers["DELETE /operations/op_two"] = (500, {"detail": "The worker's port is closed"})
-    status, told = change(here, do="cancel", ids=["op_two", "op_one", "op_0", "op_nobody"])
+    status, result = change(here, do="cancel", ids=["op_two", "op_one", "op_0", "op_nobody"])
     assert status == 200
-    assert states(told) == {"op_two": "refused", "op_one": "done", "op_0": "refused", "op_nobody": "refused"}
-    messages = {each["id"]: each["message"] for each in told["results"]}
+    assert states(result) == {"op_two": "refused", "op_one": "done", "op_0": "refused", "op_nobody": "refused"}
+    messages = {each["id"]: each["message"] for each in result["results"]}
     assert "port is closed" in messages["op_two"] and messages["op_0"] == "It has already ended."
-    assert told["changed"] == ["op_one"] and told["left_out"] == ["op_two", "op_0", "op_nobody"]
-    assert told["undo"] == "" and told["undo_until"] is None
-    assert change(here, do="cancel", ids=["op_two", "op_one", "op_0", "op_nobody"])[1] == told
+    assert result["changed"] == ["op_one"] and result["left_out"] == ["op_two", "op_0", "op_nobody"]
+    assert result["undo"] == "" and result["undo_until"] is None
+    assert change(here, do="cancel", ids=["op_two", "op_one", "op_0", "op_nobody"])[1] == result
     assert backend.hits["DELETE /operations/op_one"] == 1, "a repeat asks for nothing"
 
 
@@ -70,25 +70,25 @@ def test_all_that_match_are_cancelled(here, backend):
 
 
 def test_what_matched_the_first_time_is_started_again_once(here, backend):
-    status, told = change(here, do="again", match=TRAININGS)
-    assert status == 200 and states(told) == dict.fromkeys(("op_2", "op_1", "op_0"), "queued")
-    assert len(waiting(here)) == 3 and {each["queue_key"] for each in told["results"]} == set(waiting(here))
+    status, result = change(here, do="again", match=TRAININGS)
+    assert status == 200 and states(result) == dict.fromkeys(("op_2", "op_1", "op_0"), "queued")
+    assert len(waiting(here)) == 3 and {each["queue_key"] for each in result["results"]} == set(waiting(here))
     # What was started completes, and would match too.
     seed_more = ended("op_new", "training", "completed", 1, 1, "swing")
     backend.operations["op_new"] = seed_more
     assert here.get("/operations/op_new").status == 200
     until(lambda: here.api("GET", "/api/operations?kind=training&state=completed")[1]["total"] == 4)
-    assert change(here, do="again", match=TRAININGS)[1] == told and len(waiting(here)) == 3
+    assert change(here, do="again", match=TRAININGS)[1] == result and len(waiting(here)) == 3
     for status, back in ((200, 3), (409, None)):
-        answer = here.api("POST", "/api/operations/undo", {"undo": told["undo"]}, "undo-key-1")
+        answer = here.api("POST", "/api/operations/undo", {"undo": result["undo"]}, "undo-key-1")
         assert answer[0] == status and answer[1].get("back") == back
     assert waiting(here) == []
 
 
 def test_a_repeat_after_a_crash_goes_on_with_the_same(here):
     panel, body = panel_of(here.app), {"do": "archive", "ids": ["op_0", "op_1"]}
-    told = change(here, **body)[1]
-    key = told["undo"]
+    result = change(here, **body)[1]
+    key = result["undo"]
     here.runner.run(panel.storage.write(lambda store: store._db.execute("UPDATE bulk SET results = NULL")))
     assert states(change(here, **body)[1]) == dict.fromkeys(("op_0", "op_1"), "unchanged")
     request = BulkRequest(Action.AGAIN, ("op_0",), text="x")

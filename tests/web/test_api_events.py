@@ -64,13 +64,13 @@ def test_every_change_comes_and_a_cursor_goes_on_where_it_was(here, backend, qui
     for name in ("op_b", "op_c"):
         here.get(f"/api/operations/{name}")
     with following(here, **{"last-event-id": str(last[1])}) as until:
-        told = [event[2].get("id") for event in until(of("op_c", "failed"))]  # "ready", in whatever place, has no id
-        assert "op_a" not in told and "op_b" in told, "what was told before is not told again"
+        ids = [event[2].get("id") for event in until(of("op_c", "failed"))]  # "ready", in whatever place, has no id
+        assert "op_a" not in ids and "op_b" in ids, "what was told before is not told again"
     with following(here) as until:
         assert [event[0] for event in until(ready)] == ["ready"], "without a cursor it begins now"
 
 
-def test_what_ended_while_nobody_listened_comes_after_a_restart(backend, address, tmp_path):
+def test_an_end_while_no_client_listened_comes_after_a_restart(backend, address, tmp_path):
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
     with panel(tmp_path, address) as here:
         here.get("/api/operations/op_a")

@@ -21,10 +21,10 @@ def here(address, tmp_path) -> Iterator[Inside]:
 
 def test_a_run_is_named_noted_tagged_and_starred(here):
     path = "/api/operations/op_a/label"
-    status, said = here.api("POST", path, {"name": " Best  of May ", "tags": ["Trial", "may"], "note": "one\ntwo"})
-    assert status == 200 and (said["name"], said["tags"], said["note"]) == ("Best of May", ["trial", "may"], "one\ntwo")
-    status, said = here.api("POST", path, {"star": True})
-    assert said["starred"] and said["name"] == "Best of May" and said["label_version"] == 2
+    status, body = here.api("POST", path, {"name": " Best  of May ", "tags": ["Trial", "may"], "note": "one\ntwo"})
+    assert status == 200 and (body["name"], body["tags"], body["note"]) == ("Best of May", ["trial", "may"], "one\ntwo")
+    status, body = here.api("POST", path, {"star": True})
+    assert body["starred"] and body["name"] == "Best of May" and body["label_version"] == 2
     assert here.api("POST", path, {"name": "Mine", "version": 1})[0] == 409
     assert here.api("POST", path, {"name": "Mine", "version": 2})[1]["name"] == "Mine"
     status, refused = here.api("POST", path, {"tags": ["x" * 31]})

@@ -32,8 +32,8 @@ def test_a_key_starts_once_and_a_repeat_gets_the_first_answer(here, backend):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: post(here, "/start/training", TRAINING), range(8)))
     assert {answer.status_code for answer in answers} == {201}
-    (told,) = {answer.text for answer in answers}
-    operation_id = json.loads(told)["operation_id"]
+    (body,) = {answer.text for answer in answers}
+    operation_id = json.loads(body)["operation_id"]
     assert answers[0].headers["location"] == f"/api/operations/{operation_id}"
     (sent,) = starts(backend)
     assert (sent["symbols"], sent["timeframes"], sent["task_id"]) == (["EURUSD"], ["1h"], operation_id)
@@ -96,8 +96,8 @@ def test_no_key_no_start_and_no_page_on_the_internet_acts(here, backend):
     own = {"Sec-Fetch-Site": "same-origin"}
     missing = httpx.post(url, json=TRAINING, headers=own)
     assert missing.status_code == 422 and missing.json()["errors"][0]["field"] == "idempotency-key"
-    for strange in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
-        assert post(here, "/start/training", TRAINING, **strange).status_code == 403
+    for foreign in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        assert post(here, "/start/training", TRAINING, **foreign).status_code == 403
     assert post(here, "/start/training", TRAINING, "short").status_code == 422
     assert starts(backend) == []
 
@@ -130,7 +130,7 @@ def test_cancel_and_resume(here, backend):
     assert refused.status_code == 409 and "this is completed" in refused.json()["detail"]
 
 
-def test_the_program_in_the_docs_runs_as_it_stands(here, backend, capsys):
+def test_the_program_in_the_docs_runs(here, backend, capsys):
     """What it starts ends while it watches."""
     code = DOCS.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
     assert 5 < len(code.splitlines()) <= 22

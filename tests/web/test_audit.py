@@ -59,12 +59,12 @@ def test_what_is_started_and_changed_is_written_down(here, tmp_path, backend):
     here.post("/strategies/none/delete", {"opened": ""}, anna)
     here.post("/logout", {}, vic)
     found = trail(here, anna)
-    told = [(each["who"], each["what"], each["subject"], each["outcome"], each["detail"]) for each in found]
-    started = next(detail for _, what, _, _, detail in told if what == "start")
+    rows = [(each["who"], each["what"], each["subject"], each["outcome"], each["detail"]) for each in found]
+    started = next(detail for _, what, _, _, detail in rows if what == "start")
     assert started.startswith("op_")
-    refused_load = told[5]
+    refused_load = rows[5]
     assert refused_load[:4] == ("anna", "start", "data_load 1h", "refused") and refused_load[4]
-    assert told[:5] + told[6:11] == [
+    assert rows[:5] + rows[6:11] == [
         ("anna", "login", "", "done", ""),
         ("vic", "login", "", "done", ""),
         ("vic", "login", "", "refused", "wrong name or password"),
@@ -76,7 +76,7 @@ def test_what_is_started_and_changed_is_written_down(here, tmp_path, backend):
         ("anna", "notification add", "", "refused", ""),
         ("anna", "user add", "new", "done", "viewer"),
     ]
-    assert [row[:4] for row in told[11:]] == [
+    assert [row[:4] for row in rows[11:]] == [
         ("anna", "strategy delete", "none", "refused"),
         ("vic", "logout", "", "done"),
     ]
@@ -151,5 +151,5 @@ def test_many_runs_at_once_are_written_down_one_by_one(here, backend):
             "POST", "/operations/bulk", [*headers, form, ("content-length", str(len(body)))], body.encode()
         )
         assert answer.status == 200
-    told = [(each["what"], each["subject"]) for each in trail(here, anna)[1:]]
-    assert sorted(told) == [("cancel", "op_a"), ("cancel", "op_b"), ("runs bulk", "cancel: 2 runs")]
+    rows = [(each["what"], each["subject"]) for each in trail(here, anna)[1:]]
+    assert sorted(rows) == [("cancel", "op_a"), ("cancel", "op_b"), ("runs bulk", "cancel: 2 runs")]

@@ -26,8 +26,8 @@ LISTED = {
 
 def checkpoint(operation_id, epoch=29, **more):
     state = {"epoch": epoch, "train_loss": 0.5, "val_loss": 0.62, "training_history": {"train_loss": [0.5] * 2000}}
-    told = {"operation_id": operation_id, "checkpoint_type": "cancellation", "created_at": stamp()}
-    return told | {"state_summary": state, "artifacts_size_bytes": 14_423} | more
+    listed = {"operation_id": operation_id, "checkpoint_type": "cancellation", "created_at": stamp()}
+    return listed | {"state_summary": state, "artifacts_size_bytes": 14_423} | more
 
 
 def finished(name, accuracy, path, ended, **more):

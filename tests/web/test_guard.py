@@ -171,7 +171,7 @@ def test_nothing_is_read_or_done_for_another_page(here, backend):
     refused(here, backend, [(name, [("host", HERE), *headers], 403) for name, headers in OTHER_PAGES.items()], METHODS)
 
 
-def test_nothing_is_done_without_knowing_for_whom(here, backend):
+def test_nothing_is_done_for_an_unknown_origin(here, backend):
     writes = tuple(method for method in METHODS if method not in ("GET", "HEAD"))
     refused(here, backend, [(name, [("host", HERE), *headers], 403) for name, headers in READERS.items()], writes)
 

@@ -39,7 +39,7 @@ def test_a_panel_that_is_open_to_others_says_so_on_every_page(backend, tmp_path)
             ({"host": "0.0.0.0", "in_container": True}, False),
             ({"dangerously_no_auth": True}, False),
         ]
-        for settings, told in open_to_all:
+        for settings, warned in open_to_all:
             with inside(
                 tmp_path / str(len(settings)) / settings.get("host", "here"), address + "/api/v1", **settings
             ) as here:
@@ -50,7 +50,7 @@ def test_a_panel_that_is_open_to_others_says_so_on_every_page(backend, tmp_path)
                 for path in [*pages, "/nothing"]:
                     answer = here.get(path, known)
                     if "<header" in answer.text and path != "/login":
-                        assert (warning in answer.text) is told, (path, settings)
+                        assert (warning in answer.text) is warned, (path, settings)
                 assert here.get("/", known).status == 200
                 assert "0.0.0.0:8321" not in here.settings.hosts
 

@@ -15,8 +15,8 @@ def test_a_backend_that_is_away_makes_it_not_ready_and_still_alive(tmp_path, bac
     port = free_port()
     with panel(tmp_path, f"http://127.0.0.1:{port}/api/v1") as here:
         here.until("/readyz", lambda text: "Could not connect" in text)
-        told = here.get("/readyz")
-        assert told.status_code == 503 and f"127.0.0.1:{port}" in told.json()["reasons"][0]
+        answer = here.get("/readyz")
+        assert answer.status_code == 503 and f"127.0.0.1:{port}" in answer.json()["reasons"][0]
         assert here.get("/healthz").json()["status"] == "ok" and here.get("/healthz").status_code == 200
         with served(backend.app, port):
             here.until("/readyz", lambda text: '"ready"' in text)

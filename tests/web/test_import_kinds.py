@@ -38,7 +38,7 @@ def test_by_a_drop_on_the_page(here, kind):
     folder = here.settings.ktrdr_data_folder
     emptied(folder)
     place, page = drop(here, (kind.file, kind.content))
-    assert kind.said in unescape(words(page)).replace("Line", "line")
+    assert kind.reason in unescape(words(page)).replace("Line", "line")
     question, field, _ = kind.asked
     assert not question or question in unescape(page)
     if field:
@@ -69,7 +69,7 @@ def test_by_the_command_line(tmp_path, kind):
         assert undecided.exit_code == 2 and not stored(folder)
     done = CliRunner().invoke(command, [str(file), *options])
     assert done.exit_code == (0 if kind.bars else 1), done.output
-    assert kind.said in done.output.replace("(line 71)", "line 71")
+    assert kind.reason in done.output.replace("(line 71)", "line 71")
     assert stored(folder) == ({kind.stored_as: kind.bars} if kind.bars else {})
     assert file.read_bytes() == kind.content
 

@@ -52,22 +52,22 @@ def test_a_changed_answer_is_shown_before_anything_is_stored(panel, folder):
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "reason"),
     [
         ({"symbol": "../../x"}, "is no symbol"),
         ({"timeframe": "7x"}, "is none of the timeframes"),
         ({"zone-other": "Mars/Olympus"}, "zone"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_can_be_corrected(panel, folder, typed, said):
+def test_what_makes_no_sense_is_refused_and_can_be_corrected(panel, folder, typed, reason):
     place, _ = drop(panel, ("EURUSD60.csv", MT4))
     page = send(panel, place, {"act": "look", "zone": "UTC", **typed})
-    assert said in words(page).partition("Not stored.")[2] and "Which zone" in unescape(page)
+    assert reason in words(page).partition("Not stored.")[2] and "Which zone" in unescape(page)
     send(panel, place, {"act": "look", "zone-other": "", "zone": "UTC", "symbol": "EURUSD", "timeframe": "1h"})
     assert "Stored." in send(panel, place, {"act": "store"}) and (folder / "EURUSD_1h.csv").exists()
 
 
-def test_what_is_stored_is_merged_or_replaced_only_when_told_so(panel, folder):
+def test_stored_bars_are_merged_or_replaced_only_on_request(panel, folder):
     old = bars(100)
     (folder / "EURUSD_1h.csv").write_text(ktrdr(old))
     new = [(row[0], 2.0, 2.1, 1.9, 2.0, 5.0) for row in bars(120)]
@@ -155,7 +155,7 @@ def test_an_upload_that_is_discarded_or_unknown_is_gone(panel, folder):
 
 
 @pytest.mark.parametrize(
-    ("body", "kind", "said"),
+    ("body", "kind", "reason"),
     [
         (form(), None, "No file was chosen"),
         (form(("", b"x")), None, "No file was chosen"),
@@ -168,10 +168,10 @@ def test_an_upload_that_is_discarded_or_unknown_is_gone(panel, folder):
     ],
     ids=["empty", "no name", "another field", "many", "another form", "garbage", "no boundary", "long header"],
 )
-def test_another_body_than_the_forms_is_refused(panel, body, kind, said):
+def test_another_body_than_the_forms_is_refused(panel, body, kind, reason):
     before = list((panel.settings.data_folder / "panel").glob("*.imports/*"))
     answer = upload(panel, body, kind or f"multipart/form-data; boundary={BOUNDARY}")
-    assert answer.status == 422 and said in words(answer.text)
+    assert answer.status == 422 and reason in words(answer.text)
     assert list((panel.settings.data_folder / "panel").glob("*.imports/*")) == before
 
 

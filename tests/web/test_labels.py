@@ -69,7 +69,7 @@ def bulk(here: Inside, do: str, ids: list[str], key: str = KEY, **more: str) -> 
     return here.ask("POST", "/operations/bulk", [*headers, ("content-type", "application/x-www-form-urlencoded")], body)
 
 
-def test_a_name_stands_wherever_the_run_does(here):
+def test_a_name_is_shown_wherever_the_run_is(here):
     form = {"name": "Best of May", "tags": "Good, may", "note": "one\ntwo", "version": "0"}
     assert here.post("/operations/op_a/label", form).header("location") == "/operations/op_a"
     page = here.get("/operations/op_a")
@@ -78,8 +78,8 @@ def test_a_name_stands_wherever_the_run_does(here):
     for path in ("/", "/operations", "/operations?q=best+tag:may", "/operations/compare?id=op_a&id=op_b"):
         assert "Best of May" in words(here.get(path).text), path
     assert shown(here, "?q=tag:ma") == []
-    [told] = json.loads(here.get("/api/operations?q=tag:may").text)["operations"]
-    assert (told["name"], told["tags"], told["starred"], told["archived"]) == (
+    [text] = json.loads(here.get("/api/operations?q=tag:may").text)["operations"]
+    assert (text["name"], text["tags"], text["starred"], text["archived"]) == (
         "Best of May",
         ["good", "may"],
         False,
@@ -92,10 +92,10 @@ def test_runs_that_differ_in_a_setting_say_so(here):
     assert "swing Training EURUSD 1h · from 2024-01-01" in words(here.get("/operations").text)
 
 
-def test_what_somebody_else_said_meanwhile_is_shown_and_not_lost(here):
+def test_a_change_by_another_person_is_shown_and_not_lost(here):
     assert here.post("/operations/op_a/label", {"name": "first", "version": "0"}).status == 303
     late = here.post("/operations/op_a/label", {"name": "second", "note": "mine", "version": "0"})
-    assert late.status == 409 and "Somebody else has changed this meanwhile" in late.text
+    assert late.status == 409 and "This was changed in the meantime" in late.text
     assert (
         "Theirs first" in words(late.text) and 'value="second"' in late.text and 'name="version" value="1"' in late.text
     )
@@ -181,13 +181,13 @@ def test_deleting_asks_and_the_backend_cannot_bring_it_back(here, backend):
     assert bulk(here, "delete", ["op_a", "op_live"], sure="1").status == 303
     assert bulk(here, "delete", ["op_a", "op_live"], sure="1").status == 303, "a second click is as good"
     assert "op_a" not in shown(here) and "op_live" in shown(here) and here.get("/operations/op_a").status == 404
-    told = {
+    text = {
         "operation_id": "op_a",
         "operation_type": "training",
         "status": "completed",
         "created_at": "2024-01-01T00:00:00Z",
     }
-    backend.answers["GET /operations"] = (200, {"success": True, "data": [told], "total_count": 1, "active_count": 0})
+    backend.answers["GET /operations"] = (200, {"success": True, "data": [text], "total_count": 1, "active_count": 0})
     backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT)
     panel = panel_of(here.app)
     here.runner.run(panel.discovery._ask(0))
@@ -220,21 +220,21 @@ def test_each_of_many_is_started_again_once_for_one_key(here, backend):
     assert "Run again 2 runs?" in words(bulk(here, "again", chosen).text)
     assert not any(backend.hits[start] for start in starts)
     for _ in range(2):
-        told = words(bulk(here, "again", chosen, sure="1").text)
-        assert "Run again: 2 of 2 done" in told and told.count("Started.") + told.count("Waits in the queue.") == 2
+        text = words(bulk(here, "again", chosen, sure="1").text)
+        assert "Run again: 2 of 2 done" in text and text.count("Started.") + text.count("Waits in the queue.") == 2
     until(lambda: here.get("/queue").status == 200 and all(backend.hits[start] for start in starts))
     assert [backend.hits[start] for start in starts] == [1, 1]
 
 
 def test_what_finds_no_free_worker_waits(here):
-    told = words(bulk(here, "again", ["op_b", "op_c"], sure="1").text)
-    assert "Run again: 2 of 2 done" in told and told.count("Waits in the queue.") == 2
+    text = words(bulk(here, "again", ["op_b", "op_c"], sure="1").text)
+    assert "Run again: 2 of 2 done" in text and text.count("Waits in the queue.") == 2
     assert [entry.form["strategy_name"] for entry in panel_of(here.app).storage.queue.open()] == ["swing", "trend"]
 
 
 def test_what_was_started_again_is_cancelled_by_undo(here):
-    told = bulk(here, "again", ["op_b", "op_c"], sure="1", back="/operations?kind=training").text
-    assert "Cancel what was started" in words(told)
+    text = bulk(here, "again", ["op_b", "op_c"], sure="1", back="/operations?kind=training").text
+    assert "Cancel what was started" in words(text)
     undone = here.post("/operations/undo", {"key": KEY, "back": "/operations?kind=training"})
     assert undone.header("location") == "/operations?kind=training"
     assert panel_of(here.app).storage.queue.open() == []
@@ -243,8 +243,8 @@ def test_what_was_started_again_is_cancelled_by_undo(here):
 
 def test_what_cannot_be_started_holds_up_no_other(here, backend):
     backend.bars = {("AAPL", "1h"): [1.0]}  # nothing of what these want is stored
-    told = words(bulk(here, "again", ["op_b", "op_d"], sure="1").text)
-    assert "Run again: 1 of 2 done" in told and "Not started." in told and "Open its form" in told
+    text = words(bulk(here, "again", ["op_b", "op_d"], sure="1").text)
+    assert "Run again: 1 of 2 done" in text and "Not started." in text and "Open its form" in text
 
 
 def test_only_what_runs_is_cancelled(here, backend):

@@ -78,10 +78,10 @@ def test_nothing_but_the_login_page_is_answered_to_the_unknown(here, backend):
                 continue
             for headers in ([], [("cookie", f"{COOKIE}=wrong")], [HTML], [("hx-request", "true")]):
                 answer = here.ask(method, path, [("host", here.host), ("sec-fetch-site", "same-origin"), *headers])
-                told = (answer.status, answer.header("location"), answer.header("hx-redirect"))
-                led = told[0] == 303 and told[1].startswith("/login")
-                if not (led if headers == [HTML] else told[0] == 401) or "op_x" in answer.text:
-                    wrong.append((method, path, headers, told))
+                refusal = (answer.status, answer.header("location"), answer.header("hx-redirect"))
+                led = refusal[0] == 303 and refusal[1].startswith("/login")
+                if not (led if headers == [HTML] else refusal[0] == 401) or "op_x" in answer.text:
+                    wrong.append((method, path, headers, refusal))
     assert wrong == []
     assert "/login" in observation
     assert asked(backend) == before
@@ -107,13 +107,13 @@ def test_the_way_to_the_login_leads_back(here):
     form = here.post("/operations/op_x/cancel", {}, HTML, ("referer", f"http://{here.host}/operations/op_x"))
     assert form.header("location") == "/login?next=%2Foperations%2Fop_x"
     for broken in ("http://[", "", "//evil.test", "http://x//evil.test/"):
-        told = here.post("/plans", {}, ("hx-request", "true"), ("hx-current-url", broken))
-        assert (told.status, told.header("hx-redirect")) == (401, "/login"), broken
+        refusal = here.post("/plans", {}, ("hx-request", "true"), ("hx-current-url", broken))
+        assert (refusal.status, refusal.header("hx-redirect")) == (401, "/login"), broken
     assert here.get("/operations").header("www-authenticate") == "Bearer"
-    told = {
+    refusal = {
         path: here.get(path).header("content-type").partition(";")[0] for path in ("/api/operations", "/operations")
     }
-    assert told == {"/api/operations": "application/problem+json", "/operations": "text/plain"}
+    assert refusal == {"/api/operations": "application/problem+json", "/operations": "text/plain"}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_own_paths_are_gone_to(wanted):
     assert own_path(wanted) == wanted
 
 
-def test_the_wrong_password_is_told_beside_the_field(here):
+def test_a_wrong_password_is_reported_beside_the_field(here):
     answer = here.post("/login", {"password": "wrong", "next": "/data"})
     assert answer.status == 403 and answer.cookie(COOKIE) == ""
     assert re.search(
@@ -241,10 +241,10 @@ def test_guesses_slow_down_their_own_address_only(here):
     for n in range(60):
         answer = here.post("/login", {"password": "guess"}, address=f"10.0.1.{n % 6}")
         assert answer.status == (403 if n < 6 * FREE else 429)
-    told = here.post("/login", {"password": WORD}, address="10.0.1.1")
-    assert told.status == 429 and told.cookie(COOKIE) == "", "not even looked at"
-    assert re.search(r"Too many wrong passwords. Wait \d s, then try again.", told.text)
-    assert 0 < int(told.header("retry-after")) <= LONGEST
+    refusal = here.post("/login", {"password": WORD}, address="10.0.1.1")
+    assert refusal.status == 429 and refusal.cookie(COOKIE) == "", "not even looked at"
+    assert re.search(r"Too many wrong passwords. Wait \d s, then try again.", refusal.text)
+    assert 0 < int(refusal.header("retry-after")) <= LONGEST
     assert here.get("/", cookie, address="10.0.1.1").status == 200, "who is in stays in"
     log_in(here, address="10.9.9.9")
     right = ("authorization", f"Bearer {WORD}")
@@ -252,7 +252,7 @@ def test_guesses_slow_down_their_own_address_only(here):
     assert here.get("/", right, address="10.0.1.1").status == 429, "or the guesses could go on"
 
 
-def test_a_right_password_that_nobody_guesses_always_passes(address, tmp_path):
+def test_a_right_unguessable_password_always_passes(address, tmp_path):
     long = "a word of twenty characters"
     with inside(tmp_path, address, password=cheap(long)) as here:
         right = ("authorization", f"Bearer {long}")
@@ -377,8 +377,8 @@ def test_a_stream_ends_with_its_session(address, tmp_path):
                 httpx.post(here.address + "/logout", headers=OWN_PAGE, cookies={cookie: tokens[0]})
                 for _ in chunks:
                     pass  # until the panel ends it: a proper end, no broken connection
-            told = client.get(here.address + "/stream/home", headers={"hx-request": "true"})
-            assert (told.status_code, told.headers["hx-redirect"]) == (401, "/login")
+            refusal = client.get(here.address + "/stream/home", headers={"hx-request": "true"})
+            assert (refusal.status_code, refusal.headers["hx-redirect"]) == (401, "/login")
     file = tmp_path / "panel" / f"sessions-{here.settings.port}.json"
     kept = json.loads(file.read_text())
     (name,) = kept["sessions"]

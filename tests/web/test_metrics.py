@@ -32,26 +32,29 @@ def test_operations_streams_and_the_backend(here, backend):
         here.get(f"/operations/{name}")
     with stream(here, "home") as at_home:
         at_home.until(lambda stream: "lists" in stream.places)
-        told = read(here)
-        assert told["ktrdr_panel_streams"][()] == 1
+        metrics = read(here)
+        assert metrics["ktrdr_panel_streams"][()] == 1
     here.inside.call(time.sleep, 0.2)
-    told |= read(here)
-    assert {of: seconds > 0.17 for of, seconds in told["ktrdr_panel_longest_stall_seconds"].items()} == {
+    metrics |= read(here)
+    assert {of: seconds > 0.17 for of, seconds in metrics["ktrdr_panel_longest_stall_seconds"].items()} == {
         ("minute",): True,
         ("start",): True,
     }
-    assert told["ktrdr_panel_operations"] == {
+    assert metrics["ktrdr_panel_operations"] == {
         ("training", "running"): 1,
         ("data_load", "failed"): 1,
         ("other", "failed"): 1,
     }
-    assert told["ktrdr_panel_verdicts_total"][("failed",)] == 2
-    assert told["ktrdr_panel_backend_up"][()] == 1 and told["ktrdr_panel_backend_answered_timestamp_seconds"][()] > 1e9
-    asked = told["ktrdr_panel_backend_request_seconds_count"]
+    assert metrics["ktrdr_panel_verdicts_total"][("failed",)] == 2
+    assert (
+        metrics["ktrdr_panel_backend_up"][()] == 1
+        and metrics["ktrdr_panel_backend_answered_timestamp_seconds"][()] > 1e9
+    )
+    asked = metrics["ktrdr_panel_backend_request_seconds_count"]
     assert asked[("operations", "GET")] >= 3
-    assert told["ktrdr_panel_memory_bytes"][()] > 10_000 and told["ktrdr_panel_queue"][()] == 0
-    assert told["process_resident_memory_bytes"][()] > 1e7
-    (info,) = told["ktrdr_panel_info"]
+    assert metrics["ktrdr_panel_memory_bytes"][()] > 10_000 and metrics["ktrdr_panel_queue"][()] == 0
+    assert metrics["process_resident_memory_bytes"][()] > 1e7
+    (info,) = metrics["ktrdr_panel_info"]
     assert "ktrdr" in info
 
 
@@ -69,9 +72,9 @@ def test_failures_by_kind(tmp_path, backend, address):
     assert failed == {("operations", kind): 1 for kind in ("4xx", "5xx", "unreadable", "refused")}
     with panel(tmp_path, f"http://127.0.0.1:{free_port()}/api/v1") as here:
         here.until("/", lambda text: "Backend unreachable" in text)
-        told = read(here)
-    assert told["ktrdr_panel_backend_failures_total"][("operations", "connection")] >= 1
-    assert told["ktrdr_panel_backend_up"][()] == 0
+        metrics = read(here)
+    assert metrics["ktrdr_panel_backend_failures_total"][("operations", "connection")] >= 1
+    assert metrics["ktrdr_panel_backend_up"][()] == 0
 
 
 def test_no_text_from_elsewhere_becomes_a_label(here, backend):
@@ -88,9 +91,9 @@ def test_every_measure_is_documented(here):
     manual = (ROOT / "docs" / "operating.md").read_text("utf-8")
     listed = dict(re.findall(r"^\| `(ktrdr_panel_\w+)` \| (.+?) \|", manual, re.M))
     families = list(text_string_to_metric_families(here.get("/metrics").text))
-    told = {}
+    metrics = {}
     for family in families:
         ending = {"counter": "_total", "info": "_info"}.get(family.type, "")
         if family.name.startswith("ktrdr_panel"):
-            told[family.name.removesuffix(ending) + ending] = family.documentation
-    assert listed == told
+            metrics[family.name.removesuffix(ending) + ending] = family.documentation
+    assert listed == metrics

@@ -15,7 +15,7 @@ from tests.support.scripted import RESULT, epochs, operation, percent, stamp
 from tests.support.stories import steady
 
 
-def test_how_the_panel_knows_stands_under_the_headline(here, backend):
+def test_how_the_panel_knows_is_under_the_headline(here, backend):
     result = {"mode": "tail", "gaps_filled": 3, "rows_downloaded": 0}
     backend.operations["op_a"] = operation(
         "op_a", "data_load", "completed", result_summary=result, completed_at=stamp()
@@ -24,7 +24,7 @@ def test_how_the_panel_knows_stands_under_the_headline(here, backend):
     assert 'aria-label="How the panel knows"><li>0 bars came, 3 gaps worked on.</li>' in page
 
 
-def test_a_resumed_run_has_no_number_that_nobody_knows(here, backend):
+def test_a_resumed_run_has_no_unknown_numbers(here, backend):
     backend.operations["op_a"] = operation("op_a", status="resuming")
     page = here.get("/operations/op_a").text
     assert '<p class="share">–</p>' in page
@@ -76,8 +76,8 @@ def test_notes_on_learning_are_on_the_page_and_in_its_stream(here, backend):
     backend.operations["op_a"] = operation("op_a", progress=percent(20), metrics={"epochs": [flat, 20]})
     read = words(here.get("/operations/op_a").text)
     assert "Not learning since epoch 1 Validation accuracy has been exactly 50.0 % since epoch 1" in read
-    with stream(here, "op_a") as told:
-        told.until(lambda s: "exactly 50.0 %" in s.places.get("notes", ""))
+    with stream(here, "op_a") as page_stream:
+        page_stream.until(lambda s: "exactly 50.0 %" in s.places.get("notes", ""))
 
 
 def test_a_run_that_ended_can_be_gone_back_to(remembering):

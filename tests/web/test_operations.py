@@ -148,7 +148,7 @@ def test_nothing_at_all_names_the_next_step(here: Panel):
     assert "Nothing has run yet." in words(here.get("/operations").text)
 
 
-def test_the_sorted_column_is_told_to_those_who_do_not_see_it(listed: Panel):
+def test_the_sorted_column_is_announced_to_screen_readers(listed: Panel):
     page = listed.get("/operations?sort=took&up=1&q=swing").text
     [(order, heading)] = re.findall(r'<th[^>]*aria-sort="(\w+)"[^>]*><a[^>]*>(\w+)', page)
     assert (order, heading) == ("ascending", "Took")
@@ -181,7 +181,7 @@ def test_what_is_new_since_the_page_was_drawn(fresh: Panel, backend):
     assert news("had=0&state=running") == "1 more matches now: show" and news("had=1&kind=data_load") == ""
 
 
-def test_the_stream_tells_of_the_rows_on_the_page_and_of_no_other(fresh: Panel, backend):
+def test_the_stream_updates_the_rows_on_the_page_and_no_other(fresh: Panel, backend):
     backend.operations["op_a"] = lambda n: operation("op_a", progress=percent(10 + n, f"Epoch {n}/99"))
     backend.operations["op_b"] = lambda n: operation("op_b", progress=percent(10 + n, f"Epoch {n}/99"))
     for name in ("op_a", "op_b"):

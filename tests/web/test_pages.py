@@ -57,7 +57,7 @@ def test_names_come_from_the_mounted_strategies_folder_too(backend, tmp_path):
     assert "mounted" in read and "From the folder." in read and "v2 strategy" in read
 
 
-def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(here, backend):
+def test_errors_are_beside_their_fields_and_no_input_is_lost(here, backend):
     typed = {
         "key": KEY,
         "strategy_name": "swing",
@@ -86,7 +86,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(here, backen
     }
 
 
-def test_a_refusal_of_the_backend_stands_in_the_form(here, backend):
+def test_a_refusal_of_the_backend_is_shown_in_the_form(here, backend):
     backend.answers["POST /trainings/start"] = (
         400,
         {"detail": "Strategy file not found: swing.yaml (searched: /a, /b)"},
@@ -102,9 +102,9 @@ def test_a_refusal_of_the_backend_stands_in_the_form(here, backend):
 def test_no_worker_is_said_with_what_can_be_done(here, backend):
     detail = {"error": "No training workers available", "registered_workers": 1, "hint": "Retry in a few seconds."}
     backend.answers["POST /trainings/start"] = (503, {"detail": detail})
-    said = words(here.post("/start/training", {"key": KEY, "strategy_name": "swing"}).text)
-    assert "No training worker is registered with the backend. Nothing was started." in said
-    assert "can wait in the queue" in said and "Retry in a few seconds." not in said
+    text = words(here.post("/start/training", {"key": KEY, "strategy_name": "swing"}).text)
+    assert "No training worker is registered with the backend. Nothing was started." in text
+    assert "can wait in the queue" in text and "Retry in a few seconds." not in text
 
 
 def test_a_start_that_is_not_confirmed_has_a_page_of_its_own(here, backend, monkeypatch):
@@ -153,7 +153,7 @@ def test_one_operation(here, backend):
     assert len(page.text) < 20_000
 
 
-def test_a_result_is_told_in_a_traders_words(here, backend):
+def test_a_result_is_shown_in_a_traders_terms(here, backend):
     backend.operations["op_a"] = operation(
         "op_a", status="completed", progress=percent(100), result_summary=RESULT, completed_at=stamp()
     )
@@ -220,8 +220,8 @@ def test_a_cancel_that_was_too_late_is_no_error(here, backend):
 def test_a_cancel_that_is_not_delivered_says_so(here, backend):
     backend.operations["op_a"] = operation("op_a", status="resuming")
     here.get("/operations/op_a")
-    told = {"operation_id": "op_a", "status": "cancelled", "task_cancelled": False, "remote_cancelled": False}
-    backend.answers["DELETE /operations/op_a"] = (200, {"success": True, "data": told})
+    cancelled = {"operation_id": "op_a", "status": "cancelled", "task_cancelled": False, "remote_cancelled": False}
+    backend.answers["DELETE /operations/op_a"] = (200, {"success": True, "data": cancelled})
     here.post("/operations/op_a/cancel")
     assert "did not reach the worker, which may go on" in words(here.get("/operations/op_a").text)
 
@@ -240,7 +240,7 @@ def test_run_again_fills_the_form_in(here, backend):
     assert re.search(r'value="swing"\s+checked', form) and 'value="EURUSD"' in form
 
 
-def test_what_nobody_knows_is_not_found(here):
+def test_an_unknown_id_is_not_found(here):
     page = here.get("/operations/op_nope")
     assert page.status_code == 404 and "Neither the panel nor the backend knows" in words(page.text)
     assert here.get("/start/nonsense").status_code == here.get("/nowhere").status_code == 404

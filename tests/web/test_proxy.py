@@ -45,7 +45,7 @@ def test_a_trusted_proxy_is_believed(client):
 
 
 @pytest.mark.parametrize("client", ["203.0.113.9", "127.0.0.1", "::1", "192.0.2.8", "fe80::1%eth0", "", "x", None])
-def test_nobody_else_is(client):
+def test_no_other_address_is(client):
     scope = behind([*ALL, ("forwarded", "for=10.0.0.1;proto=https;host=panel.lan")], client)
     assert (scope["client"], scope["scheme"]) == (client and (client, 1234), "http") and host(scope) == ["panel:8321"]
 

@@ -23,8 +23,8 @@ EVERY = 2.0  # seconds between two readings of the panel
 
 
 @dataclass(frozen=True)
-class Truth:
-    """From one moment to the other the panel says only these words of the operation; `never` is not on its page."""
+class Expected:
+    """Between these seconds the panel shows only these words for the operation; `never` is not on its page."""
 
     since: float
     until: float
@@ -32,47 +32,47 @@ class Truth:
     never: str = ""
 
 
-def truth(since: float, until: float, *words: str, never: str = "") -> Truth:
-    return Truth(since, until, frozenset(words), never)
+def expect(since: float, until: float, *words: str, never: str = "") -> Expected:
+    return Expected(since, until, frozenset(words), never)
 
 
 STORIES = {
     "worker_killed": (
-        truth(5, 25, "Running"),
-        truth(60, 385, "Worker lost", never="Resume after"),
-        truth(405, 455, "Failed"),  # at 394 s the backend marks it failed
+        expect(5, 25, "Running"),
+        expect(60, 385, "Worker lost", never="Resume after"),
+        expect(405, 455, "Failed"),  # at 394 s the backend marks it failed
         # Resumed by somebody else at 466 s: the list, which tells of it, is read every ten seconds.
-        truth(477, 580, "Resuming", "Working, unreported", never="Resume after"),
-        truth(600, 635, "Completed"),
+        expect(477, 580, "Resuming", "Working, unreported", never="Resume after"),
+        expect(600, 635, "Completed"),
     ),
     "worker_terminated": (
-        truth(5, 30, "Running"),
-        truth(34, 106, "Cancelled", "Cancelled, still worked on", never="Resume after"),  # it trains on
-        truth(150, 160, "Cancelled"),
+        expect(5, 30, "Running"),
+        expect(34, 106, "Cancelled", "Cancelled, still worked on", never="Resume after"),  # it trains on
+        expect(150, 160, "Cancelled"),
     ),
     "backend_killed": (
-        truth(5, 30, "Running"),
-        truth(40, 46, "Backend silent"),
-        truth(80, 255, "Working, unreported"),
-        truth(270, 340, "Completed"),
+        expect(5, 30, "Running"),
+        expect(40, 46, "Backend silent"),
+        expect(80, 255, "Working, unreported"),
+        expect(270, 340, "Completed"),
     ),
     "resumed_then_backend_killed": (
-        truth(14, 42, "Running"),
-        truth(62, 94, "Resuming", "Working, unreported", never="Resume after"),
-        truth(110, 124, "Backend silent", never="Resume after"),
-        truth(136, 205, "Running", "Working, unreported", never="Resume after"),
-        truth(224, 299, "Completed", never="Resume after"),
+        expect(14, 42, "Running"),
+        expect(62, 94, "Resuming", "Working, unreported", never="Resume after"),
+        expect(110, 124, "Backend silent", never="Resume after"),
+        expect(136, 205, "Running", "Working, unreported", never="Resume after"),
+        expect(224, 299, "Completed", never="Resume after"),
     ),
     "load_with_gaps": (
-        truth(2, 9, "Running"),
-        truth(16, 29, "Checking", "Finished with problems"),
-        truth(30, 36, "Finished with problems"),
+        expect(2, 9, "Running"),
+        expect(16, 29, "Checking", "Finished with problems"),
+        expect(30, 36, "Finished with problems"),
     ),
 }
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
+def test_a_recorded_story_is_shown_as_it_was(name: str, tmp_path: Path) -> None:
     with virtual_time() as runner:
         replayed = Replayed(name)
         line = Line(replayed.app)
@@ -80,7 +80,7 @@ def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
             settings = Settings.from_environ({}, backend="http://backend/api/v1", data_folder=tmp_path)
             life = Life(runner, line, settings)
             try:
-                while replayed.at < replayed.told["lasts"]:
+                while replayed.at < replayed.recorded["lasts"]:
                     line.cut = replayed.silent
                     runner.run(asyncio.sleep(EVERY))
                     at = replayed.at
@@ -92,12 +92,12 @@ def test_a_recorded_story_is_told_as_it_was(name: str, tmp_path: Path) -> None:
                     if name == "worker_killed" and 405 <= at <= 455:
                         took_until_its_worker_died(life, replayed)
                 if name == "load_with_gaps":
-                    told = life.inside.get(f"/operations/{replayed.id}").text
-                    assert "3,110 bars came, but 5 gaps are still missing." in told
-                    assert "Fill the gaps</button>" in told
+                    text = life.inside.get(f"/operations/{replayed.id}").text
+                    assert "3,110 bars came, but 5 gaps are still missing." in text
+                    assert "Fill the gaps</button>" in text
                     # KTRDR looks for gaps within the stored bars only in a load of new bars, from its first day on.
                     assert re.search(
-                        r'name="mode" value="tail"><input type="hidden" name="start_date" value="20\d\d-', told
+                        r'name="mode" value="tail"><input type="hidden" name="start_date" value="20\d\d-', text
                     )
             finally:
                 line.cut = False
@@ -122,7 +122,7 @@ LATER = {  # seconds since the beginning at which another panel, without any mem
 
 
 @pytest.mark.parametrize("since", LATER)
-def test_who_comes_in_the_middle_is_told_no_less_than_the_truth(since: int, tmp_path: Path) -> None:
+def test_a_panel_started_in_the_middle_shows_no_less_than_was_true(since: int, tmp_path: Path) -> None:
     """A panel that knows nothing yet never says that a training of a dead worker runs, or since when it stands still."""
     with virtual_time() as runner:
         replayed = Replayed("worker_killed")
@@ -142,5 +142,5 @@ def test_who_comes_in_the_middle_is_told_no_less_than_the_truth(since: int, tmp_
 
 
 def word(life: Life, operation_id: str) -> str:
-    told: dict[str, Any] = json.loads(life.inside.get(f"/api/operations/{operation_id}").text)
-    return str(told["verdict"]["word"])
+    text: dict[str, Any] = json.loads(life.inside.get(f"/api/operations/{operation_id}").text)
+    return str(text["verdict"]["word"])

@@ -27,7 +27,7 @@ def test_it_is_not_offered_by_a_backend_that_has_no_agent(here, backend):
     assert "Research" not in words(here.get("/schedules").text)
 
 
-def test_it_is_started_once_from_a_form_that_tells_budget_and_places(here, backend):
+def test_it_is_started_once_from_a_form_that_shows_budget_and_places(here, backend):
     backend.agent = AGENT
     form = words(here.get("/start/agent_research").text)
     assert "$3.10 of $20.00" in form and "All places are taken" in form and "No worker assesses" in form
@@ -49,8 +49,8 @@ def test_a_cancel_reaches_what_runs_for_it(here, backend):
     """As any operation, KTRDR would end the research and leave its training running."""
     backend.operations["op_r"] = operation("op_r", "agent_research")
     here.get("/operations/op_r")
-    told = {"success": False, "reason": "not_cancellable", "message": "Cannot cancel completed operation"}
-    backend.answers["DELETE /agent/cancel/op_r"] = 409, told
+    phases = {"success": False, "reason": "not_cancellable", "message": "Cannot cancel completed operation"}
+    backend.answers["DELETE /agent/cancel/op_r"] = 409, phases
     assert "The run that it is at is cancelled with it" in words(here.get("/operations/op_r/cancel").text)
     inline = here.post("/operations/op_r/cancel", {"inline": "1"}, **{"hx-request": "true"})
     assert "It had already finished" in words(inline.text)
@@ -65,12 +65,12 @@ def test_a_lost_answer_is_matched_by_its_brief():
     now = time.time()
     start = Start(KEY, "agent_research", {"brief": "A calm one. " * 50}, StartState.SENDING, None, "", now, "somebody")
 
-    def begun(brief: str) -> Snapshot:
+    def snapshot_with(brief: str) -> Snapshot:
         parameters = {"brief": brief} if brief else {}
         return Snapshot("op_r", "agent_research", Status.RUNNING, "", now, created_at=now, parameters=parameters)
 
-    assert fits(start, begun("A calm one.\n" * 50))
-    assert not fits(start, begun("Another one.")) and not fits(start, begun(""))
+    assert fits(start, snapshot_with("A calm one.\n" * 50))
+    assert not fits(start, snapshot_with("Another one.")) and not fits(start, snapshot_with(""))
 
 
 def test_its_phases_go_on_by_themselves_after_its_own_end(here, backend, quick_rounds):
@@ -89,10 +89,10 @@ def test_its_phases_go_on_by_themselves_after_its_own_end(here, backend, quick_r
         ended = {"completed_at": stamp(), "result_summary": {"verdict": "promising", "strategy_name": "calm_rsi"}}
         backend.operations["op_r"] = operation("op_r", "agent_research", "completed", **more, **ended)
         reader.until(lambda stream: "Promising" in stream.places.get("outcome", ""))
-        said = {"verdict": "promising", "strengths": ["<b>Few</b> trades."], "suggestions": 7, "cost_usd": 0.07}
-        said["hypotheses"] = [{"text": "A longer period."}, None]
+        conclusion = {"verdict": "promising", "strengths": ["<b>Few</b> trades."], "suggestions": 7, "cost_usd": 0.07}
+        conclusion["hypotheses"] = [{"text": "A longer period."}, None]
         backend.operations["op_s"] = operation(
-            "op_s", "agent_assessment", "completed", result_summary=said, completed_at=stamp()
+            "op_s", "agent_assessment", "completed", result_summary=conclusion, completed_at=stamp()
         )
         reader.until(lambda stream: "&lt;b&gt;Few&lt;/b&gt; trades." in stream.places.get("study", ""))
         study = words(reader.places["study"])
@@ -102,8 +102,8 @@ def test_its_phases_go_on_by_themselves_after_its_own_end(here, backend, quick_r
 def test_its_phases_are_remembered_when_the_backend_drops_them_at_its_end(here, backend, quick_rounds):
     """KTRDR keeps the ids of a research's operations in its own memory only: at the end "phase" is "idle"."""
     brief, idle = {"brief": "A calm one."}, {"phase": "idle"}
-    told = {"phase": "assessing", "training_op_id": "op_t", "backtest_op_id": "op_b"}
-    running = {"metadata": {"parameters": brief | told}, "progress": percent(90, "Assessing results...")}
+    phases = {"phase": "assessing", "training_op_id": "op_t", "backtest_op_id": "op_b"}
+    running = {"metadata": {"parameters": brief | phases}, "progress": percent(90, "Assessing results...")}
     backend.operations["op_r"] = operation("op_r", "agent_research", **running)
     for name, kind in (("op_t", "training"), ("op_b", "backtesting")):
         backend.operations[name] = operation(name, kind, "completed", completed_at=stamp())
@@ -125,8 +125,8 @@ def test_what_a_research_that_was_never_watched_consisted_of_is_not_known(here, 
 
 
 def test_a_research_that_broke_off_says_where(here, backend, quick_rounds):
-    told = {"phase": "training", "design_op_id": "op_d", "training_op_id": "op_t"}
-    backend.operations["op_r"] = operation("op_r", "agent_research", metadata={"parameters": told})
+    phases = {"phase": "training", "design_op_id": "op_d", "training_op_id": "op_t"}
+    backend.operations["op_r"] = operation("op_r", "agent_research", metadata={"parameters": phases})
     backend.operations["op_d"] = operation("op_d", "agent_design", "completed", completed_at=stamp())
     backend.operations["op_t"] = operation("op_t", status="cancelled", completed_at=stamp())
     assert "Design Completed Training Cancelled Backtest to come" in words(here.get("/operations/op_r").text)

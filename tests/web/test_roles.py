@@ -113,7 +113,7 @@ def test_every_page_works_for_a_viewer(here, vic):
     assert here.get("/nothing", vic).status == here.post("/nothing", {}, vic).status == 404
 
 
-def test_a_viewer_is_told_why_nothing_can_be_started(here, vic):
+def test_a_viewer_sees_why_nothing_can_be_started(here, vic):
     for path in ("/start/training", "/operations/op_x/cancel"):
         page = here.get(path, vic).text
         assert 'data-role="viewer"' in page and "You are logged in as a viewer" in page, path

@@ -61,7 +61,7 @@ def before(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple
         for path in gets(here):
             for more in WAYS:
                 answer = here.get(path, *more)
-                found[path, more] = answer.status, told(answer)
+                found[path, more] = answer.status, named_addresses(answer)
     return found
 
 
@@ -82,7 +82,7 @@ def addresses(text: str) -> set[str]:
     return {value for name, value in found if name not in TEXTS} - {"/etc/swing", "/nowhere"}
 
 
-def told(answer: Answer) -> set[str]:
+def named_addresses(answer: Answer) -> set[str]:
     """Everything in an answer that leads somewhere."""
     headers = {value for name, value in answer.lines if name in ("location", "hx-redirect", "content-location")}
     return headers | addresses(answer.text)
@@ -102,10 +102,10 @@ def test_every_address_is_below_the_path_and_none_changes_without_one(here, befo
             if path == "/api/openapi.json":  # names the path once, as its server
                 assert whole.text == stripped.text and f'"servers":[{{"url":"{ROOT}"}}]' in whole.text
                 continue
-            found = told(whole)
+            found = named_addresses(whole)
             assert {f for f in found if f != ROOT and not f.startswith(f"{ROOT}/")} == set(), path
             assert not {f for f in found if f.startswith(ROOT * 2)}, path
-            assert told(stripped) == found, path
+            assert named_addresses(stripped) == found, path
             assert {f.removeprefix(ROOT) for f in found} == addressed, path
             seen += len(found)
     assert seen > 500

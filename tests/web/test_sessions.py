@@ -11,7 +11,7 @@ from tests.support.passwords import HASH
 
 
 @pytest.mark.parametrize("kept", [b"", b"\xff", b"[]", b'{"password": 5}', b'{"sessions": {"a": 1e99}}'])
-def test_a_broken_file_lets_nobody_in(tmp_path, kept):
+def test_a_broken_file_refuses_all_logins(tmp_path, kept):
     file = tmp_path / "s.json"
     file.write_bytes(kept)
     sessions = Sessions(file, HASH)

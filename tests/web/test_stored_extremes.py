@@ -23,11 +23,11 @@ OK_ID = "op_good"
 def test_every_page_is_there_with_times_that_no_calendar_has(address, tmp_path, far, status):
     store = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=tmp_path)))
     now = time.time()
-    said = snapshot_of(operation("op_far", status=status.value, result_summary=RESULT), now)
+    reading = snapshot_of(operation("op_far", status=status.value, result_summary=RESULT), now)
     times = {"created_at": far, "started_at": far, "completed_at": far}
     parameters = {"x": far, "symbols": [far], "date": "9999-12-31T00:00:00"}
     result = RESULT | {"training_metrics": RESULT["training_metrics"] | {"epochs_trained": far, "training_time": far}}
-    poisoned = replace(said, **times, parameters=parameters, result=result, read_at=far, context={"step_total": far})
+    poisoned = replace(reading, **times, parameters=parameters, result=result, read_at=far, context={"step_total": far})
     for snapshot in (poisoned, replace(snapshot_of(operation(OK_ID, status="completed"), now), completed_at=now)):
         observation = Observation(snapshot, far if snapshot is poisoned else now, rhythm=far, cancel_at=far)
         store.memory.remember(observation, judge(observation, now), now)

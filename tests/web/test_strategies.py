@@ -138,9 +138,9 @@ HOSTILE = [
 
 def test_hostile_texts_do_nothing_but_get_a_remark(tmp_path):
     with panel(tmp_path) as here:
-        for was, now, said in HOSTILE:
+        for was, now, message in HOSTILE:
             answer = here.post("/strategies-check", {"name": "x", "text": STARTER.read_text().replace(was, now)})
-            assert answer.status_code == 200 and said in answer.text, answer.text
+            assert answer.status_code == 200 and message in answer.text, answer.text
             assert not re.search("[\u202e\x1b\x07]|<img", answer.text) and len(answer.text) < 6000
 
 

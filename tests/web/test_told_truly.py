@@ -31,11 +31,11 @@ def test_a_run_without_losses_is_no_success_in_lists_either(here, backend):
     backend.operations["op_n"] = operation("op_n", status="completed", completed_at=stamp(), result_summary=result)
     assert "since epoch 2 its losses are not numbers" in words(here.get("/operations/op_n").text)
     for path in ("/", "/operations", "/api/operations"):
-        told = words(here.get(path).text)
-        assert "Completed with problems" in told and "its losses are not numbers" in told, path
+        text = words(here.get(path).text)
+        assert "Completed with problems" in text and "its losses are not numbers" in text, path
 
 
-def test_a_backtest_tells_its_period_and_model_on_its_page_and_in_lists(here, backend):
+def test_a_backtest_shows_its_period_and_model_on_its_page_and_in_lists(here, backend):
     """The backend tells no model, and the period in the result's configuration only."""
     typed = {
         "strategy_name": "swing",
@@ -46,9 +46,9 @@ def test_a_backtest_tells_its_period_and_model_on_its_page_and_in_lists(here, ba
     backend.answers["POST /backtests/start"] = 200, {"success": True, "operation_id": "op_b"}
     backend.operations["op_b"] = operation("op_b", "backtesting", metadata={"parameters": {"strategy_name": "swing"}})
     assert here.post("/start/backtesting", {"key": KEY, **typed, "insist": "1"}).status_code == 303
-    told = "2025-07-01 to 2025-09-30 · model 1h_v4"
+    text = "2025-07-01 to 2025-09-30 · model 1h_v4"
     for path in ("/operations/op_b", "/operations"):
-        here.until(path, lambda page: told in words(page) and "Running" in words(page))  # the backend was asked
+        here.until(path, lambda page: text in words(page) and "Running" in words(page))  # the backend was asked
     config = {"start_date": "2024-01-01T00:00:00", "end_date": "2024-03-01T00:00:00", "commission": 0.002}
     result = {"config": config, "metrics": {"total_trades": 3}}
     backend.operations["op_c"] = operation(
@@ -58,7 +58,7 @@ def test_a_backtest_tells_its_period_and_model_on_its_page_and_in_lists(here, ba
     assert "2024-01-01 to 2024-03-01" in page and "Commission 0.2 %" in page
 
 
-def test_a_form_whose_answer_was_lost_learns_what_became_of_its_start(here, backend):
+def test_a_form_whose_answer_was_lost_learns_the_outcome_of_its_start(here, backend):
     assert "nothing was sent" in words(here.get(f"/starts/{KEY}/fate").text)
     backend.answers["POST /trainings/start"] = 200, {"success": True, "task_id": "op_t"}
     here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})

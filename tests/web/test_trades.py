@@ -64,11 +64,11 @@ def test_the_page_lists_them_and_the_csv_has_them_all(here, backend):
 
 def test_bars_come_with_marks_and_inputs(here, backend):
     finished(backend, trades={"trades": TRADES, "total": 2}, bars=BARS)
-    told = here.get("/operations/op_b/trades/bars").json()
-    assert (len(told["bars"]), told["first"], told["total"]) == (4, 10, 14), "what is no bar is left out"
-    (seen,) = told["inputs"]
+    body = here.get("/operations/op_b/trades/bars").json()
+    assert (len(body["bars"]), body["first"], body["total"]) == (4, 10, 14), "what is no bar is left out"
+    (seen,) = body["inputs"]
     assert seen["values"] == [30, None, 50, 60] and seen["memberships"] == [["low", [1, 0.5, 0, 0]]]
-    marks = [((mark["time"] - T0) // 3600, mark["what"], mark["side"]) for mark in told["marks"]]
+    marks = [((mark["time"] - T0) // 3600, mark["what"], mark["side"]) for mark in body["marks"]]
     # The last exit is filled at the close of the last bar.
     assert marks == [(1, "in", "long"), (3, "out", "long"), (3, "in", "short"), (3, "out", "short")]
 
@@ -83,4 +83,4 @@ def test_a_backend_that_keeps_no_trades(here, backend):
     assert answer.status_code == 404 and "keeps no list" in words(answer.text)
     assert here.get("/operations/op_b/trades.csv").status_code == 404
     assert here.get("/operations/op_b/trades/bars").status_code == 404
-    assert here.get("/operations/op_b/trades/bars?around=nan").status_code == 422
+    assert here.get("/operations/op_b/trades/bars?at=nan").status_code == 422

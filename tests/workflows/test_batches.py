@@ -77,8 +77,8 @@ def test_what_is_wrong_is_said_at_its_field(form, field):
 def test_a_setting_of_nearly_the_right_name_is_asked_about():
     with pytest.raises(InvalidForm) as refused:
         plan_batch(GRID | {"setting_1": "indicators.rsi_14.period"}, TEXT)
-    said = "The strategy has no setting indicators.rsi_14.period. Did you mean indicators.rsi.period?"
-    assert refused.value.errors == {"setting_1": said}
+    reason = "The strategy has no setting indicators.rsi_14.period. Did you mean indicators.rsi.period?"
+    assert refused.value.errors == {"setting_1": reason}
 
 
 # Over a backend
@@ -109,8 +109,8 @@ def test_runs_are_started_once_ranked_and_the_best_tested(address, backend, tmp_
     form = {"key": KEY, "way": "grid", "strategy_name": "swing", "symbols": "AAA BBB CCC", "end_date": "2024-12-31"}
     with panel(tmp_path, address) as here:
         until(lambda: here.inside.panel.monitor.worker_list.workers)
-        told = words(here.post("/batches/look", form).text)
-        assert "3 trainings" in told and "the best one looks better than it is" in told
+        plan = words(here.post("/batches/look", form).text)
+        assert "3 trainings" in plan and "the best one looks better than it is" in plan
         for _ in range(2):  # a double click
             assert here.post("/batches", form).headers["location"] == f"/batches/{KEY}"
         until(lambda: len(started(backend)) == 3)
@@ -135,7 +135,7 @@ def test_runs_are_started_once_ranked_and_the_best_tested(address, backend, tmp_
         )
 
 
-def test_runs_are_ranked_by_accuracy_where_the_backend_tells_no_baseline(address, backend, tmp_path):
+def test_runs_are_ranked_by_accuracy_where_there_is_no_baseline(address, backend, tmp_path):
     form = {"key": KEY, "way": "grid", "strategy_name": "swing", "symbols": "AAA BBB CCC", "end_date": "2024-12-31"}
     with panel(tmp_path, address) as here:
         until(lambda: here.inside.panel.monitor.worker_list.workers)
@@ -147,7 +147,7 @@ def test_runs_are_ranked_by_accuracy_where_the_backend_tells_no_baseline(address
         board = words(here.until(f"/batches/{KEY}", lambda text: "3 of 3 trainings completed" in text))
         ranked = board.partition("Over baseline")[2]
         assert ranked.index("BBB") < ranked.index("AAA") < ranked.index("CCC") and "2 tries on one test period" in board
-        assert "By their test accuracy, as the backend tells no baseline: no. 2, no. 1." in board
+        assert "By their test accuracy, as the backend reports no baseline: no. 2, no. 1." in board
         here.post(f"/batches/{KEY}/backtest", {"start_date": "2025-01-01", "end_date": "2025-06-30"})
         until(lambda: len(started(backend, "/backtests/start")) == 2)
 

@@ -51,14 +51,14 @@ async def test_a_process_ends_with_what_waits_for_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("job", "said"),
+    ("job", "reason"),
     [
         (lambda folder: Look(folder / "none", "x.csv", Answers()), "No such file"),
         (lambda folder: Unpack(folder / "0"), "damaged"),
         (lambda folder: Store(folder / "0", "x.csv", Answers(zone="Mars"), "X", "1h", folder), "line 1"),
     ],
 )
-async def test_what_is_refused_is_an_outcome(tmp_path, job, said):
+async def test_what_is_refused_is_an_outcome(tmp_path, job, reason):
     (tmp_path / "0").write_text("x\n1\n")
     outcome = await ImportJobs().run(job(tmp_path), 0, lambda share, step: None)
-    assert said in f"line {outcome.line}: {outcome.refused}" and outcome.summary is outcome.imported is None
+    assert reason in f"line {outcome.line}: {outcome.refused}" and outcome.summary is outcome.imported is None

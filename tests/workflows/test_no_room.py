@@ -31,12 +31,12 @@ def full(backend):
 def test_the_page_links_what_is_busy_and_offers_the_queue(full, here):
     here.until("/operations/op_a", lambda text: "40 %" in text)
     page = here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
-    said = words(page.text)
+    sentence = words(page.text)
     assert (
-        "The only training worker is busy: w1 works on swing EURUSD 1h (40 %)" in said
-        and "can wait in the queue" in said
+        "The only training worker is busy: w1 works on swing EURUSD 1h (40 %)" in sentence
+        and "can wait in the queue" in sentence
     )
-    assert '<a href="/operations/op_a">Look at it</a>' in page.text and "Add to the queue" in said
+    assert '<a href="/operations/op_a">Look at it</a>' in page.text and "Add to the queue" in sentence
     assert "container logs" not in page.text
 
 
@@ -60,8 +60,8 @@ def test_the_record_of_a_refused_start_says_it_plainly(full, here):
     here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
     full.workers = [BUSY | {"status": "available", "current_operation_id": None}]  # the list does not tell why any more
     page = here.get(f"/starts/{KEY}").text
-    said, _, folded = words(page).partition("The backend’s words")
-    assert "The backend had no free worker for it." in said and "container logs" not in said
+    sentence, _, folded = words(page).partition("The backend’s words")
+    assert "The backend had no free worker for it." in sentence and "container logs" not in sentence
     assert folded.startswith(" No training workers available") and "<details><summary>The backend’s words" in page
     body = {"strategy_name": "swing", "confirm": ["insist"]}
     ask = {"json": body, "headers": {"idempotency-key": "y" * 20}}
@@ -96,8 +96,8 @@ def test_what_has_just_ended_does_not_keep_a_worker_busy_for_long(quick_rounds, 
     here.until("/operations/op_a", lambda text: "40 %" in text)
     full.operations["op_a"] = operation("op_a", status="completed", progress=percent(100), result_summary=RESULT)
     here.until("/operations/op_a", lambda text: "Completed" in text)
-    said = "No worker is listed as free yet: w1 was busy with swing EURUSD 1h, which has just ended."
-    until(lambda: said in words(here.post("/start/training/look", {"strategy_name": "swing"}).text))
+    sentence = "No worker is listed as free yet: w1 was busy with swing EURUSD 1h, which has just ended."
+    until(lambda: sentence in words(here.post("/start/training/look", {"strategy_name": "swing"}).text))
     page = here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
     assert "The only training worker is listed as busy: w1 with swing EURUSD 1h, which has just ended." in words(
         page.text
@@ -110,8 +110,8 @@ def test_no_worker_at_all_is_another_sentence():
         "No training worker is registered with the backend. w1 last answered"
     )
     many = WorkerList().heard([Worker(f"w{n}", "training", "busy", f"op_{n}") for n in range(5)], 1000.0)
-    said = no_room(many, "training", 1000.0, {"op_1": "swing (3 %)"})
-    assert said == "All 5 training workers are busy: w0 works on op_0; w1 works on swing (3 %); w2 works on op_2."
+    sentence = no_room(many, "training", 1000.0, {"op_1": "swing (3 %)"})
+    assert sentence == "All 5 training workers are busy: w0 works on op_0; w1 works on swing (3 %); w2 works on op_2."
     free = Worker("w2", "training", "available")
     one_free = WorkerList().heard([Worker("w1", "training", "busy", "op_a"), free], 1000.0)
     assert no_room(one_free, "training", 1000.0) == "", "the list does not tell why"

@@ -31,20 +31,20 @@ class Service:
         self.hits = 0
         self.free = Event()  # it does not answer before this is set
         self.free.set()
-        self.told: list[dict] = []
+        self.received: list[dict] = []
         self.app = Starlette(routes=[Route("/{rest:path}", self._take, methods=["POST", "GET"])])
 
     async def _take(self, request):
         self.hits += 1
         await asyncio.to_thread(self.free.wait, 60)
-        self.told += [await request.json()] if request.method == "POST" else []
+        self.received += [await request.json()] if request.method == "POST" else []
         return Response(status_code=self.status, headers=self.headers)
 
     def bodies(self) -> list[str]:
-        return [each["message"] for each in self.told]
+        return [each["message"] for each in self.received]
 
     def titles(self) -> list[str]:
-        return [each["title"] for each in self.told]
+        return [each["title"] for each in self.received]
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def fail(backend, name="op_a"):
     )
 
 
-def test_a_failure_is_told_once_and_an_end_only_when_that_is_wanted(backend, address, tmp_path):
+def test_a_failure_causes_one_message_and_an_end_only_on_request(backend, address, tmp_path):
     service = Service()
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
     backend.operations["op_b"] = operation("op_b", progress=percent(10))
@@ -95,8 +95,8 @@ def test_a_failure_is_told_once_and_an_end_only_when_that_is_wanted(backend, add
         fail(backend)
         page = sent(here, lambda page: arrived(page))
         assert service.titles() == ["Training swing: failed"] and page.count("Training swing") == 1
-        (told,) = service.told
-        assert f"{here.address}/operations/op_a" in told["message"]
+        (message,) = service.received
+        assert f"{here.address}/operations/op_a" in message["message"]
         assert CANARY not in page and "KTRDR_PANEL_NOTIFY" in page
 
         here.post("/notifications/rules", {"rule": "ends"})
@@ -104,14 +104,14 @@ def test_a_failure_is_told_once_and_an_end_only_when_that_is_wanted(backend, add
         here.get("/operations/op_c")
         backend.operations["op_c"] = operation("op_c", status="completed", result_summary=RESULT, completed_at=stamp())
         sent(here, lambda page: "completed" in page)
-        assert len(service.told) == 2 or sent(here, lambda page: arrived(page) == 2)
+        assert len(service.received) == 2 or sent(here, lambda page: arrived(page) == 2)
     with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:
         assert 'value="ends" checked' in here.get("/notifications").text
         assert 'value="failures">' in here.get("/notifications").text
-    assert len(service.told) == 2
+    assert len(service.received) == 2
 
 
-def test_a_run_with_a_tag_is_told_by_its_name(backend, address, tmp_path):
+def test_a_message_about_a_tagged_run_has_its_name(backend, address, tmp_path):
     service = Service()
     with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:
         assert here.post("/notifications/rules", {"tags": "#Trial, other"}).status_code == 303
@@ -151,8 +151,8 @@ def test_a_service_that_is_late_keeps_no_other_waiting(backend, address, tmp_pat
             backend.operations[name], ended = operation(name, progress=percent(10)), backend.operations[name]
             here.get(f"/operations/{name}")
             backend.operations[name] = ended
-            until(lambda name=name: here.post("/look-now") and name in str(quick.told))
-        assert (late.hits, late.told) == (1, [])
+            until(lambda name=name: here.post("/look-now") and name in str(quick.received))
+        assert (late.hits, late.received) == (1, [])
         late.free.set()
         sent(here, lambda page: arrived(page) == 4)
     assert (late.hits, quick.hits) == (2, 2)
@@ -167,10 +167,10 @@ def test_a_channel_leads_to_no_other_address():
             service.status = status
             with channel(service) as url:
                 assert send(url, "A title", "A body")[0] == "failed"
-    assert len(service.told) == 3 and other.hits == 0
+    assert len(service.received) == 3 and other.hits == 0
 
 
-def test_a_better_training_is_told(backend, address, tmp_path):
+def test_a_better_training_causes_a_message(backend, address, tmp_path):
     service = Service()
     good, better = ({"test_metrics": {"test_accuracy": share}} for share in (0.6, 0.7))
     seed(tmp_path, address, ended("op_old", "training", "completed", DAY, 10.0, "swing", result_summary=RESULT | good))
@@ -195,10 +195,10 @@ def test_a_service_that_is_down_or_refuses_gets_the_message_later(backend, addre
         fail(backend)
         sent(here, lambda page: "tries so far" in page)
         with channel(service, port):
-            sent(here, lambda page: len(service.told) > 1)  # it answers 500
+            sent(here, lambda page: len(service.received) > 1)  # it answers 500
             service.status = 200
             sent(here, lambda page: arrived(page))
-            before = len(service.told)
+            before = len(service.received)
     with channel(service, port), panel(tmp_path, address, notify=(f"json://127.0.0.1:{port}/hook",)) as here:
         fail(backend, "op_b")
         here.post("/notifications/channels/" + channel_of(f"json://127.0.0.1:{port}/hook").id + "/test")
@@ -223,7 +223,7 @@ def test_what_was_being_sent_when_the_panel_stopped_is_not_sent_again(address, t
     assert service.titles() == ["KTRDR panel: a test"]
 
 
-def test_an_end_while_the_memory_is_locked_is_told_once_it_is_not(backend, address, tmp_path, monkeypatch, caplog):
+def test_an_end_while_the_memory_is_locked_is_sent_once_it_is_not(backend, address, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.05)
     service = Service()
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
@@ -284,7 +284,7 @@ def test_a_wrong_address_in_the_environment_costs_nothing_else(backend, address,
         assert page.count('aria-label="Send a test') == 1
 
 
-def test_a_lost_worker_and_a_silent_backend_are_told(backend, tmp_path, monkeypatch, quick_rounds):
+def test_a_lost_worker_and_a_silent_backend_cause_messages(backend, tmp_path, monkeypatch, quick_rounds):
     monkeypatch.setattr(notifications, "SILENT", 0.3)
     service, port = Service(), free_port()
     worker = {"worker_id": "training-1", "worker_type": "training", "status": "busy", "current_operation_id": "op_a"}
@@ -303,5 +303,5 @@ def test_a_lost_worker_and_a_silent_backend_are_told(backend, tmp_path, monkeypa
         "The backend answers again",
     }
     assert service.titles().count("Worker training-1 is gone") == 1
-    told = next(body for body in service.bodies() if "It worked on" in body)
-    assert "It worked on Training" in told and "/operations/op_a" in told
+    message = next(body for body in service.bodies() if "It worked on" in body)
+    assert "It worked on Training" in message and "/operations/op_a" in message

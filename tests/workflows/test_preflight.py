@@ -102,7 +102,7 @@ def test_a_load_that_leaves_gaps_is_completed_with_problems(quick_rounds, here, 
     assert here.get(f"/api/operations/{operation_id}").json()["verdict"]["state"] == "problems"
 
 
-def test_when_a_worker_of_any_kind_last_answered_is_told():
+def test_the_last_answer_of_a_worker_of_any_kind_is_shown():
     there = WorkerList().heard([Worker("b1", "backtesting", "available", healthy_at=970.0)], 990.0)
     (line,) = worker_lines(there.heard([], 1000.0), "backtesting", 0, 1000.0)
     assert line.subject == "No backtesting worker" and "b1 last answered 30 s ago." in line.text

@@ -44,7 +44,7 @@ def test_the_second_waits_for_the_first_and_is_seen_waiting(here, backend):
     assert started(backend)[1]["symbol"] == "GBPUSD"
 
 
-def test_a_load_that_somebody_else_started_is_waited_for(here, backend):
+def test_a_load_of_another_program_is_waited_for(here, backend):
     """Also one that began this moment: the backend is asked before each start."""
     backend.operations["op_data_load_theirs"] = operation("op_data_load_theirs", "data_load", progress=percent(40))
     item = {"operation_id": "op_data_load_theirs", "operation_type": "data_load", "status": "running", "symbol": "TSLA"}
@@ -119,8 +119,8 @@ def test_progress_that_goes_backwards_is_shown_as_it_is(here, backend):
         backend.operations[name] = operation(
             name, "data_load", progress=percent(at, f"Segment at {at}", context=context)
         )
-        told = (f"Segment at {at}", f"{int(at)} %", "Segment 2 of 12")
-        here.until(address, lambda text, told=told: all(each in words(text) for each in told))
+        texts = (f"Segment at {at}", f"{int(at)} %", "Segment 2 of 12")
+        here.until(address, lambda text, texts=texts: all(each in words(text) for each in texts))
 
 
 def test_dates_that_would_replace_what_is_stored_are_asked_about_with_numbers(here, backend):
@@ -139,7 +139,7 @@ def test_dates_that_would_replace_what_is_stored_are_asked_about_with_numbers(he
 
 def test_a_load_that_would_replace_what_came_while_it_waited_is_not_sent_and_says_so(here, backend, monkeypatch):
     """Two buttons of one row, one after the other: older bars, then the gaps from the first day that was stored."""
-    monkeypatch.setattr("panel.storage.queue.TOLD_AT_ONCE", 0.0)
+    monkeypatch.setattr("panel.storage.queue.ANSWERED_DIRECTLY", 0.0)
     stored, first = hours(100), "2024-01-01"
     backend.bars["EURUSD", "1h"] = stored
     load(here, mode="backfill")
@@ -254,7 +254,7 @@ def test_a_plan_stops_with_an_explanation_when_a_load_fails(here, backend):
     assert "Symbol EURUSD not found" in page and backend.hits["POST /trainings/start"] == 0
 
 
-def test_home_tells_of_plans_and_of_loads_that_wait(here, backend):
+def test_home_shows_plans_and_waiting_loads(here, backend):
     here.post("/plans", PLAN)
     load(here, "third" * 4, symbol="TSLA")
     until(lambda: len(started(backend)) == 1)

@@ -144,13 +144,13 @@ def test_the_form_says_before_the_click_that_it_will_wait(here, backend):
     queued(here)
     until(lambda: started(backend) == ["swing"])
     until(lambda: here.inside.panel.monitor.worker_list.working_on(next(iter(backend.operations))))
-    told = here.post("/start/training/look", {"strategy_name": "swing"}, **{"hx-request": "true"}).text
-    assert "The start waits in the queue." in words(told)
-    button = told.partition('hx-target="#start-go"')[2]
+    text = here.post("/start/training/look", {"strategy_name": "swing"}, **{"hx-request": "true"}).text
+    assert "The start waits in the queue." in words(text)
+    button = text.partition('hx-target="#start-go"')[2]
     assert "Add to the queue" in button and 'name="wait" value="1"' in button
     queued(here, "another-key-0123", "other")
-    told = words(here.post("/start/training/look", {"strategy_name": "swing"}, **{"hx-request": "true"}).text)
-    assert "The queue has 1 training before this one." in told
+    text = words(here.post("/start/training/look", {"strategy_name": "swing"}, **{"hx-request": "true"}).text)
+    assert "The queue has 1 training before this one." in text
 
 
 def test_a_worker_to_which_a_start_was_just_sent_is_not_called_free(here, backend, monkeypatch):
@@ -158,9 +158,9 @@ def test_a_worker_to_which_a_start_was_just_sent_is_not_called_free(here, backen
     monkeypatch.setattr("panel.workflows.capacity.WORKERS_EVERY", 600.0)
     until(lambda: here.inside.panel.monitor.worker_list.workers)
     here.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
-    told = words(here.post("/start/training/look", {"strategy_name": "swing"}, **{"hx-request": "true"}).text)
-    assert "is free: another start was just sent" in told or "is free: w1 works on" in told
-    assert "Add to the queue" in told
+    text = words(here.post("/start/training/look", {"strategy_name": "swing"}, **{"hx-request": "true"}).text)
+    assert "is free: another start was just sent" in text or "is free: w1 works on" in text
+    assert "Add to the queue" in text
 
 
 def test_a_refusal_for_lack_of_a_worker_offers_to_wait(here, backend):

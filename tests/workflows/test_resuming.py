@@ -27,8 +27,8 @@ HUNG = Worker("h", "training", "temporarily_unavailable", "op_a")
 
 
 def observation(count: int = 10, kind: str = "training") -> Observation:
-    said = operation("op_a", kind, "cancelled", created_at=stamp(NOW), metrics={"epochs": [epochs(count)]})
-    return Observation(snapshot_of(said, NOW + 65), NOW + 65)
+    reading = operation("op_a", kind, "cancelled", created_at=stamp(NOW), metrics={"epochs": [epochs(count)]})
+    return Observation(snapshot_of(reading, NOW + 65), NOW + 65)
 
 
 def test_a_cancelled_or_failed_training_with_its_own_checkpoint_may_be_resumed():
@@ -48,15 +48,15 @@ def test_a_cancelled_or_failed_training_with_its_own_checkpoint_may_be_resumed()
         ({"checkpoint": None}, "no checkpoint"),
         ({"checkpoint": replace(SAVED, epoch=0)}, "no finished epoch"),
         ({"checkpoint": replace(SAVED, created_at=NOW - 1)}, "older than it is"),
-        ({"around": WorkerList()}, "not known yet"),
-        ({"around": WorkerList((Worker("b", "backtesting", "available"),), heard_at=NOW)}, "No training worker"),
-        ({"around": WorkerList((HUNG,), heard_at=NOW + 70)}, "none that answers"),
-        ({"around": WorkerList((HUNG, *THERE.workers), heard_at=NOW + 70)}, "may wake and go on with it"),
+        ({"workers": WorkerList()}, "not known yet"),
+        ({"workers": WorkerList((Worker("b", "backtesting", "available"),), heard_at=NOW)}, "No training worker"),
+        ({"workers": WorkerList((HUNG,), heard_at=NOW + 70)}, "none that answers"),
+        ({"workers": WorkerList((HUNG, *THERE.workers), heard_at=NOW + 70)}, "may wake and go on with it"),
     ],
 )
 def test_it_is_refused_where_it_would_do_harm(change, why):
-    given = {"seen": observation(), "verdict": ENDED, "checkpoint": SAVED, "around": THERE} | change
-    assert why in refusal(given["seen"], given["verdict"], given["checkpoint"], given["around"])
+    given = {"seen": observation(), "verdict": ENDED, "checkpoint": SAVED, "workers": THERE} | change
+    assert why in refusal(given["seen"], given["verdict"], given["checkpoint"], given["workers"])
 
 
 @pytest.mark.anyio
@@ -78,13 +78,13 @@ def test_a_checkpoint_of_an_earlier_run_is_not_its_own():
 
 def checkpoint(epoch: int = 9, at: float | None = None) -> tuple[int, dict]:
     state = {"epoch": epoch, "val_loss": 0.4, "training_history": {"val_loss": [0.4] * 10}}
-    told = {"operation_id": "op_a", "checkpoint_type": "cancellation", "created_at": stamp(at), "state": state}
-    return 200, {"success": True, "data": told}
+    listed = {"operation_id": "op_a", "checkpoint_type": "cancellation", "created_at": stamp(at), "state": state}
+    return 200, {"success": True, "data": listed}
 
 
 def worker(status: str = "available", operation_id: str | None = None) -> dict:
-    told = {"worker_id": "w", "worker_type": "training", "status": status, "current_operation_id": operation_id}
-    return told | {"last_healthy_at": stamp(), "capabilities": {}}
+    listed = {"worker_id": "w", "worker_type": "training", "status": status, "current_operation_id": operation_id}
+    return listed | {"last_healthy_at": stamp(), "capabilities": {}}
 
 
 @dataclass
@@ -192,7 +192,7 @@ def test_it_is_not_offered_without_a_checkpoint_and_the_list_of_all_is_never_ask
     assert not ended.backend.hits["GET /checkpoints"]  # 192 kB
 
 
-def test_of_a_run_without_an_epoch_nobody_asks_for_a_checkpoint(ended):
+def test_no_checkpoint_is_looked_for_without_an_epoch(ended):
     ended.turn("failed", error_message="no", completed_at=stamp())
     assert "Resume after" not in ended.here.get(ended.page).text and not ended.backend.hits[ended.saved]
 
@@ -215,8 +215,8 @@ def test_a_resume_without_an_answer_is_not_sent_a_second_time(ended):
 
 
 def running(backend, **more):
-    said = {"created_at": stamp(time.time() - 600), "progress": percent(29, "Epoch 30/100", steps_total=100)}
-    backend.operations["op_a"] = operation("op_a", metrics={"epochs": [epochs(29), 29]}, **said | more)
+    reading = {"created_at": stamp(time.time() - 600), "progress": percent(29, "Epoch 30/100", steps_total=100)}
+    backend.operations["op_a"] = operation("op_a", metrics={"epochs": [epochs(29), 29]}, **reading | more)
 
 
 def test_the_question_before_a_cancel_says_what_would_be_lost(here, backend):

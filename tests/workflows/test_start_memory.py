@@ -62,7 +62,7 @@ async def test_without_its_intent_no_start_is_sent(client, store, backend, monke
     assert (await starting.submit(key, TrainingOperationAdapter("swing"), TRAINING)).state == "started"
 
 
-async def test_an_outcome_that_cannot_be_written_is_told_and_written_later(client, store, backend, monkeypatch):
+async def test_an_outcome_that_cannot_be_stored_is_reported_and_stored_later(client, store, backend, monkeypatch):
     monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.01)
     backend.answers["POST /trainings/start"] = (500, {"detail": "lost"})
     starting = starts_of(client, store)

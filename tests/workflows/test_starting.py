@@ -9,8 +9,9 @@ from panel.adapters import KINDS, DataLoadOperationAdapter, TrainingOperationAda
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.events import EventBus, StartConfirmed
+from panel.live.hub import Hub
 from panel.storage.store import Storage
-from panel.workflows.commands import Commands
+from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.starting import new_key
 from tests.support.panels import panel
 from tests.support.parts import monitor_of, starts_of
@@ -34,10 +35,10 @@ def events():
 
 
 @pytest.fixture
-async def relay(client, store, events):
-    relay = monitor_of(client, store, events)
-    task = asyncio.create_task(relay.run())
-    yield relay
+async def monitor(client, store, events):
+    monitor = monitor_of(client, store, events)
+    task = asyncio.create_task(monitor.run())
+    yield monitor
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -63,15 +64,15 @@ async def test_fifty_submits_at_once_are_one_start(client, store, backend):
 
 
 async def test_the_same_key_after_a_restart_starts_nothing(client, tmp_path, backend):
-    key, told = new_key(), []
+    key, confirmed = new_key(), []
     for _ in range(3):
         store = Storage(tmp_path / "panel.db")
-        told.append(await starts_of(client, store).submit(key, TrainingOperationAdapter("swing"), TRAINING))
+        confirmed.append(await starts_of(client, store).submit(key, TrainingOperationAdapter("swing"), TRAINING))
         store.close()
-    assert posts(backend) == 1 and len({start.operation_id for start in told}) == 1
+    assert posts(backend) == 1 and len({start.operation_id for start in confirmed}) == 1
 
 
-async def test_a_refusal_is_told_in_the_backends_words_and_can_be_tried_anew(client, store, backend):
+async def test_a_refusal_has_the_backends_message_and_can_be_repeated(client, store, backend):
     backend.answers["POST /trainings/start"] = (400, {"detail": "Strategy file not found: swing.yaml"})
     start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert (start.state, start.message, posts(backend)) == ("refused", "Strategy file not found: swing.yaml", 1)
@@ -86,7 +87,7 @@ async def test_no_worker_is_a_refusal_but_a_bare_503_is_not(client, store, backe
     assert (await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)).state == "unconfirmed"
 
 
-async def test_nobody_there_means_that_nothing_was_sent(store):
+async def test_a_refused_connection_means_that_nothing_was_sent(store):
     async with AsyncCLIClient("http://127.0.0.1:9/api/v1", max_retries=0) as client:
         start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
     assert start.state == "unsent" and "Could not connect" in start.message
@@ -120,7 +121,7 @@ async def test_a_training_whose_answer_is_lost_is_found_by_its_id(client, store,
     assert start.operation_id in backend.operations
 
 
-async def test_a_start_that_nobody_can_confirm_is_never_sent_again(client, store, backend):
+async def test_a_start_that_cannot_be_confirmed_is_never_sent_again(client, store, backend):
     backend.answers["POST /trainings/start"] = (500, {"detail": "All connection attempts failed"})
     starting = starts_of(client, store)
     start = await starting.submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
@@ -197,7 +198,7 @@ async def test_what_was_put_aside_may_still_have_begun_what_is_found(client, sto
     assert (await starting.submit(second, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
 
 
-async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, store, relay, events, backend):
+async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, store, monitor, events, backend):
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     lists(backend, listed(backend, "op_a"), listed(backend, "op_b"))
     listed(backend, "op_other_symbol", symbol="GBPUSD")
@@ -205,7 +206,7 @@ async def test_a_person_chooses_among_what_it_may_be_and_nothing_else(client, st
     events.subscribe(StartConfirmed, lambda event: began.append(event.start))
     starting = starts_of(client, store, events)
     key = (await starting.submit(new_key(), DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).key
-    await relay.look("op_other_symbol")
+    await monitor.look("op_other_symbol")
     async with asyncio.timeout(20):
         while {observation.snapshot.id for observation in starting.might_be(store.start(key))} != {"op_a", "op_b"}:
             await starting.check_again(key)  # on a busy machine a look may get no answer in time
@@ -339,15 +340,15 @@ async def test_a_page_in_front_of_the_backend_does_not_say_that_it_knows_nothing
 async def test_two_clicks_on_resume_are_one(client, store, backend):
     backend.operations["op_r"] = operation("op_r", status="cancelled", completed_at=stamp())
     backend.answers["POST /operations/op_r/resume"] = (200, {"success": True, "data": {"status": "resuming"}})
-    relay = monitor_of(client, store)
-    await relay.look("op_r")
-    commands = Commands(Ktrdr(client), store, relay)
-    await asyncio.gather(commands.resume("op_r"), commands.resume("op_r"))
-    await commands.resume("op_r")  # and later, from a page that has not heard yet
+    monitor = monitor_of(client, store)
+    await monitor.look("op_r")
+    resuming = ResumeWorkflow(Ktrdr(client), store, monitor, EventBus(), Hub())
+    await asyncio.gather(resuming.send("op_r", "me"), resuming.send("op_r", "me"))
+    await resuming.send("op_r", "me")  # and later, from a page that has not heard yet
     assert posts(backend, "/operations/op_r/resume") == 1
     backend.operations["op_r"] = operation("op_r", status="failed", completed_at=stamp(1_900_000_000))
-    relay.observe(await Ktrdr(client).operation("op_r"))
-    await commands.resume("op_r")  # it ended again
+    monitor.observe(await Ktrdr(client).operation("op_r"))
+    await resuming.send("op_r", "me")  # it ended again
     assert posts(backend, "/operations/op_r/resume") == 2
 
 

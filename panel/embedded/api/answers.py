@@ -19,7 +19,7 @@ def error(code: str, message: str, details: Any) -> Row:
 
 
 def period(start_date: str | None, end_date: str | None) -> Row:
-    """Both dates as YYYY-MM-DD; 422 when one is no date, lies ahead, or they are the wrong way round."""
+    """Both dates as YYYY-MM-DD; 422 when one is no date, is in the future, or they are the wrong way round."""
     days: list[date | None] = []
     for given in (start_date, end_date):
         try:

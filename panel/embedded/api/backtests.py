@@ -102,12 +102,12 @@ def routes(home: Backend) -> APIRouter:
     @api.get("/operations/{operation_id}/bars")
     def bars(
         operation_id: str,
-        around: Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)] = None,
+        at: Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)] = None,
         count: Annotated[int, Query(ge=1, le=record.BARS)] = 500,
     ) -> Row:
-        """`around`: Unix seconds; without it the newest bars."""
+        """`at`: Unix seconds; without it the newest bars."""
         try:
-            return good(record.bars(kept(operation_id), around, count))
+            return good(record.bars(kept(operation_id), at, count))
         except record.NotRecorded:
             raise HTTPException(404, NO_RECORD) from None
 

@@ -44,7 +44,7 @@ def routes(home: Backend, bars: Bars) -> APIRouter:
     def candles(
         symbol: str, timeframe: str, start: int, end: int, most: Annotated[int, Query(ge=1, le=10_000)] = 3000
     ) -> Any:
-        """`start` and `end`: seconds since 1970, of openings, both included. `bad`: bars that cannot be true."""
+        """`start` and `end`: seconds since 1970, of openings, both included. `bad`: bars with faults."""
         held = _held(bars, symbol, timeframe, start, end)
         if held is None:
             raise HTTPException(404, f"Data not found for {symbol[:40]} ({timeframe[:10]})")
@@ -58,7 +58,7 @@ def routes(home: Backend, bars: Bars) -> APIRouter:
 
 
 def entry_row(bars: Bars, entry: Entry) -> Row:
-    """One file as it is answered; times in seconds since 1970."""
+    """The answer for one file; times in seconds since 1970."""
     row: Row = msgspec.to_builtins(entry)
     faults = {c.kind: {"count": c.count, "lines": list(c.lines), "reason": c.reason} for c in entry.faults}
     left = {c.kind: {"count": c.count, "lines": list(c.lines), "reason": c.reason} for c in entry.left_out}

@@ -137,7 +137,7 @@ def routes(home: Backend) -> APIRouter:
 
 
 def _rows(bars: Arrays | None) -> tuple[list[str], list[list[float | None]]]:
-    """Openings and prices as they are answered; what is no finite number is null."""
+    """Openings and prices of the answer; what is no finite number is null."""
     if bars is None:
         return [], []
     dates: list[str] = np.datetime_as_string(bars.times.astype("datetime64[s]")).tolist()
@@ -150,7 +150,7 @@ def _rows(bars: Arrays | None) -> tuple[list[str], list[list[float | None]]]:
 
 
 def _bad(bars: Arrays | None) -> Row:
-    """Opening -> what cannot be true about this bar, of the bars that are shown."""
+    """Opening -> the bar's fault, of the bars that are shown."""
     if bars is None:
         return {}
     which = np.flatnonzero(bars.fault)[: data_files.MAX_BAD]

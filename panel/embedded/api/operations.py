@@ -66,7 +66,7 @@ def routes(home: Backend) -> APIRouter:
         done = after["status"] == "cancelled"
         answer = {"success": True, "operation_id": operation_id, "status": after["status"]}
         answer |= {"cancelled_at": after["completed_at"], "cancellation_reason": reason, "children_cancelled": []}
-        # Not done yet, it is told: the process looks four times a second, but for the moments of saving a file.
+        # Answered before it is done: the process looks four times a second, except while it saves a file.
         return good(answer | {"task_cancelled": True, "remote_cancelled": done})
 
     @api.post("/operations/{operation_id}/resume")
@@ -127,7 +127,7 @@ def routes(home: Backend) -> APIRouter:
 
     @api.post("/workers/prepare")
     def prepare() -> Row:
-        """Not of KTRDR: somebody may be about to start something."""
+        """Not of KTRDR: a start may follow soon."""
         home.processes.prepare()
         return good({})
 

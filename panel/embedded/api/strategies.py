@@ -56,7 +56,7 @@ def routes(home: Backend) -> APIRouter:
 
     @api.post("/check")
     def check(text: Annotated[str, Body(embed=True, max_length=MAX_BYTES)]) -> Row:
-        """What `validate` would say of a file with this text."""
+        """The result of `validate` for a file with this text."""
         found = strategy.of_text("", text)
         return {"success": True, "valid": found.valid, "issues": [issue.as_dict() for issue in found.issues]}
 

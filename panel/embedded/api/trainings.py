@@ -117,7 +117,7 @@ def routes(home: Backend) -> APIRouter:
 
 
 def _refusal(found: strategy.Strategy) -> Row:
-    """Why a training is not started, before anything runs."""
+    """Why a training cannot start, before anything runs."""
     if found.valid:
         code = "STRATEGY-NeedsKtrdr" if found.needs_ktrdr else "STRATEGY-CannotTrain"
         refusal: Row = {"message": found.problem, "error_code": code, "context": {"strategy_name": found.stem}}

@@ -19,17 +19,17 @@ UNGUESSABLE = 20  # characters of a password from which on a right one is not sl
 INTERVAL = 1.0  # seconds between two looks whether the file of users has changed; fewer until there is one
 SAVE_EVERY = 300.0  # seconds between two writes of when sessions were last seen
 
-_NOBODYS = "scrypt:15:8:3:{}:{}".format("A" * 22, "A" * 43)  # a hash that no word has, as slow as a real one
+_NO_USERS = "scrypt:15:8:3:{}:{}".format("A" * 22, "A" * 43)  # matches no password, and takes as long as a real one
 
 log = logging.getLogger(__name__)
 
 
 class Access:
-    """`protected`: somebody has to say who they are. Once it is so, it stays so until the panel stops: a file that is
+    """`protected`: a login is needed. Once it is so, it stays so until the panel stops: a file that is
     lost opens nothing."""
 
     def __init__(self, settings: Settings) -> None:
-        # Cookies are shared by all ports of a host, and one of its root is sent to every path too: the names differ.
+        # Ports and paths of a host share cookies, so the names differ.
         self.cookie = f"ktrdr_panel_{settings.port}{settings.root_path.replace('/', '_')}"
         self.file = settings.account_file
         self.shared = bool(settings.password)
@@ -44,7 +44,7 @@ class Access:
         self._held: dict[str, Held] = {}  # answers to programs, by their token's digest; "" without any protection
 
     def load(self) -> None:
-        """Takes a second: not for the event loop. Raises Unreadable: with a broken file nobody knows who may enter."""
+        """Takes a second: not for the event loop. Raises Unreadable: with a broken file no login can be checked."""
         self._version = self.file.version()
         self.accounts = self.file.read()
         self.protected = self.protected or bool(self.accounts.users)
@@ -52,23 +52,23 @@ class Access:
         self.sessions.end_where(self._void)
 
     async def run(self) -> None:
-        """Take over what the command line changes. Runs until cancelled."""
+        """Apply changes that the command line makes. Runs until cancelled."""
         saved = time.monotonic()
         while True:
             await until_next(INTERVAL if self.protected else IDLE)
-            if self.file.version() != self._version:  # a thread would wake up twice for it, every second
+            if self.file.version() != self._version:  # a stat is quicker than a thread
                 await self._reload()
             if time.monotonic() - saved > SAVE_EVERY:
                 saved = time.monotonic()
                 self.sessions.save()
 
     async def change(self, action: Callable[[Accounts], Accounts]) -> None:
-        """Change users or tokens, from a page: who asks is not locked out. Raises Refused, Unreadable or OSError."""
+        """Change users or tokens from a page; cannot lock out who asks. Raises Refused, Unreadable or OSError."""
 
         def checked(accounts: Accounts) -> Accounts:
             changed = action(accounts).check(shared=self.shared)
             if accounts.users and not changed.users and not self.shared:
-                raise Refused("The last user cannot be removed here: nobody could log in any more.")
+                raise Refused("The last user cannot be removed here: no one could log in any more.")
             return changed
 
         await asyncio.to_thread(self.file.change, checked)
@@ -92,7 +92,7 @@ class Access:
             self._held.pop(digest).end()
 
     def _void(self, session: Session) -> bool:
-        """Its user is gone, or has another role or password."""
+        """Whether its user was removed, or has another role or password."""
         user = self.accounts.users.get(session.user)
         return session.user != "" and (user is None or user.mark != session.mark)
 
@@ -102,18 +102,18 @@ class Access:
         return Identity(session.user, self.accounts.users[session.user].role, session.id)
 
     def local_identity(self) -> tuple[Identity, Held]:
-        """While nothing is protected."""
+        """The identity of every request without protection."""
         return LOCAL, self._held.setdefault("", Held())
 
     def token(self, word: str) -> tuple[Token, Held] | None:
-        """A right one is looked at whatever was guessed from its address: nobody guesses 256 bits."""
+        """A right token passes however many wrong ones its address sent: 256 bits cannot be guessed."""
         token = self.accounts.token(word) if is_token(word) else None
         return (token, self._held.setdefault(token.digest, Held())) if token else None
 
     async def admits(self, word: str, address: str) -> bool:
-        """Whether this is the password. Raises TooManyAttempts before the word is looked at: a right one told from
-        a wrong one would be as good as another try. Only a long one, which nobody guesses, passes at any time, so that
-        guesses from the same address lock no program out."""
+        """Whether this is the password. Raises TooManyAttempts before it is checked: any answer would be as good as
+        another guess. Only a long one, which cannot be guessed, passes at any time, so that guesses from the same
+        address lock no program out."""
         digest = hmac.digest(self._salt, word.encode("utf-8", "surrogatepass"), hashlib.sha256)
         known = hmac.compare_digest(digest, self._right)
         if known and len(word) >= UNGUESSABLE:
@@ -137,7 +137,7 @@ class Access:
         self.tries.count(address)
         user = self.accounts.users.get(name)
         async with self._one:
-            right = await asyncio.to_thread(password.matches, word, user.password if user else _NOBODYS)
+            right = await asyncio.to_thread(password.matches, word, user.password if user else _NO_USERS)
         if user is None or not right or self.accounts.users.get(name) != user:
             return None
         self.tries.count_right(address)

@@ -1,4 +1,4 @@
-"""Who asks, and by what browser."""
+"""The identity of a request, and its browser."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from fastapi import Request
 
 from panel.accounts import Role
 
-SHARED = "operator"  # who typed the panel's one password, which has no name
+SHARED = "operator"  # a login with the panel's own password, which has no name
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +23,21 @@ class Identity:
         return self.role is Role.OPERATOR
 
 
-LOCAL = Identity("local", Role.OPERATOR)  # nobody is asked who they are
-NOBODY = Identity("unknown", Role.VIEWER)  # on the login page
+LOCAL = Identity("local", Role.OPERATOR)  # no login needed
+ANONYMOUS = Identity("unknown", Role.VIEWER)  # on the login page
 
 
 def identity_of(request: Request) -> Identity:
     """Set by the authentication middleware."""
-    found = request.scope.get("identity", NOBODY)
-    return found if isinstance(found, Identity) else NOBODY
+    found = request.scope.get("identity", ANONYMOUS)
+    return found if isinstance(found, Identity) else ANONYMOUS
 
 
 def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-_BROWSERS = (  # the more special first: most name each other
+_BROWSERS = (  # the most specific first: most name each other
     ("Edge", r"Edg(?:A|iOS)?/(\d+)"),
     ("Opera", r"OPR/(\d+)"),
     ("Vivaldi", r"Vivaldi/(\d+)"),
@@ -57,7 +57,7 @@ _SYSTEMS = (
 
 
 def browser_name(agent: str) -> str:
-    """`Firefox 143 on Linux` from a User-Agent; "" for anything else, which could be any text."""
+    """`Firefox 143 on Linux` from a User-Agent; "" for an unknown one."""
     found = ((name, re.search(pattern, agent[:500])) for name, pattern in _BROWSERS)
     name = next((f"{name} {match[1][:4]}" for name, match in found if match), "")
     system = next((name for name, mark in _SYSTEMS if mark in agent[:500]), "")

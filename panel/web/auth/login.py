@@ -21,7 +21,7 @@ from panel.domain.formatting import duration
 from panel.live.protocol import EXTENSION, Connection
 from panel.views.templating import STATIC, draw
 from panel.web.auth.access import Access
-from panel.web.auth.identity import NOBODY, SHARED, Identity, address_of, browser_name, identity_of
+from panel.web.auth.identity import ANONYMOUS, SHARED, Identity, address_of, browser_name, identity_of
 from panel.web.auth.roles import OPEN_ROUTES
 from panel.web.auth.sessions import LASTS, Held, TooManyAttempts
 from panel.web.panel import PanelDep
@@ -39,7 +39,7 @@ _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}")
 
 
 class AuthenticationMiddleware:
-    """Wraps the app, inside the guard, and says who asks: `scope["identity"]`."""
+    """Wraps the app, inside the guard, and sets `scope["identity"]`."""
 
     def __init__(self, app: ASGIApp, access: Access, audit: AuditTrail) -> None:
         self._app = app
@@ -59,7 +59,7 @@ class AuthenticationMiddleware:
             session.seen = time.time()
             await self._known(self._access.of_session(session), session, scope, receive, send)
         elif (scope["method"], scope["path"]) in OPEN:
-            scope["identity"] = NOBODY
+            scope["identity"] = ANONYMOUS
             await self._app(scope, receive, send)
         else:
             await self._unknown(request, scope, receive, send)
@@ -69,7 +69,7 @@ class AuthenticationMiddleware:
         if held is not None and scope["method"] in ("GET", "HEAD"):
             await self._until(held, scope, receive, send)
         else:
-            await self._app(scope, receive, send)  # what was asked for in time is done to its end
+            await self._app(scope, receive, send)  # a request that began in time is completed
 
     async def _unknown(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         kind, _, word = request.headers.get("authorization", "").partition(" ")
@@ -91,7 +91,7 @@ class AuthenticationMiddleware:
         await answer(scope, receive, send)
 
     async def _until(self, held: Held, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer for as long as the session lasts: a stream would go on after the logout otherwise."""
+        """Answer as long as the session lasts: else a stream would go on after the logout."""
         started = ended = False
         seconds = None if isinf(held.expires) else held.expires - time.time()
         connection: Connection | None = scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
@@ -128,14 +128,14 @@ class AuthenticationMiddleware:
 
 
 def token_of(request: Request, access: Access) -> str:
-    """The session's, from its cookie; "" without one."""
+    """The session's token, from its cookie; "" without one."""
     return cookie_parser(request.headers.get("cookie", "")).get(access.cookie, "")
 
 
 @router.get("/login")
 async def ask(request: Request, panel: PanelDep, next: str = "/") -> Response:
     _needed(panel.access)
-    if identity_of(request) is not NOBODY:
+    if identity_of(request) is not ANONYMOUS:
         return RedirectResponse(own_path(next), 303)
     return _page(panel.access, next)
 
@@ -170,7 +170,7 @@ async def enter(request: Request, panel: PanelDep) -> Response:
 
 
 def enter_as(request: Request, answer: Response, access: Access, user: User | None) -> str:
-    """Begin a session in the place of the browser's last one; None for the password without a name. Returns what the
+    """Begin a session that replaces the browser's last one; None for the password without a name. Returns what the
     browser is called."""
     access.sessions.end(token_of(request, access))
     agent, who = browser_name(request.headers.get("user-agent", "")), (user.name, user.mark) if user else ("", "")
@@ -192,7 +192,7 @@ async def leave(request: Request, panel: PanelDep) -> Response:
 
 def _needed(access: Access) -> None:
     if not access.protected:
-        raise HTTPException(404, "Nobody has to log in here.")
+        raise HTTPException(404, "This panel needs no login.")
 
 
 def own_path(wanted: str) -> str:
@@ -207,7 +207,7 @@ def _page(access: Access, wanted: str, error: str = "", status: int = 200, name:
 
 
 def _to_login(request: Request) -> Response:
-    """For a page the way to the login, for htmx the same in its words, for a program the plain answer."""
+    """For a page a redirect to the login, for htmx the same as a header, for a program a 401."""
     wanted = own_path(_asked_from(request))
     login = "/login" if wanted == "/" else f"/login?{urlencode({'next': wanted})}"
     if by_htmx(request):

@@ -218,7 +218,7 @@ _PATTERNS = compiled(TABLE)
 
 
 def rule_of(method: str, path: str, patterns: list[Pattern] = _PATTERNS) -> tuple[Rule, tuple[str, ...]] | None:
-    """A request's row and what stands in its placeholders; of several the one that needs most, None without any."""
+    """A request's row and the values of its placeholders; of several rows the strictest, None without any."""
     method = "GET" if method == "HEAD" else method
     found = [
         (rule, match.groups()) for of, pattern, rule in patterns if of == method and (match := pattern.match(path))

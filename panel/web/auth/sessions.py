@@ -20,7 +20,7 @@ from panel.files import private
 
 log = logging.getLogger(__name__)
 
-LASTS = 7 * 86400.0  # seconds from a login to its end, whatever happens in between
+LASTS = 7 * 86400.0  # seconds that a login lasts
 MAX_SESSIONS = 1000  # sessions; the oldest ones end first
 
 FREE = 5  # wrong passwords from one address before it has to wait
@@ -83,7 +83,7 @@ class Sessions:
         self._known = {each.id: each for each in read if each is not None and (each.user or valid)}
 
     def begin(self, user: str = "", mark: str = "", address: str = "", browser: str = "") -> str:
-        """A new session's token."""
+        """Begin a session; returns its token."""
         token = secrets.token_urlsafe(32)
         now, name = time.time(), _name(token)
         self._known = {k: session for k, session in self._known.items() if session.expires > now}
@@ -101,12 +101,12 @@ class Sessions:
         return session if session is not None and session.expires > time.time() else None
 
     def listed(self) -> list[Session]:
-        """Those that go on, the last seen first."""
+        """Sessions that are valid, the last seen first."""
         now = time.time()
         return sorted((each for each in self._known.values() if each.expires > now), key=lambda each: -each.seen)
 
     def end(self, token: str) -> None:
-        """End the session and every answer that is still going out under it."""
+        """End the session and every answer that is being sent under it."""
         self.end_where(lambda session: session.id == _name(token))
 
     def end_where(self, ends: Callable[[Session], bool]) -> list[Session]:
@@ -119,7 +119,7 @@ class Sessions:
         return ended
 
     def save(self) -> None:
-        """When each was last seen is kept only so: now and then, and when the panel stops."""
+        """Store when each was last seen: from time to time, and when the panel stops."""
         if self._known:
             self._write()
 
@@ -137,7 +137,7 @@ class Sessions:
         return kept if isinstance(kept, dict) else {}
 
     def _write(self) -> None:
-        """On a full disk sessions still work, and end with this process."""
+        """With a full disk sessions still work, until this process ends."""
         try:
             self._store()
         except OSError as exc:
@@ -164,7 +164,7 @@ class TooManyAttempts(Exception):
 
 
 class AttemptLimiter:
-    """Wrong passwords of the last minutes, by address: what others guess keeps nobody out. After FREE of them each
+    """Wrong passwords of the last minutes, by address: guesses of others lock no one out. After FREE of them each
     further try has to wait, twice as long every time. Remembers at most ADDRESSES, those that guessed last."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -187,7 +187,7 @@ class AttemptLimiter:
             self._wrong.popitem(last=False)
 
     def count_right(self, address: str) -> None:
-        """The last one was right. What was guessed before stays: it may have been at another user's password."""
+        """The last try was right. Earlier failures stay: they may have been at another user's password."""
         wrong, last = self._of(address)
         if wrong > 1:
             self._wrong[_network(address)] = wrong - 1, last
@@ -195,7 +195,7 @@ class AttemptLimiter:
             self._wrong.pop(_network(address), None)
 
     def reset(self, address: str) -> None:
-        """The password was right: this address begins anew."""
+        """The password was right: forget this address's failures."""
         self._wrong.pop(_network(address), None)
 
     def _of(self, address: str) -> tuple[int, float]:

@@ -76,13 +76,13 @@ class GuardMiddleware:
             own = reads or (for_programs(scope["path"]) and "idempotency-key" in sent)
         if not own:
             return 403, "Refused: this request did not come from the panel's own pages."
-        length, most = sent.get("content-length", ["0"]), _most(scope["path"])
-        if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal() or int(length[0]) > most:
+        length, limit = sent.get("content-length", ["0"]), _max_body(scope["path"])
+        if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal() or int(length[0]) > limit:
             return 413, "Refused: this is more than any form of the panel sends."
         return None
 
 
-def _most(path: str) -> int:
+def _max_body(path: str) -> int:
     if path == "/data/import":
         return MAX_FILES
     return MAX_STRATEGY if path.startswith("/strategies") else MAX_FORM

@@ -1,7 +1,7 @@
 """Reads a reverse proxy's headers: client, scheme, host name and path. Pure ASGI, in front of everything.
 
 `X-Forwarded-For`, `-Proto` and `-Host` count only when the connection comes from a trusted proxy. Of each the last
-value counts, which that proxy has written; what stands before it came with the request. `Forwarded` (RFC 7239) is not
+value counts, which that proxy has written; what precedes it came with the request. `Forwarded` (RFC 7239) is not
 read: a proxy that writes one kind of header hands on the other kind as it came.
 
 Below a root path a request may come with the path in front or without it, since some proxies take it away. Inside it
@@ -21,12 +21,12 @@ from panel.views.addresses import placed
 _LEAD = {b"location", b"content-location", b"hx-redirect", b"hx-location", b"hx-push-url", b"hx-replace-url"}
 _COOKIE_PATH = re.compile(r"(; *path=)/(?=;|$)", re.IGNORECASE)
 _PORT = re.compile(r"(?P<v6>\[[^\]]*\])(?::\d+)?|(?P<v4>[^:]*):\d+")
-_HOPS = 20  # addresses of a chain that are looked at
+_HOPS = 20  # addresses of a chain that are read
 
 
 class ProxyMiddleware:
     """`root_path` is "" or begins with a slash. `first_segments` are those of the panel's own paths: a root path must
-    begin with none of them, or nobody could tell whether it was taken away."""
+    begin with none of them, since it would be unclear whether the proxy has removed it."""
 
     def __init__(self, app: ASGIApp, proxies: Iterable[Network], root_path: str, first_segments: Iterable[str]) -> None:
         if root_path.partition("/")[2].partition("/")[0] in set(first_segments) - {""}:

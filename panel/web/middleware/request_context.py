@@ -26,7 +26,7 @@ class RequestContextMiddleware:
             if name in (b"x-request-id", b"traceparent", b"tracestate"):
                 sent.setdefault(name, []).append(value.decode("latin-1"))
         given = trace.request_id(sent.get(b"x-request-id", []))
-        trace.REQUEST_ID.set(given)  # a request has a task of its own, so nothing has to be set back
+        trace.REQUEST_ID.set(given)  # each request has its own task, so nothing has to be reset
         trace.TRACE.set(trace.trace(sent.get(b"traceparent", []), sent.get(b"tracestate", [])))
         began, status = time.perf_counter(), 0
         self._stalls.begins()

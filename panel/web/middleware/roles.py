@@ -1,4 +1,4 @@
-"""Lets a viewer only see, and writes down who starts or changes something. Pure ASGI, inside the authentication."""
+"""Limits viewers to reading, and records who starts or changes something. Pure ASGI, inside the authentication."""
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -9,9 +9,9 @@ from panel.web.auth.identity import identity_of
 from panel.web.auth.roles import Rule, rule_of
 from panel.web.panel import panel_of
 from panel.web.recording import Note, entry, outcome_of
-from panel.web.respond import by_htmx, for_programs, fragment, page, problem
+from panel.web.respond import by_htmx, for_programs, fragment, refusal
 
-Named = tuple[str, ...]  # what stands in a path's placeholders
+Named = tuple[str, ...]  # the values of a path's placeholders
 
 NOT_ALLOWED = "You are logged in as a viewer: you can see everything, and start or change nothing. Ask an operator."
 
@@ -66,10 +66,6 @@ class RolesMiddleware:
 
 
 def _refusal(request: Request, status: int, message: str) -> Response:
-    if for_programs(request.url.path):
-        return problem(status, message)
-    if by_htmx(request):
+    if by_htmx(request) and not for_programs(request.url.path):
         return fragment("fragments/trouble.html", status=status, what="Not allowed", message=message)
-    return page(
-        request, "problem.html", status=status, title="Not allowed" if status == 403 else "Not found", message=message
-    )
+    return refusal(request, status, "Not allowed" if status == 403 else "Not found", message)

@@ -27,7 +27,7 @@ async def account(request: Request, panel: PanelDep) -> Response:
 
 @router.post("/password")
 async def change_password(request: Request, panel: PanelDep) -> Response:
-    """Ends every session of the user but this one, which goes on as a new one."""
+    """Ends every session of the user; this browser gets a new one."""
     user, form = _own(request, panel), await typed(request)
     note(request, subject=user.name)
     try:
@@ -59,7 +59,7 @@ async def end_session(request: Request, panel: PanelDep, session: str) -> Respon
 
 
 def _own(request: Request, panel: Panel) -> User:
-    """Who asks, from a browser. Tokens and the panel's one password are no users."""
+    """The browser's user. Tokens and the panel's own password are no users."""
     identity: Identity = identity_of(request)
     user = panel.access.accounts.users.get(identity.name) if identity.session else None
     if user is None:

@@ -10,7 +10,7 @@ from panel.domain.requests import ResumeState
 from panel.errors import CLIClientError
 from panel.web.panel import PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor_of, by_htmx, fragment, page, redirect
+from panel.web.respond import actor_of, by_htmx, fragment, page, problem_page, redirect
 from panel.web.routes.operation import find
 from panel.workflows.resuming import BUSY, Attempt, own
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/operations/{operation_id}")
 
 @router.get("/cancel")
 async def ask(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """The question before a cancel, with what it would end and what of it would be lost."""
+    """The question before a cancel: what it would end, and what would be lost."""
     observation = await find(panel, operation_id)
     view, checkpoint = panel.reader.operation(observation), None
     if observation.snapshot.traits.learns and view.verdict.live:
@@ -31,7 +31,7 @@ async def ask(request: Request, panel: PanelDep, operation_id: str) -> Response:
 
 @router.post("/cancel")
 async def cancel(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """In place when its question was asked in place: the stream tells how it goes on."""
+    """In place when its question was asked in place: the stream shows the progress."""
     observation = await find(panel, operation_id)
     inline = by_htmx(request) and bool((await request.form(max_files=0, max_fields=5)).get("inline"))
     finished = not panel.monitor.verdict(observation).live
@@ -63,7 +63,7 @@ async def resume(request: Request, panel: PanelDep, operation_id: str) -> Respon
 
 @router.get("/resume")
 async def resumed(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """How far that has come."""
+    """The progress of a resume."""
     await find(panel, operation_id)
     return _resumed(request, operation_id, panel.resume.attempt(operation_id))
 
@@ -81,4 +81,4 @@ def _trouble(request: Request, what: str, message: str) -> Response:
     note(request, Outcome.UNCONFIRMED if "confirmed" in what else Outcome.REFUSED, detail=message)
     if by_htmx(request):
         return fragment("fragments/trouble.html", what=what, message=message)
-    return page(request, "problem.html", status=409, title=what, message=message)
+    return problem_page(request, 409, what, message)

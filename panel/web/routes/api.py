@@ -17,7 +17,7 @@ from panel.domain.observation import Observation
 from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
 from panel.views.addresses import root
-from panel.web import api_schemas as shapes
+from panel.web import api_schemas as schemas
 from panel.web.api_requests import AS_PROBLEM, PROBLEM, unix
 from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
@@ -32,7 +32,7 @@ from panel.web.routes import (
     api_starts,
     audit,
 )
-from panel.web.routes.operation import find
+from panel.web.routes.operation import described, described_in_full, find
 
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: PROBLEM | {"description": "Neither the panel nor the backend knows it."},
@@ -63,7 +63,7 @@ async def operations(
     since: Annotated[datetime | None, Query(description="Only begun since then; UTC when no zone is given.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
     cursor: Annotated[str, Query(description="`next` of the part before.")] = "",
-) -> shapes.Operations:
+) -> schemas.Operations:
     """Everything that the panel ever saw, also what the backend has forgotten. Paging is not disturbed by what is
     started meanwhile."""
     wanted = OperationQuery(
@@ -78,8 +78,8 @@ async def operations(
     total = panel.storage.memory.count(wanted)
     until, passed = _place(cursor)
     found, left = panel.storage.memory.find(replace(wanted, until=until, offset=passed, limit=limit))
-    return shapes.Operations(
-        operations=[_operation(panel, observation) for observation in found],
+    return schemas.Operations(
+        operations=[described(panel, observation) for observation in found],
         total=total,
         next=_cursor(found, until, passed) if left > passed + len(found) else None,
     )
@@ -90,12 +90,9 @@ async def operation(
     panel: PanelDep,
     operation_id: str,
     epochs: Annotated[bool, Query(description="With its losses and accuracies for each epoch.")] = False,
-) -> shapes.Details:
+) -> schemas.Details:
     """What the panel knows of it; the backend is asked only when that is little."""
-    observation = await find(panel, operation_id)
-    return shapes.details(
-        observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id), epochs
-    )
+    return described_in_full(panel, await find(panel, operation_id), epochs=epochs)
 
 
 @router.get(
@@ -119,9 +116,9 @@ async def events(panel: PanelDep, operation_id: str) -> EventSourceResponse:
 
 
 @router.get("/line", operation_id="getLine", summary="The line to the backend")
-async def line(panel: PanelDep) -> shapes.Line:
+async def line(panel: PanelDep) -> schemas.Line:
     """Whether the backend answers, and its workers as they were last listed."""
-    return shapes.line(panel.monitor.connection, panel.monitor.worker_list.workers)
+    return schemas.line(panel.monitor.connection, panel.monitor.worker_list.workers)
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -151,23 +148,16 @@ async def _events(panel: Panel, operation_id: str, box: Mailbox) -> AsyncIterato
             observation = panel.monitor.known(operation_id)
             if observation is None:  # dropped from the memory meanwhile
                 return
-            shown = _operation(panel, observation)
-            news = shown.model_copy(update={"read_at": None})  # a reading that says nothing new is none
-            if news != sent:
-                sent = news
+            shown = described(panel, observation)
+            content = shown.model_copy(update={"read_at": None})  # a reading that says nothing new is none
+            if content != sent:
+                sent = content
                 yield frame(shown.model_dump_json(), "operation")
             if not shown.live:
                 yield frame(shown.model_dump_json(), "end")
                 return
             if not await box.take():
                 return
-
-
-def _operation(panel: Panel, observation: Observation) -> shapes.Operation:
-    verdict = panel.monitor.verdict(observation)
-    if verdict.live and (latest := panel.monitor.known(observation.snapshot.id)) is not None:
-        observation, verdict = latest, panel.monitor.verdict(latest)  # read since it was last written down
-    return shapes.operation(observation, verdict, panel.storage.labels.of(observation.snapshot.id))
 
 
 def _place(cursor: str) -> tuple[float | None, int]:
@@ -181,7 +171,7 @@ def _place(cursor: str) -> tuple[float | None, int]:
 
 
 def _cursor(found: list[Observation], until: float | None, passed: int) -> str:
-    """The last one's beginning, and how many of those that began in the same moment have been told."""
+    """The start of the last one, and how many with the same start were listed."""
     times = [observation.snapshot.created_at or observation.changed_at for observation in found]
     same = sum(time == times[-1] for time in times)
     if until is not None and math.nextafter(times[-1], math.inf) == until:

@@ -176,6 +176,6 @@ async def _refusal(request: Request, change: Awaitable[None]) -> Response | None
 
 def _user(panel: Panel, name: str) -> Account:
     user = panel.access.accounts.users.get(name)
-    if user is None:  # somebody removed it in the same moment
+    if user is None:  # removed in the same moment
         raise HTTPException(404, f"There is no user “{name}”.")
     return Account(name=user.name, role=user.role, since=utc(user.since))

@@ -15,6 +15,7 @@ from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
 from panel.web.respond import actor_of, problem
 from panel.web.routes.batches import find_board
+from panel.web.routes.labels import TOO_LATE
 
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: PROBLEM | {"description": "There is no such batch."}}
 _REFUSED: dict[int | str, dict[str, Any]] = {
@@ -116,8 +117,8 @@ async def backtest(
         return problem(422, "The last day has to come after the first.", errors={"end_date": "It has to come after."})
     done = {row.run.number for row in view.rows if row.run.role is Role.TRAINING and row.run.state is RunState.DONE}
     numbers = asked.numbers or [row.run.number for row in view.best]
-    if strange := [number for number in numbers if number not in done]:
-        why = f"Of no. {', '.join(map(str, strange))} there is no training that has completed."
+    if unknown := [number for number in numbers if number not in done]:
+        why = f"Of no. {', '.join(map(str, unknown))} there is no training that has completed."
         return problem(422, why, errors={"numbers": why})
     if not numbers:
         raise HTTPException(409, "None of its trainings has a result yet that says which is the best.")
@@ -133,7 +134,7 @@ def _add_put(name: str, shelf: Shelf | None, summary: str, about: str) -> None:
         note(request, subject=found.title)
         if shelf is None:
             if not await panel.batches.put_back(key):
-                raise HTTPException(409, "That was more than a minute ago, or has been undone.")
+                raise HTTPException(409, TOO_LATE)
         elif not await panel.batches.put(key, shelf):
             raise HTTPException(409, "Some of its runs have not ended. Stop them first.")
         return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""Many operations at once, over the JSON API: cancel, run again, star, tag, put away; and taking that back."""
+"""Many operations at once in the JSON API: cancel, run again, star, tag, archive; and undoing that."""
 
 import time
 from datetime import datetime
@@ -10,22 +10,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from panel.domain.bulk import Action, BulkRequest, Outcome, Result, subject
 from panel.domain.history import OperationQuery
-from panel.domain.labels import LONGEST_TAG, MAX_TAGS, typed_tags
+from panel.domain.labels import typed_tags
 from panel.domain.state import State
 from panel.domain.values import utc
 from panel.errors import CLIClientError
 from panel.storage.bulk import digest_of
 from panel.storage.labels import UNDO
-from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, start_key, unix
+from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, Tags, start_key, unix
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
 from panel.web.respond import actor_of, problem
 from panel.web.routes.bulk import recorder
+from panel.web.routes.labels import TOO_LATE
 from panel.workflows.bulk import MAX_AGAIN, MAX_CHOSEN, KeyReused
 from panel.workflows.replacing import REPLACE
 from panel.workflows.submit import INSIST
 
-Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 Ids = Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=MAX_CHOSEN)]
 REUSED = "This Idempotency-Key was sent before with another request."
 
@@ -89,11 +89,11 @@ class ChangeBody(BaseModel):
 
 
 class ChangeResult(BaseModel):
-    """What became of one operation."""
+    """The outcome for one operation."""
 
     id: str
     state: Outcome = Field(
-        description="`done`; `unchanged`: it was so already; `started`, `queued` or `unconfirmed`: what became of"
+        description="`done`; `unchanged`: it was so already; `started`, `queued` or `unconfirmed`: the outcome of"
         " `again`; `refused`: nothing was done with it."
     )
     message: str = Field(description="The same in a sentence; of a refusal the reason.")
@@ -134,7 +134,7 @@ async def change(
     request: Request, panel: PanelDep, asked: ChangeBody, idempotency_key: IdempotencyKey
 ) -> ChangeAnswer | Response:
     """Once for each key: a repeat gets the answer of the first. What is refused for one operation holds up no other;
-    `results` tells of each. All but `cancel` can be undone for a minute."""
+    `results` has one entry for each. All but `cancel` can be undone for a minute."""
     key, tags = start_key(idempotency_key), typed_tags(" ".join(asked.tags))
     if asked.do in (Action.TAG, Action.UNTAG) and not tags:
         return _at_fault("tags", "Give a tag.")
@@ -170,7 +170,7 @@ async def undo(request: Request, panel: PanelDep, asked: UndoBody, idempotency_k
     except CLIClientError as exc:
         raise HTTPException(502, f"Some of what was started could not be cancelled: {exc.message}") from exc
     if back is None:
-        raise HTTPException(409, "That was more than a minute ago, or has been undone. Nothing was changed.")
+        raise HTTPException(409, TOO_LATE)
     return UndoAnswer(back=back)
 
 

@@ -1,4 +1,4 @@
-"""Everything that changes, as one stream that a program can take up again where it was."""
+"""All changes as one stream that a program can resume where it was."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -6,14 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, HTTPException, Query
 from sse_starlette import EventSourceResponse
 
-from panel.domain.observation import Observation
-from panel.domain.state import Verdict
 from panel.live.hub import Mailbox, frame
-from panel.web import api_schemas as schemas
 from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
+from panel.web.routes.operation import described
 
-PART = 50  # changes that are read at once; the event loop has its turn between two parts
+PART = 50  # changes that are read at once, between two yields to the event loop
 
 router = APIRouter(prefix="/api")
 
@@ -21,7 +19,7 @@ _DESCRIBED: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
         "description": "Events `operation`, the data of each an Operation, its id the cursor after it; and one `ready`"
-        " when everything until now was told.",
+        " when everything until now was sent.",
     }
 }
 
@@ -41,7 +39,7 @@ async def events(
     ] = None,
     last_event_id: Annotated[str, Header(description="The same, as browsers send it.")] = "",
 ) -> EventSourceResponse:
-    """Without a cursor it begins now. An operation that changed several times meanwhile is told once, as it is now: no
+    """Without a cursor it begins now. An operation that changed several times meanwhile is sent once, as it is now: no
     end is missed, however long a program was away."""
     if last_event_id:
         if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):
@@ -59,22 +57,12 @@ async def _events(panel: Panel, cursor: int | None, box: Mailbox) -> AsyncIterat
         while True:
             while changed := memory.changed_since(last, PART):
                 for last, observation in changed:
-                    label = panel.storage.labels.of(observation.snapshot.id)
-                    shown = schemas.operation(*_latest(panel, observation), label)
-                    yield _frame(last, shown.model_dump_json(), "operation")
+                    yield _frame(last, described(panel, observation).model_dump_json(), "operation")
             if not ready:
                 ready = True
                 yield _frame(last, "{}", "ready")
             if not await box.take():
                 return
-
-
-def _latest(panel: Panel, observation: Observation) -> tuple[Observation, Verdict]:
-    """As it stands in the memory, unless that is older than what is known."""
-    verdict = panel.monitor.verdict(observation)
-    if verdict.live and (latest := panel.monitor.known(observation.snapshot.id)) is not None:
-        return latest, panel.monitor.verdict(latest)
-    return observation, verdict
 
 
 def _frame(number: int, data: str, event: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What people say of runs, over the JSON API: name, note, tags, star; putting runs away, and taking that back."""
+"""Labels of runs in the JSON API: name, note, tags, star; archiving runs, and undoing that."""
 
 from dataclasses import replace
 from typing import Annotated, Any
@@ -6,22 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from panel.domain.labels import (
-    LONGEST_NAME,
-    LONGEST_NOTE,
-    LONGEST_TAG,
-    MAX_TAGS,
-    typed_name,
-    typed_note,
-    typed_tags,
-)
+from panel.domain.labels import LONGEST_NAME, LONGEST_NOTE, typed_name, typed_note, typed_tags
 from panel.web import api_schemas as schemas
-from panel.web.api_requests import ACTED, IdempotencyKey
+from panel.web.api_requests import ACTED, IdempotencyKey, Tags
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor_of
-from panel.web.routes.operation import find
-
-Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
+from panel.web.routes.operation import described_in_full, find
 
 router = APIRouter(prefix="/api")
 
@@ -39,7 +29,7 @@ class LabelBody(BaseModel):
     star: bool | None = None
     version: int | None = Field(
         default=None,
-        description="`label_version` as it was read: refused with 409 when somebody changed it since. Without it the"
+        description="`label_version` as it was read: refused with 409 when it was changed since. Without it the"
         " last change wins.",
     )
 
@@ -56,14 +46,12 @@ async def label(
     """Returns the operation as it is now."""
     observation = await find(panel, operation_id)
     if not await _labelled(panel, operation_id, asked, actor_of(request)):
-        raise HTTPException(409, "Somebody changed it in the meantime. Read it again, and send its new label_version.")
-    return schemas.details(
-        observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id), epochs=False
-    )
+        raise HTTPException(409, "It was changed in the meantime. Read it again, and send its new label_version.")
+    return described_in_full(panel, observation)
 
 
 async def _labelled(panel: Panel, operation_id: str, asked: LabelBody, actor: str) -> bool:
-    """Whether it was done; without a version again and again until nobody else came in between."""
+    """Whether it was done; without a version it is repeated until no other change came in between."""
     changes: dict[str, Any] = {}
     if asked.name is not None:
         changes["name"] = typed_name(asked.name)

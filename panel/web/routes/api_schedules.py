@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from panel.adapters import KINDS, DataLoadOperationAdapter
-from panel.domain.schedules import BATCH, DAYS, Schedule, words
+from panel.domain.schedules import BATCH, DAYS, Schedule, repeat_text
 from panel.domain.values import utc
 from panel.errors import InvalidForm
 from panel.web.api_batch_schemas import BatchBody
@@ -159,7 +159,7 @@ def _answer(panel: Panel, schedule: Schedule) -> ScheduleAnswer:
         key=schedule.key,
         kind=schedule.kind,
         form={name: value for name, value in schedule.form.items() if value},
-        words=words(schedule.days, schedule.at),
+        words=repeat_text(schedule.days, schedule.at),
         days=[day for day, number in _NAMES.items() if number in schedule.days],
         at=schedule.at,
         zone=schedule.zone,

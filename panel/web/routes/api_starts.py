@@ -15,7 +15,7 @@ from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, StartBody, as
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note_start
 from panel.web.respond import actor_of, problem
-from panel.web.routes.operation import find
+from panel.web.routes.operation import described, find
 from panel.workflows import submit as submitted
 from panel.workflows.resuming import BUSY, not_resumable
 
@@ -101,7 +101,7 @@ def _answer(result: submitted.SubmitResult) -> Response:
 async def cancel(
     request: Request, panel: PanelDep, operation_id: str, idempotency_key: IdempotencyKey
 ) -> schemas.Operation:
-    """Returns the operation as it is now: `cancel` says how far that has come, and its events tell the end."""
+    """Returns the operation as it is now: `cancel` is its progress, and its events report the end."""
     observation = await find(panel, operation_id)
     if not panel.monitor.verdict(observation).live:
         raise HTTPException(409, "It has already ended.")
@@ -109,8 +109,7 @@ async def cancel(
         await panel.commands.cancel(operation_id, actor_of(request))
     except CLIClientError as exc:
         raise HTTPException(409 if exc.status_code is not None else 502, exc.message) from exc
-    observation = panel.monitor.known(operation_id) or observation
-    return schemas.operation(observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id))
+    return described(panel, panel.monitor.known(operation_id) or observation)
 
 
 @router.post(
@@ -132,8 +131,7 @@ async def resume(
         await asyncio.wait([attempt.task], timeout=2 * BUSY)
     if attempt.state is ResumeState.REFUSED:
         raise HTTPException(409, attempt.message)
-    observation = panel.monitor.known(operation_id) or observation
-    return schemas.operation(observation, panel.monitor.verdict(observation), panel.storage.labels.of(operation_id))
+    return described(panel, panel.monitor.known(operation_id) or observation)
 
 
 def _response(answer: schemas.StartAnswer, status: int, headers: dict[str, str] | None = None) -> Response:

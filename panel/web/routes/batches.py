@@ -17,6 +17,7 @@ from panel.views.batches import BoardView, board, varied
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
 from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
+from panel.web.routes.labels import TOO_LATE
 from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.starting import new_key
 
@@ -126,7 +127,7 @@ async def put(request: Request, panel: PanelDep, key: str) -> Response:
 @router.post("/{key}/undo")
 async def undo(request: Request, panel: PanelDep, key: str) -> Response:
     if not await panel.batches.put_back(key):
-        raise HTTPException(409, "That was more than a minute ago, or has been undone. Nothing was changed.")
+        raise HTTPException(409, TOO_LATE)
     note(request, subject=find_board(panel, key).batch.title)
     return redirect(request, f"/batches/{key}")
 

@@ -18,7 +18,7 @@ from panel.domain.snapshot import ID
 from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import entry, note, only_asked
-from panel.web.respond import actor_of, page, redirect
+from panel.web.respond import actor_of, page, problem_page, redirect
 from panel.web.routes.labels import UNWRITABLE, list_address, with_undo
 from panel.web.routes.operations import asked
 from panel.workflows.bulk import MAX_AGAIN, MAX_CHOSEN, PART, KeyReused
@@ -32,7 +32,7 @@ OUTDATED = "This page was out of date. Go back to the list and choose again."
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one run, and where to go on."""
+    """The outcome for one run, and its link."""
 
     view: OperationView
     done: bool
@@ -62,7 +62,7 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
     tags = typed_tags(given.get("tag", ""))
     if action in (Action.TAG, Action.UNTAG) and not tags:
         return _refused(request, "Type a tag first, then press the button beside it.")
-    before = panel.bulk.job(key) if given.get("sure") else None  # pressed again: what it did then is told
+    before = panel.bulk.job(key) if given.get("sure") else None  # pressed again: shows what it did the first time
     fit = chosen if before else [each for each in chosen if not panel.bulk.why_not(action, each)]
     if action is Action.AGAIN and len(fit) > MAX_AGAIN:
         return _refused(request, f"At most {MAX_AGAIN} runs are started again at once; {len(fit)} chosen.")
@@ -119,7 +119,7 @@ async def _matching(panel: Panel, address: str) -> list[Observation]:
 
 
 def recorder(request: Request, panel: Panel) -> Callable[[str, audit.Outcome, str, str], None]:
-    """Writes what was done with each run into the audit trail, as this request's."""
+    """Writes each run's outcome into the audit trail, under this request."""
 
     def record(what: str, outcome: audit.Outcome, about: str, detail: str) -> None:
         panel.audit.record(entry(request, what, outcome, about, detail))
@@ -142,4 +142,4 @@ def _row(result: Result, view: OperationView) -> Row:
 
 
 def _refused(request: Request, message: str) -> Response:
-    return page(request, "problem.html", status=422, title="Nothing was done", message=message)
+    return problem_page(request, 422, "Nothing was done", message)

@@ -21,7 +21,7 @@ from panel.domain.snapshot import ID, Snapshot
 from panel.views.operation import OperationView
 from panel.views.templating import rounded, variables
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import page
+from panel.web.respond import page, problem_page
 from panel.web.routes.labels import list_address
 from panel.web.routes.operation import find
 from panel.web.routes.operations import asked as asked_list
@@ -54,7 +54,7 @@ class Picked:
 
 @router.get("/compare")
 async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
-    """`?id=` for each, or `all` and the list's address as `back`; what cannot be compared is said in a sentence."""
+    """`?id=` for each, or `all` and the list's address as `back`; what cannot be compared is named in a sentence."""
     ids = list(dict.fromkeys(request.query_params.getlist("id")))
     back, every = list_address(request.query_params.get("back", "")), request.query_params.get("all")
     if not all(map(ID.fullmatch, ids)):
@@ -166,8 +166,8 @@ def _best_matches(panel: Panel, wanted: OperationQuery) -> Picked:
 
 
 def _decisive(kind: str) -> list[Measure]:
-    """What runs of this kind are ranked by where nobody chose anything: the lead over what needs no skill, and where
-    the backend does not tell that, the first of its measures."""
+    """What runs of this kind are ranked by unless chosen: the lead over what needs no skill, and where
+    that is unknown, the first of its measures."""
     measures = [each for each in KINDS[kind].measures if each.better in ("high", "low")] if kind in KINDS else []
     return [each for each in measures if each.over] + measures[:1]
 
@@ -208,4 +208,4 @@ def _each_kind(back: str, kinds: Sequence[tuple[str, int]]) -> tuple[tuple[str, 
 
 
 def _refused(request: Request, message: str, ways: Sequence[tuple[str, str]] = ()) -> HTMLResponse:
-    return page(request, "problem.html", status=422, title="Nothing to compare", message=message, ways=ways)
+    return problem_page(request, 422, "Nothing to compare", message, ways=ways)

@@ -21,7 +21,7 @@ router = APIRouter()
 
 Moment = Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False)]  # Unix seconds
 
-READ_AT_ONCE = 20_000  # bars of one question: under two megabytes
+READ_AT_ONCE = 20_000  # bars of one request: under two megabytes
 READ_IN_ALL = 200_000  # bars of one drawing, about
 MAX_BAD = 1000  # bars that are marked in one drawing
 NEWEST = 1500  # bars that are drawn at first
@@ -62,7 +62,7 @@ async def chart(request: Request, panel: PanelDep, symbol: str, timeframe: str) 
 
 @router.get("/data/{symbol}/{timeframe}/bars")
 async def bars(panel: PanelDep, symbol: str, timeframe: str, start: Moment = 0.0, end: Moment = 0.0) -> Response:
-    """Candles between two times (Unix seconds), or the newest. `each`: how many bars one stands for; `gaps`:
+    """Candles between two times (Unix seconds), or the newest. `each`: how many bars one combines; `gaps`:
     the holes among them, as pairs of times; `start`: from when on, later than asked when there are too many; `bad`:
     bars that cannot be true, as pairs of time and reason."""
     row = panel.inventory.row(*pair(symbol, timeframe))
@@ -82,7 +82,7 @@ async def bars(panel: PanelDep, symbol: str, timeframe: str, start: Moment = 0.0
 
 
 async def _drawn(panel: Panel, row: Row, start: float, end: float) -> tuple[float, Candles]:
-    """From when on there are candles, and the candles. The embedded backend thins any number of bars by itself."""
+    """The first time with candles, and the candles. The embedded backend thins any number of bars."""
     symbol, timeframe = row.pair
     if not panel.settings.backend:
         return start, await panel.ktrdr.candles(symbol, timeframe, start, end, MAX_CANDLES)
@@ -98,7 +98,7 @@ async def _drawn(panel: Panel, row: Row, start: float, end: float) -> tuple[floa
 async def _between(
     ktrdr: Ktrdr, symbol: str, timeframe: str, start: float, end: float, piece: float
 ) -> tuple[list[Candle], dict[float, str]]:
-    """The bars of the period, asked for in pieces of so many seconds, and what cannot be true of some."""
+    """The bars of the period, read in pieces of so many seconds, and the faults of some."""
     at, found, bad = start, list[Candle](), dict[float, str]()
     while at < end:
         until = min(at + piece, end)

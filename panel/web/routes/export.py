@@ -1,4 +1,4 @@
-"""Stored bars as a file: from the data folder where it can be reached, else asked for piece by piece."""
+"""Stored bars as a file: from the data folder where it can be read, else from the backend piece by piece."""
 
 import secrets
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The empty home page: data, strategy and training as three steps that are done in place."""
+"""The empty home page: data, strategy and training as three steps on one page."""
 
 from dataclasses import dataclass
 

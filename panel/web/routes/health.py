@@ -1,4 +1,4 @@
-"""Whether the panel lives, and whether it can do its work: for those who keep it running, and their tools."""
+"""Liveness and readiness of the panel, for operators and their tools."""
 
 import asyncio
 import sqlite3
@@ -24,7 +24,7 @@ ANSWERED_WITHIN = READ_TIMEOUT + 2 * INTERVAL  # seconds: two rounds, one of whi
 
 @router.get("/healthz")
 async def healthz() -> JSONResponse:
-    """The process answers. Nothing else is looked at: a silent backend is no reason to restart the panel."""
+    """The process answers. Nothing else is checked: a silent backend is no reason to restart the panel."""
     return JSONResponse({"status": "ok", "name": "ktrdr-panel", "version": __version__})
 
 
@@ -41,7 +41,7 @@ async def readyz(panel: PanelDep) -> JSONResponse:
 
 
 async def _of_memory(store: Storage, recorder: Recorder) -> list[str]:
-    """Tried behind the writes that wait, since those are what does not get through."""
+    """Tried after the writes that wait, since those are what fails."""
     try:
         async with asyncio.timeout(MEMORY_TIMEOUT):
             problem = await store.write(Storage.write_problem)

@@ -1,4 +1,4 @@
-"""What people say of one run: name, note, tags, star. And putting it away, and taking that back."""
+"""The label of one run: name, note, tags, star. Archiving it, and undoing that."""
 
 import sqlite3
 import time
@@ -12,13 +12,14 @@ from fastapi.responses import Response
 from panel.domain.labels import LabelChange, Shelf, typed_name, typed_note, typed_tags
 from panel.errors import CLIClientError
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
+from panel.web.respond import actor_of, by_htmx, fragment, page, problem_page, redirect, typed
 from panel.web.routes.operation import find
 from panel.web.routes.operations import asked
 from panel.workflows.starting import new_key
 
 router = APIRouter(prefix="/operations")
 
+TOO_LATE = "That was more than a minute ago, or has been undone. Nothing was changed."
 UNWRITABLE = "The panel's memory cannot be written now. Nothing was changed."
 
 
@@ -34,7 +35,7 @@ async def form(request: Request, panel: PanelDep, operation_id: str) -> Response
 
 @router.post("/{operation_id}/label")
 async def edit(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """Replaces what is said of it, unless somebody else did so since the form was drawn: then both are shown."""
+    """Replaces its label, unless another person did so since the form was drawn: then both are shown."""
     observation, given = await find(panel, operation_id), await typed(request)
     version = given.get("version", "")
     before = panel.storage.labels.of(operation_id)
@@ -63,7 +64,7 @@ async def edit(request: Request, panel: PanelDep, operation_id: str) -> Response
 
 @router.post("/{operation_id}/star")
 async def star(request: Request, panel: PanelDep, operation_id: str) -> Response:
-    """`on` or not: pressed twice it does the same once."""
+    """Set the star `on` or off."""
     await find(panel, operation_id)
     change = LabelChange(star=(await typed(request)).get("star") == "1")
     await _changed(panel, operation_id, change, actor_of(request))
@@ -85,7 +86,7 @@ async def ask_delete(request: Request, panel: PanelDep, operation_id: str) -> Re
     view = panel.reader.among_neighbours(await find(panel, operation_id))
     if view.verdict.live:
         message = "It still runs. Cancel it first, or archive it once it has ended."
-        return page(request, "problem.html", status=409, title="Not deleted", message=message)
+        return problem_page(request, 409, "Not deleted", message)
     more: dict[str, Any] = {"views": [view], "hidden": [], "left": 0, "outcomes": None}
     return page(request, "bulk.html", what="delete", back="/operations", key=new_key(), **more)
 
@@ -100,8 +101,7 @@ async def undo(request: Request, panel: PanelDep) -> Response:
     except CLIClientError as exc:
         raise HTTPException(502, f"Some of what was started could not be cancelled: {exc.message}") from exc
     if count is None:
-        message = "That was more than a minute ago, or has been undone. Nothing was changed."
-        return page(request, "problem.html", status=409, title="Not undone", message=message)
+        return problem_page(request, 409, "Not undone", TOO_LATE)
     return redirect(request, list_address(given.get("back", "")))
 
 
@@ -118,14 +118,14 @@ async def keep_view(request: Request, panel: PanelDep) -> Response:
             kept = await panel.storage.write(lambda store: store.labels.keep_view(name, query, time.time()))
             if not kept:
                 message = "There are 100 views already. Remove one first."
-                return page(request, "problem.html", status=409, title="Not kept", message=message)
+                return problem_page(request, 409, "Not kept", message)
     except sqlite3.Error as exc:
         raise HTTPException(503, UNWRITABLE) from exc
     return redirect(request, address)
 
 
 def list_address(given: str) -> str:
-    """An address of the list made anew from what a form sent as one: it leads nowhere else."""
+    """An address of the list, rebuilt from a form's value: it leads nowhere else."""
     query = asked(dict(parse_qsl(given.partition("?")[2][:2000])))
     return query.address(page=query.page if query.page > 1 else None)
 

@@ -32,7 +32,7 @@ async def one(request: Request, panel: PanelDep, strategy: str, version: str) ->
 
 @router.post("/note")
 async def note(request: Request, panel: PanelDep, strategy: str, version: str) -> Response:
-    """Replaces the note, unless somebody else did so since the form was drawn."""
+    """Replaces the note, unless another person did so since the form was drawn."""
     row, given = await _find(panel, f"{strategy}/{version}"), await typed(request)
     text, seen = typed_note(given.get("note", "")), given.get("version", "")
 
@@ -47,7 +47,7 @@ async def note(request: Request, panel: PanelDep, strategy: str, version: str) -
 
 @router.post("/retire")
 async def retire(request: Request, panel: PanelDep, strategy: str, version: str) -> Response:
-    """It is not offered in forms any more, or with `back` it is again. No file is touched."""
+    """Leaves it out of forms; with `back` it is offered again. No file is touched."""
     row, back = await _find(panel, f"{strategy}/{version}"), bool((await typed(request)).get("back"))
     await _edit(request, panel, row.model.key, lambda label: replace(label, retired=not back))
     return redirect(request, row.model.address)

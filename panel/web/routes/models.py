@@ -46,7 +46,7 @@ async def model_rows(panel: Panel) -> tuple[list[ModelRow], str]:
 
 
 async def listed(ask: Callable[[], Awaitable[list[T]]]) -> tuple[list[T], str]:
-    """(the backend's list, why there is none)."""
+    """(the backend's list, or why there is none)."""
     try:
         return await ask(), ""
     except CLIClientError as exc:
@@ -61,7 +61,7 @@ def trainings(panel: Panel) -> list[Observation]:
 
 
 def _backtests(panel: Panel) -> dict[str, list[OperationView]]:
-    """By the key of the model that was tried, the latest first."""
+    """Backtests by the key of their model, the latest first."""
     wanted = OperationQuery(kind=BacktestingOperationAdapter.kind, archived=None, sort="ended", limit=REMEMBERED)
     observations = panel.storage.memory.page(wanted)
     starts = panel.storage.starts_of([observation.snapshot.id for observation in observations])

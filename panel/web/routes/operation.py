@@ -11,6 +11,7 @@ from panel.domain.observation import Observation
 from panel.domain.snapshot import ID
 from panel.errors import CLIClientError
 from panel.views.charts import curves_of
+from panel.web import api_schemas as schemas
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import page
 
@@ -39,8 +40,21 @@ async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTM
     )
 
 
+def described(panel: Panel, observation: Observation) -> schemas.Operation:
+    """For programs: as stored, or as read since."""
+    verdict = panel.monitor.verdict(observation)
+    if verdict.live and (latest := panel.monitor.known(observation.snapshot.id)) is not None:
+        observation, verdict = latest, panel.monitor.verdict(latest)
+    return schemas.operation(observation, verdict, panel.storage.labels.of(observation.snapshot.id))
+
+
+def described_in_full(panel: Panel, observation: Observation, *, epochs: bool = False) -> schemas.Details:
+    label = panel.storage.labels.of(observation.snapshot.id)
+    return schemas.details(observation, panel.monitor.verdict(observation), label, epochs)
+
+
 async def _read_unknown(panel: Panel, ids: list[str]) -> None:
-    """Operations that another one names, and that nobody has asked for."""
+    """Operations that another one names, and that were not requested."""
     for operation_id in ids:
         with contextlib.suppress(CLIClientError):  # they are shown once they can be read
             await panel.monitor.look(operation_id)

@@ -14,10 +14,10 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.datastructures import QueryParams
 
 from panel.adapters import KINDS
-from panel.domain.agents import kind_words
+from panel.domain.agents import kind_title
 from panel.domain.gaps import DAY
 from panel.domain.history import OperationQuery
-from panel.domain.state import ALONE_WORDS, GROUP_WORDS, GROUPS, State
+from panel.domain.state import GROUP_TITLES, GROUPS, STATE_TITLES, State
 from panel.domain.values import moment
 from panel.views.listing import BY_KIND, COLUMNS, PLAIN, SORTABLE, USUAL, chosen, csv_head, csv_row, headings
 from panel.web.panel import Panel, PanelDep
@@ -65,11 +65,11 @@ class Asked:
 
 
 def asked(given: Mapping[str, str]) -> Asked:
-    """From an address's parameters. What makes no sense is left out, and named."""
+    """From an address's parameters. Invalid values are left out, and named."""
     ignored: list[str] = []
     typed = {name: value.strip()[:200] for name in FILTERS if (value := given.get(name, "")).strip()}
     state = typed.get("state", "")
-    states = GROUPS.get(state) or tuple(alone for alone in ALONE_WORDS if alone.value == state)
+    states = GROUPS.get(state) or tuple(alone for alone in STATE_TITLES if alone.value == state)
     days: dict[str, float | None] = {}
     for name in ("from", "to"):
         days[name] = moment(typed.get(name))
@@ -111,7 +111,7 @@ def _several(given: Mapping[str, str], name: str) -> list[str]:
 
 @router.get("")
 async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
-    """The whole page, or under htmx what was found alone."""
+    """The whole page, or for htmx the results alone."""
     memory = panel.storage.memory
     query = asked(request.query_params)
     observation, count = memory.find(query.wanted)
@@ -126,7 +126,7 @@ async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
         "pages": -(-count // PAGE),
         "total": memory.count(OperationQuery()) if query.given else count,
         "asked": query,
-        "filters": in_words(query.given),
+        "filters": filter_text(query.given),
         "headings": headings(query.columns),
         "columns": [COLUMNS[key] for key in query.columns],
         "now": time.time(),
@@ -143,8 +143,8 @@ async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
         "operations.html",
         stream="operations",
         kinds=[(kind, name_of_kind(kind)) for kind in kinds],
-        groups=GROUP_WORDS,
-        alone={state.value: word for state, word in ALONE_WORDS.items()},
+        groups=GROUP_TITLES,
+        alone={state.value: word for state, word in STATE_TITLES.items()},
         strategies=strategies,
         symbols=symbols,
         tags=memory.tags(),
@@ -187,15 +187,15 @@ def _lines(rows: list[list[str]]) -> str:
     return text.getvalue()
 
 
-def in_words(given: Mapping[str, str]) -> str:
-    """The filters in words: kind Training, failed, since 2024-01-01."""
+def filter_text(given: Mapping[str, str]) -> str:
+    """The filters as text: kind Training, failed, since 2024-01-01."""
     parts = []
     for name, value in given.items():
         match name:
             case "kind":
                 parts.append(f"kind {name_of_kind(value)}")
             case "state":
-                word = GROUP_WORDS.get(value) or ALONE_WORDS[State(value)]
+                word = GROUP_TITLES.get(value) or STATE_TITLES[State(value)]
                 parts.append(f"state “{word.lower()}”")
             case "from":
                 parts.append(f"started on {value} or later")
@@ -213,4 +213,4 @@ def in_words(given: Mapping[str, str]) -> str:
 
 
 def name_of_kind(kind: str) -> str:
-    return KINDS[kind].title if kind in KINDS else kind_words(kind)
+    return KINDS[kind].title if kind in KINDS else kind_title(kind)

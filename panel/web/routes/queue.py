@@ -14,7 +14,7 @@ from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
 router = APIRouter()
 
 MAX_PLANNED = 12  # loads of one plan
-MAX_CHOSEN = 1000  # entries of one request
+MAX_REMOVED = 1000  # entries that one request removes
 
 
 @router.get("/queue")
@@ -30,8 +30,8 @@ async def cancel_entry(request: Request, panel: PanelDep, key: str) -> Response:
 
 @router.post("/queue-cancel")
 async def cancel_entries(request: Request, panel: PanelDep) -> Response:
-    """Those that were chosen, or with `all` everything that waits."""
-    form = await request.form(max_files=0, max_fields=MAX_CHOSEN + 5)
+    """The chosen entries, or with `all` every waiting one."""
+    form = await request.form(max_files=0, max_fields=MAX_REMOVED + 5)
     keys = [str(key) for key in form.getlist("key")]
     if form.get("all"):
         keys = [entry.key for entry in panel.queue.open() if entry.waiting]

@@ -167,14 +167,14 @@ async def check_again(request: Request, panel: PanelDep, key: str) -> Response:
 
 @router.post("/starts/{key}/choose")
 async def choose(request: Request, panel: PanelDep, key: str) -> Response:
-    """A person knows which operation it is."""
+    """A person chooses the operation that it began."""
     operation_id = (await typed(request)).get("operation_id", "")
     return _after(request, await panel.starts.choose(key, operation_id))
 
 
 @router.post("/starts/{key}/dismiss")
 async def dismiss(request: Request, panel: PanelDep, key: str) -> Response:
-    """A person knows that it did not begin."""
+    """A person marks it as not started."""
     return _after(request, await panel.starts.dismiss(key))
 
 

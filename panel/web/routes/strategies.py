@@ -172,7 +172,7 @@ async def known(panel: Panel, name: str) -> tuple[Strategy | None, str]:
 
 
 async def why_read_only(request: Request, panel: Panel) -> str:
-    """Why this person can save nothing; "" when it is possible."""
+    """Why this user cannot save; "" when they can."""
     if not identity_of(request).operates:
         return "you are logged in as a viewer"
     return await asyncio.to_thread(panel.library.trouble)

@@ -1,4 +1,4 @@
-"""Changing strategy files: edit, duplicate, upload, delete, restore. Nothing that was typed is lost."""
+"""Changing strategy files: edit, duplicate, upload, delete, restore. No input is lost."""
 
 import asyncio
 import re
@@ -66,7 +66,7 @@ async def save(request: Request, panel: PanelDep, name: str) -> Response:
 
 @router.post("/strategies")
 async def upload(request: Request, panel: PanelDep) -> HTMLResponse:
-    """A file that was chosen, in the editor: it is saved from there."""
+    """Opens an uploaded file in the editor, where it can be saved."""
     async with request.form(max_files=1, max_fields=5, max_part_size=2 * MAX_BYTES) as form:
         chosen = form.get("file")
         if not isinstance(chosen, UploadFile) or not chosen.filename:
@@ -107,7 +107,7 @@ async def undelete(request: Request, panel: PanelDep, name: str) -> Response:
 
 @router.post("/strategies-text")
 async def typed_text(request: Request) -> Response:
-    """What is typed, as a file: for a folder that cannot be written to."""
+    """The typed text as a download: for a folder that cannot be written to."""
     typed = await _form(request)
     return attachment(typed.get("name", "strategy").strip(), _lines(typed.get("text", "")))
 

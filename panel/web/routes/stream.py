@@ -18,9 +18,9 @@ from panel.web.panel import Panel, PanelDep
 
 router = APIRouter()
 
-RETRY, RETRY_BRIEF = b"retry: 300\n", b"retry: 1500\n"  # milliseconds until a browser asks again, once a stream ended
+RETRY, RETRY_BRIEF = b"retry: 300\n", b"retry: 1500\n"  # milliseconds until a browser reconnects, once a stream ended
 BRIEF = "panel-brief"  # a request's header
-ROWS = 60  # of one list that a stream tells of
+ROWS = 60  # of one list that a stream updates
 
 
 @router.get("/stream/operations")
@@ -38,7 +38,7 @@ async def rows(request: Request, panel: PanelDep) -> EventSourceResponse:
 @router.get("/stream/{page}")
 async def stream(request: Request, panel: PanelDep, page: str = "line") -> EventSourceResponse:
     """`/stream` for any page, or for `home`, `stored`, `workers`, `queue`, an operation's id, `plan-<key>` or
-    `batch-<key>`. It never says 503: while the backend is silent, that is what the stream tells."""
+    `batch-<key>`. It never answers 503: while the backend is silent, the stream shows that."""
     if not ID.fullmatch(page):
         raise HTTPException(404)
     if page in ("line", "home", "stored", "workers", "queue"):
@@ -51,7 +51,7 @@ async def stream(request: Request, panel: PanelDep, page: str = "line") -> Event
 
 
 def follow(request: Request, panel: Panel, *topics: str) -> EventSourceResponse:
-    """The answer that tells what these topics are about, first as it is and then as it changes. A page whose browser
+    """The answer that streams these topics, first their current state and then each change. A page whose browser
     has no connection to spare wants it BRIEF: as it is, and no more. It asks again and again."""
     connection: Connection | None = request.scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
     box = Mailbox()
@@ -66,7 +66,7 @@ async def _frames(
     for topic in topics:
         try:
             panel.publisher.prepare(topic)
-        except sqlite3.Error as exc:  # the line tells it
+        except sqlite3.Error as exc:  # system health shows it
             panel.monitor.recorder.failed(exc)
     with ExitStack() as ending:
         ending.callback(_left, panel, topics, connection)
@@ -80,7 +80,7 @@ async def _frames(
             return
         attached = connection is not None and connection.attach(box, panel.hub.reader_timeout)
         if operation_id:
-            with suppress(CLIClientError):  # the line tells that the backend is silent
+            with suppress(CLIClientError):  # system health shows that the backend is silent
                 await panel.monitor.look(operation_id)
         if connection is not None and attached:
             connection.keep(ending.pop_all())

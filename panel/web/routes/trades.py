@@ -41,12 +41,12 @@ async def as_csv(panel: PanelDep, operation_id: str) -> Response:
 async def bars(
     panel: PanelDep,
     operation_id: str,
-    around: Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)] = None,
+    at: Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)] = None,
 ) -> Response:
     """Bars around a time (Unix seconds), or the newest, with what the model saw at each and the trades among them."""
     await find(panel, operation_id)
     try:
-        found = await panel.ktrdr.seen_bars(operation_id, around, BARS)
+        found = await panel.ktrdr.seen_bars(operation_id, at, BARS)
         known = await panel.ktrdr.trades(operation_id)
     except CLIClientError as exc:
         return JSONResponse({"message": exc.message}, 404 if exc.unknown else 502)

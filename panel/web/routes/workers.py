@@ -1,4 +1,4 @@
-"""The workers, and a look at the backend at once."""
+"""The workers, and an immediate round of reading the backend."""
 
 import time
 
