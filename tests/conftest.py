@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 from tests.support.browsers import Watched, chromium, watched_page
@@ -15,6 +16,9 @@ from tests.support.stories import AGO, remember
 
 # The suite has a process for each core already: more threads in each only wait for one another.
 os.environ |= {"POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+# A slow machine is no failure.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from panel.backend.decoding import MAX_TEXT
@@ -107,7 +107,6 @@ names = st.sampled_from(list(operation("op_a")))
 
 
 # The first draw builds the alphabet of all text, which is slow on a cold machine.
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(names, values))
 def test_hostile_fields_never_break_a_reading(fields):
     data = operation("op_a") | fields | {"operation_id": "op_a"}
@@ -116,7 +115,6 @@ def test_hostile_fields_never_break_a_reading(fields):
     assert len(snapshot.error) <= MAX_TEXT and len(snapshot.step) <= MAX_TEXT
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(values)
 def test_a_number_is_finite_or_nothing(value):
     found = number(value)

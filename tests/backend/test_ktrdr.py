@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from panel.adapters import KINDS
@@ -133,7 +133,6 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 PLACES = [(name, path) for name, answer in GOOD.items() for path in leaves(answer)]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(VALUES)), min_size=1, max_size=8))
 def test_extreme_values_in_any_field_of_any_answer(changes):
     answers = dict(GOOD)

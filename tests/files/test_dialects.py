@@ -95,7 +95,7 @@ def same(reading: Reading, rows) -> bool:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(files())
 def test_the_same_bars_come_back_or_the_right_question_is_asked(file):
     data, rows, answers, allowed = file

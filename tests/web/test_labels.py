@@ -241,8 +241,13 @@ def test_what_was_started_again_is_cancelled_by_undo(here):
     assert here.post("/operations/undo", {"key": KEY}).status == 409
 
 
-def test_what_cannot_be_started_holds_up_no_other(here, backend):
-    backend.bars = {("AAPL", "1h"): [1.0]}  # nothing of what these want is stored
+@pytest.fixture
+def other_bars(backend) -> None:
+    """Nothing of what the runs want is stored."""
+    backend.bars = {("AAPL", "1h"): [1.0]}
+
+
+def test_what_cannot_be_started_holds_up_no_other(other_bars, here):  # before the panel has asked what is stored
     text = words(bulk(here, "again", ["op_b", "op_d"], sure="1").text)
     assert "Run again: 1 of 2 done" in text and "Not started." in text and "Open its form" in text
 
