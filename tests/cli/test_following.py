@@ -33,29 +33,29 @@ async def followed(replayed: Replayed, line: Line) -> tuple[Follower, dict, list
         follower = Follower(Ktrdr(client), Console(file=written, width=1000), "Training")
         result: dict = {}
         with suppress(TimeoutError):  # a recording may end before its run
-            result = await asyncio.wait_for(follower.to_end(replayed.id), replayed.told["lasts"])
+            result = await asyncio.wait_for(follower.to_end(replayed.id), replayed.recorded["lasts"])
     cutting.cancel()
     return follower, result, written.getvalue().splitlines()
 
 
-def told(name: str) -> tuple[Follower, dict, list[tuple[float, str]]]:
+def lines_of(name: str) -> tuple[Follower, dict, list[tuple[float, str]]]:
     """The lines that are no progress, with the seconds of the story at which they came."""
     with virtual_time() as runner:
         replayed = Replayed(name)
         line = Line(replayed.app)
         with line.laid():
-            follower, result, lines = runner.run(followed(replayed, line))
-        said = []
-        for text in lines:
+            follower, result, written = runner.run(followed(replayed, line))
+        lines = []
+        for text in written:
             if match := LINE.fullmatch(text):
                 hours, minutes, seconds = (int(part) for part in match.groups()[:3])
-                said.append(((hours * 3600 + minutes * 60 + seconds - replayed.began) % 86400, match[4]))
-    return follower, result, said
+                lines.append(((hours * 3600 + minutes * 60 + seconds - replayed.began) % 86400, match[4]))
+    return follower, result, lines
 
 
-def test_a_dead_worker_is_told_minutes_before_the_backend_ends_its_run():
-    follower, result, said = told("worker_killed")  # at 24 s
-    (at, lost), *more = said
+def test_a_dead_worker_is_announced_minutes_before_the_backend_ends_its_run():
+    follower, result, lines = lines_of("worker_killed")  # at 24 s
+    (at, lost), *more = lines
     assert lost.startswith("Worker lost: The worker that does this no longer answers.") and not more
     assert "Worker training-worker-1 last answered at" in lost and at == pytest.approx(56, abs=8), (
         "it was listed at 53.8"
@@ -66,7 +66,7 @@ def test_a_dead_worker_is_told_minutes_before_the_backend_ends_its_run():
     assert "Operation was RUNNING but no worker claimed it" in why
 
 
-def test_a_restart_of_the_backend_is_told():
-    _, _, said = told("backend_killed")
-    words = [text.partition(":")[0] for _, text in said]
+def test_a_restart_of_the_backend_is_announced():
+    _, _, lines = lines_of("backend_killed")
+    words = [text.partition(":")[0] for _, text in lines]
     assert words[:3] == ["Backend silent", "It goes on.", "Working, unreported"]
