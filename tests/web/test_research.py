@@ -96,7 +96,7 @@ def test_its_phases_go_on_by_themselves_after_its_own_end(here, backend, quick_r
         )
         reader.until(lambda stream: "&lt;b&gt;Few&lt;/b&gt; trades." in stream.places.get("study", ""))
         study = words(reader.places["study"])
-    assert "To be tried next A longer period. The language model took $0.07" in study and "Suggestions" not in study
+    assert "To be tried next A longer period. The language model has cost $0.07" in study and "Suggestions" not in study
 
 
 def test_its_phases_are_remembered_when_the_backend_drops_them_at_its_end(here, backend, quick_rounds):
