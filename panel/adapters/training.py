@@ -56,7 +56,7 @@ class TrainingOperationAdapter(Kind):
     )
     start_date: str | None = field(
         default=None,
-        metadata=asked("From", "date", option="--start", help="Empty: all stored data; KTRDR takes it from 2020 on"),
+        metadata=asked("From", "date", option="--start", help="Empty: all stored data"),
     )
     end_date: str | None = field(
         default=None, metadata=asked("To", "date", option="--end", help="Empty: up to the newest bar")
