@@ -278,14 +278,18 @@ class _Served(Server):
     async def shutdown(self, sockets: Any = None) -> None:
         for server in self.servers:
             server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
         with suppress(TimeoutError):
             async with asyncio.timeout(self.config.timeout_graceful_shutdown):
-                while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110
+                while self.server_state.connections or self.server_state.tasks:
+                    for connection in list(self.server_state.connections):  # also one that was accepted just now
+                        connection.shutdown()
                     await asyncio.sleep(0.002)
         for task in self.server_state.tasks:
             task.cancel()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        while self.server_state.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
         await self.lifespan.shutdown()
 
 
