@@ -7,6 +7,7 @@ over twice is one start.
 
 import asyncio
 import logging
+import math
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ from panel.workflows.queue import Queue
 from panel.workflows.strategy_library import StrategyLibrary
 
 ROUND = 5.0  # seconds between rounds, besides those after an event
+AGAIN = 10.0  # seconds between attempts to cancel what still runs of a stopped batch
 MAX_OPEN = 50  # batches that may be under way
 _TRAINING, _BACKTEST = TrainingOperationAdapter.kind, BacktestingOperationAdapter.kind
 
@@ -48,6 +50,7 @@ class BatchWorkflow:
         self._library = library
         self._events = events
         self._due = asyncio.Event()
+        self._stopping: dict[str, float] = {}  # stopped batch -> when its runs are cancelled again, monotonic
         events.subscribe(QueueChanged, lambda _: self._due.set())
         events.subscribe(OperationEnded, lambda _: self._due.set())
 
@@ -131,10 +134,12 @@ class BatchWorkflow:
     async def stop(self, key: str) -> None:
         """Begin no further run, and cancel those that are under way. Raises CLIClientError when one of them could not
         be cancelled; the others were."""
-        await self._storage.write(lambda store: store.batches.stop(key))
+        self._stopping[key] = math.inf
         try:  # also one that is just being queued
+            await self._storage.write(lambda store: store.batches.stop(key))
             await self._queue.cancel_all([run.key for run in self._storage.batches.runs(key)])
         finally:
+            self._stopping[key] = time.monotonic() + AGAIN
             self._due.set()
 
     async def run(self) -> None:
@@ -152,6 +157,7 @@ class BatchWorkflow:
         """Whether anything is under way."""
         runs = self._storage.batches.open_runs()
         changed = set()
+        await self._stop_again({run.batch for run in runs})
         for run in runs:
             try:
                 moved = await (self._hand_over(run) if run.state is RunState.WAITING else self._follow(run))
@@ -164,6 +170,19 @@ class BatchWorkflow:
         if changed:
             self._due.set()  # what waited for it
         return bool(runs)
+
+    async def _stop_again(self, keys: set[str]) -> None:
+        """Cancel what still runs of stopped batches: the panel was killed while it did that, or a cancel failed."""
+        now = time.monotonic()
+        for key in keys:
+            batch = self._storage.batches.batch(key)
+            if batch is None or not batch.stopped or self._stopping.get(key, now) > now:
+                continue
+            self._stopping[key] = now + AGAIN
+            try:
+                await self._queue.cancel_all([run.key for run in self._storage.batches.runs(key)])
+            except CLIClientError as exc:
+                log.info("a run of a stopped batch is not cancelled yet: %s", exc.message)
 
     async def _hand_over(self, run: BatchRun) -> bool:
         form = run.form
