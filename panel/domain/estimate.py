@@ -19,7 +19,7 @@ SECONDS = 10.0  # that this took, at least
 FELL = 1.0  # per cent; a fall by more restarts the pace
 WIDE = 6.0  # a range whose end is so many times its beginning says nothing
 MARGIN = 0.1  # that no estimate is better than
-ALIKE = 2.5  # an earlier run that took so many times longer, or shorter, is not compared
+ALIKE = 2.5  # an earlier run that took longer, or shorter, by more than this factor is not compared
 JUDGED = 3  # earlier estimates, before their accuracy is stated
 
 Pace = Sequence[tuple[float, float]]  # (Unix seconds, percentage), in order of time

@@ -38,7 +38,7 @@ def completed(observation: Observation, now: float) -> Verdict:
 def _only_listed(observation: Observation) -> Verdict:
     """The backend's list names it, and nothing more was read of it so far."""
     lost = observation.forgotten
-    what = "What came of it is not known: the backend no longer tells." if lost else "Its result has not been read yet."
+    what = "Its result is not known: the backend no longer has it." if lost else "Its result has not been read yet."
     if observation.snapshot.traits.loads:
         return Verdict(State.UNCHECKED, "Completed, not checked", f"The backend calls it completed. {what}")
     return Verdict(State.COMPLETED, "Completed", what)

@@ -121,7 +121,7 @@ def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Lin
             name, UNKNOWN, "Workers not known", "The backend does not list its workers now.", worker_list.heard_at
         )
     if connection.up_since is not None and worker_list.heard_at < connection.up_since:  # it may have been restarted
-        text = "The backend answers again, and has not told its workers since."
+        text = "The backend answers again, and has not listed its workers since."
         return Link(name, UNKNOWN, "Workers not known", text, worker_list.heard_at)
     for kind in learning():
         if not worker_list.able(kind):

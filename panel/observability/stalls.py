@@ -48,7 +48,7 @@ class StallMonitor:
         self._look_at(now + INTERVAL if closely else now + pause(IDLE))  # when other loops have their rounds
 
     def wake(self, seconds: float = INTERVAL) -> None:
-        """Look closely for so many seconds: the event loop gets work."""
+        """Check at short intervals for this number of seconds: the event loop gets work."""
         if self._timer is None:
             return
         now = asyncio.get_running_loop().time()

@@ -133,7 +133,7 @@ class BatchWorkflow:
 
     async def stop(self, key: str) -> None:
         """Begin no further run, and cancel those that are under way. Raises CLIClientError when one of them could not
-        be cancelled; the others were."""
+        be cancelled; the others were, and it is tried again every AGAIN seconds."""
         self._stopping[key] = math.inf
         try:  # also one that is just being queued
             await self._storage.write(lambda store: store.batches.stop(key))

@@ -89,7 +89,7 @@ def test_what_the_backend_only_lists_as_completed_is_not_called_finished():
         told = judge(listed, BEGAN + 4)
         assert told.state is state and told.headline.endswith("Its result has not been read yet.")
         told = judge(forgotten(listed), BEGAN + 5)
-        assert told.state is state and "the backend no longer tells" in told.headline
+        assert told.state is state and "the backend no longer has it" in told.headline
 
 
 def test_28_a_restart_of_the_backend_is_no_sign_of_work():
