@@ -66,6 +66,15 @@ class Inside:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(60)
 
+    def write_all(self) -> None:
+        """Wait until everything is on disk that was handed over to be written."""
+
+        async def run() -> None:
+            await asyncio.sleep(0)  # tasks that were just made hand over theirs
+            await self.panel.storage.write(lambda store: None)
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(60)
+
     @property
     def panel(self) -> Any:
         return panel_of(self._app)
