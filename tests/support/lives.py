@@ -42,16 +42,16 @@ class Life:
         assert await self._began.get() == "lifespan.startup.complete"
         return task
 
-    def post(self, path: str, form: dict[str, str], times: int, wait: float) -> None:
-        """Press the button so often at once, and let so much time pass."""
+    def post(self, path: str, form: dict[str, str], times: int, wait: float) -> "list[asyncio.Task[Answer]]":
+        """Press the button so often at once, and let so much time pass. Returns the requests, answered or not."""
 
-        async def press() -> None:
-            self.requests += [
-                asyncio.create_task(self.inside.asked(*posted(path, form, self.inside.host))) for _ in range(times)
-            ]
+        async def press() -> "list[asyncio.Task[Answer]]":
+            made = [asyncio.create_task(self.inside.asked(*posted(path, form, self.inside.host))) for _ in range(times)]
+            self.requests += made
             await asyncio.sleep(wait)
+            return made
 
-        self.runner.run(press())
+        return self.runner.run(press())
 
     def open(self, page: str) -> None:
         """Have this page's stream open, and keep what it brings, as a browser does: by place, or by the event's name."""

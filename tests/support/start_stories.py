@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.inside import Answer
 from tests.support.lasting import Lasting
 from tests.support.lives import Life
 
@@ -21,13 +22,23 @@ class Intent:
     key: str
     kind: str
     form: dict[str, str]
-    removed: bool = False
+    removals: list[asyncio.Task[Answer]] = field(default_factory=list)  # requests that take it out of the queue
+    removed_with_batch: bool = False
     dismissed: bool = False
     batch: dict[str, str] = field(default_factory=dict)  # the form of the batch that it is a run of
 
     @property
     def queued(self) -> bool:
         return self.kind == "data_load" or bool(self.form.get("wait"))
+
+    @property
+    def removed(self) -> bool:
+        """Whether somebody was told so: what a killed panel had not answered yet may be done or not."""
+        return self.removed_with_batch or any(task.done() and not task.cancelled() for task in self.removals)
+
+    @property
+    def may_be_removed(self) -> bool:
+        return self.removed_with_batch or bool(self.removals)
 
     def made(self, kind: str, body: dict[str, Any]) -> bool:
         """Whether this start, which reached the backend, is this intent's. Trial runs carry nothing to tell."""

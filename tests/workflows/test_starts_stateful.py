@@ -123,13 +123,13 @@ class Starts(Story, RuleBasedStateMachine):
     @rule(data=st.data(), wait=st.sampled_from((0.0, 0.1, 4.0)))
     def stop_batch(self, data: st.DataObject, wait: float) -> None:
         batch = data.draw(st.sampled_from([intent.batch for intent in self.intents if intent.batch]))
-        for intent in self.intents:
-            if intent.batch == batch and self.was_taken(intent):
-                intent.removed = True
-                state = self.one("SELECT state FROM queue WHERE key = ?", intent.key)
-                intent.dismissed |= state == "unconfirmed"
+        taken = [intent for intent in self.intents if intent.batch == batch and self.was_taken(intent)]
+        for intent in taken:
+            intent.dismissed |= self.one("SELECT state FROM queue WHERE key = ?", intent.key) == "unconfirmed"
         self.stopped.add(batch["key"])
-        self._life.post(f"/batches/{batch['key']}/stop", {}, 1, wait)
+        requests = self._life.post(f"/batches/{batch['key']}/stop", {}, 1, wait)
+        for intent in taken:
+            intent.removals += requests
 
     @precondition(lambda self: self.life and self.intents)
     @rule(data=st.data(), wait=st.sampled_from((0.0, 0.1, 4.0)))
@@ -152,9 +152,8 @@ class Starts(Story, RuleBasedStateMachine):
         state = self.one("SELECT state FROM queue WHERE key = ?", intent.key)
         if state is None:
             return  # it is being written: nobody sees it in the queue yet
-        intent.removed = True
         intent.dismissed |= state == "unconfirmed"
-        self._life.post(f"/queue/{intent.key}/cancel", {}, 1, wait)
+        intent.removals += self._life.post(f"/queue/{intent.key}/cancel", {}, 1, wait)
 
     @precondition(lambda self: self.life and any(intent.queued for intent in self.intents))
     @rule(data=st.data(), act=st.sampled_from(("hold", "release", "move")))
@@ -279,7 +278,7 @@ class Starts(Story, RuleBasedStateMachine):
             "SELECT key FROM batches WHERE stopped"
         ):  # some were just being made when they were to stop
             for intent in self.intents:
-                intent.removed |= key in self.stopped and intent.batch.get("key") == key
+                intent.removed_with_batch |= key in self.stopped and intent.batch.get("key") == key
         SLOWEST["start found"] = max(SLOWEST["start found"], self.until_none(self.unclear_starts, 130))
         self.removed_ones_do_not_run()
         for (key,) in self.rows("SELECT key FROM queue WHERE held = 1 AND state = 'waiting'"):
@@ -292,7 +291,7 @@ class Starts(Story, RuleBasedStateMachine):
         self.until_none(lambda: self.rows("SELECT * FROM queue WHERE state IN ('waiting', 'starting', 'running')"), 200)
         self.until_none(lambda: self.rows("SELECT key, state FROM batch_runs WHERE state IN ('waiting', 'queued')"), 60)
         for intent in self.intents:
-            if intent.queued and not intent.removed and not intent.dismissed and self.was_taken(intent):
+            if intent.queued and not intent.may_be_removed and not intent.dismissed and self.was_taken(intent):
                 nowhere = intent.form.get("strategy_name") == "nope"
                 if self.state_of(intent) == "refused" and (nowhere or self.line.faults.happened["missing"]):
                     continue  # said at once, with the reason, and nothing was begun
