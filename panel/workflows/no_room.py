@@ -2,7 +2,8 @@
 there are none."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from panel.adapters import KINDS
 from panel.domain.estimate import left
@@ -22,6 +23,15 @@ ENDED = {
 NAMED = 3  # workers that are named; of more the number
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The operation that a worker is listed as busy with, in words. `ended`: it has, and the list is some seconds
+    late."""
+
+    words: str
+    ended: bool = False
+
+
 def busy_with(listed: WorkerList, kind: str) -> list[str]:
     """Ids of the operations that keep its workers busy; a worker that does not answer may be dead."""
     return [worker.operation_id for worker in listed.answering_for(kind) if worker.operation_id]
@@ -37,7 +47,7 @@ def none_takes(listed: WorkerList, kind: str, now: float) -> str:
     return f"{'answers the backend' if listed.able(kind) else 'is registered with the backend'}.{since}"
 
 
-def no_room(listed: WorkerList, kind: str, now: float, described: dict[str, str] | None = None) -> str:
+def no_room(listed: WorkerList, kind: str, now: float, described: Mapping[str, Work] | None = None) -> str:
     """A sentence; "" when the list does not show it, and for a kind that no worker does. `described`: operations in
     words, by their ids."""
     if not KINDS[kind].traits.worker:
@@ -50,8 +60,8 @@ def no_room(listed: WorkerList, kind: str, now: float, described: dict[str, str]
     if len(at_work) < len(able):  # one is free by now, or was when they were listed
         return ""
     which = "" if len(able) == len(listed.able(kind)) else " that answers" if len(able) == 1 else " that answer"
-    words = {worker.operation_id: (described or {}).get(worker.operation_id, worker.operation_id) for worker in at_work}
-    late = any(each.endswith(tuple(ENDED.values())) for each in words.values())
+    works = {each.id: (described or {}).get(each.operation_id, Work(each.operation_id)) for each in at_work}
+    late = any(work.ended for work in works.values())
     busy = "listed as busy" if late else "busy"
     every = (
         f"The only {word} worker{which} is {busy}"
@@ -59,23 +69,23 @@ def no_room(listed: WorkerList, kind: str, now: float, described: dict[str, str]
         else f"All {len(able)} {word} workers{which} are {busy}"
     )
     what = "with" if late else "works on"
-    named = "; ".join(f"{worker.id} {what} {words[worker.operation_id]}" for worker in at_work[:NAMED])
+    named = "; ".join(f"{worker.id} {what} {works[worker.id].words}" for worker in at_work[:NAMED])
     return f"{every}: {named}."
 
 
-def descriptions_of(monitor: Monitor, labels: LabelStore, operations: Sequence[str], now: float) -> dict[str, str]:
+def descriptions_of(monitor: Monitor, labels: LabelStore, operations: Sequence[str], now: float) -> dict[str, Work]:
     """What each that is known is called, how far it is, and how much longer it takes."""
     found = {}
     for known in filter(None, map(monitor.known, operations)):
         name = labels.of(known.snapshot.id).name or _name(known.snapshot)
         verdict = monitor.verdict(known)
-        if verdict.state in ENDED:  # the list of workers is some seconds late
-            found[known.snapshot.id] = f"{name}, which {ENDED[verdict.state]}"
+        if verdict.state in ENDED:
+            found[known.snapshot.id] = Work(f"{name}, which {ENDED[verdict.state]}", ended=True)
             continue
         estimate = monitor.estimates.current(known, verdict, now)
         reached = per_cent(known.snapshot.percentage) if known.snapshot.percentage else ""
         parts = [part for part in (reached, left(estimate) if estimate else "") if part]
-        found[known.snapshot.id] = f"{name} ({', '.join(parts)})" if parts else name
+        found[known.snapshot.id] = Work(f"{name} ({', '.join(parts)})" if parts else name)
     return found
 
 

@@ -19,7 +19,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.workflows.capacity import free_places
-from panel.workflows.no_room import ENDED, busy_with, descriptions_of, none_takes
+from panel.workflows.no_room import Work, busy_with, descriptions_of, none_takes
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
 COUNTED = 3000  # bars of a period that are worth counting one by one
@@ -232,7 +232,7 @@ def room_lines(sources: Sources, kind: str) -> list[Line]:
 
 
 def worker_lines(
-    listed: WorkerList, kind: str, free: int, now: float, described: Mapping[str, str] | None = None
+    listed: WorkerList, kind: str, free: int, now: float, described: Mapping[str, Work] | None = None
 ) -> list[Line]:
     """Whether a worker would take it, by the list of some seconds ago; nothing while that is not known. `free`: how
     many are, without those to which a start was just sent; `described`: operations in words, by their ids."""
@@ -247,10 +247,9 @@ def worker_lines(
         ]
     busy = next((worker for worker in able if worker.operation_id), None)
     if busy is not None:
-        what = (described or {}).get(busy.operation_id, busy.operation_id)
-        late = what.endswith(tuple(ENDED.values()))
-        at_work = f"listed as free yet: {busy.id} was busy with" if late else f"free: {busy.id} works on"
-        text = f"is {at_work} {what}. The start waits in the queue."
+        work = (described or {}).get(busy.operation_id, Work(busy.operation_id))
+        at_work = f"listed as free yet: {busy.id} was busy with" if work.ended else f"free: {busy.id} works on"
+        text = f"is {at_work} {work.words}. The start waits in the queue."
         return [Line(AMBER, "No worker", text, waits=True, operation_id=busy.operation_id)]
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from panel.domain.workers import Worker, WorkerList
-from panel.workflows.no_room import no_room
+from panel.workflows.no_room import Work, no_room
 from tests.support.command_line import run
 from tests.support.pages import KEY, until, words
 from tests.support.scripted import RESULT, operation, percent, stamp
@@ -110,7 +110,7 @@ def test_no_worker_at_all_is_another_sentence():
         "No training worker is registered with the backend. w1 last answered"
     )
     many = WorkerList().heard([Worker(f"w{n}", "training", "busy", f"op_{n}") for n in range(5)], 1000.0)
-    sentence = no_room(many, "training", 1000.0, {"op_1": "swing (3 %)"})
+    sentence = no_room(many, "training", 1000.0, {"op_1": Work("swing (3 %)")})
     assert sentence == "All 5 training workers are busy: w0 works on op_0; w1 works on swing (3 %); w2 works on op_2."
     free = Worker("w2", "training", "available")
     one_free = WorkerList().heard([Worker("w1", "training", "busy", "op_a"), free], 1000.0)
