@@ -12,6 +12,7 @@ from typing import Any
 from panel.domain.agents import remembered
 from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
+from panel.domain.values import mapping
 
 DATES = ("start_date", "end_date")
 SENT = ("model_path", *DATES)  # what was asked for, which the backend may not return
@@ -53,6 +54,7 @@ class Observation:
     gaps_left: int | None = None  # of a load that ended: gaps in the stored bars that it was to fill
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
+    resumed_after: int | None = None  # epochs done before its last resume
     model_at: float | None = None  # when such a run's model appeared: its end
     sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
 
@@ -106,6 +108,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     old = before.snapshot
     untracked = _untracked(before, snapshot)
     resumed = before.resumed or snapshot.status is Status.RESUMING
+    snapshot = _counted_on(before, snapshot)
     parameters = _parameters(old, snapshot)
     for name in (*before.unchosen, *(("worker_id",) if resumed else ())):
         parameters.pop(name, None)
@@ -176,6 +179,8 @@ def differs(before: Observation, observation: Observation) -> bool:
 def unreported_progress(observation: Observation, epochs: int, written_at: float) -> Observation:
     """After a look at the checkpoint of a run whose progress the backend does not pass on."""
     known = replace(observation, checkpoint_epoch=epochs, checkpoint_at=written_at, sought_at=None)
+    if observation.resumed and written_at < (observation.snapshot.started_at or 0.0):
+        known = replace(known, resumed_after=epochs)
     done, percentage = epochs, _by_checkpoint(known) or known.snapshot.percentage
     if not observation.resumed:  # it goes on from where it was, which may be ahead of its checkpoint
         done = max(epochs, known.snapshot.steps_completed or 0)
@@ -223,6 +228,16 @@ def _joined(old: tuple[Epoch, ...], new: tuple[Epoch, ...]) -> tuple[Epoch, ...]
     """The history of a resumed run may begin where its checkpoint was."""
     first = new[0].number if new else 0
     return tuple(epoch for epoch in old if epoch.number < first) + new if first else new or old
+
+
+def _counted_on(before: Observation, snapshot: Snapshot) -> Snapshot:
+    """KTRDR counts a resumed training's epochs in its result from the resume on; other backends all of them."""
+    first, epochs = before.resumed_after, snapshot.epochs
+    if not first or not epochs or snapshot.result is None or epochs[0] in before.snapshot.epochs:
+        return snapshot
+    training = mapping(snapshot.result.get("training_metrics")) | {"epochs_trained": first + len(epochs)}
+    counted = tuple(replace(epoch, number=epoch.number + first) for epoch in epochs)
+    return replace(snapshot, epochs=counted, result=snapshot.result | {"training_metrics": training})
 
 
 def _ended_short(snapshot: Snapshot) -> bool:

@@ -82,6 +82,9 @@ class Replayed:
         state = self._state()
         if not state or request.path_params["id"] != state["operation_id"]:
             return None
+        training = (state.get("result_summary") or {}).get("training_metrics", {})
+        if "epochs_trained" in training:
+            training["history"] = {"train_loss": [0.4] * training["epochs_trained"]}
         epochs = [{"epoch": n, "train_loss": 0.5, "val_loss": 0.6} for n in range(state.pop("epochs", 0))]
         return {"success": True, "data": state | {"metrics": {"epochs": [epochs, len(epochs)]}}}
 

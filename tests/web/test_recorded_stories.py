@@ -91,6 +91,11 @@ def test_a_recorded_story_is_shown_as_it_was(name: str, tmp_path: Path) -> None:
                             assert not shown, f"at {at:.0f} s"
                     if name == "worker_killed" and 405 <= at <= 455:
                         took_until_its_worker_died(life, replayed)
+                if name == "resumed_then_backend_killed":  # 29 epochs before the resume, and 191 since
+                    told = json.loads(life.inside.get(f"/api/operations/{replayed.id}?epochs=1").text)
+                    assert told["epochs"][-1]["number"] == 219 and len(told["epochs"]) > 191
+                    text = life.inside.get(f"/operations/{replayed.id}").text
+                    assert re.search(r"<dt>Epochs</dt>\s*<dd>220\b", text)
                 if name == "load_with_gaps":
                     text = life.inside.get(f"/operations/{replayed.id}").text
                     assert "3,110 bars came, but 5 gaps are still missing." in text
