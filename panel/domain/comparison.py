@@ -11,6 +11,7 @@ from typing import Any
 
 from panel.domain.chart import Chart
 from panel.domain.formatting import minute
+from panel.domain.models import dated
 from panel.domain.observation import Observation
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
@@ -118,6 +119,8 @@ def used(snapshots: Sequence[Snapshot]) -> list[Row]:
         summary = mapping(result.get("data_summary"))
         source = str(summary.get("source") or result.get("source") or "")
         samples, (start, end) = number(summary.get("total_samples")), _period(summary)
+        if snapshot.traits.learns and start and not dated(snapshot):
+            start = end = "not chosen"
         described.append(
             {
                 "Source": SOURCES.get(source, source),

@@ -55,9 +55,7 @@ class Model:
         if not path:
             return None
         model = cls.from_result(path, strategy or snapshot.strategy, result, snapshot.completed_at)
-        used = mapping(result.get("data_summary"))
-        told = bool(used.get("test_start_date")) or bool(snapshot.parameters.keys() & {"start_date", "end_date"})
-        return replace(model, dated=told)
+        return replace(model, dated=dated(snapshot))
 
     @classmethod
     def from_result(cls, path: str, strategy: str, about: Mapping[str, Any], trained_at: float | None) -> "Model":
@@ -128,6 +126,12 @@ def with_makers(models: Iterable[Model], trainings: Iterable[Observation]) -> li
             makers[at] = observation
             taken.add(operation_id)
     return [(_completed(model, makers.get(at)), makers.get(at)) for at, model in enumerate(listed)]
+
+
+def dated(snapshot: Snapshot) -> bool:
+    """Whether the dates in a training's result were chosen, or are those of its bars: KTRDR fills in its own."""
+    used = mapping((snapshot.result or {}).get("data_summary"))
+    return bool(used.get("test_start_date")) or bool(snapshot.parameters.keys() & {"start_date", "end_date"})
 
 
 def made_by(model: Model, snapshot: Snapshot) -> bool:

@@ -137,6 +137,8 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         fell=before.fell or _fell(old, snapshot),
         revived=_revived(before, snapshot),
     )
+    if snapshot.status is Status.RESUMING and old.status is not Status.RESUMING:  # here or elsewhere
+        observation = replace(observation, cancel=Cancel.NONE, cancel_at=None)
     if not changed:
         return observation
     at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at

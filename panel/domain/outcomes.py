@@ -226,10 +226,16 @@ def not_looked_through(observation: Observation) -> bool:
     return bool(brought) and snapshot.succeeded and missing is None
 
 
+def brought_nothing(load: Snapshot) -> bool:
+    """Bars were missing, and not one came, which the backend calls completed."""
+    result = load.result or {}
+    return number(result.get("rows_downloaded")) == 0 and bool(number(result.get("gaps_filled")))
+
+
 def _loaded(observation: Observation) -> Verdict:
     result = observation.snapshot.result or {}
-    rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled"))
-    if rows == 0 and gaps:
+    rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled")) or 0
+    if brought_nothing(observation.snapshot):
         return Verdict(
             State.PROBLEMS,
             "Finished with problems",

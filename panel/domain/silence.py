@@ -8,7 +8,8 @@ from panel.domain.workers import Worker, WorkerList
 
 
 def silent(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
-    since = f"It was last read {moment_at(observation.snapshot.read_at, now)}."
+    at = moment_at(observation.snapshot.read_at, now)
+    since = f"It was last read {at}." if observation.snapshot.backend_status else f"Started {at}, and not read since."
     if observation.timed_out and worker_list.answering(now):
         worker = worker_list.may_work_on(observation.snapshot.id) or worker_list.worker(observation.snapshot.worker_id)
         why, advice = _why_late(observation, worker, worker_list)

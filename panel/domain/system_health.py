@@ -14,6 +14,7 @@ from panel.domain.formatting import many
 from panel.domain.kinds import learning
 from panel.domain.memory import damaged, remedy
 from panel.domain.observation import Observation
+from panel.domain.outcomes import brought_nothing
 from panel.domain.state import GOOD, State
 from panel.domain.workers import WorkerList
 
@@ -179,13 +180,15 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
         advice = "Start the host service, the program between KTRDR and the Gateway, then load again."
         return Link(name, RED, "Data source unreachable", text, ended(failing[-1]), advice)
     last = loads[0].snapshot
+    state = AMBER if now - at < NEWS else UNKNOWN
+    if last.succeeded and brought_nothing(last):
+        return Link(name, state, "No bars came", "The last load brought not one bar, although bars were missing.", at)
     if last.succeeded and (missing := loads[0].gaps_left):
         return Link(name, UNKNOWN, "Gaps left", f"After the last load {many(missing, 'gap')} were still there.", at)
     if last.succeeded:
         return Link(name, OK, "Answered", "The last load went through.", at)
     if last.error.startswith("Symbol ") and " not found" in last.error:
         return Link(name, OK, "Answered", f"It answered the last load: {last.error}", at)
-    state = AMBER if now - at < NEWS else UNKNOWN
     return Link(name, state, "A load failed", f"The last load failed: {last.error or 'no reason was given.'}", at)
 
 

@@ -55,6 +55,14 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
 
 
 def _forgotten(observation: Observation) -> Verdict:
+    if not observation.snapshot.backend_status:
+        return Verdict(
+            State.FORGOTTEN,
+            "Forgotten",
+            "The backend took this start, and does not know the operation.",
+            "It probably never began. Start it again.",
+            ("Nothing was ever read of it.",),
+        )
     return Verdict(
         State.FORGOTTEN,
         "Forgotten",
@@ -83,7 +91,7 @@ def _queued(observation: Observation, now: float) -> Verdict:
             "Look whether a worker is free. If one is, cancel this and start it again.",
             ("The backend's own retry makes entries that wait like this and never run.",),
         )
-    what = "Accepted, waiting to begin." if observation.snapshot.traits.inside else "Accepted, waiting for a worker."
+    what = "Accepted, waiting for a worker." if observation.snapshot.traits.worker else "Accepted, waiting to begin."
     return Verdict(State.QUEUED, "Queued", what)
 
 

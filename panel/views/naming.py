@@ -4,14 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from panel.adapters import KINDS
-from panel.adapters.base import percent
+from panel.adapters.fields import per_cent
 from panel.domain import comparison
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import number
 
 SHOWN = 3  # settings of one run
 # What every list shows of a run anyway.
-_SHOWN_ANYWAY = frozenset({"symbol", "symbols", "timeframe", "timeframes", "strategy_name", "mode"})
+_SHOWN_ANYWAY = frozenset({"symbol", "symbols", "timeframe", "timeframes", "strategy_name", "mode", "brief"})
 _SHOWN_WITH_MODELS = frozenset({"model_path", "start_date", "end_date"})
 
 
@@ -39,6 +39,8 @@ def _among(group: Sequence[Snapshot], settings: Callable[[str], Mapping[str, str
     differing = [
         row for row in comparison.parameters(group) if row.differs and row.name not in shown and any(row.values)
     ]
+    places = [field.name for field in adapter.fields] if adapter else []
+    differing.sort(key=lambda row: places.index(row.name) if row.name in places else len(places))
     epochs = [_epochs(snapshot) for snapshot in group]
     parts: list[list[str]] = [[] for _ in group]
     if len({each for each in epochs if each}) > 1:
@@ -82,7 +84,7 @@ def _setting(kind: str, name: str, value: str) -> str:
     if value == "yes":
         return label
     if asked is not None and asked.type == "percent" and (share := number(_float(value))) is not None:
-        value = percent(share)
+        value = f"{per_cent(share)} %"
     if name == "model_path":
         value = "/".join(value.rstrip("/").split("/")[-2:])
     return f"{label} {value[:60]}"

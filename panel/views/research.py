@@ -85,7 +85,7 @@ def _phase(whole: Snapshot, live: bool, phase: Phase, runs: Mapping[str, Operati
     if not live:
         return PhaseView(phase.title, "skipped", "not reached", None)
     if here == max(at, 0):
-        return PhaseView(phase.title, "queued", "waits for a worker", None)
+        return PhaseView(phase.title, "queued", "begun; the backend names no operation of it yet", None)
     return PhaseView(phase.title, "queued", "to come", None)
 
 

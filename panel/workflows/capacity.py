@@ -11,7 +11,7 @@ from panel.domain.requests import Entry
 from panel.errors import CLIClientError
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.store import Storage
-from panel.workflows.no_room import ENDED
+from panel.workflows.no_room import just_ended
 
 WORKERS_EVERY = 3.0  # seconds between questions about the workers while something waits for one that may be free
 
@@ -82,9 +82,6 @@ def free_places(store: Storage, monitor: Monitor) -> dict[str, int]:
 def ended_work(monitor: Monitor) -> dict[str, str]:
     """Operation -> what became of it, for those that have ended and that workers are listed as busy with: the list is
     up to ten seconds late."""
-    found = {}
-    for known in filter(None, map(monitor.known, monitor.worker_list.operations)):
-        state = monitor.verdict(known).state
-        if state in ENDED:
-            found[known.snapshot.id] = ENDED[state]
-    return found
+    listed = filter(None, map(monitor.known, monitor.worker_list.operations))
+    found = {known.snapshot.id: just_ended(monitor.verdict(known)) for known in listed}
+    return {operation_id: what for operation_id, what in found.items() if what}

@@ -9,7 +9,7 @@ from panel.adapters import KINDS
 from panel.domain.estimate import left
 from panel.domain.formatting import ago, per_cent
 from panel.domain.snapshot import Snapshot
-from panel.domain.state import State
+from panel.domain.state import State, Verdict
 from panel.domain.workers import WorkerList
 from panel.monitoring.poller import Monitor
 from panel.storage.labels import LabelStore
@@ -18,7 +18,6 @@ ENDED = {
     State.COMPLETED: "has just ended",
     State.PROBLEMS: "has just ended",
     State.FAILED: "has just ended",
-    State.CANCELLED: "was just cancelled",
 }
 NAMED = 3  # workers that are named; of more the number
 
@@ -30,6 +29,13 @@ class Work:
 
     words: str
     ended: bool = False
+
+
+def just_ended(verdict: Verdict) -> str:
+    """What became of what its worker is still listed as busy with; "" where the worker may go on with it."""
+    if verdict.state is State.CANCELLED and not verdict.advice:  # with one, a worker may work on
+        return "was just cancelled"
+    return ENDED.get(verdict.state, "")
 
 
 def busy_with(listed: WorkerList, kind: str) -> list[str]:
@@ -79,8 +85,8 @@ def descriptions_of(monitor: Monitor, labels: LabelStore, operations: Sequence[s
     for known in filter(None, map(monitor.known, operations)):
         name = labels.of(known.snapshot.id).name or _name(known.snapshot)
         verdict = monitor.verdict(known)
-        if verdict.state in ENDED:
-            found[known.snapshot.id] = Work(f"{name}, which {ENDED[verdict.state]}", ended=True)
+        if what := just_ended(verdict):
+            found[known.snapshot.id] = Work(f"{name}, which {what}", ended=True)
             continue
         estimate = monitor.estimates.current(known, verdict, now)
         reached = per_cent(known.snapshot.percentage) if known.snapshot.percentage else ""

@@ -111,6 +111,7 @@ def test_a_run_without_a_result_yet_shows_only_what_was_asked_for():
 
 def test_the_data_that_was_used_and_whether_a_market_made_it():
     summary = {"source": "sample", "start_date": "2024-01-01T05:00:00", "end_date": None, "total_samples": 3118}
+    summary |= {"test_start_date": "2024-06-01"}
     sample, own = run(result_summary={"data_summary": summary}), run(result_summary={"source": "own"})
     assert [(row.name, row.values) for row in comparison.used([sample, own])] == [
         ("Source", ("Sample data", "Own files")),
@@ -118,6 +119,16 @@ def test_the_data_that_was_used_and_whether_a_market_made_it():
         ("Samples", ("3,118", "")),
     ]
     assert comparison.on_sample(sample) and not comparison.on_sample(own) and not comparison.on_sample(run())
+
+
+def test_dates_that_the_backend_filled_in_are_not_called_chosen():
+    """KTRDR's result of a training without dates names 2020-01-01 and the day of its start."""
+    filled = {"data_summary": {"start_date": "2020-01-01", "end_date": "2026-11-27", "total_samples": 27603}}
+    runs = [run(result_summary=filled), run({"start_date": "2020-01-01"}, result_summary=filled)]
+    assert [(row.name, row.values) for row in comparison.used(runs)][:2] == [
+        ("From", ("not chosen", "2020-01-01")),
+        ("To", ("not chosen", "2026-11-27")),
+    ]
 
 
 def test_curves_of_one_name_are_laid_over_each_other():

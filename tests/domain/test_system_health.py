@@ -133,6 +133,9 @@ def test_the_data_source_is_judged_by_the_outcomes_of_loads():
     assert not links(loads=[loaded("failed", NOW - 9000, HOST_DOWN)])["source"].needs_attention, "too old to be news"
     assert links(loads=[loaded("completed", NOW - 5), *down])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Symbol NOSUCH not found")])["source"].state == "completed"
+    none = replace(loaded("completed", NOW - 5).snapshot, result={"rows_downloaded": 0, "gaps_filled": 1})
+    link = links(loads=[Observation(none, NOW - 5)])["source"]
+    assert (link.word, link.state) == ("No bars came", "problems") and link.text.startswith("The last load brought not")
     assert links(loads=[loaded("failed", NOW - 5, "Error 162")])["source"].text == "The last load failed: Error 162"
     with_backend = loaded("failed", NOW - 5, "Operation was RUNNING but no worker claimed it")
     assert links(loads=[with_backend])["source"].word == "Not known", "it ended with its backend"

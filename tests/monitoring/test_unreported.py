@@ -58,6 +58,19 @@ def test_of_a_run_that_the_backend_had_lost_track_of_before_this_panel_came(quic
     assert "Working, unreported" in words(page)
 
 
+def test_what_was_cancelled_here_and_is_resumed_elsewhere_is_not_being_cancelled(quick_looks, here, backend):
+    backend.operations["op_a"] = operation("op_a", progress=percent(20.0, "Epoch 61/300", steps_total=300))
+    here.until("/operations/op_a", lambda page: "20" in words(page))
+    here.post("/operations/op_a/cancel")
+    here.until("/operations/op_a", lambda page: "Cancelled" in words(page))
+    backend.operations["op_a"] = operation("op_a", status="resuming", progress=percent(0.0))
+    backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp())]
+    listed = {"operation_id": "op_a", "operation_type": "training", "status": "resuming"}
+    backend.answers["GET /operations"] = 200, {"success": True, "data": [listed]}
+    until(lambda: "resuming" in here.get("/operations/op_a").text)
+    until(lambda: here.get("/api/operations/op_a").json()["verdict"]["word"] in ("Resuming", "Working, unreported"))
+
+
 def test_a_run_that_only_a_copied_memory_knows_did_not_make_another_runs_model(quick_looks, backend, address, tmp_path):
     """The memory of another machine: this backend never had the run, its checkpoint is not there, and a model is."""
     backend.operations["op_a"] = operation("op_a", progress=percent(20.0, "Epoch 61/300", steps_total=300))

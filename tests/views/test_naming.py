@@ -28,7 +28,7 @@ def test_the_epochs_of_a_run_that_has_not_counted_them_are_not_said():
 def test_what_a_research_keeps_for_itself_is_not_said():
     brief, other = {"brief": "an RSI", "phase": "training"}, {"brief": "a MACD", "phase_start_time": 1_795_786_224.0}
     runs = [run("op_a", "agent_research", **brief), run("op_b", "agent_research", **other)]
-    assert differences(runs) == {"op_a": "brief an RSI", "op_b": "brief a MACD"}
+    assert differences(runs) == {"op_a": "", "op_b": ""}, "the brief is the name of a research"
 
 
 def test_what_lists_show_anyway_and_what_is_the_same_is_not_said():
@@ -44,8 +44,12 @@ def test_only_runs_of_one_kind_and_strategy_are_neighbours():
 
 def test_values_are_written_as_people_write_them():
     one = run("op_a", "backtesting", model_path="/app/models/swing/1h_v1", commission=0.001, initial_capital=100_000.0)
-    two = run("op_b", "backtesting", model_path="/app/models/swing/1h_v2", commission=0.002, initial_capital=50_000.0)
-    assert differences([one, two])["op_a"] == "commission 0.1 %, initial capital 100,000"  # its model is shown anyway
+    two = run("op_b", "backtesting", model_path="/app/models/swing/1h_v2", commission=0.0005, initial_capital=50_000.0)
+    said = differences([one, two])
+    assert said["op_a"] == "initial capital 100,000, commission 0.1 %"  # its model is shown anyway
+    assert said["op_b"] == "initial capital 50,000, commission 0.05 %"
+    late = run("op_b", end_date="2024-12-31", start_date="2024-01-01")
+    assert differences([run("op_a"), late])["op_b"] == "from 2024-01-01, to 2024-12-31"
 
 
 def test_at_most_three_settings_are_named():

@@ -104,6 +104,15 @@ def test_what_has_just_ended_does_not_keep_a_worker_busy_for_long(quick_rounds, 
     )
 
 
+def test_a_worker_that_got_term_is_not_said_to_be_free_soon(quick_rounds, full, here):
+    """The backend calls its run cancelled, and the worker works on."""
+    here.until("/operations/op_a", lambda text: "40 %" in text)
+    full.operations["op_a"] = operation("op_a", status="cancelled", progress=percent(40), completed_at=stamp())
+    here.until("/operations/op_a", lambda text: "The backend calls it cancelled" in text)
+    looked = words(here.post("/start/training/look", {"strategy_name": "swing"}).text)
+    assert "No worker is free: w1 works on swing EURUSD 1h" in looked and "was just cancelled" not in looked
+
+
 def test_no_worker_at_all_is_another_sentence():
     listed = WorkerList().heard([Worker("w1", "training", "busy", "op_a", healthy_at=900.0)], 900.0).heard([], 1000.0)
     assert no_room(listed, "training", 1000.0).startswith(
