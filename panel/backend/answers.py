@@ -4,9 +4,9 @@ The backend has four shapes of an error: `{"detail": "text"}`, `{"detail": {…}
 `{"success": false, "error": {code, message, details}}` and HTTP 200 with `"success": false`. All of them
 end here, as `APIError`.
 
-The detail of a running training grows with every poll by anyone, to 800 kB and more: `metrics.epochs` is
+The detail of a running training grows with every poll by anyone, to many MB in an hour: `metrics.epochs` is
 `[history, cursor, history, cursor, …]`. Only the longest history is of use, so only that one is decoded;
-the others are skipped as bytes (`msgspec.Raw`).
+the others are skipped as bytes (`msgspec.Raw`). Of an answer of more than MAX_BODY they are not even kept.
 """
 
 import json
@@ -20,9 +20,11 @@ from panel.backend.decoding import line, plain
 from panel.errors import APIError, CLIClientError, Unreadable
 
 MAX_BODY = 8 * 1024 * 1024  # bytes, after decompression
+KEPT = MAX_BODY // 2  # bytes of the end of a longer answer, which holds the latest history
 MAX_REASON = 300  # characters of why something failed, beside what failed
 
 _OPERATION = re.compile(r"^/operations/[^/?]+$")
+_METRICS = b'"metrics":'
 _PREFIXES = ("body -> ", "query -> ", "path -> ")
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
@@ -127,8 +129,30 @@ def _decode_operation(body: bytes) -> Any:
         data = {name: msgspec.json.decode(raw) for name, raw in fields.items()}
         data["metrics"] = {name: msgspec.json.decode(raw) for name, raw in metrics.items()} | {"epochs": longest}
     except (msgspec.MsgspecError, UnicodeError, KeyError):
-        return _decode(body)  # not the shape that grows: decode all of it
+        return _decode_whole(body)
     return answer | {"data": data}
+
+
+def shorten(body: bytearray) -> bool:
+    """Remove old histories from the answer about an operation; returns False where there are none."""
+    first = body.find(_METRICS, 0, KEPT)
+    if first < 0:
+        return False
+    del body[first + len(_METRICS) : -KEPT]
+    return True
+
+
+def _decode_whole(body: bytes) -> Any:
+    """An answer that has not the shape that grows, or what `shorten` left of one: then with the latest history."""
+    try:
+        return _decode(body)
+    except ValueError:
+        if len(body) <= KEPT:
+            raise
+    head, _, rest = body.partition(_METRICS)
+    end = rest.rfind(b"}]") + 2
+    first = rest.rfind(b"[{", 0, end)
+    return _decode(head + _METRICS + b'{"epochs":[' + (rest[first:end] if first >= 0 else b"[]") + b"]}}}")
 
 
 def _length(raw: msgspec.Raw) -> int:

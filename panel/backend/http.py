@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from panel.backend.answers import MAX_BODY, read_answer
+from panel.backend.answers import MAX_BODY, read_answer, shorten
 from panel.errors import BackendConnectionError, BackendTimeout, CLIClientError, Unreadable
 from panel.observability.trace import TRACE
 from panel.settings import BASE_URL, DEFAULT_BASE_URL, without_userinfo
@@ -222,8 +222,8 @@ def uncompressed(response: httpx.Response) -> httpx.Response:
 
 
 def add_bounded(body: bytearray, chunk: bytes, response: httpx.Response) -> None:
-    """Raises Unreadable for a body of more than MAX_BODY."""
+    """Raises Unreadable for a body of more than MAX_BODY that cannot be shortened."""
     body += chunk
-    if len(body) > MAX_BODY:
+    if len(body) > MAX_BODY and not shorten(body):
         limit = MAX_BODY // 2**20
         raise Unreadable(f"The backend sent something unreadable: more than {limit} MB.", response.status_code)

@@ -13,6 +13,8 @@ WATCHED = 2.5  # seconds between readings of an operation that hardly changes, o
 LONGEST_QUIET = 30.0  # seconds for which a backend's Retry-After is heeded
 TURN = 2.0  # seconds that a turn lasts, of more operations than pollers: a crowd costs 25 requests a second
 WATCHED_TURN = 20  # readings in a row of one whose own page is open
+SPARED = 10.0  # times as long as the last answer took the backend is left alone: those of a long training are large
+LONGEST_SPARED = 10.0  # seconds
 UNWATCHED = 5.0  # seconds, while no page is open: its end should still be known soon
 
 
@@ -25,6 +27,7 @@ class Pace:
     unchanged: int = 0  # readings in a row without a change
     born_at: float = field(default_factory=time.monotonic)
     readings: int = 0  # of this turn
+    took: float = 0.0  # seconds until the last answer
     asked_for: float = 0.0  # seconds of quiet that the backend's last answer asked for (Retry-After)
 
     def turn_ends(self, readers: int) -> bool:
@@ -41,6 +44,7 @@ class Pace:
         fastest = min(FIRST, FASTEST) if eager else FASTEST
         rarely = WATCHED if anyone else UNWATCHED
         wait = min(fastest * (1 + self.unchanged * 0.25), WATCHED) if watched else rarely
+        wait = max(wait, min(self.took * SPARED, LONGEST_SPARED))
         self.wake.clear()
         await until_set(self.wake, wait)
         quiet, self.asked_for = min(self.asked_for, LONGEST_QUIET), 0.0

@@ -216,7 +216,7 @@ class Monitor:
         try:
             async for reading in self._ktrdr.follow(operation_id, lambda: self._pause(operation_id), READ_TIMEOUT):
                 if reading.snapshot is not None:
-                    before = self._live.get(operation_id)
+                    pace.took, before = time.monotonic() - pace.asked_at, self._live.get(operation_id)
                     observation = self.observe(reading)
                     pace.unchanged = 0 if before is None or differs(before, observation) else pace.unchanged + 1
                     self.answered()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 
 import httpx
 import pytest
@@ -167,6 +168,19 @@ async def test_a_body_of_eight_megabytes_is_read():
     cli, _ = client(httpx.Response(200, content=body))
     async with cli:
         assert len((await cli.get("/x"))["a"]) == MAX_BODY - 9
+
+
+async def test_of_the_answer_about_a_long_training_the_latest_history_is_read():
+    """It holds a whole history for each poll by anyone: within an hour, many more MB than can be read."""
+    histories = [[{"epoch": n, "train_loss": 0.5} for n in range(epochs)] for epochs in range(1, 1100)]
+    epochs = [part for history in histories for part in (history, len(history))] + [[], 1099]
+    data = {"operation_id": "op_a", "progress": {"percentage": 20.0}, "metrics": {"epochs": epochs}, "local": False}
+    body = json.dumps({"success": True, "data": data}, separators=(",", ":")).encode()
+    assert len(body) > 2 * MAX_BODY
+    cli, _ = client(httpx.Response(200, content=body))
+    async with cli:
+        read = (await cli.get("/operations/op_a"))["data"]
+    assert read["progress"]["percentage"] == 20.0 and read["metrics"]["epochs"] == [histories[-1]]
 
 
 async def test_an_unrequested_compressed_body_is_not_unpacked():

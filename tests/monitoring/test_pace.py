@@ -22,6 +22,16 @@ async def test_what_was_just_started_is_read_again_at_once_until_it_has_made_pro
         waiting.cancel()
 
 
+async def test_a_backend_whose_answers_take_long_is_asked_less_often(monkeypatch):
+    """The answer about a long training grows with each poll."""
+    monkeypatch.setattr("panel.monitoring.pace.FASTEST", 0.0)
+    waited = []
+    monkeypatch.setattr("panel.monitoring.pace.until_set", lambda _, seconds: asyncio.sleep(0, waited.append(seconds)))
+    for took in (0.01, 0.4, 60.0):
+        await Pace(took=took).pause(watched=True)
+    assert waited == pytest.approx([0.1, 4.0, 10.0])
+
+
 async def test_who_opens_the_page_of_what_was_just_started_need_not_wait(monkeypatch):
     monkeypatch.setattr("panel.monitoring.pace.FIRST", 0.0)
     monkeypatch.setattr("panel.monitoring.pace.FASTEST", 1e6)
