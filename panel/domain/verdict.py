@@ -97,8 +97,10 @@ def _queued(observation: Observation, now: float) -> Verdict:
 
 def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
     """KTRDR leaves a resumed operation at "resuming", 0 %, for ever, while it runs and ends on its worker."""
-    since = now - observation.changed_at
-    if since <= LATE or not worker_list.fresh(now):
+    at = observation.changed_at
+    if not observation.changes:  # the panel has just met it
+        at = min(observation.snapshot.started_at or at, at)
+    if now - at <= LATE or not worker_list.fresh(now):
         return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
     if worker := worker_list.working_on(observation.snapshot.id):
         return _unreported(
@@ -108,7 +110,7 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
             now,
             worker_list,
         )
-    if (worker_list.heard_at or now) - observation.changed_at <= LATE:
+    if (worker_list.heard_at or now) - at <= LATE:
         return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
     if observation.sought_at is None:
         return Verdict(
@@ -123,7 +125,7 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
         "No worker is busy with it any more, and the backend did not notice its end.",
         "Look for its model, newer than the resume. If there is none, look whether a resume is offered again.",
         (
-            f"It was called “resuming” {moment_at(observation.changed_at, now)}.",
+            f"It was called “resuming” {moment_at(at, now)}.",
             f"The workers were listed {moment_at(worker_list.heard_at or now, now)}.",
         ),
     )

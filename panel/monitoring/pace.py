@@ -13,7 +13,7 @@ WATCHED = 2.5  # seconds between readings of an operation that hardly changes, o
 LONGEST_QUIET = 30.0  # seconds for which a backend's Retry-After is heeded
 TURN = 2.0  # seconds that a turn lasts, of more operations than pollers: a crowd costs 25 requests a second
 WATCHED_TURN = 20  # readings in a row of one whose own page is open
-SPARED = 10.0  # times as long as the last answer took the backend is left alone: those of a long training are large
+SPARED = 2.0  # times as long as the last answer took the backend is left alone: those of a long training are large
 LONGEST_SPARED = 10.0  # seconds
 UNWATCHED = 5.0  # seconds, while no page is open: its end should still be known soon
 

@@ -29,7 +29,7 @@ async def test_a_backend_whose_answers_take_long_is_asked_less_often(monkeypatch
     monkeypatch.setattr("panel.monitoring.pace.until_set", lambda _, seconds: asyncio.sleep(0, waited.append(seconds)))
     for took in (0.01, 0.4, 60.0):
         await Pace(took=took).pause(watched=True)
-    assert waited == pytest.approx([0.1, 4.0, 10.0])
+    assert waited == pytest.approx([0.02, 0.8, 10.0])
 
 
 async def test_who_opens_the_page_of_what_was_just_started_need_not_wait(monkeypatch):

@@ -49,6 +49,14 @@ def test_5_a_resumed_training_has_no_progress_and_its_end_is_known_from_the_work
     assert "No worker is busy with it any more" in verdict.headline and "Look for its model" in verdict.advice
 
 
+def test_5_of_a_training_resumed_long_before_the_panel_met_it_is_not_said_that_it_goes_on():
+    """After a resume its start is that of the resume."""
+    for resumed_at, word in ((600, "Ending, unreported"), (1790, "Resuming")):
+        play = Play()
+        play.reads(1800, "resuming", started_at=stamp(BEGAN + resumed_at))
+        assert play.lists(1801, worker("available", None, 1801)).word == word
+
+
 def test_5_a_cancel_of_a_resumed_training_does_not_reach_the_worker_and_that_is_said():
     play = Play()
     play.reads(0, "resuming")

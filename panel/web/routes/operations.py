@@ -133,6 +133,7 @@ async def listing(request: Request, panel: PanelDep) -> HTMLResponse:
         "done": (done, *panel.storage.labels.undoable(done, time.time())) if done else None,
         "key": new_key,
         "most": MAX_CHOSEN,
+        "asking": not panel.monitor.connection.listed,
     }
     if by_htmx(request):
         return fragment("fragments/found.html", **found)
