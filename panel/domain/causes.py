@@ -70,6 +70,11 @@ CAUSES = (
         "Choose a longer period, or load older bars, then start again.",
     ),
     _cause(
+        r"error\(s\) in loading state_dict",
+        "The weights of its saved model do not fit the network that its files describe.",
+        "The model's folder was changed, or written by two trainings. Train it again, or choose another model.",
+    ),
+    _cause(
         r"ran off to infinity|loss is nan|contains nan|input contains infinity",
         "Its numbers ran off to infinity.",
         "Try a smaller learning rate, and look for empty or extreme values in its inputs.",

@@ -23,6 +23,11 @@ from panel.domain.causes import cause_of
             "database did not answer",
             "PostgreSQL runs",
         ),
+        (
+            "Error(s) in loading state_dict for Sequential:\n\tsize mismatch for 0.weight: …\n\tsize mismatch for 3.bias: …",
+            "weights of its saved model do not fit",
+            "Train it again",
+        ),
         ("Traceback\n  …\nMemoryError", "ran out of memory", "shorter period"),
     ],
 )
