@@ -95,7 +95,7 @@ def _overfitting(epochs: Sequence[Epoch], live: bool) -> Note | None:
         return None
     at, lowest = min(checked, key=lambda step: step[1])
     text = (
-        f"After epoch {checked[best][0]} validation loss rose from {smooth[best]:.4g} to {smooth[-1]:.4g} "
+        f"After epoch {checked[best][0]} the smoothed validation loss rose from {smooth[best]:.4g} to {smooth[-1]:.4g} "
         f"while training loss fell from {learned[best]:.4g} to {learned[-1]:.4g}."
     )
     hits = dict(_series(both, _val_accuracy))
