@@ -172,6 +172,7 @@ def test_a_long_list_comes_in_pages(address, tmp_path):
     with panel(tmp_path, address) as here:
         first, last = here.get("/operations?q=op").text, here.get("/operations?q=op&page=3").text
     assert shown(first) == [f"op_{n:03}" for n in range(50)] and shown(last) == [f"op_{n:03}" for n in range(100, 120)]
+    assert "Trial run Trial run" not in words(first), "the name of what has none is its kind"
     assert "1 of 3 Older" in words(first) and "Newer 3 of 3" in words(last)
     assert 'href="/operations?q=op&amp;page=2"' in first and "120 of 120 runs" in words(first)
 
