@@ -180,6 +180,8 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
         advice = "Start the host service, the program between KTRDR and the Gateway, then load again."
         return Link(name, RED, "Data source unreachable", text, ended(failing[-1]), advice)
     last = loads[0].snapshot
+    if not last.full:
+        return Link(name, UNKNOWN, "Not known", "Nothing is known of it until the last load has been read.", at)
     state = AMBER if now - at < NEWS else UNKNOWN
     if last.succeeded and brought_nothing(last):
         return Link(name, state, "No bars came", "The last load brought not one bar, although bars were missing.", at)

@@ -133,6 +133,8 @@ def test_the_data_source_is_judged_by_the_outcomes_of_loads():
     assert not links(loads=[loaded("failed", NOW - 9000, HOST_DOWN)])["source"].needs_attention, "too old to be news"
     assert links(loads=[loaded("completed", NOW - 5), *down])["source"].state == "completed"
     assert links(loads=[loaded("failed", NOW - 5, "Symbol NOSUCH not found")])["source"].state == "completed"
+    listed = replace(loaded("completed", NOW - 5).snapshot, full=False)
+    assert links(loads=[Observation(listed, NOW - 5)])["source"].word == "Not known", "only its end is known"
     none = replace(loaded("completed", NOW - 5).snapshot, result={"rows_downloaded": 0, "gaps_filled": 1})
     link = links(loads=[Observation(none, NOW - 5)])["source"]
     assert (link.word, link.state) == ("No bars came", "problems") and link.text.startswith("The last load brought not")
