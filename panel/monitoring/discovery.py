@@ -133,6 +133,8 @@ class Discovery:
                     or time.time() - observation.snapshot.read_at > LOOK_AGAIN
                 ):
                     await self._read_new(snapshot.id)
+            elif observation is not None and observation.snapshot.settled and snapshot.status is Status.COMPLETED:
+                await self._read_new(snapshot.id)  # the "failed" that was believed after all was wrong
             elif observation is not None and self._monitor.verdict(observation).live:
                 # Its poller broke off before it read the end. A load whose end was read waits for a look at the stored
                 # bars, which has a limit: another reading would restart that.

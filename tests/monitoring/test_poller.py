@@ -15,6 +15,7 @@ from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
 from panel.domain.observation import Observation
+from panel.domain.snapshot import Status
 from panel.domain.system_health import system_health
 from panel.monitoring.discovery import Discovery
 from panel.monitoring.live import LiveOperations
@@ -211,6 +212,23 @@ async def test_a_backend_that_does_not_answer_at_all_is_silent(backend, wire, tm
         await until(lambda: monitor.connection.failing_since)
         wire.hung = ()
         await until(lambda: monitor.connection.failing_since is None)
+
+
+async def test_quirk_6_a_failure_that_was_believed_after_a_minute_may_still_be_wrong(
+    backend, wire, tmp_path, monkeypatch
+):
+    """A load that waits in the backend for a thread is marked failed, stands still for minutes, and completes."""
+    monkeypatch.setattr("panel.backend.ktrdr.SETTLE", 0.1)
+    unclaimed = "Operation was RUNNING but no worker claimed it"
+    backend.operations["op_a"] = operation("op_a", "data_load", "failed", error_message=unclaimed)
+    listed = {"operation_id": "op_a", "operation_type": "data_load", "status": "failed"}
+    backend.answers["GET /operations"] = (200, {"data": [listed | {"status": "running"}]})
+    async with monitoring(wire, tmp_path) as monitor:
+        await until(lambda: monitor.known("op_a") and not monitor.running())
+        assert monitor.verdict(monitor.known("op_a")).word == "Failed"
+        backend.operations["op_a"] = operation("op_a", "data_load", "completed", result_summary={"rows_downloaded": 5})
+        backend.answers["GET /operations"] = (200, {"data": [listed | {"status": "completed"}]})
+        await until(lambda: monitor.known("op_a").snapshot.status is Status.COMPLETED)
 
 
 async def test_quirk_5_the_end_of_a_resumed_training_is_believed_and_costs_no_more_readings(backend, wire, tmp_path):
