@@ -103,8 +103,11 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     """A new reading on top of what was known. A cancelled or failed run's epochs are gone from the
     backend's answer, and so is the progress of one that it lost track of; the panel keeps what it has seen."""
     if before is None:
-        moved = None if snapshot.finished else snapshot.read_at
-        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, moved_at=moved)
+        moved, resumed = None if snapshot.finished else snapshot.read_at, snapshot.status is Status.RESUMING
+        if resumed:
+            parameters = {name: value for name, value in snapshot.parameters.items() if name != "worker_id"}
+            snapshot = replace(snapshot, parameters=parameters)
+        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, moved_at=moved, resumed=resumed)
     old = before.snapshot
     untracked = _untracked(before, snapshot)
     resumed = before.resumed or snapshot.status is Status.RESUMING

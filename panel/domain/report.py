@@ -38,7 +38,7 @@ def report(
         lines.append(f"Took       {took}")
     lines += _part("How the panel knows", verdict.evidence)
     lines += _part(
-        "The backend’s words", [f"status: {snapshot.backend_status}", *([snapshot.error] if snapshot.error else [])]
+        "The backend’s words", [f"status: {snapshot.backend_status or 'none'}", *filter(None, [snapshot.error])]
     )
     parameters = {name: value for name, value in snapshot.parameters.items() if name != "strategy_yaml"}
     lines += _part("Parameters", [f"{name}: {_plain(value)}" for name, value in parameters.items()])

@@ -35,7 +35,7 @@ def timeline(
     for since, until in absences:
         if until - since > ABSENT:
             moments.append(Moment(until, f"Not observed for {duration(until - since)}", "The panel was off."))
-    if snapshot.created_at:
+    if snapshot.created_at and snapshot.backend_status:  # without one, nothing was ever read of it
         moments.append(Moment(snapshot.created_at, "Created at the backend"))
     if readings and snapshot.created_at and readings[0].at - snapshot.created_at > LATE:
         share = f", at {per_cent(readings[0].percentage)}" if readings[0].state == "running" else ""

@@ -55,6 +55,7 @@ def test_5_of_a_training_resumed_long_before_the_panel_met_it_is_not_said_that_i
         play = Play()
         play.reads(1800, "resuming", started_at=stamp(BEGAN + resumed_at))
         assert play.lists(1801, worker("available", None, 1801)).word == word
+        assert play.reads(1802, "resuming", started_at=stamp(BEGAN + resumed_at)).word == word
 
 
 def test_5_a_cancel_of_a_resumed_training_does_not_reach_the_worker_and_that_is_said():

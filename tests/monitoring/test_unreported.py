@@ -91,3 +91,17 @@ def test_a_run_that_only_a_copied_memory_knows_did_not_make_another_runs_model(q
     with panel(tmp_path, address) as here:
         told = here.until("/operations/op_a", lambda page: "Forgotten" in words(page) or "Completed" in words(page))
         assert "its model was saved" not in words(told) and "Forgotten" in words(told)
+
+
+def test_a_start_that_the_backend_took_and_never_knew_is_not_said_to_have_been_read(here, backend):
+    """Without its database KTRDR hands a training to a worker, which cannot begin it."""
+    backend.answers["POST /trainings/start"] = 200, {"success": True, "task_id": "op_x", "status": "training_started"}
+    error = {"detail": 'Failed to get operation status: database "ktrdr" is not currently accepting connections'}
+    backend.answers["GET /operations/op_x"] = 500, error
+    here.post("/start/training", {"key": "k" * 20, "strategy_name": "swing", "insist": "1"})
+    page = here.until("/operations/op_x", lambda page: "its database does not answer" in words(page))
+    assert "and not read since." in words(page) and "last read" not in words(page).replace("Last read", "")
+    backend.answers["GET /operations/op_x"] = 404, {"detail": "Operation not found: op_x"}
+    page = here.until("/operations/op_x", lambda page: "Forgotten" in words(page))
+    assert "The backend took this start, and does not know the operation." in words(page)
+    assert "It probably never began." in words(page) and "Created at the backend" not in words(page)
