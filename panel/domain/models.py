@@ -56,8 +56,8 @@ class Model:
             return None
         model = cls.from_result(path, strategy or snapshot.strategy, result, snapshot.completed_at)
         used = mapping(result.get("data_summary"))
-        told = bool(used.get("test_start_date")) or bool(snapshot.parameters.keys() & {"start_date", "end_date"})
-        return replace(model, dated=told)
+        dated = bool(used.get("test_start_date")) or bool(snapshot.parameters.keys() & {"start_date", "end_date"})
+        return replace(model, dated=dated)
 
     @classmethod
     def from_result(cls, path: str, strategy: str, about: Mapping[str, Any], trained_at: float | None) -> "Model":
