@@ -23,8 +23,7 @@ from panel.backend import answers as wire
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Reading
 from panel.live.hub import Mailbox
-from panel.web.panel import Panel
-from tests.support.inside import inside
+from tests.support.inside import Inside, inside
 from tests.support.parts import panel_of
 from tests.support.scripted import Backend, corrupt, operation, percent, served
 
@@ -44,9 +43,9 @@ async def late(_: Request) -> Any:
     return 503, {"detail": "late"}
 
 
-async def measure(panel: Panel, bodies: list[bytes]) -> dict[str, list[float]]:
+async def measure(here: Inside, bodies: list[bytes]) -> dict[str, list[float]]:
     """Milliseconds of CPU for each part in each round: a busy machine does not change them."""
-    spent: defaultdict[str, list[float]] = defaultdict(list)
+    panel, spent = panel_of(here.app), defaultdict[str, list[float]](list)
     page, home = Mailbox(), Mailbox()
     with panel.hub.open(page, "line", "op:op_a"), panel.hub.open(home, "line", "home"):
         for turn, body in enumerate(bodies):
@@ -82,7 +81,7 @@ def main() -> None:
         served(backend.app) as address,
         inside(Path(folder), address + "/api/v1") as here,
     ):
-        spent = here.runner.run(measure(panel_of(here.app), bodies))
+        spent = here.runner.run(measure(here, bodies))
     print(f"one update of {len(bodies[0]) / 1000:.0f} kB, CPU time, medians of {rounds}:")
     for name, each in spent.items():
         print(f"  {name:<24}{statistics.median(each):7.2f} ms")

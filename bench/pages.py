@@ -18,12 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.stage import speed
-from panel.backend.entities import snapshot_of
-from panel.domain.labels import Label
-from panel.domain.verdict import judge, observed
-from panel.settings import Settings
-from panel.storage.place import memory_of
-from panel.storage.store import Storage
+from tests.support.history import seed
 from tests.support.inside import inside
 from tests.support.scripted import RESULT, Backend, operation, percent, served, stamp
 
@@ -90,17 +85,17 @@ def model_of(n: int) -> str:
 
 
 def fill(folder: Path, address: str, count: int = REMEMBERED) -> None:
-    store = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))
     now = time.time()
-    for n in range(0, count, 100):  # labels come first: each then costs one write of its run
-        label = Label(f"Run {n}", "a note of some words", (f"t{n // 1000 % 10}",), star=n % 500 == 0)
-        store.labels.edit(f"op_{n:05d}", label, "bench", now)
-    store._db.execute("BEGIN")
-    for n in range(count):
-        observation = observed(None, snapshot_of(remembered(n, now), now))
-        store.memory.remember(observation, judge(observation, now), now)
-    store._db.execute("COMMIT")
-    store.close()
+    labels = {
+        f"op_{n:05d}": {
+            "name": f"Run {n}",
+            "note": "a note of some words",
+            "tags": (f"t{n // 1000 % 10}",),
+            "star": n % 500 == 0,
+        }
+        for n in range(0, count, 100)
+    }
+    seed(folder, address, *(remembered(n, now) for n in range(count)), labels=labels)
 
 
 def weight(folder: Path) -> tuple[float, float]:

@@ -27,7 +27,6 @@ from panel.monitoring.unreported import UnreportedRuns
 from panel.observability.rounds import cancel_all
 from panel.observability.stalls import StallMonitor
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from panel.views.addresses import live_below
@@ -194,7 +193,7 @@ def compose(
     settings: Settings, client: HTTPClient, events: EventBus, measured: Metrics, entrance: Access, trail: AuditTrail
 ) -> Panel:
     """Builds every component. Listeners of an event are called in the order of this function."""
-    memory, embedded, hub, ktrdr = memory_of(settings), not settings.backend, Hub(), Ktrdr(client)
+    memory, embedded, hub, ktrdr = settings.memory_file, not settings.backend, Hub(), Ktrdr(client)
     storage = Storage(memory, LOOP_LOCK_TIMEOUT)
     storage.only_read()
     catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
@@ -211,7 +210,8 @@ def compose(
     resume = ResumeWorkflow(ktrdr, storage, monitor, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     labels_, submit = Labels(storage, events), SubmitWorkflow(starts, sources, queue_)
-    reader = Reader(storage, monitor, inventory, resume, catalogue, RunSettings(storage, library, events), embedded)
+    settings_of_runs = RunSettings(storage, library, events)
+    reader = Reader(storage, monitor, inventory, resume, catalogue.kept_strategy, settings_of_runs, embedded)
     measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
     return Panel(
         settings=settings,

@@ -8,12 +8,17 @@ from panel.backend.blocking import SyncCLIClient
 from panel.backend.http import ClientConfig, HTTPClient
 from panel.backend.polling import MAX_UNEXPECTED_STATUSES
 from panel.backend.retrying import calculate_backoff, enhance_with_ib_diagnostics, parse_response, should_retry
+from panel.errors import APIError, CLIClientError, ConnectionError, TimeoutError  # noqa: A004  KTRDR's names
 
 __all__ = [
     "MAX_UNEXPECTED_STATUSES",
+    "APIError",
     "AsyncCLIClient",
+    "CLIClientError",
     "ClientConfig",
+    "ConnectionError",
     "SyncCLIClient",
+    "TimeoutError",
     "calculate_backoff",
     "enhance_with_ib_diagnostics",
     "parse_response",

@@ -4,6 +4,7 @@ Every setting is a field here, with its variable and meaning in `metadata`; the 
 documentation is checked against it.
 """
 
+import hashlib
 import ipaddress
 import os
 import re
@@ -15,8 +16,8 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from panel import password
-from panel.accounts import AccountFile, Unreadable
+from panel.accounts import password
+from panel.accounts.file import AccountFile, Unreadable
 from panel.errors import UnsafeSettings
 
 BASE_URL = "KTRDR_API_CLIENT_BASE_URL"  # the variable that KTRDR's own clients read
@@ -100,10 +101,9 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str] | None = None, *, serves: bool = True, **overrides: Any) -> Self:
         """Settings from variables, `overrides` (of the command line) on top; raises UnsafeSettings. `serves`: False for
         a command that opens no port, so that the first user can be added before others may reach the panel."""
-        environ = os.environ if environ is None else environ
         read: dict[str, Any] = {}
         for setting in fields(cls):
-            given = environ.get(setting.metadata["variable"], "").strip()
+            given = (os.environ if environ is None else environ).get(setting.metadata["variable"], "").strip()
             if given:
                 read[setting.name] = _read(setting.name, setting.metadata["variable"], given)
         read |= {name: value for name, value in overrides.items() if value is not None}
@@ -119,9 +119,7 @@ class Settings:
     def check(self, *, serves: bool = True) -> None:
         if self.backend and (not self.backend.startswith(("http://", "https://")) or _path_of(self.backend) is None):
             shown = without_userinfo(self.backend)
-            raise UnsafeSettings(
-                f"{BASE_URL} has to be an address that starts with http:// or https://, not “{shown}”."
-            )
+            raise UnsafeSettings(f"{BASE_URL} has to be an http:// or https:// address, not “{shown}”.")
         if not 0 < self.port < 65536:
             raise UnsafeSettings(f"KTRDR_PANEL_PORT has to be between 1 and 65535, not {self.port}.")
         if self.log_level not in ("debug", "info", "warning", "error"):
@@ -154,6 +152,14 @@ class Settings:
                 "Listen on 127.0.0.1, set KTRDR_PANEL_PASSWORD, or add a user with `ktrdr-panel user add`; "
                 f"{DANGEROUS}=1 if everyone who can reach it may use it."
             )
+
+    @property
+    def memory_file(self) -> Path:
+        """The panel's memory of this backend: operations of one are not another's."""
+        backend = without_userinfo(self.backend)
+        readable = re.sub(r"[^a-z0-9]+", "-", backend.lower()).strip("-")[:60]
+        name = f"{readable}-{hashlib.sha256(backend.encode()).hexdigest()[:8]}" if backend else "embedded"
+        return self.data_folder / "panel" / f"{name}.db"
 
     @property
     def market_data(self) -> Path | None:

@@ -5,7 +5,7 @@ from typing import Any
 from panel.adapters.base import decimal, named, percent
 from panel.adapters.training_tables import bars_used
 from panel.domain.results import ResultTable
-from panel.domain.values import items, number, text
+from panel.domain.values import items, mapping, number, text
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _RATIOS = (("Sharpe ratio", "sharpe_ratio"), ("Sortino ratio", "sortino_ratio"), ("Calmar ratio", "calmar_ratio"))
@@ -88,7 +88,7 @@ def _by_return(result: dict[str, Any]) -> ResultTable | None:
 
 
 def _entries(given: Any) -> list[dict[str, Any]]:
-    return [entry for entry in items(given, 1000) if isinstance(entry, dict)]
+    return [entry for entry in map(mapping, items(given, 1000)) if entry]
 
 
 def _signed(share: float | None) -> str:

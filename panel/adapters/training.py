@@ -100,8 +100,7 @@ class TrainingOperationAdapter(Kind):
             return known
         response = await http_client.get(f"/trainings/{final_status.get('operation_id')}/performance")
         response.raise_for_status()
-        answer = response.json()
-        return answer if isinstance(answer, dict) else {}
+        return mapping(response.json())
 
     @classmethod
     def figures(cls, snapshot: Snapshot) -> list[Figure]:

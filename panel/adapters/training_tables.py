@@ -17,11 +17,9 @@ def training_tables(result: dict[str, Any]) -> list[ResultTable]:
 
 def _confusion(result: dict[str, Any]) -> ResultTable | None:
     artifacts = named(result, "artifacts")
-    given, names = artifacts.get("confusion_matrix"), artifacts.get("classes", ["BUY", "HOLD", "SELL"])
-    if not isinstance(given, list) or not isinstance(names, list) or not 2 <= len(names) <= 10:
-        return None
-    matrix = [[number(cell) for cell in row] for row in given if isinstance(row, list)]
-    if [len(row) for row in matrix] != [len(names)] * len(names):
+    names = items(artifacts.get("classes", ["BUY", "HOLD", "SELL"]), 11)
+    matrix = [[number(cell) for cell in items(row, 11)] for row in items(artifacts.get("confusion_matrix"), 11)]
+    if not 2 <= len(names) <= 10 or [len(row) for row in matrix] != [len(names)] * len(names):
         return None
     counts = [[int(cell or 0) for cell in row] for row in matrix]
     if not sum(map(sum, counts)):

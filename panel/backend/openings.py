@@ -1,10 +1,12 @@
-"""The opening times of all stored bars of one symbol and timeframe, read in pieces, so that no answer is large."""
+"""The opening times of all stored bars of one symbol and timeframe, read in pieces, so that no answer is large; and
+the gaps between them."""
 
 import asyncio
+from collections.abc import Sequence
 
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, Range
+from panel.domain.gaps import DAY, LENGTHS, Gap, Market, Range, learned_gaps
 
 CHUNK = 30_000  # bars of one question: two to three megabytes
 PAUSE = 0.5  # seconds between two questions
@@ -25,3 +27,17 @@ async def stored_openings(ktrdr: Ktrdr, stored: Range) -> list[float]:
         if at <= stored.end:
             await asyncio.sleep(PAUSE)
     return found
+
+
+def gaps(openings: Sequence[float], timeframe: str, symbol: str = "", market: Market | None = None) -> list[Gap]:
+    """The gaps between bars that open at these times, in order. Where the market's calendar is known by the symbol, or
+    by what the backend says of it, it decides: an exchange's sessions and holidays, the week of currencies, no rest at
+    all for crypto. Else, and without the libraries for that, the usual rest is learned from the bars. An exchange's
+    calendar takes a second at first."""
+    try:
+        from panel.files import calendars
+    except ImportError:
+        return learned_gaps(openings, timeframe)
+    where = market or Market()
+    found = calendars.gaps(openings, timeframe, symbol, where.exchange, where.kind)
+    return [Gap(float(gap.start), float(gap.end)) for gap in found]

@@ -9,13 +9,12 @@ from typing import TypeVar
 
 import click
 
-from panel.accounts import Accounts, Refused, Role, Unreadable, check_password, new_token
+from panel.accounts.file import Accounts, Refused, Role, Unreadable, check_password, new_token
+from panel.accounts.password import hashed, is_hash
 from panel.cli.recording import record
 from panel.domain.audit import AuditQuery, Outcome
 from panel.errors import UnsafeSettings
-from panel.password import hashed, is_hash
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.access import audit_line
 
@@ -170,7 +169,7 @@ def _read(settings: Settings) -> Accounts:
 
 def _stored(settings: Settings, ask: Callable[[Storage], T]) -> T:
     try:
-        store = Storage(memory_of(settings))
+        store = Storage(settings.memory_file)
         try:
             return ask(store)
         finally:

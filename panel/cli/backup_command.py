@@ -8,7 +8,6 @@ import click
 
 from panel.settings import Settings, without_userinfo
 from panel.storage import backup
-from panel.storage.place import memory_of
 from panel.storage.presence import InUse
 
 EMBEDDED = ("strategies", "models", "checkpoints", "backtests")  # folders of the embedded backend
@@ -51,7 +50,7 @@ def commands(settings_of: Callable[[str | None], Settings]) -> tuple[click.Comma
 
 
 def parts_of(settings: Settings, *, with_data: bool) -> backup.Parts:
-    memory, own = memory_of(settings), settings.data_folder / "embedded"
+    memory, own = settings.memory_file, settings.data_folder / "embedded"
     databases: tuple[Path, ...] = (memory,)
     folders: tuple[Path, ...] = (memory.with_suffix(".files"),)
     if not settings.backend:

@@ -14,7 +14,8 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
 
-from panel.accounts import Unreadable
+from panel.accounts.file import Unreadable
+from panel.accounts.password import is_hash
 from panel.backend.connect import embedded_missing
 from panel.backend.decoding import line
 from panel.backend.http import HTTPClient
@@ -26,10 +27,8 @@ from panel.domain.kinds import learning
 from panel.domain.memory import remedy
 from panel.domain.workers import Worker
 from panel.errors import CLIClientError, UnsafeSettings
-from panel.password import is_hash
 from panel.settings import BASE_URL, Settings
 from panel.storage import integrity
-from panel.storage.place import memory_of
 
 CLOCKS = 5.0  # seconds that the backend's clock may differ: starts are matched by time
 SCARCE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of free disk
@@ -185,7 +184,7 @@ def _memory(settings: Settings) -> Iterator[Finding]:
             "memory", Grade.FAIL, f"{folder}: {reason}.", "Let this user write there, or set KTRDR_PANEL_DATA_DIR."
         )
         return
-    yield _integrity(memory_of(settings))
+    yield _integrity(settings.memory_file)
     free = shutil.disk_usage(there).free
     grade = Grade.FAIL if free < TOO_LITTLE else Grade.WARN if free < SCARCE else Grade.OK
     advice = "" if grade is Grade.OK else "Make room, or set KTRDR_PANEL_DATA_DIR to a larger disk."

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from panel import __version__
+from panel.accounts.password import SHORTEST, hashed
 from panel.adapters import KINDS, Field, Kind
 from panel.backend.connect import check
 from panel.cli import backup_command
@@ -18,7 +19,6 @@ from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.cli.queue_command import add, queue_command, schedules_command
 from panel.errors import InvalidForm, UnsafeSettings
-from panel.password import SHORTEST, hashed
 from panel.settings import Settings
 
 _FILE = click.Path(path_type=Path)

@@ -19,7 +19,6 @@ from panel.domain.requests import Entry, EntryState, Request
 from panel.domain.schedules import repeat_text, shown
 from panel.domain.values import utc
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.queue import title_of
 from panel.views.schedules import name_of
@@ -105,7 +104,7 @@ def schedules_command(settings_of: Callable[..., Settings]) -> click.Command:
 @contextmanager
 def _memory(settings: Settings) -> Iterator[Storage]:
     try:
-        with closing(Storage(memory_of(settings))) as store:
+        with closing(Storage(settings.memory_file)) as store:
             yield store
     except (sqlite3.Error, OSError) as exc:
         raise click.ClickException(f"The panel's memory in {settings.data_folder} cannot be used: {exc}") from exc

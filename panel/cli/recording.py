@@ -7,7 +7,6 @@ import time
 
 from panel.domain.audit import AuditEntry, Outcome, plain
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 
 
@@ -18,7 +17,7 @@ def entry(what: str, outcome: Outcome, subject: str = "", detail: str = "") -> A
 def record(settings: Settings, what: str, outcome: Outcome, subject: str, detail: str = "") -> str:
     """Why it could not be recorded; "" when it was."""
     try:
-        store = Storage(memory_of(settings))
+        store = Storage(settings.memory_file)
         try:
             store.audit.add([entry(what, outcome, subject, detail)])
         finally:

@@ -21,20 +21,19 @@ from panel.adapters import Kind
 from panel.backend.connect import connect
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
-from panel.backend.openings import stored_openings
+from panel.backend.openings import gaps, stored_openings
 from panel.backend.polling import cancelled
 from panel.cli.following import Follower
 from panel.cli.recording import entry
 from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
-from panel.domain.gaps import LENGTHS, gaps, left_by
+from panel.domain.gaps import LENGTHS, left_by
 from panel.domain.memory import damaged, remedy
 from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
 from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from panel.workflows.audit import start_outcome
@@ -67,7 +66,7 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
             if not await client.health_check():
                 console.print(f"Could not connect to API at {client.address}. Is the API server running?", style="red")
                 return FAILED
-            with closing(Storage(memory_of(settings))) as store:
+            with closing(Storage(settings.memory_file)) as store:
                 return await _Run(console, Ktrdr(client), store, made, form).to_its_end(work)
     except asyncio.CancelledError:
         console.print(f"{title}: interrupted.", style="yellow")
@@ -77,7 +76,7 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
         return FAILED
     except (sqlite3.Error, OSError) as exc:
         advice = remedy(str(exc)) if damaged(str(exc)) else ""
-        message = f"The panel's memory {memory_of(settings)} cannot be used: {exc}. {advice}".strip()
+        message = f"The panel's memory {settings.memory_file} cannot be used: {exc}. {advice}".strip()
         console.print(escape(message), style="red", highlight=False)
         return FAILED
     finally:

@@ -14,7 +14,7 @@ import uvicorn
 from rich.console import Console
 
 from panel import __version__
-from panel.accounts import Unreadable
+from panel.accounts.file import Unreadable
 from panel.app import create_app
 from panel.cli import renewal, tls
 from panel.domain.memory import damaged, remedy
@@ -23,7 +23,6 @@ from panel.live.protocol import Connection
 from panel.observability import garbage, logs
 from panel.settings import Settings
 from panel.storage import integrity
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.templating import compile_templates
 
@@ -36,7 +35,7 @@ def serve(settings: Settings) -> None:
         app, context = create_app(settings), tls.context_of(settings)
     except UnsafeSettings as exc:
         raise click.ClickException(str(exc)) from exc
-    _check_memory(memory_of(settings))
+    _check_memory(settings.memory_file)
     try:
         settings.account_file.read()
     except Unreadable as exc:

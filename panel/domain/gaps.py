@@ -1,9 +1,7 @@
-"""Gaps in stored bars: holes that the market's calendar does not explain. Pure.
+"""Gaps in stored bars: holes that the market's rest does not explain. Pure.
 
-Where the market's calendar is known by the symbol (or what the backend says of it), it decides: an exchange's sessions
-and holidays, the week of currencies, no rest at all for crypto. Else, and where the libraries for that are not
-installed, the usual rest is learned from the bars: a hole that comes back in most weeks is a night or a weekend, and a
-gap is a hole that is longer than the longest of those by more than a day and a half, so that a single holiday is none.
+Here the usual rest is learned from the bars: a hole that comes back in most weeks is a night or a weekend, and a gap is
+a hole that is longer than the longest of those by more than a day and a half, so that a single holiday is none.
 """
 
 import re
@@ -110,17 +108,6 @@ def left_by(
     inside = sum(gap.end > (first or 0.0) and (last is None or gap.start < last + DAY) for gap in found)
     short = last is not None and reached is not None and last - reached > USUAL_REST + TOLERANCE
     return inside + short
-
-
-def gaps(openings: Sequence[float], timeframe: str, symbol: str = "", market: Market | None = None) -> list[Gap]:
-    """The gaps between bars that open at these times, in order. An exchange's calendar takes a second at first."""
-    try:
-        from panel.files import calendars
-    except ImportError:
-        return learned_gaps(openings, timeframe)
-    where = market or Market()
-    found = calendars.gaps(openings, timeframe, symbol, where.exchange, where.kind)
-    return [Gap(float(gap.start), float(gap.end)) for gap in found]
 
 
 def learned_gaps(openings: Sequence[float], timeframe: str) -> list[Gap]:

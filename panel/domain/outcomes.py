@@ -8,7 +8,7 @@ from panel.domain.formatting import duration, many, moment_at, per_cent
 from panel.domain.observation import Cancel, Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
-from panel.domain.values import mapping, number
+from panel.domain.values import items, mapping, number
 from panel.domain.workers import Worker, WorkerList
 
 CHECKED_WITHIN = 30.0  # seconds in which the stored bars are looked through after a load
@@ -191,7 +191,7 @@ def _broken_since(snapshot: Snapshot) -> int:
 def _losses_of(result: Mapping[str, Any] | None) -> list[tuple[int, float | None]]:
     """By the result's own history: runs in lists are read without their epochs."""
     losses = mapping(mapping((result or {}).get("training_metrics")).get("history")).get("train_loss")
-    return [(place, number(loss)) for place, loss in enumerate(losses)] if isinstance(losses, list) else []
+    return [(place, number(loss)) for place, loss in enumerate(items(losses, 100_000))]
 
 
 def _free_since(observation: Observation, now: float, worker_list: WorkerList) -> bool:

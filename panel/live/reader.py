@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from panel.adapters import KINDS, DataLoadOperationAdapter, ResearchOperationAdapter
-from panel.backend.catalogue import Catalogue
+from panel.adapters.command_lines import commands_of
 from panel.domain.agents import parts
 from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
@@ -16,6 +16,7 @@ from panel.domain.queueing import starts_at
 from panel.domain.requests import Entry, EntryState, Start
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
+from panel.domain.strategies import Strategy
 from panel.domain.system_health import memory_link
 from panel.domain.timeline import Moment, timeline
 from panel.monitoring.inventory import DataInventory
@@ -39,7 +40,6 @@ from panel.views.operation import (
     DetailsView,
     OperationView,
     TimelineView,
-    commands_of,
     estimate_view,
     notes_of,
     operation_view,
@@ -65,7 +65,7 @@ class Reader:
     monitor: Monitor
     inventory: DataInventory
     resume: ResumeWorkflow
-    catalogue: Catalogue
+    listed_strategy: Callable[[str], Strategy | None]
     settings: RunSettings
     embedded: bool
     _differs: dict[str, str] = field(default_factory=dict)  # by operation, as last drawn on a list
@@ -234,8 +234,8 @@ class Reader:
     def details(self, view: OperationView) -> DetailsView:
         observation, verdict, estimates = view.seen, view.verdict, self.monitor.estimates
         estimate = estimates.current(observation, verdict, view.now)
-        start, strategy = self.storage.start_of(view.snapshot.id), self.catalogue.kept_strategy(view.snapshot.strategy)
-        commands = commands_of(view.snapshot, start, self.address, strategy)
+        start, strategy = self.storage.start_of(view.snapshot.id), self.listed_strategy(view.snapshot.strategy)
+        commands = commands_of(KINDS.get(view.snapshot.kind), view.snapshot, start, self.address, strategy)
         report = ""
         if verdict.state in REPORTED:
             report = report_of(view, self.moments(observation, view.now), commands, self.address)

@@ -16,9 +16,9 @@ from dataclasses import replace
 from panel.adapters import DataLoadOperationAdapter
 from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
-from panel.backend.openings import stored_openings
+from panel.backend.openings import gaps, stored_openings
 from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
-from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, gaps, left_by
+from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, left_by
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.outcomes import not_looked_through

@@ -41,8 +41,8 @@ class UnreportedRuns:
         while True:
             for observation in self._monitor.running():
                 # What is only remembered may be of another backend: a memory can be copied.
-                told = observation.snapshot.read_at >= began
-                if told and concerns(observation, self._monitor.verdict(observation)):
+                read = observation.snapshot.read_at >= began
+                if read and concerns(observation, self._monitor.verdict(observation)):
                     await self._look(observation.snapshot.id)
             await self._results()
             await until_next(INTERVAL)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from panel.accounts import Accounts, Role
+from panel.accounts.file import Accounts, Role
 from panel.domain.audit import AuditEntry, AuditQuery
 
 

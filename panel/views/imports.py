@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from panel.files.names import LENGTHS
 from panel.files.summary import Summary
+from panel.files.uploads import ImportedFile, Upload
 from panel.files.values import Count, Question
-from panel.workflows.uploads import ImportedFile, Upload
 
 CHART = (1000, 160)  # width and height, in units of the drawing
 TIMEFRAMES = tuple(LENGTHS)

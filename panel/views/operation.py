@@ -1,12 +1,11 @@
 """What an operation's card, row and page show. Pure: values in, typed views out."""
 
 import json
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from panel import __version__
-from panel.adapters import KINDS, Kind
+from panel.adapters import KINDS
 from panel.domain.agents import kind_title
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.diagnostics import Note, notes
@@ -21,10 +20,8 @@ from panel.domain.requests import Start, StartState
 from panel.domain.results import Figure, ResultTable
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
-from panel.domain.strategies import Strategy
 from panel.domain.timeline import Moment, points
 from panel.domain.values import number
-from panel.errors import InvalidForm
 
 _UNLABELLED = Label()
 REPORTED = (State.FAILED, State.PROBLEMS, State.LOST, State.VANISHED, State.STRAY, State.FORGOTTEN)
@@ -160,32 +157,6 @@ def with_start(actions: Sequence[ActionRecord], start: Start | None) -> list[Act
         return list(actions)
     outcome = "taken" if start.state is StartState.STARTED else start.message
     return [*actions, ActionRecord(start.asked_at, "start", start.actor, outcome)]
-
-
-def commands_of(snapshot: Snapshot, start: Start | None, address: str, own: Strategy | None = None) -> list[str]:
-    """Command lines that start the same thing again; [] when what was asked for is not known."""
-    adapter = KINDS.get(snapshot.kind)
-    if adapter is None:
-        return []
-    known = snapshot.parameters | {"strategy_name": snapshot.strategy}
-    return commands_for(adapter, start.form if start else adapter.typed(known), address, own)
-
-
-def commands_for(adapter: type[Kind], form: Mapping[str, str], address: str, own: Strategy | None = None) -> list[str]:
-    """[] when the form cannot be sent as it is."""
-    try:
-        return commands(adapter.from_form(form), address, own)
-    except InvalidForm:
-        return []
-
-
-def commands(made: Kind, address: str, own: Strategy | None = None) -> list[str]:
-    """Safe to paste into a shell, whatever was typed. `address`: of the backend, "" for the embedded one; `own`: the
-    strategy, where it is known."""
-    line = [*made.argv(), *(["--backend", address] if address else [])]
-    if "--" in line:  # options come before it
-        line = [*line[:2], "--backend", address, *line[2:-2]] if address else line
-    return [shlex.join(words) for words in (line, made.ktrdr_argv(own)) if words]
 
 
 def report_of(view: OperationView, moments: list[Moment], commands: list[str], address: str) -> str:

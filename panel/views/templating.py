@@ -5,6 +5,7 @@ Everything is escaped, always: what comes from the backend is text, also where i
 
 import hashlib
 import json
+import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ from panel.domain.formatting import day, duration, minute
 from panel.domain.values import utc
 from panel.views.addresses import placed_html
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
 ASSETS = _INSTALLED if _INSTALLED.is_dir() else _ROOT  # in a wheel, or in a checkout
@@ -104,6 +106,11 @@ def breakable(name: str) -> Markup:
     return escape(name).replace("_", Markup("_<wbr>"))
 
 
+def unbroken(text: str) -> Markup:
+    """Whose dates do not go on in the next line after a hyphen."""
+    return Markup(_DAY.sub(r'<span class="day">\g<0></span>', str(escape(text))))  # noqa: S704  escaped before
+
+
 def plain(value: Any) -> str:
     """A parameter as a person would write it."""
     if isinstance(value, list | tuple):
@@ -143,6 +150,7 @@ environment.filters |= {
     "duration": duration,
     "plain": plain,
     "breakable": breakable,
+    "unbroken": unbroken,
     "readable": readable,
     "percent": percent,
     "as_json": lambda value: json.dumps(value, separators=(",", ":")),

@@ -16,15 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from panel.files import private
+from panel.files import private, uploads
 from panel.files.jobs import Export, Look, Outcome, Store, Unpack
 from panel.files.names import LENGTHS, SYMBOL
 from panel.files.regular import opened
+from panel.files.uploads import Decisions, ImportedFile, NotKept, Upload
 from panel.files.values import printable
 from panel.observability.rounds import cancel_all
-from panel.workflows import uploads
 from panel.workflows.import_jobs import ImportJobs
-from panel.workflows.uploads import Decisions, ImportedFile, NotKept, Upload
 
 MAX_UPLOAD = 512 << 20  # bytes
 MAX_FILES = 50  # of one upload, archives unpacked later

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panel.adapters import KINDS, Field
+from panel.adapters.command_lines import commands
 from panel.cli.main import _as_typed, main
 from panel.domain.strategies import Strategy
 from panel.errors import InvalidForm
-from panel.views.operation import commands
 
 ODD = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp")), max_size=30

@@ -5,7 +5,6 @@ import sqlite3
 import time
 from contextlib import closing
 
-from panel.storage.place import memory_of
 from tests.attack.world import Result, world
 from tests.support.pages import KEY
 from tests.support.scripted import RESULT, operation, percent, stamp
@@ -30,7 +29,7 @@ def full_disk() -> Result:
         time.sleep(5)
         resource.prlimit(w.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
         again = w.until(lambda: "cannot write its memory" not in w.text("/"), 30)
-        with closing(sqlite3.connect(memory_of(w.here.settings))) as db:
+        with closing(sqlite3.connect(w.here.settings.memory_file)) as db:
             kept = w.until(lambda: db.execute("SELECT state FROM operations").fetchall() == [("completed",)], 10)
         sent = sum(count for hit, count in w.backend.hits.items() if "start" in hit)
         return Result(
@@ -46,7 +45,7 @@ def locked() -> Result:
         w.until(lambda: w.status("/readyz")[0] == 200)
         w.status("/"), w.status("/static/panel.css")
         slowest, pages = 0.0, 0
-        with closing(sqlite3.connect(memory_of(w.here.settings), isolation_level=None)) as db:
+        with closing(sqlite3.connect(w.here.settings.memory_file, isolation_level=None)) as db:
             db.execute("BEGIN IMMEDIATE")
             end = time.monotonic() + 6
             while time.monotonic() < end:
@@ -67,7 +66,7 @@ def deleted() -> Result:
     """The file is moved away while the panel runs, and comes back."""
     with world() as w:
         w.until(lambda: w.status("/readyz")[0] == 200)
-        file = memory_of(w.here.settings)
+        file = w.here.settings.memory_file
         file.rename(file.with_suffix(".aside"))
         start = w.here.post("/start/training", FORM).status_code
         announced = w.until(lambda: "deleted or replaced" in w.text("/workers"), 15)

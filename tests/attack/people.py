@@ -12,10 +12,9 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from panel.accounts import Role
+from panel.accounts.file import Role
 from panel.app import create_app
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from tests.attack.world import Result, World, world
 from tests.support.accounts import ANNA, COOKIE, VIC, a_token, account_file, two_users
 from tests.support.panels import COMMAND, OWN_PAGE, free_port
@@ -68,7 +67,7 @@ def viewer() -> Result:
                 if answer.status_code >= 500:
                     broken.append(path)
         changed = _changes(w) - before + (account_file(w.folder).read().users != users)
-        with closing(sqlite3.connect(memory_of(w.here.settings))) as db:
+        with closing(sqlite3.connect(w.here.settings.memory_file)) as db:
             kept = sum(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _WISHES)
         looks = {"/first", "/look-now", "/strategies-check", "/strategies-text", "/batches/look", "/data/look"}
         acted = [path for path in allowed if path not in looks and not path.endswith(("/look", "/command"))]

@@ -1,7 +1,7 @@
 """More of everything than any backend should have."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -10,13 +10,11 @@ from typing import Any
 import httpx
 from starlette.responses import JSONResponse, Response
 
-from panel.backend.entities import snapshot_of
 from panel.domain.requests import Request
-from panel.domain.verdict import judge, observed
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.attack.world import Result, World, world
+from tests.support.history import seed
 from tests.support.scripted import Backend, operation, percent, stamp
 
 CORE = 0.7  # of one core, that a crowd may take
@@ -60,16 +58,6 @@ class Crowd(Backend):
         )
 
 
-def _remembered(folder: Path, address: str, answers: Iterable[dict[str, Any]]) -> None:
-    """An earlier panel over this backend has read them."""
-    with closing(Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))) as store:
-        entries = []
-        for answer in answers:
-            observation = observed(None, snapshot_of(answer, time.time()))
-            entries.append((observation, judge(observation, time.time()), time.time()))
-        store.remember(entries)
-
-
 def _sampled(w: World, seconds: float, pages: Sequence[str]) -> tuple[float, dict[str, tuple[int, float]]]:
     """(slowest /healthz, each page's worst status and time) over so many seconds."""
     slowest, found = 0.0, dict.fromkeys(pages, (0, 0.0))
@@ -87,7 +75,7 @@ def twenty_thousand_running() -> Result:
     backend = Crowd(20_000, "running")
 
     def remembered(folder: Path, address: str) -> None:
-        _remembered(folder, address, map(backend.one, range(backend.count)))
+        seed(folder, address, *map(backend.one, range(backend.count)))  # an earlier panel over this backend read them
 
     with world(backend, prepare=remembered) as w:
         w.until(lambda: w.status("/readyz")[0] == 200)
@@ -160,7 +148,7 @@ def many_queued() -> Result:
     taken: list[int] = []
 
     def remembered(folder: Path, address: str) -> None:
-        with closing(Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder)))) as store:
+        with closing(Storage(Settings.from_environ({}, backend=address, data_folder=folder).memory_file)) as store:
             form = {"symbol": "EURUSD", "timeframe": "1h", "start_date": "2024-01-01", "end_date": "2024-02-01"}
             wanted = ([Request(f"{n:022}", "data_load", form)] for n in range(4800))
             taken.append(sum(store.queue.add(each) is not None for each in wanted))

@@ -14,7 +14,6 @@ import pytest
 
 from panel.client import AsyncCLIClient
 from panel.errors import Unreadable
-from panel.storage.place import memory_of
 from tests.support.command_line import environment
 from tests.support.lasting import Lasting
 from tests.support.pages import KEY, words
@@ -171,7 +170,7 @@ def ended(process: "subprocess.Popen[str]", timeout: float = 240) -> tuple[int, 
 def states(folder: Path, line: Proxy) -> list[str]:
     from panel.settings import Settings
 
-    memory = memory_of(Settings.from_environ({}, backend=f"{line.address}/api/v1", data_folder=folder))
+    memory = Settings.from_environ({}, backend=f"{line.address}/api/v1", data_folder=folder).memory_file
     if not memory.exists():
         return []
     with closing(sqlite3.connect(memory, timeout=60)) as db:

@@ -15,7 +15,7 @@ from tests.support.passwords import HASH, WORD
 def run(tmp_path, monkeypatch):
     monkeypatch.setenv("KTRDR_PANEL_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("KTRDR_PANEL_HOST", "0.0.0.0")  # it would not serve yet: nobody could log in
-    monkeypatch.setattr("panel.password._COST", (10, 8, 1))
+    monkeypatch.setattr("panel.accounts.password._COST", (10, 8, 1))
 
     def run(*words: str, typed: str = "", code: int = 0) -> str:
         done = CliRunner().invoke(main, words, input=typed)

@@ -13,7 +13,6 @@ from panel.cli.main import main
 from panel.embedded.ledger import Ledger
 from panel.settings import Settings
 from panel.storage import backup
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.history import ended, seed
 from tests.support.pages import KEY
@@ -43,7 +42,7 @@ def folder(tmp_path):
 
 
 def memory(folder: Path, backend: str = "") -> Path:
-    return memory_of(Settings.from_environ({}, data_folder=folder, backend=backend))
+    return Settings.from_environ({}, data_folder=folder, backend=backend).memory_file
 
 
 def test_what_was_backed_up_while_a_panel_ran_comes_back(folder, tmp_path):

@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from panel.cli.doctor import Grade, examine
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.command_line import run
 from tests.support.panels import free_port, panel
@@ -177,7 +176,7 @@ async def test_the_embedded_backends_own_folders(tmp_path):
 
 
 async def test_a_damaged_memory_is_read_to_its_end(tmp_path):
-    file = memory_of(Settings.from_environ({}, data_folder=tmp_path))
+    file = Settings.from_environ({}, data_folder=tmp_path).memory_file
     Storage(file).close()
     assert (await look(tmp_path))["memory"][:2] == (Grade.OK, f"{file} is undamaged and can be written to.")
     with file.open("r+b") as out:

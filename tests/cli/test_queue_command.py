@@ -11,7 +11,6 @@ from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.requests import EntryState, Request
 from panel.domain.schedules import Schedule
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 
 BACKEND = "http://ktrdr.test:8000/api/v1"
@@ -35,7 +34,7 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def store(run, monkeypatch):
     monkeypatch.setenv("KTRDR_API_CLIENT_BASE_URL", BACKEND)
-    with_it = Storage(memory_of(Settings.from_environ()))
+    with_it = Storage(Settings.from_environ().memory_file)
     yield with_it
     with_it.close()
 

@@ -19,7 +19,6 @@ import pandas as pd
 from panel.embedded import market
 from panel.embedded.bars import Bars
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from tests.support.command_line import environment
 from tests.support.lasting import arrived
 from tests.support.panels import COMMAND
@@ -37,7 +36,7 @@ class World:
         self.address = f"http://127.0.0.1:{self.port}"
         backend = f"http://127.0.0.1:{self.backend_port}/api/v1" if apart else ""
         self.settings = Settings.from_environ({}, backend=backend, port=self.port, data_folder=folder)
-        self.memory = memory_of(self.settings)
+        self.memory = self.settings.memory_file
         self.file = folder / "operations.json"
         strategies = folder / "strategies" if apart else folder / "embedded" / "strategies"
         strategies.mkdir(parents=True)

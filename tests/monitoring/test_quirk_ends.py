@@ -53,13 +53,13 @@ def test_28_a_run_whose_worker_died_took_as_long_as_it_was_seen_at_work():
     ended = {"error_message": UNCLAIMED, "progress": percent(0.0), "completed_at": stamp(BEGAN + 370)}
     for at in (30, 200, 369):
         play.reads(at, **frozen)
-    told = play.reads(370, "failed", **ended)
-    view = operation_view(play.evidence, told, BEGAN + 380, embedded=False)
+    verdict = play.reads(370, "failed", **ended)
+    view = operation_view(play.evidence, verdict, BEGAN + 380, embedded=False)
     assert (view.took, view.took_words, view.worked_until) == (20.0, "about 20 s", BEGAN + 20)
-    assert told.headline == "Its worker died at about 08:00:20 UTC, and the work with it."
-    assert "It worked until about 08:00:20 UTC, 20 s; the backend marked it failed at 08:06:10 UTC." in told.evidence
+    assert verdict.headline == "Its worker died at about 08:00:20 UTC, and the work with it."
+    assert "It worked until about 08:00:20 UTC, 20 s; the backend marked it failed at 08:06:10 UTC." in verdict.evidence
     assert "Took       about 20 s\n" in report_of(view, [], [], "")
-    answer = shown_by_api(play.evidence, told, Label())
+    answer = shown_by_api(play.evidence, verdict, Label())
     assert (answer.seconds, answer.worked_until) == (20.0, utc(BEGAN + 20))
 
 
@@ -67,17 +67,17 @@ def test_28_who_did_not_see_it_stand_still_says_that_it_worked_at_least_so_long(
     """The panel was off when the worker died."""
     play = Play()
     play.trains(20)
-    told = play.reads(370, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 370))
-    assert operation_view(play.evidence, told, BEGAN + 380, embedded=False).took_words == "at least 20 s"
-    assert any(line.startswith("It worked at least until 08:00:20 UTC, 20 s;") for line in told.evidence)
+    verdict = play.reads(370, "failed", error_message=UNCLAIMED, progress=percent(0.0), completed_at=stamp(BEGAN + 370))
+    assert operation_view(play.evidence, verdict, BEGAN + 380, embedded=False).took_words == "at least 20 s"
+    assert any(line.startswith("It worked at least until 08:00:20 UTC, 20 s;") for line in verdict.evidence)
 
 
 def test_28_how_long_a_run_took_that_nobody_saw_at_work_is_not_known():
     play = Play()
     play.reads(369, progress=percent(31.0, "Epoch 10/100"))
     ended = {"error_message": UNCLAIMED, "progress": percent(0.0), "completed_at": stamp(BEGAN + 370)}
-    told = play.reads(370, "failed", **ended)
-    assert operation_view(play.evidence, told, BEGAN + 380, embedded=False).took is None
+    verdict = play.reads(370, "failed", **ended)
+    assert operation_view(play.evidence, verdict, BEGAN + 380, embedded=False).took is None
 
 
 def test_what_the_backend_only_lists_as_completed_is_not_called_finished():
@@ -86,10 +86,10 @@ def test_what_the_backend_only_lists_as_completed_is_not_called_finished():
         play = Play(kind)
         play.reads(3, "completed", progress=percent(100), result_summary={"rows_downloaded": 40})
         listed = replaced(play, snapshot=replace(play.evidence.snapshot, full=False, result=None))
-        told = judge(listed, BEGAN + 4)
-        assert told.state is state and told.headline.endswith("Its result has not been read yet.")
-        told = judge(forgotten(listed), BEGAN + 5)
-        assert told.state is state and "the backend no longer has it" in told.headline
+        verdict = judge(listed, BEGAN + 4)
+        assert verdict.state is state and verdict.headline.endswith("Its result has not been read yet.")
+        verdict = judge(forgotten(listed), BEGAN + 5)
+        assert verdict.state is state and "the backend no longer has it" in verdict.headline
 
 
 def test_28_a_restart_of_the_backend_is_no_sign_of_work():

@@ -89,8 +89,8 @@ def test_a_run_that_only_a_copied_memory_knows_did_not_make_another_runs_model(q
     missing = {"detail": "not found"}
     backend.answers["GET /operations/op_a"] = lambda _: (404 if backend.hits["GET /workers"] > late else 503, missing)
     with panel(tmp_path, address) as here:
-        told = here.until("/operations/op_a", lambda page: "Forgotten" in words(page) or "Completed" in words(page))
-        assert "its model was saved" not in words(told) and "Forgotten" in words(told)
+        read = here.until("/operations/op_a", lambda page: "Forgotten" in words(page) or "Completed" in words(page))
+        assert "its model was saved" not in words(read) and "Forgotten" in words(read)
 
 
 def test_a_start_that_the_backend_took_and_never_knew_is_not_said_to_have_been_read(here, backend):

@@ -25,7 +25,7 @@ LAYERS = [  # imports go down this list, or stay in their own package
     {"domain"},
     {"settings"},
     {"accounts"},
-    {"errors", "files", "observability", "password", "__init__"},
+    {"errors", "files", "observability", "__init__"},
 ]
 LAYER_OF = {package: -depth for depth, packages in enumerate(LAYERS) for package in packages}
 EMBEDDED = "embedded"

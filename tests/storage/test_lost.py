@@ -19,7 +19,6 @@ from panel.monitoring.recorder import Recorder
 from panel.settings import Settings
 from panel.storage import retention
 from panel.storage.identity import FileGone
-from panel.storage.place import memory_of
 from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from tests.support.history import DAY, ended, seed
@@ -49,7 +48,7 @@ def no_starts(backend) -> bool:
 def test_a_damaged_file_is_one_sentence_at_the_start(tmp_path):
     backend = "http://127.0.0.1:9/api/v1"
     seed(tmp_path, backend, *(ended(f"op_{n}", "training", "completed", 100 * n) for n in range(30)))
-    file = memory_of(Settings.from_environ({}, data_folder=tmp_path, backend=backend))
+    file = Settings.from_environ({}, data_folder=tmp_path, backend=backend).memory_file
     for harm in (lambda file: spoil(file, -4096), spoil, lambda file: file.write_bytes(b"no database at all" * 300)):
         harm(file)
         before = file.read_bytes()
@@ -68,7 +67,7 @@ def test_a_damaged_file_is_one_sentence_at_the_start(tmp_path):
 def test_a_file_that_is_damaged_while_the_panel_runs_is_reported_on_every_page(address, backend, tmp_path, caplog):
     seed(tmp_path, address, *(ended(f"op_{n}", "training", "completed", 100 * n) for n in range(300)))
     with panel(tmp_path, address) as here, caplog.at_level(logging.ERROR):
-        spoil(memory_of(here.settings))
+        spoil(here.settings.memory_file)
         until(lambda: "Memory damaged" in words(here.get("/workers").text))
         assert here.get("/").status_code == 503
         with stream(here, "home") as at_home:
@@ -83,7 +82,7 @@ def test_a_file_that_is_damaged_while_the_panel_runs_is_reported_on_every_page(a
 @pytest.mark.usefixtures("quick_rounds")
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_missing_file_is_reported_and_no_start_is_sent_without_it(here, backend, replaced):
-    file = memory_of(here.settings)
+    file = here.settings.memory_file
     backend.operations["op_a"] = operation("op_a", progress=percent(50))
     here.get("/operations/op_a")
     aside = file.rename(file.with_suffix(".aside"))
@@ -135,7 +134,7 @@ async def test_retention_drops_by_days_seen_and_a_bounded_number(tmp_path, monke
     seed(tmp_path, backend, *(ended(f"op_{n}", "training", "completed", (40 + n) * DAY) for n in range(8)))
     monkeypatch.setattr(retention, "MAX_DROPPED", 3)
     monkeypatch.setattr("panel.storage.store.BATCH", 1)
-    with closing(Storage(memory_of(Settings.from_environ({}, data_folder=tmp_path, backend=backend)))) as store:
+    with closing(Storage(Settings.from_environ({}, data_folder=tmp_path, backend=backend).memory_file)) as store:
         left = []
         store.day_seen(time.time() - 2 * DAY)
         assert await store.drop_old(30) == 0  # too few days were seen

@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel_process, stream
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("quick_rounds")
 @contextmanager
 def locked(here):
     """Another program holds the write lock."""
-    with closing(sqlite3.connect(memory_of(here.settings), isolation_level=None)) as other:
+    with closing(sqlite3.connect(here.settings.memory_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
@@ -35,10 +34,10 @@ def test_an_end_is_shown_while_the_memory_is_locked_and_written_afterwards(here,
         page = words(here.get("/").text)
         assert "The panel cannot write its memory: database is locked." in page and "Completed" in page
         assert "Finished after 2 epochs" in words(here.get("/operations/op_a").text)
-        with closing(sqlite3.connect(memory_of(here.settings))) as reader:
+        with closing(sqlite3.connect(here.settings.memory_file)) as reader:
             assert reader.execute("SELECT live FROM operations").fetchall() == [(1,)]  # not on disk yet
     until(lambda: "Memory not writable" not in words(here.get("/").text))
-    with closing(Storage(memory_of(here.settings))) as store:  # another write may have been the first
+    with closing(Storage(here.settings.memory_file)) as store:  # another write may have been the first
         until(lambda: store.memory.recall("op_a").snapshot.status == "completed")
 
 
@@ -59,7 +58,7 @@ def test_an_end_on_a_full_disk_is_shown_and_written_once_there_is_room(address, 
         assert not any("start" in hit for hit in backend.hits)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (soft, hard))
         here.until("/", lambda text: "Memory not writable" not in words(text))
-        with closing(sqlite3.connect(memory_of(here.settings))) as reader:
+        with closing(sqlite3.connect(here.settings.memory_file)) as reader:
             until(lambda: reader.execute("SELECT state FROM operations").fetchall() == [("completed",)])
     assert "Traceback" not in (tmp_path / "log").read_text()
 

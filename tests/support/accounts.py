@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from panel.accounts import AccountFile, Accounts, Role, new_token
+from panel.accounts.file import AccountFile, Accounts, Role, new_token
 from tests.support.inside import Inside
 from tests.support.passwords import cheap
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from panel.domain.batches import Batch, BatchRun, Role, RunState
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.history import ended, seed
 from tests.support.pages import KEY
@@ -29,6 +28,6 @@ def seed_batch(folder: Path, backend: str, *accuracies: float | None, key: str =
             BatchRun(f"{key}-{number}", key, number, Role.TRAINING, "training", form, settings, "", state, "", made)
         )
     form = {"strategy_name": "swing", "way": "grid", "symbols": " ".join(run.form["symbols"] for run in runs)}
-    store = Storage(memory_of(Settings.from_environ({}, backend=backend, data_folder=folder)))
+    store = Storage(Settings.from_environ({}, backend=backend, data_folder=folder).memory_file)
     store.batches.add(Batch(key, f"{len(runs)} × swing", form, time.time() - 900, "a test"), runs)
     store.close()

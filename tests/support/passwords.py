@@ -1,6 +1,6 @@
 """A password whose hash is cheap to compute."""
 
-from panel import password
+from panel.accounts import password
 
 WORD = "corréct horse 8"
 

@@ -4,7 +4,6 @@ from panel.backend.entities import snapshot_of
 from panel.domain.observation import observed
 from panel.domain.verdict import judge
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.scripted import operation, percent, stamp
 
@@ -13,7 +12,7 @@ AGO = 200  # seconds before now at which the remembered run began
 
 def remember(folder, address, operation_id, readings, began):
     """A panel that ran before kept these: (seconds after the beginning, what the backend said)."""
-    store, observation = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=folder))), None
+    store, observation = Storage(Settings.from_environ({}, backend=address, data_folder=folder).memory_file), None
     for at, fields in readings:
         answer = operation(operation_id, **{"created_at": stamp(began), **fields})
         observation = observed(observation, snapshot_of(answer, began + at))

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from panel import accounts
-from panel.accounts import Role
+from panel.accounts import file as accounts
+from panel.accounts.file import Role
 from panel.web.auth.identity import browser_name
 from panel.web.auth.sessions import FREE
 from tests.support.accounts import ANNA, VIC, a_token, account_file, log_in, two_users
@@ -40,7 +40,7 @@ def address(backend):
 
 @pytest.fixture
 def here(address, tmp_path, monkeypatch):
-    monkeypatch.setattr("panel.password._COST", (10, 8, 1))
+    monkeypatch.setattr("panel.accounts.password._COST", (10, 8, 1))
     monkeypatch.setattr("panel.web.auth.access.INTERVAL", 0.05)
     two_users(tmp_path)
     with inside(tmp_path, address) as here:
@@ -158,7 +158,7 @@ def test_pages_refuse_what_would_lock_everybody_out(here):
 
 
 def test_without_users_nothing_changes_until_there_is_one(address, tmp_path, monkeypatch):
-    monkeypatch.setattr("panel.password._COST", (10, 8, 1))
+    monkeypatch.setattr("panel.accounts.password._COST", (10, 8, 1))
     with inside(tmp_path, address) as here:
         assert here.get("/login").status == 404 and "Log out" not in here.get("/").text
         page = here.get("/access").text

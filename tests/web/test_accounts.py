@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from panel.accounts import AccountFile, Accounts, Refused, Role, Unreadable, is_token, new_token
+from panel.accounts.file import AccountFile, Accounts, Refused, Role, Unreadable, is_token, new_token
 from panel.errors import UnsafeSettings
 from panel.settings import Settings
 from tests.support.accounts import account_file, two_users

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from panel.accounts import Role
+from panel.accounts.file import Role
 from tests.support.accounts import ANNA, a_token, two_users
 from tests.support.history import ended, seed
 from tests.support.inside import Inside, inside
@@ -50,7 +50,7 @@ def test_many_are_changed_once_for_each_key_and_undone(here):
 
 
 def test_users_and_tokens_are_for_operators(address, tmp_path, monkeypatch):
-    monkeypatch.setattr("panel.password._COST", (10, 8, 1))
+    monkeypatch.setattr("panel.accounts.password._COST", (10, 8, 1))
     two_users(tmp_path)
     operator, viewer = (a_token(tmp_path, f"a-{role}", role) for role in (Role.OPERATOR, Role.VIEWER))
     with inside(tmp_path, address) as here:

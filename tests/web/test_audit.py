@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from panel.accounts import Role
+from panel.accounts.file import Role
 from tests.support.accounts import ANNA, VIC, a_token, log_in, two_users
 from tests.support.inside import Inside, inside
 from tests.support.pages import KEY, words
@@ -30,7 +30,7 @@ def address(backend):
 
 @pytest.fixture
 def here(address, tmp_path, monkeypatch):
-    monkeypatch.setattr("panel.password._COST", (10, 8, 1))
+    monkeypatch.setattr("panel.accounts.password._COST", (10, 8, 1))
     two_users(tmp_path)
     with inside(tmp_path, address) as here:
         yield here

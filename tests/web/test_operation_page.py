@@ -6,7 +6,6 @@ import re
 import sqlite3
 from contextlib import closing
 
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.views.operation import EstimateView
 from tests.support.pages import until, words
@@ -44,7 +43,7 @@ def test_an_estimate_is_a_range_with_its_reasons_and_is_written_down(remembering
     read = words(here.until("/operations/op_a", lambda text: "Estimate" in words(text)))
     assert re.search(r"Estimate (under |about )?[\d–]+ (s|min) left", read), read
     assert "The estimate is from this run’s pace." in read
-    store = Storage(memory_of(here.settings))
+    store = Storage(here.settings.memory_file)
     until(lambda: here.post("/look-now") and store.estimates.promised("op_a"))  # with the next reading at the latest
     store.close()
 
@@ -71,7 +70,7 @@ def test_drawing_writes_nothing(remembering):
         assert drawn is not None
         return seen[0] == seen[1]
 
-    with closing(sqlite3.connect(memory_of(here.settings), check_same_thread=False)) as db:
+    with closing(sqlite3.connect(here.settings.memory_file, check_same_thread=False)) as db:
         until(nothing_was_written)
 
 

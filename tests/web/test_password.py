@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from panel import password
+from panel.accounts import password
 from panel.errors import UnsafeSettings
 from panel.settings import Settings
 from tests.support.passwords import HASH, WORD

@@ -111,12 +111,12 @@ def test_a_recorded_story_is_shown_as_it_was(name: str, tmp_path: Path) -> None:
 
 def took_until_its_worker_died(life: Life, replayed: Replayed) -> None:
     """It began at 0.3 s, and its worker was killed at 24 s; the backend calls 394 s its end."""
-    told = json.loads(life.inside.get(f"/api/operations/{replayed.id}").text)
-    assert 18 < told["seconds"] < 30
+    answer = json.loads(life.inside.get(f"/api/operations/{replayed.id}").text)
+    assert 18 < answer["seconds"] < 30
     for page in (f"/operations/{replayed.id}", "/operations", "/"):
-        assert f"about {round(told['seconds'])} s" in life.inside.get(page).text
+        assert f"about {round(answer['seconds'])} s" in life.inside.get(page).text
     [row] = csv.DictReader(life.inside.get("/operations/list.csv").text.splitlines())
-    assert float(row["took"]) == pytest.approx(told["seconds"], abs=0.01)
+    assert float(row["took"]) == pytest.approx(answer["seconds"], abs=0.01)
 
 
 LATER = {  # seconds since the beginning at which another panel, without any memory, is opened -> what it may say

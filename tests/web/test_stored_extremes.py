@@ -10,7 +10,6 @@ from panel.domain.observation import Observation
 from panel.domain.snapshot import Status
 from panel.domain.verdict import judge
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from tests.support.panels import panel
 from tests.support.scripted import RESULT, operation
@@ -21,7 +20,7 @@ OK_ID = "op_good"
 @pytest.mark.parametrize("far", [1e12, -1e12, 1e30, 1e300])
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.COMPLETED, Status.FAILED])
 def test_every_page_is_there_with_times_that_no_calendar_has(address, tmp_path, far, status):
-    store = Storage(memory_of(Settings.from_environ({}, backend=address, data_folder=tmp_path)))
+    store = Storage(Settings.from_environ({}, backend=address, data_folder=tmp_path).memory_file)
     now = time.time()
     reading = snapshot_of(operation("op_far", status=status.value, result_summary=RESULT), now)
     times = {"created_at": far, "started_at": far, "completed_at": far}

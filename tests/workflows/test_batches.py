@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from panel.errors import InvalidForm
-from panel.storage.place import memory_of
 from panel.storage.store import Storage
 from panel.workflows.batch_form import plan_batch, variant_text
 from tests.support.pages import KEY, until, words
@@ -190,12 +189,13 @@ def test_a_stop_that_was_broken_off_is_carried_out_after_a_restart(address, back
         here.post("/batches", {"key": KEY, "way": "grid", "strategy_name": "swing", "symbols": "AAA BBB CCC"})
         until(lambda: len(started(backend)) >= 1)
         until(lambda: here.get("/api/queue").json()["entries"][0]["operation_id"])
-        memory = memory_of(here.settings)
+        memory = here.settings.memory_file
     with closing(Storage(memory)) as storage:
         storage.batches.stop(KEY)
+    begun = len(started(backend))  # the only worker is listed as free, so there may be a second one
     with panel(tmp_path, address) as here:
         until(lambda: here.get("/api/queue").json()["entries"] == [])
-        assert len(started(backend)) == 1 and sum(n for hit, n in backend.hits.items() if "DELETE" in hit) == 1
+        assert len(started(backend)) == begun == sum(n for hit, n in backend.hits.items() if "DELETE" in hit)
 
 
 def test_settings_cannot_be_varied_where_the_file_is_not_at_hand(here, backend):

@@ -19,7 +19,6 @@ from pathlib import Path
 import httpx
 
 from panel.settings import Settings
-from panel.storage.place import memory_of
 from tests.support.command_line import environment
 from tests.support.lasting import arrived
 from tests.support.panels import COMMAND, OWN_PAGE, Panel, free_port
@@ -114,7 +113,7 @@ def test_nothing_is_doubled_or_lost_when_something_is_killed(tmp_path: Path) -> 
         panel_of(tmp_path, f"{wire.address}/api/v1") as (process, here),
         httpx.Client(headers=OWN_PAGE, timeout=0.05) as browser,
     ):
-        memory = memory_of(here.settings)
+        memory = here.settings.memory_file
         for number in range(KILLS):
             kind = PATHS[number % 3] if KILLS < 10 else chance.choice(PATHS)
             filled = form(kind, number)

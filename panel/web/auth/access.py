@@ -8,8 +8,8 @@ import secrets
 import time
 from collections.abc import Callable
 
-from panel import password
-from panel.accounts import Accounts, Refused, Role, Token, Unreadable, User, is_token
+from panel.accounts import password
+from panel.accounts.file import Accounts, Refused, Role, Token, Unreadable, User, is_token
 from panel.observability.rounds import IDLE, until_next
 from panel.settings import Settings
 from panel.web.auth.identity import LOCAL, SHARED, Identity

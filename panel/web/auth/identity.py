@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from panel.accounts import Role
+from panel.accounts.file import Role
 
 SHARED = "operator"  # a login with the panel's own password, which has no name
 

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from panel.accounts import Role, User
+from panel.accounts.file import Role, User
 from panel.domain.audit import Outcome
 from panel.domain.formatting import duration
 from panel.live.protocol import EXTENSION, Connection

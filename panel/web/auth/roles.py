@@ -10,7 +10,7 @@ from enum import Enum
 
 from starlette.routing import compile_path
 
-from panel.accounts import Role
+from panel.accounts.file import Role
 
 
 class Needs(Enum):

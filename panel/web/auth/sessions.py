@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from panel import password
+from panel.accounts import password
 from panel.files import private
 
 log = logging.getLogger(__name__)

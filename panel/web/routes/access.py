@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Iterable
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from panel import password
-from panel.accounts import Accounts, Refused, Role, Unreadable, check_password, new_token
+from panel.accounts import password
+from panel.accounts.file import Accounts, Refused, Role, Unreadable, check_password, new_token
 from panel.domain.audit import Outcome
 from panel.views.access import SessionRow, access_view
 from panel.web.auth.identity import SHARED, identity_of

@@ -5,8 +5,8 @@ import asyncio
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
-from panel import password
-from panel.accounts import Refused, Unreadable, User, check_password
+from panel.accounts import password
+from panel.accounts.file import Refused, Unreadable, User, check_password
 from panel.domain.audit import Outcome
 from panel.domain.formatting import duration
 from panel.web.auth.identity import Identity, address_of, identity_of

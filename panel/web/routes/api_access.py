@@ -9,8 +9,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from panel import password
-from panel.accounts import Accounts, Refused, Role, Unreadable, check_password, new_token
+from panel.accounts import password
+from panel.accounts.file import Accounts, Refused, Role, Unreadable, check_password, new_token
 from panel.domain.audit import Outcome
 from panel.domain.values import utc
 from panel.web.api_requests import PROBLEM, IdempotencyKey

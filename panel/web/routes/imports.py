@@ -7,6 +7,7 @@ from typing import Literal, cast
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from panel.files.uploads import Decisions, ImportedFile, NotKept, Upload
 from panel.files.values import Answers
 from panel.views.imports import import_view, upload_view
 from panel.web.panel import Panel, PanelDep
@@ -14,7 +15,6 @@ from panel.web.respond import page, redirect, typed
 from panel.web.uploads import received
 from panel.workflows.import_jobs import missing
 from panel.workflows.imports import MAX_FILES, MAX_UPLOAD, wait
-from panel.workflows.uploads import Decisions, ImportedFile, NotKept, Upload
 
 router = APIRouter()
 
@@ -31,7 +31,7 @@ async def upload(request: Request, panel: PanelDep) -> Response:
     """The files come as the form's field `file`."""
     if missing():
         return _choose(request, panel, status=409)
-    if problem := panel.imports.room(int(request.headers["content-length"])):
+    if problem := panel.imports.room(int(request.headers.get("content-length", "0"))):
         return _choose(request, panel, problem, 413)
     upload = await panel.imports.begin()
     try:

@@ -4,6 +4,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from panel.adapters import KINDS, Kind
+from panel.adapters.command_lines import commands_for
 from panel.adapters.fields import TIMEFRAMES
 from panel.domain.audit import Outcome
 from panel.domain.batches import originals
@@ -13,7 +14,6 @@ from panel.domain.requests import Start, StartState
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
 from panel.errors import CLIClientError
-from panel.views.operation import commands_for
 from panel.web.auth.identity import identity_of
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_start

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from panel import password
+from panel.accounts import password
 from panel.files import private
 
 T = TypeVar("T")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from panel.domain.gaps import DAY, HOUR, LENGTHS, Gap, gaps, left_by
+from panel.backend.openings import gaps
+from panel.domain.gaps import DAY, HOUR, LENGTHS, Gap, left_by
 from panel.views.charts import thin
 from tests.support.bars import hours, without
 

@@ -1,0 +1,1 @@
+"""Who may use the panel: users, tokens and passwords."""
