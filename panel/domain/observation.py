@@ -141,7 +141,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         revived=_revived(before, snapshot),
     )
     if snapshot.status is Status.RESUMING and old.status is not Status.RESUMING:  # here or elsewhere
-        observation = replace(observation, cancel=Cancel.NONE, cancel_at=None)
+        observation = replace(observation, cancel=Cancel.NONE, cancel_at=None, resumed_after=None)
     if not changed:
         return observation
     at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at

@@ -198,7 +198,10 @@ class ResumeWorkflow:
             self._monitor.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
         reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)
         if reading.snapshot is not None:
-            self._monitor.observe(reading)
+            observation = self._monitor.observe(reading)
+            _, checkpoint = self._checkpoints.get(operation_id, (None, None))
+            if checkpoint is not None and checkpoint.epoch is not None:
+                self._monitor.keep(observation, replace(observation, resumed_after=checkpoint.epoch + 1))
 
     async def _note_answer(self, request: int, outcome: str) -> None:
         await self._monitor.recorder.attempt(lambda store: store.memory.answered(request, outcome))
@@ -228,6 +231,7 @@ class ResumeWorkflow:
             return "The backend could not be asked about it. Nothing was sent."
         observation = self._monitor.observe(reading)
         checkpoint = await self._ktrdr.checkpoint(operation_id, LOOK_TIMEOUT)
+        keep_latest(self._checkpoints, operation_id, (observation.snapshot.completed_at, checkpoint), KEPT)
         return refusal(observation, self._monitor.verdict(observation), checkpoint, self._monitor.worker_list)
 
     def _unheard(self, operation_id: str) -> str:

@@ -144,6 +144,17 @@ def test_it_is_offered_with_its_epoch_and_sent_once(ended):
     assert "Resume asked by a browser at 127.0.0.1 The backend took it." in read
 
 
+def test_the_result_of_a_resumed_training_counts_the_epochs_before_it_too(ended):
+    """KTRDR's own counts them from the resume on."""
+    ended.offered()
+    ended.press()
+    training = {"epochs_trained": 30, "history": {"train_loss": [0.123] * 30}}
+    result = {"test_metrics": {"test_accuracy": 0.7}, "training_metrics": training}
+    ended.turn("failed", error_message="no worker claimed it", completed_at=stamp(), result_summary=result)
+    page = ended.here.until(ended.page, lambda text: "the full result is there" in words(text))
+    assert "Epochs 40 passes over the training data" in words(page)
+
+
 def test_a_worker_that_is_still_busy_is_waited_for(ended):
     """After a cancel the backend calls the worker busy for some seconds; a resume then would overwrite times."""
     while_busy, free = [], threading.Event()
