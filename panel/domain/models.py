@@ -147,6 +147,8 @@ def made_by(model: Model, snapshot: Snapshot) -> bool:
 def _apart(model: Model, observation: Observation) -> float:
     """Seconds between the model's time and the training's end; infinite when it cannot be that training."""
     ended = observation.model_at or observation.snapshot.completed_at
+    if observation.model_at not in (None, model.trained_at):  # its end is a model's own time: here that of another one
+        return float("inf")
     if ended is None or model.trained_at is None or not made_by(model, observation.snapshot):
         return float("inf")
     return abs(model.trained_at - ended)

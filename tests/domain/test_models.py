@@ -1,5 +1,6 @@
 """Which models can be tried out, what each has seen, and what a backtest's form makes of it."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -215,5 +216,10 @@ def test_a_model_without_a_path_was_made_by_the_training_that_ended_when_it_appe
     assert [maker and maker.snapshot.id for _, maker in found] == ["op_b", "op_a", None, None]
     assert [model.path for model, _ in found] == ["models/swing/op_b", "models/swing/op_a", "", ""]
     assert [model.accuracy for model, _ in found] == [0.872, 0.872, None, None], "unknown is not 0.0 %"
+    concluded = replace(
+        made[0], model_at=moment("2026-11-20T11:59:53"), snapshot=replace(made[0].snapshot, result=None)
+    )
+    assert with_makers([unnamed("2026-11-20T11:59:53")], [concluded])[0][1] is concluded
+    assert with_makers([unnamed("2026-11-20T12:00:00")], [concluded])[0][1] is None, "its own model is not listed here"
     named = unnamed("2026-11-20T12:00:00", model_path="/app/models/swing/op_a")
     assert with_makers([named], made)[0][1] is made[0], "its path says more than its time"
