@@ -182,7 +182,7 @@ def _steps(progress: dict[str, Any], epochs: tuple[Epoch, ...]) -> tuple[int | N
     epoch, of = (int(current[1]) - bool(current[3]), int(current[2])) if current else (0, 0)
     if completed is not None and completed < epoch <= of and of == total:
         return epoch, total, 100.0 * epoch / of
-    if epochs and total:
+    if epochs:
         completed = len(epochs)
     beyond = completed is not None and total is not None and completed > total
     return (None, None, 0.0) if beyond else (completed, total, 0.0)

@@ -240,9 +240,10 @@ def _counted_on(before: Observation, snapshot: Snapshot) -> Snapshot:
     first, epochs = before.resumed_after, snapshot.epochs
     if not first or not epochs or snapshot.result is None or epochs[0] in before.snapshot.epochs:
         return snapshot
-    training = mapping(snapshot.result.get("training_metrics")) | {"epochs_trained": first + len(epochs)}
-    counted = tuple(replace(epoch, number=epoch.number + first) for epoch in epochs)
-    return replace(snapshot, epochs=counted, result=snapshot.result | {"training_metrics": training})
+    done, counted = first + len(epochs), tuple(replace(epoch, number=epoch.number + first) for epoch in epochs)
+    training = mapping(snapshot.result.get("training_metrics")) | {"epochs_trained": done}
+    result = snapshot.result | {"training_metrics": training}
+    return replace(snapshot, epochs=counted, steps_completed=done, result=result)
 
 
 def _ended_short(snapshot: Snapshot) -> bool:

@@ -37,6 +37,8 @@ def test_after_the_end_the_results_history_counts_and_null_stays_null():
     snapshot = read(status="completed", result_summary=RESULT, metrics={"epochs": corrupt(5)})
     assert len(snapshot.epochs) == 2
     assert snapshot.epochs[1].val_loss is None
+    ended = {"percentage": 100.0, "current_step": None, "steps_completed": 0, "steps_total": 0}
+    assert read(status="completed", result_summary=RESULT, progress=ended).steps_completed == 2
 
 
 @pytest.mark.parametrize(("sent", "shown"), [(-5, 0), (140.0, 100), (None, 0), ("50", 0), (True, 0), (10**400, 0)])

@@ -94,6 +94,7 @@ def test_a_recorded_story_is_shown_as_it_was(name: str, tmp_path: Path) -> None:
                 if name == "resumed_then_backend_killed":  # 29 epochs before the resume, and 191 since
                     told = json.loads(life.inside.get(f"/api/operations/{replayed.id}?epochs=1").text)
                     assert told["epochs"][-1]["number"] == 219 and len(told["epochs"]) > 191
+                    assert told["steps_completed"] == 220
                     text = life.inside.get(f"/operations/{replayed.id}").text
                     assert re.search(r"<dt>Epochs</dt>\s*<dd>220\b", text)
                 if name == "load_with_gaps":
