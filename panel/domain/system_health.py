@@ -140,7 +140,7 @@ def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Lin
         )
         return Link(name, state, many(len(silent), "silent worker").capitalize(), text, last, advice, last=True)
     kinds = Counter(worker.kind or "unnamed" for worker in worker_list.workers)
-    busy = sum(worker.status == "busy" for worker in worker_list.workers)
+    busy = sum(worker.status == "busy" or bool(worker.operation_id) for worker in worker_list.workers)
     text = ", ".join(many(count, f"{kind} worker") for kind, count in sorted(kinds.items()))
     return Link(name, OK, "Answer", f"{text}; {busy or 'none'} busy.", worker_list.heard_at, heard="heard-workers")
 

@@ -111,7 +111,7 @@ class Line(BaseModel):
     up: bool = Field(description="The backend answered the last time it was asked.")
     answered_at: datetime | None
     failing_since: datetime | None
-    slow_since: datetime | None = Field(description="Since when it answers, but late.")
+    slow_since: datetime | None = Field(description="Since when it answers late, or with errors.")
     message: str = Field(description="What is wrong; empty when nothing is.")
     workers: list[Worker]
 
@@ -228,7 +228,7 @@ def line(known: Known, workers: tuple[Listed, ...]) -> Line:
         answered_at=utc(known.answered_at),
         failing_since=utc(known.failing_since),
         slow_since=utc(known.slow_since),
-        message=known.message,
+        message=known.message or known.error or ("It answers late." if known.slow_since else ""),
         workers=[
             Worker(
                 id=worker.id,

@@ -112,6 +112,12 @@ def test_a_worker_that_was_silent_and_then_dropped_is_missed_since_its_last_answ
         assert link.at == pytest.approx(NOW - 300 if state == "failed" else NOW - 5, abs=1)
 
 
+def test_a_worker_with_an_operation_is_busy_whatever_it_is_called():
+    """One that registers again is called available for some seconds, with what it works on beside it."""
+    again = worker("w1") | {"current_operation_id": "op_a"}
+    assert links(near=worker_list(again))["workers"].text.endswith("1 busy.")
+
+
 def test_workers_not_listed_for_long_are_not_known():
     assert links(near=worker_list(worker("w1"), at=NOW - 90))["workers"].word == "Workers not known"
 

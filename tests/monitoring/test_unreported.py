@@ -100,6 +100,7 @@ def test_a_start_that_the_backend_took_and_never_knew_is_not_said_to_have_been_r
     backend.answers["GET /operations/op_x"] = 500, error
     here.post("/start/training", {"key": "k" * 20, "strategy_name": "swing", "insist": "1"})
     page = here.until("/operations/op_x", lambda page: "its database does not answer" in words(page))
+    until(lambda: "not currently accepting connections" in here.get("/api/line").json()["message"])
     assert "and not read since." in words(page) and "last read" not in words(page).replace("Last read", "")
     backend.answers["GET /operations/op_x"] = 404, {"detail": "Operation not found: op_x"}
     page = here.until("/operations/op_x", lambda page: "Forgotten" in words(page))
