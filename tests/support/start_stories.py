@@ -33,8 +33,9 @@ class Intent:
 
     @property
     def removed(self) -> bool:
-        """Whether somebody was told so: what a killed panel had not answered yet may be done or not."""
-        return self.removed_with_batch or any(task.done() and not task.cancelled() for task in self.removals)
+        """Whether an answer said so: what a killed panel had not answered yet may be done or not."""
+        answered = (task.result().status for task in self.removals if task.done() and not task.cancelled())
+        return self.removed_with_batch or any(status < 400 for status in answered)
 
     @property
     def may_be_removed(self) -> bool:

@@ -78,6 +78,15 @@ def test_a_running_load_is_cancelled_from_the_queue(here, backend):
     assert backend.hits[f"DELETE /operations/{operation_id}"] == 1
 
 
+def test_a_cancel_that_the_backend_refuses_is_no_success(here, backend):
+    """Also for a browser without scripts, which gets a page."""
+    operation_id = load(here).headers["location"].removeprefix("/operations/")
+    backend.answers[f"DELETE /operations/{operation_id}"] = (500, {"detail": "the disk is full"})
+    answer = here.post(f"/loads/{KEY}/cancel")
+    assert answer.status_code == 502 and "The cancel was not accepted" in words(answer.text)
+    assert "the disk is full" in words(answer.text)
+
+
 def test_the_queue_survives_a_restart(address, backend, tmp_path):
     with panel(tmp_path, address) as here:
         load(here)

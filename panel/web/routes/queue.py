@@ -9,7 +9,7 @@ from panel.domain.requests import PlanState
 from panel.errors import CLIClientError, InvalidForm
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_entries
-from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
+from panel.web.respond import actor_of, by_htmx, fragment, page, problem_page, redirect, typed
 
 router = APIRouter()
 
@@ -121,9 +121,10 @@ async def _cancelled(request: Request, panel: Panel, keys: list[str], back: str 
     except CLIClientError as exc:
         problem = exc.message
     note(request, Outcome.REFUSED if problem else Outcome.DONE, detail=problem)
+    what = "The cancel was not accepted"
     if problem and by_htmx(request):
-        return fragment("fragments/trouble.html", what="The cancel was not accepted", message=problem)
-    return _done(request, back)
+        return fragment("fragments/trouble.html", what=what, message=problem)
+    return problem_page(request, 502, what, problem) if problem else _done(request, back)
 
 
 def _done(request: Request, back: str = "/queue") -> Response:
