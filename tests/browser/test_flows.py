@@ -32,7 +32,7 @@ def test_the_main_job(watched, tmp_path):
     (strategies / "first_try.yaml").write_text(short)
     with panel(tmp_path) as here:
         page.goto(here.address)
-        expect(page.get_by_text("Nothing has run yet.")).to_be_visible()
+        expect(page.get_by_text("No runs are known yet.")).to_be_visible()
         page.get_by_role("link", name="Start training").first.click()
         page.get_by_text("first_try", exact=True).click()
         before = page.locator("#preflight")

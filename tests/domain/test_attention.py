@@ -79,7 +79,7 @@ def test_an_empty_home_over_a_silent_backend_does_not_send_anybody_to_start(tmp_
         read = words(here.until("/", lambda text: "Backend unreachable" in text))
         assert (
             "The backend does not answer, so what ran there is not known yet." in read
-            and "Nothing has run yet" not in read
+            and "No runs are known yet" not in read
         )
 
 
@@ -108,7 +108,7 @@ def test_what_a_backend_without_its_database_cannot_tell_is_not_called_nothing(q
     rounds = backend.hits["GET /operations"] + 2  # the list, which is empty, says nothing of it
     until(lambda: backend.hits["GET /operations"] >= rounds)
     page = words(here.get("/").text)
-    assert "Backend has errors" in page and "Nothing has run yet" not in page and "All well" not in page
+    assert "Backend has errors" in page and "No runs are known yet" not in page and "All well" not in page
     del backend.answers["GET /operations/op_a"]
     backend.operations["op_a"] = operation("op_a", progress=percent(20.0, "Epoch 2/10"))
     here.until("/", lambda text: "Epoch 2/10" in text and "Backend has errors" not in text)

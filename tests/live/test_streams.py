@@ -87,13 +87,13 @@ def test_home_changes_when_the_backend_answers_for_the_first_time(address, backe
         waiting = ("is being asked", "does not answer")  # the latter on a machine that is slow to open a stream
         at_home.until(lambda stream: any(each in stream.places.get("lists", "") for each in waiting))
         free.set()
-        at_home.until(lambda stream: "Nothing has run yet" in stream.places["lists"])
+        at_home.until(lambda stream: "No runs are known yet" in stream.places["lists"])
 
 
 def test_a_start_elsewhere_shows_up_by_itself(here, backend):
     """A training is in no list until somebody asks for it; the workers name it."""
     with stream(here, "home") as at_home:
-        at_home.until(lambda stream: "Nothing has run yet" in stream.places.get("lists", ""))
+        at_home.until(lambda stream: "No runs are known yet" in stream.places.get("lists", ""))
         backend.operations["op_a"] = running(12, 3)
         backend.workers = [
             {"worker_id": "w", "worker_type": "training", "status": "busy", "current_operation_id": "op_a"}
@@ -299,7 +299,7 @@ def test_home_shows_the_first_answer_also_when_it_is_empty(tmp_path, backend):
     ):
         reader.until(lambda stream: "is being asked" in stream.places.get("lists", ""))
         heard.set()
-        reader.until(lambda stream: "Nothing has run yet" in stream.places["lists"])
+        reader.until(lambda stream: "No runs are known yet" in stream.places["lists"])
 
 
 def test_an_outage_is_over_with_the_first_answer(tmp_path, backend):

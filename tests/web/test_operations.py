@@ -145,13 +145,13 @@ def test_when_nothing_matches_it_says_what_was_asked(listed: Panel):
 
 
 def test_nothing_at_all_names_the_next_step(here: Panel):
-    here.until("/operations", lambda page: "Nothing has run yet." in words(page))
+    here.until("/operations", lambda page: "No runs are known yet." in words(page))
 
 
 def test_a_backend_that_was_not_asked_yet_is_not_said_to_have_run_nothing(tmp_path):
     with panel(tmp_path, "http://127.0.0.1:9/api/v1") as here:
         page = words(here.get("/operations").text)
-        assert "What ran at the backend is not known yet." in page and "Nothing has run yet" not in page
+        assert "What ran at the backend is not known yet." in page and "No runs are known yet" not in page
 
 
 def test_the_sorted_column_is_announced_to_screen_readers(listed: Panel):

@@ -12,7 +12,7 @@ from tests.support.scripted import RESULT, corrupt, operation, percent, served, 
 
 def test_an_empty_home_names_the_next_step(here):
     assert here.get("/").status_code == 200
-    here.until("/", lambda text: "Nothing has run yet. Start a training" in words(text))
+    here.until("/", lambda text: "No runs are known yet. Start a training" in words(text))
 
 
 def test_home_shows_what_runs_and_what_ended(here, backend):
