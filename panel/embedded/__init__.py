@@ -4,7 +4,6 @@ It listens on no port: its `app` is called in this process. It imports nothing o
 libraries of the `embedded` extra.
 """
 
-import asyncio
 from pathlib import Path
 
 
@@ -13,7 +12,8 @@ class EmbeddedBackend:
     bars of a backtest are kept for `keep_days`; 0: for ever."""
 
     def __init__(self, folder: Path, strategies_folder: Path | None = None, keep_days: int = 0) -> None:
-        # Only here: the processes of operations import this package too, and begin in half the time without.
+        # Imported only where it is needed, as below: the processes of operations import this package too, and begin in
+        # less than half the time without.
         from panel.embedded.api import create_api
         from panel.embedded.backend import Backend
 
@@ -22,10 +22,14 @@ class EmbeddedBackend:
 
     async def start(self) -> None:
         """Prepare the folder, and end what an earlier panel left running. May be called again."""
+        import asyncio
+
         await asyncio.to_thread(self._backend.open)
 
     async def stop(self) -> None:
         """Stop the processes; returns when they have ended. May be called again."""
+        import asyncio
+
         await asyncio.to_thread(self._backend.close)
 
 
