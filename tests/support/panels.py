@@ -100,6 +100,16 @@ class Panel:
     def post(self, path: str, data: dict[str, str] | None = None, **more: Any) -> httpx.Response:
         return httpx.post(self.address + path, data=data or {}, headers=OWN_PAGE | more, timeout=120, verify=PLAIN)
 
+    def read(self, *operation_ids: str) -> None:
+        """Have the panel read these operations whole, and write them down: a page waits for the backend only shortly."""
+        end, monitor = time.monotonic() + 120, self.inside.panel.monitor
+        for operation_id in operation_ids:
+            self.get(f"/operations/{operation_id}")
+            while not (known := self.inside.call(monitor.known, operation_id)) or not known.snapshot.full:
+                assert time.monotonic() < end, operation_id
+                time.sleep(0.02)
+        self.inside.write_all()
+
     def until(self, path: str, reached: Callable[[str], bool], timeout: float = 120) -> str:
         """The page as soon as it is as wished."""
         end = time.monotonic() + timeout

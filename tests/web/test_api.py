@@ -67,8 +67,7 @@ def remembered(here, backend) -> None:
     def all_listed() -> bool:
         listed = {each["id"] for each in here.get("/api/operations?limit=200").json()["operations"]}
         missing = backend.operations.keys() - listed
-        for name in sorted(missing):
-            here.get(f"/operations/{name}")
+        here.read(*sorted(missing))
         return not missing
 
     until(all_listed)

@@ -104,7 +104,7 @@ def test_no_key_no_start_and_no_page_on_the_internet_acts(here, backend):
 
 def test_loads_wait_in_the_queue_and_leave_it(here, backend):
     backend.operations["op_other"] = operation("op_other", "data_load", progress=percent(10))
-    here.get("/operations/op_other")
+    here.read("op_other")
     body = {"symbol": "eurusd", "timeframe": "1h", "mode": "tail"}
     first = post(here, "/start/data_load", body, "load-number-1")
     assert first.status_code == 202 and first.json()["state"] == "queued"

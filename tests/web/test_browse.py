@@ -46,7 +46,7 @@ def row(page: str, sign: str) -> str:
 
 def test_models_say_what_they_are_and_which_training_made_them(here, backend):
     backend.operations["op_a"] = finished("op_a", 0.872, "models/swing/1h_v4", 10)
-    here.get("/operations/op_a")
+    here.read("op_a")
     other = {"symbol": "GBPUSD", "model_path": "models/other/4h_v1", "test_accuracy": None}
     backend.answers["GET /models"] = (200, {"success": True, "models": [LISTED | other, LISTED, "x", {}]})
     page = here.get("/models").text
@@ -66,8 +66,7 @@ def model(here, backend):
     times = {"created_at": stamp(time.time() - 50), "completed_at": stamp(time.time() - 40)}
     done = operation("op_t", "backtesting", "completed", result_summary=metrics, metadata=about, **times)
     backend.operations["op_t"] = done
-    for name in ("op_a", "op_t"):
-        here.get(f"/operations/{name}")
+    here.read("op_a", "op_t")
     backend.answers["GET /models"] = (200, {"success": True, "models": [LISTED | {"baseline_accuracy": 0.5}]})
     return "/models/swing/1h_v4"
 
@@ -108,8 +107,7 @@ def test_checkpoints_are_asked_for_only_on_their_page_and_the_doubtful_are_marke
     times = {"created_at": stamp(now - 100), "completed_at": stamp(now - 98)}
     backend.operations["op_bad"] = operation("op_bad", status="failed", error_message="No data", **times)
     backend.operations["op_cut"] = operation("op_cut", status="cancelled", **times)
-    for name in backend.operations:
-        here.get(f"/operations/{name}")
+    here.read(*backend.operations)
     here.get("/")
     assert backend.hits["GET /checkpoints"] == 0
     listed = [checkpoint("op_bad", checkpoint_type="failure"), checkpoint("op_cut"), checkpoint("op_unseen"), {}]
@@ -126,8 +124,7 @@ def test_strategies_with_their_last_runs_and_their_best_model(here, backend):
     backend.operations["op_1"] = finished("op_1", 0.61, "models/swing/1h_v1", 500)
     backend.operations["op_2"] = finished("op_2", 0.72, "models/swing/1h_v2", 300)
     backend.operations["op_3"] = finished("op_3", 0.55, "models/swing/1h_v3", 100)
-    for name in backend.operations:
-        here.get(f"/operations/{name}")
+    here.read(*backend.operations)
     page = here.get("/strategies").text
     swing = page.partition('<h2><a href="/strategies/swing">swing</a></h2>')[2]
     read = words(swing)

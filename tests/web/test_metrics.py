@@ -28,8 +28,7 @@ def test_operations_streams_and_the_backend(here, backend):
     backend.operations["op_a"] = operation("op_a", progress=percent(12))
     backend.operations["op_b"] = operation("op_b", "data_load", "failed", error_message="Symbol X not found")
     backend.operations["op_c"] = operation("op_c", "made_up_by_the_backend", "failed")
-    for name in backend.operations:
-        here.get(f"/operations/{name}")
+    here.read(*backend.operations)
     with stream(here, "home") as at_home:
         at_home.until(lambda stream: "lists" in stream.places)
         metrics = read(here)

@@ -21,8 +21,7 @@ def test_home_shows_what_runs_and_what_ended(here, backend):
     backend.operations["op_good"] = operation(
         "op_good", status="completed", result_summary=RESULT, completed_at=stamp()
     )
-    for name in list(backend.operations):
-        here.get(f"/operations/{name}")
+    here.read(*backend.operations)
     read = words(here.get("/").text)
     assert "41 % Epoch 42/100" in read and "Running now 1" in read
     assert "Failed swing Training EURUSD 1h No data found" in read
@@ -190,7 +189,7 @@ def test_strange_percentages_are_shown_plainly(here, backend, percentage):
 
 def test_a_cancel_asks_first_and_says_what_would_end(here, backend):
     backend.operations["op_a"] = operation("op_a", progress=percent(30), metrics={"epochs": corrupt(29)})
-    here.get("/operations/op_a")
+    here.read("op_a")
     asked = words(here.get("/operations/op_a/cancel").text)
     assert "Cancel swing ?" in asked and "29 epochs" in asked and backend.hits["DELETE /operations/op_a"] == 0
     answer = here.post("/operations/op_a/cancel")
@@ -203,7 +202,7 @@ def test_a_cancel_asks_first_and_says_what_would_end(here, backend):
 def test_the_curves_of_a_cancelled_run_stay(here, backend):
     """A cancelled run's metrics are null in the backend's answer; the panel has seen them."""
     backend.operations["op_a"] = operation("op_a", progress=percent(30), metrics={"epochs": corrupt(3)})
-    here.get("/operations/op_a")
+    here.read("op_a")
     here.post("/operations/op_a/cancel")
     page = here.until("/operations/op_a", lambda text: "Cancelled" in text)
     assert "Train loss&#34;, &#34;values&#34;: [1.0, 0.5, 0.333333]" in page and "30 %" in words(page)
@@ -211,7 +210,7 @@ def test_the_curves_of_a_cancelled_run_stay(here, backend):
 
 def test_a_cancel_that_was_too_late_is_no_error(here, backend):
     backend.operations["op_a"] = operation("op_a")
-    here.get("/operations/op_a")
+    here.read("op_a")
     backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT, completed_at=stamp())
     assert here.post("/operations/op_a/cancel").status_code == 303
     assert "Completed" in here.until("/operations/op_a", lambda text: "Completed" in text)
@@ -219,7 +218,7 @@ def test_a_cancel_that_was_too_late_is_no_error(here, backend):
 
 def test_a_cancel_that_is_not_delivered_says_so(here, backend):
     backend.operations["op_a"] = operation("op_a", status="resuming")
-    here.get("/operations/op_a")
+    here.read("op_a")
     cancelled = {"operation_id": "op_a", "status": "cancelled", "task_cancelled": False, "remote_cancelled": False}
     backend.answers["DELETE /operations/op_a"] = (200, {"success": True, "data": cancelled})
     here.post("/operations/op_a/cancel")
@@ -235,7 +234,7 @@ def test_run_again_fills_the_form_in(here, backend):
     assert re.search(r'value="swing"\s+checked', form) and 'value="GBPUSD"' in form and 'value="2024-01-02"' in form
     # One that somebody else started is read from its parameters.
     backend.operations["op_b"] = operation("op_b", status="failed")
-    here.get("/operations/op_b")
+    here.read("op_b")
     form = here.get("/start/training?again=op_b").text
     assert re.search(r'value="swing"\s+checked', form) and 'value="EURUSD"' in form
 
@@ -281,7 +280,7 @@ def test_a_backend_that_is_away(tmp_path, backend):
 )
 def test_a_backend_that_sends_nonsense_never_breaks_a_page(here, backend, answer):
     backend.operations["op_a"] = operation("op_a", progress=percent(12))
-    here.get("/operations/op_a")
+    here.read("op_a")
     backend.answers["GET /operations/op_a"] = backend.answers["GET /operations"] = answer
     for path in ("/operations/op_a", "/", "/operations/op_unread"):
         page = here.get(path)

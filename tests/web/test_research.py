@@ -48,7 +48,7 @@ def test_it_is_started_once_from_a_form_that_shows_budget_and_places(here, backe
 def test_a_cancel_reaches_what_runs_for_it(here, backend):
     """As any operation, KTRDR would end the research and leave its training running."""
     backend.operations["op_r"] = operation("op_r", "agent_research")
-    here.get("/operations/op_r")
+    here.read("op_r")
     phases = {"success": False, "reason": "not_cancellable", "message": "Cannot cancel completed operation"}
     backend.answers["DELETE /agent/cancel/op_r"] = 409, phases
     assert "The run that it is at is cancelled with it" in words(here.get("/operations/op_r/cancel").text)

@@ -88,8 +88,7 @@ def test_a_failure_causes_one_message_and_an_end_only_on_request(backend, addres
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
     backend.operations["op_b"] = operation("op_b", progress=percent(10))
     with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:
-        for name in ("op_a", "op_b"):
-            here.get(f"/operations/{name}")
+        here.read("op_a", "op_b")
         backend.operations["op_b"] = operation("op_b", status="completed", result_summary=RESULT, completed_at=stamp())
         soon(here, "/operations/op_b", lambda page: "Completed" in page)
         fail(backend)
@@ -101,7 +100,7 @@ def test_a_failure_causes_one_message_and_an_end_only_on_request(backend, addres
 
         here.post("/notifications/rules", {"rule": "ends"})
         backend.operations["op_c"] = operation("op_c", progress=percent(10))
-        here.get("/operations/op_c")
+        here.read("op_c")
         backend.operations["op_c"] = operation("op_c", status="completed", result_summary=RESULT, completed_at=stamp())
         sent(here, lambda page: "completed" in page)
         assert len(service.received) == 2 or sent(here, lambda page: arrived(page) == 2)
@@ -182,7 +181,7 @@ def test_a_better_training_causes_a_message(backend, address, tmp_path):
             backend.operations[name] = operation(name, **done)
             soon(here, f"/operations/{name}", lambda page: "Completed" in page)
         fail(backend, "op_c")
-        here.get("/operations/op_c")
+        here.read("op_c")
         sent(here, lambda page: arrived(page))
         assert service.titles() == ["Training swing: best so far of 2"]
 
@@ -191,7 +190,7 @@ def test_a_service_that_is_down_or_refuses_gets_the_message_later(backend, addre
     service, port = Service(500), free_port()
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
     with panel(tmp_path, address, notify=(f"json://127.0.0.1:{port}/hook",)) as here:
-        here.get("/operations/op_a")
+        here.read("op_a")
         fail(backend)
         sent(here, lambda page: "tries so far" in page)
         with channel(service, port):
@@ -228,7 +227,7 @@ def test_an_end_while_the_memory_is_locked_is_sent_once_it_is_not(backend, addre
     service = Service()
     backend.operations["op_a"] = operation("op_a", progress=percent(10))
     with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:
-        here.get("/operations/op_a")
+        here.read("op_a")
         (file,) = (tmp_path / "panel").glob("*.db")
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -257,7 +257,7 @@ def test_a_cancel_asked_in_place_is_answered_in_place(here, backend):
 
 def test_a_cancel_that_lost_the_race_says_that_it_had_finished(here, backend):
     running(backend)
-    here.get("/operations/op_a")
+    here.read("op_a")
     backend.answers["DELETE /operations/op_a"] = (400, {"detail": "Operation cannot be cancelled (status: COMPLETED)"})
     answer = here.post("/operations/op_a/cancel", {"inline": "1"}, **{"hx-request": "true"})
     assert "It had already finished" in words(answer.text)
