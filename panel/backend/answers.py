@@ -20,10 +20,11 @@ from panel.backend.decoding import line, plain
 from panel.errors import APIError, CLIClientError, Unreadable
 
 MAX_BODY = 8 * 1024 * 1024  # bytes, after decompression
+MAX_GROWN = 256 * 1024 * 1024  # bytes of an answer that is shortened while it comes
 KEPT = MAX_BODY // 2  # bytes of the end of a longer answer, which holds the latest history
 MAX_REASON = 300  # characters of why something failed, beside what failed
 
-_OPERATION = re.compile(r"^/operations/[^/?]+$")
+_OPERATION = re.compile(r"/operations/[^/?]+$")
 _METRICS = b'"metrics":'
 _PREFIXES = ("body -> ", "query -> ", "path -> ")
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -34,7 +35,7 @@ def read_answer(method: str, path: str, status: int, body: bytes, *, retry_after
 
     For `GET /operations/{id}`, `data.metrics.epochs` comes back as a list with one history in it.
     """
-    lean = method == "GET" and _OPERATION.match(path) is not None
+    lean = method == "GET" and _OPERATION.search(path) is not None
     try:
         value = _decode_operation(body) if lean else _decode(body)
     except (ValueError, RecursionError) as exc:  # msgspec's errors are ValueErrors
@@ -133,9 +134,9 @@ def _decode_operation(body: bytes) -> Any:
     return answer | {"data": data}
 
 
-def shorten(body: bytearray) -> bool:
-    """Remove old histories from the answer about an operation; returns False where there are none."""
-    first = body.find(_METRICS, 0, KEPT)
+def shorten(path: str, body: bytearray) -> bool:
+    """Remove old histories from the answer about an operation; returns False for another, or where there are none."""
+    first = body.find(_METRICS, 0, KEPT) if _OPERATION.search(path) else -1
     if first < 0:
         return False
     del body[first + len(_METRICS) : -KEPT]

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from panel.backend.answers import MAX_BODY, read_answer, shorten
+from panel.backend.answers import MAX_BODY, MAX_GROWN, read_answer, shorten
 from panel.errors import BackendConnectionError, BackendTimeout, CLIClientError, Unreadable
 from panel.observability.trace import TRACE
 from panel.settings import BASE_URL, DEFAULT_BASE_URL, without_userinfo
@@ -222,8 +222,9 @@ def uncompressed(response: httpx.Response) -> httpx.Response:
 
 
 def add_bounded(body: bytearray, chunk: bytes, response: httpx.Response) -> None:
-    """Raises Unreadable for a body of more than MAX_BODY that cannot be shortened."""
+    """Raises Unreadable for a body of more than MAX_BODY that cannot be shortened, or of more than MAX_GROWN."""
     body += chunk
-    if len(body) > MAX_BODY and not shorten(body):
-        limit = MAX_BODY // 2**20
+    endless = response.num_bytes_downloaded > MAX_GROWN
+    if endless or (len(body) > MAX_BODY and not shorten(response.url.path, body)):
+        limit = (MAX_GROWN if endless else MAX_BODY) // 2**20
         raise Unreadable(f"The backend sent something unreadable: more than {limit} MB.", response.status_code)

@@ -163,6 +163,28 @@ async def test_a_huge_body_is_cut_off():
             await cli.get("/x")
 
 
+async def test_an_operation_without_an_end_is_cut_off_too():
+    """Its answer may be long, and is shortened while it comes."""
+
+    async def endless():
+        yield b'{"success": true, "data": {"metrics":'
+        while True:
+            yield b" " * 2**20
+
+    cli, _ = client(httpx.Response(200, stream=_Stream(endless())))
+    async with cli:
+        with pytest.raises(APIError, match="more than 256 MB"):
+            await cli.get("/operations/op_a")
+
+
+async def test_only_the_answer_about_an_operation_is_shortened():
+    body = b'{"data": [{"metrics":[]}' + b" " * MAX_BODY + b"]}"
+    cli, _ = client(httpx.Response(200, content=body))
+    async with cli:
+        with pytest.raises(APIError, match="more than 8 MB"):
+            await cli.get("/operations")
+
+
 async def test_a_body_of_eight_megabytes_is_read():
     body = b'{"a": "' + b"x" * (MAX_BODY - 9) + b'"}'
     cli, _ = client(httpx.Response(200, content=body))
