@@ -31,7 +31,7 @@ from panel.storage.store import Storage
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.queue import Queue, QueueFull
 
-ROUND = 30.0  # at most so many seconds between rounds: the clock may be set, or the machine have slept
+ROUND = 30.0  # seconds between rounds at most: the clock may be set, or the machine have slept
 
 log = logging.getLogger(__name__)
 

@@ -102,7 +102,7 @@ class Program:
             self.counted[f"{act} by a person"] += answer.status_code < 400
 
     def drain(self, timeout: float) -> bool:
-        """Whether all that was queued has run through, with never more than so many seconds between two ends."""
+        """Whether all that was queued has run through, with never more than `timeout` seconds between two ends."""
         end, left = time.monotonic() + timeout, -1
         for (key,) in self._world.rows("SELECT key FROM queue WHERE held = 1 AND state = 'waiting'"):
             self._post(f"/api/queue/{key}/release", {}, f"release-{key}")

@@ -13,6 +13,9 @@ from typing import Any
 from tests.support.inside import Answer
 from tests.support.lasting import Lasting
 from tests.support.lives import Life
+from tests.support.wires import Line
+
+ENDS = ("completed", "failed", "cancelled", "problems", "forgotten")
 
 
 @dataclass
@@ -53,7 +56,9 @@ class Story:
     backend: Lasting
     life: Life | None
     memory: Path
+    line: Line
     intents: list[Intent]
+    gone: set[str]  # operations that the backend has forgotten
 
     @property
     def _life(self) -> Life:
@@ -113,3 +118,82 @@ class Story:
         """The operation that the backend made of it, when it still knows it."""
         made = [name for name, row in self.backend.rows.items() if intent.made(row["kind"], row["body"])]
         return made[0] if len(made) == 1 else None
+
+    def unclear_starts(self) -> list[Any]:
+        """What is still being looked for although it can be known."""
+        return [intent for intent in self.intents if self.state_of(intent) == "sending" or not self.clear(intent)]
+
+    def clear(self, intent: Intent) -> bool:
+        state, operation_id = self.state_of(intent), self.made_by(intent)
+        if state != "unconfirmed" or operation_id is None or operation_id in self.gone:
+            return True
+        return intent.kind != "training" and not self.plain(intent, operation_id)
+
+    def plain(self, intent: Intent, operation_id: str) -> bool:
+        """Whether it can be told from outside which operation is whose: nothing else of the kind at the time, and
+        it is still to be seen somewhere."""
+        row = self.backend.rows[operation_id]
+        if self.one("SELECT key FROM starts WHERE operation_id = ?", operation_id) is not None:
+            return False  # it is known to be another's: trial runs carry nothing to tell them apart
+        if not self.backend.active(row) and operation_id not in self.backend.shown and operation_id not in self.known():
+            return False
+        asked_at = float(self.one("SELECT asked_at FROM starts WHERE key = ?", self.key_of(intent)) or 0)
+        near = [
+            r for r in self.backend.rows.values() if r["kind"] == intent.kind and abs(r["created"] - asked_at) < 100
+        ]
+        others = self.rows(
+            "SELECT key FROM starts WHERE kind = ? AND key != ? AND state IN ('sending', 'unconfirmed', 'dismissed')",
+            intent.kind,
+            self.key_of(intent),
+        )
+        return len(near) == 1 and not others and -5 <= row["created"] - asked_at <= 60
+
+    def removed_ones_do_not_run(self) -> None:
+        def running() -> list[str]:
+            ids = [
+                self.made_by(i) for i in self.intents if i.removed and not i.dismissed and self.state_of(i) == "started"
+            ]
+            return [i for i in ids if i in self.backend.rows and self.backend.active(self.backend.rows[i])]
+
+        self.until_none(running, 60)
+
+    def unknown_ends(self) -> list[Any]:
+        """Operations that have ended at the backend, and not yet for the panel."""
+        known, lacking = self.known(), list[Any]()
+        started = {row[0] for row in self.rows("SELECT operation_id FROM starts WHERE state = 'started'")}
+        for operation_id in started | known.keys():
+            row = self.backend.rows.get(operation_id)
+            if row is None:
+                if known.get(operation_id) not in ENDS:
+                    lacking.append((operation_id, known.get(operation_id), "forgotten"))
+            elif not self.backend.active(row) and known.get(operation_id) != self.backend.status(row):
+                lacking.append((operation_id, known.get(operation_id), self.backend.status(row)))
+        return lacking
+
+    def a_person_decides(self) -> None:
+        """Who knows what really began says so."""
+        for key, kind in self.rows("SELECT key, kind FROM starts WHERE state = 'unconfirmed'"):
+            intent = next(intent for intent in self.intents if self.key_of(intent) == key)
+            page = self._life.inside.get(f"/starts/{key}")
+            if self.state_of(intent) == "started":
+                continue  # what was just decided made this one plain
+            assert page.status == 200 and "Not confirmed" in page.text
+            assert f"/starts/{key}" in self._life.inside.get("/").text, "home does not tell of it"
+            made = self.made_by(intent) if kind != "dummy" else None
+            if made is not None and f'value="{made}"' in page.text:
+                self._life.post(f"/starts/{key}/choose", {"operation_id": made}, 1, 0.1)
+                assert self.state_of(intent) == "started"
+            else:
+                self._life.post(f"/starts/{key}/dismiss", {}, 1, 0.1)
+                assert self.state_of(intent) == "dismissed"
+                intent.dismissed = True
+
+    def every_page_is_there(self) -> None:
+        paths = ["/", "/data", *(f"/operations/{operation_id}" for operation_id in self.known())]
+        paths += [f"/starts/{row[0]}" for row in self.rows("SELECT key FROM starts")]
+        for path in paths:
+            answer = self._life.inside.get(path)
+            assert answer.status in (200, 303), f"{path}: {answer.status}"
+        home = self._life.inside.get("/").text
+        lists = home.partition('<div id="lists">')[2].partition("Finished lately")[0]
+        assert "Starts without an answer" not in lists and 'id="card-' not in lists, lists

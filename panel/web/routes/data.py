@@ -98,7 +98,7 @@ async def _drawn(panel: Panel, row: Row, start: float, end: float) -> tuple[floa
 async def _between(
     ktrdr: Ktrdr, symbol: str, timeframe: str, start: float, end: float, piece: float
 ) -> tuple[list[Candle], dict[float, str]]:
-    """The bars of the period, read in pieces of so many seconds, and the faults of some."""
+    """The bars of the period, read in pieces of a bounded length, and the faults of some."""
     at, found, bad = start, list[Candle](), dict[float, str]()
     while at < end:
         until = min(at + piece, end)
