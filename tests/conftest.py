@@ -13,6 +13,7 @@ from tests.support.browsers import Watched, chromium, watched_page
 from tests.support.panels import Panel, panel
 from tests.support.scripted import Backend, operation, served, stamp
 from tests.support.stories import AGO, remember
+from tests.support.workers import worker
 
 # The suite has a process for each core already: more threads in each only wait for one another.
 os.environ |= {"POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -45,6 +46,13 @@ def address(backend: Backend) -> Iterator[str]:
     """Of the scripted backend, on a socket."""
     with served(backend.app) as address:
         yield address + "/api/v1"
+
+
+@pytest.fixture
+def free_worker(backend: Backend) -> None:
+    """The backend has one. Asked for before a panel: a panel that has listed none says that a start will wait, until it
+    lists them again ten seconds later."""
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
 
 
 @pytest.fixture

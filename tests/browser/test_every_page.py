@@ -18,7 +18,6 @@ from tests.support.panels import panel
 from tests.support.passwords import HASH
 from tests.support.results import BACKTEST, BARS, TRADES
 from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
-from tests.support.workers import worker
 
 AXE = (Path(__file__).parents[1] / "support" / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
 FOUND = """async (rules) => (await axe.run({resultTypes: ["violations"], ...rules})).violations
@@ -140,9 +139,8 @@ def test_axe_finds_nothing_and_everything_reflows(browser, everything, pages):
         assert watched.complaints == []
 
 
-def test_the_login_and_a_refused_form_too(browser, here, backend, address, tmp_path):
+def test_the_login_and_a_refused_form_too(browser, free_worker, here, backend, address, tmp_path):
     """And what is checked can fail."""
-    backend.workers = [worker("w1")]  # without one the button soon says that the start will wait
     with watched_page(browser) as watched, panel(tmp_path / "locked", address, password=HASH) as locked:
         page = watched.page
         page.goto(locked.address)

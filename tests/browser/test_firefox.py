@@ -8,7 +8,6 @@ from tests.support.firefox import firefox
 from tests.support.pages import until
 from tests.support.results import BACKTEST, BARS, TRADES
 from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
-from tests.support.workers import worker
 
 pytestmark = pytest.mark.usefixtures("quick_rounds")
 
@@ -25,13 +24,12 @@ BAR = """
 """
 
 
-def test_from_home_over_a_start_to_its_end(here, backend, tmp_path):
+def test_from_home_over_a_start_to_its_end(free_worker, here, backend, tmp_path):
     backend.operations["op_e"] = operation(
         "op_e", "backtesting", "completed", result_summary=BACKTEST, completed_at=stamp()
     )
     for name, listed in (("trades", TRADES), ("bars", BARS)):
         backend.answers[f"GET /operations/op_e/{name}"] = (200, {"success": True, "data": listed})
-    backend.workers = [worker("w1", last_healthy_at=stamp())]
     with firefox(tmp_path) as browser:
         browser.open(here.address)
         browser.until("return document.body.dataset.contact === 'live'")

@@ -12,7 +12,6 @@ from tests.support.panels import free_port, panel, panel_process
 from tests.support.scripted import RESULT, corrupt, operation, percent, served, stamp
 from tests.support.small_strategy import STRATEGY
 from tests.support.wires import proxied
-from tests.support.workers import worker
 
 STARTER = Path(__file__).parents[2] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
 
@@ -173,9 +172,8 @@ def test_a_cancel_in_the_page_asks_first(watched, here, backend):
     assert watched.complaints == []
 
 
-def test_a_double_click_starts_one_training(watched, here, backend):
+def test_a_double_click_starts_one_training(watched, free_worker, here, backend):
     page = watched.page
-    backend.workers = [worker("w1")]  # without one the button soon says that the start will wait
     page.goto(f"{here.address}/start/training")
     page.get_by_text("swing", exact=True).click()
     page.get_by_role("button", name="Start training").dblclick()
@@ -183,9 +181,8 @@ def test_a_double_click_starts_one_training(watched, here, backend):
     assert backend.hits["POST /trainings/start"] == 1
 
 
-def test_an_error_is_beside_its_field_and_the_input_survives(watched, here, backend):
+def test_an_error_is_beside_its_field_and_the_input_survives(watched, free_worker, here, backend):
     page = watched.page
-    backend.workers = [worker("w1")]  # without one the button soon says that the start will wait
     page.goto(f"{here.address}/start/training")
     page.get_by_text("swing", exact=True).click()
     page.get_by_label("Symbols").fill("EURUSD, ../x")

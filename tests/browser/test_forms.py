@@ -19,9 +19,8 @@ def page(watched) -> Page:
     return watched.page
 
 
-def test_after_a_refused_start_the_check_lives_and_the_wrong_field_has_the_focus(watched, here, backend):
+def test_after_a_refused_start_the_check_lives_and_the_wrong_field_has_the_focus(watched, free_worker, here, backend):
     page = watched.page
-    backend.workers = [worker("w1")]  # without one the button soon says that the start will wait
     page.goto(f"{here.address}/start/training")
     page.get_by_text("swing", exact=True).click()
     page.get_by_label("Symbols").fill("../x")

@@ -7,12 +7,10 @@ from playwright.sync_api import expect
 from tests.support.panels import panel
 from tests.support.passwords import HASH, WORD
 from tests.support.scripted import RESULT, operation, percent, stamp
-from tests.support.workers import worker
 
 
-def test_a_start_below_a_path_is_followed_to_its_end(watched, backend, address, tmp_path):
+def test_a_start_below_a_path_is_followed_to_its_end(watched, free_worker, backend, address, tmp_path):
     page, asked = watched.page, list[str]()
-    backend.workers = [worker("w1")]  # without one the button soon says that the start will wait
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     with panel(tmp_path, address, root_path="/panel", password=HASH) as here:
         page.goto(here.address + "/panel/start/training")
