@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from playwright.sync_api import Browser
 
-from tests.support.browsers import Watched, chromium, watched_page
 from tests.support.panels import Panel, panel
 from tests.support.scripted import Backend, operation, served, stamp
 from tests.support.stories import AGO, remember
@@ -67,18 +65,6 @@ def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Discovery rounds and heartbeats follow each other sooner than in life."""
     monkeypatch.setattr("panel.monitoring.discovery.INTERVAL", 0.3)
     monkeypatch.setattr("panel.live.publisher.BEAT", 0.5)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def watched(browser: Browser) -> Iterator[Watched]:
-    with watched_page(browser) as page:
-        yield page
 
 
 @pytest.fixture

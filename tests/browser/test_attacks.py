@@ -1,6 +1,5 @@
 """Pages of others in a real Chromium: what they make the browser send does not get past the guard."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
@@ -16,7 +15,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from panel.app import create_app
 from panel.settings import Settings
-from tests.support.browsers import FLAGS
 from tests.support.pages import KEY
 from tests.support.panels import free_port, panel
 from tests.support.passwords import HASH, WORD
@@ -69,16 +67,6 @@ SUBMIT = """([to, key]) => {
   document.body.innerHTML = `<form method="post" action="${to}/start/dummy"><input name="key" value="${key}"></form>`;
   document.forms[0].submit();
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as playwright:
-        flags = [*FLAGS, "--host-resolver-rules=MAP evil.test 127.0.0.1"]
-        browser = playwright.chromium.launch(executable_path=installed, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

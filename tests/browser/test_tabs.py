@@ -1,7 +1,6 @@
 """Many tabs of one browser: all are live, none waits for a connection, and a hidden one hears of an end."""
 
 import re
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,9 +8,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import BrowserContext, expect, sync_playwright
+from playwright.sync_api import BrowserContext, expect
 
-from tests.support.browsers import FLAGS
 from tests.support.pages import until
 from tests.support.panels import Panel
 from tests.support.scripted import RESULT, operation, percent, stamp
@@ -31,17 +29,9 @@ HIDING = """
 END = "Training swing completed: test accuracy 87.2 %"
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as playwright:
-        yield (browser := playwright.chromium.launch(executable_path=installed, args=FLAGS))
-        browser.close()
-
-
 @pytest.fixture
-def context(chromium) -> Iterator[BrowserContext]:
-    context = chromium.new_context(permissions=["notifications"])
+def context(browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(permissions=["notifications"])
     context.add_init_script(HIDING)
     yield context
     context.close()
@@ -123,9 +113,9 @@ def test_a_tab_that_opens_in_the_background_waits_with_its_stream(context, here:
     expect(pages[-1].locator("#status")).to_contain_text("Epoch 2/99")
 
 
-def test_the_desktop_is_asked_for_once_and_quietly(chromium, here: Panel, backend):
+def test_the_desktop_is_asked_for_once_and_quietly(browser, here: Panel, backend):
     backend.operations["op_a"] = running(1)
-    context = chromium.new_context()
+    context = browser.new_context()
     context.add_init_script(
         "window.asked = 0; Notification.requestPermission = async () => { asked += 1; return 'default'; };"
         "Object.defineProperty(Notification, 'permission', { get: () => 'default' });"

@@ -30,6 +30,7 @@ FLAGS = [
     "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",
+    "--host-resolver-rules=MAP evil.test 127.0.0.1",  # a name that is not the panel's leads to it
     f"--disable-features={','.join((*_UNUSED, *_PLAYWRIGHTS))}",
 ]
 

@@ -11,6 +11,13 @@ from starlette.responses import Response
 from tests.support import extremes
 from tests.support.lasting import Lasting
 
+# One start of each kind, as its form sends it.
+STARTS = {
+    "training": {"strategy_name": "swing", "insist": "1"},
+    "data_load": {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"},
+    "backtesting": {"strategy_name": "s", "start_date": "2020-01-01", "end_date": "2021-01-01", "model_path": "m"},
+    "dummy": {},
+}
 CANARIES = (
     '"><img src=x onerror=alert(1)>',
     "<div hx-post=/x hx-trigger=load>canary</div>",

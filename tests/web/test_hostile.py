@@ -14,14 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
 
 from panel.settings import Settings
-from tests.support.hostile import Hostile, Poisoned
+from tests.support.hostile import STARTS, Hostile
 from tests.support.inside import Answer
 from tests.support.lives import Life
-from tests.support.panels import panel
-from tests.support.scripted import served
 from tests.support.virtual import virtual_time
 from tests.support.wires import Line
 
@@ -32,12 +29,6 @@ LIVE = re.compile(
     r"|href=\"(?:https?:)?//evil",
     re.IGNORECASE,
 )
-STARTS = {
-    "training": {"strategy_name": "swing", "insist": "1"},
-    "data_load": {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"},
-    "backtesting": {"strategy_name": "s", "start_date": "2020-01-01", "end_date": "2021-01-01", "model_path": "m"},
-    "dummy": {},
-}
 
 
 def visit(life: Life, ids: list[str]) -> None:
@@ -130,31 +121,3 @@ def test_no_answer_makes_a_page_fail_or_comes_to_life(caplog: pytest.LogCaptureF
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(f"{BACKENDS} backends, {backend.hits.total()} answers, {grown:.0f} MB more memory at the most")
     assert grown < 250, f"{grown:.0f} MB"
-
-
-def test_a_poisoned_backend_in_a_real_browser(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
-    """A canary in every text: no dialog, no request that is not the panel's own, no element that it names."""
-    backend = Poisoned(lasts=600.0)
-    backend.bars["EURUSD", "1h"] = [1_700_000_000.0 + 3600 * n for n in range(50)]
-    backend.lasts["dummy"] = 1.0
-    strange: list[str] = []
-    with served(backend.app) as address, panel(tmp_path, address + "/api/v1") as here:
-        for kind, form in STARTS.items():
-            here.post(f"/start/{kind}", {"key": f"first-{kind:>12}".replace(" ", "-"), **form})
-        ids = list(backend.rows)
-        context = browser.new_context()
-        page = context.new_page()
-        page.on("dialog", lambda dialog: (strange.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda asked: strange.append(asked.url) if re.search(r"/x$|evil", asked.url) else None)
-        paths = ["/", "/data", "/data/EURUSD/1h", "/start/training", "/start/data_load"]
-        for path in [*paths, *(f"/operations/{name}" for name in ids), "/"]:
-            page.goto(here.address + path)
-            page.wait_for_timeout(250)  # what the page's stream and scripts bring
-            alive = page.evaluate(
-                'document.querySelectorAll(\'img[src=x], [hx-post="/x"], iframe, a[href^="javascript:"]\').length'
-                " + [...document.scripts].filter((s) => !s.src).length"
-            )
-            assert alive == 0, path
-        expect(page.locator("#lists")).to_contain_text("<img src=x onerror=alert(1)>")
-        context.close()
-    assert not strange
