@@ -174,6 +174,8 @@ class BatchWorkflow:
     async def _stop_again(self, keys: set[str]) -> None:
         """Cancel what still runs of stopped batches: the panel was killed while it did that, or a cancel failed."""
         now = time.monotonic()
+        # Nothing is under way any more in the others, or somebody is just stopping them.
+        self._stopping = {key: at for key, at in self._stopping.items() if key in keys or at == math.inf}
         for key in keys:
             batch = self._storage.batches.batch(key)
             if batch is None or not batch.stopped or self._stopping.get(key, now) > now:
