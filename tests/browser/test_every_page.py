@@ -22,6 +22,16 @@ from tests.support.scripted import RESULT, corrupt, operation, percent, stamp
 AXE = (Path(__file__).parents[1] / "support" / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
 FOUND = """async (rules) => (await axe.run({resultTypes: ["violations"], ...rules})).violations
   .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`))"""
+BROKEN_DATES = """() => {
+  const found = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), part = document.createRange();
+  while (texts.nextNode()) for (const date of texts.currentNode.parentElement.closest("pre") ? [] : texts.currentNode.data.matchAll(/\\d{4}-\\d\\d-\\d\\d/g)) {
+    part.setStart(texts.currentNode, date.index);
+    part.setEnd(texts.currentNode, date.index + date[0].length);
+    const lines = new Set([...part.getClientRects()].map((line) => Math.round(line.top)));
+    if (lines.size > 1) found.push(`${date[0]} goes on in the next line in ${texts.currentNode.parentElement.outerHTML.slice(0, 200)}`);
+  }
+  return found;
+}"""
 EVERY_RULE: dict[str, object] = {}
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 STARTER = Path(__file__).parents[2] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
@@ -120,6 +130,7 @@ def faults(page: Page) -> list[str]:
         found += page.evaluate(FOUND, EVERY_RULE)
         if page.evaluate("document.documentElement.scrollWidth") > width:
             found.append(f"wider than {width} pixels")
+        found += page.evaluate(BROKEN_DATES)
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     return [*found, *page.evaluate(FOUND, COLOURS)]
 
