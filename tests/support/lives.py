@@ -121,7 +121,9 @@ class Life:
                     return
                 for task in left:
                     task.cancel()
-                await asyncio.wait(left, timeout=0.01)
+                done, left = await asyncio.wait(left, timeout=0.01)
+                for task in done:
+                    task.cancelled() or task.exception()  # nobody else asks what a killed one died of
             raise AssertionError(f"still alive: {left}")
 
         self.runner.run(end())
