@@ -37,8 +37,7 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
     long = stamp(time.time() - 2 * DAY)
     backend.operations["op_long"] = operation("op_long", progress=percent(7, "Epoch 7/99"), created_at=long)
     with panel(tmp_path, address) as here:
-        here.get("/operations/op_a")
-        here.get("/operations/op_long")
+        here.read("op_a", "op_long")
         page.goto(f"{here.address}/operations")
         live = page.locator("#row-op_a")
         expect(live).to_contain_text("Epoch")

@@ -69,7 +69,7 @@ def test_the_last_end_comes_first(here, backend):
         backend.operations[name] = operation(
             name, status="completed", created_at=stamp(now - began), completed_at=stamp(now - ended)
         )
-        here.get(f"/operations/{name}")
+        here.read(name)
     page = here.get("/").text
     assert page.index("row-op_long") < page.index("row-op_short")
 

@@ -176,7 +176,7 @@ def test_costs_of_a_run_from_elsewhere_are_shown_in_per_cent(here, backend):
     backend.operations["op_b"] = operation(
         "op_b", "backtesting", "failed", error_message="no", metadata={"symbol": "EURUSD", "parameters": parameters}
     )
-    here.get("/operations/op_b")
+    here.read("op_b")
     page = here.get("/start/backtesting?again=op_b").text
     assert 'name="commission" type="text" value="0.1"' in page and 'name="slippage" type="text" value="0.05"' in page
 

@@ -169,7 +169,7 @@ def test_every_page_reports_a_lost_worker_only_when_something_changes(here, back
 
 def test_the_workers_page(here, backend):
     backend.operations["op_a"] = operation("op_a", progress={"percentage": 41.0})
-    here.get("/operations/op_a")
+    here.read("op_a")
     backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp()), worker("w2"), worker("w3", "odd_one")]
     backend.workers[1]["endpoint_url"] = "javascript:alert(1)"
     page = here.until("/workers", lambda text: "w1" in text)

@@ -146,8 +146,7 @@ def test_a_panel_that_was_restarted_knows_what_ran(address, backend, tmp_path):
     backend.operations["op_a"] = lambda n: running(30, 5)
     backend.operations["op_b"] = operation("op_b", "data_load", "failed", error_message="Symbol X not found")
     with panel(tmp_path, address) as here:
-        here.get("/operations/op_a")
-        here.get("/operations/op_b")
+        here.read("op_a", "op_b")
     with panel(tmp_path, address) as here, stream(here, "home") as at_home:
         at_home.until(lambda stream: "card-op_a" in stream.places.get("lists", ""))
         assert "row-op_b" in at_home.places["lists"] and "Symbol X not found" in at_home.places["lists"]
@@ -315,7 +314,7 @@ def test_an_outage_is_over_with_the_first_answer(tmp_path, backend):
 
 def test_a_brief_stream_sends_the_state_and_ends(here, backend):
     backend.operations["op_a"] = running(40, 7)
-    here.get("/operations/op_a")
+    here.read("op_a")
     frames = here.get("/stream/op_a", headers={"Panel-Brief": "1"}).text
     assert "Epoch 7/100" in frames and "event: beat" in frames and "event: curves" in frames
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from panel.observability import logs, trace
+from tests.support.pages import until
 from tests.support.panels import panel_process
 from tests.support.scripted import RESULT, operation, stamp
 
@@ -74,8 +75,10 @@ def test_the_backend_gets_the_trace_of_the_request_that_asks_it(here, backend):
 
     backend.answers["GET /operations/op_a"] = answer
     here.get("/operations/op_a", headers={"traceparent": PARENT, "tracestate": "a=1"})
+    until(lambda: observation)  # a page waits for the backend only shortly
     backend.answers["GET /operations/op_b"] = answer
     here.get("/operations/op_b")
+    until(lambda: len(observation) > 1)
     assert observation == [(PARENT, "a=1"), (None, None)]
 
 

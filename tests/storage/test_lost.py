@@ -84,7 +84,7 @@ def test_a_file_that_is_damaged_while_the_panel_runs_is_reported_on_every_page(a
 def test_a_missing_file_is_reported_and_no_start_is_sent_without_it(here, backend, replaced):
     file = here.settings.memory_file
     backend.operations["op_a"] = operation("op_a", progress=percent(50))
-    here.get("/operations/op_a")
+    here.read("op_a")
     aside = file.rename(file.with_suffix(".aside"))
     if replaced:
         file.touch()

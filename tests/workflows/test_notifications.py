@@ -117,7 +117,7 @@ def test_a_message_about_a_tagged_run_has_its_name(backend, address, tmp_path):
         assert 'value="trial other"' in here.get("/notifications").text
         for name, tags in (("op_a", "mine"), ("op_b", "other mine")):
             backend.operations[name] = operation(name, progress=percent(10))
-            here.get(f"/operations/{name}")
+            here.read(name)
             label = {"name": f"run {name}", "tags": tags, "note": "", "version": "0"}
             assert here.post(f"/operations/{name}/label", label).status_code == 303
             done = {"status": "completed", "result_summary": RESULT, "completed_at": stamp()}
@@ -148,7 +148,7 @@ def test_a_service_that_is_late_keeps_no_other_waiting(backend, address, tmp_pat
         for name in ("op_a", "op_b"):
             fail(backend, name)
             backend.operations[name], ended = operation(name, progress=percent(10)), backend.operations[name]
-            here.get(f"/operations/{name}")
+            here.read(name)
             backend.operations[name] = ended
             until(lambda name=name: here.post("/look-now") and name in str(quick.received))
         assert (late.hits, late.received) == (1, [])
@@ -176,7 +176,7 @@ def test_a_better_training_causes_a_message(backend, address, tmp_path):
     with channel(service) as url, panel(tmp_path, address, notify=(url,)) as here:
         for name, result in (("op_a", better), ("op_b", good)):
             backend.operations[name] = operation(name, progress=percent(10))
-            here.get(f"/operations/{name}")
+            here.read(name)
             done = {"status": "completed", "result_summary": RESULT | result, "completed_at": stamp()}
             backend.operations[name] = operation(name, **done)
             soon(here, f"/operations/{name}", lambda page: "Completed" in page)
