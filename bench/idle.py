@@ -18,6 +18,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from bench.stage import READERS, ROOT, Process, ended, folder, free_port, speed, wait_for
+from tests.support.browsers import FLAGS
 
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/google-chrome") if Path(path).exists()), None)
 PAGES = ("/", "/operations", "/queue", "/data")
@@ -70,7 +71,7 @@ def panel(backend: str) -> Iterator[tuple[int, int]]:
 def measure(backend: str, seconds: float) -> None:
     with panel(backend) as (port, pid), sync_playwright() as driver:
         profile = folder()
-        context = driver.chromium.launch_persistent_context(profile, executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = driver.chromium.launch_persistent_context(profile, executable_path=CHROMIUM, args=FLAGS)
         (browser,) = (
             int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _is_of(path, profile)
         )
