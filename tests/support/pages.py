@@ -14,7 +14,7 @@ def words(html: str) -> str:
 
 
 def until(reached, timeout: float = 120) -> None:
-    """Wait until `reached()` is true; fails after `patience` seconds."""
+    """Wait until `reached()` is true; fails after `timeout` seconds."""
     end = time.monotonic() + timeout
     while not reached():
         assert time.monotonic() < end

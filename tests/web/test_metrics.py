@@ -12,8 +12,6 @@ from tests.support.panels import free_port, panel, stream
 from tests.support.scripted import operation, percent
 
 ROOT = Path(__file__).parents[2]
-
-
 FAILURES = "ktrdr_panel_backend_failures_total"
 
 
@@ -76,6 +74,7 @@ def test_failures_by_kind(tmp_path, backend, address):
     assert failed == {("operations", kind): 1 for kind in ("4xx", "5xx", "unreadable", "refused")}
     with panel(tmp_path, f"http://127.0.0.1:{free_port()}/api/v1") as here:
         until(lambda: ("operations", "connection") in read(here).get(FAILURES, {}))
+        here.until("/", lambda text: "Backend unreachable" in text)
         metrics = read(here)
     assert metrics["ktrdr_panel_backend_up"][()] == 0
 
