@@ -115,12 +115,12 @@ def test_half_open_slow_and_broken_lines_are_survived_and_the_end_is_shown(here,
     backend.lasts["training"] = 4.0
     place = train(here)
     line.faults.add("silent", "GET", times=None)
-    time.sleep(0.9)
+    until(lambda: line.faults.happened["silent"])
     line.good()
     line.pace = 300
-    time.sleep(0.5)
+    until(lambda: line.faults.happened["paced"])
     line.refuse()
-    time.sleep(0.5)
+    here.until("/", lambda text: "Backend unreachable" in text)
     line.good()
     took = until(lambda: "Completed" in words(here.get(place).text))
     assert "Backend unreachable" not in here.get("/").text

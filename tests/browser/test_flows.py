@@ -266,13 +266,13 @@ def test_a_stream_that_could_not_be_opened_at_first_is_tried_again(page, here, b
 
 def test_a_script_that_comes_late_leaves_no_page_without_its_stream(page, here, backend):
     backend.operations["op_a"] = operation("op_a", progress=percent(12, "Epoch 1/9"))
-
-    def late(route):
-        page.wait_for_timeout(700)
-        route.continue_()
-
-    page.route("**/vendor/hx-sse*", late)
-    page.goto(f"{here.address}/operations/op_a")
+    held = []
+    page.route("**/vendor/hx-sse*", lambda route: held.append(route))
+    page.goto(f"{here.address}/operations/op_a", wait_until="commit")
+    expect(page.locator("#status")).to_contain_text("Epoch 1/9")
+    page.wait_for_function("window.htmx")
+    (script,) = held
+    script.continue_()
     backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT, completed_at=stamp())
     expect(page.locator("#status")).to_contain_text("Completed")
 

@@ -27,7 +27,9 @@ def test_no_text_of_a_backend_comes_to_life(browser: Browser, tmp_path: Path) ->
         paths = ["/", "/data", "/data/EURUSD/1h", "/start/training", "/start/data_load"]
         for path in [*paths, *(f"/operations/{name}" for name in ids), "/"]:
             page.goto(here.address + path)
-            page.wait_for_timeout(250)  # what the page's stream and scripts bring
+            expect(page.locator("body")).to_have_attribute("data-contact", "live")  # all of the stream's parts are in
+            if page.locator("#candles").count():
+                expect(page.locator("#drawn")).to_contain_text("bars drawn")
             alive = page.evaluate(
                 'document.querySelectorAll(\'img[src=x], [hx-post="/x"], iframe, a[href^="javascript:"]\').length'
                 " + [...document.scripts].filter((s) => !s.src).length"

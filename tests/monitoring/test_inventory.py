@@ -1,5 +1,6 @@
 """What is stored: asked gently, drawn as a map, looked at again after a load; and its candles."""
 
+import asyncio
 import time
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from panel.views.charts import place_of
 from tests.support.bars import hours, without
 from tests.support.history import ended, seed
+from tests.support.lives import living
 from tests.support.loads import ends, load
 from tests.support.pages import until, words
 from tests.support.panels import panel, stream
-from tests.support.scripted import operation, percent, stamp
+from tests.support.scripted import Backend, operation, percent, stamp
 
 
 def test_the_map_shows_what_is_stored_and_what_is_missing(here, backend):
@@ -38,19 +40,21 @@ def test_what_was_not_asked_for_yet_is_not_called_nothing(here, backend):
     assert "being asked what is stored" not in here.get("/data").text
 
 
-def test_the_backend_is_asked_gently_and_not_again_soon(here, backend):
+def test_the_backend_is_asked_gently_and_not_again_soon():
+    backend = Backend()
     backend.bars = {(f"SYM{n}", "1d"): hours(20) for n in range(6)}
-    here.post("/data/look")
-    here.until(
-        "/data",
-        lambda text: text.count('class="there"') == 6 and "looking…" not in text and "Nothing stored" in text,
-    )
-    before = backend.hits.copy()
-    for _ in range(5):
-        here.post("/data/look")
-        here.get("/data")
-    time.sleep(0.8)  # more than the pause between two questions
-    assert backend.hits["POST /data/range"] == before["POST /data/range"] == 7  # six stored, one that a strategy names
+    with living(backend) as life:
+        life.inside.post("/data/look", {})
+        life.runner.run(asyncio.sleep(1))
+        assert backend.hits["POST /data/range"] < 4
+        life.runner.run(asyncio.sleep(30))
+        page = life.inside.get("/data").text
+        assert page.count('class="there"') == 6 and "looking…" not in page and "Nothing stored" in page
+        for _ in range(5):
+            life.inside.post("/data/look", {})
+            life.inside.get("/data")
+        life.runner.run(asyncio.sleep(30))
+    assert backend.hits["POST /data/range"] == 7  # six stored, one that a strategy names
     assert backend.hits["GET /symbols"] == 1
 
 

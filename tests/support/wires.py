@@ -270,6 +270,7 @@ class Proxy:
         if self.pace is None:
             writer.write(answer)
             return
+        self.faults.happened["paced"] += 1
         step = max(self.pace // 10, 1)
         for at in range(0, len(answer), step):
             writer.write(answer[at : at + step])
