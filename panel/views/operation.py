@@ -31,7 +31,9 @@ REPORTED = (State.FAILED, State.PROBLEMS, State.LOST, State.VANISHED, State.STRA
 class OperationView:
     """One operation. Times are Unix seconds; `took_words`: how long it took, and how sure that is; `worked_until`: when
     a run whose worker died was last seen at work, since its backend ended it later; `row`: what is stored now of what a
-    load was for; `left`: how much longer it takes, in words; `about`: what sets it apart from others of its name."""
+    load was for; `left`: how much longer it takes, in words; `about`: what sets it apart from others of its name;
+    `since`: what `started` and `took` count from, where that is not the first start, since KTRDR puts the time of a
+    resume in its place."""
 
     seen: Observation
     snapshot: Snapshot
@@ -51,6 +53,7 @@ class OperationView:
     embedded: bool
     label: Label = _UNLABELLED
     about: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ def operation_view(
         embedded=embedded,
         label=label,
         about=" · ".join(filter(None, (made if label.name and made != label.name else "", differs))),
+        since=" since resume" if observation.resumed and not embedded else "",
     )
 
 
@@ -167,7 +171,7 @@ def report_of(view: OperationView, moments: list[Moment], commands: list[str], a
         view.verdict,
         moments,
         title=view.title,
-        took=view.took_words if view.took is not None else "",
+        took=view.took_words + view.since if view.took is not None else "",
         commands=commands,
         versions=versions,
     )

@@ -1,5 +1,6 @@
 """Resume: refused wherever it would do harm, and sent once where it would not."""
 
+import re
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -153,6 +154,14 @@ def test_the_result_of_a_resumed_training_counts_the_epochs_before_it_too(ended)
     ended.turn("failed", error_message="no worker claimed it", completed_at=stamp(), result_summary=result)
     page = ended.here.until(ended.page, lambda text: "the full result is there" in words(text))
     assert "Epochs 40 passes over the training data" in words(page)
+
+
+def test_times_that_count_from_a_resume_say_so(ended):
+    """KTRDR puts the time of the resume in place of the start."""
+    assert re.search(r" Took \d.* Started \d", words(ended.offered()))
+    ended.press()
+    read = words(ended.here.get(ended.page).text)
+    assert "Elapsed since resume" in read and "Resumed 20" in read
 
 
 def test_a_worker_that_is_still_busy_is_waited_for(ended):
