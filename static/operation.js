@@ -2,4 +2,5 @@
 import "./curves.js";
 import "./timeline.js";
 import "./copy.js";
+import "./ends.js";
 import "./lock.js";

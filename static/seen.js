@@ -1,4 +1,7 @@
-// Home, since you last looked: what ended meanwhile is marked. Remembered in this browser only.
+// Home, since you last looked: what ended meanwhile is marked, unless its own page showed the end. Remembered in this
+// browser only.
+import { endsSeen } from "./ends.js";
+
 const KEY = "looked";
 let since = 0;
 let arrived = 0;
@@ -13,9 +16,10 @@ const leave = () => {
 };
 const mark = () => {
   let count = 0;
+  const seen = endsSeen();
   for (const row of document.querySelectorAll("#lists [data-ended]")) {
     const at = Number(row.dataset.ended) * 1000;
-    const missed = since > 0 && at > since && at <= arrived;
+    const missed = since > 0 && at > since && at <= arrived && !(seen.get(row.id.slice(4)) >= Number(row.dataset.ended));
     row.querySelector(".new").hidden = !missed;
     count += missed;
   }

@@ -63,4 +63,19 @@ def test_home_is_live_keys_lead_everywhere_and_what_ended_meanwhile_is_marked(wa
     page.reload()
     expect(page.locator("#row-op_a")).to_be_visible()
     expect(page.locator("#away")).to_be_hidden()
+
+    # Of two that end, one's own page shows it.
+    for name in ("op_b", "op_c"):
+        backend.operations[name] = operation(name, progress=percent(12, "Epoch 1/9"))
+    here.read("op_c")
+    page.goto(f"{here.address}/operations/op_b")
+    expect(page.locator("#status")).to_contain_text("Running")
+    for name in ("op_b", "op_c"):
+        backend.operations[name] = operation(name, status="completed", result_summary=RESULT, completed_at=stamp())
+    expect(page.locator("#status")).to_contain_text("Completed")
+    here.until("/", lambda text: "row-op_b" in text and "row-op_c" in text)
+    page.keyboard.press("h")
+    expect(page.locator("#away")).to_have_text("1 while you were away")
+    expect(page.locator("#row-op_c .new")).to_be_visible()
+    expect(page.locator("#row-op_b .new")).to_be_hidden()
     assert watched.complaints == []
