@@ -60,7 +60,8 @@ def _point(reading: RecordedReading) -> list[float | int | str]:
 
 
 def _changes(readings: Sequence[RecordedReading]) -> list[Moment]:
-    """Milestones passed before the first reading are left out: their times are unknown."""
+    """A milestone's line says what was read when it was passed. Those passed before the first reading are left out:
+    their times are unknown."""
     moments, before = [], ("", "")
     passed, learning = (readings[0].percentage, readings[0].epochs > 0) if readings else (0.0, False)
     for reading in readings:
@@ -74,10 +75,10 @@ def _changes(readings: Sequence[RecordedReading]) -> list[Moment]:
         moments += [] if ended else turned
         if reading.epochs and not learning:
             learning = True
-            moments.append(Moment(reading.at, "First epoch done"))
-        for milestone in MILESTONES:
-            if passed < milestone <= reading.percentage < 100:
-                moments.append(Moment(reading.at, f"{milestone} %", reading.step))
+            done = "First epoch done" if reading.epochs == 1 else f"{reading.epochs} epochs done"
+            moments.append(Moment(reading.at, done))
+        if any(passed < milestone <= reading.percentage < 100 for milestone in MILESTONES):
+            moments.append(Moment(reading.at, per_cent(reading.percentage), reading.step))
         passed = max(passed, reading.percentage)
         moments += turned if ended else []  # what an end's reading brings was there before the end
     return moments

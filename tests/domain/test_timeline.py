@@ -42,8 +42,7 @@ def test_changes_milestones_requests_and_absences_in_order():
         "1 Queued",
         "5 Running",
         "9 First epoch done",
-        "60 25 %",
-        "60 50 %",
+        "60 52 %",
         "8000 Not observed for 2 h 11 min",
         "8999 Cancel asked by a browser at 127.0.0.1",
         "9000 Stopping",
@@ -56,7 +55,7 @@ def test_what_was_passed_before_the_panel_looked_has_no_moment():
         "0 Created at the backend",
         "600 First seen by the panel, at 60 %",
         "600 Running",
-        "700 75 %",
+        "700 76 %",
     ]
 
 
@@ -111,8 +110,8 @@ def test_a_first_reading_that_brings_progress_begins_with_its_state_and_an_end_i
     ] == [
         "10 Queued",
         "12 Running",
-        "12 First epoch done",
-        "12 25 %",
-        "14 50 %",
+        "12 24 epochs done",
+        "12 48 %",
+        "14 60 %",
         "14 Completed",
     ]

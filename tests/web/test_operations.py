@@ -188,7 +188,7 @@ def test_what_is_new_since_the_page_was_drawn(fresh: Panel, backend):
 
     assert news("had=5") == "" and news("") == "" and news("had=x") == ""
     backend.operations["op_x"] = operation("op_x", progress=percent(5, "Epoch 1/9"))
-    fresh.get("/operations/op_x")
+    fresh.read("op_x")
     assert news("had=5") == "1 new run: show" and news("had=4") == "2 new runs: show"
     assert news("had=0&state=running") == "1 more matches now: show" and news("had=1&kind=data_load") == ""
 
