@@ -23,6 +23,14 @@ def test_how_the_panel_knows_is_under_the_headline(here, backend):
     assert 'aria-label="How the panel knows"><li>0 bars came, 3 gaps worked on.</li>' in page
 
 
+def test_what_took_less_than_half_a_second_did_not_take_nothing(here, backend):
+    began, ended = stamp(1_800_000_000.0), stamp(1_800_000_000.3)
+    backend.operations["op_a"] = operation(
+        "op_a", "data_load", "completed", created_at=began, started_at=began, completed_at=ended
+    )
+    assert "Took under 1 s Ended" in words(here.until("/operations/op_a", lambda text: "Completed" in text))
+
+
 def test_a_resumed_run_has_no_unknown_numbers(here, backend):
     backend.operations["op_a"] = operation("op_a", status="resuming")
     page = here.get("/operations/op_a").text
