@@ -59,11 +59,11 @@ def _input(given: dict[Any, Any]) -> Input:
 
 
 def _flat(value: Any, prefix: str = "") -> Iterable[Setting]:
-    """Nested mappings as one list: `early_stopping patience`."""
+    """Nested mappings as one list: `early stopping: patience`."""
     for key, each in list(mapping(value).items())[:MAX_PARTS]:
         name = f"{prefix}{_word(key)}".replace("_", " ")
         if isinstance(each, dict):
-            yield from _flat(each, f"{name} ")
+            yield from _flat(each, f"{name}: ")
         elif isinstance(each, list):
             yield name, ", ".join(_word(item) for item in each[:20]) + (" …" if len(each) > 20 else "")
         else:
