@@ -127,10 +127,8 @@ def operation_view(
 
 
 def _took(observation: Observation, took: float | None) -> str:
-    if took is not None and took < 0.5:
-        return "under 1 s"
     if took is None or observation.worked_until is None:
-        return duration(took)
+        return "under 1 s" if took is not None and took < 0.5 else duration(took)
     return f"{'about' if observation.stood_still else 'at least'} {duration(took)}"
 
 
