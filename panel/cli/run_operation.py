@@ -200,7 +200,7 @@ class _Run:
         """Ctrl-C: cancel what was started. A POST that is under way is waited for: what it starts would
         otherwise run on unnoticed."""
         nothing = {"status": "cancelled", "operation_id": None}
-        if self.store.start(self.key) is None:
+        if not self.starting.knows(self.key):
             return nothing | {"note": "Nothing was started."}
         sent, at = await self._send(), self.made.cancel_at  # its outcome: this key is never sent again
         if isinstance(sent, Unconfirmed):
