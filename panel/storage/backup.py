@@ -12,6 +12,7 @@ import sqlite3
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from panel import __version__
+from panel.domain.schedules import next_due
 from panel.files import private
 from panel.storage import integrity, presence
 from panel.storage.schema import check_version
@@ -26,6 +28,7 @@ from panel.storage.schema import check_version
 FORMAT = 1
 CONTENTS = "backup.json"
 SIDES = ("", "-wal", "-shm")  # files of one database
+DAMAGE = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, EOFError, NotImplementedError, RuntimeError)
 HELD = "It waited when the backup was made, and may have been started since. Nothing is started by a restore."
 
 
@@ -141,7 +144,7 @@ def _unpack(source: Path, folder: Path, backend: str) -> None:
                     os.fsync(out.fileno())
                 if digest.hexdigest() != expected:
                     raise Unusable(f"{source} is damaged: {place} is not as it was.")
-    except (zipfile.BadZipFile, LookupError, ValueError, EOFError, NotImplementedError, RuntimeError) as exc:
+    except DAMAGE as exc:
         raise Unusable(f"{source} is damaged, or no backup of this program.") from exc
 
 
@@ -166,16 +169,28 @@ def _hold_back(memory: Path, source: Path) -> None:
         except sqlite3.DatabaseError as exc:
             raise Unusable(f"{source}: {exc}.") from exc
         tables = {row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        hold_back(db, tables)
+        hold_back(db, tables, time.time())
 
 
-def hold_back(db: sqlite3.Connection, tables: set[str]) -> None:
+def hold_back(db: sqlite3.Connection, tables: set[str], now: float) -> None:
+    """What follows something else, as a plan's training its loads, is settled. Schedules go on with their next time
+    after `now`: a run that was missed since the backup may have been made."""
     waiting = "state IN ('waiting', 'starting')"
     if "queue" in tables:
         db.execute(f"UPDATE queue SET held = 1, message = ? WHERE {waiting}", (HELD,))
     if "loads" in tables:
         db.execute(f"UPDATE loads SET state = 'cancelled', message = ? WHERE {waiting}", (HELD,))
         db.execute(f"UPDATE plans SET state = 'stopped', message = ? WHERE {waiting}", (HELD,))
+    elif "plans" in tables:  # with a queue: the training of one that is starting stands in it
+        db.execute("UPDATE plans SET state = 'stopped', message = ? WHERE state = 'waiting'", (HELD,))
+    if "batch_runs" in tables:
+        db.execute("UPDATE batch_runs SET state = 'cancelled', message = ? WHERE state = 'waiting'", (HELD,))
+    if "schedules" in tables:
+        due = "SELECT key, days, at, zone FROM schedules WHERE active = 1 AND next_at <= ?"
+        for key, days, at, zone in db.execute(due, (now,)).fetchall():
+            with suppress(ValueError):  # such a schedule runs nothing
+                following = next_due([int(day) for day in days], at, zone, now)
+                db.execute("UPDATE schedules SET next_at = ? WHERE key = ?", (following, key))
     if "messages" in tables:
         sent = "A backup was restored; whether it was sent is not known."
         db.execute("UPDATE messages SET state = 'unknown', problem = ? WHERE state IN ('waiting', 'sending')", (sent,))

@@ -2,19 +2,25 @@
 
 import json
 import sqlite3
+import time
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from panel.cli.main import main
+from panel.domain.batches import Batch, BatchRun, Role, RunState
+from panel.domain.requests import EntryState, PlanState
+from panel.domain.schedules import Schedule, next_due
 from panel.embedded.ledger import Ledger
 from panel.settings import Settings
 from panel.storage import backup
 from panel.storage.store import Storage
 from tests.support.history import ended, seed
+from tests.support.loads import LOAD
 from tests.support.pages import KEY
 
 OTHER = "http://localhost:9/api/v1"
@@ -100,9 +106,15 @@ def test_what_is_no_good_backup_changes_nothing(folder, tmp_path):
     away = about | {"files": about["files"] | {"panel/../../../away": "0" * 64}}
     newer = about | {"format": 99}
     (tmp_path / "none.zip").write_bytes(b"nothing")
+    with zipfile.ZipFile(good) as archive:
+        start = archive.getinfo("panel/embedded.db").header_offset + 30 + len("panel/embedded.db")
+    flipped = bytearray(good.read_bytes())
+    flipped[start : start + 40] = b"\xff" * 40  # no beginning of a compressed text
+    (tmp_path / "flipped.zip").write_bytes(flipped)
     for file, backend, why in (
         (good, OTHER, "is a backup of the embedded backend"),
         (tmp_path / "none.zip", "", "is damaged, or no backup"),
+        (tmp_path / "flipped.zip", "", "is damaged, or no backup"),
         (changed(good, tmp_path / "a.zip", "panel/embedded.db", b"x"), "", "panel/embedded.db is not as it was"),
         (changed(good, tmp_path / "b.zip", "backup.json", json.dumps(away).encode()), "", "is no backup of this"),
         (changed(good, tmp_path / "c.zip", "backup.json", json.dumps(newer).encode()), "", "another version"),
@@ -136,8 +148,37 @@ def test_what_waited_is_held_back(tmp_path):
             db.executemany(f"INSERT INTO {table} (state) VALUES (?)", [("waiting",), ("starting",), ("running",)])
         db.execute("CREATE TABLE messages (state, problem)")
         db.execute("INSERT INTO messages (state) VALUES ('waiting')")
-        backup.hold_back(db, {"queue", "loads", "plans", "messages"})
+        backup.hold_back(db, {"queue", "loads", "plans", "messages"}, 0.0)
         assert db.execute("SELECT held FROM queue").fetchall() == [(1,), (1,), (0,)]
         assert db.execute("SELECT state FROM loads").fetchall() == [("cancelled",), ("cancelled",), ("running",)]
         assert db.execute("SELECT state FROM plans").fetchall() == [("stopped",), ("stopped",), ("running",)]
         assert db.execute("SELECT state FROM messages").fetchall() == [("unknown",)]
+
+
+def test_what_follows_something_else_does_not_go_on_after_a_restore(folder, tmp_path):
+    """A plan's training follows its loads, a batch's test its training, and schedules make up for what they missed: all
+    of it may have been done since the backup."""
+    now = time.time()
+    with closing(Storage(memory(folder))) as store:
+        store.queue.add_plan(KEY, {"strategy_name": "swing"}, [LOAD], "anna")
+        store.queue.settle(f"{KEY}-1", EntryState.RUNNING, operation_id="op_load")
+        store.batches.add(
+            Batch("batch", "2 × swing", {}, now, "anna"),
+            [
+                BatchRun("batch-1", "batch", 1, Role.TRAINING, "training", {"strategy_name": "swing"}, {}),
+                BatchRun("batch-1-test", "batch", 1, Role.TEST, "backtesting", {}, {}, "batch-1"),
+            ],
+        )
+        made = Schedule("due", "data_load", LOAD, frozenset(range(7)), "18:30", "UTC", True, now - 60, now, "anna")
+        store.schedules.add(made)
+        store.schedules.add(replace(made, key="later", next_at=now + 9e5))
+        assert store.queue.open_plans() and store.schedules.due(now) and len(store.batches.open_runs()) == 2
+    assert command(folder, "backup", tmp_path / "kept.zip")[0] == 0
+    assert command(folder, "restore", tmp_path / "kept.zip")[0] == 0
+    with closing(Storage(memory(folder))) as store:
+        plan, batch = store.queue.plan(KEY), store.batches.runs("batch")
+        assert (plan.state, plan.message) == (PlanState.STOPPED, backup.HELD) and store.queue.open_plans() == []
+        assert [(run.state, run.message) for run in batch] == [(RunState.CANCELLED, backup.HELD)] * 2
+        assert store.schedules.due(time.time()) == []
+        assert store.schedules.get("due").next_at == next_due(range(7), "18:30", "UTC", now)
+        assert store.schedules.get("later").next_at == now + 9e5
