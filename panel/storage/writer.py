@@ -21,7 +21,7 @@ class Writer(Generic[S]):
     async def write(self, action: Callable[[S], T]) -> T:
         """What the action returns, once it is committed. A write that was handed over is carried out, whether its
         caller still waits or not."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, action)
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._run, action))
 
     def close(self) -> None:
         """Waits for the writes that were handed over. A second call does nothing."""

@@ -1,7 +1,10 @@
 """The panel's memory survives being closed, and a start's key is claimed once."""
 
+import asyncio
 import dataclasses
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -176,3 +179,20 @@ def test_a_full_queue_takes_nothing_more_and_forgets_nothing(path, monkeypatch):
     assert store.queue.add_plan("p", {}, [{"symbol": "EURUSD"}], "") is None and store.queue.plan("p") is None
     store.queue.settle("b", "done")
     assert store.queue.add([Request("d", "training", {})]) is not None and waiting(store) == ["a", "c", "d"]
+
+
+def test_a_write_is_carried_out_when_nobody_waits_for_it_any_more(path):
+    async def write(store: Storage) -> None:
+        gate, done = threading.Event(), []
+        before = asyncio.create_task(store.write(lambda _: gate.wait(60)))
+        abandoned = asyncio.create_task(store.write(lambda _: done.append("it")))
+        await asyncio.sleep(0)  # both are handed over
+        abandoned.cancel()
+        await asyncio.wait([abandoned])
+        gate.set()
+        await before
+        await store.write(lambda _: done.append("the next"))
+        assert done == ["it", "the next"]
+
+    with closing(Storage(path)) as store:
+        asyncio.run(write(store))
