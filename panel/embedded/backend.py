@@ -125,7 +125,11 @@ class Backend:
             if time.monotonic() > end:
                 raise Busy
             time.sleep(0.05)
-        self._end_orphans(kind)
+        try:
+            self._end_orphans(kind)
+        except BaseException:
+            os.close(slot)
+            raise
         return slot
 
     def _try(self, kind: str) -> int | None:

@@ -24,7 +24,7 @@ class Processes:
         self._folder = folder
         self._children: dict[str, tuple[_Process, _Line]] = {}
         self._ready: tuple[_Process, socket.socket] | None = None
-        self._lock = threading.Lock()  # around `_ready`: requests are answered in several threads
+        self._lock = threading.Lock()  # around both: requests are answered in several threads
 
     def prepare(self) -> None:
         """Keep a process ready for the next operation. It ends by itself when none comes for ten minutes."""
@@ -46,7 +46,8 @@ class Processes:
             if child is None:
                 process = self._open([operation_id], subprocess.PIPE, log.fileno(), slot)
                 child = process, cast(IO[bytes], process.stdin)
-        self._children[operation_id] = child
+        with self._lock:
+            self._children[operation_id] = child
 
     def close(self) -> None:
         """Stop all processes; returns when they have ended."""
@@ -68,8 +69,9 @@ class Processes:
         self._children.clear()
 
     def _tidy(self) -> None:
-        for ended in [name for name, (process, _) in self._children.items() if process.poll() is not None]:
-            self._children.pop(ended)[1].close()
+        with self._lock:
+            for ended in [name for name, (process, _) in self._children.items() if process.poll() is not None]:
+                self._children.pop(ended)[1].close()
 
     def _take_ready(self, operation_id: str, slot: int, log: int) -> tuple[_Process, socket.socket] | None:
         """The process that was kept ready, now with this operation; None when there is none, or it has just ended."""

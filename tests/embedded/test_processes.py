@@ -3,11 +3,13 @@
 import os
 import signal
 import socket
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from panel.embedded import EmbeddedBackend, worker
+from panel.embedded.backend import Backend
 from tests.embedded.conftest import Wire
 from tests.support.inside import inside
 
@@ -98,3 +100,15 @@ def test_a_form_prepares_a_process(tmp_path, path):
         assert here.get("/operations").status == 200 and waiting() == 0
         assert here.get(path).status == 200 and waiting() == 1
     assert waiting() == 0
+
+
+def test_a_start_that_broke_off_leaves_its_slot(tmp_path):
+    """As when the ledger is locked, or the disk full."""
+    backend = Backend(tmp_path)
+    backend.open()
+    ledger, aside = tmp_path / "operations.db", tmp_path / "aside.db"
+    ledger.rename(aside)
+    with pytest.raises(sqlite3.OperationalError):
+        backend.launch("dummy", {}, {})
+    aside.replace(ledger)
+    assert backend.sweep("dummy"), "nothing runs, and the slot is free"
