@@ -65,6 +65,7 @@ class DataInventory:
         self._due: asyncio.Event = asyncio.Event()
         self._first: list[tuple[str, str]] = []
         self._ended: dict[str, float] = {}  # loads -> when their end was seen, and the data read again
+        self._failed: set[str] = set()  # of these: the backend may take the end of some back
         self._unchecked: dict[tuple[str, str], list[tuple[Snapshot, float | None]]] = {}  # loads, and the end before
         self._latest_loads: list[Observation] | None = None  # until another load ends
         events.subscribe(OperationChanged, self._operation_changed)
@@ -113,12 +114,18 @@ class DataInventory:
     def _operation_changed(self, event: OperationChanged) -> None:
         load = event.observation.snapshot
         going_on = event.verdict.live and not load.finished
-        if going_on or not load.traits.loads or load.id in self._ended:
+        if going_on or not load.traits.loads:
+            return
+        if load.id in self._ended and not (load.succeeded and load.id in self._failed):
             return
         self._latest_loads = None
         if not load.full and load.succeeded:
             return  # an entry of the list, which has neither its timeframe nor its period: it is read soon
         self._ended[load.id] = time.time()
+        if load.succeeded:
+            self._failed.discard(load.id)
+        else:
+            self._failed.add(load.id)
         self._catalogue.data_changed()
         if load.symbol and _is_pair(load.symbol, load.timeframe):
             pair = (load.symbol, load.timeframe)

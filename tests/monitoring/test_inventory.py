@@ -9,9 +9,10 @@ from panel.views.charts import place_of
 from tests.support.bars import hours, without
 from tests.support.history import ended, seed
 from tests.support.lives import living
-from tests.support.loads import ends, load
-from tests.support.pages import until, words
+from tests.support.loads import LOAD, ends, load
+from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
+from tests.support.parts import panel_of
 from tests.support.scripted import Backend, operation, percent, stamp
 
 
@@ -177,3 +178,24 @@ def test_a_symbol_that_would_lead_elsewhere_is_not_asked_for(here, backend):
     page = here.until("/data", lambda text: text.count('class="there"') == 1 and "looking…" not in text)
     asked = {body["symbol"] for hit, body in backend.bodies if hit == "POST /data/range"}
     assert asked == {"EURUSD"} and "operations/1h" not in page
+
+
+def test_a_load_that_was_believed_failed_and_then_completes_is_looked_through():
+    """The backend calls one failed that no worker has claimed yet, and takes that back minutes later."""
+    backend = Backend()
+    backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30)}
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(15))
+        life.inside.post("/start/data_load", {"key": KEY, **LOAD, "mode": "full", "start_date": "2024-01-01"})
+        life.runner.run(asyncio.sleep(5))
+        (name,) = backend.operations
+        ends(backend, 1, "failed", error_message="Operation was RUNNING but no worker claimed it")
+        life.runner.run(asyncio.sleep(200))
+        assert "no worker claimed it" in words(life.inside.get(f"/operations/{name}").text)
+        assert panel_of(life.app).monitor.running() == [], "it is believed"
+        ends(backend)
+        listed = {"operation_id": name, "operation_type": "data_load", "status": "completed"}
+        backend.answers["GET /operations"] = (200, {"data": [listed]})
+        life.runner.run(asyncio.sleep(120))
+        page = words(life.inside.get(f"/operations/{name}").text)
+    assert "362 bars came, but 1 gap is still missing" in page
