@@ -88,8 +88,12 @@ class Observation:
     @property
     def fully_read(self) -> bool:
         """Nothing more is to be read. Of an end that was only concluded the backend may have the result by now."""
-        concluded = self.model_at is not None and not self.snapshot.finished
-        return (self.snapshot.full or self.forgotten) and not concluded
+        return (self.snapshot.full or self.forgotten) and not self.concluded
+
+    @property
+    def concluded(self) -> bool:
+        """Its end is known by its model alone."""
+        return self.model_at is not None and not self.snapshot.finished
 
 
 def promised(start: Start, operation_id: str) -> Observation:
@@ -97,6 +101,13 @@ def promised(start: Start, operation_id: str) -> Observation:
     snapshot = Snapshot.promised(operation_id, start.kind, start.form, start.asked_at)
     unchosen = tuple(name for name in DATES if not start.form.get(name)) if snapshot.traits.learns else ()
     return Observation(snapshot, start.asked_at, unchosen=unchosen)
+
+
+def watched_again(remembered: Observation, now: float) -> Observation:
+    """By another panel than the one that remembered it. A cancel that was not answered was that one's."""
+    if remembered.cancel is Cancel.ASKED:
+        remembered = replace(remembered, cancel=Cancel.NONE, cancel_at=None)
+    return replace(remembered, watched_since=now)
 
 
 def observed(before: Observation | None, snapshot: Snapshot) -> Observation:

@@ -24,6 +24,7 @@ from panel.errors import CLIClientError, InvalidForm
 from panel.files.strategy_folder import Changed
 from panel.files.strategy_yaml import Refused
 from panel.monitoring.poller import Monitor
+from panel.monitoring.unreported import RESULT_WITHIN
 from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows.batch_form import PlannedBatch, plan_batch, variant_text
@@ -194,7 +195,7 @@ class BatchWorkflow:
                 return False
             model = self._model_of(before)
             if model is None:
-                return await self._settle(run, RunState.FAILED, "The training before it saved no model.")
+                return await self._settle(run, RunState.FAILED, self._why_no_model(before))
             form = form | {"model_path": model.path} | ({"timeframe": model.timeframe} if model.timeframe else {})
         if (now := self._storage.batches.run(run.key)) is None or not now.open:
             return False  # it was stopped since the round began
@@ -206,6 +207,12 @@ class BatchWorkflow:
     def _model_of(self, run: BatchRun) -> Model | None:
         observation = self._monitor.known(run.operation_id) if run.operation_id else None
         return Model.from_training(observation.snapshot, run.form["strategy_name"]) if observation else None
+
+    def _why_no_model(self, run: BatchRun) -> str:
+        observation = self._monitor.known(run.operation_id) if run.operation_id else None
+        if observation is not None and observation.model_at is not None:
+            return "The training before it saved a model, and the backend never said which one."
+        return "The training before it saved no model."
 
     async def _follow(self, run: BatchRun) -> bool:
         entry = self._queue.entry(run.key)
@@ -220,6 +227,8 @@ class BatchWorkflow:
             await self._settle(run, RunState.QUEUED, "", entry.operation_id)
         if observation is None or (verdict := self._monitor.verdict(observation)).live:
             return run.operation_id is None
+        if observation.concluded and time.time() - (observation.model_at or 0.0) < RESULT_WITHIN:
+            return run.operation_id is None  # its result comes later
         good = verdict.state in (State.COMPLETED, State.PROBLEMS)
         ended = RunState.CANCELLED if verdict.state is State.CANCELLED else RunState.FAILED
         return await self._settle(run, RunState.DONE if good else ended, "" if good else verdict.headline)

@@ -1,16 +1,21 @@
 """Batches: planned from a form, started through the queue once each, ranked, tested on unseen days, stopped."""
 
+import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
 import pytest
 
+from panel.domain.observation import unreported_end
 from panel.errors import InvalidForm
 from panel.storage.store import Storage
 from panel.workflows.batch_form import plan_batch, variant_text
+from tests.support.lives import living
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel
+from tests.support.parts import panel_of
 from tests.support.scripted import RESULT, Backend, operation, stamp
 from tests.support.workers import worker
 
@@ -217,3 +222,28 @@ def test_a_batch_that_is_sent_twice_at_once_makes_its_files_and_runs_once(addres
         assert made == {f"swing-period_{n}" for n in (7, 14, 21)}
         assert {body["strategy_name"] for body in started(backend)} == made
         assert "period: 21}" in (folder / "swing-period_21.yaml").read_text()
+
+
+def test_the_test_of_a_training_waits_for_the_result_that_names_its_model():
+    """Of a training that the backend lost track of, the model's time is known before its result."""
+    backend = Backend()
+    backend.workers = [worker(name, last_healthy_at=stamp()) for name in ("w1", "w2", "w3", "w4")]
+    backend.workers.append(worker("w5", kind="backtesting", last_healthy_at=stamp()))
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(15))
+        life.inside.post("/batches", WALK | {"key": KEY})
+        life.runner.run(asyncio.sleep(15))
+        assert len(started(backend)) == 4
+        name, monitor = next(iter(backend.operations)), panel_of(life.app).monitor
+
+        async def lost_and_ended() -> None:
+            known = monitor.known(name)
+            monitor.keep(known, unreported_end(known, time.time()))
+
+        life.runner.run(lost_and_ended())
+        life.runner.run(asyncio.sleep(20))
+        assert "saved no model" not in words(life.inside.get(f"/batches/{KEY}").text)
+        end(backend, 0.45)
+        life.inside.get(f"/operations/{name}")
+        life.runner.run(asyncio.sleep(20))
+    assert [body["model_path"] for body in started(backend, "/backtests/start")] == [f"models/{name}"]
