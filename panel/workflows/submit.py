@@ -4,6 +4,7 @@ where the start would fail or destroy data, then queue it or start it at once.""
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from panel.adapters import KINDS, BacktestingOperationAdapter, DataLoadOperationAdapter, Kind, TrainingOperationAdapter
 from panel.domain.observation import Observation
@@ -15,7 +16,7 @@ from panel.workflows.backtest_preflight import check_backtest, completed, known_
 from panel.workflows.preflight import RED, Preflight, Sources, check_training
 from panel.workflows.queue import Queue, QueueFull
 from panel.workflows.replacing import REPLACE, would_replace
-from panel.workflows.starting import StartWorkflow, new_key
+from panel.workflows.starting import StartWorkflow
 
 INSIST = "insist"  # the confirmation: start what would fail
 
@@ -162,12 +163,12 @@ class SubmitWorkflow:
     async def _enqueue(
         self, queue: Queue, kind: str, values: dict[str, str], key: str, actor: str, *, repeatable: bool
     ) -> SubmitResult:
-        if (
+        while (
             repeatable
             and (before := queue.entry(key)) is not None
             and before.state in (EntryState.REFUSED, EntryState.CANCELLED)
         ):
-            key = new_key()
+            key = sha256(f"again {key}".encode()).hexdigest()[:32]  # one for each attempt, however often it is clicked
         try:
             (entry,) = await queue.enqueue([Request(key, kind, values)], actor)
             entry = await queue.decided(entry)
