@@ -14,7 +14,7 @@ from panel.domain import events
 from panel.domain.connection import Connection
 from panel.domain.estimate import Estimate
 from panel.domain.events import EventBus
-from panel.domain.observation import Observation, differs, forgotten, observed, promised, unread
+from panel.domain.observation import Observation, differs, forgotten, observed, promised, unread, watched_again
 from panel.domain.requests import Start
 from panel.domain.verdict import State, Verdict, judge
 from panel.domain.workers import Worker, WorkerList
@@ -67,7 +67,7 @@ class Monitor:
         """Poll what is not finished, until cancelled."""
         self._stopping, began, signed = False, time.time(), 0.0
         for observation in self._store.memory.unfinished():
-            self._adopt(replace(observation, watched_since=began))
+            self._adopt(watched_again(observation, began))
         try:
             while True:
                 self.recorder.retry()

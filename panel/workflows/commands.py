@@ -35,8 +35,9 @@ class Commands:
                 raise APIError("The backend does not know this operation.", 404)
             if outcome is CancelOutcome.FINISHED:
                 raise APIError("The operation has already ended: it cannot be cancelled.", 400)
-        except CLIClientError as exc:
-            await self._note_cancel(operation_id, actor, exc.message)
+        except BaseException as exc:  # also when the panel stops: nobody waits for the answer any more
+            if isinstance(exc, CLIClientError):
+                await self._note_cancel(operation_id, actor, exc.message)
             observation = self._monitor.known(operation_id) or observation
             self._monitor.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
             raise

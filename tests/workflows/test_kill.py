@@ -4,6 +4,7 @@ Real processes with a proxy between them. KTRDR_PANEL_TEST_KILLS sets how often 
 set); a hundred take about four minutes. With `-s` the times are printed.
 """
 
+import asyncio
 import os
 import random
 import signal
@@ -11,17 +12,23 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
+from panel.domain.observation import Cancel
 from panel.settings import Settings
+from panel.storage.store import Storage
 from tests.support.command_line import environment
 from tests.support.lasting import arrived
-from tests.support.panels import COMMAND, OWN_PAGE, Panel, free_port
+from tests.support.pages import words
+from tests.support.panels import COMMAND, OWN_PAGE, Panel, free_port, panel_process
+from tests.support.scripted import operation, percent
 from tests.support.wires import proxied, until
 
 KILLS = int(os.environ.get("KTRDR_PANEL_TEST_KILLS", "4"))
@@ -179,3 +186,29 @@ def all_ended(file: Path, memory: Path) -> bool:
     started = {row[0] for row in rows(memory, "SELECT operation_id FROM starts WHERE state = 'started'")}
     over = ("completed", "failed", "cancelled")
     return all(known.get(name) in over for name in started if name in kept)
+
+
+def test_a_cancel_that_was_under_way_can_be_asked_for_again(address, backend, tmp_path):
+    """The panel was killed before the backend had answered it."""
+    backend.operations["op_a"] = operation("op_a", progress=percent(10, "Epoch 1"))
+    answered = threading.Event()
+
+    async def late(request):
+        await asyncio.to_thread(answered.wait, 120)
+        return 500, {"detail": "too late"}
+
+    backend.answers["DELETE /operations/op_a"] = late
+    with panel_process(tmp_path, address) as (here, process):
+        here.until("/operations/op_a", lambda text: "Epoch 1" in text)
+        with ThreadPoolExecutor(1) as pool:
+            lost = pool.submit(here.post, "/operations/op_a/cancel")
+            with closing(Storage(here.settings.memory_file)) as store:
+                until(lambda: [each.cancel for each in store.memory.unfinished()] == [Cancel.ASKED])
+            process.kill()
+            assert isinstance(lost.exception(), httpx.TransportError)
+    answered.set()
+    del backend.answers["DELETE /operations/op_a"]
+    with panel_process(tmp_path, address) as (here, _):
+        here.until("/operations/op_a", lambda text: "Cancel…" in words(text))
+        assert here.post("/operations/op_a/cancel").status_code == 303
+    assert backend.hits["DELETE /operations/op_a"] == 2
