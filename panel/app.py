@@ -211,7 +211,9 @@ def compose(
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     labels_, submit = Labels(storage, events), SubmitWorkflow(starts, sources, queue_)
     settings_of_runs = RunSettings(storage, library, events)
-    reader = Reader(storage, monitor, inventory, resume, catalogue.kept_strategy, settings_of_runs, embedded)
+    reader = Reader(
+        storage, monitor, inventory, resume, catalogue.kept_strategy, settings_of_runs, queue_.unanswered, embedded
+    )
     measured.registry.register(PanelCollector(storage, monitor, hub, memory, embedded))
     return Panel(
         settings=settings,

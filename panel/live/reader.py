@@ -1,7 +1,7 @@
 """Collects what a view shows from the components that know it. It only reads."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from panel.adapters import KINDS, DataLoadOperationAdapter, ResearchOperationAdapter
@@ -67,6 +67,7 @@ class Reader:
     resume: ResumeWorkflow
     listed_strategy: Callable[[str], Strategy | None]
     settings: RunSettings
+    unanswered: Collection[str]  # the queue's own: it changes
     embedded: bool
     _differs: dict[str, str] = field(default_factory=dict)  # by operation, as last drawn on a list
 
@@ -136,7 +137,8 @@ class Reader:
         views = {each.snapshot.id: self.operation(each, estimated=True) for each in started if each is not None}
         starts, begins, workers = self._unconfirmed(entries), self.begins(entries), self.monitor.worker_list
         ended, away = ended_work(self.monitor), self.monitor.connection.failing_since is not None
-        found = queue_page(entries, page, views, starts, begins, free, workers, ended, now, unreachable=away)
+        about = (starts, begins, free, workers, ended, self.unanswered)
+        found = queue_page(entries, page, views, *about, now, unreachable=away)
         return replace(found, refused=titled(self.storage.queue.refused_late(now)))
 
     def _unconfirmed(self, entries: Sequence[Entry]) -> dict[str, Start]:

@@ -1,6 +1,6 @@
 """The queue's page: what waits for what, and when it probably starts. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from panel.adapters import KINDS
@@ -10,6 +10,7 @@ from panel.domain.workers import WorkerList
 from panel.views.operation import OperationView
 
 PAGE = 50  # entries
+START_NEXT = "about to start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,14 @@ def queue_page(
     free: Mapping[str, int],
     workers: WorkerList,
     ended: Mapping[str, str],
+    unanswered: Collection[str],
     now: float,
     *,
     unreachable: bool = False,
 ) -> QueuePageView:
     """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: how many more may start,
     by kind; `ended`: what became of operations that have ended, and that workers are listed as busy with;
-    `unreachable`: the backend does not answer."""
+    `unanswered`: keys of entries about which the backend did not answer; `unreachable`: it answers nothing."""
     waiting = [entry for entry in entries if entry.waiting]
     places = {entry.key: place for place, entry in enumerate(waiting, 1)}
     ordered = [*(entry for entry in entries if not entry.waiting), *waiting]
@@ -69,6 +71,8 @@ def queue_page(
         if entry.waiting:
             behind = entry.kind in first
             why = _why(entry, free, workers, ended, now, behind=behind, unreachable=unreachable)
+            if why == START_NEXT and entry.key in unanswered:
+                why = "the backend did not answer what was asked before its start; it is asked again"
         if entry.waiting and not entry.held:
             first.add(entry.kind)
         title, about = title_of(entry.kind, entry.form)
@@ -125,7 +129,7 @@ def _why(
     if traits.alone and not free.get(entry.kind):
         return "one load runs at a time"
     if not traits.worker:
-        return "about to start"
+        return START_NEXT
     if not workers.fresh(now):
         return "the workers are not known now"
     if not workers.able(entry.kind):
@@ -133,7 +137,7 @@ def _why(
     if not workers.answering_for(entry.kind):
         return f"no {traits.worker} worker answers the backend"
     if free.get(entry.kind):
-        return "about to start"
+        return START_NEXT
     for worker in workers.answering_for(entry.kind):
         if worker.operation_id in ended:
             return f"the backend still lists {worker.id} as busy, whose work {ended[worker.operation_id]}"

@@ -75,7 +75,8 @@ class Queue:
         self._due = asyncio.Event()
         self._changed = asyncio.Event()  # set, and replaced, whenever an entry's fate may have been decided
         self._adding: set[str] = set()  # keys that are being written
-        self._shown: list[tuple[str, str, bool]] = []  # what waited or ran when pages were last updated
+        self._shown: list[tuple[str, str, bool, bool]] = []  # what waited or ran when pages were last updated
+        self.unanswered: set[str] = set()  # keys of entries whose last question to the backend failed
         self._not_before: dict[str, float] = {}  # kind -> monotonic: the backend has just refused for lack of room
         events.subscribe(StartsChanged, lambda _: self.wake())
         events.subscribe(OperationsListed, lambda _: self._notify())
@@ -196,14 +197,15 @@ class Queue:
                     owner, found = start.owner, start.operation_id
                     await self._write(lambda store, owner=owner, found=found: store.queue.mark_withdrawn(owner, found))  # type: ignore[misc]
         entries = self.open()
-        shown = [(each.key, str(each.state), each.held) for each in entries]
+        self.unanswered &= {each.key for each in entries}
+        shown = [(each.key, str(each.state), each.held, each.key in self.unanswered) for each in entries]
         if shown != self._shown:  # also changed by a command line, which publishes nothing
             self._shown = shown
             self._notify()
             self._events.publish(QueueChanged())
         for entry in entries:
             if not entry.waiting:
-                await self._follow(entry)
+                await self._attempt(entry, self._follow)
         waiting = [entry for entry in self.open() if entry.waiting and not entry.held]
         if not waiting:
             return
@@ -211,15 +213,23 @@ class Queue:
         for each in self._monitor.running():
             if each.snapshot.kind in kinds:
                 self._monitor.wake(each.snapshot.id)  # something waits for its end
-        await self._capacity.ask_for_workers(kinds)
-        now = time.monotonic()
-        for entry in self._capacity.due(self.open(), in_doubt=True):
-            if self._not_before.get(entry.kind, now) > now:
-                continue
-            if KINDS[entry.kind].traits.alone:
-                await self._start_alone(entry)
-            else:
-                await self._start(entry)
+        with suppress(CLIClientError):  # a load needs none
+            await self._capacity.ask_for_workers(kinds)
+        now, due = time.monotonic(), self._capacity.due(self.open(), in_doubt=True)
+        # A load's turn begins with a question to the backend: what needs none goes first.
+        for entry in sorted(due, key=lambda each: KINDS[each.kind].traits.alone):
+            if self._not_before.get(entry.kind, now) <= now:
+                await self._attempt(entry, self._start_alone if KINDS[entry.kind].traits.alone else self._start)
+
+    async def _attempt(self, entry: Entry, step: Callable[[Entry], Awaitable[None]]) -> None:
+        """One entry's part of a round: what goes wrong with it does not hold up the others."""
+        try:
+            await step(entry)
+        except (CLIClientError, OSError) as exc:
+            log.info("an entry of the queue waits: %s", exc)
+            self.unanswered.add(entry.key)
+        else:
+            self.unanswered.discard(entry.key)
 
     async def _start_alone(self, entry: Entry) -> None:
         with suppress(Timeout), self._load_lock:  # a command line may be about to start one

@@ -18,7 +18,7 @@ LOAD = Entry("k" * 16, "data_load", {"symbol": "EURUSD", "timeframe": "1h"}, Ent
 
 @pytest.mark.parametrize(("places", "why"), [(0, "one load runs at a time"), (1, "about to start")])
 def test_a_load_waits_for_another_only_while_one_runs(places, why):
-    page = queue_page([LOAD], 1, {}, {}, {}, {"data_load": places}, WorkerList(), {}, 0.0)
+    page = queue_page([LOAD], 1, {}, {}, {}, {"data_load": places}, WorkerList(), {}, (), 0.0)
     assert [item.why for item in page.entries] == [why]
 
 
@@ -33,7 +33,7 @@ def test_a_worker_whose_work_has_ended_is_not_called_busy(ended, why):
     """The backend's list is up to ten seconds late."""
     training = replace(LOAD, kind="training", form={"strategy_name": "swing"})
     listed = WorkerList().heard([Worker("w1", "training", "busy", "op_a")], 10.0)
-    page = queue_page([training], 1, {}, {}, {}, {}, listed, ended, 12.0)
+    page = queue_page([training], 1, {}, {}, {}, {}, listed, ended, (), 12.0)
     assert [item.why for item in page.entries] == [why]
 
 

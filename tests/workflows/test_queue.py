@@ -372,3 +372,27 @@ def test_a_plan_that_is_cancelled_while_its_training_is_being_started_trains_not
 def test_a_plan_that_makes_no_sense_is_refused(here, backend, bad):
     assert here.post("/plans", PLAN | bad).status_code == 422
     assert started(backend) == []
+
+
+def test_what_a_load_cannot_be_told_does_not_hold_up_a_training(here, backend):
+    """Quirk 14: the list of operations does not come, and everything else does."""
+    until(lambda: backend.hits["GET /operations"] and here.inside.panel.monitor.worker_list.workers)
+    backend.answers["GET /operations"] = (500, {"detail": "no list"})
+    load(here)
+    here.post("/start/training", {"key": "train" * 4, "strategy_name": "swing", "wait": "1"})
+    until(lambda: backend.hits["POST /trainings/start"] == 1)
+    page = words(here.until("/queue", lambda text: "did not answer" in text))
+    assert "EURUSD 1h" in page and "Waits: the backend did not answer what was asked before its start" in page
+    assert started(backend) == []
+    del backend.answers["GET /operations"]
+    until(lambda: len(started(backend)) == 1)
+
+
+def test_a_button_whose_load_was_refused_is_pressed_often_and_loads_once(here, backend):
+    backend.answers["POST /data/acquire/download"] = (422, {"detail": "bad symbol"})
+    body, htmx = {"key": "again" * 4, "inline": "1", **LOAD, "symbol": "TSLA"}, {"hx-request": "true"}
+    assert "bad symbol" in words(here.post("/start/data_load", body, **htmx).text)
+    del backend.answers["POST /data/acquire/download"]
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: here.post("/start/data_load", body, **htmx), range(5)))
+    assert len(here.get("/api/queue").json()["entries"]) == 1
