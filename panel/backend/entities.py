@@ -135,7 +135,7 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
     summary = data.get("result_summary")
     result = _honest(summary) if isinstance(summary, dict) else None
     status = _STATUSES.get(reported, Status.UNKNOWN)
-    percentage = bounded(progress.get("percentage")) or 0.0
+    percentage = bounded(progress.get("percentage"))
     epochs = _final_epochs(result) or _live_epochs(data.get("metrics"))
     completed, total, reached = _steps(progress, epochs)
     return Snapshot(
@@ -144,7 +144,8 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         status=status,
         backend_status=reported,
         read_at=read_at,
-        percentage=100.0 if status is Status.COMPLETED else min(max(percentage, reached, 0.0), 100.0),
+        percentage=100.0 if status is Status.COMPLETED else min(max(percentage or 0.0, reached, 0.0), 100.0),
+        unclear=percentage is None,
         step=_without_emoji(line(progress.get("current_step"))),
         steps_completed=completed,
         steps_total=total,

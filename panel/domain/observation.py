@@ -128,6 +128,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         parameters.pop(name, None)
     kept = replace(
         snapshot,
+        unclear=False,
         epochs=_joined(old.epochs, snapshot.epochs),
         strategy=snapshot.strategy or old.strategy,
         parameters=parameters,
@@ -224,7 +225,7 @@ def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
     if snapshot.status is Status.RESUMING or untracked:
         return before.snapshot.percentage if untracked else _by_checkpoint(before) or snapshot.percentage
     if not _ended_short(snapshot):
-        return snapshot.percentage
+        return max(before.snapshot.percentage, snapshot.percentage) if snapshot.unclear else snapshot.percentage
     epochs, total = _joined(before.snapshot.epochs, snapshot.epochs), before.snapshot.steps_total
     by_history = min(100.0 * len(epochs) / total, 99.0) if epochs and total else 0.0
     return max(before.snapshot.percentage, by_history)  # the last history is newer than the last percentage
@@ -266,7 +267,9 @@ def _ended_short(snapshot: Snapshot) -> bool:
 def _untracked(before: Observation, snapshot: Snapshot) -> bool:
     """Still running, and nothing of what it had reached is there: the backend was restarted and does not
     hear the work any more. A resumed run is called "resuming" until then."""
-    if snapshot.status is not Status.RUNNING or snapshot.percentage > 0.0:
+    if snapshot.status is not Status.RUNNING or snapshot.percentage > 0.0 or snapshot.unclear:
+        return False
+    if snapshot.step or snapshot.steps_completed:  # of such a run KTRDR knows neither
         return False
     was, reached = before.snapshot.status, before.snapshot.percentage > 0.0
     return was is Status.RESUMING or before.untracked_since is not None or (was is Status.RUNNING and reached)
@@ -280,7 +283,7 @@ def _untracked_since(before: Observation, snapshot: Snapshot, untracked: bool) -
 
 def _fell(old: Snapshot, snapshot: Snapshot) -> bool:
     same_run = old.status is Status.RUNNING and snapshot.status is Status.RUNNING
-    return same_run and 0.0 < snapshot.percentage < old.percentage - 1.0
+    return same_run and not snapshot.unclear and 0.0 < snapshot.percentage < old.percentage - 1.0
 
 
 def _revived(before: Observation, snapshot: Snapshot) -> Status | None:

@@ -68,6 +68,7 @@ class Snapshot:
     result: dict[str, Any] | None = None
     epochs: tuple[Epoch, ...] = ()
     full: bool = True  # False: only the few fields of a list entry are known
+    unclear: bool = False  # the answer's percentage was no number: 0 here, or what its steps say
     settled: bool = False  # a doubtful "failed" was watched for long enough to be believed
 
     @classmethod

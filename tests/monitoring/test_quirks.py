@@ -369,3 +369,16 @@ def test_workers_that_are_not_listed_yet_after_a_restart_are_not_called_dead():
 def test_a_list_of_workers_may_be_anything(listed):
     worker_list = WorkerList().heard(workers_of(listed), BEGAN)
     assert worker_list.working_on("op_a") is None and worker_list.fresh(BEGAN + 1)
+
+
+@pytest.mark.parametrize("percentage", [None, 1e31, "45", 0.0])
+def test_a_load_whose_percentage_is_lost_and_whose_steps_go_on_is_not_called_ended(percentage):
+    play = Play("data_load")
+    for second in range(1, 10):
+        play.reads(second, progress=percent(5.0 * second, f"Segment {second}", steps_completed=second))
+    for second in range(10, 40):
+        going_on = percent(percentage, f"Segment {second // 3}", steps_completed=second // 3)
+        verdict = play.reads(second, progress=going_on)
+        assert (verdict.word, verdict.headline) == ("Running", f"Segment {second // 3}")
+    if percentage != 0.0:
+        assert play.observation.snapshot.percentage == 45.0, "the last that was a number"
