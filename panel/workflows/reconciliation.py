@@ -1,20 +1,23 @@
 """Finds the operation of a start whose answer was lost, where the backend took no id of ours.
 
-Loads and backtests can be distinguished only by their kind, symbol, timeframe, strategy
+Loads and backtests can be distinguished only by their kind, symbol, timeframe, strategy, mode, dates, costs
 and time. A start of the same things by another program at the same moment looks the same: more than one that
 fits is therefore as good as none, and a person is asked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from math import isclose
 
 from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr, Reading
 from panel.domain.requests import Start
 from panel.domain.snapshot import Snapshot
-from panel.domain.values import text
+from panel.domain.values import number, text
 from panel.errors import CLIClientError
 
 TIMEOUT = 10.0  # seconds
+_MODES = ("tail", "backfill", "full")  # of a load; the first where none is chosen
 MAX_READ = 25  # operations that are read for one search
 _SURELY = (-5.0, 60.0)  # seconds between a start and its operation: the clocks differ, and a POST takes its time
 _MAYBE = (-600.0, 1200.0)  # the same, for a person to choose from
@@ -36,7 +39,30 @@ def fits(start: Start, snapshot: Snapshot, *, generously: bool = False) -> bool:
         repeated = KINDS[start.kind].repeated if start.kind in KINDS else ()
         shown = ((start.form.get(name, ""), text(snapshot.parameters.get(name))) for name in repeated)
         same = same and all(_begins(asked) == _begins(reported) for asked, reported in shown)
+        same = same and not _contradicts(start.form, snapshot)
     return same and start.asked_at + first <= snapshot.created_at <= start.asked_at + last
+
+
+def _contradicts(form: Mapping[str, str], snapshot: Snapshot) -> bool:
+    """Whether it was begun with another mode, period or other costs: KTRDR repeats them as they were sent. A training,
+    of which it fills in dates itself, has an id of ours."""
+    if snapshot.traits.learns:
+        return False
+    told = snapshot.parameters
+    mode = text(told.get("mode")) if snapshot.traits.loads else ""
+    whole = mode in _MODES  # then a date that is not told was not sent
+    if whole and mode != (form.get("mode") or _MODES[0]):
+        return True
+    for name in ("start_date", "end_date"):
+        asked, reported = form.get(name, "").strip()[:10], text(told.get(name))[:10]
+        if asked != reported and (reported or whole):
+            return True
+    for name in ("initial_capital", "commission", "slippage"):
+        with suppress(ValueError):
+            value = number(told.get(name))
+            if value is not None and form.get(name) and not isclose(float(form[name]), value):
+                return True
+    return False
 
 
 def _begins(written: str) -> str:

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
 
 TRAINING = {"strategy_name": "swing"}
 LOAD = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
+TEST = {"strategy_name": "swing", "start_date": "2024-01-01", "end_date": "2024-02-01", "model_path": "m"}
 
 
 @pytest.fixture(autouse=True)
@@ -175,6 +176,31 @@ async def test_a_load_whose_answer_is_lost_is_matched_by_type_symbol_and_time(cl
     assert start.state == state and posts(backend, "/data/acquire/download") == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "form", "told"),
+    [
+        ("data_load", LOAD, {"mode": "full"}),
+        ("data_load", LOAD, {"mode": "tail", "start_date": "2024-01-01T00:00:00"}),
+        ("data_load", LOAD | {"start_date": "2010-01-01", "end_date": "2012-01-01"}, {"mode": "tail"}),
+        ("data_load", LOAD | {"mode": "backfill"}, {"mode": "tail"}),
+        ("backtesting", TEST, {"start_date": "2024-01-01T00:00:00", "end_date": "2024-03-01T00:00:00"}),
+        (
+            "backtesting",
+            TEST | {"commission": "0.005"},
+            {"parameters": {"strategy_name": "swing", "commission": 0.001}},
+        ),
+    ],
+)
+async def test_what_was_begun_with_other_values_is_not_what_was_lost(client, store, backend, kind, form, told):
+    """Somebody else's, of the same market at the same moment."""
+    adapter = KINDS[kind].from_form(form)
+    lists(backend, listed(backend, "op_theirs", kind))
+    backend.operations["op_theirs"]["metadata"] |= told
+    backend.answers[f"POST {adapter.endpoint}"] = (502, {"detail": "Bad gateway"})
+    start = await starts_of(client, store).submit(new_key(), adapter, form)
+    assert (start.state, start.operation_id) == ("unconfirmed", None)
+
+
 async def test_an_operation_is_never_matched_to_two_starts(client, store, backend):
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
     lists(backend, listed(backend, "op_a"))
@@ -302,12 +328,12 @@ async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_p
 
 async def test_a_backtest_is_matched_by_its_strategy_and_found_through_the_workers(client, store, backend):
     """The list leaves it out until somebody has asked for it."""
-    form = {"strategy_name": "swing", "start_date": "2024-01-01", "end_date": "2024-02-01", "model_path": "m"}
+    form = TEST
     for name, strategy in (("op_mine", "swing"), ("op_theirs", "other")):
         listed(backend, name, "backtesting", strategy_name=strategy)
         backend.workers.append({"worker_id": name, "worker_type": "backtesting", "current_operation_id": name})
     backend.answers["POST /backtests/start"] = (500, {"detail": "lost"})
-    start = await starts_of(client, store).submit(new_key(), KINDS["backtesting"].from_form(form), form)
+    start = await starts_of(client, store).submit(new_key(), KINDS["backtesting"].from_form(TEST), TEST)
     assert (start.state, start.operation_id) == ("started", "op_mine")
 
 
