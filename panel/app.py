@@ -227,7 +227,7 @@ def compose(
         monitor=monitor,
         discovery=Discovery(ktrdr, monitor, storage.memory),
         offers=Offers(ktrdr, embedded=embedded),
-        unreported=UnreportedRuns(ktrdr, monitor),
+        unreported=UnreportedRuns(ktrdr, monitor, storage.memory),
         inventory=inventory,
         starts=starts,
         commands=commands,

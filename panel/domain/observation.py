@@ -88,7 +88,9 @@ class Observation:
     @property
     def fully_read(self) -> bool:
         """Nothing more is to be read. Of an end that was only concluded the backend may have the result by now."""
-        return (self.snapshot.full or self.forgotten) and not self.concluded
+        if self.forgotten:
+            return self.snapshot.finished
+        return self.snapshot.full and not self.concluded
 
     @property
     def concluded(self) -> bool:

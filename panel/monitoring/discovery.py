@@ -24,6 +24,7 @@ from panel.storage.operations import OperationStore
 INTERVAL = 5.0  # seconds between rounds: one request each
 RECOVERY = 1.5  # seconds between rounds while the backend is silent and a page is open
 CATCH_UP_INTERVAL = 0.2  # seconds between rounds while the list goes on with what was not known
+TAKEN_BACK_WITHIN = 120.0  # seconds after a worker turned free in which the backend corrects an end
 LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
 FIRST, LATER = 100, 20  # entries of the list that are asked for
 BATCH = 10  # entries of the list that are taken in before the loop is given back
@@ -46,6 +47,7 @@ class Discovery:
         self._partial: deque[str] = deque()  # ended operations known from a list only, the latest last
         self._offset: int | None = None  # where the walk through the whole list goes on
         self._walked: list[str] = []  # the ids of its last page
+        self._doubted: dict[str, float] = {}  # ended while a worker was on it: until when it is read again, monotonic
         self._failed = False  # the backend could not tell of something that runs
         self._behind = False  # that page had something new: the next one is read soon
 
@@ -128,12 +130,16 @@ class Discovery:
             if not snapshot.status.finished:
                 if (
                     observation is None
+                    or observation.forgotten
                     or self._monitor.verdict(observation).live
                     or (snapshot.status is Status.RESUMING and observation.snapshot.status.finished)  # by somebody else
                     or time.time() - observation.snapshot.read_at > LOOK_AGAIN
                 ):
                     await self._read_new(snapshot.id)
-            elif observation is not None and observation.snapshot.settled and snapshot.status is Status.COMPLETED:
+            elif observation is not None and (
+                observation.forgotten
+                or (snapshot.status is Status.COMPLETED and observation.snapshot.status is not Status.COMPLETED)
+            ):
                 await self._read_new(snapshot.id)  # the "failed" that was believed after all was wrong
             elif observation is not None and self._monitor.verdict(observation).live:
                 # Its poller broke off before it read the end. A load whose end was read waits for a look at the stored
@@ -159,8 +165,19 @@ class Discovery:
             observation = self._monitor.known(operation_id)
             if operation_id in busy and (observation is None or not observation.snapshot.status.finished):
                 await self._read_new(operation_id)
-            elif observation is not None:  # cancelled, and perhaps still worked on
+            elif observation is not None:  # ended for the backend, and perhaps still worked on
                 self._monitor.keep(observation, observation)
+                if not observation.snapshot.succeeded:
+                    self._doubted[operation_id] = time.monotonic() + TAKEN_BACK_WITHIN
+        for operation_id, until in list(self._doubted.items()):
+            if time.monotonic() > until or self._succeeded(operation_id):
+                del self._doubted[operation_id]
+            elif not self._monitor.polled(operation_id) and not self._memory.deleted(operation_id):
+                await self._read_new(operation_id)
+
+    def _succeeded(self, operation_id: str) -> bool:
+        observation = self._monitor.known(operation_id, epochs=False)
+        return observation is not None and observation.snapshot.succeeded
 
     async def _complete_one(self) -> None:
         """Read one of the ended operations of which only the list's few fields are known: one a round, the

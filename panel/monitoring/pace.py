@@ -16,6 +16,7 @@ WATCHED_TURN = 20  # readings in a row of one whose own page is open
 SPARED = 2.0  # times as long as the last answer took the backend is left alone: those of a long training are large
 LONGEST_SPARED = 10.0  # seconds
 UNWATCHED = 5.0  # seconds, while no page is open: its end should still be known soon
+UNKNOWN_FOR = 5.0  # seconds for which the backend has to say that it does not know it: one such answer may be a slip
 
 
 @dataclass(slots=True)
@@ -29,6 +30,14 @@ class Pace:
     readings: int = 0  # of this turn
     took: float = 0.0  # seconds until the last answer
     asked_for: float = 0.0  # seconds of quiet that the backend's last answer asked for (Retry-After)
+
+    unknown_since: float | None = None  # the backend says that it does not know it, monotonic
+
+    def unknown(self) -> bool:
+        """After such an answer: whether it is to be believed."""
+        now = time.monotonic()
+        self.unknown_since = self.unknown_since or now
+        return now - self.unknown_since >= UNKNOWN_FOR
 
     def turn_ends(self, readers: int) -> bool:
         """After each reading while others wait for a poller; `readers` of the operation's own page."""

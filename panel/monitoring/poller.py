@@ -217,7 +217,7 @@ class Monitor:
             async for reading in self._ktrdr.follow(operation_id, lambda: self._pause(operation_id), READ_TIMEOUT):
                 if reading.snapshot is not None:
                     pace.took, before = time.monotonic() - pace.asked_at, self._live.get(operation_id)
-                    observation = self.observe(reading)
+                    pace.unknown_since, observation = None, self.observe(reading)
                     pace.unchanged = 0 if before is None or differs(before, observation) else pace.unchanged + 1
                     self.answered()
                     if operation_id not in self._live:
@@ -255,7 +255,7 @@ class Monitor:
         observation = self._live.get(operation_id)
         if observation is None or error is None:
             return False
-        if error.unknown:
+        if error.unknown and self._paces[operation_id].unknown():
             self.keep(observation, forgotten(observation))
             return False
         now, slow, message = time.time(), isinstance(error, BackendTimeout), error.message if error.status_code else ""

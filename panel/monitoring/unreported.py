@@ -9,18 +9,21 @@ import time
 from dataclasses import replace
 
 from panel.backend.ktrdr import Ktrdr
-from panel.domain.models import made_by
+from panel.domain.history import OperationQuery
+from panel.domain.models import Model, made_by
 from panel.domain.observation import Observation, unreported_end, unreported_progress
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import until_next
+from panel.storage.operations import OperationStore
 
 INTERVAL = 5.0  # seconds between looks at one checkpoint
 TIMEOUT = 5.0
 RESULT_WITHIN = 300.0  # seconds for which the result of such a run is asked for
 MODEL_SEARCH_TIME = 20.0  # seconds for which a model is looked for once the worker is free
+ENDED = 50  # trainings that ended last, of which a model may be
 SLACK = 5.0  # seconds that the model's time may lie before the last checkpoint's: they are written one after the other
 
 log = logging.getLogger(__name__)
@@ -29,9 +32,10 @@ log = logging.getLogger(__name__)
 class UnreportedRuns:
     """Start with `run` in a task."""
 
-    def __init__(self, ktrdr: Ktrdr, monitor: Monitor) -> None:
+    def __init__(self, ktrdr: Ktrdr, monitor: Monitor, memory: OperationStore) -> None:
         self._ktrdr = ktrdr
         self._monitor = monitor
+        self._memory = memory
         self._awaited: dict[str, float] = {}  # ended, without a result so far -> until when that is asked for
         self._free_since: dict[str, float] = {}  # operations that no worker is busy with
 
@@ -67,7 +71,7 @@ class UnreportedRuns:
             if checkpoint is not None and checkpoint.epoch is not None and checkpoint.created_at is not None:
                 if (checkpoint.epoch + 1, checkpoint.created_at) != (known.checkpoint_epoch, known.checkpoint_at):
                     self._monitor.keep(known, unreported_progress(known, checkpoint.epoch + 1, checkpoint.created_at))
-            elif known.checkpoint_at is not None and await self._ended(known):
+            elif known.checkpoint_at is not None and self._free(operation_id) and await self._ended(known):
                 return
         except CLIClientError as exc:
             log.debug("checkpoint not read: %s", exc.message, extra={"operation": operation_id})
@@ -75,8 +79,8 @@ class UnreportedRuns:
 
     def _given_up(self, operation_id: str) -> None:
         """Its worker has been free for long enough, and it left no model."""
-        now, workers = time.time(), self._monitor.worker_list
-        if workers.working_on(operation_id) or not workers.fresh(now):
+        now = time.time()
+        if not self._free(operation_id):
             self._free_since.pop(operation_id, None)
             return
         known = self._monitor.known(operation_id)
@@ -84,16 +88,34 @@ class UnreportedRuns:
             self._free_since.pop(operation_id)
             self._monitor.keep(known, replace(known, sought_at=now))
 
+    def _free(self, operation_id: str) -> bool:
+        """Whether no worker is listed as busy with it."""
+        workers = self._monitor.worker_list
+        return workers.fresh(time.time()) and not workers.working_on(operation_id)
+
     async def _ended(self, known: Observation) -> bool:
         """Its checkpoint is gone: its model, if there is one, shows that it completed."""
         since = (known.checkpoint_at or 0.0) - SLACK
         for model in await self._ktrdr.models():
-            if made_by(model, known.snapshot) and model.trained_at is not None and model.trained_at >= since:
+            if model.trained_at is None or model.trained_at < since or not made_by(model, known.snapshot):
+                continue
+            if not self._of_another(model, known):
                 self._monitor.keep(known, unreported_end(known, model.trained_at))
                 if known.snapshot.status is Status.RUNNING:  # the backend calls it "resuming" for ever
                     self._awaited[known.snapshot.id] = time.monotonic() + RESULT_WITHIN
                 return True
         return False
+
+    def _of_another(self, model: Model, known: Observation) -> bool:
+        """Whether another training ended as it appeared. KTRDR does not say which strategy a model is of."""
+        ended = self._memory.page(OperationQuery(known.snapshot.kind, archived=None, sort="ended", limit=ENDED))
+        return any(
+            each.snapshot.id != known.snapshot.id
+            and each.snapshot.succeeded
+            and abs((each.snapshot.completed_at or 0.0) - (model.trained_at or 0.0)) <= SLACK
+            and made_by(model, each.snapshot)
+            for each in ended
+        )
 
 
 def concerns(observation: Observation, verdict: Verdict) -> bool:

@@ -35,9 +35,11 @@ class Capacity:
 
     async def load_elsewhere(self) -> bool:
         """Asks the backend before a load starts: another tool may have begun one just now."""
+        unknown = False
         for load in await self._ktrdr.active_loads():
-            await self._monitor.look(load.id)
-        return bool(self.loads())
+            known = await self._monitor.look(load.id)
+            unknown = unknown or known is None or known.forgotten  # it is listed as active, and cannot be read
+        return unknown or bool(self.loads())
 
     def due(self, entries: Sequence[Entry], *, in_doubt: bool = False) -> list[Entry]:
         """Those that may start now. `in_doubt`: a load that may be about to begin counts as one that runs."""

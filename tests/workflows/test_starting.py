@@ -328,7 +328,6 @@ async def test_a_panel_that_died_in_mid_start_finds_out_afterwards(client, tmp_p
 
 async def test_a_backtest_is_matched_by_its_strategy_and_found_through_the_workers(client, store, backend):
     """The list leaves it out until somebody has asked for it."""
-    form = TEST
     for name, strategy in (("op_mine", "swing"), ("op_theirs", "other")):
         listed(backend, name, "backtesting", strategy_name=strategy)
         backend.workers.append({"worker_id": name, "worker_type": "backtesting", "current_operation_id": name})
