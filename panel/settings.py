@@ -146,7 +146,7 @@ class Settings:
             raise UnsafeSettings(f"The password is too short: it needs {password.SHORTEST} characters.")
         if serves and self.exposed and not self.password and not self.dangerously_no_auth and not self._has_users():
             raise UnsafeSettings(
-                "The panel has no password, and like this others than you could reach it: "
+                "The panel has no password and would be reachable from other machines: "
                 f"host {self.host}, allowed hosts {', '.join(self.allowed_hosts) or 'none'}, "
                 f"trusted proxies {', '.join(self.trusted_proxies) or 'none'}. "
                 "Listen on 127.0.0.1, set KTRDR_PANEL_PASSWORD, or add a user with `ktrdr-panel user add`; "

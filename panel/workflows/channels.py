@@ -57,8 +57,9 @@ def _masked(part: str) -> str:
 
 
 def send(url: str, title: str, body: str) -> tuple[MessageState, str]:
-    """Send it now; blocks for up to READ_TIMEOUT. FAILED: it certainly did not arrive. UNKNOWN: it left, and nothing
-    answered in time."""
+    """Send it now; blocks for up to READ_TIMEOUT. UNKNOWN: it left, and nothing answered in
+    time. FAILED: it was refused or not delivered; where the connection broke before the answer, which Apprise does not
+    tell apart, it may have arrived."""
     made = _plugin(url)
     if made is None:
         return MessageState.FAILED, "The address is no channel any more."

@@ -1,7 +1,7 @@
 """Messages to people who have no page open: rules decide what is worth one, an outbox on disk sends it once.
 
-A message that a service refused, or that could not leave, is tried again for a day. One that may have arrived (the
-answer never came, or the panel stopped in between) is not: the notifications page says so.
+A message that a service refused, or that could not be delivered, is tried again for a day. One whose answer did not
+come in time, or during which the panel stopped, is not: the notifications page says so.
 """
 
 import asyncio
