@@ -28,6 +28,9 @@ _OPERATION = re.compile(r"/operations/[^/?]+$")
 _METRICS = b'"metrics":'
 _PREFIXES = ("body -> ", "query -> ", "path -> ")
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
+# What says no before anything is begun. Any other 4xx may come from something in front of the backend that gave up
+# on an answer (408, 499), or sent the request again (429): KTRDR gives none of them.
+_REFUSALS = frozenset({400, 401, 403, 404, 405, 409, 422})
 
 
 def read_answer(method: str, path: str, status: int, body: bytes, *, retry_after: float = 0.0) -> Any:
@@ -54,7 +57,7 @@ def read_answer(method: str, path: str, status: int, body: bytes, *, retry_after
         raise APIError(f"The backend answered {_named(status)}; the panel does not follow it elsewhere.", status)
     if isinstance(value, dict) and value.get("success") is False:
         message, details = explain(status, value)
-        raise APIError(message, status, details, refused=True)
+        raise APIError(message, status, details)  # no start is refused so: it may have failed half-way
     return value
 
 
@@ -103,7 +106,11 @@ def field_errors(details: Any) -> dict[str, str]:
 def own_failure(error: CLIClientError) -> bool:
     """Whether the backend itself failed. KTRDR answers 400 then too, as without its database, with the reason in the
     details."""
-    return error.status_code == 400 and isinstance(error.details, dict) and bool(_text(error.details.get("error")))
+    return _failed(error.status_code, error.details)
+
+
+def _failed(status: int | None, details: Any) -> bool:
+    return status == 400 and isinstance(details, dict) and bool(_text(details.get("error")))
 
 
 def _decode(body: bytes) -> Any:
@@ -161,10 +168,10 @@ def _length(raw: msgspec.Raw) -> int:
 
 
 def _refused(status: int, details: Any) -> bool:
-    """Refused before anything began: a 4xx, or a 503 that gives its reason (no worker, or all of
-    them busy). A bare 503 is something in front of the backend, and proves nothing."""
+    """Refused before anything began: one of _REFUSALS, unless the backend itself failed, or a 503 that gives its reason
+    (no worker, or all of them busy). A bare 503 is something in front of the backend, and proves nothing."""
     reasoned = isinstance(details, dict) and bool(details.keys() & {"registered_workers", "detail"})
-    return 400 <= status < 500 or (status == 503 and reasoned)
+    return (status in _REFUSALS and not _failed(status, details)) or (status == 503 and reasoned)
 
 
 def _unreadable(status: int, body: bytes, retry_after: float) -> Unreadable:
@@ -173,8 +180,7 @@ def _unreadable(status: int, body: bytes, retry_after: float) -> Unreadable:
         message = f"The backend, or something in front of it, answered {_named(status)} without a readable reason."
     else:
         message = "The backend sent something unreadable."
-    refused = 400 <= status < 500
-    details = {"body": start}
+    refused, details = status in _REFUSALS, {"body": start}
     return Unreadable(
         message, status, details, retryable=status in _TRANSIENT, refused=refused, retry_after=retry_after
     )

@@ -79,6 +79,27 @@ async def test_a_refusal_has_the_backends_message_and_can_be_repeated(client, st
     assert (start.state, start.message, posts(backend)) == ("refused", "Strategy file not found: swing.yaml", 1)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        JSONResponse(
+            {"success": False, "error": {"code": "X", "message": "No", "details": {"strategy": "swing"}}}, 400
+        ),
+        JSONResponse({"detail": {"message": "Not valid", "error_code": "STRATEGY-X", "details": {}}}, 400),
+        JSONResponse({"detail": "Unauthorized"}, 401),
+        Response("<html>Forbidden", 403),
+        Response("404 page not found", 404),
+        JSONResponse({"detail": "Method Not Allowed"}, 405),
+        JSONResponse({"triggered": False, "reason": "active", "message": "One is active"}, 409),
+        JSONResponse({"detail": "month must be in 1..12"}, 422),
+    ],
+)
+async def test_what_says_no_before_anything_begins_is_a_refusal_at_once(client, store, backend, answer):
+    backend.answers["POST /trainings/start"] = lambda _: answer
+    start = await starts_of(client, store).submit(new_key(), TrainingOperationAdapter("swing"), TRAINING)
+    assert start.state == "refused" and not any(hit.startswith("GET /operations/") for hit in backend.hits)
+
+
 async def test_no_worker_is_a_refusal_but_a_bare_503_is_not(client, store, backend):
     detail = {"error": "No training workers available", "registered_workers": 0, "hint": "Retry in a few seconds."}
     backend.answers["POST /trainings/start"] = (503, {"detail": detail})
@@ -112,8 +133,22 @@ async def _late():
     return JSONResponse({})
 
 
+FAILED = {"code": "TRAINING-StartError", "message": "Failed to start", "details": {"error": "connection lost"}}
+
+
 @pytest.mark.parametrize(
-    "answer", [_late, JSONResponse({"detail": "All connection attempts failed"}, 500), Response("", 502)]
+    "answer",
+    [
+        _late,
+        JSONResponse({"detail": "All connection attempts failed"}, 500),
+        Response("", 502),
+        Response("<html>Request Timeout", 408),
+        JSONResponse({"detail": "Request Timeout"}, 408),
+        Response("", 499),
+        JSONResponse({"detail": "Too Many Requests"}, 429),
+        JSONResponse({"success": False, "error": FAILED}, 400),
+        JSONResponse({"success": False, "error": "db write failed"}, 200),
+    ],
 )
 async def test_a_training_whose_answer_is_lost_is_found_by_its_id(client, store, backend, answer):
     backend.answers["POST /trainings/start"] = await started_then(backend, answer)
