@@ -4,6 +4,7 @@
     ├── BackendConnectionError     nothing listens there, or the connection broke
     ├── BackendTimeout             no answer in time
     └── APIError                   the backend answered with an error
+        ├── AlreadyEnded           a cancel came too late
         └── Unreadable             it, or something in front of it, sent no JSON of the API
     InvalidForm                    what was typed cannot be sent
     UnsafeSettings                 the panel refuses to start with these settings
@@ -72,6 +73,10 @@ class NoOperation(APIError, KeyError):
 
     def __str__(self) -> str:  # KeyError would put quotes around it
         return self.message
+
+
+class AlreadyEnded(APIError):
+    """A cancel of an operation that has ended. Any other refusal of a cancel leaves it running."""
 
 
 class Unreadable(APIError):

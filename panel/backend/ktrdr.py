@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 from panel.adapters import DataLoadOperationAdapter, OperationAdapter
 from panel.backend import entities, strategies, trades
-from panel.backend.answers import own_failure
 from panel.backend.decoding import MAX_LISTED, count, each, items, line, operation_id, plain
 from panel.backend.http import HEALTH
 from panel.backend.market_data import BARS_TIMEOUT, LIST_TIMEOUT, Client, MarketData
@@ -162,7 +161,7 @@ class Ktrdr(MarketData):
         await self._client.post("/workers/prepare")
 
     async def cancel(self, named: str, reason: str, timeout: float | None = None, at: str = "") -> CancelOutcome:
-        """`at`: an adapter's `cancel_at`."""
+        """`at`: an adapter's `cancel_at`. Raises CLIClientError with the reason why it goes on."""
         path = _path(named)
         try:
             if at:
@@ -172,10 +171,10 @@ class Ktrdr(MarketData):
         except CLIClientError as exc:
             if exc.unknown:
                 return CancelOutcome.UNKNOWN
-            if own_failure(exc):
-                raise APIError(exc.message, 500, exc.details) from exc
-            if exc.status_code == (409 if at else 400):
-                return CancelOutcome.FINISHED
+            if exc.status_code == (409 if at else 400):  # for other reasons too
+                now = (await self.operation(named, timeout)).snapshot
+                if now is not None and now.finished:
+                    return CancelOutcome.FINISHED
             raise
         data = mapping(mapping(answer).get("data"))
         # False for a worker that was busy with it and was not reached; a load runs as a task of the backend.

@@ -16,7 +16,7 @@ from panel.adapters import KINDS
 from panel.domain import audit
 from panel.domain.bulk import Action, BulkRequest, Job, Outcome, Result, label_change
 from panel.domain.observation import Observation
-from panel.errors import CLIClientError
+from panel.errors import AlreadyEnded, CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import cancel_all
 from panel.storage.bulk import digest_of
@@ -171,7 +171,7 @@ class BulkWorkflow:
                 await self._commands.cancel(operation_id, actor)
             except CLIClientError as exc:
                 record("cancel", audit.Outcome.REFUSED, operation_id, exc.message)
-                ended = exc.status_code == 400
+                ended = isinstance(exc, AlreadyEnded)
                 return Result(operation_id, Outcome.UNCHANGED if ended else Outcome.REFUSED, exc.message)
         record("cancel", audit.Outcome.DONE, operation_id, "")
         return Result(operation_id, Outcome.DONE, "Cancel sent.")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from panel.adapters import KINDS
 from panel.backend.ktrdr import CancelOutcome, Ktrdr
 from panel.domain.observation import Cancel
-from panel.errors import APIError, CLIClientError
+from panel.errors import AlreadyEnded, APIError, CLIClientError
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.store import Storage
 
@@ -21,7 +21,7 @@ class Commands:
         self._monitor = monitor
 
     async def cancel(self, operation_id: str, actor: str = "the panel") -> None:
-        """Ask the backend to cancel; raises CLIClientError with the backend's reason."""
+        """Ask the backend to cancel; raises AlreadyEnded, or CLIClientError with the backend's reason."""
         observation = self._monitor.known(operation_id)
         if observation is None:
             raise APIError("Neither the panel nor the backend knows this operation.", 404)
@@ -34,7 +34,7 @@ class Commands:
             if outcome is CancelOutcome.UNKNOWN:
                 raise APIError("The backend does not know this operation.", 404)
             if outcome is CancelOutcome.FINISHED:
-                raise APIError("The operation has already ended: it cannot be cancelled.", 400)
+                raise AlreadyEnded("The operation has already ended: it cannot be cancelled.", 400)
         except BaseException as exc:  # also when the panel stops: nobody waits for the answer any more
             if isinstance(exc, CLIClientError):
                 await self._note_cancel(operation_id, actor, exc.message)

@@ -21,7 +21,7 @@ from panel.domain.events import EventBus, OperationEnded, OperationsListed, Queu
 from panel.domain.queueing import MAX_ENTRIES, means_later
 from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.domain.state import GOOD
-from panel.errors import CLIClientError, InvalidForm
+from panel.errors import AlreadyEnded, CLIClientError, InvalidForm
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import pause, until_set
 from panel.storage.store import Storage
@@ -296,5 +296,5 @@ class Queue:
             try:
                 await self._commands.cancel(operation_id)
             except CLIClientError as exc:
-                if exc.status_code != 400 and not exc.unknown:
+                if not (isinstance(exc, AlreadyEnded) or exc.unknown):
                     raise

@@ -226,12 +226,22 @@ async def test_a_free_form_can_always_be_written_down(context):
         (httpx.Response(200, json={"data": {"remote_cancelled": False, "task_cancelled": True}}), CancelOutcome.TAKEN),
         (httpx.Response(200, content=b"null"), CancelOutcome.TAKEN),
         (httpx.Response(200, json={"data": {"remote_cancelled": False}}), CancelOutcome.UNDELIVERED),
-        (httpx.Response(400, json={"detail": "cannot be cancelled"}), CancelOutcome.FINISHED),
         (httpx.Response(404, json={"detail": "not found"}), CancelOutcome.UNKNOWN),
     ],
 )
 async def test_the_outcome_of_a_cancel(answer, outcome):
     assert await gateway({"DELETE /operations/op_a": answer}).cancel("op_a", "why") is outcome
+
+
+async def test_a_cancel_that_is_refused_came_too_late_only_where_the_operation_has_ended():
+    later = httpx.Response(400, json={"detail": "Worker is starting up, try later"})
+    answers = {"DELETE /operations/op_a": later, "GET /operations/op_a": {"data": operation("op_a")}}
+    with pytest.raises(APIError, match="starting up"):
+        await gateway(answers).cancel("op_a", "why")
+    with pytest.raises(APIError, match="starting up"):  # nor does an answer that says nothing
+        await gateway(answers | {"GET /operations/op_a": httpx.Response(502)}).cancel("op_a", "why")
+    ended = {"GET /operations/op_a": {"data": operation("op_a", status="completed")}}
+    assert await gateway(answers | ended).cancel("op_a", "why") is CancelOutcome.FINISHED
 
 
 async def test_a_cancel_that_fails_is_an_error():
@@ -252,8 +262,9 @@ NO_DATABASE = {
 async def test_a_backend_without_its_database_does_not_say_that_an_operation_has_ended():
     """It answers 400, as it does for one that has ended."""
     with pytest.raises(APIError) as refused:
-        await gateway({"DELETE /operations/op_a": httpx.Response(400, json=NO_DATABASE)}).cancel("op_a", "why")
-    assert refused.value.status_code != 400 and "Connect call failed" in refused.value.message
+        down = httpx.Response(400, json=NO_DATABASE)
+        await gateway({"DELETE /operations/op_a": down, "GET /operations/op_a": down}).cancel("op_a", "why")
+    assert "Connect call failed" in refused.value.message
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"data": None}, {"data": {}}, [SUMMARY]])

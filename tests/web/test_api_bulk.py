@@ -51,6 +51,13 @@ def waiting(here: Inside) -> list[str]:
     return [entry.key for entry in panel_of(here.app).storage.queue.open()]
 
 
+def test_what_the_backend_does_not_cancel_now_is_not_called_ended(here, backend):
+    backend.answers["DELETE /operations/op_one"] = (400, {"detail": "Worker is starting up, try later"})
+    _, result = change(here, do="cancel", ids=["op_one", "op_two"])
+    assert states(result) == {"op_one": "refused", "op_two": "done"}
+    assert result["results"][0]["message"] == "Worker is starting up, try later"
+
+
 def test_running_operations_are_cancelled_with_an_outcome_each(here, backend):
     backend.answers["DELETE /operations/op_two"] = (500, {"detail": "The worker's port is closed"})
     status, result = change(here, do="cancel", ids=["op_two", "op_one", "op_0", "op_nobody"])

@@ -50,15 +50,23 @@ def test_a_cancel_reaches_what_runs_for_it(here, backend):
     backend.operations["op_r"] = operation("op_r", "agent_research")
     here.read("op_r")
     phases = {"success": False, "reason": "not_cancellable", "message": "Cannot cancel completed operation"}
-    backend.answers["DELETE /agent/cancel/op_r"] = 409, phases
-    assert "The run that it is at is cancelled with it" in words(here.get("/operations/op_r/cancel").text)
+    backend.answers["DELETE /agent/cancel/op_r"] = 409, {"detail": "Another cancel is under way"}
     inline = here.post("/operations/op_r/cancel", {"inline": "1"}, **{"hx-request": "true"})
-    assert "It had already finished" in words(inline.text)
+    assert "The cancel was not accepted. Another cancel is under way" in words(inline.text)
+    assert "The run that it is at is cancelled with it" in words(here.get("/operations/op_r/cancel").text)
     done = {"success": True, "operation_id": "op_r", "child_cancelled": "op_t", "message": "Research cancelled"}
     backend.answers["DELETE /agent/cancel/op_r"] = 200, done
     here.post("/operations/op_r/cancel")
     assert backend.hits["DELETE /agent/cancel/op_r"] == 2 and backend.hits["DELETE /operations/op_r"] == 0
     assert "not delivered" not in words(here.get("/operations/op_r").text)
+
+    def completes(_):
+        backend.operations["op_r"] = operation("op_r", "agent_research", "completed")
+        return 409, phases
+
+    backend.answers["DELETE /agent/cancel/op_r"] = completes
+    inline = here.post("/operations/op_r/cancel", {"inline": "1"}, **{"hx-request": "true"})
+    assert "It had already finished" in words(inline.text)
 
 
 def test_a_lost_answer_is_matched_by_its_brief():

@@ -87,6 +87,18 @@ def test_a_cancel_that_the_backend_refuses_is_no_success(here, backend):
     assert "the disk is full" in words(answer.text)
 
 
+def test_an_entry_whose_cancel_the_backend_does_not_take_now_is_not_called_cancelled(here, backend):
+    operation_id = load(here).headers["location"].removeprefix("/operations/")
+    backend.answers[f"DELETE /operations/{operation_id}"] = (400, {"detail": "It is starting up, try later"})
+    assert "It is starting up, try later" in words(here.post(f"/loads/{KEY}/cancel").text)
+    assert load(here).headers["location"] == f"/operations/{operation_id}", "the same entry, which runs"
+    load(here, "second" * 4)
+    assert "waits" in words(here.get("/data").text) and len(started(backend)) == 1
+    del backend.answers[f"DELETE /operations/{operation_id}"]
+    assert here.post(f"/loads/{KEY}/cancel").status_code == 303
+    assert backend.operations[operation_id]["status"] == "cancelled"
+
+
 def test_the_queue_survives_a_restart(address, backend, tmp_path):
     with panel(tmp_path, address) as here:
         load(here)

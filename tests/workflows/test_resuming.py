@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
+import httpx
 import pytest
 
 from panel.backend.entities import snapshot_of
@@ -15,7 +16,7 @@ from panel.domain.observation import Observation
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
 from panel.workflows.resuming import own, refusal
-from tests.support.pages import words
+from tests.support.pages import KEY, words
 from tests.support.panels import Panel, panel
 from tests.support.scripted import Backend, epochs, operation, percent, served, stamp
 
@@ -264,10 +265,26 @@ def test_a_cancel_asked_in_place_is_answered_in_place(here, backend):
     assert backend.hits["DELETE /operations/op_a"] == 1
 
 
+def completes(backend):
+    backend.operations["op_a"] = operation("op_a", "training", "completed", completed_at=stamp())
+    return 400, {"detail": "Operation op_a cannot be cancelled (status: OperationStatus.COMPLETED)"}
+
+
+def test_a_cancel_that_the_backend_does_not_take_now_is_told_in_its_words(here, backend):
+    """It answers 400 to that too."""
+    running(backend)
+    here.read("op_a")
+    backend.answers["DELETE /operations/op_a"] = (400, {"detail": "Worker is starting up, try later"})
+    answer = here.post("/operations/op_a/cancel", {"inline": "1"}, **{"hx-request": "true"})
+    assert "The cancel was not accepted. Worker is starting up, try later" in words(answer.text)
+    by_program = httpx.post(f"{here.address}/api/operations/op_a/cancel", headers={"Idempotency-Key": KEY})
+    assert by_program.status_code == 409 and by_program.json()["detail"] == "Worker is starting up, try later"
+
+
 def test_a_cancel_that_lost_the_race_says_that_it_had_finished(here, backend):
     running(backend)
     here.read("op_a")
-    backend.answers["DELETE /operations/op_a"] = (400, {"detail": "Operation cannot be cancelled (status: COMPLETED)"})
+    backend.answers["DELETE /operations/op_a"] = lambda _: completes(backend)
     answer = here.post("/operations/op_a/cancel", {"inline": "1"}, **{"hx-request": "true"})
     assert "It had already finished" in words(answer.text)
 

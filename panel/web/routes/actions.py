@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from panel.domain.audit import Outcome
 from panel.domain.requests import ResumeState
-from panel.errors import CLIClientError
+from panel.errors import AlreadyEnded, CLIClientError
 from panel.web.panel import PanelDep
 from panel.web.recording import note
 from panel.web.respond import actor_of, by_htmx, fragment, page, problem_page, redirect
@@ -39,11 +39,10 @@ async def cancel(request: Request, panel: PanelDep, operation_id: str) -> Respon
         try:
             await panel.commands.cancel(operation_id, actor_of(request))
         except CLIClientError as exc:
-            # 400: it finished first; 404: it is no longer known. The operation's page shows both.
-            if exc.status_code != 400 and not exc.unknown:
+            finished = isinstance(exc, AlreadyEnded)
+            if not finished and not exc.unknown:  # the operation's page shows both
                 answered = exc.status_code is not None
                 return _trouble(request, f"The cancel was not {'accepted' if answered else 'confirmed'}", exc.message)
-            finished = exc.status_code == 400
     if inline:
         return fragment("fragments/cancelling.html", finished=finished)
     return redirect(request, f"/operations/{operation_id}")
