@@ -16,6 +16,7 @@ from panel.backend.connect import connect
 from panel.backend.http import HTTPClient
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus
+from panel.domain.memory import damage
 from panel.live.hub import Hub
 from panel.live.publisher import Publisher
 from panel.live.reader import Reader
@@ -202,7 +203,7 @@ def compose(
     inventory = DataInventory(ktrdr, catalogue, storage, events, mounted.look if mounted else None, embedded=embedded)
     strategies_folder = settings.data_folder / "embedded" / "strategies" if embedded else settings.strategies_folder
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
-    starts = StartWorkflow(ktrdr, storage, events, library.keep)
+    starts = StartWorkflow(ktrdr, storage, events, library.keep, lambda: damage(monitor.recorder.reason))
     commands = Commands(ktrdr, storage, monitor)
     replaces = None if embedded else partial(would_replace, ktrdr.stored_range)
     queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events, replaces)

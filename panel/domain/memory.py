@@ -8,6 +8,11 @@ def damaged(why: str) -> bool:
     return any(part in why for part in DAMAGED)
 
 
+def damage(why: str) -> str:
+    """The storage's message, where it tells of damage; "" for any other."""
+    return why if damaged(why) else ""
+
+
 def remedy(why: str) -> str:
     """What to do when nothing can be written; `why`: the storage's message."""
     if GONE in why:

@@ -207,7 +207,7 @@ class Queue:
             if not entry.waiting:
                 await self._attempt(entry, self._follow)
         waiting = [entry for entry in self.open() if entry.waiting and not entry.held]
-        if not waiting:
+        if not waiting or self._starting.damage():
             return
         kinds = {entry.kind for entry in waiting}
         for each in self._monitor.running():

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.events import CheckpointChecked, EventBus, OperationChanged
+from panel.domain.memory import damage, remedy
 from panel.domain.observation import Cancel, Observation
 from panel.domain.requests import ResumeState
 from panel.domain.snapshot import Status
@@ -169,11 +170,14 @@ class ResumeWorkflow:
         except CLIClientError as exc:
             attempt.message = exc.message
         except sqlite3.Error as exc:
-            attempt.message = f"The panel cannot write its memory ({exc}). Nothing was sent."
+            attempt.message = f"The panel cannot use its memory: {exc}. Nothing was sent. {remedy(str(exc))}"
         attempt.state = ResumeState.REFUSED if attempt.message else ResumeState.TAKEN
 
     async def send(self, operation_id: str, actor: str) -> None:
-        """Send the one POST, once for each end that the operation came to; raises CLIClientError."""
+        """Send the one POST, once for each end that the operation came to; raises CLIClientError, and sqlite3.Error
+        when the memory cannot take it: nothing was sent then."""
+        if why := damage(self._monitor.recorder.reason):
+            raise sqlite3.DatabaseError(why)
         observation = self._monitor.known(operation_id)
         end = observation.snapshot.completed_at if observation is not None else None
         if self._resumed.get(operation_id, ()) == (end,):

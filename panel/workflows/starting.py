@@ -53,9 +53,15 @@ class StartWorkflow:
     file sent them."""
 
     def __init__(
-        self, ktrdr: Ktrdr, store: Storage, events: EventBus, keep: Callable[[Start], Awaitable[None]] | None = None
+        self,
+        ktrdr: Ktrdr,
+        store: Storage,
+        events: EventBus,
+        keep: Callable[[Start], Awaitable[None]] | None = None,
+        damage: Callable[[], str] = lambda: "",
     ) -> None:
-        """`keep` is awaited before each start is sent."""
+        """`keep` is awaited before each start is sent. `damage`: what is known of damage to the memory, "" for none."""
+        self.damage = damage
         self._ktrdr = ktrdr
         self._keep = keep
         self._store = store
@@ -75,7 +81,7 @@ class StartWorkflow:
         attempt: int = 0,
     ) -> Start:
         """Start it, unless this key, or this attempt of its owner, has started something already; returns the
-        outcome."""
+        outcome. Raises sqlite3.Error, and sends nothing, when the intent cannot be written."""
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
         # A task of its own: a browser that goes away must not cut a start in half.
@@ -83,6 +89,11 @@ class StartWorkflow:
         self._under_way[key] = task
         task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
+
+    def expect_memory(self) -> None:
+        """Raises sqlite3.Error while the memory is damaged: it may take an intent, and forget it."""
+        if why := self.damage():
+            raise sqlite3.DatabaseError(why)
 
     def knows(self, key: str) -> bool:
         """Whether this key was submitted, also when its intent is not on disk yet."""
@@ -163,7 +174,7 @@ class StartWorkflow:
     async def _claim_and_send(
         self, key: str, adapter: Kind, form: dict[str, str], actor: str, owner: str, attempt: int
     ) -> Start:
-        """Raises sqlite3.Error, and sends nothing, when the intent cannot be written."""
+        self.expect_memory()
         operation_id = new_id(adapter.kind) if adapter.takes_id else None
         start, fresh = await self._store.write(
             lambda store: store.claim(key, adapter.kind, form, operation_id, actor, owner, attempt)

@@ -126,7 +126,9 @@ class SubmitWorkflow:
         wait: bool = False,
     ) -> SubmitResult:
         """Start it once for each key. `repeatable`: the button keeps its key, and pressing it again means to try again
-        what was refused or cancelled. `wait`: in the queue, if it cannot start now."""
+        what was refused or cancelled. `wait`: in the queue, if it cannot start now. Raises sqlite3.Error when the
+        memory cannot take it; nothing was sent then."""
+        self._starts.expect_memory()
         adapter, values = KINDS[kind], dict(form)
         try:
             made = adapter.from_form(values)

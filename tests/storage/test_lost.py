@@ -6,6 +6,7 @@ import sqlite3
 import time
 from contextlib import closing
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -23,10 +24,12 @@ from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from tests.support.history import DAY, ended, seed
 from tests.support.inside import inside
+from tests.support.loads import LOAD
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
 from tests.support.parts import panel_of
 from tests.support.scripted import operation, percent
+from tests.support.workers import worker
 
 FORM = {"key": KEY, "strategy_name": "swing"}
 
@@ -39,6 +42,23 @@ def spoil(file, kept: int = 4096) -> None:
         start = kept % file.stat().st_size
         out.seek(start)
         out.write(b"\xa5" * (file.stat().st_size - start))
+
+
+def spoil_operations(file) -> None:
+    """Only the pages where the table of operations begins: all others can be read and written as before."""
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        roots = db.execute("SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'operations'").fetchall()
+    with file.open("r+b") as out:
+        for (page,) in roots:
+            out.seek((page - 1) * size)
+            out.write(b"\xa5" * size)
+
+
+def starts_on_disk(here) -> list[tuple[str]]:
+    with closing(sqlite3.connect(here.settings.memory_file)) as db:
+        return db.execute("SELECT key FROM starts").fetchall()
 
 
 def no_starts(backend) -> bool:
@@ -77,6 +97,29 @@ def test_a_file_that_is_damaged_while_the_panel_runs_is_reported_on_every_page(a
         assert here.get("/healthz").status_code == 200 and here.get("/readyz").status_code == 503
         assert here.post("/start/training", FORM).status_code == 503 and no_starts(backend)
         assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.usefixtures("quick_rounds")
+def test_no_start_is_sent_with_a_damaged_memory_that_still_takes_its_intent(address, backend, tmp_path, monkeypatch):
+    """It may forget what was sent, and the same key would start it again."""
+    monkeypatch.setattr("panel.workflows.queue.ROUND", 0.1)
+    seed(tmp_path, address, *(ended(f"op_{n}", "training", "completed", 100 * n) for n in range(3)))
+    with panel(tmp_path, address) as here:
+        assert here.post("/start/training", FORM | {"key": "waits" * 4, "wait": "1"}).status_code == 303
+        spoil_operations(here.settings.memory_file)
+        until(lambda: here.get("/").status_code == 503 and "Memory damaged" in words(here.get("/workers").text))
+        backend.workers = [worker("w1")]
+        for kind in ("dummy", "training", "data_load"):
+            answer = here.post(f"/start/{kind}", FORM | {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"})
+            assert answer.status_code == 503 and "malformed. Nothing was started." in words(answer.text)
+            body = {name: value for name, value in LOAD.items() if kind == "data_load"}
+            body |= {"strategy_name": "swing"} if kind == "training" else {}
+            key = {"Idempotency-Key": f"{KEY}-{kind}"}
+            answer = httpx.post(f"{here.address}/api/start/{kind}", json=body, headers=key, timeout=120)
+            assert answer.status_code == 503 and "malformed" in answer.json()["detail"]
+        listed = backend.hits["GET /workers"]
+        until(lambda: backend.hits["GET /workers"] > listed + 5)  # what waits in the queue does not begin either
+        assert no_starts(backend) and starts_on_disk(here) == []
 
 
 @pytest.mark.usefixtures("quick_rounds")

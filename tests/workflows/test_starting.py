@@ -1,6 +1,7 @@
 """Started exactly once, whatever the wire does and however often the button is pressed."""
 
 import asyncio
+import sqlite3
 
 import pytest
 from starlette.responses import JSONResponse, Response
@@ -410,6 +411,16 @@ async def test_two_clicks_on_resume_are_one(client, store, backend):
     monitor.observe(await Ktrdr(client).operation("op_r"))
     await resuming.send("op_r", "me")  # it ended again
     assert posts(backend, "/operations/op_r/resume") == 2
+
+
+async def test_no_resume_is_sent_with_a_damaged_memory(client, store, backend):
+    backend.operations["op_r"] = operation("op_r", status="cancelled", completed_at=stamp())
+    monitor = monitor_of(client, store)
+    await monitor.look("op_r")
+    monitor.recorder.failed(sqlite3.DatabaseError("database disk image is malformed"))
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        await ResumeWorkflow(Ktrdr(client), store, monitor, EventBus(), Hub()).send("op_r", "me")
+    assert posts(backend, "/operations/op_r/resume") == 0
 
 
 def test_a_browser_that_leaves_in_mid_start_does_not_cut_it_in_half(backend, tmp_path, address):
