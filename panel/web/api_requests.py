@@ -12,7 +12,9 @@ from panel.adapters import Kind
 from panel.adapters.fields import Field as Asked
 from panel.adapters.fields import as_typed
 from panel.domain.labels import LONGEST_TAG, MAX_TAGS
+from panel.errors import InvalidForm
 from panel.web import api_schemas as schemas
+from panel.workflows.backtest_preflight import FILLED
 from panel.workflows.replacing import REPLACE
 from panel.workflows.submit import INSIST
 
@@ -91,10 +93,17 @@ def start_key(key: str) -> str:
     return f"api-{hashlib.sha256(key.encode()).hexdigest()[:40]}"
 
 
-def same_request(stored: Mapping[str, str], values: Mapping[str, str], given: Mapping[str, str]) -> bool:
-    """Whether a request with a repeated key is the same. Fields that follow from a chosen model are not compared."""
-    compared = given if values.get("model_path") else values
-    return all(stored.get(name, "") == value for name, value in compared.items())
+def same_request(
+    kind: type[Kind], stored: Mapping[str, str], values: Mapping[str, str], given: Mapping[str, str]
+) -> bool:
+    """Whether a request with a repeated key is the same: each field, or the default of one that is left out. `given`:
+    without what follows from a chosen model; the panel may know the model only now, or no longer."""
+    left_out = [name for name in FILLED if values.get("model_path") and not given.get(name)]
+    unknown = {name: values[name] for name in left_out if not (values[name] and stored.get(name))}
+    try:
+        return kind.from_form({**stored, **unknown}) == kind.from_form(values)
+    except InvalidForm:
+        return False
 
 
 def _type_of(field: Asked) -> Any:

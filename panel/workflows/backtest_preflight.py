@@ -26,6 +26,7 @@ from panel.workflows.preflight import (
 )
 
 OFFERED = 100
+FILLED = ("strategy_name", "symbol", "timeframe")  # what is left out of these follows from the model
 
 
 async def known_models(sources: Sources) -> list[Model]:
@@ -62,9 +63,7 @@ def completed(values: dict[str, str], given: Mapping[str, str], models: list[Mod
     model = next((model for model in models if model.path == path), None)
     if model is None:
         return values
-    return _filled(
-        values, {k: v for k, v in model.fill(today()).items() if k in ("strategy_name", "symbol", "timeframe")}
-    )
+    return _filled(values, {name: value for name, value in model.fill(today()).items() if name in FILLED})
 
 
 def _filled(values: dict[str, str], fill: dict[str, str]) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """Batches over the JSON API: made once for each key, ranked, tested on unseen days, stopped, put away."""
 
+import asyncio
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.batches import seed_batch
-from tests.support.inside import Inside, inside
+from tests.support.inside import Answer, Inside, inside
 from tests.support.pages import KEY, until, words
 
 GRID = {"strategy_name": "swing", "symbols": ["EURUSD", "GBPUSD"], "start_date": "2024-01-01"}
@@ -28,6 +30,19 @@ def test_a_batch_is_made_once_for_each_key(here):
     assert [(each["key"], each["title"], each["runs"]) for each in listed] == [(made["key"], "2 × swing", 2)]
     status, refused = here.api("POST", "/api/batches", GRID | {"symbols": ["AAPL", "EURUSD"]})
     assert status == 422 and "sent before with another batch" in refused["detail"]
+
+
+def test_of_two_batches_at_once_with_one_key_the_other_is_refused(here):
+    async def both() -> list[Answer]:
+        bodies = [json.dumps(GRID | {"start_date": day}).encode() for day in ("2024-01-01", "2024-02-01")]
+        own = [("host", here.host), ("content-type", "application/json"), ("idempotency-key", "one-key-for-both")]
+        return await asyncio.gather(
+            *(here.asked("POST", "/api/batches", [*own, ("content-length", str(len(body)))], body) for body in bodies)
+        )
+
+    answers = here.runner.run(both())
+    assert sorted(answer.status for answer in answers) == [201, 422]
+    assert [each["runs"] for each in here.api("GET", "/api/batches")[1]["batches"]] == [2]
 
 
 def test_a_refusal_names_the_field_at_fault(here):

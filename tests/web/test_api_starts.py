@@ -1,5 +1,6 @@
 """The part of the JSON API that acts: one start for each key, refusals with the field at fault, cancel and queue."""
 
+import asyncio
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.scripted import operation, percent, stamp
+from tests.support.pages import until
+from tests.support.scripted import RESULT, operation, percent, stamp
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 TRAINING = {"strategy_name": "swing", "symbols": ["EURUSD"], "timeframes": ["1h"], "confirm": ["insist"]}
@@ -42,6 +44,67 @@ def test_a_key_starts_once_and_a_repeat_gets_the_first_answer(here, backend):
     assert other.status_code == 422 and "sent before" in other.json()["detail"]
     assert post(here, "/start/training", TRAINING, "another-key").json()["operation_id"] != operation_id
     assert len(starts(backend)) == 2
+
+
+LOAD = {"symbol": "AAPL", "timeframe": "1h", "start_date": "2020-01-01"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("training", {"strategy_name": "swing", "symbols": ["AAPL"], "timeframes": ["1h"]}, {"symbols": ["GBPUSD"]}),
+        ("data_load", LOAD, {"symbol": "GBPUSD"}),
+    ],
+)
+def test_of_two_starts_at_once_with_one_key_the_other_is_refused(here, backend, kind, one, other):
+    """Both are still being checked when neither is known."""
+    both_asked = threading.Event()
+
+    async def held(request):
+        await asyncio.to_thread(both_asked.wait, 60)
+        return backend.usual("POST", "/data/range", await request.json())
+
+    backend.answers["POST /data/range"] = held
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(post, here, f"/start/{kind}", body) for body in (one, one | other)]
+        until(
+            lambda: {"AAPL", "GBPUSD"} <= {body["symbol"] for hit, body in backend.bodies if hit == "POST /data/range"}
+        )
+        both_asked.set()
+        first, second = sorted((answer.result() for answer in answers), key=lambda answer: answer.status_code)
+    assert (first.status_code, second.status_code) == (201, 422) and "sent before" in second.json()["detail"]
+    sent = [body for hit, body in backend.bodies if hit in ("POST /trainings/start", "POST /data/acquire/download")]
+    assert len(sent) == 1
+
+
+def test_a_field_that_is_left_out_makes_another_start_unless_its_default_is_the_same(here, backend):
+    body = {"strategy_name": "swing", "model_path": "models/swing/1h_v1"}
+    body |= {"start_date": "2024-01-01", "end_date": "2024-06-01", "slippage": 0.0005}
+    costs = {"commission": 0.005, "initial_capital": 5000, "symbol": "GBPUSD"}
+    assert post(here, "/start/backtesting", body | costs).status_code == 201
+    assert post(here, "/start/backtesting", body | costs).status_code == 201
+    usual = {name: value for name, value in (body | costs).items() if name != "slippage"}
+    assert post(here, "/start/backtesting", usual).status_code == 201, "KTRDR takes 0.0005 then"
+    for left_out in ("commission", "initial_capital"):
+        less = {name: value for name, value in (body | costs).items() if name != left_out}
+        assert post(here, "/start/backtesting", less).status_code == 422
+    for more in ({"timeframe": "4h"}, {"slippage": 0.001}, {"leave_out_bad_bars": True}, {"symbol": "EURUSD"}):
+        assert post(here, "/start/backtesting", body | costs | more).status_code == 422
+    assert len(starts(backend)) == 1
+
+
+def test_what_follows_from_a_model_makes_no_other_start(here, backend):
+    backend.operations["op_t"] = operation("op_t", status="completed", result_summary=RESULT, completed_at=stamp())
+    here.read("op_t")
+    body = {"strategy_name": "swing", "model_path": RESULT["model_path"]}
+    body |= {"start_date": "2025-07-01", "end_date": "2025-12-31"}
+    assert post(here, "/start/backtesting", body).status_code == 201
+    (sent,) = starts(backend)
+    assert sent["symbol"] == "EURUSD"
+    assert post(here, "/start/backtesting", body).status_code == 201
+    assert post(here, "/start/backtesting", body | {"symbol": "EURUSD"}).status_code == 201
+    assert post(here, "/start/backtesting", body | {"symbol": "GBPUSD"}).status_code == 422
+    assert len(starts(backend)) == 1
 
 
 def test_a_share_is_a_fraction_here_as_it_is_for_the_backend(here, backend):

@@ -22,6 +22,8 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
     422: PROBLEM | {"description": "Refused; `errors` has a sentence for each field. Nothing was started."}
 }
 
+REUSED = "This Idempotency-Key was sent before with another batch."
+
 router = APIRouter(prefix="/api")
 
 
@@ -80,12 +82,14 @@ async def begin(
         if before.shelf is Shelf.DELETED:
             return problem(422, "The batch of this Idempotency-Key was deleted. Use a new key.")
         if before.form != form:
-            return problem(422, "This Idempotency-Key was sent before with another batch.")
+            return problem(422, REUSED)
     try:
         made = await panel.batches.begin(key, form, actor_of(request))
     except InvalidForm as exc:
         note(request, Outcome.REFUSED, detail=str(exc))
         return _refused(asked, exc)
+    if (first := panel.storage.batches.batch(key)) is not None and first.form != form:  # both were planned at once
+        return problem(422, REUSED)
     return JSONResponse(_answer(panel, made.key).model_dump(mode="json"), 201, {"Location": f"/api/batches/{made.key}"})
 
 

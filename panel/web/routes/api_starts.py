@@ -30,6 +30,8 @@ _STARTED: dict[int | str, dict[str, Any]] = {
     502: PROBLEM | {"description": "The backend could not be asked. Nothing was started: use a new key to try again."},
 }
 
+REUSED = "This Idempotency-Key was sent before with another start."
+
 router = APIRouter(prefix="/api")
 
 
@@ -39,12 +41,18 @@ def _add_start(kind: type[Kind]) -> None:
     async def start(request: Request, panel: PanelDep, asked: StartBody, idempotency_key: IdempotencyKey) -> Response:
         given = as_form(kind, asked)
         values, key = await panel.submit.values(kind, given), start_key(idempotency_key)
-        before = _sent_before(panel, key)
-        if before is not None and not (before[0] == kind.kind and same_request(before[1], values, given)):
-            return problem(422, "This Idempotency-Key was sent before with another start.")
+
+        def reused() -> bool:
+            before = _sent_before(panel, key)
+            return before is not None and not (before[0] == kind.kind and same_request(kind, before[1], values, given))
+
+        if reused():
+            return problem(422, REUSED)
         result = await panel.submit.submit(
             kind.kind, values, key, actor_of(request), confirmations=asked.confirm, wait=asked.queue
         )
+        if reused():  # another was checked at the same time, and came first: the result is that one's
+            return problem(422, REUSED)
         note_start(request, kind.kind, values, result)
         return _answer(result)
 
