@@ -71,8 +71,11 @@ class UnreportedRuns:
             if checkpoint is not None and checkpoint.epoch is not None and checkpoint.created_at is not None:
                 if (checkpoint.epoch + 1, checkpoint.created_at) != (known.checkpoint_epoch, known.checkpoint_at):
                     self._monitor.keep(known, unreported_progress(known, checkpoint.epoch + 1, checkpoint.created_at))
-            elif known.checkpoint_at is not None and self._free(operation_id) and await self._ended(known):
-                return
+            elif known.checkpoint_at is not None:
+                # The last list of the workers may be ten seconds old.
+                self._monitor.take_worker_list(await self._ktrdr.workers(TIMEOUT))
+                if self._free(operation_id) and await self._ended(known):
+                    return
         except CLIClientError as exc:
             log.debug("checkpoint not read: %s", exc.message, extra={"operation": operation_id})
         self._given_up(operation_id)
