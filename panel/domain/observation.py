@@ -123,7 +123,7 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         return Observation(snapshot, snapshot.completed_at or snapshot.read_at, moved_at=moved, resumed=resumed)
     old = before.snapshot
     untracked = _untracked(before, snapshot)
-    resumed = before.resumed or snapshot.status is Status.RESUMING
+    resumed = before.resumed or snapshot.status is Status.RESUMING or _began_again(old, snapshot)
     snapshot = _counted_on(before, snapshot)
     parameters = _parameters(old, snapshot)
     for name in (*before.unchosen, *(("worker_id",) if resumed else ())):
@@ -172,6 +172,11 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
     )
 
 
+def _began_again(old: Snapshot, snapshot: Snapshot) -> bool:
+    """After its end: the backend may call it "resuming" for less than a reading."""
+    return old.finished and (snapshot.started_at or 0.0) > (old.completed_at or old.read_at)
+
+
 def _stood_still(before: Observation) -> bool:
     """Whether it was read long after its last sign of work, and had not ended."""
     read_at = before.snapshot.read_at
@@ -195,27 +200,7 @@ def differs(before: Observation, observation: Observation) -> bool:
     )
 
 
-def unreported_progress(observation: Observation, epochs: int, written_at: float) -> Observation:
-    """After a look at the checkpoint of a run whose progress the backend does not pass on."""
-    known = replace(observation, checkpoint_epoch=epochs, checkpoint_at=written_at, sought_at=None)
-    if observation.resumed and written_at < (observation.snapshot.started_at or 0.0):
-        known = replace(known, resumed_after=epochs)
-    done, percentage = epochs, _by_checkpoint(known) or known.snapshot.percentage
-    if not observation.resumed:  # it goes on from where it was, which may be ahead of its checkpoint
-        done = max(epochs, known.snapshot.steps_completed or 0)
-        percentage = max(percentage, known.snapshot.percentage)
-    snapshot = replace(known.snapshot, percentage=percentage, steps_completed=done)
-    moved = written_at if written_at != observation.checkpoint_at else observation.moved_at
-    return replace(known, snapshot=snapshot, moved_at=moved)
-
-
-def unreported_end(observation: Observation, model_at: float) -> Observation:
-    """After such a run's model appeared."""
-    ended = replace(observation.snapshot, completed_at=model_at, percentage=100.0)
-    return replace(observation, model_at=model_at, snapshot=ended)
-
-
-def _by_checkpoint(observation: Observation) -> float | None:
+def by_checkpoint(observation: Observation) -> float | None:
     """Per cent, from the epochs in its latest checkpoint."""
     done, total = observation.checkpoint_epoch, observation.snapshot.steps_total
     return None if done is None or not total else min(100.0 * done / total, 99.0)
@@ -225,7 +210,7 @@ def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
     if before.model_at is not None:
         return 100.0  # what the backend says of its progress was over before
     if snapshot.status is Status.RESUMING or untracked:
-        return before.snapshot.percentage if untracked else _by_checkpoint(before) or snapshot.percentage
+        return before.snapshot.percentage if untracked else by_checkpoint(before) or snapshot.percentage
     if not _ended_short(snapshot):
         return max(before.snapshot.percentage, snapshot.percentage) if snapshot.unclear else snapshot.percentage
     epochs, total = _joined(before.snapshot.epochs, snapshot.epochs), before.snapshot.steps_total

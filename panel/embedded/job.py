@@ -37,9 +37,9 @@ class Job:
         self._reported_at = 0.0
 
     def runs(self) -> None:
-        self.ledger.update(
-            self.id, status="running", started_at=self.operation["started_at"] or stamp(), error=None, completed_at=None
-        )
+        """As in KTRDR, the time of a resume takes the place of the start's."""
+        began = None if self.resumes else self.operation["started_at"]
+        self.ledger.update(self.id, status="running", started_at=began or stamp(), error=None, completed_at=None)
 
     def report(self, percentage: float, step: str, *, now: bool = False, **more: Any) -> None:
         """Report its progress, at most every REPORT_INTERVAL seconds unless `now`. Raises Stopped when it shall end."""

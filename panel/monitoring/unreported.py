@@ -11,9 +11,10 @@ from dataclasses import replace
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.history import OperationQuery
 from panel.domain.models import Model, made_by
-from panel.domain.observation import Observation, unreported_end, unreported_progress
+from panel.domain.observation import Observation
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
+from panel.domain.unreported import unreported_end, unreported_progress
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import until_next

@@ -32,8 +32,8 @@ class OperationView:
     """One operation. Times are Unix seconds; `took_words`: how long it took, and how sure that is; `worked_until`: when
     a run whose worker died was last seen at work, since its backend ended it later; `row`: what is stored now of what a
     load was for; `left`: how much longer it takes, in words; `about`: what sets it apart from others of its name;
-    `since`: what `started` and `took` count from, where that is not the first start, since KTRDR puts the time of a
-    resume in its place."""
+    `since`: what `started` and `took` count from, where that is not the first start: backends put the time of a resume
+    in its place."""
 
     seen: Observation
     snapshot: Snapshot
@@ -122,7 +122,7 @@ def operation_view(
         embedded=embedded,
         label=label,
         about=" · ".join(filter(None, (made if label.name and made != label.name else "", differs))),
-        since=" since resume" if observation.resumed and not embedded else "",
+        since=" since resume" if observation.resumed else "",
     )
 
 

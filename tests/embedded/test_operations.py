@@ -198,6 +198,7 @@ async def test_a_panel_that_stops_says_where_it_left_off(loaded, home, folder):
     assert answer["data"]["resumed_from"]["epoch"] >= 2
     resumed = await loaded.until(operation_id, trained(answer["data"]["resumed_from"]["epoch"] + 1))
     assert resumed["status"] == "running" and resumed["error_message"] is None
+    assert resumed["started_at"] > left["completed_at"], "the time that it stood still is not counted"
     await loaded.ask("DELETE", f"/operations/{operation_id}")
 
 

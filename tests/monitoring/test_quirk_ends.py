@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from panel.backend.entities import snapshot_of
 from panel.domain.labels import Label
-from panel.domain.observation import Cancel, forgotten, unreported_end, unreported_progress
+from panel.domain.observation import Cancel, forgotten
+from panel.domain.unreported import unreported_end, unreported_progress
 from panel.domain.values import utc
 from panel.domain.verdict import State, judge
 from panel.views.operation import operation_view, report_of

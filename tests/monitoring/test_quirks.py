@@ -10,8 +10,8 @@ from panel.backend.entities import workers_of
 from panel.domain.observation import (
     Cancel,
     forgotten,
-    unreported_progress,
 )
+from panel.domain.unreported import unreported_progress
 from panel.domain.verdict import State, judge
 from panel.domain.workers import WorkerList
 from tests.support.plays import BEGAN, UNCLAIMED, Play, replaced, text, worker
@@ -382,3 +382,13 @@ def test_a_load_whose_percentage_is_lost_and_whose_steps_go_on_is_not_called_end
         assert (verdict.word, verdict.headline) == ("Running", f"Segment {second // 3}")
     if percentage != 0.0:
         assert play.observation.snapshot.percentage == 45.0, "the last that was a number"
+
+
+def test_a_run_that_began_again_after_its_end_is_a_resumed_one():
+    """Another backend than KTRDR calls it "resuming" for less than a reading."""
+    play = Play()
+    play.reads(10, progress=percent(40, "Epoch 4/10"), started_at=stamp(BEGAN + 1))
+    play.reads(20, "cancelled", started_at=stamp(BEGAN + 1), completed_at=stamp(BEGAN + 19))
+    assert not play.evidence.resumed
+    play.reads(500, progress=percent(50, "Epoch 5/10"), started_at=stamp(BEGAN + 499))
+    assert play.evidence.resumed

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from panel.domain.observation import unreported_end
+from panel.domain.unreported import unreported_end
 from panel.errors import InvalidForm
 from panel.storage.store import Storage
 from panel.workflows.batch_form import plan_batch, variant_text
