@@ -47,8 +47,9 @@ def due(
 
 
 def free_workers(listed: WorkerList, kind: str, sent: int, now: float) -> int:
-    """How many more may start of this kind. `sent`: starts of which the list may say nothing yet."""
-    if not listed.fresh(now):
+    """How many more may start of this kind. `sent`: starts of which the list may say nothing yet. A list that lies
+    ahead of a clock that was set back does not tell which these are: the next one does."""
+    if not listed.fresh(now) or (listed.heard_at or now) > now:
         return 0
     return max(sum(each.status == "available" and each.does(kind) for each in listed.workers) - sent, 0)
 

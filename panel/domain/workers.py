@@ -12,6 +12,7 @@ from panel.domain.kinds import learning, traits_of
 
 ANSWERING = 15.0  # seconds for which any answer shows that the backend is there
 FRESH = 30.0  # seconds for which a list of workers says something about now
+# What was heard later than now was heard before the clock was set back; far ahead, nobody knows how long before.
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +51,19 @@ class WorkerList:
 
     def heard(self, workers: Sequence[Worker], now: float) -> "WorkerList":
         """After the workers were listed again."""
-        observation = {**self.listed_at, **{worker.id: now for worker in workers}}
+        earlier = {worker_id: min(at, now) for worker_id, at in self.listed_at.items()}
+        observation = {**earlier, **{worker.id: now for worker in workers}}
         recent = dict(sorted(observation.items(), key=lambda item: item[1])[-500:])
         last = {**self.last, **{worker.id: worker for worker in workers}}
         last = {worker_id: worker for worker_id, worker in last.items() if worker_id in recent}
-        return WorkerList(tuple(workers), now, self.since or now, recent, last, now)
+        return WorkerList(tuple(workers), now, min(self.since or now, now), recent, last, now)
 
     def answered(self, now: float) -> "WorkerList":
         """After the backend answered anything."""
         return replace(self, answered_at=now)
 
     def fresh(self, now: float) -> bool:
-        return self.heard_at is not None and now - self.heard_at < FRESH
+        return self.heard_at is not None and abs(now - self.heard_at) < FRESH
 
     @property
     def operations(self) -> set[str]:
@@ -70,7 +72,7 @@ class WorkerList:
 
     def answering(self, now: float) -> bool:
         """Whether the backend has answered anything lately."""
-        return self.answered_at is not None and now - self.answered_at < ANSWERING
+        return self.answered_at is not None and abs(now - self.answered_at) < ANSWERING
 
     def worker(self, worker_id: str) -> Worker | None:
         return next((worker for worker in self.workers if worker.id == worker_id), None)

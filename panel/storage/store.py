@@ -37,6 +37,8 @@ from panel.storage.transactions import as_json, at_once, durably, form_of, marks
 from panel.storage.writer import Writer
 
 IN_FLIGHT = 60.0  # seconds in which a start that was not answered may still reach the backend
+# Of one that lies ahead of the clock, which was set back, it is not known when it was sent: within these seconds it
+# counts as just sent, as a clock is often put right by a few; further ahead it says nothing about now.
 
 _START = (
     "SELECT starts.key, starts.kind, starts.form, starts.state, starts.operation_id, starts.message, starts.asked_at,"
@@ -221,15 +223,16 @@ class Storage:
     def possibly_running_loads(self, now: float) -> list[Start]:
         """Of these, data loads that may be about to run. One that was sent long ago is in the backend's list."""
         loads = [start for start in self.unanswered_starts() if traits_of(start.kind).loads]
-        return [start for start in loads if now - start.asked_at < IN_FLIGHT]
+        return [start for start in loads if abs(now - start.asked_at) < IN_FLIGHT]
 
     def sent_since(self, kind: str, heard_at: float) -> int:
         """How many starts of this kind were sent that a list of workers from `heard_at` (Unix seconds) may not show:
         sent after it or just before, or a while ago without an answer."""
+        since, until = heard_at - IN_FLIGHT, time.time() + IN_FLIGHT
         found = self._db.execute(
-            f"SELECT count(*) FROM starts WHERE kind = ? AND asked_at > ? AND state NOT IN ({marks(_NOTHING)})"
-            " AND (asked_at > ? OR state != ?)",
-            (kind, heard_at - IN_FLIGHT, *_NOTHING, heard_at - SETTLED, StartState.STARTED),
+            "SELECT count(*) FROM starts WHERE kind = ? AND asked_at > ? AND asked_at < ?"
+            f" AND state NOT IN ({marks(_NOTHING)}) AND (asked_at > ? OR state != ?)",
+            (kind, since, until, *_NOTHING, heard_at - SETTLED, StartState.STARTED),
         )
         return int(found.fetchone()[0])
 

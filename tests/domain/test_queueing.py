@@ -60,6 +60,7 @@ def listed(*statuses: str, kind: str = "training", heard_at: float = NOW) -> Wor
         (listed("available", kind="backtesting"), 0, 0),
         (listed("available", kind="gpu_host"), 0, 1),
         (listed("available", heard_at=NOW - 100), 0, 0),
+        (listed("available", heard_at=NOW + 10), 0, 0),  # of before the clock was set back
         (WorkerList(), 0, 0),
     ],
 )

@@ -74,3 +74,11 @@ def virtual_time() -> Iterator[asyncio.Runner]:
         asyncio.Runner(loop_factory=lambda: _Loop(clock)) as runner,
     ):
         yield runner
+
+
+@contextmanager
+def clock_set(seconds: float) -> Iterator[None]:
+    """The machine's clock is set on by so many seconds, or back, and put right again: only the wall clock notices."""
+    before = time.time
+    with mock.patch.object(time, "time", lambda: before() + seconds):
+        yield
