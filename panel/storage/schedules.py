@@ -49,6 +49,10 @@ class ScheduleStore(Part):
             "UPDATE schedules SET active = ?, next_at = ? WHERE key = ?", (next_at is not None, next_at, key)
         )
 
+    def bring_forward(self, key: str, next_at: float | None, earlier: float) -> None:
+        """An earlier next run; nothing when the schedule was changed in between."""
+        self._db.execute("UPDATE schedules SET next_at = ? WHERE key = ? AND next_at = ?", (earlier, key, next_at))
+
     def change(self, changed: Schedule) -> None:
         """Other values of a schedule that is there; what it has run stays."""
         self._db.execute(
@@ -74,21 +78,26 @@ class ScheduleStore(Part):
                 row = (run.schedule, run.due, run.entry, run.queued_at, run.missed, run.note)
                 self._db.execute(f"INSERT OR IGNORE INTO schedule_runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?)", row)
                 self._db.execute(
-                    "DELETE FROM schedule_runs WHERE schedule = ? AND due <= (SELECT due FROM schedule_runs"
-                    " WHERE schedule = ? ORDER BY due DESC LIMIT 1 OFFSET ?)",
+                    "DELETE FROM schedule_runs WHERE schedule = ? AND rowid <= (SELECT rowid FROM schedule_runs"
+                    " WHERE schedule = ? ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
                     (run.schedule, run.schedule, RUNS_KEPT),
                 )
 
     def last_entry(self, key: str) -> str:
-        """The key of what it has queued last, or ""."""
+        """The key of what it has queued last, or ""; by a clock that was wrong that may have been due later."""
         row = self._db.execute(
-            "SELECT entry FROM schedule_runs WHERE schedule = ? AND entry != '' ORDER BY due DESC LIMIT 1", (key,)
+            "SELECT entry FROM schedule_runs WHERE schedule = ? AND entry != '' ORDER BY rowid DESC LIMIT 1", (key,)
         ).fetchone()
         return str(row[0]) if row else ""
 
+    def has_run(self, key: str, due: float) -> bool:
+        """Whether the run of this moment was made, or left out."""
+        found = self._db.execute("SELECT 1 FROM schedule_runs WHERE schedule = ? AND due = ?", (key, due))
+        return found.fetchone() is not None
+
     def last_run(self, key: str) -> ScheduleRun | None:
         row = self._db.execute(
-            f"SELECT {_RUN} FROM schedule_runs WHERE schedule = ? ORDER BY due DESC LIMIT 1", (key,)
+            f"SELECT {_RUN} FROM schedule_runs WHERE schedule = ? ORDER BY rowid DESC LIMIT 1", (key,)
         ).fetchone()
         return ScheduleRun(*row) if row else None
 

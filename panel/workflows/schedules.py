@@ -2,16 +2,20 @@
 
 Each run is an entry of the queue, or a batch, whose key is made of the schedule and the due time: a panel that is
 killed in between queues it once. What was missed while no panel ran is made up for by one run.
+
+A clock that leaps makes nothing due until it has held for some minutes: it may be wrong for a moment. The next run that
+a wrong clock has put off comes at its time all the same.
 """
 
 import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 
 from panel.adapters import KINDS
+from panel.domain.clock_watch import HELD, ClockWatch
 from panel.domain.formatting import duration
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.schedules import (
@@ -44,6 +48,7 @@ class Schedules:
         self._queue = queue
         self._batches = batches
         self._due = asyncio.Event()
+        self._clock = ClockWatch(time.time(), time.monotonic())
 
     async def add(
         self, key: str, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str, actor: str
@@ -103,14 +108,33 @@ class Schedules:
         """Until cancelled."""
         while True:
             self._due.clear()
-            for schedule in self._store.schedules.due(time.time()):
-                try:
-                    await self._run_once(schedule)
-                except (sqlite3.Error, ValueError) as exc:
-                    log.warning("a schedule waits: %s", exc)
-            upcoming = self._store.schedules.next_at()
-            wait = ROUND if upcoming is None else min(max(upcoming - time.time(), 1.0), ROUND)
+            wait = min(ROUND, HELD)
+            if self._clock.believes(time.time(), time.monotonic()):
+                if self._clock.has_held(time.monotonic()):
+                    await self._each(self._store.schedules.all(), self._bring_forward)
+                await self._each(self._store.schedules.due(time.time()), self._run_once)
+                upcoming = self._store.schedules.next_at()
+                wait = ROUND if upcoming is None else min(max(upcoming - time.time(), 1.0), ROUND)
             await until_set(self._due, wait)
+
+    async def _each(self, schedules: list[Schedule], action: Callable[[Schedule], Awaitable[None]]) -> None:
+        for schedule in schedules:
+            try:
+                await action(schedule)
+            except (sqlite3.Error, ValueError) as exc:
+                log.warning("a schedule waits: %s", exc)
+
+    async def _bring_forward(self, schedule: Schedule) -> None:
+        """A clock that was ahead has put off the next run, for years perhaps: that is the first one from now."""
+        key, planned = schedule.key, schedule.next_at
+        if planned is None:
+            return
+        first = time.time()
+        while (first := next_due(schedule.days, schedule.at, schedule.zone, first)) < planned:
+            if not self._store.schedules.has_run(key, first):  # it was made before the clock was set back
+                log.info("the next run of a schedule comes earlier: the clock was set back")
+                await self._store.write(lambda store: store.schedules.bring_forward(key, planned, first))
+                return
 
     async def _run_once(self, schedule: Schedule) -> None:
         now, due = time.time(), schedule.next_at or 0.0
@@ -119,7 +143,7 @@ class Schedules:
         key, note = f"schedule-{schedule.key}-{int(due)}", ""
         if missed or now - due > LATE:
             times = "1 time" if not missed else f"{missed + 1} times"
-            note = f"Missed {times}, as the panel did not run. Queued once, {duration(now - due)} late."
+            note = f"Missed {times}{self._why_missed(due)}. Queued once, {duration(now - due)} late."
         if self._still_waits(schedule) and not self._knows(schedule, key):
             key, note = "", "Left out: the run before it still waits in the queue."
         else:
@@ -131,6 +155,13 @@ class Schedules:
                 key, note = "", f"Left out: {' '.join(exc.errors.values())}"
         run = ScheduleRun(schedule.key, due, key, now, missed, note)
         await self._store.write(lambda store: store.schedules.ran(run, following))
+
+    def _why_missed(self, due: float) -> str:
+        if due <= self._clock.began:
+            return ", as the panel did not run"
+        if self._clock.leapt_over(due):
+            return ", as the machine was off or asleep, or its clock was put forward"
+        return ""
 
     async def _put(self, schedule: Schedule, key: str) -> None:
         if schedule.kind == BATCH:

@@ -1,8 +1,9 @@
 """Schedules put starts into the queue at their time, once each, also when the panel was killed or did not run."""
 
 import asyncio
+import sqlite3
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -12,12 +13,15 @@ from panel.errors import InvalidForm
 from panel.storage.store import Storage
 from panel.workflows.schedules import Schedules
 from tests.support.parts import batches_of, queue_of
-from tests.support.virtual import virtual_time
+from tests.support.virtual import clock_set, virtual_time
 
 HOUR, DAY = 3600.0, 86_400.0
 KEY = "schedule-key-0001"
 LOAD = {"symbol": "EURUSD", "timeframe": "1h"}
 DAILY = range(7)
+
+
+YEARS = 3 * 365 * DAY
 
 
 @pytest.fixture
@@ -176,3 +180,97 @@ def test_a_batch_is_repeated_once_each_time_and_left_out_while_the_last_one_runs
 
     _, after = run(ended, DAY)
     assert after.entry.startswith("schedule-") and after.entry != last.entry
+
+
+@pytest.fixture
+def usual_rounds(run, monkeypatch):
+    monkeypatch.setattr("panel.workflows.schedules.ROUND", 30.0)
+
+
+async def until_due(store, before: float) -> float:
+    """Sleep until so many seconds before the next run; returns its moment."""
+    due = store.schedules.next_at()
+    await asyncio.sleep(due - time.time() - before)
+    return due
+
+
+@pytest.mark.usefixtures("usual_rounds")
+@pytest.mark.parametrize("seconds", [YEARS, -YEARS, DAY, HOUR])
+def test_a_clock_that_is_wrong_for_a_moment_runs_nothing_and_puts_nothing_off(run, seconds):
+    async def woke(store, schedules):
+        await daily()(store, schedules)
+        due = await until_due(store, 1200)
+        with clock_set(seconds):
+            await asyncio.sleep(36)
+        await asyncio.sleep(300)
+        assert (store.queue.open(), store.schedules.next_at()) == ([], due)
+
+    entries, last = run(woke, 1200)
+    assert len(entries) == 1 and (last.note, last.missed) == ("", 0) and last.queued_at - last.due < 2
+
+
+@pytest.mark.usefixtures("usual_rounds")
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_clock_that_was_wrong_for_long_has_put_off_comes_at_its_time(run, restarted):
+    async def wrong(store, schedules):
+        await daily()(store, schedules)
+        await until_due(store, 1200)
+        with clock_set(YEARS):
+            await asyncio.sleep(600)  # nobody can tell that it is wrong
+        assert len(store.queue.open()) == 1 and store.schedules.next_at() > time.time() + YEARS / 2
+        assert "the panel did not run" not in store.schedules.last_run(KEY).note
+        await taken(store, schedules)
+
+    if restarted:
+        run(wrong)
+    entries, last = run(None if restarted else wrong, DAY + HOUR)  # today's was sent then, early
+    assert len(entries) == 1 and (last.note, last.missed) == ("", 0) and last.queued_at - last.due < 2
+    run(taken)
+    assert len(run(seconds=DAY)[0]) == 1
+
+
+@pytest.mark.usefixtures("usual_rounds")
+def test_what_was_missed_in_sleep_is_made_up_for_minutes_later_and_says_so(run):
+    async def slept(store, schedules):
+        await daily()(store, schedules)
+        due = await until_due(store, 1200)
+        with clock_set(8 * HOUR):
+            await asyncio.sleep(100)
+            assert store.queue.open() == [], "the clock may be wrong"
+            await asyncio.sleep(200)
+            last = store.schedules.last_run(KEY)
+            assert len(store.queue.open()) == 1 and last.due == due and "Queued once, 7 h" in last.note
+            assert "asleep" in last.note and "panel" not in last.note
+            await taken(store, schedules)
+            await asyncio.sleep(DAY)
+            assert len(store.queue.open()) == 1 and store.schedules.last_run(KEY).note == ""
+
+    run(slept)
+
+
+@pytest.mark.usefixtures("usual_rounds")
+def test_a_clock_that_is_set_back_after_a_run_does_not_repeat_it(run):
+    async def back(store, schedules):
+        await daily()(store, schedules)
+        due = await until_due(store, -60)
+        await taken(store, schedules)
+        with clock_set(-HOUR):
+            await asyncio.sleep(3 * HOUR)
+            assert store.queue.open() == [] and store.schedules.next_at() > due
+
+    run(back)
+
+
+@pytest.mark.usefixtures("usual_rounds")
+def test_a_run_that_could_not_be_written_down_for_a_while_is_not_put_down_to_the_panel(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.0)
+
+    async def unwritable(store, schedules):
+        await daily()(store, schedules)
+        await until_due(store, 60)
+        with closing(sqlite3.connect(tmp_path / "memory.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await asyncio.sleep(500)
+
+    _, last = run(unwritable, 60)
+    assert last.note.startswith("Missed 1 time. Queued once, ")
