@@ -5,13 +5,15 @@ from typing import Any
 
 from panel.domain.causes import cause_of
 from panel.domain.formatting import duration, many, moment_at, per_cent
+from panel.domain.load_outcomes import completed_load
+from panel.domain.load_outcomes import not_looked_through as not_looked_through  # for those who import it from here
 from panel.domain.observation import Cancel, Observation
+from panel.domain.silence import last_heard
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
 from panel.domain.values import items, mapping, number
 from panel.domain.workers import Worker, WorkerList
 
-CHECKED_WITHIN = 30.0  # seconds in which the stored bars are looked through after a load
 LISTED_WITHIN = 60.0  # seconds within which the list of workers shows whether one works on
 LATE = 25.0  # seconds that the list of workers may lag behind the work, with some to spare
 
@@ -21,7 +23,7 @@ def completed(observation: Observation, now: float) -> Verdict:
     if not snapshot.full:
         return _only_listed(observation)
     if snapshot.traits.loads and snapshot.result:
-        return _being_checked(observation, now) or _loaded(observation)
+        return completed_load(observation, now)
     if broken := _broken_since(snapshot):
         return Verdict(
             State.PROBLEMS,
@@ -128,10 +130,11 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
 
 def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
     """A training or backtest that the backend marked failed because it found no worker with it: the worker died, or the
-    backend was restarted while the worker goes on."""
+    backend lost track of it: as it is restarted while the worker goes on, or its worker ended it unnoticed."""
     snapshot = observation.snapshot
     reason = f"The backend's words: {last_line(snapshot.error)}"
-    if (busy := worker_list.working_on(snapshot.id)) is not None and worker_list.fresh(now):
+    busy = worker_list.working_on(snapshot.id)
+    if busy is not None and (worker_list.fresh(now) or _seen_after(busy, observation)):
         return Verdict(
             State.UNREPORTED,
             "Working, unreported",
@@ -140,6 +143,16 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
             (listed_busy(busy, worker_list, now), reason),
         )
     worker = worker_list.last_entry(snapshot.worker_id)
+    if worker is not None and (outlived := _outlived(worker, observation, now, worker_list)):
+        return Verdict(
+            State.FAILED,
+            "Failed",
+            f"The backend lost track of it, and marked it failed. {outlived}: the work has ended, or was lost.",
+            "Look for its model or its checkpoint. Resume it where that is offered, or start it again."
+            if snapshot.traits.learns
+            else "Start it again.",
+            (*_worked(observation, now), f"{last_heard(worker, now)} It was {worker.status}.", reason),
+        )
     alive = max((worker.healthy_at or 0.0) if worker else 0.0, observation.worked_until or 0.0)  # the last sign of life
     since = f" after {moment_at(alive, now).removeprefix('at ')}" if alive else ""
     if (
@@ -155,6 +168,19 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
     )
     evidence = (*_worked(observation, now), *proof, reason)
     return Verdict(State.FAILED, "Failed", f"Its worker died{since}, and the work with it.", again, evidence)
+
+
+def _outlived(worker: Worker, observation: Observation, now: float, worker_list: WorkerList) -> str:
+    """How the worker that had it shows that it lives, or did when the run was marked failed; "" where it does not.
+    The backend marks a run whose worker died minutes after the last sign of life."""
+    listed = worker_list.worker(worker.id)
+    if listed is not None and listed.reachable and worker_list.fresh(now):
+        return f"Its worker is there and {'free' if listed.status == 'available' else 'does something else'}"
+    return "Its worker answered after that" if _seen_after(worker, observation) else ""
+
+
+def _seen_after(worker: Worker, observation: Observation) -> bool:
+    return (worker.healthy_at or 0.0) > observation.changed_at
 
 
 def _worked(observation: Observation, now: float) -> tuple[str, ...]:
@@ -205,72 +231,3 @@ def last_line(text: str) -> str:
     """The line of a text that names its cause: the last one, where a whole traceback was sent."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:500] if lines else ""
-
-
-def _being_checked(observation: Observation, now: float) -> Verdict | None:
-    """A load that has just ended: the backend does not say which segments failed, the stored bars do."""
-    rows = number((observation.snapshot.result or {}).get("rows_downloaded"))
-    looked_through = observation.gaps_left is not None
-    ended = observation.changed_at if observation.moved_at is None else observation.snapshot.read_at
-    if not rows or looked_through or not 0 <= now - ended < CHECKED_WITHIN:
-        return None
-    return Verdict(
-        State.RUNNING, "Checking", f"{many(int(rows), 'bar')} came. The stored bars are being looked through for gaps."
-    )
-
-
-def not_looked_through(observation: Observation) -> bool:
-    """A load that brought bars, whose gaps have not been searched since."""
-    snapshot, missing = observation.snapshot, observation.gaps_left
-    brought = snapshot.traits.loads and number((snapshot.result or {}).get("rows_downloaded"))
-    return bool(brought) and snapshot.succeeded and missing is None
-
-
-def brought_nothing(load: Snapshot) -> bool:
-    """Bars were missing, and not one came, which the backend calls completed."""
-    result = load.result or {}
-    return number(result.get("rows_downloaded")) == 0 and bool(number(result.get("gaps_filled")))
-
-
-def _loaded(observation: Observation) -> Verdict:
-    result = observation.snapshot.result or {}
-    rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled")) or 0
-    if brought_nothing(observation.snapshot):
-        return Verdict(
-            State.PROBLEMS,
-            "Finished with problems",
-            "The backend calls this completed, but not one bar came although bars were missing.",
-            "Check the data source, then load again.",
-            (f"0 bars came, {many(int(gaps), 'gap')} worked on.",),
-        )
-    missing = observation.gaps_left
-    if missing:
-        came = f"{many(int(rows), 'bar')} came, but" if rows else "No new bars came, and"
-        return Verdict(
-            State.PROBLEMS,
-            "Finished with problems",
-            f"{came} {many(missing, 'gap')} {'is' if missing == 1 else 'are'} still missing.",
-            "Fill them from this load’s page or the page Data.",
-            ("The stored bars were looked through after its end. The backend does not say which segments failed.",),
-        )
-    if rows and observation.fell and missing is None:
-        return Verdict(
-            State.PROBLEMS,
-            "Finished with problems",
-            f"{many(int(rows), 'bar')} came, but some segments did not: bars are probably still missing.",
-            "Look at the gaps of what is stored now, then load again.",
-            ("Its progress went backwards on the way. It does when segments fail, of which the backend says nothing.",),
-        )
-    if rows == 0:
-        return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
-    if rows and missing is None:
-        return Verdict(
-            State.UNCHECKED,
-            "Completed, not checked",
-            f"{many(int(rows), 'bar')} came. Whether that is all it was to fetch is not known.",
-            "Look at the gaps on the page Data.",
-            ("The stored bars were not looked through after its end. The backend does not say which segments failed.",),
-        )
-    if rows:
-        return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.")
-    return Verdict(State.COMPLETED, "Completed", "Finished.")

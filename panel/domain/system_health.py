@@ -12,9 +12,9 @@ from panel.domain.causes import NO_DATABASE, database_down
 from panel.domain.connection import Connection
 from panel.domain.formatting import many
 from panel.domain.kinds import learning
+from panel.domain.load_outcomes import brought_nothing
 from panel.domain.memory import damaged, remedy
 from panel.domain.observation import Observation
-from panel.domain.outcomes import brought_nothing
 from panel.domain.state import GOOD, State
 from panel.domain.workers import WorkerList
 

@@ -45,6 +45,36 @@ def test_28_a_training_marked_failed_after_its_workers_death_has_failed():
     assert "usually goes on" not in text(verdict)
 
 
+def test_28_of_a_worker_that_is_there_nobody_says_that_it_died():
+    """The backend lost track of its work, which ended or was lost."""
+    play = Play()
+    play.trains(20)
+    play.lists(80, worker("available", healthy=79))
+    ended = {"error_message": UNCLAIMED, "progress": percent(0.0), "completed_at": stamp(BEGAN + 85)}
+    play.reads(90, "failed", **ended)
+    for at in (90, 110, 400):  # each time it has answered again
+        verdict = play.lists(at, worker("available", healthy=at - 1))
+        assert verdict.state is State.FAILED and "died" not in text(verdict)
+        assert "Its worker is there and free: the work has ended, or was lost." in verdict.headline
+        assert verdict.advice.startswith("Look for its model or its checkpoint.") and UNCLAIMED in verdict.evidence[-1]
+    verdict = play.lists(410, worker("busy", "op_b", healthy=409))
+    assert "Its worker is there and does something else" in verdict.headline
+    for at, listed in ((440, [worker("temporarily_unavailable", healthy=409)]), (800, [])):  # it was stopped later
+        verdict = play.lists(at, *listed)
+        assert "Its worker answered after that" in verdict.headline and "died" not in text(verdict)
+    play.lists(850, worker("busy", "op_a", healthy=849))
+    for at in (851, 1000):  # also while the backend lists nothing any more
+        assert play.at(at).word == "Working, unreported"
+
+
+def test_28_a_backtest_whose_worker_is_there_leaves_nothing_to_look_for():
+    play = Play("backtesting")
+    play.reads(1, progress=percent(10.0))
+    play.lists(80, worker("available", healthy=79))
+    verdict = play.reads(85, "failed", error_message=UNCLAIMED, completed_at=stamp(BEGAN + 84))
+    assert "there and free" in verdict.headline and verdict.advice == "Start it again."
+
+
 def test_28_a_run_whose_worker_died_took_as_long_as_it_was_seen_at_work():
     """The backend ends it six minutes later, and calls that its end."""
     play = Play()
