@@ -28,6 +28,7 @@ from panel.cli.recording import entry
 from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
 from panel.domain.gaps import LENGTHS, left_by
+from panel.domain.load_outcomes import may_have_brought
 from panel.domain.memory import damaged, remedy
 from panel.domain.requests import StartState
 from panel.domain.verdict import Observation, State, judge
@@ -122,7 +123,7 @@ class _Run:
         if not self.made.traits.loads or result["status"] != "completed":
             return None
         load = snapshot_of(result, 0.0)
-        if not (load.result or {}).get("rows_downloaded") or load.timeframe not in LENGTHS:
+        if not may_have_brought(load) or load.timeframe not in LENGTHS:
             return None
         try:
             stored = await self.ktrdr.stored_range(load.symbol, load.timeframe)
@@ -252,9 +253,10 @@ def _report(
         return FAILED
     verdict = judge(Observation(snapshot, 0.0, gaps_left=gaps_left), 3600.0)  # nothing goes on any more
     problem = verdict.state is State.PROBLEMS
+    doubt = problem or verdict.state is State.UNCHECKED
     console.print(
-        f"{adapter.title} {'finished with problems' if problem else 'completed'}. [dim]{operation_id}[/dim]",
-        style="yellow" if problem else "green",
+        f"{adapter.title} {verdict.word.lower() if doubt else 'completed'}. [dim]{operation_id}[/dim]",
+        style="yellow" if doubt else "green",
         highlight=False,
     )
     if problem or adapter.traits.loads:

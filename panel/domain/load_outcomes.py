@@ -18,33 +18,44 @@ def completed_load(observation: Observation, now: float) -> Verdict:
 
 def _being_checked(observation: Observation, now: float) -> Verdict | None:
     """A load that has just ended: the backend does not say which segments failed, the stored bars do."""
-    rows = number((observation.snapshot.result or {}).get("rows_downloaded"))
-    looked_through = observation.gaps_left is not None
-    ended = observation.changed_at if observation.moved_at is None else observation.snapshot.read_at
-    if not rows or looked_through or not 0 <= now - ended < CHECKED_WITHIN:
+    load = observation.snapshot
+    ended = observation.changed_at if observation.moved_at is None else load.read_at
+    if not may_have_brought(load) or observation.gaps_left is not None or not 0 <= now - ended < CHECKED_WITHIN:
         return None
-    return Verdict(
-        State.RUNNING, "Checking", f"{many(int(rows), 'bar')} came. The stored bars are being looked through for gaps."
-    )
+    return Verdict(State.RUNNING, "Checking", f"{_came(load)} The stored bars are being looked through for gaps.")
 
 
 def not_looked_through(observation: Observation) -> bool:
-    """A load that brought bars, whose gaps have not been searched since."""
-    snapshot, missing = observation.snapshot, observation.gaps_left
-    brought = snapshot.traits.loads and number((snapshot.result or {}).get("rows_downloaded"))
-    return bool(brought) and snapshot.succeeded and missing is None
+    """A load that brought bars, as far as is known, whose gaps have not been searched since."""
+    load = observation.snapshot
+    return load.succeeded and load.full and may_have_brought(load) and observation.gaps_left is None
+
+
+def may_have_brought(load: Snapshot) -> bool:
+    """It brought bars, or its result does not say how many."""
+    return load.traits.loads and _rows(load) != 0
+
+
+def _rows(load: Snapshot) -> float | None:
+    """How many bars came; None where the result does not say so."""
+    rows = number((load.result or {}).get("rows_downloaded"))
+    return rows if rows is None or rows >= 0 else None
+
+
+def _came(load: Snapshot) -> str:
+    rows = _rows(load)
+    return "It has ended; how many bars came is not known." if rows is None else f"{many(int(rows), 'bar')} came."
 
 
 def brought_nothing(load: Snapshot) -> bool:
     """Bars were missing, and not one came, which the backend calls completed."""
-    result = load.result or {}
-    return number(result.get("rows_downloaded")) == 0 and bool(number(result.get("gaps_filled")))
+    return _rows(load) == 0 and bool(number((load.result or {}).get("gaps_filled")))
 
 
 def _loaded(observation: Observation) -> Verdict:
-    result = observation.snapshot.result or {}
-    rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled")) or 0
-    if brought_nothing(observation.snapshot):
+    load, missing = observation.snapshot, observation.gaps_left
+    rows, gaps = _rows(load), number((load.result or {}).get("gaps_filled")) or 0
+    if brought_nothing(load):
         return Verdict(
             State.PROBLEMS,
             "Finished with problems",
@@ -52,9 +63,9 @@ def _loaded(observation: Observation) -> Verdict:
             "Check the data source, then load again.",
             (f"0 bars came, {many(int(gaps), 'gap')} worked on.",),
         )
-    missing = observation.gaps_left
     if missing:
-        came = f"{many(int(rows), 'bar')} came, but" if rows else "No new bars came, and"
+        some = f"{many(int(rows), 'bar')} came, but" if rows else "No new bars came, and"
+        came = "How many bars came is not known, and" if rows is None else some
         return Verdict(
             State.PROBLEMS,
             "Finished with problems",
@@ -62,24 +73,28 @@ def _loaded(observation: Observation) -> Verdict:
             "Fill them from this load’s page or the page Data.",
             ("The stored bars were looked through after its end. The backend does not say which segments failed.",),
         )
-    if rows and observation.fell and missing is None:
+    if rows == 0:
+        return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
+    if missing is None and observation.fell:
         return Verdict(
             State.PROBLEMS,
             "Finished with problems",
-            f"{many(int(rows), 'bar')} came, but some segments did not: bars are probably still missing.",
+            "Some segments did not come: bars are probably still missing."
+            if rows is None
+            else f"{many(int(rows), 'bar')} came, but some segments did not: bars are probably still missing.",
             "Look at the gaps of what is stored now, then load again.",
             ("Its progress went backwards on the way. It does when segments fail, of which the backend says nothing.",),
         )
-    if rows == 0:
-        return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
-    if rows and missing is None:
+    if missing is None:
+        unknown = "How many bars came, and whether" if rows is None else f"{many(int(rows), 'bar')} came. Whether"
         return Verdict(
             State.UNCHECKED,
             "Completed, not checked",
-            f"{many(int(rows), 'bar')} came. Whether that is all it was to fetch is not known.",
+            f"{unknown} that is all it was to fetch{',' if rows is None else ''} is not known.",
             "Look at the gaps on the page Data.",
             ("The stored bars were not looked through after its end. The backend does not say which segments failed.",),
         )
-    if rows:
-        return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.")
-    return Verdict(State.COMPLETED, "Completed", "Finished.")
+    if rows is None:
+        headline = "It left no gap. How many bars came, the backend does not say."
+        return Verdict(State.COMPLETED, "Completed", headline)
+    return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.")

@@ -22,7 +22,7 @@ def completed(observation: Observation, now: float) -> Verdict:
     snapshot = observation.snapshot
     if not snapshot.full:
         return _only_listed(observation)
-    if snapshot.traits.loads and snapshot.result:
+    if snapshot.traits.loads:
         return completed_load(observation, now)
     if broken := _broken_since(snapshot):
         return Verdict(

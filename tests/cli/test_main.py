@@ -101,6 +101,27 @@ def test_a_load_that_left_gaps_exits_1(tmp_path, address, backend):
     assert "2,000 bars came, but 1 gap is still missing." in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("bars", "code", "said"),
+    [
+        (without(hours(30), 70, 20), 1, "finished with problems"),
+        (hours(30), 0, "It left no gap."),
+        ([], 0, "completed, not checked"),
+    ],
+)
+def test_a_load_that_does_not_say_what_came_is_looked_through(tmp_path, address, backend, bars, code, said):
+    def answer(request):
+        backend.bars["EURUSD", "1h"] = bars
+        backend.operations["op_l"] = operation("op_l", "data_load", "completed", result_summary=None)
+        if not bars:
+            backend.answers["POST /data/range"] = 500, {"detail": "no answer"}
+        return 200, {"success": True, "operation_id": "op_l", "status": "started"}
+
+    backend.answers["POST /data/acquire/download"] = answer
+    done = run(tmp_path, "load", "EURUSD", "1h", "--mode", "full", backend=address)
+    assert done.returncode == code and said in done.stdout
+
+
 def test_a_load_waits_for_those_before_it(tmp_path, address, backend):
     asked = iter(range(100))
 

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from panel.backend.entities import snapshot_of
+from panel.domain.outcomes import not_looked_through
 from panel.domain.verdict import Cancel, Observation, State, judge
 from tests.support.scripted import RESULT, operation, percent
 
@@ -67,6 +68,46 @@ def test_a_loads_step_is_words():
 def test_a_load_says_what_came(rows, words):
     result = {"gaps_filled": int(rows > 0), "rows_downloaded": rows}
     assert words in judge(observation(kind="data_load", status="completed", result_summary=result), NOW).headline
+
+
+UNKNOWN_ROWS = [
+    None,
+    {},
+    {"mode": "tail", "symbol": "EURUSD", "timeframe": "1h", "gaps_filled": 3},
+    {"rows_downloaded": "362"},
+    {"rows_downloaded": None},
+    {"rows_downloaded": True},
+    {"rows_downloaded": -5},
+    {"rows_downloaded": [362]},
+]
+
+
+@pytest.mark.parametrize("result", UNKNOWN_ROWS)
+def test_a_load_that_does_not_say_what_came_is_looked_through_before_it_is_called_completed(result):
+    just = observation(kind="data_load", status="completed", result_summary=result)
+    assert not_looked_through(just)
+    verdict = judge(just, NOW)
+    assert (verdict.word, verdict.live) == ("Checking", True) and "how many bars came is not known" in verdict.headline
+    verdict = judge(just, NOW + 60)
+    assert (verdict.state, verdict.word) == (State.UNCHECKED, "Completed, not checked")
+    assert verdict.headline == "How many bars came, and whether that is all it was to fetch, is not known."
+    verdict = judge(dataclasses.replace(just, gaps_left=2), NOW)
+    assert verdict.state is State.PROBLEMS
+    assert verdict.headline == "How many bars came is not known, and 2 gaps are still missing."
+    verdict = judge(dataclasses.replace(just, fell=True), NOW + 60)
+    assert verdict.state is State.PROBLEMS and verdict.headline.startswith("Some segments did not come")
+    verdict = judge(dataclasses.replace(just, gaps_left=0), NOW)
+    assert verdict.state is State.COMPLETED and verdict.headline.startswith("It left no gap.")
+
+
+def test_what_needs_no_look_through():
+    """Nothing was missing; the list's entry tells nothing of its period; it is no load."""
+    nothing = observation(kind="data_load", status="completed", result_summary={"rows_downloaded": 0})
+    assert not not_looked_through(nothing) and judge(nothing, NOW).headline == "Nothing was missing: no new bars."
+    listed = dataclasses.replace(nothing, snapshot=dataclasses.replace(nothing.snapshot, full=False, result=None))
+    assert not not_looked_through(listed)
+    training = observation(status="completed", result_summary=None)
+    assert not not_looked_through(training) and judge(training, NOW).headline == "Finished."
 
 
 def test_a_silent_backend_is_not_an_end():

@@ -199,3 +199,35 @@ def test_a_load_that_was_believed_failed_and_then_completes_is_looked_through():
         life.runner.run(asyncio.sleep(120))
         page = words(life.inside.get(f"/operations/{name}").text)
     assert "362 bars came, but 1 gap is still missing" in page
+
+
+@pytest.mark.parametrize("result", [None, {}, {"mode": "full", "gaps_filled": 3}, {"rows_downloaded": "362"}])
+@pytest.mark.parametrize(
+    ("bars", "words_of_it"),
+    [
+        (without(hours(60), 100, 30), "How many bars came is not known, and 1 gap is still missing."),
+        (hours(60), "It left no gap. How many bars came, the backend does not say."),
+    ],
+)
+def test_a_load_whose_result_does_not_say_what_came_is_looked_through(result, bars, words_of_it):
+    backend = Backend()
+    backend.bars = {("EURUSD", "1h"): bars}
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(15))
+        life.inside.post("/start/data_load", {"key": KEY, **LOAD, "mode": "full"})
+        life.runner.run(asyncio.sleep(5))
+        (name,) = backend.operations
+        ends(backend, result_summary=result)
+        life.runner.run(asyncio.sleep(60))
+        assert words_of_it in words(life.inside.get(f"/operations/{name}").text)
+
+
+@pytest.mark.parametrize("result", [None, {"rows_downloaded": "362"}])
+def test_such_a_load_of_an_earlier_panel_is_looked_through_too(address, backend, tmp_path, result):
+    parameters = {"mode": "full"}
+    left = ended("op_load", "data_load", "completed", 900, 9, parameters=parameters, result_summary=result)
+    backend.operations["op_load"] = left
+    backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30)}
+    seed(tmp_path, address, left)
+    with panel(tmp_path, address) as here:
+        until(lambda: here.get("/api/operations/op_load").json()["verdict"]["state"] == "problems")
