@@ -26,7 +26,7 @@ def test_how_the_panel_knows_is_under_the_headline(here, backend):
 def test_what_took_less_than_half_a_second_did_not_take_nothing(here, backend):
     began, ended = stamp(1_800_000_000.0), stamp(1_800_000_000.3)
     backend.operations["op_a"] = operation(
-        "op_a", "data_load", "completed", created_at=began, started_at=began, completed_at=ended
+        "op_a", "training", "completed", created_at=began, started_at=began, completed_at=ended
     )
     assert "Took under 1 s Ended" in words(here.until("/operations/op_a", lambda text: "Completed" in text))
 
