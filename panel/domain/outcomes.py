@@ -6,7 +6,6 @@ from typing import Any
 from panel.domain.causes import cause_of
 from panel.domain.formatting import duration, many, moment_at, per_cent
 from panel.domain.load_outcomes import completed_load
-from panel.domain.load_outcomes import not_looked_through as not_looked_through  # for those who import it from here
 from panel.domain.observation import Cancel, Observation
 from panel.domain.silence import last_heard
 from panel.domain.snapshot import Snapshot

@@ -20,8 +20,8 @@ from panel.backend.openings import gaps, stored_openings
 from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
 from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, left_by
 from panel.domain.history import OperationQuery
+from panel.domain.load_outcomes import not_looked_through
 from panel.domain.observation import Observation
-from panel.domain.outcomes import not_looked_through
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import GOOD, State
 from panel.domain.system_health import CONCLUSIVE

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from panel.backend.entities import snapshot_of
-from panel.domain.outcomes import not_looked_through
+from panel.domain.load_outcomes import not_looked_through
 from panel.domain.verdict import Cancel, Observation, State, judge
 from tests.support.scripted import RESULT, operation, percent
 
