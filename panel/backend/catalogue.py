@@ -60,6 +60,15 @@ class Catalogue:
         """What is stored. Raises CLIClientError when the backend cannot be asked."""
         return await self._keep(f"range {symbol} {timeframe}", lambda: self._ktrdr.stored_range(symbol, timeframe))
 
+    async def range_now(self, symbol: str, timeframe: str) -> Range:
+        """As `range`, asked now: before something is refused because of it."""
+        return await self._ktrdr.stored_range(symbol, timeframe)
+
+    async def sample_symbols(self) -> frozenset[str]:
+        """What the embedded backend's sample market has. Raises CLIClientError when it cannot be asked."""
+        listed = await self._keep("range symbols", self._ktrdr.symbols)
+        return frozenset(symbol for symbol, each in listed.items() if each.source != "own")
+
     async def data_files(self) -> list[DataFile]:
         """Of the embedded backend's data folder. Raises CLIClientError when it cannot be asked."""
         return await self._keep("range files", self._ktrdr.data_files)

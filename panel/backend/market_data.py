@@ -23,10 +23,12 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the backend lists of a symbol: the timeframes that are stored, and where it is traded."""
+    """What the backend lists of a symbol: the timeframes that are stored, where it is traded, and, of the embedded
+    backend, where its bars come from: "own" when its sample market does not have it."""
 
     timeframes: tuple[str, ...]
     market: Market
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def symbol_of(item: Any) -> tuple[str, Listed] | None:
         return None
     stored = items(data.get("available_timeframes"), 100)
     timeframes = tuple(found for found in stored if isinstance(found, str) and found in LENGTHS)
-    return symbol, Listed(timeframes, Market(line(data.get("exchange"), 40), line(data.get("type"), 40)))
+    market = Market(line(data.get("exchange"), 40), line(data.get("type"), 40))
+    return symbol, Listed(timeframes, market, line(data.get("source"), 40))
 
 
 def data_file_of(item: Any) -> DataFile | None:

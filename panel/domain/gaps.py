@@ -33,7 +33,12 @@ class Range:
     start: float | None = None
     end: float | None = None
     bars: int = 0
-    source: str = ""  # "sample" or "mixed" when it is not, or not only, a market's
+    source: str = ""  # of the embedded backend: "sample", "own", or "mixed" when it is some of both
+
+    @property
+    def takes_loads(self) -> bool:
+        """Whether a load may add bars to it: sample data is never mixed into a file that somebody imported."""
+        return self.source not in ("own", "mixed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,11 @@ class QueueStore(Part):
             for row in self._db.execute(query, (EntryState.REFUSED, now - REFUSED_SHOWN_FOR, ANSWERED_DIRECTLY))
         ]
 
+    def refused(self, kind: str, since: float) -> list[Entry]:
+        """Of one kind, asked for since then, the latest first."""
+        query = f"{_ENTRY} WHERE state = ? AND kind = ? AND asked_at > ? ORDER BY asked_at DESC LIMIT 50"
+        return [_entry(row) for row in self._db.execute(query, (EntryState.REFUSED, kind, since))]
+
     def begin(self, key: str) -> bool:
         """It is being started; False when it was removed, or held, in between."""
         done = self._db.execute(

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from panel.adapters import KINDS, TrainingOperationAdapter
 from panel.backend.catalogue import Catalogue
@@ -19,6 +20,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.workflows.capacity import free_places
+from panel.workflows.load_remedies import FailedLoad, failed_load, not_offered, own_file, why_no_load
 from panel.workflows.no_room import Work, busy_with, descriptions_of, none_takes
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
@@ -41,6 +43,8 @@ class Line:
     range: Range | None = None
     loading: Snapshot | None = None
     load: dict[str, str] | None = None  # the load that would mend it
+    imports: str = ""  # what would have to be imported, where no load can mend it
+    failed: FailedLoad | None = None  # how the last load of it ended
     details: tuple[str, ...] = ()
     waits: bool = False
     operation_id: str = ""  # what keeps the worker busy
@@ -90,6 +94,29 @@ class Sources:
         row = self.inventory.row(found.symbol, found.timeframe)
         return range_line(found, row, running, dates, what, needed, inside)
 
+    async def with_remedies(self, lines: Iterable[Line]) -> list[Line]:
+        """Lines without loads that cannot work, and with how the last load failed."""
+        offered, now = None, time.time()
+        with suppress(CLIClientError):
+            offered = await self.catalogue.sample_symbols() if self.embedded else None
+        return [self._with_remedy(line, offered, now) for line in lines]
+
+    def _with_remedy(self, line: Line, offered: Collection[str] | None, now: float) -> Line:
+        if line.load is None or line.range is None:
+            return line
+        found, older = line.range, line.load["mode"] == "backfill"
+        if not found.takes_loads:
+            text = f"{line.text} {own_file(found, older=older)}"
+            return replace(line, load=None, text=text, imports="older bars" if older else "newer bars")
+        if offered is not None and found.symbol not in offered:
+            text = f"{line.text} {not_offered(found.symbol)}"
+            return replace(line, load=None, text=text, imports="a file of it")
+        return replace(line, failed=failed_load(self.storage, self.monitor, found.symbol, found.timeframe, now))
+
+    async def no_load(self, form: Mapping[str, str]) -> str:
+        """Why this load cannot work, "" when it may."""
+        return await why_no_load(self.catalogue, form) if self.embedded else ""
+
     async def fault_lines(self, ranges: Iterable[Range], given: Mapping[str, str], what: str) -> list[Line]:
         """Bars that cannot be true, of which only the embedded backend knows."""
         pairs = {(found.symbol, found.timeframe) for found in ranges if found.bars}
@@ -138,10 +165,10 @@ async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
     dates, needed = dates_of(given), strategy.history_required or 0
     lines = [_strategy_line(strategy, check), *form_lines(kind, given)]
     counts = await asyncio.gather(*(sources.bars_in(found, dates) for found in ranges))
-    lines += [
+    lines += await sources.with_remedies(
         sources.range_line(found, dates, "training", needed, inside)
         for found, inside in zip(ranges, counts, strict=True)
-    ]
+    )
     lines += await sources.fault_lines(ranges, given, "training")
     lines += room_lines(sources, kind)
     return Preflight(kind, ask, name, lines=tuple(lines))

@@ -137,8 +137,10 @@ class SubmitWorkflow:
         queue = self._queue
         sent, queued = self._starts.knows(key), queue is not None and queue.knows(key)
         which, reason = _CONFIRMED.get(kind, ("", None))
-        if self._sources and reason and which not in confirmations and (repeatable or not (sent or queued)):
-            if why := await reason(self._sources, values):
+        if self._sources and (repeatable or not (sent or queued)):
+            if adapter.traits.loads and (why := await self._sources.no_load(values)):
+                return Invalid({"symbol": why})
+            if reason and which not in confirmations and (why := await reason(self._sources, values)):
                 return NeedsConfirmation(which, why)
             sent, queued = self._starts.knows(key), queue is not None and queue.knows(key)
         # A form may be sent twice, once to start and once to wait: its key has only one way to go.
@@ -189,6 +191,7 @@ async def _would_fail(sources: Sources, values: dict[str, str]) -> str:
     if bad is None:
         return ""
     advice = " Load it first, or let the panel load it and then train." if bad.load else ""
+    advice = f" Import {bad.imports} first." if bad.imports else advice
     return f"{bad.subject}: {bad.text}{advice}"
 
 

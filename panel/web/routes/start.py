@@ -1,5 +1,7 @@
 """Forms that start something, and starts whose outcome is unknown."""
 
+import time
+
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
@@ -118,6 +120,7 @@ async def look(request: Request, panel: PanelDep, kind: str) -> Response:
         action=_adapter(kind).action,
         wait=found.waits,
         operates=identity_of(request).operates,
+        now=time.time(),
     )
 
 
@@ -227,6 +230,7 @@ async def _form(
         today=today(),
         timeframes=TIMEFRAMES,
         checked=checked,
+        now=time.time(),
         new_key=new_key,
         research=await panel.ktrdr.research() if adapter.offered_at else None,
         known=await panel.inventory.known() if adapter.traits.alone and not silent else [],

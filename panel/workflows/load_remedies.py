@@ -1,0 +1,70 @@
+"""Whether a load can mend what is missing, and how the last one failed. It only reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from panel.adapters import DataLoadOperationAdapter
+from panel.backend.catalogue import Catalogue
+from panel.domain.formatting import day
+from panel.domain.gaps import DAY, Range
+from panel.domain.history import OperationQuery
+from panel.domain.queueing import plain_refusal
+from panel.domain.snapshot import Snapshot
+from panel.domain.state import ENDS, State
+from panel.errors import CLIClientError
+from panel.monitoring.poller import Monitor
+from panel.storage.store import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class FailedLoad:
+    """`operation_id`: "" of one that never began."""
+
+    message: str
+    at: float
+    operation_id: str = ""
+
+
+def own_file(found: Range, *, older: bool = False) -> str:
+    which, at = ("begins", found.start) if older else ("ends", found.end)
+    mixed = "It is partly sample data, to which no load adds more. " if found.source == "mixed" else ""
+    return f"{mixed}Your own file {which} {day(at)}." if at is not None else f"{mixed}The file is your own."
+
+
+def not_offered(symbol: str) -> str:
+    return f"The sample market does not have {symbol}."
+
+
+async def why_no_load(catalogue: Catalogue, form: Mapping[str, str]) -> str:
+    """Why the embedded backend would not do this load; "" when it would, or when it cannot be asked."""
+    symbol, timeframe = form.get("symbol", "").strip().upper(), form.get("timeframe", "")
+    try:
+        found = await catalogue.range_now(symbol, timeframe)
+        offered = await catalogue.sample_symbols()
+    except CLIClientError:
+        return ""
+    if not found.takes_loads:
+        return f"{symbol} {timeframe}: {own_file(found)} Sample data is never mixed into it: import newer bars instead."
+    return "" if symbol in offered else f"{not_offered(symbol)} Import a file of it instead."
+
+
+def failed_load(storage: Storage, monitor: Monitor, symbol: str, timeframe: str, now: float) -> FailedLoad | None:
+    """How the last load of it failed, within a day; None when it did not."""
+    wanted = OperationQuery(
+        DataLoadOperationAdapter.kind, tuple(ENDS), symbol=symbol, timeframe=timeframe, archived=None, sort="ended",
+        limit=1,
+    )  # fmt: skip
+    unwritten = (each for each in monitor.recorder.unwritten_ends() if _is_load(each.snapshot, symbol, timeframe))
+    last = next(unwritten, None) or next(iter(storage.memory.page(wanted)), None)
+    ended = (last.snapshot.completed_at or last.changed_at) if last is not None else 0.0
+    since = max(ended, now - DAY)
+    for entry in storage.queue.refused(DataLoadOperationAdapter.kind, since):
+        if (entry.form.get("symbol", "").upper(), entry.form.get("timeframe")) == (symbol, timeframe):
+            return FailedLoad(plain_refusal(entry.message)[0], entry.asked_at)
+    if last is None or ended < now - DAY or monitor.verdict(last).state is not State.FAILED:
+        return None
+    return FailedLoad(last.snapshot.error or monitor.verdict(last).headline, ended, last.snapshot.id)
+
+
+def _is_load(snapshot: Snapshot, symbol: str, timeframe: str) -> bool:
+    return snapshot.traits.loads and (snapshot.symbol, snapshot.timeframe) == (symbol, timeframe)

@@ -1,0 +1,80 @@
+"""Before a start, a load is offered only where it can work, and one that failed says so beside its line."""
+
+import pytest
+
+from tests.support.bars import hours
+from tests.support.loads import LOAD, ends, load, started
+from tests.support.market_files import bars, ktrdr
+from tests.support.pages import KEY, until, words
+from tests.support.panels import panel
+
+OWN = {"strategy_name": "rsi_swing", "symbols": "AUDUSD", "timeframes": "1h"}
+
+
+def look(here, **form: str) -> str:
+    """What stands beside the form."""
+    page = here.post("/start/training/look", form).text
+    return page.partition('id="preflight"')[2].partition("</aside>")[0]
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A panel over the embedded backend, with a file that was imported."""
+    (tmp_path / "embedded" / "data").mkdir(parents=True)
+    with panel(tmp_path) as here:
+        yield here
+
+
+def test_no_load_is_offered_into_a_file_of_ones_own(own):
+    (own.settings.data_folder / "embedded" / "data" / "AUDUSD_1h.csv").write_text(ktrdr(bars(2000)))
+    page = look(own, **OWN | {"start_date": "2025-12-01"})
+    assert "None lies in this period, so the training would fail. Your own file ends 2024-03-24." in words(page)
+    assert 'href="/data/import">Import newer bars</a>' in page
+    assert "/start/data_load" not in page and "/plans" not in page
+    older = words(look(own, **OWN | {"start_date": "2023-01-01"}))
+    assert "Your own file begins 2024-01-01. Import older bars" in older
+    refused = own.post("/start/training", {"key": KEY} | OWN | {"start_date": "2025-12-01"})
+    assert refused.status_code == 422 and "Import newer bars first." in words(refused.text)
+    asked = load(own, symbol="AUDUSD")
+    assert (
+        asked.status_code == 422 and 'id="symbol-help" class="help"><strong class="error">AUDUSD 1h: Your' in asked.text
+    )
+    assert "Sample data is never mixed into it: import newer bars instead." in words(asked.text)
+    assert own.get("/api/operations").json()["operations"] == []
+
+
+def test_no_load_is_offered_of_what_the_sample_market_does_not_have(own):
+    page = look(own, **OWN | {"symbols": "NOSUCH"})
+    assert "NOSUCH 1h no data stored, so the training would fail. The sample market does not have NOSUCH." in words(
+        page
+    )
+    assert "/start/data_load" not in page and "/plans" not in page and "Import a file of it" in page
+    assert load(own, symbol="NOSUCH").status_code == 422
+    known = look(own, **OWN | {"symbols": "EURUSD"})
+    assert "/start/data_load" in known and "/plans" in known
+
+
+def test_a_load_that_failed_says_so_beside_its_line(quick_rounds, here, backend):
+    backend.bars = {("GBPUSD", "1h"): hours(60)}
+    assert "last load" not in words(look(here, strategy_name="swing"))
+    load(here)
+    until(lambda: started(backend) == [LOAD])
+    ends(backend, status="failed", error_message="No contract of EURUSD")
+
+    def shown() -> str:
+        return words(look(here, strategy_name="swing"))
+
+    until(lambda: "Its last load failed" in shown())
+    assert "No contract of EURUSD Look at it" in shown() and "Load EURUSD 1h" in shown()
+    load(here, key="s" * 22)
+    until(lambda: len(started(backend)) == 2)
+    ends(backend, 2)
+    until(lambda: "is being loaded" not in shown() and "last load" not in shown())
+
+
+def test_a_load_that_was_refused_says_so_beside_its_line(here, backend):
+    backend.bars = {("GBPUSD", "1h"): hours(60)}
+    backend.answers["POST /data/acquire/download"] = (404, {"detail": "No data provider for EURUSD"})
+    load(here, inline="1")
+    shown = words(look(here, strategy_name="swing"))
+    assert "Its last load failed" in shown and "No data provider for EURUSD" in shown
