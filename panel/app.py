@@ -240,7 +240,7 @@ def compose(
         sources=sources,
         submit=submit,
         batches=batches_,
-        schedules=Schedules(storage, queue_, batches_),
+        schedules=Schedules(storage, queue_, batches_, catalogue),
         notifications=Notifications(storage, monitor, events, settings.notify, settings.public_address),
         hub=hub,
         reader=reader,

@@ -56,6 +56,16 @@ class Catalogue:
         """Whether the backend would train it. Raises CLIClientError when it cannot be asked."""
         return await self._keep(f"check {name}", lambda: self._ktrdr.check(name))
 
+    async def lacks(self, name: str) -> bool:
+        """Whether there is certainly no such strategy: KTRDR does not list all of its own, so it is asked for each.
+        False where nobody can say."""
+        try:
+            if any(each.name == name for each in await self.strategies()):
+                return False
+            return (await self.check(name)).unknown
+        except CLIClientError:
+            return False
+
     async def range(self, symbol: str, timeframe: str) -> Range:
         """What is stored. Raises CLIClientError when the backend cannot be asked."""
         return await self._keep(f"range {symbol} {timeframe}", lambda: self._ktrdr.stored_range(symbol, timeframe))

@@ -236,13 +236,13 @@ class Ktrdr(MarketData):
     async def check(self, name: str) -> Check:
         """Whether the backend would train it; what it refuses is a Check that is not valid."""
         if not is_plain_name(name):
-            return Check(False, ("A strategy is called by its file's name, without a folder.",))
+            return Check(False, ("A strategy is called by its file's name, without a folder.",), unknown=True)
         try:
             answer = await self._client.post(f"/strategies/validate/{quote(name, safe='')}", timeout=LIST_TIMEOUT)
         except APIError as exc:
             if exc.status_code in (200, 400, 404, 422):
                 # An unknown strategy's message names every file searched; its beginning says it.
-                return Check(False, (exc.message.partition(" (searched:")[0],))
+                return Check(False, (exc.message.partition(" (searched:")[0],), unknown=exc.status_code == 404)
             raise
         found = strategies.check_of(answer)
         return replace(found, features=await self._features(name)) if found.valid else found

@@ -21,13 +21,14 @@ class Strategy:
 @dataclass(frozen=True, slots=True)
 class Check:
     """The backend's check of a strategy. `trainable` is False too for a valid one that this backend cannot train;
-    `problems` then say why. `features` is None when it gave none."""
+    `problems` then say why. `features` is None when it gave none; `unknown`: there is no strategy of this name."""
 
     valid: bool
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     features: int | None = None
     trainable: bool = True
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

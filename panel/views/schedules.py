@@ -1,6 +1,6 @@
 """The page of schedules. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -25,7 +25,7 @@ _OUTCOMES = {
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
     """`when`: in words; `next_at`: by the schedule's own clock, "" while it is off; `last_at`: likewise, "" before the
-    first; `outcome`: of the last run; `address`: its page, "" without."""
+    first; `outcome`: of the last run; `address`: its page, "" without; `gone`: its strategy does not exist."""
 
     schedule: Schedule
     title: str
@@ -37,6 +37,7 @@ class ScheduleView:
     outcome: str
     address: str
     note: str
+    gone: bool
 
 
 def schedule_views(
@@ -44,10 +45,11 @@ def schedule_views(
     runs: Mapping[str, ScheduleRun | None],
     entries: Mapping[str, Entry | None],
     batches: Mapping[str, int] = MappingProxyType({}),
+    gone: Collection[str] = (),
 ) -> list[ScheduleView]:
     """`runs`: the last one of each schedule; `entries` of the queue, and `batches` with the number of their runs that
-    have not ended: by the key that a run names."""
-    return [_view(each, runs.get(each.key), entries, batches) for each in schedules]
+    have not ended: by the key that a run names. `gone`: strategies that do not exist any more."""
+    return [_view(each, runs.get(each.key), entries, batches, gone) for each in schedules]
 
 
 def name_of(schedule: Schedule) -> str:
@@ -56,7 +58,11 @@ def name_of(schedule: Schedule) -> str:
 
 
 def _view(
-    schedule: Schedule, run: ScheduleRun | None, entries: Mapping[str, Entry | None], batches: Mapping[str, int]
+    schedule: Schedule,
+    run: ScheduleRun | None,
+    entries: Mapping[str, Entry | None],
+    batches: Mapping[str, int],
+    gone: Collection[str],
 ) -> ScheduleView:
     title, about = title_of(schedule.kind, schedule.form)
     outcome, address = "", ""
@@ -79,4 +85,5 @@ def _view(
         outcome,
         address,
         run.note if run else "",
+        schedule.form.get("strategy_name", "").strip() in gone,
     )

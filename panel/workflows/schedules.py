@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 
 from panel.adapters import KINDS
+from panel.backend.catalogue import Catalogue
 from panel.domain.clock_watch import HELD, ClockWatch
 from panel.domain.formatting import duration
 from panel.domain.queueing import MAX_ENTRIES
@@ -43,10 +44,14 @@ log = logging.getLogger(__name__)
 class Schedules:
     """Start with `run` in a task."""
 
-    def __init__(self, store: Storage, queue: Queue, batches: BatchWorkflow) -> None:
+    def __init__(
+        self, store: Storage, queue: Queue, batches: BatchWorkflow, catalogue: Catalogue | None = None
+    ) -> None:
+        """With a catalogue, none is saved whose strategy does not exist."""
         self._store = store
         self._queue = queue
         self._batches = batches
+        self._catalogue = catalogue
         self._due = asyncio.Event()
         self._clock = ClockWatch(time.time(), time.monotonic())
 
@@ -81,6 +86,9 @@ class Schedules:
                 KINDS[kind].from_form(dict(form))
         except InvalidForm as exc:
             errors |= exc.errors
+        strategy = form.get("strategy_name", "").strip()
+        if strategy and "strategy_name" not in errors and self._catalogue and await self._catalogue.lacks(strategy):
+            errors["strategy_name"] = f"There is no strategy {strategy}."
         for name, wrong in (("at", lambda: time_of(at)), ("zone", lambda: zone_of(zone))):
             try:
                 wrong()

@@ -8,6 +8,7 @@ from tests.support.batches import seed_batch
 from tests.support.history import ended, seed
 from tests.support.inside import Inside, inside
 from tests.support.pages import KEY, words
+from tests.support.parts import panel_of
 
 WHEN = {"at": "18:30", "zone": "Europe/Berlin"}
 LOAD = {"kind": "data_load", "symbol": "eurusd", "timeframe": "1h"}
@@ -107,3 +108,46 @@ def test_a_batch_is_repeated(address, tmp_path):
         status, refused = here.api("POST", "/api/schedules", body, "schedule-2")
         assert status == 422 and {each["field"] for each in refused["errors"]} == {"symbols"}
         assert here.api("POST", "/api/schedules", body | {"batch": None}, "schedule-3")[0] == 422
+
+
+def test_a_strategy_that_does_not_exist_is_refused_beside_its_field(here, backend):
+    training = WHEN | {"kind": "training", "key": KEY, "day": "0", "strategy_name": "no_such_strategy"}
+    form = here.get("/schedules/new?kind=training").text
+    assert 'list="strategies"' in form and '<option value="swing">' in form
+    backend.answers["POST /strategies/validate/no_such_strategy"] = (404, {"detail": "Strategy file not found"})
+    refused = here.post("/schedules", training)
+    assert refused.status == 422
+    assert '<strong class="error">There is no strategy no_such_strategy.</strong>' in refused.text
+    assert "Nothing is repeated yet" in words(here.get("/schedules").text)
+    assert here.post("/schedules", training | {"strategy_name": "swing"}).status == 303
+    assert here.post(f"/schedules/{KEY}/edit", training).status == 422
+    body = {"kind": "training", "form": {"strategy_name": "no_such_strategy"}, "days": ["monday"], **WHEN}
+    status, said = here.api("POST", "/api/schedules", body)
+    assert status == 422 and said["errors"][0]["field"] == "strategy_name"
+    batch = WHEN | {"kind": "batch", "key": "b" * 22, "day": "0", "way": "grid", "symbols": "A B"}
+    assert here.post("/schedules", batch | {"strategy_name": "no_such_strategy"}).status == 422
+
+
+def test_one_that_ktrdr_does_not_list_and_has_is_repeated(here, backend):
+    training = WHEN | {"kind": "training", "key": KEY, "day": "0", "strategy_name": "v3_unlisted"}
+    assert here.post("/schedules", training).status == 303
+    assert "does not exist" not in words(here.get("/schedules").text)
+
+
+def test_where_the_backend_does_not_answer_any_name_is_taken(tmp_path):
+    with inside(tmp_path, "http://127.0.0.1:9/api/v1") as here:
+        training = WHEN | {"kind": "training", "key": KEY, "day": "0", "strategy_name": "anything"}
+        assert here.post("/schedules", training).status == 303
+        assert "does not exist" not in words(here.get("/schedules").text)
+
+
+def test_a_schedule_whose_strategy_is_gone_says_so(here, backend):
+    add(here)
+    training = WHEN | {"kind": "training", "key": "t" * 22, "day": "0", "strategy_name": "swing"}
+    assert here.post("/schedules", training).status == 303
+    assert "does not exist" not in words(here.get("/schedules").text)
+    backend.strategies.clear()
+    backend.answers["POST /strategies/validate/swing"] = (404, {"detail": "Strategy file not found"})
+    panel_of(here.app).catalogue.strategies_changed()  # what it keeps for 20 seconds
+    page = words(here.get("/schedules").text)
+    assert page.count("Its strategy does not exist any more: its runs fail.") == 1

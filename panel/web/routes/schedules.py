@@ -1,6 +1,8 @@
 """Starts and batches that are repeated by the clock."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from fastapi import APIRouter, HTTPException, Request
@@ -10,13 +12,16 @@ from panel.adapters import KINDS, DataLoadOperationAdapter, Kind
 from panel.domain.labels import Shelf
 from panel.domain.schedules import BATCH, DAYS, Schedule
 from panel.domain.snapshot import ID
-from panel.errors import InvalidForm
+from panel.domain.strategies import Strategy
+from panel.errors import CLIClientError, InvalidForm
 from panel.views.schedules import schedule_views
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor_of, page, redirect
 from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.starting import new_key
 from panel.workflows.submit import asked_before
+
+ASKED_FOR = 2.0  # seconds that the list waits for what the backend says of strategies
 
 router = APIRouter(prefix="/schedules")
 
@@ -47,7 +52,8 @@ async def schedules(request: Request, panel: PanelDep) -> Response:
     ]
     batches = {key: sum(run.open for run in store.batches.runs(key)) for key in made}
     kinds = [kind for kind in KINDS.values() if kind.fields and kind.kind in panel.offers.kinds]
-    return page(request, "schedules.html", schedules=schedule_views(every, runs, entries, batches), kinds=kinds)
+    views = schedule_views(every, runs, entries, batches, await _gone(panel, every))
+    return page(request, "schedules.html", schedules=views, kinds=kinds)
 
 
 @router.get("/new")
@@ -59,13 +65,13 @@ async def form(
         found = panel.storage.batches.batch(batch)
         if found is None or found.shelf is Shelf.DELETED:
             raise HTTPException(404, "There is no batch with this key.")
-        return _form(request, Typed(BATCH, found.form), new_key())
+        return await _form(request, panel, Typed(BATCH, found.form), new_key())
     adapter = _adapter(kind)
     values = {field.name: field.default for field in adapter.fields}
     if ID.fullmatch(again):
         values |= asked_before(adapter, panel.storage.start_of(again), panel.monitor.known(again))
     values |= {name: value for name, value in request.query_params.items() if name in values}
-    return _form(request, Typed(kind, values), new_key())
+    return await _form(request, panel, Typed(kind, values), new_key())
 
 
 @router.post("")
@@ -78,7 +84,7 @@ async def add(request: Request, panel: PanelDep) -> Response:
     try:
         await panel.schedules.add(key, typed.kind, typed.values, typed.days, typed.at, typed.zone, actor_of(request))
     except InvalidForm as exc:
-        return _form(request, replace(typed, errors=exc.errors), key)
+        return await _form(request, panel, replace(typed, errors=exc.errors), key)
     return redirect(request, "/schedules")
 
 
@@ -86,7 +92,7 @@ async def add(request: Request, panel: PanelDep) -> Response:
 async def edit_form(request: Request, panel: PanelDep, key: str) -> Response:
     schedule = known(panel, key)
     typed = Typed(schedule.kind, schedule.form, schedule.at, schedule.zone, tuple(sorted(schedule.days)))
-    return _form(request, typed, key, editing=True)
+    return await _form(request, panel, typed, key, editing=True)
 
 
 @router.post("/{key}/edit")
@@ -95,7 +101,7 @@ async def edit(request: Request, panel: PanelDep, key: str) -> Response:
     try:
         await panel.schedules.change(key, typed.values, typed.days, typed.at, typed.zone)
     except InvalidForm as exc:
-        return _form(request, replace(typed, errors=exc.errors), key, editing=True)
+        return await _form(request, panel, replace(typed, errors=exc.errors), key, editing=True)
     return redirect(request, "/schedules")
 
 
@@ -138,7 +144,24 @@ async def _typed(request: Request, panel: Panel, kind: str) -> Typed:
     return Typed(kind, values, texts.get("at", "").strip(), texts.get("zone", "").strip(), days)
 
 
-def _form(request: Request, typed: Typed, key: str, *, editing: bool = False) -> Response:
+async def _gone(panel: Panel, schedules: list[Schedule]) -> set[str]:
+    """The strategies of these that do not exist any more. The page does not wait for a slow backend."""
+    names = list({name for each in schedules if (name := each.form.get("strategy_name", "").strip())})
+    if panel.monitor.connection.failing_since is not None:
+        return set()
+    try:
+        async with asyncio.timeout(ASKED_FOR):
+            gone = await asyncio.gather(*(panel.catalogue.lacks(name) for name in names))
+    except TimeoutError:
+        return set()
+    return {name for name, missing in zip(names, gone, strict=True) if missing}
+
+
+async def _form(request: Request, panel: Panel, typed: Typed, key: str, *, editing: bool = False) -> Response:
+    strategies: list[Strategy] = []
+    if "strategy_name" in typed.values:
+        with suppress(CLIClientError):
+            strategies = await panel.catalogue.strategies()
     return page(
         request,
         "schedule-new.html",
@@ -148,6 +171,7 @@ def _form(request: Request, typed: Typed, key: str, *, editing: bool = False) ->
         errors=typed.errors,
         days=DAYS,
         ways=dict(WAYS),
+        strategies=[each.name for each in strategies if not each.problem],
         key=key,
         editing=editing,
         fresh=not typed.errors and not editing,
