@@ -9,9 +9,12 @@ import httpx
 
 from panel.domain.strategy_content import FuzzySet, Membership
 from panel.views import strategies as views
-from tests.support.pages import KEY, words
+from tests.support.batches import seed_batch
+from tests.support.history import ended, seed
+from tests.support.pages import KEY, until, words
 from tests.support.panels import panel
-from tests.support.scripted import served
+from tests.support.scripted import served, stamp
+from tests.support.workers import worker
 
 STARTER = Path(__file__).parents[2] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
 
@@ -30,7 +33,8 @@ def test_from_a_starter_to_a_changed_file_and_back(tmp_path):
         read = words(seen)
         assert "rsi, period 14" in read and "Batch size 32" in read and "oversold trapezoidal 0, 0, 25, 40" in read
         assert seen.count('<path class="run-') >= 3 and '<span class="y-nt">name</span>' in seen
-        assert "Delete this file" not in read, "a starter is not theirs"
+        assert "/strategies/rsi_swing/delete" not in seen, "a starter is not theirs"
+        assert here.get("/strategies/rsi_swing/delete").status_code == 409
 
         copy = typed(here.get("/strategies/rsi_swing/edit?copy=1").text)
         assert copy["name"] == "rsi_swing_copy" and "name: rsi_swing_copy\n" in copy["text"]
@@ -66,7 +70,10 @@ def test_from_a_starter_to_a_changed_file_and_back(tmp_path):
         loaded = here.get("/strategies/rsi_swing_copy/download")
         assert loaded.text == file.read_text() and "rsi_swing_copy.yaml" in loaded.headers["content-disposition"]
 
-        opened = re.search(r'/delete"><input type="hidden" name="opened" value="([0-9a-f]{64})"', seen)
+        assert '/delete"' in seen and 'name="opened"' not in seen, "it is asked first"
+        asked = here.get("/strategies/rsi_swing_copy/delete").text
+        assert "Nothing that is still to start" in words(asked) and "0 models were made with it" in words(asked)
+        opened = re.search(r'/delete"><input type="hidden" name="opened" value="([0-9a-f]{64})"', asked)
         assert opened and here.post("/strategies/rsi_swing_copy/delete", {"opened": "0"}).status_code == 409
         gone = here.post("/strategies/rsi_swing_copy/delete", {"opened": opened[1]})
         assert not file.exists()
@@ -161,3 +168,30 @@ def test_drawings_of_odd_memberships():
     found = views.drawing(FuzzySet("a", "b", (Membership("c", "triangular", (0, 0, 10)),)))
     assert found.curves[0].path == "M0.0 76.0L0.0 4.0L300.0 76.0", "it jumps up at its left end"
     assert views.difference("x\n" * 7000, "y\n") is None
+
+
+def test_before_a_file_is_deleted_the_page_names_what_depends_on_it(backend, tmp_path):
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    for name in ("swing", "other"):
+        (folder / f"{name}.yaml").write_text(STARTER.read_text().replace("name: rsi_swing", f"name: {name}"))
+    backend.workers = [worker("w1", "busy", "op_else", last_healthy_at=stamp())]
+    with served(backend.app) as address:
+        url = f"{address}/api/v1"
+        seed_batch(tmp_path, url, 0.45, None, key="b" * 22)
+        seed(tmp_path, url, ended("op_a", "training", "completed", 900, name="swing"))
+        with panel(tmp_path, url, strategies_folder=folder) as here:
+            when = {"kind": "training", "at": "18:30", "zone": "UTC", "day": "0"}
+            assert here.post("/schedules", when | {"key": KEY, "strategy_name": "swing"}).status_code == 303
+            until(
+                lambda: "No worker is free" in words(here.post("/start/training/look", {"strategy_name": "swing"}).text)
+            )
+            waits = {"key": "w" * 22, "strategy_name": "swing", "insist": "1", "wait": "1"}
+            assert here.post("/start/training", waits).status_code == 303
+            read = words(here.get("/strategies/swing/delete").text)
+            assert "Delete swing?" in read and "A schedule starts it every Monday at 18:30 UTC." in read
+            assert "1 start of it waits in the queue." in read
+            assert "The batch 2 × swing has 1 run that is not through." in read
+            assert "1 run of it is remembered." in read and (folder / "swing.yaml").exists()
+            read = words(here.get("/strategies/other/delete").text)
+            assert "Nothing that is still to start" in read and "0 runs of it are remembered." in read

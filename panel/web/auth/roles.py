@@ -96,6 +96,7 @@ TABLE: dict[str, Rule] = {
     "GET /strategies/{name}": _SEES,
     "GET /strategies/{name}/download": _SEES,
     "GET /strategies/{name}/edit": _SEES,
+    "GET /strategies/{name}/delete": _SEES,
     "GET /strategies/{name}/restore": _SEES,
     "GET /models": _SEES,
     "GET /checkpoints": _SEES,

@@ -10,13 +10,15 @@ from starlette.datastructures import UploadFile
 
 from panel.backend.decoding import line
 from panel.domain.audit import Outcome
+from panel.domain.schedules import repeat_text
 from panel.files.strategy_folder import NEW_NAME, Changed, digest
 from panel.files.strategy_yaml import MAX_BYTES, Refused
 from panel.views.strategies import DiffLine, difference
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import fragment, page, redirect
-from panel.web.routes.strategies import at_hand, attachment, why_read_only
+from panel.web.respond import fragment, page, problem_page, redirect
+from panel.web.routes.strategies import at_hand, attachment, known, why_read_only
+from panel.workflows.strategy_uses import uses_of
 
 router = APIRouter()
 
@@ -80,6 +82,25 @@ async def upload(request: Request, panel: PanelDep) -> HTMLResponse:
     except UnicodeDecodeError as exc:
         raise HTTPException(422, "This file is not UTF-8 text.") from exc
     return await _editor(request, panel, stem[:100], _lines(text), "", stem[:100])
+
+
+@router.get("/strategies/{name}/delete")
+async def ask_delete(request: Request, panel: PanelDep, name: str) -> Response:
+    """The question before a file is deleted, with what depends on it."""
+    found = await at_hand(panel, name)
+    if not found.own:
+        return problem_page(request, 409, "Not deleted", "This file comes with the backend and is not changed.")
+    listed, _ = await known(panel, name)
+    names = dict.fromkeys(each for each in (name, listed.title if listed else "") if each)
+    return page(
+        request,
+        "strategy-delete.html",
+        name=name,
+        opened=digest(found.text),
+        uses=await uses_of(panel.storage, panel.catalogue, names),
+        read_only=await why_read_only(request, panel),
+        repeat_text=repeat_text,
+    )
 
 
 @router.post("/strategies/{name}/delete")
