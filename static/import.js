@@ -1,4 +1,5 @@
-// Files can be dropped anywhere on the page; while they are sent, the form says how far it is.
+// Files can be dropped anywhere on the page; while they are sent, the form says how far it is. Where the page is about
+// something else, the form is hidden until files are over the page.
 const form = document.getElementById("import-form");
 const input = form?.elements.file;
 const sending = document.getElementById("sending");
@@ -35,20 +36,29 @@ const send = () => {
 };
 
 if (form) {
+  const shown = !form.hidden, viewer = document.body.dataset.role === "viewer";
   for (const hint of form.querySelectorAll("[data-script]")) hint.hidden = false;
   form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
   for (const kind of ["dragenter", "dragover"]) {
     document.addEventListener(kind, (event) => {
       if (![...event.dataTransfer.types].includes("Files")) return;
-      event.preventDefault();
+      event.preventDefault(); // else the browser opens the file in place of the panel
+      if (viewer) { event.dataTransfer.dropEffect = "none"; return; }
+      form.hidden = false;
       form.classList.add("over");
     });
   }
-  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) form.classList.remove("over"); });
+  document.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget) return;
+    form.classList.remove("over");
+    form.hidden = !shown && sending.hidden;
+  });
   document.addEventListener("drop", (event) => {
     form.classList.remove("over");
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
+    if (viewer || form.querySelector("button").disabled) return;
+    form.hidden = false;
     input.files = event.dataTransfer.files;
     send();
   });

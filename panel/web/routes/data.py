@@ -1,6 +1,6 @@
 """Stored market data: the map of it, and candles."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -16,6 +16,7 @@ from panel.views.charts import MAX_CANDLES, thin
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import by_htmx, page, redirect, typed
 from panel.workflows.import_jobs import missing
+from panel.workflows.imports import MAX_UPLOAD
 
 router = APIRouter()
 
@@ -30,7 +31,7 @@ NEWEST = 1500  # bars that are drawn at first
 @router.get("/data")
 async def stored(request: Request, panel: PanelDep) -> Response:
     """What is stored. The page itself asks for a fresh look, with a POST."""
-    return page(request, "data.html", panel.reader.stored(), panel.reader.queue(), stream="stored")
+    return page(request, "data.html", panel.reader.stored(), panel.reader.queue(), stream="stored", **_drop())
 
 
 @router.post("/data/look")
@@ -57,6 +58,7 @@ async def chart(request: Request, panel: PanelDep, symbol: str, timeframe: str) 
         bad=bad,
         problem=problem,
         parquet=panel.imports.target is not None and not missing(),
+        **_drop(),
     )
 
 
@@ -79,6 +81,11 @@ async def bars(panel: PanelDep, symbol: str, timeframe: str, start: Moment = 0.0
     answer = {"candles": shown.candles, "each": shown.each, "bars": shown.bars, "length": LENGTHS[timeframe]}
     answer |= {"gaps": holes, "bad": [[at, reason] for at, reason in sorted(shown.bad.items())[-MAX_BAD:]]}
     return JSONResponse(answer | {"start": start})
+
+
+def _drop() -> dict[str, Any]:
+    """Of the form that takes files which are dropped on the page."""
+    return {"can_import": not missing(), "most": MAX_UPLOAD >> 20}
 
 
 async def _drawn(panel: Panel, row: Row, start: float, end: float) -> tuple[float, Candles]:
