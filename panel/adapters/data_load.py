@@ -27,7 +27,7 @@ class DataLoadOperationAdapter(Kind):
     traits = Traits(alone=True, inside=True, loads=True)
     measures = (
         Measure("Bars fetched", "rows_downloaded"),
-        Measure("Stretches asked for", "gaps_filled"),
+        Measure("Gaps worked on", "gaps_filled"),
     )
 
     symbol: str = field(metadata=asked("Symbol", required=True, help="Like EURUSD or AAPL"))
@@ -66,7 +66,10 @@ class DataLoadOperationAdapter(Kind):
         if not result:
             return []
         rows, gaps = number(result.get("rows_downloaded")), number(result.get("gaps_filled"))
-        note = f"{many(int(gaps), 'stretch', 'stretches')} asked for" if gaps else ""
+        # The embedded backend counts where bars were added, a KTRDR the gaps that it tried to fill: neither is the
+        # number of segments that the timeline names.
+        stretches = many(int(gaps or 0), "stretch", "stretches")
+        note = (f"in {stretches}" if result.get("source") else f"{many(int(gaps), 'gap')} worked on") if gaps else ""
         figures = [Figure("Bars fetched", count(rows), note, lead=True)]
         if result.get("source"):
             figures.append(Figure("Source", text(result["source"])))

@@ -114,3 +114,19 @@ def test_a_forms_command_follows_what_is_typed_and_can_be_copied(watched, here):
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == command
     assert watched.complaints == []
+
+
+def test_the_raw_answer_follows_when_it_is_opened_and_at_the_end(watched, here, backend):
+    page = watched.page
+    running = {"created_at": stamp(time.time() - 30), "progress": percent(1, "Epoch 1/100", steps_total=100)}
+    backend.operations["op_a"] = operation("op_a", **running)
+    page.goto(f"{here.address}/operations/op_a")
+    backend.operations["op_a"] = operation("op_a", **running | {"progress": percent(7, "Epoch 7/100", steps_total=100)})
+    expect(page.locator("#status")).to_contain_text("7 %")
+    page.get_by_text("The backend's answer, raw").click()
+    answer = page.locator("#answer")
+    expect(answer).to_contain_text("Epoch 7/100")
+    backend.operations["op_a"] = operation("op_a", status="failed", error_message="no", completed_at=stamp())
+    expect(answer).to_contain_text('"status": "failed"')
+    expect(answer).to_contain_text("ago")
+    assert watched.complaints == []

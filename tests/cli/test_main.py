@@ -83,7 +83,7 @@ def test_a_load_that_brought_nothing_although_bars_were_missing_exits_1(tmp_path
     backend.answers["POST /data/acquire/download"] = answer
     done = run(tmp_path, "load", "EURUSD", "1h", backend=address)
     assert done.returncode == 1 and "finished with problems" in done.stdout
-    assert "not one bar came although bars were missing" in done.stdout and "3 stretches asked for" in done.stdout
+    assert "not one bar came although bars were missing" in done.stdout and "3 gaps worked on" in done.stdout
 
 
 def test_a_load_that_left_gaps_exits_1(tmp_path, address, backend):

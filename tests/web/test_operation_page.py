@@ -129,3 +129,25 @@ def test_the_command_line_is_that_of_the_form_it_was_started_with(here, backend)
     (operation_id,) = backend.operations
     page = html.unescape(here.get(f"/operations/{operation_id}").text)
     assert f"ktrdr-panel train swing --symbols EURUSD,GBPUSD --backend {here.settings.backend}" in page
+
+
+def test_the_raw_answer_has_its_time_and_is_renewed(quick_rounds, here, backend):
+    backend.operations["op_a"] = operation("op_a", progress=percent(10))
+    page = here.until("/operations/op_a", lambda text: "The backend's answer, raw" in text)
+    raw = html.unescape(page.partition('id="raw"')[2].partition("</details>")[0])
+    assert '"status": "running"' in raw and re.search(r"Read .* ago", words(raw))
+    assert 'hx-get="/operations/op_a/answer" hx-trigger="toggle, ended from:document"' in raw
+    backend.operations["op_a"] = operation("op_a", status="completed", result_summary=RESULT, completed_at=stamp())
+    until(lambda: '"status": "completed"' in html.unescape(here.get("/operations/op_a/answer").text))
+    assert re.search(r"Read .* ago", words(here.get("/operations/op_a/answer").text))
+
+
+def test_what_a_load_brought_does_not_contradict_its_segments(here, backend):
+    result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 12_205}
+    load = {"status": "completed", "completed_at": stamp()}
+    sample = result | {"source": "sample market generator"}
+    backend.operations["op_k"] = operation("op_k", "data_load", result_summary=result, **load)
+    backend.operations["op_e"] = operation("op_e", "data_load", result_summary=sample, **load)
+    assert "12,205 1 gap worked on" in words(here.get("/operations/op_k").text)
+    assert "12,205 in 1 stretch" in words(here.get("/operations/op_e").text)
+    assert "asked for" not in words(here.get("/operations/op_e").text)

@@ -70,6 +70,7 @@ TABLE: dict[str, Rule] = {
     "GET /operations/list.csv": _SEES,
     "GET /operations/{operation_id}/label": _SEES,
     "GET /operations/{operation_id}/delete": _SEES,
+    "GET /operations/{operation_id}/answer": _SEES,
     "GET /models/{strategy}/{version}": _SEES,
     "GET /models/{strategy}/{version}/download": _SEES,
     "GET /queue": _SEES,

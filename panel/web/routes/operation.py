@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
@@ -13,7 +14,7 @@ from panel.errors import CLIClientError
 from panel.views.charts import curves_of
 from panel.web import api_schemas as schemas
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import page
+from panel.web.respond import fragment, page
 
 router = APIRouter()
 
@@ -24,8 +25,6 @@ async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTM
     await panel.resume.consider(observation)
     await _read_unknown(panel, [part for part in parts(observation.snapshot) if panel.monitor.known(part) is None])
     view = panel.reader.among_neighbours(observation)
-    answer = panel.monitor.answer(operation_id)
-    shown = {name: value for name, value in (answer or {}).items() if name != "metrics"}
     return page(
         request,
         "operation.html",
@@ -36,8 +35,26 @@ async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTM
         family=panel.reader.family(observation),
         changes=panel.reader.changes(observation),
         curves=json.dumps(curves_of(observation.snapshot)),
-        raw=json.dumps(shown, indent=2, ensure_ascii=False, default=str) if answer else "",
+        raw=_raw(panel, operation_id),
     )
+
+
+@router.get("/operations/{operation_id}/answer")
+async def answer(panel: PanelDep, operation_id: str) -> HTMLResponse:
+    """The backend's latest answer, for the place on a page that saw the run go on meanwhile."""
+    observation = await find(panel, operation_id)
+    return fragment(
+        "fragments/answer.html",
+        snapshot=observation.snapshot,
+        raw=_raw(panel, operation_id),
+        now=time.time(),
+    )
+
+
+def _raw(panel: Panel, operation_id: str) -> str:
+    """The backend's own words as they were last read, without the curves; "" when they are not in memory."""
+    shown = {name: value for name, value in (panel.monitor.answer(operation_id) or {}).items() if name != "metrics"}
+    return json.dumps(shown, indent=2, ensure_ascii=False, default=str) if shown else ""
 
 
 def described(panel: Panel, observation: Observation) -> schemas.Operation:
