@@ -20,7 +20,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.workflows.capacity import free_places
-from panel.workflows.load_remedies import FailedLoad, failed_load, not_offered, own_file, why_no_load
+from panel.workflows.load_remedies import FailedLoad, failed_load, not_offered, own_file
 from panel.workflows.no_room import Work, busy_with, descriptions_of, none_takes
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
@@ -112,10 +112,6 @@ class Sources:
             text = f"{line.text} {not_offered(found.symbol)}"
             return replace(line, load=None, text=text, imports="a file of it")
         return replace(line, failed=failed_load(self.storage, self.monitor, found.symbol, found.timeframe, now))
-
-    async def no_load(self, form: Mapping[str, str]) -> str:
-        """Why this load cannot work, "" when it may."""
-        return await why_no_load(self.catalogue, form) if self.embedded else ""
 
     async def fault_lines(self, ranges: Iterable[Range], given: Mapping[str, str], what: str) -> list[Line]:
         """Bars that cannot be true, of which only the embedded backend knows."""

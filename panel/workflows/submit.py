@@ -13,6 +13,7 @@ from panel.domain.requests import Entry, EntryState, Request, Start, StartState
 from panel.errors import CLIClientError, InvalidForm
 from panel.workflows import no_room
 from panel.workflows.backtest_preflight import check_backtest, completed, known_models
+from panel.workflows.load_remedies import why_no_load
 from panel.workflows.preflight import RED, Preflight, Sources, check_training
 from panel.workflows.queue import Queue, QueueFull
 from panel.workflows.replacing import REPLACE, would_replace
@@ -138,7 +139,8 @@ class SubmitWorkflow:
         sent, queued = self._starts.knows(key), queue is not None and queue.knows(key)
         which, reason = _CONFIRMED.get(kind, ("", None))
         if self._sources and (repeatable or not (sent or queued)):
-            if adapter.traits.loads and (why := await self._sources.no_load(values)):
+            loads_sample = adapter.traits.loads and self._sources.embedded
+            if loads_sample and (why := await why_no_load(self._sources.catalogue, values)):
                 return Invalid({"symbol": why})
             if reason and which not in confirmations and (why := await reason(self._sources, values)):
                 return NeedsConfirmation(which, why)
