@@ -217,7 +217,7 @@ class DataInventory:
         if self._first:
             return self._first.pop(0)
         oldest = min(self._rows.values(), key=lambda row: row.asked_at or 0.0, default=None)
-        if oldest is None or (oldest.asked_at is not None and time.time() - oldest.asked_at < OLD):
+        if oldest is None or (oldest.asked_at is not None and abs(time.time() - oldest.asked_at) < OLD):
             return None
         return oldest.pair
 
