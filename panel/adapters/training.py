@@ -31,16 +31,16 @@ class TrainingOperationAdapter(Kind):
     traits = Traits(worker="training", hosts=("gpu_host",), learns=True)
     takes_id = True
     measures = (
-        Measure("Test accuracy", "test_metrics.test_accuracy", "%", better="high"),
+        Measure("Test accuracy", "test_metrics.test_accuracy", "%", better="high", same_data=True),
         Measure("Baseline", "test_metrics.baseline_accuracy", "%"),
         Measure(
             "Over the baseline", "test_metrics.test_accuracy", "points", 0, "high", "test_metrics.baseline_accuracy"
         ),
-        Measure("Test loss", "test_metrics.test_loss", digits=3, better="low"),
-        Measure("Precision", "test_metrics.precision", "%", better="high"),
-        Measure("Recall", "test_metrics.recall", "%", better="high"),
-        Measure("F1 score", "test_metrics.f1_score", "%", better="high"),
-        Measure("Best validation accuracy", "training_metrics.best_val_accuracy", "%", better="high"),
+        Measure("Test loss", "test_metrics.test_loss", digits=3, better="low", same_data=True),
+        Measure("Precision", "test_metrics.precision", "%", better="high", same_data=True),
+        Measure("Recall", "test_metrics.recall", "%", better="high", same_data=True),
+        Measure("F1 score", "test_metrics.f1_score", "%", better="high", same_data=True),
+        Measure("Best validation accuracy", "training_metrics.best_val_accuracy", "%", better="high", same_data=True),
         Measure("Epochs", "training_metrics.epochs_trained"),
         Measure("Training time", "training_metrics.training_time", "s", digits=1),
         Measure("Model size", "model_info.parameters_count"),

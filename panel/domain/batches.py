@@ -138,6 +138,7 @@ def variant_name(strategy: str, changes: Mapping[str, str]) -> str:
     return plain if len(plain) <= MAX_NAME else ""
 
 
+_OF_TESTS = re.compile(r"(^|\.)(labels|data_split|training_data)\.")  # settings that change what a test consists of
 _CHANGED = re.compile(r"[A-Za-z][\w.]*_[\w.]")  # how what follows the original's name begins
 
 
@@ -150,6 +151,25 @@ def originals(names: Sequence[str]) -> dict[str, str]:
         if base := next((name[:at] for at in dashes if name[:at] in there), ""):
             found[name] = base
     return found
+
+
+def by_test_data(batch: Batch, runs: Sequence[BatchRun]) -> dict[str, list[BatchRun]]:
+    """The runs by what they are tested on, which is named as far as it differs: bars of the same markets and days, with
+    the same right answers. Only those with the same can be compared by loss or accuracy."""
+    paths = [path for place in range(1, MAX_SETTINGS + 1) if (path := batch.form.get(f"setting_{place}", ""))]
+    names = short_names(paths)
+    answers = [names[path] for path in paths if _OF_TESTS.search(path)]
+    found: dict[tuple[str, ...], list[BatchRun]] = {}
+    for run in runs:
+        days = [run.form.get(name, "") for name in ("start_date", "end_date")]
+        settings = (f"{name} {run.settings.get(name, '')}" for name in answers)
+        of = (run.form.get("symbols", ""), run.form.get("timeframes", ""), " to ".join(filter(None, days)), *settings)
+        found.setdefault(of, []).append(run)
+    differ = [len(set(values)) > 1 for values in zip(*found, strict=True)]
+    return {
+        " ".join(value for value, wanted in zip(of, differ, strict=True) if wanted and value): there
+        for of, there in found.items()
+    }
 
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:

@@ -102,13 +102,19 @@ def _described(content: Content) -> dict[str, str]:
 
 def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[Row]:
     """The numbers of each result; those that no run has are left out."""
-    rows = []
+    rows, fair = [], alike(snapshots)
     for measure in measures:
         values = [measured(measure, snapshot) for snapshot in snapshots]
         if any(value is not None for value in values):
             shown = tuple("" if value is None else written(measure, value) for value in values)
-            rows.append(Row(measure.label, shown, _best(measure, values)))
+            best = _best(measure, values) if fair or not measure.same_data else frozenset()
+            rows.append(Row(measure.label, shown, best))
     return rows
+
+
+def alike(snapshots: Sequence[Snapshot]) -> bool:
+    """Whether they were asked to work on the same bars. How many they used depends on what a strategy looks back to."""
+    return len({_data(snapshot) for snapshot in snapshots}) < 2
 
 
 def used(snapshots: Sequence[Snapshot]) -> list[Row]:
@@ -151,6 +157,7 @@ def overlays(charts: Sequence[Chart | None]) -> list[Overlay]:
 
 def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Changes:
     """What is different now; results only once there are any."""
+    fair = _market(before) == _market(now)  # other days of it are what a strategy is trained again for
     changed: list[Change] = []
     same: list[str] = []
     for measure in measures:
@@ -166,7 +173,7 @@ def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Cha
                     written(measure, old),
                     written(measure, new),
                     _by(measure, old, new),
-                    _effect(measure, old, new),
+                    _effect(measure, old, new) if fair or not measure.same_data else "",
                 )
             )
     rows = tuple(row for row in parameters((before, now)) if row.differs)
@@ -189,6 +196,15 @@ def best_first(measure: Measure, observations: Iterable[Observation]) -> list[Ob
         return value is None, 0.0 if value is None else -_worth(measure, value)
 
     return sorted(observations, key=rank)
+
+
+def _data(snapshot: Snapshot) -> tuple[str, ...]:
+    days = tuple(as_text(snapshot.parameters.get(name))[:10] for name in ("start_date", "end_date"))
+    return _market(snapshot) + days
+
+
+def _market(snapshot: Snapshot) -> tuple[str, ...]:
+    return snapshot.symbol or "", snapshot.timeframe or ""
 
 
 def _at(snapshot: Snapshot, path: str) -> float | None:

@@ -23,7 +23,8 @@ class Figure:
 class Measure:
     """One number of a result that runs are compared by. `path` leads to it inside the result; with the unit % it is a
     fraction, and with the unit points too. `over` leads to a number that is taken off it. `better`: the higher, the
-    lower or the one nearer to nothing; "" when none is."""
+    lower or the one nearer to nothing; "" when none is. `same_data`: two runs can be compared by it only when
+    both were tested on the same bars: another market is easier or harder."""
 
     label: str
     path: str
@@ -31,6 +32,7 @@ class Measure:
     digits: int = 0
     better: Literal["high", "low", "small", ""] = ""
     over: str = ""
+    same_data: bool = False
 
     @property
     def key(self) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
-from panel.domain.batches import Batch, BatchRun, Role, RunState, joined_return, lead_by_chance
+from panel.domain.batches import Batch, BatchRun, Role, RunState, by_test_data, joined_return, lead_by_chance
 from panel.domain.comparison import measured, written
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
@@ -50,10 +51,13 @@ class BoardRow:
 @dataclass(frozen=True, slots=True)
 class Chance:
     """With that many tries on test parts of `samples` bars, the best would lie up to `lead` points above the others
-    by chance alone; it does by `seen` points above their median."""
+    by chance alone; it does by `seen` points above their median. `samples` is the fewest: variants that look back
+    further have some bars less. `of`: which runs of the batch, where it has more than one test period."""
 
+    of: str
     tries: int
     samples: int
+    uneven: bool
     lead: float
     seen: float
 
@@ -71,7 +75,8 @@ class BoardView:
     trained: bool  # no training is to come, so the best ones stay the best
     failed: int
     walk: bool
-    chance: Chance | None
+    chances: Sequence[Chance]  # one for each test period
+    alike: bool  # all were tested on the same bars, so that losses and accuracies can be compared
     joined: tuple[int, float, float | None] | None  # steps, return, buy and hold: shares
     curve: JoinedCurve | None
     strips: Strips | None
@@ -104,7 +109,8 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         scores = {key: None if values[0] is None else values[0] * 100 for key, values in numbers.items()}
     broken = {run.key for run in trainings if _state(run, views.get(run.operation_id or ""))[0] == State.PROBLEMS}
     scores = {key: None if key in broken else score for key, score in scores.items()}
-    best = [None] * len(SHOWN) if walk else _bests(list(numbers.values()))
+    groups = by_test_data(batch, trainings)
+    best = [None] * len(SHOWN) if walk else _bests(list(numbers.values()), len(groups) < 2)
     rows = [
         BoardRow(
             run,
@@ -136,7 +142,8 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         trained=not any(run.open for run in trainings),
         failed=sum(run.state is RunState.FAILED for run in runs),
         walk=walk,
-        chance=None if walk else _chance([row.score for row in good if row.score is not None], trainings, views),
+        chances=() if walk else [each for of in groups if (each := _chance(of, groups[of], scores, views)) is not None],
+        alike=walk or len(groups) < 2,
         joined=_joined(steps),
         curve=joined_curve(steps),
         strips=None if walk else strips(settings, [(row.run, row.over) for row in good if row.over is not None]),
@@ -172,13 +179,14 @@ def _over(values: Sequence[float | None]) -> float | None:
     return None if accuracy is None or baseline is None else (accuracy - baseline) * 100
 
 
-def _bests(numbers: Sequence[Sequence[float | None]]) -> list[float | None]:
-    """Of each measure the best value, where there are several different ones."""
+def _bests(numbers: Sequence[Sequence[float | None]], alike: bool) -> list[float | None]:
+    """Of each measure the best value, where there are several different ones that can be compared."""
     found: list[float | None] = []
     for place, measure in enumerate(SHOWN):
         there = [value for values in numbers if (value := values[place]) is not None]
         pick: Callable[[list[float]], float] = max if measure.better == "high" else min
-        found.append(pick(there) if measure.better and len(set(there)) > 1 else None)
+        marked = measure.better and (alike or not measure.same_data)
+        found.append(pick(there) if marked and len(set(there)) > 1 else None)
     return found
 
 
@@ -207,21 +215,26 @@ def _test(run: BatchRun, views: Mapping[str, OperationView]) -> tuple[BatchRun, 
     return run, views.get(run.operation_id or ""), shown
 
 
-def _chance(leads: list[float], runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> Chance | None:
-    snapshots = [found for run in runs if (found := _snapshot(run, views)) is not None]
+def _chance(
+    of: str, runs: Sequence[BatchRun], scores: Mapping[str, float | None], views: Mapping[str, OperationView]
+) -> Chance | None:
+    ranked = [
+        (score, each) for run in runs if (score := scores[run.key]) is not None and (each := _snapshot(run, views))
+    ]
     samples = [
         int(tested)
-        for each in snapshots
+        for _, each in ranked
         if (tested := number(mapping(mapping((each.result or {}).get("data_summary")).get("samples")).get("test")))
     ]
-    shares = [value for each in snapshots if (value := measured(_ACCURACY, each)) is not None]
-    if len(leads) < 2 or not samples or not shares:
+    shares = [value for _, each in ranked if (value := measured(_ACCURACY, each)) is not None]
+    if not samples or not shares:
         return None
-    middle = sorted(shares)[len(shares) // 2]
-    lead = lead_by_chance(len(leads), middle, min(samples))
+    tried = [score for score, _ in ranked]
+    lead = lead_by_chance(len(tried), median(shares), min(samples))
     if lead is None:
         return None
-    return Chance(len(leads), min(samples), lead * 100, max(leads) - sorted(leads)[len(leads) // 2])
+    uneven = min(samples) != max(samples)
+    return Chance(of, len(tried), min(samples), uneven, lead * 100, max(tried) - median(tried))
 
 
 def _steps(runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> list[Step]:

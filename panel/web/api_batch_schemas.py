@@ -155,7 +155,7 @@ class ChanceAnswer(BaseModel):
     """The lead of the best run that chance alone explains, given the number of tries (selection bias)."""
 
     tries: int
-    samples: int = Field(description="Bars on which each was tested.")
+    samples: int = Field(description="Bars on which each was tested, at least.")
     lead_by_chance: float = Field(description="How far above the middle the best would be if all were equal: a share.")
     lead_seen: float = Field(description="How far above the middle it is: a share.")
 
@@ -174,7 +174,7 @@ class BatchAnswer(BatchHead):
     failed: int
     best: list[int] = Field(description="Numbers of the best trainings by their lead over the baseline, at most three.")
     unseen_from: str = Field(description='Date from which the best have seen nothing; "" when it is not known.')
-    chance: ChanceAnswer | None
+    chance: ChanceAnswer | None = Field(description="Null also where not all were tested on the same bars.")
     joined: JoinedAnswer | None
     board: list[RunAnswer] = Field(description="The trainings, the best first; of a walk-forward in order.")
 
@@ -193,7 +193,8 @@ def head(batch: Batch, runs: int, unfinished: int) -> dict[str, Any]:
 
 
 def answer(view: BoardView, runs: int) -> BatchAnswer:
-    chance, joined = view.chance, view.joined
+    chance = view.chances[0] if view.alike and view.chances else None
+    joined = view.joined
     return BatchAnswer(
         **head(view.batch, runs, view.open),
         form=view.batch.form,

@@ -7,6 +7,10 @@ from datetime import date
 import pytest
 
 from panel.domain.batches import (
+    Batch,
+    BatchRun,
+    Role,
+    by_test_data,
     combinations,
     joined_return,
     lead_by_chance,
@@ -76,6 +80,26 @@ def test_the_lead_of_chance_is_what_a_simulation_finds(tries):
 @pytest.mark.parametrize(("tries", "share", "samples"), [(1, 0.4, 100), (5, 0.0, 100), (5, 1.0, 100), (5, 0.4, 0)])
 def test_where_chance_says_nothing_it_says_so(tries, share, samples):
     assert lead_by_chance(tries, share, samples) is None
+
+
+def test_runs_are_by_test_data_on_the_same_market_and_days_with_the_same_labels():
+    form = {"setting_1": "indicators.rsi.period", "setting_2": "training.labels.zigzag_threshold"}
+    batch = Batch("k", "a batch", form, 0.0, "a test")
+
+    def run(symbol: str, start: str, period: str, threshold: str) -> BatchRun:
+        given = {"symbols": symbol, "start_date": start, "end_date": "2024-12-31"}
+        settings = {"period": period, "zigzag_threshold": threshold}
+        return BatchRun(f"{symbol}{start}{settings}", "k", 1, Role.TRAINING, "training", given, settings)
+
+    runs = [run("A", "2024-01-01", "7", "0.1"), run("A", "2024-01-01", "14", "0.1"), run("B", "2024-01-01", "7", "0.1")]
+    assert {of: len(there) for of, there in by_test_data(batch, runs).items()} == {"A": 2, "B": 1}
+    assert list(by_test_data(batch, runs[:2])) == [""]
+    runs = [run("A", "2024-01-01", "7", "0.1"), run("A", "2023-01-01", "7", "0.1"), run("A", "2023-01-01", "7", "0.2")]
+    assert list(by_test_data(batch, runs)) == [
+        "2024-01-01 to 2024-12-31 zigzag_threshold 0.1",
+        "2023-01-01 to 2024-12-31 zigzag_threshold 0.1",
+        "2023-01-01 to 2024-12-31 zigzag_threshold 0.2",
+    ]
 
 
 def test_returns_are_joined_one_after_the_other():

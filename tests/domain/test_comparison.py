@@ -75,6 +75,26 @@ def test_the_best_is_marked_where_there_is_one(measure, runs, values, best):
     assert row.values == values and row.best == best
 
 
+def test_between_different_markets_or_days_only_the_lead_over_the_baseline_has_a_best():
+    def on(symbol: str, accuracy: float, baseline: float, loss: float) -> Snapshot:
+        tested = {"test_accuracy": accuracy, "baseline_accuracy": baseline, "test_loss": loss}
+        about = {"symbol": symbol, "timeframe": "1h", "parameters": {}}
+        return snapshot_of(
+            operation(metadata=about, operation_id="op", result_summary={"test_metrics": tested}), 1000.0
+        )
+
+    eur, gbp = on("EURUSD", 0.5, 0.4, 0.9), on("GBPUSD", 0.6, 0.62, 0.8)
+    rows = {row.name: row.best for row in comparison.results(KINDS["training"].measures, [eur, gbp])}
+    assert rows == {"Test accuracy": set(), "Baseline": set(), "Over the baseline": {0}, "Test loss": set()}
+    found = comparison.changes(KINDS["training"].measures, eur, gbp)
+    assert {each.name: each.effect for each in found.results} == {
+        "Test accuracy": "",
+        "Baseline": "",
+        "Over the baseline": "worse",
+        "Test loss": "",
+    }
+
+
 def test_a_measure_that_no_run_has_is_left_out():
     assert comparison.results([ACCURACY, TRADES], [run(), trained(None)]) == []
 
@@ -214,7 +234,8 @@ def test_trainings_beside_each_other(compared: Panel):
     read = words(page.text)
     assert page.status_code == 200 and "Compare 3 trainings" in read
     assert "Different A B C From – 2023-01-01 –" in read
-    assert "Test accuracy 87.2 % 90.0 % best 87.2 %" in read and "Took 8 min 20 s 1 min 40 s 1 min" in read
+    assert "Test accuracy 87.2 % 90.0 % 87.2 %" in read and "Took 8 min 20 s 1 min 40 s 1 min" in read
+    assert "They worked on different bars." in read
     assert "3 the same" in read and "Strategy swing swing swing" in read
     assert "C ran on sample data, wholly or partly" in read and "Data: source – – Sample data" in read
     assert "not kept the strategy of each of these runs" in read

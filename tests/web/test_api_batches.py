@@ -92,6 +92,28 @@ def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):
         until(lambda: here.api("GET", f"/api/batches/{KEY}")[1]["open"] == 0)
 
 
+def test_runs_on_several_markets_are_compared_with_those_on_their_own(address, tmp_path):
+    """Of two markets the one with more bars, and easier ones, has no better loss or accuracy."""
+    accuracies = (0.444, 0.60, 0.44, 0.70, 0.40, 0.354)
+    seed_batch(tmp_path, address, *accuracies, bars={"EURUSD": 1811, "GBPUSD": 6324})
+    with inside(tmp_path, address) as here:
+        page = here.get(f"/batches/{KEY}").text
+        text = words(page)
+        assert "on one test period" not in text and "Not all runs were tested on the same bars." in text
+        assert "EURUSD: 0.4 points, by chance up to" in text and "(3 tries, each tested on 1,811 bars)" in text
+        assert "GBPUSD: 10.0 points, by chance up to" in text and "(3 tries, each tested on 6,324 bars)" in text
+        assert 'class="best"' not in page
+        assert here.api("GET", f"/api/batches/{KEY}")[1]["chance"] is None
+
+
+def test_the_middle_of_an_even_number_of_runs_lies_between_two(address, tmp_path):
+    seed_batch(tmp_path, address, 0.444, 0.44, 0.4, 0.383, 0.376, 0.354)
+    with inside(tmp_path, address) as here:
+        page = here.get(f"/batches/{KEY}").text
+        assert "6 tries on one test period. The best lies 5.2 points above the middle one." in words(page)
+        assert 'class="best"' in page
+
+
 def test_a_batch_is_archived_deleted_and_brought_back(address, tmp_path):
     seed_batch(tmp_path, address, 0.45, 0.5)
     with inside(tmp_path, address) as here:

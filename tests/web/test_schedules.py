@@ -91,7 +91,7 @@ def test_a_schedule_is_changed_in_its_place(here):
 
 
 def test_a_batch_is_repeated(address, tmp_path):
-    seed_batch(tmp_path, address, 0.45, 0.5)
+    seed_batch(tmp_path, address, 0.45, 0.5, bars={"S1": 900, "S2": 900})
     with inside(tmp_path, address) as here:
         assert f"/schedules/new?kind=batch&amp;batch={KEY}" in here.get(f"/batches/{KEY}").text
         form = here.get(f"/schedules/new?kind=batch&batch={KEY}").text

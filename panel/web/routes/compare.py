@@ -92,6 +92,7 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
         differing=[row for row in asked if row.differs],
         same=[row for row in asked if not row.differs],
         results=comparison.results(adapter.measures if adapter else (), snapshots),
+        fair=comparison.alike(snapshots) or not any(each.same_data for each in (adapter.measures if adapter else ())),
         used=comparison.used(snapshots),
         sample=[run.letter for run in runs if comparison.on_sample(run.snapshot)],
         running=[run.letter for run in runs if run.verdict.live],
