@@ -17,11 +17,11 @@ let digits = 5; // of a price
 // What cannot be true about the bar of a time.
 const faultOf = (time) => shown.bad.find(([at]) => at >= time && at < time + shown.length * shown.each)?.[1] ?? "";
 
-const chart = createChart(home, { ...HANDLING, autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2, rightOffset: 3 }, rightPriceScale: { minimumWidth: 60 } });
+const chart = createChart(home, { ...HANDLING, autoSize: true, layout: { attributionLogo: false }, timeScale: { timeVisible: true, minBarSpacing: 0.2, rightOffset: 3 }, rightPriceScale: { minimumWidth: 60, scaleMargins: { top: 0.1, bottom: 0.2 } } });
 const candles = chart.addSeries(CandlestickSeries, { priceFormat: { type: "price", precision: 5, minMove: 0.00001 } });
 const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false });
 const marks = createSeriesMarkers(candles, []);
-chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } }); // where no candle is: bars of volume hide what is behind them
 
 const paint = () => {
   paintCandles(chart, candles);

@@ -52,6 +52,29 @@ def test_candles_are_dragged_and_a_double_click_shows_everything(watched, here, 
     assert watched.complaints == []
 
 
+OBSERVED = """() => {
+  let charts;
+  Object.defineProperty(window, "LightweightCharts", { get: () => charts, set: (made) => {
+    charts = { ...made, createChart: (...given) => (window.drawnChart = made.createChart(...given)) };
+  } });
+}"""
+
+
+def test_no_candle_is_behind_the_volume(browser, here, backend):
+    """The lowest low, on a day with as much volume as every other."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.add_init_script(f"({OBSERVED})()")
+    opened(page, here, backend, bars=60)
+    lowest = """() => {
+      const [pane] = drawnChart.panes(), [candles, volume] = pane.getSeries();
+      const low = Math.min(...candles.data().map((bar) => bar.low)), most = Math.max(...volume.data().map((bar) => bar.value));
+      return volume.priceToCoordinate(most) - candles.priceToCoordinate(low);
+    }"""
+    until(lambda: page.evaluate(lowest) is not None)
+    assert page.evaluate(lowest) > 0, "a wick ends above the bars of volume"
+    page.close()
+
+
 def test_a_finger_that_goes_up_or_down_on_candles_scrolls_the_page(browser, here, backend):
     context = browser.new_context(viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True)
     page = opened(context.new_page(), here, backend)
