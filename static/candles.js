@@ -6,7 +6,8 @@ const home = document.getElementById("candles");
 const bar = document.getElementById("bar");
 home.hidden = false;
 const note = document.getElementById("drawn");
-const stored = { start: Number(home.dataset.start), end: Number(home.dataset.end) };
+// Of 1970 when it is not known yet since when bars are stored.
+const stored = { start: Number(home.dataset.start) || 1, end: Number(home.dataset.end) };
 let shown = { candles: [], each: 1, length: 3600, gaps: [], bad: [] };
 let drawn = [];
 let asked = 0;
@@ -68,6 +69,7 @@ const draw = () => {
 };
 
 // `keep`: {time, beyond, width} of what was in view: its last bar, the empty places after it, its width in bars' seconds.
+// Tells how many candles came; undefined when there is no answer to go by.
 const fetchBars = async (start, end, keep) => {
   const query = start ? `?start=${Math.floor(start)}&end=${Math.ceil(end)}` : "";
   if (keep && query === last) return; // the same again would change nothing
@@ -78,10 +80,10 @@ const fetchBars = async (start, end, keep) => {
     const got = await answer.json();
     if (number !== asked) return;
     if (!answer.ok) { note.textContent = got.message; return; }
-    if (!got.candles.length) return;
+    if (!got.candles.length) return 0;
     shown = { ...got, asked: start };
     draw();
-    if (!keep) return;
+    if (!keep) return got.candles.length;
     const at = drawn.findLastIndex((point) => point.time <= keep.time);
     const to = at + keep.beyond;
     chart.timeScale().setVisibleLogicalRange({ from: to - keep.width / (shown.length * shown.each), to });
@@ -108,6 +110,7 @@ const moved = () => {
   fetchBars(from, to, { time: range.to, beyond: logical.to - at, width: (logical.to - logical.from) * shown.length * shown.each });
 };
 chart.timeScale().subscribeVisibleLogicalRangeChange(() => {
+  tell();
   clearTimeout(settling);
   settling = setTimeout(moved, 250);
 });
@@ -116,21 +119,27 @@ chart.timeScale().subscribeVisibleLogicalRangeChange(() => {
 const ranges = document.getElementById("ranges");
 const fields = [document.getElementById("from"), document.getElementById("to")];
 ranges.hidden = false;
+const refused = document.getElementById("refused");
 let fitted = 0; // bars in view when a period was chosen; -1 until it is drawn
 const tellRange = (range, logical) => {
-  if (!fields.includes(document.activeElement)) {
+  if (!fields.includes(document.activeElement) && !refused.textContent) {
     [range.from, range.to].forEach((at, i) => { fields[i].valueAsNumber = Math.floor(at / 86400) * 86400e3; });
   }
   const width = logical.to - logical.from;
   if (fitted < 0) fitted = width;
   else if (fitted && Math.abs(width - fitted) > fitted * 0.05) press(null);
 };
+// What was typed stays beside the message, until the chart is moved and the fields say again what is in view.
+const refuse = (text) => { refused.textContent = text; };
+const day = (at) => dateTime(at).slice(0, 10);
+for (const kind of ["pointerdown", "wheel", "keydown"]) home.addEventListener(kind, () => refuse(""), { passive: true });
 const fit = () => { chart.timeScale().fitContent(); fitted = -1; };
 ranges.addEventListener("click", async (event) => {
   const days = event.target.dataset.days;
   if (days === undefined) return;
   const chosen = event.target;
   const from = Number(days) ? Math.max(stored.start, stored.end - Number(days) * 86400) : stored.start;
+  refuse("");
   await fetchBars(from, stored.end + shown.length);
   press(chosen);
   fit();
@@ -138,18 +147,24 @@ ranges.addEventListener("click", async (event) => {
 
 ranges.addEventListener("change", async () => {
   const [from, to] = fields.map((field) => field.valueAsNumber / 1000);
-  if (!(from < to)) return;
+  if (from > to) return refuse("The end comes before the start.");
+  if (!(from <= to)) return refuse(""); // one of them is empty: not given yet
+  const came = await fetchBars(Math.max(from, 1), Math.max(to + 86399, 2));
+  if (came === undefined) return;
+  if (!came) return refuse(`No bars in this period: ${home.dataset.start ? `stored from ${day(stored.start)} to` : "the newest is of"} ${day(stored.end)}.`);
+  refuse("");
   press(null);
-  await fetchBars(from, to + 86400);
-  fit();
+  chart.timeScale().setVisibleLogicalRange({ from: 0, to: drawn.length - 1 }); // without the empty places, where later bars would be drawn
 });
 
 moveByKeys(home, chart);
 showAllByDoubleClick(chart);
 
-// The values of the bar under the crosshair, or of the newest.
-const tell = (time) => {
-  const at = time === undefined ? shown.candles.length - 1 : shown.candles.findIndex((candle) => candle[0] === time);
+// The values of the bar under the crosshair, or of the last one in view: more are there than are seen.
+let under; // the time under the crosshair
+const tell = () => {
+  const end = chart.timeScale().getVisibleRange()?.to ?? Infinity;
+  const at = shown.candles.findLastIndex(([time]) => (under === undefined ? time <= end : time === under));
   if (at < 0) return;
   const [opens, ...prices] = shown.candles[at];
   const volumes = prices.pop();
@@ -158,7 +173,7 @@ const tell = (time) => {
   document.getElementById("fault").textContent = faultOf(opens);
   bar.hidden = false;
 };
-chart.subscribeCrosshairMove((moved) => tell(moved.time));
+chart.subscribeCrosshairMove((moved) => { under = moved.time; tell(); });
 
 const press = (button) => {
   if (!button) fitted = 0;

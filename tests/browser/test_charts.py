@@ -75,6 +75,43 @@ def test_no_candle_is_behind_the_volume(browser, here, backend):
     page.close()
 
 
+def test_a_period_without_bars_is_refused_beside_its_fields(watched, here, backend):
+    page = opened(watched.page, here, backend)  # 50 days from 2023-11-15 on
+    here.post("/data/look", {"again": "1"})
+    until(lambda: page.reload() and page.locator("#candles").get_attribute("data-start"))
+    expect(page.locator("#drawn")).to_contain_text("1,200 bars drawn")
+    start, end, refused = page.locator("#from"), page.locator("#to"), page.locator("#refused")
+    for first, last, why in (
+        ("2010-02-01", "2010-02-20", "No bars in this period: stored from 2023-11-15 to 2024-01-03."),
+        ("2030-01-01", "2030-03-01", "No bars in this period: stored from 2023-11-15 to 2024-01-03."),
+        ("2023-12-20", "2023-12-10", "The end comes before the start."),
+    ):
+        start.fill(first)
+        end.fill(last)
+        expect(refused).to_have_text(why)
+        expect(page.locator("#drawn")).to_contain_text("1,200 bars drawn")
+        assert (start.input_value(), end.input_value()) == (first, last)
+    page.get_by_role("button", name="All").click()
+    expect(refused).to_have_text("")
+    expect(start).to_have_value("2023-11-15")
+    assert watched.complaints == []
+
+
+def test_the_caption_has_the_last_bar_in_view(watched, here, backend):
+    """More bars than those in view are fetched beforehand."""
+    page = opened(watched.page, here, backend)
+    for first, last, hour in (
+        ("2023-12-01", "2023-12-05", "2023-12-05 23:00"),
+        ("2023-12-03", "2023-12-03", "2023-12-03 23:00"),
+    ):
+        page.locator("#from").fill(first)
+        page.locator("#to").fill(last)
+        with page.expect_response(lambda answer: "bars?" in answer.url):  # those around them
+            pass
+        expect(page.locator("#bar output").first).to_have_text(hour)
+    assert watched.complaints == []
+
+
 def test_a_finger_that_goes_up_or_down_on_candles_scrolls_the_page(browser, here, backend):
     context = browser.new_context(viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True)
     page = opened(context.new_page(), here, backend)
