@@ -98,10 +98,11 @@ def _overfitting(epochs: Sequence[Epoch], live: bool) -> Note | None:
         f"After epoch {checked[best][0]} the smoothed validation loss rose from {smooth[best]:.4g} to {smooth[-1]:.4g} "
         f"while training loss fell from {learned[best]:.4g} to {learned[-1]:.4g}."
     )
-    hits = dict(_series(both, _val_accuracy))
-    before, now = hits.get(checked[best][0]), hits.get(checked[-1][0])
-    if before is not None and now is not None and now > before + 0.01:
-        text += f" Validation accuracy rose all the same, from {_percent(before)} to {_percent(now)}."
+    hits = _series(both, _val_accuracy)
+    curve = dict(zip((epoch for epoch, _ in hits), _smooth(hits), strict=True))
+    before, now = curve.get(checked[best][0]), curve.get(checked[-1][0])
+    if before is not None and now is not None and now - before > max(2 * _jump(hits), 0.01):
+        text += f" Smoothed validation accuracy rose all the same, from {_percent(before)} to {_percent(now)}."
     return Note("Overfitting", text, checked[best][0] + 1, _stop(live, checked[-1][0], at, lowest))
 
 

@@ -80,7 +80,20 @@ def test_the_shape_of_a_small_strategys_training():
     )
     (note,) = notes(epochs, live=False)
     assert note.word == "Overfitting" and note.since == 2
-    assert "Validation accuracy rose all the same, from 52.0 % to" in note.text
+    assert "Smoothed validation accuracy rose all the same, from 52.0 % to" in note.text
+
+
+@pytest.mark.parametrize("count", [79, 212, 618])
+def test_accuracy_that_only_trembles_has_not_risen(count):
+    """Flat at 42 %, and a single lucky epoch at the end: 44.5 %."""
+    epochs = curve(
+        count,
+        lambda n: 1.1 - n / 2000,
+        lambda n: fading(n) if n < 20 else fading(20) + (n - 20) * 0.01,
+        hit_val=lambda n: 0.445 if n == count - 1 else 0.42 + wobble(n, 0.012),
+    )
+    (note,) = notes(epochs)
+    assert note.word == "Overfitting" and "rose all the same" not in note.text
 
 
 @pytest.mark.parametrize(("total", "found"), [(40, ["Plateau"]), (400, [])])
