@@ -20,6 +20,12 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400} day{'s' if whole >= 172800 else ''}"
 
 
+def rough(seconds: float | None) -> str:
+    """45 s, 3 min, 2 h 5 min, 3 days: of an estimate, whose seconds nobody knows."""
+    known = seconds is not None and 59.5 <= abs(seconds) < LONGEST
+    return duration(round(seconds / 60) * 60 if seconds is not None and known else seconds)
+
+
 def ago(at: float, now: float) -> str:
     """How long ago a moment was; the browser counts on from `<time>`, this text does not change."""
     return f"{duration(max(now - at, 0.0))} ago"

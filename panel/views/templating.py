@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from panel import __version__
 from panel.adapters import KINDS
 from panel.adapters.base import percent
-from panel.domain.formatting import day, duration, minute
+from panel.domain.formatting import day, duration, minute, rough
 from panel.domain.values import utc
 from panel.views.addresses import placed_html
 
@@ -148,6 +148,7 @@ environment.filters |= {
     "iso": iso,
     "day": day,
     "duration": duration,
+    "rough": rough,
     "plain": plain,
     "breakable": breakable,
     "unbroken": unbroken,

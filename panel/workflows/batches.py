@@ -8,6 +8,7 @@ over twice is one start.
 import asyncio
 import logging
 import math
+import re
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -68,15 +69,21 @@ class BatchWorkflow:
         text = await self.text_of(form.get("strategy_name", "").strip())
         return await asyncio.to_thread(plan_batch, form, text)
 
-    def seconds(self, strategy: str) -> float | None:
-        """How long a training of this strategy takes, by those that completed; None without any."""
-        query = OperationQuery(kind=_TRAINING, strategy=strategy, states=(State.COMPLETED,), limit=10)
-        took = [
-            each.snapshot.completed_at - each.snapshot.started_at
-            for each in self._storage.memory.page(query)
-            if each.snapshot.completed_at and each.snapshot.started_at
-        ]
-        return median(took) if took else None
+    def seconds(self, form: Mapping[str, str]) -> float | None:
+        """How long a training of this strategy takes from its request to its end, by those that completed: on the
+        form's markets, where there are any. None without any."""
+        strategy, symbols, timeframes = (form.get(name, "") for name in ("strategy_name", "symbols", "timeframes"))
+        query = OperationQuery(kind=_TRAINING, strategy=strategy.strip(), states=(State.COMPLETED,), limit=50)
+        took, alike = [], []
+        for each in self._storage.memory.page(query):
+            run = each.snapshot
+            if run.completed_at is None or (begun := run.created_at or run.started_at) is None:
+                continue
+            took.append(run.completed_at - begun)
+            if _among(run.symbol, symbols) and _among(run.timeframe, timeframes):
+                alike.append(took[-1])
+        latest = (alike or took)[:10]
+        return median(latest) if latest else None
 
     def workers(self) -> int | None:
         """Workers that can train now; None while they are not known."""
@@ -263,3 +270,8 @@ class BatchWorkflow:
             if not review.valid:
                 first = next((remark.message for remark in review.remarks if remark.error), "")
                 raise InvalidForm({"": f"The variant {name} is no valid strategy: {first}"})
+
+
+def _among(value: str | None, typed: str) -> bool:
+    """Whether it is one of those in a form's field; nothing typed is the strategy's own."""
+    return not typed.strip() or (value or "").upper() in re.split(r"[\s,;]+", typed.upper())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from panel.domain.formatting import ago, day, duration, minute
+from panel.domain.formatting import ago, day, duration, minute, rough
 from panel.views.templating import age, iso, when
 
 
@@ -14,7 +14,7 @@ from panel.views.templating import age, iso, when
 @example(float("nan"))
 @example(10**400)
 def test_every_time_and_duration_can_be_written(value):
-    for written in (duration(value), minute(value), day(value), when(value), when(value, "exact")):
+    for written in (duration(value), rough(value), minute(value), day(value), when(value), when(value, "exact")):
         assert 0 < len(written) < 200
     assert isinstance(iso(value), str)
     if abs(value) < 1e300:
@@ -24,3 +24,9 @@ def test_every_time_and_duration_can_be_written(value):
 @pytest.mark.parametrize("value", [1e12, float("inf"), float("-inf"), float("nan"), -1e300])
 def test_what_is_out_of_range_is_unknown(value):
     assert duration(value) == minute(value) == day(value) == when(value) == "–"
+
+
+def test_an_estimate_over_a_minute_has_no_seconds():
+    """Two entries of the queue, one after the other: 2 min 48 s and 2 min 49 s would be more than anybody knows."""
+    said = [rough(seconds) for seconds in (45.2, 59.7, 168, 169, 3599, 3700, 90_000)]
+    assert said == ["45 s", "1 min", "3 min", "3 min", "1 h", "1 h 2 min", "1 day"]

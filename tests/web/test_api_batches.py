@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.batches import seed_batch
+from tests.support.history import ended, seed
 from tests.support.inside import Answer, Inside, inside
 from tests.support.pages import KEY, until, words
+from tests.support.scripted import stamp
 
 GRID = {"strategy_name": "swing", "symbols": ["EURUSD", "GBPUSD"], "start_date": "2024-01-01"}
 WALK = {"strategy_name": "swing", "way": "walk", "start_date": "2023-01-01", "end_date": "2023-12-31"}
@@ -66,6 +69,31 @@ def test_a_refusal_names_the_field_at_fault(here):
 def test_what_a_walk_forward_would_start(here):
     status, plan = here.api("POST", "/api/batches/look", WALK | {"train_days": 120, "test_days": 60})
     assert (status, plan) == (200, {"runs": 4, "possible": 4, "strategies": [], "seconds": None})
+
+
+def test_how_long_they_take_counts_from_the_request_on_the_same_markets(address, tmp_path):
+    """Most of a short training is the wait for its beginning."""
+    at = time.time() - 901
+    seed(
+        tmp_path,
+        address,
+        *(
+            ended(
+                f"op_{symbol}", "training", "completed", 900, took, "swing", symbol=symbol, started_at=stamp(at + took)
+            )
+            for symbol, took in (("EURUSD", 20), ("GBPUSD", 100))
+        ),
+    )
+    with inside(tmp_path, address) as here:
+
+        def seconds(**changes) -> float:
+            return here.api("POST", "/api/batches/look", GRID | changes)[1]["seconds"]
+
+        assert seconds() == 120, "two runs, of 20 and of 100 s"
+        assert seconds(symbols=["EURUSD"], timeframes=["1h", "4h"]) == 40
+        assert seconds(symbols=["AUDUSD", "USDJPY"]) == 120, "of others, where there is none on these"
+        form = {"strategy_name": "swing", "way": "grid", "symbols": "GBPUSD", "timeframes": "1h 4h"}
+        assert "About 3 min: a training of this strategy took 2 min" in words(here.post("/batches/look", form).text)
 
 
 def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):

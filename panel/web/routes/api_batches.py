@@ -55,7 +55,7 @@ async def look(
         planned = await panel.batches.plan(asked.as_form())
     except InvalidForm as exc:
         return _refused(asked, exc)
-    seconds, count = panel.batches.seconds(asked.strategy_name), len(planned.runs)
+    seconds, count = panel.batches.seconds(asked.as_form()), len(planned.runs)
     return schemas.PlanAnswer(
         runs=count,
         possible=planned.possible,

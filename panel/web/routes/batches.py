@@ -60,7 +60,7 @@ async def look(request: Request, panel: PanelDep) -> HTMLResponse:
         "fragments/batch-plan.html",
         planned=planned,
         errors=errors,
-        seconds=panel.batches.seconds(form.get("strategy_name", "")),
+        seconds=panel.batches.seconds(form),
         workers=panel.batches.workers(),
     )
 
