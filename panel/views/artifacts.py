@@ -81,6 +81,22 @@ class ModelRow:
         return listed if listed is not None else made
 
 
+def found_models(rows: Sequence[ModelRow], search: str, sort: str) -> list[ModelRow]:
+    """Those in which every word of `search` occurs: the latest first, or with the `sort` "accuracy" the best first.
+    What has no date or accuracy comes last."""
+    words = search.lower().split()
+
+    def said(row: ModelRow) -> str:
+        model = row.model
+        return " ".join(filter(None, (model.key, row.strategy, model.symbol, model.timeframe, row.label.note))).lower()
+
+    def rank(row: ModelRow) -> tuple[bool, float]:
+        value = row.accuracy if sort == "accuracy" else row.model.trained_at
+        return value is None, -(value or 0.0)
+
+    return sorted((row for row in rows if all(word in said(row) for word in words)), key=rank)
+
+
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
     """`doubt`: why its operation may not be resumed from it."""

@@ -1,5 +1,6 @@
 """Strategies, models and checkpoints: what the backend lists, beside what the panel remembers."""
 
+import re
 import time
 
 import pytest
@@ -55,6 +56,39 @@ def test_models_say_what_they_are_and_which_training_made_them(here, backend):
     assert "model_path=%2Fapp%2Fmodels%2Fswing%2F1h_v4" in page and "strategy_name=swing" in page
     assert "GBPUSD 1h – none 2026-11-20 10:00 UTC its training is not known Backtest" in row(page, "other/4h_v1")
     assert "no path given" in words(page)
+
+
+def test_models_are_searched_and_sorted_by_their_address(here, backend):
+    made = [
+        (f"{symbol.lower()}/1h_v{n}", symbol, accuracy)
+        for n, (symbol, accuracy) in enumerate((("EURUSD", 0.4), ("GBPUSD", 0.6), ("EURUSD", None), ("EURUSD", 0.5)), 1)
+    ]
+    backend.answers["GET /models"] = (
+        200,
+        {
+            "success": True,
+            "models": [
+                LISTED
+                | {
+                    "symbol": symbol,
+                    "model_path": f"models/{path}",
+                    "test_accuracy": accuracy,
+                    "created_at": f"2026-11-2{n}T10:00:00",
+                }
+                for n, (path, symbol, accuracy) in enumerate(made)
+            ],
+        },
+    )
+
+    def listed(query: str) -> list[str]:
+        return re.findall(r"<b>(\w+/1h_v\d)</b>", here.get(f"/models{query}").text)
+
+    assert listed("?sort=accuracy") == ["gbpusd/1h_v2", "eurusd/1h_v4", "eurusd/1h_v1", "eurusd/1h_v3"]
+    assert listed("?q=eurusd+1H&sort=accuracy") == ["eurusd/1h_v4", "eurusd/1h_v1", "eurusd/1h_v3"]
+    assert len(listed("")) == 4 and listed("?q=nothing") == []
+    page = here.get("/models?q=eurusd").text
+    assert 'href="/models?q=eurusd&amp;sort=accuracy"' in page and 'value="eurusd"' in page
+    assert "No model has all of these words" in here.get("/models?q=nothing").text
 
 
 @pytest.fixture

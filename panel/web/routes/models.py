@@ -13,7 +13,7 @@ from panel.domain.labels import ModelLabel
 from panel.domain.models import model_key, with_makers
 from panel.domain.observation import Observation
 from panel.errors import CLIClientError
-from panel.views.artifacts import ModelRow, model_path, tried_model
+from panel.views.artifacts import ModelRow, found_models, model_path, tried_model
 from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import page
@@ -26,12 +26,22 @@ REMEMBERED = 300  # trainings and backtests among which a model's are looked for
 
 @router.get("/models")
 async def all_models(request: Request, panel: PanelDep) -> HTMLResponse:
-    """Without those that are retired, unless `?retired=1`."""
+    """Without those that are retired, unless `?retired=1`. `q`: words that all have to occur; `sort`: "accuracy", or
+    the latest first."""
     rows, problem = await model_rows(panel)
-    wanted = request.query_params.get("retired") == "1"
-    shown = [row for row in rows if row.label.retired == wanted]
-    retired = sum(row.label.retired for row in rows)
-    return page(request, "models.html", rows=shown, retired=retired, only_retired=wanted, problem=problem)
+    given = {name: request.query_params.get(name, "")[:200] for name in ("q", "sort", "retired")}
+    wanted = given["retired"] == "1"
+    there = [row for row in rows if row.label.retired == wanted]
+    return page(
+        request,
+        "models.html",
+        rows=found_models(there, given["q"], given["sort"]),
+        every=len(there),
+        given=given,
+        retired=sum(row.label.retired for row in rows),
+        only_retired=wanted,
+        problem=problem,
+    )
 
 
 async def model_rows(panel: Panel) -> tuple[list[ModelRow], str]:
