@@ -210,3 +210,16 @@ def test_the_stream_updates_the_rows_on_the_page_and_no_other(fresh: Panel, back
 @pytest.mark.parametrize("query", ["id=..", "id=op_a&id=a%2Fb", "id=", "id=a%0d%0ab"])
 def test_a_stream_takes_only_ids(listed: Panel, query):
     assert listed.get(f"/stream/operations?{query}").status_code == 404
+
+
+def test_loads_of_one_symbol_say_what_they_fetched(address, tmp_path):
+    loads = [("op_new", "tail"), ("op_old", "backfill"), ("op_all", "full"), ("op_odd", "sideways")]
+    answers = [ended(name, "data_load", "completed", 600, 9, parameters={"mode": mode}) for name, mode in loads]
+    seed(tmp_path, address, *answers)
+    with panel(tmp_path, address) as here:
+        for page in ("/operations", "/"):
+            text = words(here.get(page).text)
+            for said in ("1h · new bars", "1h · history", "1h · both", "1h · sideways"):
+                assert said in text, (page, said)
+        text = words(here.get("/operations/op_old").text)
+        assert "What to fetch History" in text and "What to fetch backfill" not in text
