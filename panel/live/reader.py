@@ -31,6 +31,7 @@ from panel.views.home import (
     WorkersView,
     WorkerView,
     connection_view,
+    fold,
     home_view,
     workers_view,
 )
@@ -93,27 +94,20 @@ class Reader:
 
     def home(self) -> HomeView:
         """What wants attention, what runs, and what ended lately."""
-        now, monitor, every = time.time(), self.monitor, self.monitor.running()
-        running = every[:SHOWN_RUNNING]
-        unwritten = self.monitor.recorder.unwritten_ends()
+        now, monitor, queue, every = time.time(), self.monitor, self.storage.queue, self.monitor.running()
+        running, unwritten = every[:SHOWN_RUNNING], self.monitor.recorder.unwritten_ends()
         listed = {each.snapshot.id for each in [*unwritten, *every]}
-        stored = (each for each in self.storage.memory.ended(LOOKED_THROUGH) if each.snapshot.id not in listed)
-        ended = list(stored)
+        ended = [each for each in self.storage.memory.ended(LOOKED_THROUGH) if each.snapshot.id not in listed]
         if unwritten:
             ended = sorted([*unwritten, *ended], key=lambda each: -(each.snapshot.completed_at or each.changed_at))
         wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
-        stuck, rest = ([each for each, _ in found[:RECENT]] for found in (wanting, others))
+        rest, folded = fold(others, self.storage.batches.of([each.snapshot.id for each, _ in others]))
+        stuck, rest = [each for each, _ in wanting[:RECENT]], rest[:RECENT]
         views = self.operations([*running, *stuck, *rest], estimated=min(ESTIMATED, len(running)))
         first, last = len(running), len(running) + len(stuck)
-        view = home_view(
-            *(views[:first], views[first:last], views[last:]),
-            monitor.connection,
-            self.storage.unsettled_starts(),
-            self.storage.queue.open(),
-            self.storage.queue.shown_plans(now - 86_400),
-            now,
-        )
-        return replace(view, more=len(every) - len(running), refused=titled(self.storage.queue.refused_late(now)))
+        work = self.storage.unsettled_starts(), queue.open(), queue.shown_plans(now - 86_400)
+        view = home_view(views[:first], views[first:last], views[last:], monitor.connection, *work, now)
+        return replace(view, more=len(every) - first, folded=folded, refused=titled(queue.refused_late(now)))
 
     def stored(self) -> StoredView:
         loading, data, connection = self.loading(), self.inventory, self.monitor.connection

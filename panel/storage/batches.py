@@ -38,6 +38,16 @@ class BatchStore(Part):
         row = self._db.execute(f"{_BATCH} WHERE key = ?", (key,)).fetchone()
         return _batch(row) if row else None
 
+    def of(self, operation_ids: Sequence[str]) -> dict[str, Batch]:
+        """Operation -> the batch that it is a run of, unless that was deleted."""
+        rows = self._db.execute(
+            "SELECT operation_id, batches.key, title, batches.form, made_at, actor, stopped, shelf"
+            " FROM batch_runs JOIN batches ON batches.key = batch"
+            f" WHERE operation_id IN ({marks(operation_ids)}) AND shelf != ?",
+            (*operation_ids, Shelf.DELETED),
+        )
+        return {row[0]: _batch(row[1:]) for row in rows}
+
     def latest(self, limit: int = 50, shelf: Shelf = Shelf.SHOWN) -> list[tuple[Batch, int, int]]:
         """The newest first, each with the number of its runs and of those that are open."""
         rows = self._db.execute(

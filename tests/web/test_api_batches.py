@@ -11,7 +11,7 @@ from tests.support.batches import seed_batch
 from tests.support.history import ended, seed
 from tests.support.inside import Answer, Inside, inside
 from tests.support.pages import KEY, until, words
-from tests.support.scripted import stamp
+from tests.support.scripted import RESULT, stamp
 
 GRID = {"strategy_name": "swing", "symbols": ["EURUSD", "GBPUSD"], "start_date": "2024-01-01"}
 WALK = {"strategy_name": "swing", "way": "walk", "start_date": "2023-01-01", "end_date": "2023-12-31"}
@@ -140,6 +140,17 @@ def test_the_middle_of_an_even_number_of_runs_lies_between_two(address, tmp_path
         page = here.get(f"/batches/{KEY}").text
         assert "6 tries on one test period. The best lies 5.2 points above the middle one." in words(page)
         assert 'class="best"' in page
+
+
+def test_a_batch_is_one_row_of_home_and_named_on_the_page_of_each_run(address, tmp_path):
+    seed_batch(tmp_path, address, 0.45, 0.5, 0.38)
+    seed(tmp_path, address, ended("op_alone", "training", "completed", 400, 5, "lonely", result_summary=RESULT))
+    with inside(tmp_path, address) as here:
+        home = here.get("/").text
+        assert home.count(f'href="/batches/{KEY}"') == 1 and "Batch · 3 runs ended lately" in words(home)
+        assert home.partition("ended-lately")[2].count("<tr id=") == 2 and "lonely" in home
+        assert f'href="/batches/{KEY}"' in here.get("/operations/op_training_2").text
+        assert "/batches" not in here.get("/operations/op_alone").text.partition("<h1")[0].partition("crumbs")[2]
 
 
 def test_a_batch_is_archived_deleted_and_brought_back(address, tmp_path):

@@ -32,6 +32,7 @@ async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTM
         panel.reader.details(view),
         panel.reader.timeline(view),
         stream=operation_id,
+        batch=panel.storage.batches.of([operation_id]).get(operation_id),
         family=panel.reader.family(observation),
         changes=panel.reader.changes(observation),
         curves=json.dumps(curves_of(observation.snapshot)),
