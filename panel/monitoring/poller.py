@@ -263,7 +263,7 @@ class Monitor:
         self.keep(observation, unread(observation, now, timed_out=slow, error=message))
         if error.status_code is None and not slow:  # one worker that hangs is not a silent backend
             self.failed(error)
-        elif self.worker_list.answering(now) and self.connection.late(now, message):
+        elif not error.unknown and self.worker_list.answering(now) and self.connection.late(now, message):
             self._bus.publish(events.ConnectionChanged())
         return True
 
