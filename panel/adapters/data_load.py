@@ -43,7 +43,7 @@ class DataLoadOperationAdapter(Kind):
             choices=(
                 ("tail", "New bars: from the last stored bar up to now"),
                 ("backfill", "History: bars older than the first stored one"),
-                ("full", "Both: history and new bars"),
+                ("full", "History and new bars: both of these"),
             ),
         ),
     )

@@ -219,7 +219,7 @@ def test_loads_of_one_symbol_say_what_they_fetched(address, tmp_path):
     with panel(tmp_path, address) as here:
         for page in ("/operations", "/"):
             text = words(here.get(page).text)
-            for said in ("1h · new bars", "1h · history", "1h · both", "1h · sideways"):
+            for said in ("1h · new bars", "1h · history", "1h · history and new bars", "1h · sideways"):
                 assert said in text, (page, said)
         text = words(here.get("/operations/op_old").text)
         assert "What to fetch History" in text and "What to fetch backfill" not in text
