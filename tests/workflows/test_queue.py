@@ -3,20 +3,19 @@
 import asyncio
 import re
 import threading
-import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from panel.domain.gaps import DAY
+from panel.workflows.queue import Queue
 from tests.support.bars import hours
 from tests.support.loads import LOAD, ends, load, started
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
 from tests.support.scripted import Backend, operation, percent
 from tests.support.workers import worker
-
-ROUNDS = 0.5  # seconds: several rounds of the queue, in which nothing more may happen
 
 
 @pytest.fixture(autouse=True)
@@ -25,19 +24,38 @@ def quick_queue(monkeypatch, backend):
     monkeypatch.setattr("panel.workflows.queue.ROUND", 0.1)
 
 
+@pytest.fixture
+def rounds(monkeypatch):
+    """Have a panel's queue look five more times; what it should not start it would start then."""
+    done, look = Counter(), Queue._round
+
+    async def counted(queue):
+        await look(queue)
+        done[queue] += 1
+
+    monkeypatch.setattr(Queue, "_round", counted)
+
+    def wait(here):
+        queue = here.inside.panel.queue
+        enough = done[queue] + 5
+        until(lambda: here.inside.call(queue.wake) or done[queue] >= enough)
+
+    return wait
+
+
 def test_the_first_load_begins_at_once(here, backend):
     answer = load(here)
     assert answer.status_code == 303 and answer.headers["location"].startswith("/operations/op_data_load_")
     assert started(backend) == [LOAD]
 
 
-def test_the_second_waits_for_the_first_and_is_seen_waiting(here, backend):
+def test_the_second_waits_for_the_first_and_is_seen_waiting(here, backend, rounds):
     load(here)
     assert load(here, "second" * 4, symbol="GBPUSD").headers["location"] == "/data"
     page = words(here.get("/data").text)
     assert "Loads 2" in page and "GBPUSD 1h waits, number 2" in page
     assert "Waits: one load runs at a time" in words(here.get("/queue").text)
-    time.sleep(ROUNDS)
+    rounds(here)
     assert len(started(backend)) == 1
     ends(backend)
     until(lambda: len(started(backend)) == 2)
@@ -62,13 +80,13 @@ def test_the_same_form_twice_is_one_load(here, backend):
     assert first.headers["location"] == second.headers["location"] and len(started(backend)) == 1
 
 
-def test_a_waiting_load_can_be_removed(here, backend):
+def test_a_waiting_load_can_be_removed(here, backend, rounds):
     load(here)
     load(here, "second" * 4)
     assert here.post(f"/loads/{'second' * 4}/cancel").status_code == 303
     assert "waits" not in words(here.get("/data").text)
     ends(backend)
-    time.sleep(ROUNDS)
+    rounds(here)
     assert len(started(backend)) == 1 and not any("DELETE" in hit for hit in backend.hits)
 
 
@@ -214,17 +232,17 @@ def test_a_refused_load_says_why_in_the_form(here, backend):
     assert page.status_code == 422 and "The symbol is not traded" in words(page.text)
 
 
-def test_a_load_that_is_not_confirmed_holds_the_queue_and_says_so(here, backend, monkeypatch):
+def test_a_load_that_is_not_confirmed_holds_the_queue_and_says_so(here, backend, monkeypatch, rounds):
     monkeypatch.setattr("panel.workflows.starting.CHECKS", (0.01,))
     backend.answers["POST /data/acquire/download"] = (500, {"detail": "Data acquisition failed: lost"})
     assert load(here).headers["location"] == "/data"
     assert "EURUSD 1h not confirmed" in words(here.get("/data").text)
     load(here, "second" * 4, symbol="GBPUSD")
-    time.sleep(ROUNDS)
+    rounds(here)
     assert backend.hits["POST /data/acquire/download"] == 1
     assert "begins within a minute" not in words(here.get("/data").text), "it waits for the person"
     here.post(f"/loads/{KEY}/cancel")  # the person decides, and what was sent is on its way all the same
-    time.sleep(ROUNDS)
+    rounds(here)
     assert backend.hits["POST /data/acquire/download"] == 1
     assert "may still arrive: the next one begins within a minute" in words(here.get("/data").text)
     monkeypatch.setattr("panel.storage.store.IN_FLIGHT", 0.0)
@@ -251,7 +269,7 @@ def test_a_plan_loads_and_then_trains(here, backend):
     assert here.get(f"/plans/{KEY}").headers["location"].startswith("/operations/op_training_")
 
 
-def test_a_plan_survives_a_restart_and_trains_once(address, backend, tmp_path):
+def test_a_plan_survives_a_restart_and_trains_once(address, backend, tmp_path, rounds):
     with panel(tmp_path, address) as here:
         here.post("/plans", PLAN)
         until(lambda: len(started(backend)) == 1)
@@ -261,8 +279,8 @@ def test_a_plan_survives_a_restart_and_trains_once(address, backend, tmp_path):
         ends(backend, 2)
         until(lambda: backend.hits["POST /trainings/start"] == 1)
         assert here.post("/plans", PLAN).status_code == 303
-    with panel(tmp_path, address):
-        time.sleep(ROUNDS)
+    with panel(tmp_path, address) as here:
+        rounds(here)
     assert backend.hits["POST /trainings/start"] == 1 and len(started(backend)) == 2
 
 
@@ -310,14 +328,14 @@ def test_a_plan_does_not_believe_a_load_that_brought_nothing(here, backend):
     assert "not one bar came although bars were missing" in page and backend.hits["POST /trainings/start"] == 0
 
 
-def test_a_cancelled_plan_starts_nothing_more(here, backend):
+def test_a_cancelled_plan_starts_nothing_more(here, backend, rounds):
     here.post("/plans", PLAN)
     until(lambda: len(started(backend)) == 1)
     here.until(f"/plans/{KEY}", lambda text: "op_data_load" in text)
     assert here.post(f"/plans/{KEY}/cancel").status_code == 303
     assert "Cancelled" in words(here.get(f"/plans/{KEY}").text)
     assert sum(count for hit, count in backend.hits.items() if hit.startswith("DELETE")) == 1
-    time.sleep(ROUNDS)
+    rounds(here)
     assert len(started(backend)) == 1 and backend.hits["POST /trainings/start"] == 0
 
 
@@ -346,7 +364,7 @@ def test_a_load_that_is_removed_while_it_is_being_started_is_cancelled(here, bac
     assert "EURUSD 1h waits" not in words(here.get("/data").text)
 
 
-def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_started(here, backend):
+def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_started(here, backend, rounds):
     removed = threading.Event()
 
     async def slow(request):
@@ -363,7 +381,7 @@ def test_a_load_that_is_removed_while_the_backend_is_asked_for_others_is_not_sta
         assert here.post(f"/loads/{KEY}/cancel").status_code == 303
         removed.set()
         answer.result()
-    time.sleep(ROUNDS)
+    rounds(here)
     assert started(backend) == []
 
 
