@@ -21,7 +21,7 @@ def duration(seconds: float | None) -> str:
 
 
 def rough(seconds: float | None) -> str:
-    """45 s, 3 min, 2 h 5 min, 3 days: of an estimate, whose seconds nobody knows."""
+    """45 s, 3 min, 2 h 5 min, 3 days: of an estimate, which is not that exact."""
     known = seconds is not None and 59.5 <= abs(seconds) < LONGEST
     return duration(round(seconds / 60) * 60 if seconds is not None and known else seconds)
 

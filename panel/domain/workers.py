@@ -12,7 +12,7 @@ from panel.domain.kinds import learning, traits_of
 
 ANSWERING = 15.0  # seconds for which any answer shows that the backend is there
 FRESH = 30.0  # seconds for which a list of workers says something about now
-# What was heard later than now was heard before the clock was set back; far ahead, nobody knows how long before.
+# What was heard later than now was heard before the clock was set back; far ahead, how long before is not known.
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from panel.files.archive import DAMAGE
 from panel.files.drafts import draft_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -108,7 +109,7 @@ def load_arrays(file: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         with np.load(file, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         about = json.loads(arrays.pop(_ABOUT).tobytes())
-    except (OSError, ValueError, LookupError, EOFError, MemoryError, zipfile.BadZipFile, NotImplementedError) as exc:
+    except (OSError, MemoryError, *DAMAGE) as exc:
         raise Unreadable("it is damaged, or no file of arrays") from exc
     if not isinstance(about, dict) or not all(array.dtype.kind in "fiu" for array in arrays.values()):
         raise Unreadable("it does not hold numbers")

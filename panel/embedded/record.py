@@ -5,7 +5,6 @@ the answer about an operation stays small.
 """
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from panel.embedded.ledger import Row
 from panel.embedded.performance import Trade
 from panel.embedded.plan import Input, Plan, reference
 from panel.embedded.timeframes import closing
+from panel.files.archive import DAMAGE
 from panel.files.drafts import draft_of
 
 TRADES = 20_000  # in the result: the newest
@@ -148,5 +148,5 @@ def _read(source: Path, name: str) -> Any:
         with source.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
             found = kept[name]
         return found if name == "columns" else json.loads(str(found))
-    except (OSError, EOFError, ValueError, LookupError, AttributeError, TypeError, zipfile.BadZipFile) as exc:
+    except (OSError, AttributeError, TypeError, *DAMAGE) as exc:
         raise NotRecorded from exc

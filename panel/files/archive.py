@@ -12,6 +12,8 @@ from panel.files.names import ENDINGS
 from panel.files.text import MAX_BYTES
 from panel.files.values import Refused
 
+# What zipfile raises, beside OSError, for a file that is damaged or packed in a way that it does not know.
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError, NotImplementedError, RuntimeError)
 MARK = b"PK\x03\x04"  # how a zip archive begins
 _TEXTS = (*ENDINGS, ".prn")
 MAX_FILES = 200
@@ -61,7 +63,7 @@ def _pieces(file: IO[bytes]) -> Iterator[tuple[str, bytes | None]]:
                         if length > max(MAX_RATIO * member.compress_size, _UNCHECKED) or total > MAX_BYTES:
                             raise Refused("The archive unpacks to far more than market data would. It is not read.")
                         yield name, piece
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError, RuntimeError) as exc:
+    except (OSError, *DAMAGE) as exc:
         if isinstance(exc, Refused):
             raise
         raise Refused("The archive is damaged, or packed in a way that is not known here.") from exc

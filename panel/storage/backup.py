@@ -12,7 +12,6 @@ import sqlite3
 import tempfile
 import time
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -22,13 +21,13 @@ from typing import Any
 from panel import __version__
 from panel.domain.schedules import next_due
 from panel.files import private
+from panel.files.archive import DAMAGE
 from panel.storage import integrity, presence
 from panel.storage.schema import check_version
 
 FORMAT = 1
 CONTENTS = "backup.json"
 SIDES = ("", "-wal", "-shm")  # files of one database
-DAMAGE = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, EOFError, NotImplementedError, RuntimeError)
 HELD = "It waited when the backup was made, and may have been started since. Nothing is started by a restore."
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from panel.embedded import measures, network
+from panel.embedded import measures, network, record
 from panel.embedded.backtest import saved
 from panel.embedded.features import Samples, Split
 from panel.embedded.job import Failed, Stopped
@@ -332,3 +332,16 @@ def test_a_resumed_regression_ends_as_if_it_had_never_stopped(house):
     parted = train(work)
     assert parted["test_metrics"] == straight["test_metrics"]
     assert parted["training_metrics"]["history"] == straight["training_metrics"]["history"]
+
+
+def test_a_file_whose_compressed_text_is_damaged_is_refused(tmp_path):
+    file = tmp_path / "kept.npz"
+    np.savez_compressed(file, trades=np.zeros(200))
+    damaged = bytearray(file.read_bytes())
+    begins = 30 + sum(int.from_bytes(damaged[at : at + 2], "little") for at in (26, 28))  # after the first header
+    damaged[begins : begins + 8] = b"\xff" * 8
+    file.write_bytes(damaged)
+    with pytest.raises(Unreadable, match="damaged"):
+        load_arrays(file)
+    with pytest.raises(record.NotRecorded):
+        record.trades(file)
