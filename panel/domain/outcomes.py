@@ -141,6 +141,13 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
             "Its end will be known by the worker turning free. A cancel would not reach the worker.",
             (listed_busy(busy, worker_list, now), reason),
         )
+    if worker_list.heard_at is None:
+        return Verdict(
+            State.FAILED,
+            "Failed",
+            "The backend found no worker with it. Whether that died is not known: the workers were not listed yet.",
+            evidence=(*_worked(observation, now), reason),
+        )
     worker = worker_list.last_entry(snapshot.worker_id)
     if worker is not None and (outlived := _outlived(worker, observation, now, worker_list)):
         return Verdict(

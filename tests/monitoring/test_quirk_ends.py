@@ -8,6 +8,7 @@ from panel.domain.observation import Cancel, forgotten
 from panel.domain.unreported import unreported_end, unreported_progress
 from panel.domain.values import utc
 from panel.domain.verdict import State, judge
+from panel.domain.workers import WorkerList
 from panel.views.operation import operation_view, report_of
 from panel.web.api_schemas import operation as shown_by_api
 from tests.support.plays import BEGAN, UNCLAIMED, Play, replaced, text, worker
@@ -65,6 +66,18 @@ def test_28_of_a_worker_that_is_there_nobody_says_that_it_died():
     play.lists(850, worker("busy", "op_a", healthy=849))
     for at in (851, 1000):  # also while the backend lists nothing any more
         assert play.at(at).word == "Working, unreported"
+
+
+def test_28_before_the_workers_were_listed_nobody_says_that_one_died():
+    play = Play()
+    play.trains(20)
+    ended = {"error_message": UNCLAIMED, "progress": percent(0.0), "completed_at": stamp(BEGAN + 85)}
+    play.reads(90, "failed", **ended)
+    play.worker_list = WorkerList()  # the panel was restarted
+    verdict = play.at(95)
+    assert (verdict.state, verdict.live) == (State.FAILED, False) and UNCLAIMED in verdict.evidence[-1]
+    assert "is not known: the workers were not listed yet." in verdict.headline and verdict.advice == ""
+    assert "is there and free" in play.lists(96, worker("available", healthy=95)).headline
 
 
 def test_28_a_backtest_whose_worker_is_there_leaves_nothing_to_look_for():
