@@ -5,9 +5,9 @@ is walked until the page is full; when few do, these alone are sorted.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from panel.domain.history import SORTS, OperationQuery
 from panel.domain.state import State
@@ -24,8 +24,7 @@ _RANKS = "CASE state " + " ".join(f"WHEN '{state}' THEN {rank}" for rank, state 
 _NAMES = "lower(coalesce(nullif(name, ''), nullif(strategy, ''), symbol))"
 
 
-@dataclass(frozen=True, slots=True)
-class _Facet:
+class _Facet(NamedTuple):
     id: int
     runs: int
     key: Any  # what it is sorted by, where that is its name or state
@@ -43,7 +42,11 @@ class Finder(Part):
 
     def count(self, wanted: OperationQuery) -> int:
         """How many there are of what is wanted, on all pages."""
-        return self.find(replace(wanted, limit=0))[1]
+        if _text_terms(wanted) or wanted.since is not None or wanted.until is not None:
+            return self.find(replace(wanted, limit=0))[1]
+        tests, values = _tests(wanted)
+        (count,) = self._firsts(f"SELECT coalesce(sum(runs), 0) FROM facets WHERE {' AND '.join(tests)}", *values)
+        return int(count)
 
     def find(self, wanted: OperationQuery) -> tuple[list[int], int]:
         """One page, and how many there are on all pages."""
@@ -89,7 +92,7 @@ class Finder(Part):
         tests += ["instr(words, ?) > 0"] * len(terms)
         key = {"name": _NAMES, "state": _RANKS}.get(wanted.sort, "0")
         rows = self._db.execute(f"SELECT id, runs, {key} FROM facets WHERE {' AND '.join(tests)}", (*values, *terms))
-        return [_Facet(*row) for row in rows]
+        return list(map(_Facet._make, rows))
 
     def _within_period(self, facets: list[_Facet], wanted: OperationQuery) -> list[_Facet]:
         """With how many runs each has in the wanted period."""
