@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from panel.domain.snapshot import ID
-from panel.domain.values import mapping, number
+from panel.domain.values import mapping, number, without_controls
 
 HEAD, TAIL = 1000, 1000  # characters of a long text that are kept: the cause of an error is often in its last line
 CUT = " … "
@@ -24,12 +24,6 @@ MAX_COUNT = 1e12  # rows, bytes, steps
 MAX_SECONDS = 100 * 366 * 86_400.0
 MAX_EPOCH = 1e6
 
-# Control characters but tab and newline, surrogates, and all that is invisible or turns the direction of writing: it
-# could drive a terminal, forge a line, or make a command read differently from what it does.
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]"
-)
 _BREAKS = re.compile(r"[\t\n]+")
 
 T = TypeVar("T")
@@ -128,4 +122,4 @@ def plain(value: Any, most: int = MAX_NODES) -> Any:
 def _clean(value: str) -> str:
     if len(value) > 4 * MAX_TEXT:  # what is cut off is not searched
         value = value[: 2 * MAX_TEXT] + CUT + value[-2 * MAX_TEXT :]
-    return _FORBIDDEN.sub("", value)
+    return without_controls(value)

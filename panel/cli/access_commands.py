@@ -1,6 +1,5 @@
 """Users, tokens and the audit trail on the command line. A running panel applies each change within two seconds."""
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import click
 from panel.accounts.file import Accounts, Refused, Role, Unreadable, check_password, new_token
 from panel.accounts.password import hashed, is_hash
 from panel.cli.recording import record
+from panel.cli.terminal import say, say_json
 from panel.domain.audit import AuditQuery, Outcome
 from panel.errors import UnsafeSettings
 from panel.settings import Settings
@@ -39,9 +39,9 @@ def add_user(name: str, role: str, password: str) -> None:
     """Add a user. The first one has to be an operator, unless the panel has a password too."""
     word = _hash(password)
     first = _change("user add", name, lambda accounts: accounts.add_user(name, Role(role), word), role)
-    click.echo(f"{name} can log in as {_a(role)}.")
+    say(f"{name} can log in as {_a(role)}.")
     if first and not _settings().password:
-        click.echo("From now on everybody has to log in.")
+        say("From now on everybody has to log in.")
 
 
 @user.command("role")
@@ -50,7 +50,7 @@ def add_user(name: str, role: str, password: str) -> None:
 def change_role(name: str, role: str) -> None:
     """Give a user another role. Ends the user's sessions."""
     _change("user change", name, lambda accounts: accounts.change_user(name, Role(role)), role)
-    click.echo(f"{name} is {_a(role)} now.")
+    say(f"{name} is {_a(role)} now.")
 
 
 @user.command("password")
@@ -60,7 +60,7 @@ def change_password(name: str, password: str) -> None:
     """Give a user another password. Ends the user's sessions."""
     word = _hash(password)
     _change("user change", name, lambda accounts: accounts.change_user(name, None, word), "new password")
-    click.echo(f"{name} has a new password.")
+    say(f"{name} has a new password.")
 
 
 @user.command("remove")
@@ -68,17 +68,17 @@ def change_password(name: str, password: str) -> None:
 def remove_user(name: str) -> None:
     """Remove a user. Ends the user's sessions, open pages too."""
     _change("user remove", name, lambda accounts: accounts.remove_user(name))
-    click.echo(f"{name} is removed.")
+    say(f"{name} is removed.")
     settings = _settings()
     if not settings.password and not _read(settings).users:
-        click.echo("There is no user left: from its next start on the panel needs no login.")
+        say("There is no user left: from its next start on the panel needs no login.")
 
 
 @user.command("list")
 def list_users() -> None:
     """All users with their roles."""
     for each in sorted(_read(_settings()).users.values(), key=lambda each: each.name):
-        click.echo(f"{each.name:<32}  {each.role:<8}  added {_time(each.since)}")
+        say(f"{each.name:<32}  {each.role:<8}  added {_time(each.since)}")
 
 
 @click.group()
@@ -93,8 +93,8 @@ def create_token(name: str, role: str) -> None:
     """Print a new token, once: only its hash is kept."""
     word = new_token()
     _change("token create", name, lambda accounts: accounts.add_token(name, Role(role), word), role)
-    click.echo(f"The token “{name}” ({role}). It is shown only now:", err=True)
-    click.echo(word)
+    say(f"The token “{name}” ({role}). It is shown only now:", err=True)
+    say(word)
 
 
 @token.command("revoke")
@@ -102,7 +102,7 @@ def create_token(name: str, role: str) -> None:
 def revoke_token(name: str) -> None:
     """Revoke a token. Ends what is read with it, streams too."""
     _change("token revoke", name, lambda accounts: accounts.remove_token(name))
-    click.echo(f"The token “{name}” is revoked.")
+    say(f"The token “{name}” is revoked.")
 
 
 @token.command("list")
@@ -113,7 +113,7 @@ def list_tokens() -> None:
     for each in sorted(_read(settings).tokens.values(), key=lambda each: each.name):
         at, address = uses.get(each.digest, (None, ""))
         used = f"last used {_time(at)} from {address}" if at else "never used"
-        click.echo(f"{each.name:<32}  {each.role:<8}  created {_time(each.since)}  {used}")
+        say(f"{each.name:<32}  {each.role:<8}  created {_time(each.since)}  {used}")
 
 
 @click.command()
@@ -129,7 +129,7 @@ def audit(who: str, what: str, days: float | None, backend: str | None) -> None:
         query = AuditQuery(who, what, since, after=after, limit=STEP)
         found = _stored(settings, lambda store, query=query: store.audit.find(query))  # type: ignore[misc]
         for each in found:
-            click.echo(json.dumps(audit_line(each), ensure_ascii=False))
+            say_json(audit_line(each))
         if len(found) < STEP:
             return
         after = found[-1].number
@@ -149,7 +149,7 @@ def _change(what: str, name: str, action: Callable[[Accounts], Accounts], detail
         record(settings, what, Outcome.REFUSED, name, str(exc))
         raise click.ClickException(str(exc)) from exc
     if problem := record(settings, what, Outcome.DONE, name, detail):
-        click.echo(f"It is done, but could not be written into the audit trail: {problem}", err=True)
+        say(f"It is done, but could not be written into the audit trail: {problem}", err=True)
     return not before[0]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from panel.cli.terminal import say
 from panel.settings import Settings, without_userinfo
 from panel.storage import backup
 from panel.storage.presence import InUse
@@ -29,7 +30,7 @@ def commands(settings_of: Callable[[str | None], Settings]) -> tuple[click.Comma
             files, size = backup.back_up(parts_of(settings, with_data=with_data), _name(settings), file)
         except (backup.Unusable, sqlite3.Error, OSError) as exc:
             raise click.ClickException(f"No backup was made. {exc}") from exc
-        click.echo(f"{file}: {files} files, {size / 1e6:,.1f} MB.")
+        say(f"{file}: {files} files, {size / 1e6:,.1f} MB.")
 
     @click.command("restore")
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -43,8 +44,8 @@ def commands(settings_of: Callable[[str | None], Settings]) -> tuple[click.Comma
             raise click.ClickException(f"Nothing was restored: {exc}. Stop it first.") from exc
         except (backup.Unusable, sqlite3.Error, OSError) as exc:
             raise click.ClickException(f"Nothing was restored. {exc}") from exc
-        click.echo(f"{file} was restored. " + (f"What it replaced is in {kept}." if kept else "It replaced nothing."))
-        click.echo("What waited to be started when it was made is not started by itself: look at the queue.")
+        say(f"{file} was restored. " + (f"What it replaced is in {kept}." if kept else "It replaced nothing."))
+        say("What waited to be started when it was made is not started by itself: look at the queue.")
 
     return back_up, restore
 

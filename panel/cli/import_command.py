@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
+
+from panel.cli.terminal import Terminal, say
+from panel.domain.values import without_controls
 
 if TYPE_CHECKING:  # its libraries are the `embedded` extra's, and take a moment to load
     from panel.files.importing import Preview
@@ -75,10 +77,10 @@ def import_command(folder_of: Callable[[], Path]) -> click.Command:
             try:
                 _one(data, name, given, folder, **more)
             except Refused as exc:
-                click.echo(f"{name}: {exc} Nothing was stored.", err=True)
+                say(f"{name}: {exc} Nothing was stored.", err=True)
                 worst = max(worst, 1)
             except _Undecided as exc:
-                click.echo(f"{name}: {exc} Nothing was stored.", err=True)
+                say(f"{name}: {exc} Nothing was stored.", err=True)
                 worst = UNDECIDED
         sys.exit(worst)
 
@@ -105,7 +107,7 @@ def _one(
 ) -> None:  # fmt: skip
     from panel.files import importing
 
-    console = Console()
+    console = Terminal()
     with _progress() as bar:
         task = bar.add_task("Reading", total=1.0)
         progress = lambda share, step: bar.update(task, completed=share, description=step)  # noqa: E731
@@ -145,11 +147,11 @@ def _one(
 
 
 def _progress() -> Progress:
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
-def _show(console: Console, found: "Preview") -> None:
+def _show(console: Terminal, found: "Preview") -> None:
     from panel.files.importing import rows_of
     from panel.files.values import printable
 
@@ -180,7 +182,7 @@ def _show(console: Console, found: "Preview") -> None:
         _ask(console, question)
 
 
-def _ask(console: Console, question: "Question") -> None:
+def _ask(console: Terminal, question: "Question") -> None:
     console.print(escape(question.text), highlight=False)
     for option in question.options:
         mark = " (proposed)" if option.value == question.proposed else ""
@@ -189,7 +191,7 @@ def _ask(console: Console, question: "Question") -> None:
             console.print(f"      {escape('  '.join(row))}", highlight=False)
 
 
-def _answered(console: Console, question: "Question", answers: "Answers") -> "Answers":
+def _answered(console: Terminal, question: "Question", answers: "Answers") -> "Answers":
     if not sys.stdin.isatty():
         options = {"zone": "--timezone", "dates": "--dates", "decimals": "--decimals"}
         flag = options.get(question.key, "--column")
@@ -200,7 +202,7 @@ def _answered(console: Console, question: "Question", answers: "Answers") -> "An
         )
         raise _Undecided(f"{question.text} Say {flag}, for example {flag} {value}.")
     choice = None if question.key == "zone" else click.Choice([option.value for option in question.options])
-    value = click.prompt(question.text, default=question.proposed, type=choice)
+    value = click.prompt(without_controls(question.text), default=question.proposed, type=choice)
     if question.key.startswith("column:"):
         return replace(answers, columns={**answers.columns, question.key.partition(":")[2]: int(value)})
     return replace(
@@ -214,4 +216,4 @@ def _answered(console: Console, question: "Question", answers: "Answers") -> "An
 def _yes(text: str, otherwise: str) -> bool:
     if not sys.stdin.isatty():
         raise _Undecided(otherwise)
-    return click.confirm(text)
+    return click.confirm(without_controls(text))

@@ -1,12 +1,12 @@
 """The command line: `serve`, and one sub-command for each kind of operation."""
 
 import asyncio
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from panel import __version__
 from panel.accounts.password import SHORTEST, hashed
@@ -18,6 +18,7 @@ from panel.cli.access_commands import audit, token, user
 from panel.cli.doctor import Finding, Grade, examine
 from panel.cli.import_command import import_command
 from panel.cli.queue_command import add, queue_command, schedules_command
+from panel.cli.terminal import Terminal, clean_errors, say, say_json
 from panel.errors import InvalidForm, UnsafeSettings
 from panel.settings import Settings
 
@@ -32,11 +33,13 @@ class Commands(click.Group):
             except UnicodeEncodeError as exc:
                 shown = given.encode(errors="backslashreplace").decode()
                 raise click.UsageError(f"An argument is not valid UTF-8: {shown}", ctx) from exc
-        return super().parse_args(ctx, args)
+        with clean_errors():
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with clean_errors():
+                return super().invoke(ctx)
         except KeyboardInterrupt:  # before a command handles signals itself
             raise SystemExit(command.INTERRUPTED) from None
 
@@ -84,13 +87,14 @@ def doctor(backend: str | None, host: str | None, port: int | None, as_json: boo
         found = [Finding("settings", Grade.FAIL, str(exc), "docs/settings.md has every setting.")]
     bad = any(each.grade is Grade.FAIL for each in found)
     if as_json:
-        click.echo(json.dumps({"ok": not bad, "checks": [asdict(each) for each in found]}, ensure_ascii=False))
+        say_json({"ok": not bad, "checks": [asdict(each) for each in found]})
     else:
+        colours = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "red"}
         for each in found:
-            shown = click.style(f"{each.grade:<5}", fg={"ok": "green", "warn": "yellow", "fail": "red"}[each.grade])
-            click.echo(f"{shown} {each.what:<11} {each.message}")
+            shown = f"[{colours[each.grade]}]{each.grade:<5}[/] {each.what:<11} {escape(each.message)}"
+            Terminal().print(shown, highlight=False, emoji=False, soft_wrap=True)
             if each.advice:
-                click.echo(f"{'':<17} {each.advice}")
+                say(f"{'':<17} {each.advice}")
     raise SystemExit(int(bad))
 
 
@@ -100,7 +104,7 @@ def hash_password(password: str) -> None:
     """Print the hash of a password, to be set instead of the password itself."""
     if len(password) < SHORTEST:
         raise click.ClickException(f"It is too short: it needs {SHORTEST} characters.")
-    click.echo(hashed(password))
+    say(hashed(password))
 
 
 def _command(adapter: type[Kind]) -> click.Command:

@@ -1,19 +1,18 @@
 """The queue from the command line. It works over the memory that a panel shares; the panel does the starting."""
 
 import asyncio
-import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from panel.adapters import KINDS, Kind
 from panel.cli.doctor import running_panel
+from panel.cli.terminal import Terminal, say, say_json
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.requests import Entry, EntryState, Request
 from panel.domain.schedules import repeat_text, shown
@@ -34,9 +33,9 @@ def add(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
         place = [entry.key for entry in store.queue.open() if entry.waiting].index(request.key) + 1 if entries else 0
     if not entries:
         raise click.ClickException(f"The queue is full: {MAX_ENTRIES:,} starts wait in it already.")
-    click.echo(f"{made.title} {_name(entries[0])} is in the queue, place {place}: {request.key[:SHOWN]}")
+    say(f"{made.title} {_name(entries[0])} is in the queue, place {place}: {request.key[:SHOWN]}")
     if asyncio.run(running_panel(settings)) is None:
-        click.echo(f"No panel answers on port {settings.port}. It starts when one runs with this memory.", err=True)
+        say(f"No panel answers on port {settings.port}. It starts when one runs with this memory.", err=True)
     return 0
 
 
@@ -69,10 +68,10 @@ def queue_command(settings_of: Callable[..., Settings]) -> click.Group:
             failed = [entry for entry in chosen if not _withdrawn(store, entry)]
         for entry in chosen:
             if entry not in failed:
-                click.echo(f"Removed {_name(entry)}.")
+                say(f"Removed {_name(entry)}.")
         for entry in failed:
             what = f"operations/{entry.operation_id}" if entry.operation_id else "queue"
-            click.echo(f"{_name(entry)} does not wait any more. See {settings.address}/{what}", err=True)
+            say(f"{_name(entry)} does not wait any more. See {settings.address}/{what}", err=True)
         raise SystemExit(int(bool(failed)))
 
     return queue
@@ -88,7 +87,7 @@ def schedules_command(settings_of: Callable[..., Settings]) -> click.Command:
         with _memory(settings_of(backend=backend)) as store:
             found = [(each, store.schedules.last_run(each.key)) for each in store.schedules.all()]
         if not found:
-            click.echo("Nothing is repeated.")
+            say("Nothing is repeated.")
             return
         table = Table("Start", "When", "Next", "Last", box=None, pad_edge=False)
         for each, last in found:
@@ -96,7 +95,7 @@ def schedules_command(settings_of: Callable[..., Settings]) -> click.Command:
             upcoming = shown(each.next_at, each.zone) if each.next_at is not None else "off"
             before = " ".join(filter(None, (shown(last.due, each.zone), last.note))) if last else ""
             table.add_row(escape(title), f"{repeat_text(each.days, each.at)}, {each.zone}", upcoming, before)
-        Console().print(table, highlight=False)
+        Terminal().print(table, highlight=False)
 
     return schedules
 
@@ -129,7 +128,7 @@ def _name(entry: Entry) -> str:
 
 def _print(entries: list[Entry]) -> None:
     if not entries:
-        click.echo("Nothing waits.")
+        say("Nothing waits.")
         return
     table = Table(box=None, pad_edge=False)
     for title in ("Key", "Place", "Start", "State", "Operation"):
@@ -141,7 +140,7 @@ def _print(entries: list[Entry]) -> None:
         name = f"{KINDS[entry.kind].title} {_name(entry)}"
         where = str(place) if entry.waiting else ""
         table.add_row(entry.key[:SHOWN], where, escape(name), state, entry.operation_id or "")
-    Console().print(table, highlight=False)
+    Terminal().print(table, highlight=False)
 
 
 def _print_json(entries: list[Entry]) -> None:
@@ -157,4 +156,4 @@ def _print_json(entries: list[Entry]) -> None:
         }
         for entry in entries
     ]
-    click.echo(json.dumps({"entries": shown}, ensure_ascii=False))
+    say_json({"entries": shown})

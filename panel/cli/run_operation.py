@@ -25,6 +25,7 @@ from panel.backend.openings import gaps, stored_openings
 from panel.backend.polling import cancelled
 from panel.cli.following import Follower
 from panel.cli.recording import entry
+from panel.cli.terminal import Terminal
 from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
 from panel.domain.gaps import LENGTHS, left_by
@@ -52,7 +53,7 @@ NOT_CONFIRMED = (
 
 async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
     """Health check, start, bar, result; returns the exit code. Ctrl-C cancels what was started."""
-    console, title = Console(), made.title
+    console, title = Terminal(lasting=True), made.title
     work = asyncio.current_task()
     assert work is not None  # noqa: S101
 

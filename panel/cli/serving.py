@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 import uvicorn
-from rich.console import Console
 
 from panel import __version__
 from panel.accounts.file import Unreadable
 from panel.app import create_app
 from panel.cli import renewal, tls
+from panel.cli.terminal import Terminal
 from panel.domain.memory import damaged, remedy
 from panel.errors import UnsafeSettings
 from panel.live.protocol import Connection
@@ -47,7 +47,7 @@ def serve(settings: Settings) -> None:
     if settings.log_format == "json":
         logging.getLogger(__name__).info("ktrdr-panel %s", __version__, extra={"address": address})
     else:
-        Console(stderr=True).print(f"ktrdr-panel {__version__} on [bold]{address}[/bold]", highlight=False)
+        Terminal(stderr=True).print(f"ktrdr-panel {__version__} on [bold]{address}[/bold]", highlight=False)
     config = uvicorn.Config(
         app,
         host=settings.host,

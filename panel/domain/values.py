@@ -1,10 +1,17 @@
 """Single values out of free-form data: results, parameters, forms. Total: unknown instead of an exception. Pure."""
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  as the backend writes it: UTC, without a zone
+# Control characters but tab and newline, surrogates, and all that is invisible or turns the direction of writing: it
+# could drive a terminal, forge a line, or make a command read differently from what it does.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 EARLIEST, LATEST = -2_208_988_800.0, 7_258_118_400.0  # Unix seconds: the years 1900 to 2199
 
 
@@ -17,6 +24,10 @@ def number(value: Any) -> float | None:
     except OverflowError:
         return None
     return as_float if math.isfinite(as_float) else None
+
+
+def without_controls(text: str) -> str:
+    return _CONTROLS.sub("", text)
 
 
 def text(value: Any) -> str:

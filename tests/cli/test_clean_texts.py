@@ -1,11 +1,13 @@
 """No text of a backend drives a terminal or a shell: in what commands print, in the log, and in what is copied."""
 
+import json
 import os
 import pty
 import re
 import select
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from panel.storage import backup
 from tests.support.command_line import run
 from tests.support.extremes import CONTROLS
 from tests.support.extremes import HOSTILE as EVERYTHING
@@ -130,3 +133,32 @@ def shell(folder: Path) -> Iterator:
         process.kill()
         process.wait()
         os.close(ours)
+
+
+def test_names_of_files_and_of_what_is_in_them_drive_no_terminal(tmp_path):
+    name = HOSTILE.replace("/", "").replace("\0", "")
+    row = "2024-01-01T00:00:00Z,1,2,0.5,1.5,10\n"
+    (tmp_path / f"{name}.csv").write_text(f"a{HOSTILE},b\n{HOSTILE},2\n".replace("\0", ""))
+    with zipfile.ZipFile(tmp_path / "several.zip", "w") as archive:
+        archive.writestr(f"{name}bad.csv", "x,y\n1,2\n")
+        archive.writestr(f"{name}EURUSD_1d.csv", "date,open,high,low,close,volume\n" + row)
+    for file, about in (
+        ("of-another.zip", {"backend": f"http://x{HOSTILE}", "files": {}}),
+        ("of-nobody.zip", {"backend": "", "files": {f"panel/{name}": "0" * 64}}),
+    ):
+        with zipfile.ZipFile(tmp_path / file, "w") as archive:
+            archive.writestr(
+                backup.CONTENTS, json.dumps(about | {"format": backup.FORMAT, "version": "1", "made_at": 0.0})
+            )
+            archive.writestr(f"panel/{name}", "not as it was")
+    done = [
+        run(tmp_path, "import", str(tmp_path / f"{name}.csv"), "--dry-run"),
+        run(tmp_path, "import", str(tmp_path / "several.zip"), "--dry-run"),
+        run(tmp_path, "restore", str(tmp_path / "of-another.zip")),
+        run(tmp_path, "restore", str(tmp_path / "of-nobody.zip")),
+        run(tmp_path, "queue", "cancel", name),
+        run(tmp_path, f"--{name}"),
+    ]
+    printed = [each.stdout + each.stderr for each in done]
+    assert [unclean(text) for text in printed] == [[]] * len(printed)
+    assert ["touch file" in text for text in printed] == [True] * len(printed), "the names are there, cleaned"

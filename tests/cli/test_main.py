@@ -202,6 +202,44 @@ def test_a_hang_up_cancels_too_and_changes_come_as_lines(tmp_path, address, back
     assert backend.hits["DELETE /operations/op_t"] == 1
 
 
+@pytest.mark.parametrize("full", [False, True], ids=["a pipe whose reader has left", "a full disk"])
+def test_where_nothing_can_be_written_it_follows_on(tmp_path, address, backend, full):
+    backend.operations["op_t"] = operation("op_t", progress=percent(12, "Epoch 1/9"))
+    backend.answers["POST /trainings/start"] = (200, {"success": True, "task_id": "op_t"})
+    with open("/dev/full", "w") as disk:
+        process = subprocess.Popen(
+            [*COMMAND, "train", "swing"],
+            env=environment(tmp_path, address),
+            stdout=disk if full else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    with process:
+        assert process.stderr is not None
+        if process.stdout is not None:
+            assert "Epoch 1/9" in process.stdout.readline()
+            process.stdout.close()
+            backend.operations["op_t"] = operation("op_t", progress=percent(60, "Epoch 5/9"))
+        assert "Nothing can be written any more" in process.stderr.readline()
+        backend.operations["op_t"] = operation("op_t", status="completed", result_summary=RESULT)
+        assert process.stderr.read() == "" and process.wait(120) == 0
+    assert not any(hit.startswith("DELETE") for hit in backend.hits)
+
+
+@pytest.mark.parametrize("command", [["doctor", "--json"], ["doctor"], ["queue"]])
+def test_a_list_that_cannot_be_written_is_one_sentence(tmp_path, address, command):
+    with open("/dev/full", "w") as disk:
+        done = subprocess.run(
+            [*COMMAND, *command],
+            env=environment(tmp_path, address),
+            stdout=disk,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "Error: The output cannot be written: No space left on device.\n")
+
+
 def test_an_argument_that_is_no_utf_8_is_one_sentence(tmp_path):
     done = run(tmp_path, "train", b"sw\xffing")
     assert done.returncode == 2 and "An argument is not valid UTF-8: sw\\udcffing" in done.stderr
