@@ -67,7 +67,9 @@ class Kind(OperationAdapter):
                 return found
         raise NoOperation("The backend accepted the start but named no operation.", 200, dict(response))
 
-    async def display_results(self, final_status: dict[str, Any], console: Console, http_client: AsyncClient) -> None:
+    async def display_results(
+        self, final_status: dict[str, Any], console: Console, http_client: AsyncClient | None = None
+    ) -> None:
         """Print the outcome and the figures. Never raises: the operation has ended, whatever can be shown of it."""
         status, error = text(final_status.get("status")) or "completed", text(final_status.get("error_message"))
         console.print(
@@ -86,8 +88,8 @@ class Kind(OperationAdapter):
             table.add_row(*(_printable(value) for value in (figure.label, figure.value, figure.note)))
         console.print(table if table.rows else Text("It has no figures.", "dim"))
 
-    async def result_of(self, final_status: dict[str, Any], http_client: AsyncClient) -> dict[str, Any]:
-        """The backend's result of an ended operation."""
+    async def result_of(self, final_status: dict[str, Any], http_client: AsyncClient | None) -> dict[str, Any]:
+        """The backend's result of an ended operation, as far as it is known without a client."""
         return named(final_status, "result_summary")
 
     @classmethod

@@ -30,7 +30,9 @@ class DummyOperationAdapter(Kind):
     def get_start_payload(self) -> dict[str, Any]:
         return {}
 
-    async def display_results(self, final_status: dict[str, Any], console: Console, http_client: AsyncClient) -> None:
+    async def display_results(
+        self, final_status: dict[str, Any], console: Console, http_client: AsyncClient | None = None
+    ) -> None:
         console.print(f"{self.title} {text(final_status.get('status')) or 'completed'}.", markup=False)
         console.print(f"Steps: {_or_unknown(named(final_status, 'progress').get('total_steps'))}", markup=False)
         console.print(f"Seconds: {_or_unknown(named(final_status, 'metadata').get('duration'))}", markup=False)

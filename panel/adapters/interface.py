@@ -27,6 +27,7 @@ class OperationAdapter(ABC):
         self,
         final_status: dict,  # type: ignore[type-arg]
         console: Console,
-        http_client: AsyncClient,
+        http_client: AsyncClient | None = None,
     ) -> None:
-        """Print how the operation ended. `final_status`: what `execute_operation` returned."""
+        """Print how the operation ended. `final_status`: what `execute_operation` returned. `http_client`: to ask the
+        backend for figures that are not in it."""

@@ -55,6 +55,15 @@ async def test_a_trainings_figures_are_not_asked_for_when_they_are_known():
     assert status["asked"] == []
 
 
+async def test_without_a_client_what_is_known_is_printed():
+    console = Console(width=120, file=io.StringIO())
+    known = {"operation_id": "op_t", "status": "completed", "result_summary": {"test_metrics": TEST_METRICS}}
+    await TrainingOperationAdapter("swing").display_results(known, console)
+    await TrainingOperationAdapter("swing").display_results({"operation_id": "op_t", "status": "completed"}, console)
+    await DummyOperationAdapter().display_results(known, console)
+    assert "61.0 %" in console.file.getvalue() and "It has no figures." in console.file.getvalue()
+
+
 @pytest.mark.parametrize(
     "answer", [httpx.ConnectError("refused"), httpx.Response(500), httpx.Response(200, text="<html>")]
 )
