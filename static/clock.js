@@ -45,6 +45,7 @@ const show = () => {
     const at = Date.parse(dateTime);
     const fixed = kind === "local" || kind === "exact";
     if (!fixed && !time.checkVisibility()) continue; // in something that is closed
+    if (kind === "elapsed" && document.body.dataset.contact === "lost") continue; // whether it goes on is not known
     next = Math.min(next, lasts(kind, at, now));
     const known = named.get(time);
     if (!fixed || known?.dateTime !== dateTime || known.text !== time.textContent) {

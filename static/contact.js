@@ -15,9 +15,11 @@ let attempt = 0;
 let asked = 0;
 let request = null; // the stream's: htmx sends it again whenever the stream ends
 let give = null; // gives this page's place among the three back
+let missed = false; // something that a person asked for since the panel was last heard did not get through
 
 let shown = null;
-const say = (text) => {
+const say = (words) => {
+  const text = words && missed ? `${words} What you just asked for may not have reached it.` : words;
   if (shown === text) return;
   shown = text;
   strip.textContent = text;
@@ -25,7 +27,7 @@ const say = (text) => {
   document.body.dataset.contact = text ? "lost" : "live";
   document.getElementById("contact-link").textContent = text || "This page is live: what changes is sent to it.";
 };
-const alive = () => { heard = Date.now(); say(""); };
+const alive = () => { heard = Date.now(); missed = false; say(""); };
 
 const claim = async () => {
   for (let n = 1; navigator.locks && n <= STREAMS && !give && !document.hidden; n += 1) {
@@ -75,6 +77,12 @@ for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) {
     if (!document.hidden && !leaving) say("The panel does not answer. Reconnecting…");
   });
 }
+// A form of a start finds out by itself what became of it, and says so beside its button.
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+  if (leaving || !ctx?.sourceEvent?.isTrusted || ctx.sourceElement.id === "start-form") return;
+  missed = true;
+  say("The panel does not answer.");
+});
 // A browser that ends a stream in the middle calls that an error. It is closed first; a page that stays after all (its
 // link was a download) opens it again.
 const part = () => {
