@@ -36,6 +36,7 @@ EVERY_RULE: dict[str, object] = {}
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 STARTER = Path(__file__).parents[2] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
 LONG = "a_very_long_strategy_name_" * 4
+UNBROKEN = "longer" * 15
 KEYS = {"unconfirmed": "k" * 32, "plan": "p" * 32, "kept": "s" * 32, "batch": "b" * 32}
 PAGES = (
     "/operations/op_a",
@@ -63,6 +64,7 @@ PAGES = (
     "/strategies",
     "/strategies/swing",
     "/strategies/swing/edit",
+    f"/strategies/{UNBROKEN}",
     "/strategies-compare?old=run:{run}&new=file:swing",
     "/models",
     "/checkpoints",
@@ -97,6 +99,7 @@ def everything(backend, address, tmp_path, monkeypatch):
         backend.answers[f"GET /operations/op_e/{name}"] = (200, {"success": True, "data": listed})
     backend.strategies = [
         {"name": LONG, "description": "words " * 60, "symbol": "EURUSD", "timeframe": "1h"},
+        {"name": UNBROKEN, "description": "", "symbol": "EURUSD", "timeframe": "1h"},
         {"name": "no_model", "description": "", "symbol": "EURUSD", "timeframe": "1h"},
         {"name": "swing", "description": "", "symbol": "EURUSD", "timeframe": "1h"},
     ]

@@ -240,15 +240,26 @@ def test_the_page_comes_back_by_itself_when_the_panel_was_killed(browser, backen
             page.goto(f"{here.address}/operations/op_a")
             expect(page.locator("#status")).to_contain_text(re.compile(r"Epoch \d"))
             page.evaluate("window.stays = true")
+            expect(page.locator("#contact")).to_be_hidden()
             process.kill()
             expect(page.locator("#contact")).to_contain_text("Reconnecting")
+            last_known = (
+                "getComputedStyle(document.querySelector('#status .word'), '::after').content.includes('last known')"
+            )
+            assert page.evaluate(last_known)
+            page.set_viewport_size({"width": 390, "height": 500})
+            page.locator("#cancel").scroll_into_view_if_needed()
+            page.evaluate("scrollTo(0, document.body.scrollHeight)")
+            expect(page.locator("#contact")).to_be_in_viewport()
+            page.locator("#cancel").click()
+            expect(page.locator("#contact")).to_contain_text("What you just asked for may not have reached it.")
         with panel_process(tmp_path, address + "/api/v1", port):
             expect(page.locator("#contact")).to_be_hidden()
             backend.operations["op_a"] = operation(
                 "op_a", status="completed", result_summary=RESULT, completed_at=stamp()
             )
             expect(page.locator("#status")).to_contain_text("Completed")
-            assert page.evaluate("window.stays") is True
+            assert page.evaluate("window.stays") is True and not page.evaluate(last_known)
     page.close()
 
 
