@@ -32,10 +32,24 @@ document.addEventListener("htmx:before:request", (event) => {
 });
 document.addEventListener("htmx:after:swap", show);
 
-// The question before a cancel is closed without leaving the page.
+// The question before a cancel and the form of names close without leaving the page: by their own button, or with Escape
+// where nothing was typed. The focus goes back to what opened them.
+const ask = document.getElementById("ask");
+let opener = "";
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  if (ctx?.target === ask && !ask.contains(ctx.sourceElement)) opener = ctx.sourceElement.id;
+});
+const close = () => {
+  ask.replaceChildren();
+  (document.getElementById(opener) ?? document.getElementById("status")).focus();
+};
 document.addEventListener("click", (event) => {
   if (!event.target.closest("[data-close]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  document.getElementById("ask").replaceChildren();
-  (document.getElementById("cancel") ?? document.getElementById("status")).focus();
+  close();
+});
+ask.addEventListener("keydown", (event) => {
+  const open = ask.querySelector("[data-close]")?.closest("form");
+  if (event.key !== "Escape" || !open) return;
+  if (![...open.elements].some((field) => "defaultValue" in field && field.value !== field.defaultValue)) close();
 });

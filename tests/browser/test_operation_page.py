@@ -100,6 +100,29 @@ def test_a_button_that_changes_nothing_is_locked_and_unlocked_with_a_reason(watc
     expect(page.locator("#ask")).to_contain_text("Nothing has changed for 30 s")
 
 
+def test_escape_closes_what_was_opened_unless_something_was_typed(watched, here, backend):
+    page = watched.page
+    backend.operations["op_a"] = operation("op_a", progress=percent(12, "Epoch 1/9"))
+    page.goto(f"{here.address}/operations/op_a")
+    page.get_by_role("link", name="Name, tags, note").press("Enter")
+    expect(page.get_by_label("Name", exact=False).first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#label-form")).to_have_count(0)
+    expect(page.locator("#edit-label")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.locator("#label-name").fill("mine")
+    page.keyboard.press("Escape")
+    expect(page.locator("#label-name")).to_have_value("mine")
+    page.locator("#label-form [data-close]").click()
+    expect(page.locator("#label-form")).to_have_count(0)
+    page.locator("#cancel").press("Enter")
+    expect(page.locator("#ask button")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#ask form")).to_have_count(0)
+    expect(page.locator("#cancel")).to_be_focused()
+    assert watched.complaints == []
+
+
 def test_a_forms_command_follows_what_is_typed_and_can_be_copied(watched, here):
     page = watched.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -14,6 +14,7 @@ from tests.support.history import ended, seed
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel
 from tests.support.scripted import served, stamp
+from tests.support.small_strategy import STRATEGY
 from tests.support.workers import worker
 
 STARTER = Path(__file__).parents[2] / "panel" / "embedded" / "starters" / "rsi_swing.yaml"
@@ -81,6 +82,23 @@ def test_from_a_starter_to_a_changed_file_and_back(tmp_path):
         version = re.search(r'name="version" value="([^"]*)"', listed)
         assert version and here.post("/strategies/rsi_swing_copy/undelete", {"version": version[1]}).status_code == 303
         assert "epochs: 20" in file.read_text()
+
+
+def test_a_file_that_cannot_be_trained_offers_to_be_edited(tmp_path):
+    """Whoever comes to the form with its name reads why."""
+    folder = tmp_path / "embedded" / "strategies"
+    folder.mkdir(parents=True)
+    (folder / "endless.yaml").write_text(STRATEGY.format(name="endless", epochs=20_000))
+    (folder / "small.yaml").write_text(STRATEGY.format(name="small", epochs=2))
+    train = "/start/training?strategy_name={}"
+    with panel(tmp_path) as here:
+        seen = here.get("/strategies/endless").text
+        assert "20000" in words(seen) and train.format("endless") not in seen
+        assert re.search(r'<a class="button small primary" href="/strategies/endless/edit">', seen)
+        assert train.format("small") in here.get("/strategies/small").text
+        form = words(here.get(train.format("endless")).text)
+        assert re.search(r"endless cannot be used: [^.]*20000.* Look at it", form)
+        assert "Look at it" not in words(here.get(train.format("small")).text)
 
 
 def test_an_uploaded_file_is_seen_before_it_is_saved(tmp_path):
