@@ -1,7 +1,7 @@
 """What the JSON API takes and gives about batches."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,7 @@ from panel.domain.results import Measure
 from panel.domain.values import utc
 from panel.views.batches import SHOWN, TESTED, BoardRow, BoardView
 from panel.views.operation import OperationView
+from panel.web.api_requests import Day
 from panel.web.api_schemas import UNKNOWN
 
 _GRID: dict[str, Any] = {
@@ -37,8 +38,8 @@ Words = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=
 class Period(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    start_date: date
-    end_date: date
+    start_date: Day
+    end_date: Day
 
 
 class BatchBody(BaseModel):
@@ -63,8 +64,8 @@ class BatchBody(BaseModel):
     )
     symbols: Words = Field(default=[], description="One run for each.")
     timeframes: Words = Field(default=[], description="One run for each.")
-    start_date: date | None = None
-    end_date: date | None = None
+    start_date: Day | None = None
+    end_date: Day | None = None
     periods: Annotated[list[Period], Field(max_length=MAX_VALUES)] = Field(
         default=[], description="One run for each, instead of `start_date` and `end_date`."
     )
@@ -99,8 +100,8 @@ class BacktestBody(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"start_date": "2025-01-01", "end_date": "2025-06-30"}]}
     )
 
-    start_date: date = Field(description="The first day. Days after the training data are the honest choice.")
-    end_date: date
+    start_date: Day = Field(description="The first day. Days after the training data are the honest choice.")
+    end_date: Day
     numbers: Annotated[list[int], Field(max_length=50)] | None = Field(
         default=None, description="Which trainings; the best three when this is left out."
     )

@@ -1,12 +1,14 @@
 """What the JSON API takes: the body of a start, made from what its kind asks for, and the key of a request."""
 
 import hashlib
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Header, HTTPException
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from fastapi import Header
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic_core import PydanticCustomError
 
 from panel.adapters import Kind
 from panel.adapters.fields import Field as Asked
@@ -37,6 +39,35 @@ IdempotencyKey = Annotated[
         examples=["0b7f9f0e-5d0a-4c0f-9a43-5f8f6c1d2a10"],
     ),
 ]
+
+
+def _iso(given: Any) -> datetime:
+    """From ISO 8601, with or without dashes and colons; UTC when no zone is given. Pydantic alone would read digits as
+    seconds since 1970, and a filter by a day as one that everything passes."""
+    found = _ISO.fullmatch(given) if isinstance(given, str) else None
+    try:
+        if found is None:
+            raise ValueError
+        moment = datetime.fromisoformat(f"{found[1]}T{(found[2] or '00').upper()}")
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment.timestamp()
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("iso", "This is no date; write it like 2024-01-31 or 2024-01-31T18:30:00Z") from None
+    return moment
+
+
+def _day(given: Any) -> date:
+    moment = _iso(given)
+    if moment.timetz() != datetime.min.replace(tzinfo=UTC).timetz():
+        raise PydanticCustomError("iso", "This is no day; write it like 2024-01-31")
+    return moment.date()
+
+
+_ISO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})(?:[Tt ]([0-9].*))?")
+
+# Every point in time that a program gives has one of these types.
+Moment = Annotated[datetime, BeforeValidator(_iso)]
+Day = Annotated[date, BeforeValidator(_day)]
 
 Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 
@@ -118,11 +149,3 @@ def _about(field: Asked) -> Any:
     examples = [_EXAMPLES[field.name]] if field.name in _EXAMPLES else None
     default: Any = ... if field.required else None
     return Field(default, description=". ".join(filter(None, sentences)), examples=examples)
-
-
-def unix(moment: datetime) -> float:
-    """Unix seconds; UTC when no zone is given."""
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (OverflowError, ValueError) as exc:
-        raise HTTPException(422, "since lies outside of the calendar.") from exc

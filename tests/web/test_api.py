@@ -121,6 +121,7 @@ def test_filters(here, backend):
     assert ids("strategy=nobody") == set() and len(ids("strategy=swing")) == 7
     assert ids("since=2026-11-22T12:00:04Z") == {"op_04", "op_05", "op_run"}
     assert ids("since=2026-11-22T14:00:04%2B02:00") == {"op_04", "op_05", "op_run"}
+    assert ids("since=20261123") == {"op_run"} and len(ids("since=20261122")) == 7
     assert ids("kind=nothing") == set()
 
 
@@ -194,6 +195,8 @@ def test_events_of_what_has_ended(here, backend):
         ("/api/operations?limit=201", 422),
         ("/api/operations?state=great", 422),
         ("/api/operations?since=soon", 422),
+        ("/api/operations?since=1732000000", 422),
+        ("/api/audit?since=1732000000", 422),
         ("/api/operations?cursor=zzz", 422),
         ("/api/operations?cursor=1e999_1", 422),
         ("/api/operations/op_a?epochs=maybe", 422),

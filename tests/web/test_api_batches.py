@@ -58,6 +58,9 @@ def test_a_refusal_names_the_field_at_fault(here):
         ({"way": "walk", "end_date": "2024-06-30", "symbols": []}, "train_days"),
         ({"epochs": 3}, "epochs"),
         ({"start_date": "soon"}, "start_date"),
+        ({"start_date": "86400"}, "start_date"),
+        ({"start_date": 86400}, "start_date"),
+        ({"start_date": "2024-01-01T18:30:00Z"}, "start_date"),
         ({"periods": [{"start_date": "2024-01-01", "end_date": "then"}]}, "end_date"),
     ):
         for path in ("/api/batches", "/api/batches/look"):

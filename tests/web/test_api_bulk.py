@@ -1,6 +1,7 @@
 """Many operations in one call of the JSON API: once for each key, an outcome for each, and an undo."""
 
 from collections.abc import Iterator
+from unittest.mock import ANY
 
 import pytest
 
@@ -12,6 +13,21 @@ from tests.support.parts import panel_of
 from tests.support.scripted import Backend, operation, percent
 
 CHANGE = "/api/operations/change"
+NO_DATES = (
+    "0",
+    "1732000000",
+    "1712123112345",
+    "-1",
+    "2026",
+    "2026-1129",
+    "20261329",
+    "soon",
+    "",
+    0,
+    20261129,
+    1e9,
+    True,
+)
 TRAININGS = {"kind": "training", "state": ["completed"]}
 
 
@@ -125,6 +141,8 @@ def test_a_key_is_good_for_one_request(here):
         ({"do": "cancel", "ids": ["op_0"], "match": TRAININGS}, "match"),
         ({"do": "delete", "match": {}}, "match"),
         ({"do": "delete", "match": {"name": "x"}}, "name"),
+        ({"do": "delete", "match": {"q": "  "}}, "match"),
+        *(({"do": "delete", "match": {"since": since}}, "since") for since in NO_DATES),
         ({"do": "delete", "ids": []}, "ids"),
         ({"do": "delete", "ids": ["x"] * 501}, "ids"),
         ({"do": "again", "ids": [f"op_{n}" for n in range(201)]}, "ids"),
@@ -136,6 +154,17 @@ def test_a_refusal_names_the_field_and_nothing_is_done(here, body, field):
     status, problem = change(here, **body)
     assert status == 422 and [each["field"] for each in problem["errors"]] == [field]
     assert here.api("GET", "/api/operations")[1]["total"] == 6 and waiting(here) == []
+
+
+@pytest.mark.parametrize(
+    "since", ["29981129", "2998-11-29", "29981129T1830", "2998-11-29t18:30:00.5z", "2998-11-29 18:30+02:00"]
+)
+def test_a_day_of_digits_is_that_day(here, since):
+    assert change(here, do="delete", match={"since": since}) == (
+        200,
+        {"results": [], "changed": [], "left_out": [], "undo": ANY, "undo_until": ANY},
+    )
+    assert here.api("GET", "/api/operations")[1]["total"] == 6
 
 
 def test_more_than_can_be_changed_at_once_are_refused(here, monkeypatch):

@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
@@ -18,7 +17,7 @@ from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
 from panel.views.addresses import root
 from panel.web import api_schemas as schemas
-from panel.web.api_requests import AS_PROBLEM, PROBLEM, unix
+from panel.web.api_requests import AS_PROBLEM, PROBLEM, Moment
 from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
 from panel.web.routes import (
@@ -60,7 +59,7 @@ async def operations(
     strategy: Annotated[str, Query(description="Only of this strategy.")] = "",
     symbol: Annotated[str, Query(description="Only of this symbol.")] = "",
     q: Annotated[str, Query(max_length=200, description="Only with these words; `tag:x` is a whole tag.")] = "",
-    since: Annotated[datetime | None, Query(description="Only begun since then; UTC when no zone is given.")] = None,
+    since: Annotated[Moment | None, Query(description="Only begun since then; UTC when no zone is given.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
     cursor: Annotated[str, Query(description="`next` of the part before.")] = "",
 ) -> schemas.Operations:
@@ -71,7 +70,7 @@ async def operations(
         states=tuple(state or ()),
         strategy=strategy,
         symbol=symbol,
-        since=None if since is None else unix(since),
+        since=None if since is None else since.timestamp(),
         search=q,
         archived=None,
     )

@@ -16,7 +16,7 @@ from panel.domain.values import utc
 from panel.errors import CLIClientError
 from panel.storage.bulk import digest_of
 from panel.storage.labels import UNDO
-from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, Tags, start_key, unix
+from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, Moment, Tags, start_key
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
 from panel.web.respond import actor_of, problem
@@ -42,7 +42,7 @@ class Match(BaseModel):
     strategy: str = ""
     symbol: str = ""
     q: str = Field(default="", max_length=200)
-    since: datetime | None = None
+    since: Moment | None = None
 
     def query(self) -> OperationQuery:
         return OperationQuery(
@@ -50,8 +50,8 @@ class Match(BaseModel):
             states=tuple(self.state),
             strategy=self.strategy,
             symbol=self.symbol,
-            since=None if self.since is None else unix(self.since),
-            search=self.q,
+            since=None if self.since is None else self.since.timestamp(),
+            search=self.q.strip(),  # spaces alone are no filter
             archived=None,
             limit=MAX_CHOSEN,
         )

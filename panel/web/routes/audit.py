@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +9,7 @@ from fastapi.responses import Response
 
 from panel.domain.audit import GROUPS, AuditQuery
 from panel.views.access import audit_line, audit_view
-from panel.web.api_requests import unix
+from panel.web.api_requests import Moment
 from panel.web.panel import PanelDep
 from panel.web.respond import page
 
@@ -53,13 +52,13 @@ async def lines(
     panel: PanelDep,
     who: Annotated[str, Query(description="Only of this user or token.", max_length=64)] = "",
     what: Annotated[str, Query(description="Only what begins with this word: start, cancel …", max_length=64)] = "",
-    since: Annotated[datetime | None, Query(description="Only since then; UTC when no zone is given.")] = None,
+    since: Annotated[Moment | None, Query(description="Only since then; UTC when no zone is given.")] = None,
     after: Annotated[int | None, Query(ge=0, lt=2**62, description="Only what follows this number.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many at most.")] = 1000,
 ) -> Response:
     """In the order in which it happened. Without `after` the newest; with it those that come next, so that a program
     can go on where it was. For operators."""
-    query = AuditQuery(who, what, 0.0 if since is None else unix(since), after=after, limit=limit)
+    query = AuditQuery(who, what, 0.0 if since is None else since.timestamp(), after=after, limit=limit)
     found, _ = await panel.audit.find(panel.storage, query)
     found.sort(key=lambda each: each.number)
     text = "".join(json.dumps(audit_line(each), ensure_ascii=False) + "\n" for each in found)
