@@ -9,7 +9,7 @@ DAY = 86_400
 BELIEVED = 3  # latest days on which the panel ran, of which the earliest is taken for the time now
 KEPT_DAYS = 30
 MAX_DROPPED = 5000  # operations that are dropped in one hour, whatever the clock says
-KEPT_WATCHES = KEPT_BULK = 90.0 * DAY  # seconds
+KEPT_WATCHES = KEPT_BULK = KEPT_DELETED = 90.0 * DAY  # seconds
 
 
 def note_day(db: sqlite3.Connection, now: float) -> None:
@@ -30,3 +30,4 @@ def believed_now(db: sqlite3.Connection) -> float | None:
 def drop_outdated(db: sqlite3.Connection, now: float) -> None:
     db.execute("DELETE FROM watches WHERE until < ?", (now - KEPT_WATCHES,))
     db.execute("DELETE FROM bulk WHERE made_at < ?", (now - KEPT_BULK,))
+    db.execute("DELETE FROM schedules WHERE deleted_at < ?", (now - KEPT_DELETED,))

@@ -8,28 +8,36 @@ from panel.storage.transactions import Part, as_json, at_once, durably, form_of
 RUNS_KEPT = 100  # of each schedule
 
 _COLUMNS = "key, kind, form, days, at, zone, active, next_at, made_at, actor"
+_THERE = "deleted_at IS NULL"
 _RUN = "schedule, due, entry, queued_at, missed, note"
 
 
 class ScheduleStore(Part):
-    def add(self, made: Schedule) -> bool:
-        """Once for each key, power cuts included; False when there are MAX_SCHEDULES already."""
+    def add(self, made: Schedule, digest: str = "") -> bool:
+        """Once for each key, power cuts and deleted ones included; False when there are MAX_SCHEDULES already.
+        `digest`: of the request."""
         when = (_days(made), made.at, made.zone, int(made.active), made.next_at)
-        row = (made.key, made.kind, as_json(made.form), *when, made.made_at, made.actor)
+        row = (made.key, made.kind, as_json(made.form), *when, made.made_at, made.actor, digest)
         with durably(self._db), at_once(self._db):
-            if self.get(made.key) is None:
+            if self.request(made.key) is None:
                 if len(self.all()) >= MAX_SCHEDULES:
                     return False
-                self._db.execute(f"INSERT INTO schedules ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                values = ", ".join("?" * len(row))
+                self._db.execute(f"INSERT INTO schedules ({_COLUMNS}, digest) VALUES ({values})", row)
         return True
 
+    def request(self, key: str) -> tuple[str, bool] | None:
+        """The digest of the request that this key made a schedule with, and whether that was deleted since."""
+        row = self._db.execute("SELECT digest, deleted_at FROM schedules WHERE key = ?", (key,)).fetchone()
+        return (str(row[0]), row[1] is not None) if row else None
+
     def get(self, key: str) -> Schedule | None:
-        row = self._db.execute(f"SELECT {_COLUMNS} FROM schedules WHERE key = ?", (key,)).fetchone()
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM schedules WHERE key = ? AND {_THERE}", (key,)).fetchone()
         return _schedule(row) if row else None
 
     def all(self) -> list[Schedule]:
         """The newest first."""
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM schedules ORDER BY made_at DESC")
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM schedules WHERE {_THERE} ORDER BY made_at DESC")
         return [_schedule(row) for row in rows]
 
     def due(self, now: float) -> list[Schedule]:
@@ -46,7 +54,8 @@ class ScheduleStore(Part):
     def switch(self, key: str, next_at: float | None) -> None:
         """On, with its next run, or off: None."""
         self._db.execute(
-            "UPDATE schedules SET active = ?, next_at = ? WHERE key = ?", (next_at is not None, next_at, key)
+            f"UPDATE schedules SET active = ?, next_at = ? WHERE key = ? AND {_THERE}",
+            (next_at is not None, next_at, key),
         )
 
     def bring_forward(self, key: str, next_at: float | None, earlier: float) -> None:
@@ -56,16 +65,22 @@ class ScheduleStore(Part):
     def change(self, changed: Schedule) -> None:
         """Other values of a schedule that is there; what it has run stays."""
         self._db.execute(
-            "UPDATE schedules SET form = ?, days = ?, at = ?, zone = ?, next_at = ? WHERE key = ? AND active = ?",
+            "UPDATE schedules SET form = ?, days = ?, at = ?, zone = ?, next_at = ?"
+            f" WHERE key = ? AND active = ? AND {_THERE}",
             (
                 *(as_json(changed.form), _days(changed), changed.at, changed.zone, changed.next_at),
                 *(changed.key, int(changed.active)),
             ),
         )
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, at: float) -> None:
+        """Its key stays for a while: a late repeat of its request does not make it again."""
         with at_once(self._db):
-            self._db.execute("DELETE FROM schedules WHERE key = ?", (key,))
+            self._db.execute(
+                "UPDATE schedules SET active = 0, next_at = NULL, form = '{}', deleted_at = ?"
+                f" WHERE key = ? AND {_THERE}",
+                (at, key),
+            )
             self._db.execute("DELETE FROM schedule_runs WHERE schedule = ?", (key,))
 
     def ran(self, run: ScheduleRun, next_at: float) -> None:

@@ -123,7 +123,7 @@ CREATE TABLE days (day INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE schedules (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, form TEXT NOT NULL, days TEXT NOT NULL, at TEXT NOT NULL, zone TEXT NOT NULL,
     active INTEGER NOT NULL, next_at REAL, made_at REAL NOT NULL, actor TEXT NOT NULL
-) STRICT;
+, digest TEXT NOT NULL DEFAULT '', deleted_at REAL) STRICT;
 CREATE TABLE schedule_runs (
     schedule TEXT NOT NULL, due REAL NOT NULL, entry TEXT NOT NULL, queued_at REAL NOT NULL, missed INTEGER NOT NULL,
     note TEXT NOT NULL, PRIMARY KEY (schedule, due)

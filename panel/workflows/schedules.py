@@ -32,13 +32,23 @@ from panel.domain.schedules import (
 )
 from panel.errors import InvalidForm
 from panel.observability.rounds import until_set
+from panel.storage.bulk import digest_of
 from panel.storage.store import Storage
+from panel.storage.transactions import as_json
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.queue import Queue, QueueFull
 
 ROUND = 30.0  # seconds between rounds at most: the clock may be set, or the machine have slept
 
 log = logging.getLogger(__name__)
+
+
+class FormReused(Exception):
+    """The key has made another schedule before, or one that was `deleted` since."""
+
+    def __init__(self, deleted: bool) -> None:
+        super().__init__("deleted" if deleted else "another schedule")
+        self.deleted = deleted
 
 
 class Schedules:
@@ -56,16 +66,39 @@ class Schedules:
         self._clock = ClockWatch(time.time(), time.monotonic())
 
     async def add(
-        self, key: str, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str, actor: str
+        self,
+        key: str,
+        kind: str,
+        form: Mapping[str, str],
+        days: Collection[int],
+        at: str,
+        zone: str,
+        actor: str,
+        asked: str = "",
     ) -> None:
-        """Repeat a start or a batch, once for each key. Raises InvalidForm."""
+        """Repeat a start or a batch, once for each key. `asked`: the request, where `form` says more than was typed.
+        Raises InvalidForm and FormReused."""
+        asked = asked or as_json([kind, dict(form), sorted(days), at, zone])
+        if self.made(key, asked):
+            return
         await self._check(kind, form, days, at, zone)
         now = time.time()
         first = next_due(days, at, zone, now)
         made = Schedule(key, kind, dict(form), frozenset(days), at, zone, True, first, now, actor)
-        if not await self._store.write(lambda store: store.schedules.add(made)):
+        if not await self._store.write(lambda store: store.schedules.add(made, digest_of(asked))):
             raise InvalidForm({"": f"There are {MAX_SCHEDULES} schedules already. Delete one first."})
+        self.made(key, asked)  # another request may have come first
         self._due.set()
+
+    def made(self, key: str, asked: str) -> bool:
+        """Whether this request was granted before. Raises FormReused."""
+        before = self._store.schedules.request(key)
+        if before is None:
+            return False
+        digest, deleted = before
+        if deleted or digest not in ("", digest_of(asked)):
+            raise FormReused(deleted)
+        return True
 
     async def change(self, key: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str) -> None:
         """Other values for a schedule that is there; one that is off stays off. Raises InvalidForm."""
@@ -110,7 +143,7 @@ class Schedules:
 
     async def delete(self, key: str) -> None:
         """What it put into the queue stays there."""
-        await self._store.write(lambda store: store.schedules.delete(key))
+        await self._store.write(lambda store: store.schedules.delete(key, time.time()))
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -1,5 +1,8 @@
 """Schedules on their pages and over the JSON API."""
 
+import asyncio
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -67,6 +70,56 @@ def test_over_the_api(here):
     assert status == 422 and {each["field"] for each in refused["errors"]} == {"zone", "days"}
     assert here.api("POST", "/api/schedules", body | {"kind": "dummy"}, "schedule-3")[0] == 422
     assert here.api("POST", f"{path}/delete")[0] == 204 and here.api("POST", f"{path}/switch", {"on": True})[0] == 404
+
+
+def test_a_key_is_good_for_one_schedule(here):
+    form = {"symbol": "EURUSD", "timeframe": "1h"}
+    body = {"kind": "data_load", "form": form, "days": ["sunday", "monday"], **WHEN}
+    made = here.api("POST", "/api/schedules", body)[1]
+    path = f"/api/schedules/{made['key']}"
+    for other in ({"at": "19:00"}, {"days": ["monday"]}, {"form": form | {"symbol": "GBPUSD"}}, {"kind": "training"}):
+        status, refused = here.api("POST", "/api/schedules", body | other)
+        assert status == 422 and "sent before with another schedule" in refused["detail"]
+    same = body | {"days": ["monday", "sunday"], "form": {**form, "mode": ""}}
+    assert here.api("POST", "/api/schedules", same) == (201, made)
+    changed = here.api("POST", f"{path}/change", body | {"at": "19:00"})[1]
+    assert here.api("POST", "/api/schedules", body) == (201, changed), "as it is now"
+    assert here.api("POST", f"{path}/delete")[0] == here.api("POST", f"{path}/delete")[0] == 204
+    for repeated in (body, body | {"at": "19:00"}):
+        status, refused = here.api("POST", "/api/schedules", repeated)
+        assert status == 422 and "was deleted. Use a new key" in refused["detail"]
+    assert here.api("POST", f"{path}/change", body)[0] == 404
+    assert here.api("GET", "/api/schedules")[1] == {"schedules": []}
+    assert here.api("POST", "/api/schedules", body, "another-key")[0] == 201
+
+
+def test_of_two_schedules_at_once_with_one_key_the_other_is_refused(here):
+    async def both() -> list[int]:
+        body = {"kind": "data_load", "form": {"symbol": "EURUSD", "timeframe": "1h"}, "days": ["sunday"], **WHEN}
+        bodies = [json.dumps(body | {"at": at}).encode() for at in ("18:30", "19:30")]
+        own = [("host", here.host), ("content-type", "application/json"), ("idempotency-key", "one-key-for-both")]
+        asked = [
+            here.asked("POST", "/api/schedules", [*own, ("content-length", str(len(body)))], body) for body in bodies
+        ]
+        return [answer.status for answer in await asyncio.gather(*asked)]
+
+    assert sorted(here.runner.run(both())) == [201, 422]
+    assert len(here.api("GET", "/api/schedules")[1]["schedules"]) == 1
+
+
+def test_a_form_that_is_come_back_to_makes_nothing_unseen(here):
+    """By the browser's back button: the form has its old key then."""
+    assert add(here).status == add(here).status == 303
+    other = add(here, at="19:00")
+    assert other.status == 422 and "saved before, with other values" in words(other.text)
+    assert KEY not in other.text and 'value="19:00"' in other.text
+    key = re.search(r'name="key" value="([^"]+)"', other.text)[1]
+    assert add(here, at="19:00", key=key).status == 303
+    here.post(f"/schedules/{KEY}/delete", {})
+    again = add(here)
+    assert again.status == 422 and "was deleted since" in words(again.text) and KEY not in again.text
+    page = words(here.get("/schedules").text)
+    assert "at 19:00" in page and "at 18:30" not in page
 
 
 def test_a_schedule_is_changed_in_its_place(here):

@@ -1,5 +1,6 @@
 """The JSON API's part about schedules."""
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -17,6 +18,7 @@ from panel.web.api_requests import PROBLEM, IdempotencyKey, start_key
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor_of, problem
 from panel.web.routes.schedules import known
+from panel.workflows.schedules import FormReused
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -25,6 +27,9 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {404: PROBLEM | {"description": "The
 _REFUSED: dict[int | str, dict[str, Any]] = {
     422: PROBLEM | {"description": "Refused; `errors` has a sentence for each field."}
 }
+
+REUSED = "This Idempotency-Key was sent before with another schedule."
+DELETED = "The schedule of this Idempotency-Key was deleted. Use a new key."
 
 router = APIRouter(prefix="/api")
 
@@ -42,6 +47,12 @@ class ScheduleBody(BaseModel):
     days: list[Day] = Field(examples=[["monday", "friday"]])
     at: str = Field(description="HH:MM by the clock of the zone.", examples=["18:30"])
     zone: str = Field(description="A name of the IANA time zone database.", examples=["Europe/Berlin"])
+
+    def text(self) -> str:
+        """The same for each way of writing the same."""
+        form = {name: value for name, value in self.form.items() if value}
+        batch = self.batch.as_form() if self.batch is not None else None
+        return json.dumps([self.kind, form, batch, sorted(set(self.days)), self.at, self.zone], sort_keys=True)
 
 
 class ScheduleAnswer(BaseModel):
@@ -84,15 +95,17 @@ async def schedules(panel: PanelDep) -> ScheduleList:
 async def create(
     request: Request, panel: PanelDep, asked: ScheduleBody, idempotency_key: IdempotencyKey
 ) -> ScheduleAnswer | Response:
-    """Made once for each key; a repeat gets the schedule as it is now."""
-    key = start_key(idempotency_key)[:40]
-    if panel.storage.schedules.get(key) is None:
+    """Made once for each key; a repeat gets the schedule as it is now, and is refused when it was deleted since."""
+    key, text = start_key(idempotency_key)[:40], asked.text()
 
-        async def add(form: dict[str, str], days: set[int]) -> None:
-            await panel.schedules.add(key, asked.kind, form, days, asked.at, asked.zone, actor_of(request))
+    async def add(form: dict[str, str], days: set[int]) -> None:
+        await panel.schedules.add(key, asked.kind, form, days, asked.at, asked.zone, actor_of(request), text)
 
-        if refused := await _saved(panel, asked, add):
+    try:
+        if not panel.schedules.made(key, text) and (refused := await _saved(panel, asked, add)):
             return refused
+    except FormReused as exc:
+        return problem(422, DELETED if exc.deleted else REUSED)
     return _answer(panel, known(panel, key))
 
 

@@ -18,10 +18,16 @@ from panel.views.schedules import schedule_views
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import actor_of, page, redirect
 from panel.workflows.batch_form import FIELDS, WAYS
+from panel.workflows.schedules import FormReused
 from panel.workflows.starting import new_key
 from panel.workflows.submit import asked_before
 
 ASKED_FOR = 2.0  # seconds that the list waits for what the backend says of strategies
+
+SAVED_BEFORE = (
+    "This form was saved before, with other values, and that schedule is in the list. Save it again to add another."
+)
+DELETED = "This form was saved before, and that schedule was deleted since. Save it again to add another."
 
 router = APIRouter(prefix="/schedules")
 
@@ -85,6 +91,9 @@ async def add(request: Request, panel: PanelDep) -> Response:
         await panel.schedules.add(key, typed.kind, typed.values, typed.days, typed.at, typed.zone, actor_of(request))
     except InvalidForm as exc:
         return await _form(request, panel, replace(typed, errors=exc.errors), key)
+    except FormReused as exc:  # a page from before, come back to
+        errors = {"": DELETED if exc.deleted else SAVED_BEFORE}
+        return await _form(request, panel, replace(typed, errors=errors), new_key())
     return redirect(request, "/schedules")
 
 
