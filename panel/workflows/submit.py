@@ -83,7 +83,14 @@ class Unconfirmed:
         return self.start.state is not StartState.DISMISSED
 
 
-SubmitResult = Started | Queued | Invalid | Refused | NeedsConfirmation | NotSent | Unconfirmed
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """It was asked for before, and taken out of the queue before it had begun."""
+
+    message: str
+
+
+SubmitResult = Started | Queued | Invalid | Refused | NeedsConfirmation | NotSent | Unconfirmed | Withdrawn
 
 
 class SubmitWorkflow:
@@ -182,7 +189,9 @@ class SubmitWorkflow:
             return NotSent(exc.message)
         if entry.state is EntryState.REFUSED:
             return _refused(kind, entry.message)
-        return Started(entry.operation_id) if entry.operation_id else Queued(entry)
+        if entry.operation_id:
+            return Started(entry.operation_id)
+        return Withdrawn("It was taken out of the queue.") if entry.state is EntryState.CANCELLED else Queued(entry)
 
 
 async def _would_fail(sources: Sources, values: dict[str, str]) -> str:
@@ -238,7 +247,7 @@ def message_of(result: SubmitResult) -> str:
             return " ".join(errors.values())
         case NeedsConfirmation(_, why):
             return why
-        case Refused(message) | NotSent(message):
+        case Refused(message) | NotSent(message) | Withdrawn(message):
             return message
         case Unconfirmed(start):
             return start.message

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.pages import until
+from panel.web.api_requests import start_key
+from tests.support.pages import KEY, until, words
 from tests.support.scripted import RESULT, operation, percent, stamp
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
@@ -180,6 +181,48 @@ def test_loads_wait_in_the_queue_and_leave_it(here, backend):
         first.json()["queue_key"]
     ]
     assert post(here, "/queue/unknown/cancel").status_code == 404
+
+
+def test_what_was_taken_out_of_the_queue_does_not_wait_there(here, backend):
+    """Neither for a program that repeats its key, nor for a form that is come back to."""
+    backend.operations["op_other"] = operation("op_other", "data_load", progress=percent(10))
+    here.read("op_other")
+    body = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
+    queued = post(here, "/start/data_load", body).json()
+    assert post(here, f"/queue/{queued['queue_key']}/cancel").status_code == 204
+    for repeated in (body, body | {"confirm": ["replace"]}):
+        again = post(here, "/start/data_load", repeated)
+        assert again.status_code == 409 and "taken out of the queue. Use a new key" in again.json()["detail"]
+    assert post(here, "/start/data_load", body, "another-key").status_code == 202
+    form = {"symbol": "AAPL", "timeframe": "1h", "mode": "tail", "key": KEY}
+    assert here.post("/start/data_load", data=form).headers["location"] == "/data"
+    assert here.post(f"/queue/{KEY}/cancel").status_code == 303
+    answer = here.post("/start/data_load", data=form)
+    assert answer.status_code == 422 and "It was taken out of the queue" in words(answer.text)
+    assert KEY not in answer.text and "AAPL" in answer.text
+
+
+def test_a_repeat_says_what_became_of_an_entry(here, backend):
+    """Its answer was lost, it was found, or a person gave it up."""
+    lost = (504, {"detail": "timed out"})
+    backend.answers["POST /data/acquire/download"] = backend.answers["POST /trainings/start"] = lost
+    load = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
+    first = post(here, "/start/data_load", load)
+
+    def unconfirmed() -> bool:
+        return post(here, "/start/data_load", load).json()["state"] == "unconfirmed"
+
+    until(unconfirmed)
+    again = post(here, "/start/data_load", load)
+    assert again.status_code == 202 and again.json()["queue_key"] == first.json()["queue_key"]
+    assert "waits in the queue" not in again.json()["message"]
+    assert post(here, f"/queue/{first.json()['queue_key']}/cancel").status_code == 204
+    assert post(here, "/start/data_load", load).status_code == 409
+    training = post(here, "/start/training", TRAINING, "a-lost-training")
+    assert training.status_code == 202 and training.json()["state"] == "unconfirmed"
+    assert here.post(f"/starts/{start_key('a-lost-training')}/dismiss").status_code == 303
+    given_up = post(here, "/start/training", TRAINING, "a-lost-training")
+    assert given_up.status_code == 409 and "marked as not started" in given_up.json()["detail"]
 
 
 def test_cancel_and_resume(here, backend):

@@ -2,13 +2,13 @@
 `Idempotency-Key`, which no page on the internet can make a browser send."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from panel.adapters import KINDS, Kind
-from panel.domain.requests import ResumeState
+from panel.domain.requests import EntryState, ResumeState
 from panel.errors import CLIClientError
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
@@ -25,7 +25,11 @@ _STARTED: dict[int | str, dict[str, Any]] = {
         "model": schemas.StartAnswer,
         "description": "It is queued, or it is not known yet whether it started.",
     },
-    409: PROBLEM | {"description": "It needs a confirmation: `confirm` names it."},
+    409: PROBLEM
+    | {
+        "description": "It needs a confirmation: `confirm` names it. Without `confirm`: what this key asked for was"
+        " taken out of the queue, or marked as not started, and a new key is needed."
+    },
     422: PROBLEM | {"description": "Refused; `errors` has a sentence for each field."},
     502: PROBLEM | {"description": "The backend could not be asked. Nothing was started: use a new key to try again."},
 }
@@ -86,8 +90,15 @@ def _answer(result: submitted.SubmitResult) -> Response:
             answer = schemas.StartAnswer(state="started", operation_id=operation_id)
             return _response(answer, 201, {"Location": f"/api/operations/{operation_id}"})
         case submitted.Queued(entry):
-            answer = schemas.StartAnswer(state="queued", queue_key=entry.key, message="It waits in the queue.")
-            return _response(answer, 202)
+            sent = entry.state is EntryState.UNCONFIRMED
+            starting = entry.state is EntryState.STARTING
+            message = "It is being started." if starting else entry.message if sent else "It waits in the queue."
+            state: Literal["queued", "unconfirmed"] = "unconfirmed" if sent else "queued"
+            return _response(schemas.StartAnswer(state=state, queue_key=entry.key, message=message), 202)
+        case submitted.Withdrawn(message):
+            return problem(409, f"{message} Use a new key.")
+        case submitted.Unconfirmed(start) if not result.open:
+            return problem(409, "It was marked as not started. Use a new key.")
         case submitted.Unconfirmed(start):
             return _response(schemas.StartAnswer(state="unconfirmed", message=start.message), 202)
         case submitted.NeedsConfirmation(which, why):

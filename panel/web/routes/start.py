@@ -81,6 +81,9 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
         case submitted.Refused(errors=errors, busy=busy):
             later = not wait and (bool(busy) or result.later)
             return await _form(request, panel, adapter, values, errors, new_key(), wait=later, busy=busy)
+        case submitted.Withdrawn(message):  # a form that is come back to
+            errors = {"": f"{message} What you typed is still here: start it again from here."}
+            return await _form(request, panel, adapter, values, errors, new_key(), wait=wait)
         case submitted.NotSent(message):
             later = not wait and not adapter.traits.alone
             offer = " The start can wait in the queue." if later else ""
