@@ -36,6 +36,7 @@ from panel.web import problems
 from panel.web.auth import login
 from panel.web.auth.access import Access
 from panel.web.metrics import Metrics, PanelCollector
+from panel.web.middleware.bodies import BodiesMiddleware
 from panel.web.middleware.compression import CompressionMiddleware
 from panel.web.middleware.guard import GuardMiddleware
 from panel.web.middleware.proxy import ProxyMiddleware
@@ -173,6 +174,7 @@ def create_app(settings: Settings) -> ASGIApp:
         route for router in (*(area.router for area in ROUTES), audit.api_router) for route in router.routes
     ]
     app.mount("/static", STATIC)
+    app.add_middleware(BodiesMiddleware)
     app.add_middleware(RolesMiddleware)
     app.add_middleware(CompressionMiddleware)
     problems.install(app)
