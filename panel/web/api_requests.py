@@ -34,8 +34,9 @@ IdempotencyKey = Annotated[
         min_length=8,
         max_length=255,
         pattern=r"^[!-~]+$",
-        description="A key of your own, new for each start. The same key never starts twice: a repeat gets the answer"
-        " of the first.",
+        description="A key of your own, new for each request. The same key never starts twice: a repeat of a start, a"
+        " batch, a schedule or a change of many operations gets the answer of the first, or what came of it since."
+        " Other requests bring about a state, and say what they answer when it is there already.",
         examples=["0b7f9f0e-5d0a-4c0f-9a43-5f8f6c1d2a10"],
     ),
 ]

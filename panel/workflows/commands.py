@@ -34,6 +34,9 @@ class Commands:
             if outcome is CancelOutcome.UNKNOWN:
                 raise APIError("The backend does not know this operation.", 404)
             if outcome is CancelOutcome.FINISHED:
+                reading = await self._ktrdr.operation(operation_id, READ_TIMEOUT)  # for whoever is told how it ended
+                if reading.snapshot is not None:
+                    self._monitor.observe(reading)
                 raise AlreadyEnded("The operation has already ended: it cannot be cancelled.", 400)
         except BaseException as exc:  # also when the panel stops: nobody waits for the answer any more
             if isinstance(exc, CLIClientError):

@@ -236,6 +236,32 @@ def test_cancel_and_resume(here, backend):
     assert refused.status_code == 409 and "this is completed" in refused.json()["detail"]
 
 
+def test_a_cancel_that_is_repeated_gets_the_operation(here, backend):
+    """While the work stops, after it has, and when another program was first."""
+    backend.operations["op_a"] = operation("op_a", progress=percent(10))
+    backend.answers["DELETE /operations/op_a"] = (200, {"success": True, "status": "cancelled"})  # and goes on for now
+    first = post(here, "/operations/op_a/cancel")
+    assert (first.status_code, first.json()["cancel"]) == (202, "acknowledged")
+    assert post(here, "/operations/op_a/cancel").status_code == 202
+    assert backend.hits["DELETE /operations/op_a"] == 1
+    backend.operations["op_a"] |= {"status": "cancelled", "completed_at": stamp()}
+    here.until("/api/operations/op_a", lambda text: json.loads(text)["verdict"]["state"] == "cancelled")
+    again = post(here, "/operations/op_a/cancel", key="another-key")
+    assert again.status_code == 202 and again.json()["verdict"]["state"] == "cancelled"
+
+    backend.operations["op_b"] = operation("op_b", progress=percent(10))
+    here.read("op_b")
+    refused = (400, {"detail": "Operation op_b is already cancelled"})
+
+    async def late(request):
+        backend.operations["op_b"] |= {"status": "cancelled", "completed_at": stamp()}
+        return refused
+
+    backend.answers["DELETE /operations/op_b"] = late
+    answer = post(here, "/operations/op_b/cancel")
+    assert answer.status_code == 202 and answer.json()["verdict"]["state"] == "cancelled"
+
+
 def test_the_program_in_the_docs_runs(here, backend, capsys):
     """What it starts ends while it watches."""
     code = DOCS.read_text("utf-8").partition("```python\n")[2].partition("```")[0]

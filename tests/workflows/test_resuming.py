@@ -146,6 +146,18 @@ def test_it_is_offered_with_its_epoch_and_sent_once(ended):
     assert "Resume asked by a browser at 127.0.0.1 The backend took it." in read
 
 
+def test_a_program_that_repeats_its_resume_gets_the_training(ended):
+    """Also from a panel that was started since, which knows it by its memory alone."""
+    ended.offered()
+    url = f"{ended.here.address}/api/operations/{ended.id}/resume"
+    for _ in range(2):
+        answer = httpx.post(url, headers={"Idempotency-Key": "a-key-of-mine"}, timeout=120)
+        assert answer.status_code == 202 and answer.json()["live"]
+    ended.here.inside.panel.resume._attempts.clear()
+    assert httpx.post(url, headers={"Idempotency-Key": "a-key-of-mine"}, timeout=120).status_code == 202
+    assert ended.sent == 1
+
+
 def test_the_result_of_a_resumed_training_counts_the_epochs_before_it_too(ended):
     """KTRDR's own counts them from the resume on."""
     ended.offered()

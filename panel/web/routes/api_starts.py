@@ -8,8 +8,10 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from panel.adapters import KINDS, Kind
+from panel.domain.observation import Cancel, Observation
 from panel.domain.requests import EntryState, ResumeState
-from panel.errors import CLIClientError
+from panel.domain.state import State
+from panel.errors import AlreadyEnded, CLIClientError
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
 from panel.web.panel import Panel, PanelDep
@@ -120,13 +122,19 @@ def _answer(result: submitted.SubmitResult) -> Response:
 async def cancel(
     request: Request, panel: PanelDep, operation_id: str, idempotency_key: IdempotencyKey
 ) -> schemas.Operation:
-    """Returns the operation as it is now: `cancel` is its progress, and its events report the end."""
+    """Returns the operation as it is now: `cancel` is its progress, and its events report the end. So it does, whatever
+    the key, for what is being cancelled or was cancelled already; 409 means that it ended in another way."""
     observation = await find(panel, operation_id)
+    if observation.cancel in (Cancel.ASKED, Cancel.ACKNOWLEDGED) or _cancelled(panel, observation):
+        return described(panel, observation)
     if not panel.monitor.verdict(observation).live:
         raise HTTPException(409, "It has already ended.")
     try:
         await panel.commands.cancel(operation_id, actor_of(request))
     except CLIClientError as exc:
+        seen = panel.monitor.known(operation_id)
+        if isinstance(exc, AlreadyEnded) and seen is not None and _cancelled(panel, seen):  # elsewhere, in between
+            return described(panel, seen)
         raise HTTPException(409 if exc.status_code is not None else 502, exc.message) from exc
     return described(panel, panel.monitor.known(operation_id) or observation)
 
@@ -141,9 +149,13 @@ async def cancel(
 async def resume(
     request: Request, panel: PanelDep, operation_id: str, idempotency_key: IdempotencyKey
 ) -> schemas.Operation:
-    """Waits up to half a minute for a free worker. It is sent once for each end of the training."""
+    """Waits up to half a minute for a free worker. It is sent once for each end of the training, whatever the key;
+    while a training that was resumed here goes on, a repeat gets it as it is now."""
     observation = await find(panel, operation_id)
-    if reason := not_resumable(observation, panel.monitor.verdict(observation)):
+    verdict = panel.monitor.verdict(observation)
+    if verdict.live and any(asked.what == "resume" for asked in panel.storage.memory.requests(operation_id)):
+        return described(panel, observation)
+    if reason := not_resumable(observation, verdict):
         raise HTTPException(409, reason)
     attempt = panel.resume.begin(operation_id, actor_of(request))
     if attempt.task is not None:
@@ -151,6 +163,10 @@ async def resume(
     if attempt.state is ResumeState.REFUSED:
         raise HTTPException(409, attempt.message)
     return described(panel, panel.monitor.known(operation_id) or observation)
+
+
+def _cancelled(panel: Panel, observation: Observation) -> bool:
+    return panel.monitor.verdict(observation).state in (State.CANCELLED, State.STRAY)
 
 
 def _response(answer: schemas.StartAnswer, status: int, headers: dict[str, str] | None = None) -> Response:
