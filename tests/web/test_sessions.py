@@ -39,3 +39,14 @@ def test_a_session_ends_by_itself_and_they_are_never_many(tmp_path):
     left = json.loads(file.read_text())["sessions"]
     assert len(left) == MAX_SESSIONS and "n0" not in left and f"n{MAX_SESSIONS + 4}" in left
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_who_logs_in_too_often_ends_only_own_sessions(tmp_path, monkeypatch):
+    """Else a viewer could log out every operator."""
+    monkeypatch.setattr("panel.web.auth.sessions.MAX_SESSIONS", 3)
+    sessions = Sessions(tmp_path / "s.json", HASH)
+    sessions.load()
+    operator, shared = sessions.begin("olga"), sessions.begin()
+    own = [sessions.begin("victor") for _ in range(5)]
+    assert sessions.find(operator) is not None and sessions.find(shared) is not None
+    assert [sessions.find(token) is not None for token in own] == [False, False, True, True, True]

@@ -21,7 +21,7 @@ from panel.files import private
 log = logging.getLogger(__name__)
 
 LASTS = 7 * 86400.0  # seconds that a login lasts
-MAX_SESSIONS = 1000  # sessions; the oldest ones end first
+MAX_SESSIONS = 1000  # of each user, and of the password without a name: the oldest end first, and nobody else's
 
 FREE = 5  # wrong passwords from one address before it has to wait
 LONGEST = 60.0  # seconds between two tries
@@ -87,8 +87,9 @@ class Sessions:
         token = secrets.token_urlsafe(32)
         now, name = time.time(), _name(token)
         self._known = {k: session for k, session in self._known.items() if session.expires > now}
-        while len(self._known) >= MAX_SESSIONS:
-            self._end(min(self._known, key=lambda k: self._known[k].expires))
+        own = sorted((each for each in self._known.values() if each.user == user), key=lambda each: each.expires)
+        for oldest in own[: max(len(own) - MAX_SESSIONS + 1, 0)]:
+            self._end(oldest.id)
         self._known[name] = Session(
             expires=now + LASTS, id=name, user=user, mark=mark, since=now, seen=now, address=address, browser=browser
         )
