@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 _TITLES = {404: "Not found", 405: "Not possible", 422: "That cannot be done", 502: "The backend does not answer"}
 
+_TYPES = {"bool", "int", "float", "str", "constrained-str", "[key]"}  # in the place of an error, beside the field
+
 
 def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
@@ -27,8 +30,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _expected(request: Request, exc: HTTPException) -> Response:
-    explained = exc.status_code in (409, *_TITLES) and exc.detail != "Not Found"
-    message = exc.detail if explained else "There is nothing at this address."
+    message = "There is nothing at this address." if exc.detail == "Not Found" else exc.detail
     title = _TITLES.get(exc.status_code, "That did not work")
     return refusal(request, exc.status_code, title, message, exc.headers)
 
@@ -51,11 +53,25 @@ async def _unwritable(request: Request, exc: Exception) -> Response:
 
 async def _invalid(request: Request, exc: RequestValidationError) -> Response:
     """A parameter of an address. Forms are read and answered field by field, elsewhere."""
-    wrong = [f"{error['loc'][-1]}: {error['msg']}." for error in exc.errors()]
+    errors: dict[str, str] = {}
+    for error in exc.errors():
+        errors.setdefault(_field(error["loc"]), _why(error))
+    wrong = " ".join(f"{field}: {why}" for field, why in errors.items())
     if for_programs(request.url.path):
-        errors = {str(error["loc"][-1]): f"{error['msg']}." for error in exc.errors()}
-        return problem(422, " ".join(wrong), errors=errors)
-    return await _expected(request, HTTPException(422, " ".join(wrong)))
+        return problem(422, wrong, errors=errors)
+    return await _expected(request, HTTPException(422, wrong))
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    """Of a value in a list the list's name, of one that may be of several types its own."""
+    names = [name for name in place[1:] if isinstance(name, str) and name not in _TYPES]
+    return names[-1] if names else str(place[0])
+
+
+def _why(error: dict[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"It is no JSON from character {error['loc'][-1]} on: {error['ctx']['error']}."
+    return f"{error['msg']}."
 
 
 async def _unexpected(request: Request, exc: Exception) -> Response:

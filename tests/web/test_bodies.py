@@ -79,3 +79,49 @@ def test_a_form_is_read_as_what_the_pages_send(here):
     assert refused.status == 422 and "has to be sent as UTF-8" in words(refused.text)
     for kind in ("multipart/form-data; boundary=x", "multipart/form-data; boundary=x; charset=UTF-8"):
         assert "is not a symbol" in words(form(kind).text)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/start/training", TRAINING | {"symbols": [1]}, "symbols"),
+        ("/api/operations/change", {"do": "star", "ids": ["op_a", 5]}, "ids"),
+        ("/api/operations/change", {"do": "star", "match": {"state": ["nope"]}}, "state"),
+        ("/api/schedules", SCHEDULE | {"form": {"symbol": ["x"]}}, "symbol"),
+        ("/api/batches", {"strategy_name": "swing", "settings": {"training.epochs": [None]}}, "training.epochs"),
+        ("/api/operations/change", [], "body"),
+    ],
+)
+def test_a_refusal_names_a_field_and_never_a_position(here, path, body, field):
+    answer = json.loads(send(here, path, json.dumps(body).encode()).body)
+    assert answer["status"] == 422 and [each["field"] for each in answer["errors"]] == [field]
+
+
+def test_what_is_wrong_in_an_address_or_no_json_is_named_too(here):
+    wrong = json.loads(here.get("/api/operations?state=nope&limit=0").body)
+    assert {each["field"] for each in wrong["errors"]} == {"state", "limit"}
+    broken = json.loads(send(here, "/api/start/training", b'{"a": }').body)
+    assert broken["errors"][0]["field"] == "body" and "no JSON from character 6 on" in broken["detail"]
+
+
+def test_a_post_without_a_key_is_told_which_header_is_missing(here):
+    own = [("host", here.host), ("content-type", "application/json"), ("content-length", "2")]
+    missing = here.ask("POST", "/api/start/training", own, b"{}")
+    assert missing.status == 403 and "Idempotency-Key" in json.loads(missing.body)["detail"]
+    chunked = [("host", here.host), ("idempotency-key", "some-key-1"), ("transfer-encoding", "chunked")]
+    refused = here.ask("POST", "/api/start/training", chunked, b"{}")
+    assert refused.status == 411 and "Content-Length" in json.loads(refused.body)["detail"]
+
+
+def test_too_many_fields_are_not_a_wrong_address(here):
+    many = here.post("/start/data_load", {f"field_{n}": "x" for n in range(60)})
+    assert many.status == 400 and "Too many fields" in words(many.text)
+
+
+def test_every_answer_of_the_description_is_a_problem(here):
+    """As FastAPI would describe them, those to wrong parameters have another form."""
+    for path, ways in json.loads(here.get("/api/openapi.json").body)["paths"].items():
+        for method, way in ways.items():
+            wrong = {status: answer for status, answer in way["responses"].items() if status >= "400"}
+            assert {"401", "421", "422", "429"} | ({"403"} if method == "post" else set()) <= wrong.keys(), path
+            assert {tuple(answer["content"]) for answer in wrong.values()} == {("application/problem+json",)}, path

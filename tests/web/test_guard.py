@@ -375,17 +375,19 @@ def test_an_id_leads_nowhere_else(here, backend, bad):
     assert asked(backend) == before
 
 
-@pytest.mark.parametrize("length", ["65537", "9" * 40, "-1", "1e3", "", "٣", "1, 1", "0x1"])
+@pytest.mark.parametrize("length", ["65537", "9" * 40, "9" * 5000, "-1", "1e3", "", "٣", "1, 1", "0x1"])
 def test_a_form_of_any_other_size_is_refused(here, backend, length):
     before = asked(backend)
-    assert here.ask("POST", "/start/training", [("host", HERE), OWN, ("content-length", length)]).status == 413
+    refused = here.ask("POST", "/start/training", [("host", HERE), OWN, ("content-length", length)])
+    assert refused.status == (413 if length.isdecimal() and length.isascii() else 411)
     assert asked(backend) == before
 
 
 def test_a_form_of_unknown_size_is_refused(here):
-    assert here.ask("POST", "/start/training", [("host", HERE), OWN, ("transfer-encoding", "chunked")]).status == 413
+    chunked = here.ask("POST", "/start/training", [("host", HERE), OWN, ("transfer-encoding", "chunked")])
+    assert chunked.status == 411 and "Content-Length" in chunked.text
     two = [("content-length", "1"), ("content-length", "2")]
-    assert here.ask("POST", "/start/training", [("host", HERE), OWN, *two]).status == 413
+    assert here.ask("POST", "/start/training", [("host", HERE), OWN, *two]).status == 411
     most = here.ask(
         "POST", "/start/training", [("host", HERE), OWN, ("content-length", str(MAX_FORM))], b"x" * MAX_FORM
     )

@@ -261,6 +261,9 @@ def test_a_right_unguessable_password_always_passes(address, tmp_path):
         for _ in range(FREE):
             here.get("/", ("authorization", "Bearer guess"))
         assert here.get("/", ("authorization", "Bearer guess")).status == 429
+        program = here.get("/api/line", ("authorization", "Bearer guess"))
+        assert (program.status, program.header("content-type")) == (429, "application/problem+json")
+        assert program.header("retry-after").isdecimal() and "Wait" in json.loads(program.body)["detail"]
         assert here.get("/", right).status == 200
 
 

@@ -87,7 +87,9 @@ class AuthenticationMiddleware:
                     return
                 self._audit.record(entry(request, "login", Outcome.REFUSED, "", "wrong password or token"))
             except TooManyAttempts as exc:
-                answer = PlainTextResponse(_too_often(exc) + "\n", 429, {"Retry-After": str(ceil(exc.seconds))})
+                wait = {"Retry-After": str(ceil(exc.seconds))}
+                why, programs = _too_often(exc), for_programs(request.url.path)
+                answer = problem(429, why, wait) if programs else PlainTextResponse(f"{why}\n", 429, wait)
         await answer(scope, receive, send)
 
     async def _until(self, held: Held, scope: Scope, receive: Receive, send: Send) -> None:

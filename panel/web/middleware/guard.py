@@ -74,10 +74,14 @@ class GuardMiddleware:
         else:
             # A program, or a browser's address bar. What acts has a header that no form can make a browser send.
             own = reads or (for_programs(scope["path"]) and "idempotency-key" in sent)
+        if not own and for_programs(scope["path"]) and not site and not origin:
+            return 403, "Refused: send an Idempotency-Key. Without it any page on the internet could have sent this."
         if not own:
             return 403, "Refused: this request did not come from the panel's own pages."
         length, limit = sent.get("content-length", ["0"]), _max_body(scope["path"])
-        if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal() or int(length[0]) > limit:
+        if "transfer-encoding" in sent or len(length) != 1 or not length[0].isdecimal():
+            return 411, "Refused: send the length of the body as Content-Length; one in chunks is not read."
+        if len(length[0]) > 20 or int(length[0]) > limit:
             return 413, "Refused: this is more than any form of the panel sends."
         return None
 

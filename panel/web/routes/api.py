@@ -37,18 +37,21 @@ _NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: PROBLEM | {"description": "Neither the panel nor the backend knows it."},
     502: PROBLEM | {"description": "The panel does not know it, and the backend cannot be asked."},
 }
+_PROBLEM_CONTENT = {AS_PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _CURSOR = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?(?:e-\d{1,2})?)_(\d{1,6})")
 
 PARTS = (api_events, api_starts, api_queue, api_batches, api_schedules, api_bulk, api_labels, api_access)
 
-router = APIRouter(
-    prefix="/api",
-    responses={
-        401: PROBLEM | {"description": "The panel has a password, and it was not sent as a bearer token."},
-        421: PROBLEM | {"description": "The panel does not answer to that host name."},
-        422: PROBLEM | {"description": "A parameter is not as it should be."},
-    },
-)
+_TO_ALL = {
+    "401": "The panel has users or a password, and neither a token nor the password was sent as a bearer token.",
+    "421": "The panel does not answer to that host name.",
+    "422": "A parameter is not as it should be.",
+    "429": "Too many wrong passwords came from this address; `Retry-After` says for how many seconds to wait.",
+}
+_UNSAID = {"description": "Validation Error"}  # FastAPI's own, which the panel does not answer with
+_TO_POSTS = {"403": "No Idempotency-Key was sent, or the token is a viewer's and this is for operators."}
+
+router = APIRouter(prefix="/api")
 
 
 @router.get("/operations", operation_id="listOperations", summary="Operations, the newest first")
@@ -131,11 +134,14 @@ def schema() -> dict[str, Any]:
     parts = (router, *(part.router for part in PARTS), audit.api_router)
     routes = [route for part in parts for route in part.routes]
     described = get_openapi(title="ktrdr-panel", version=__version__, description=about, routes=routes)
-    for answers in [way["responses"] for path in described["paths"].values() for way in path.values()]:
+    for method, answers in [(m, way["responses"]) for path in described["paths"].values() for m, way in path.items()]:
         for answer in answers.values():
             if AS_PROBLEM in (content := answer.get("content", {})):  # a model is put under the usual answer's type
                 (usual,) = content.keys() - {AS_PROBLEM}
                 content[AS_PROBLEM] = content.pop(usual)
+        for status, why in (_TO_ALL | (_TO_POSTS if method == "post" else {})).items():
+            if answers.get(status, _UNSAID)["description"] == _UNSAID["description"]:
+                answers[status] = {"description": why, "content": _PROBLEM_CONTENT}
     return described
 
 
