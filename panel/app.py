@@ -39,6 +39,7 @@ from panel.web.metrics import Metrics, PanelCollector
 from panel.web.middleware.bodies import BodiesMiddleware
 from panel.web.middleware.compression import CompressionMiddleware
 from panel.web.middleware.guard import GuardMiddleware
+from panel.web.middleware.heads import HeadMiddleware
 from panel.web.middleware.proxy import ProxyMiddleware
 from panel.web.middleware.request_context import RequestContextMiddleware
 from panel.web.middleware.roles import RolesMiddleware
@@ -174,6 +175,7 @@ def create_app(settings: Settings) -> ASGIApp:
         route for router in (*(area.router for area in ROUTES), audit.api_router) for route in router.routes
     ]
     app.mount("/static", STATIC)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(BodiesMiddleware)
     app.add_middleware(RolesMiddleware)
     app.add_middleware(CompressionMiddleware)

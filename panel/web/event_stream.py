@@ -39,7 +39,7 @@ class PageStream(EventSourceResponse):
         self._box, self._connection = box, connection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._connection is None or scope["method"] == "HEAD":
+        if self._connection is None:
             await super().__call__(scope, receive, send)
             return
         self._connection.carry(self._box)

@@ -73,7 +73,7 @@ def test_nothing_but_the_login_page_is_answered_to_the_unknown(here, backend):
     observation, wrong = set(), []
     for path in paths:
         for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"):
-            if (method, path) in OPEN:
+            if ("GET" if method == "HEAD" else method, path) in OPEN:
                 observation.add(path)
                 continue
             for headers in ([], [("cookie", f"{COOKIE}=wrong")], [HTML], [("hx-request", "true")]):

@@ -58,7 +58,7 @@ class AuthenticationMiddleware:
         if session is not None:
             session.seen = time.time()
             await self._known(self._access.of_session(session), session, scope, receive, send)
-        elif (scope["method"], scope["path"]) in OPEN:
+        elif ("GET" if scope["method"] == "HEAD" else scope["method"], scope["path"]) in OPEN:
             scope["identity"] = ANONYMOUS
             await self._app(scope, receive, send)
         else:
