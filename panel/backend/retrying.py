@@ -6,7 +6,7 @@ from typing import Any
 from httpx import Response
 
 from panel.backend.answers import explain
-from panel.domain.causes import cause_of
+from panel.domain.causes import GATEWAY, HOST_SERVICE, cause_of
 from panel.domain.values import mapping, text
 from panel.errors import APIError
 
@@ -41,9 +41,9 @@ def enhance_with_ib_diagnostics(error_data: Any) -> Any:
     or its host service failed; any other as it came."""
     error = mapping(mapping(error_data).get("error"))
     code, message, details = text(error.get("code")), text(error.get("message")), mapping(error.get("details"))
-    if not ("IB-" in code or "CIRCUIT" in code or "host service" in message.lower() or "ib gateway" in message.lower()):
-        return error_data
     cause = cause_of(message, load=True)
+    if not ("IB-" in code or "CIRCUIT" in code or "ib gateway" in message.lower() or cause in (HOST_SERVICE, GATEWAY)):
+        return error_data
     diagnosis = {
         "problem_type": text(details.get("problem_type")) or "unknown",
         "message": cause.advice if cause else message,

@@ -24,8 +24,29 @@ def _cause(pattern: str, meaning: str, advice: str) -> Cause:
 DATABASE = (
     r"sqlalchemy|asyncpg|psycopg|not (currently|yet) accepting connections|"
     r"the database system is (starting up|shutting down)|too many clients already|"
-    r"connect call failed|connection was closed in the middle of operation|"
+    r"connect call failed \('[^']*', 5432\b|connection was closed in the middle of operation|"
     r"terminating connection due to administrator command"
+)
+
+# Where the data source itself did not answer, in the order of the way to it; a failure of a GPU's or a training host is
+# none of it.
+HOST_SERVICE = _cause(
+    r"(?<!gpu )(?<!training )\bhost service\b",
+    "The program that fetches market data does not answer.",
+    "The Interactive Brokers host service, the program between KTRDR and the Gateway, does not answer. "
+    "Start it, then load again; KTRDR itself is fine.",
+)
+GATEWAY = _cause(
+    r"(failed to (create|acquire|establish)|no|lost) (an |the )?ib connection|(connect|connected) to (the )?ib\b|"
+    r"\bib (connection|gateway) (is |was |has )?(failed|lost|closed|refused|timed out|unavailable|disconnected|not )"
+    r"|connect call failed \('[^']*', (400[12]|749[67])\b",  # the ports of the Gateway and of its Trader Workstation
+    "The Interactive Brokers Gateway does not answer.",
+    "Start the Gateway and log in to it, then load again; KTRDR itself is fine.",
+)
+NO_SYMBOL = _cause(
+    r"\bsymbol \S* ?not found(?! in dataset)",
+    "",
+    "The data source does not know this symbol. Check its spelling.",
 )
 
 NO_DATABASE = "See that the backend's PostgreSQL runs and takes connections."
@@ -36,6 +57,8 @@ CAUSES = (
         "The agent's strategy has no file.",
         "The agent probably did not save it. Look at the design worker's log, then start the research again.",
     ),
+    HOST_SERVICE,  # before the database: their texts hold the failed call's words too
+    GATEWAY,
     _cause(
         DATABASE,
         "The backend's database did not answer.",
@@ -47,17 +70,8 @@ CAUSES = (
         "",  # the words say it, and which data
         "Load this data first, then start again.",
     ),
-    _cause(
-        r"host service connection failed|host service not enabled|ib host service",
-        "The program that fetches market data does not answer.",
-        "The Interactive Brokers host service, the program between KTRDR and the Gateway, does not answer. "
-        "Start it, then load again; KTRDR itself is fine.",
-    ),
-    _cause(
-        r"\bsymbol \S+ not found(?! in dataset)|symbol validation failed|symbol info lookup failed",
-        "",
-        "The data source does not know this symbol. Check its spelling.",
-    ),
+    NO_SYMBOL,
+    _cause(r"symbol validation failed|symbol info lookup failed", "", NO_SYMBOL.advice),
     _cause(
         r"weight tensor should be defined|target \d+ is out of bounds|only one class|produced no test data|"
         r"sequence_length=\d+ requires|insufficient data|too little data|no features computed|too few bars",
@@ -199,7 +213,7 @@ CAUSES = (
     ),
 )
 
-_GATEWAY = Cause(
+_SOURCES_OWN = Cause(
     re.compile(""),
     "",
     "These are the words of the data source, for KTRDR the Interactive Brokers Gateway: "
@@ -220,4 +234,4 @@ def cause_of(text: str, *, load: bool = False) -> Cause | None:
         for cause in CAUSES:
             if part and cause.pattern.search(part):
                 return cause
-    return _GATEWAY if load and lines else None
+    return _SOURCES_OWN if load and lines else None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from panel.domain.causes import NO_DATABASE, database_down
+from panel.domain.causes import GATEWAY, HOST_SERVICE, NO_DATABASE, NO_SYMBOL, Cause, cause_of, database_down
 from panel.domain.connection import Connection
 from panel.domain.formatting import many
 from panel.domain.kinds import learning
@@ -24,7 +24,13 @@ NO_TRAINER = (
     "A training is refused until one has registered. Start a training worker, or wait: a start can wait for one."
 )
 SOURCE = "Data source"
-HOST_SERVICE = "Host service connection failed"
+SILENT_SOURCE = {  # what did not answer a load -> its name, and what to do
+    HOST_SERVICE: (
+        "Interactive Brokers' host service",
+        "Start the host service, the program between KTRDR and the Gateway, then load again.",
+    ),
+    GATEWAY: ("The Interactive Brokers Gateway", "Start the Gateway and log in to it, then load again."),
+}
 CONCLUSIVE = (*GOOD, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
 
 OK, AMBER, RED, UNKNOWN = "completed", "problems", "failed", "queued"  # the marks of the states that look like it
@@ -171,13 +177,13 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
     if not loads:
         return Link(name, UNKNOWN, "Not known", "Nothing is known of it until a load ends.")
     at = ended(loads[0])
-    if failing := list(takewhile(_host_service_down, loads)):
-        text = "Interactive Brokers' host service does not answer, so no load can bring bars."
+    cause = _cause_of_failure(loads[0])
+    if cause in SILENT_SOURCE:
+        what, advice = SILENT_SOURCE[cause]
         if now - at > NEWS:
-            return Link(
-                name, UNKNOWN, "Was unreachable", "At the last load Interactive Brokers' host service was down.", at
-            )
-        advice = "Start the host service, the program between KTRDR and the Gateway, then load again."
+            return Link(name, UNKNOWN, "Was unreachable", f"{what} was down at the last load.", at)
+        failing = list(takewhile(lambda load: _cause_of_failure(load) in SILENT_SOURCE, loads))
+        text = f"{what} does not answer, so no load can bring bars."
         return Link(name, RED, "Data source unreachable", text, ended(failing[-1]), advice)
     last = loads[0].snapshot
     if not last.full:
@@ -189,7 +195,7 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
         return Link(name, UNKNOWN, "Gaps left", f"After the last load {many(missing, 'gap')} were still there.", at)
     if last.succeeded:
         return Link(name, OK, "Answered", "The last load went through.", at)
-    if last.error.startswith("Symbol ") and " not found" in last.error:
+    if cause is NO_SYMBOL:
         return Link(name, OK, "Answered", f"It answered the last load: {last.error}", at)
     return Link(name, state, "A load failed", f"The last load failed: {last.error or 'no reason was given.'}", at)
 
@@ -198,9 +204,6 @@ def ended(observation: Observation) -> float:
     return observation.snapshot.completed_at or observation.changed_at
 
 
-def _host_service_down(observation: Observation) -> bool:
-    return (
-        observation.snapshot.finished
-        and not observation.snapshot.succeeded
-        and HOST_SERVICE in observation.snapshot.error
-    )
+def _cause_of_failure(observation: Observation) -> Cause | None:
+    load = observation.snapshot
+    return cause_of(load.error, load=True) if load.finished and not load.succeeded else None

@@ -24,6 +24,17 @@ from panel.domain.causes import cause_of
             "PostgreSQL runs",
         ),
         (
+            "Failed to create IB connection: "
+            "ConnectionRefusedError [Errno 111] Connect call failed ('127.0.0.1', 4002)",
+            "Gateway does not answer",
+            "log in to it",
+        ),
+        ("[Errno 111] Connect call failed ('127.0.0.1', 7497)", "Gateway does not answer", "log in to it"),
+        ("Host service connection failed: Connect call failed ('::1', 5001, 0, 0)", "fetches market data", "Start it"),
+        ("Multiple exceptions: [Errno 111] Connect call failed ('::1', 5432, 0, 0)", "database", "PostgreSQL runs"),
+        ("Symbol  not found", "", "does not know this symbol"),
+        ("Symbol ../x not found", "", "does not know this symbol"),
+        (
             "Error(s) in loading state_dict for Sequential:\n\tsize mismatch for 0.weight: …\n\tsize mismatch for 3.bias: …",
             "weights of its saved model do not fit",
             "Train it again",
@@ -38,3 +49,4 @@ def test_a_text_names_its_cause_with_advice(text, meaning, advice):
 
 def test_a_text_that_is_not_known_has_none():
     assert cause_of("something else") is None
+    assert cause_of("[Errno 111] Connect call failed ('10.0.0.7', 9999)") is None, "whose port that is is not known"

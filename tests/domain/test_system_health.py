@@ -18,6 +18,9 @@ from tests.support.workers import worker
 NOW = 1_800_000_000.0
 THERE = Connection("http://ktrdr/api/v1", answered_at=NOW - 2)
 HOST_DOWN = "Host service connection failed: HTTP error for POST /data/validate: All connection attempts failed"
+GATEWAY_DOWN = (
+    "Failed to create IB connection: ConnectionRefusedError [Errno 111] Connect call failed ('127.0.0.1', 4002)"
+)
 
 pytestmark = pytest.mark.usefixtures("quick_rounds")
 
@@ -148,6 +151,21 @@ def test_the_data_source_is_judged_by_the_outcomes_of_loads():
     with_backend = loaded("failed", NOW - 5, "Operation was RUNNING but no worker claimed it")
     assert links(loads=[with_backend])["source"].word == "Not known", "it ended with its backend"
     assert links(loads=[loaded("failed", NOW - 5, HOST_DOWN)], embedded=True)["source"].word == "Sample generator"
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "says"),
+    [
+        (GATEWAY_DOWN, "failed", "The Interactive Brokers Gateway does not answer, so no load can bring bars."),
+        (HOST_DOWN.lower(), "failed", "Interactive Brokers' host service does not answer"),
+        ("Symbol  not found", "completed", "It answered the last load: Symbol  not found"),
+        ("Symbol info lookup failed", "problems", "The last load failed"),
+    ],
+)
+def test_the_data_source_and_the_failed_load_say_the_same(error, state, says):
+    link = links(loads=[loaded("failed", NOW - 5, error), loaded("failed", NOW - 90, HOST_DOWN)])["source"]
+    assert link.state == state and says in link.text
+    assert link.at == (NOW - 90 if state == "failed" else NOW - 5), "out of reach since the first of such ends"
 
 
 def test_every_page_reports_a_lost_worker_only_when_something_changes(here, backend):

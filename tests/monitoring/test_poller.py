@@ -191,7 +191,7 @@ async def test_an_error_about_one_operation_is_reported_as_one(backend, wire, tm
     backend.workers = [busy_with("op_a")]
     async with monitoring(wire, tmp_path) as monitor:
         await until(lambda: monitor.known("op_a"))
-        backend.answers["GET /operations/op_a"] = 400, {"detail": "Connect call failed"}
+        backend.answers["GET /operations/op_a"] = 400, {"detail": "[Errno 111] Connect call failed ('127.0.0.1', 5432)"}
         await until(lambda: monitor.connection.error)
         assert "Connect call failed" in monitor.connection.error
         await until(lambda: monitor.verdict(monitor.known("op_a")).word == "Backend has errors")
