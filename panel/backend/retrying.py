@@ -7,6 +7,7 @@ from httpx import Response
 
 from panel.backend.answers import explain
 from panel.domain.causes import GATEWAY, HOST_SERVICE, cause_of
+from panel.domain.kinds import Traits
 from panel.domain.values import mapping, text
 from panel.errors import APIError
 
@@ -41,7 +42,7 @@ def enhance_with_ib_diagnostics(error_data: Any) -> Any:
     or its host service failed; any other as it came."""
     error = mapping(mapping(error_data).get("error"))
     code, message, details = text(error.get("code")), text(error.get("message")), mapping(error.get("details"))
-    cause = cause_of(message, load=True)
+    cause = cause_of(message, Traits(loads=True))
     if not ("IB-" in code or "CIRCUIT" in code or "ib gateway" in message.lower() or cause in (HOST_SERVICE, GATEWAY)):
         return error_data
     diagnosis = {

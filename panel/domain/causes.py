@@ -1,24 +1,31 @@
 """What a failure's text means, and what to do about it. Pure.
 
+The advice holds for the kind that failed: nothing is to be resumed that has no checkpoint, and no load mends a load.
+
 The texts are those that KTRDR, its workers and the embedded backend raise, collected from their sources. Where a whole
 traceback was sent its last line names the cause, so that line is searched first.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from panel.domain.kinds import Traits
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """`pattern` is searched for in any case; `meaning` is one sentence, "" where the text itself says it."""
+    """`pattern` is searched for in any case; `meaning` is one sentence, "" where the text itself says it. Of a work
+    that `fits` not, the same words mean something else."""
 
     pattern: re.Pattern[str]
     meaning: str
     advice: str
+    fits: Callable[[Traits], bool] = lambda _: True
 
 
-def _cause(pattern: str, meaning: str, advice: str) -> Cause:
-    return Cause(re.compile(pattern, re.IGNORECASE), meaning, advice)
+def _cause(pattern: str, meaning: str, advice: str, fits: Callable[[Traits], bool] = lambda _: True) -> Cause:
+    return Cause(re.compile(pattern, re.IGNORECASE), meaning, advice, fits)
 
 
 DATABASE = (
@@ -27,6 +34,11 @@ DATABASE = (
     r"connect call failed \('[^']*', 5432\b|connection was closed in the middle of operation|"
     r"terminating connection due to administrator command"
 )
+
+INFINITE = r"ran off to infinity|loss is nan|contains nan|input contains infinity"
+
+AGAIN = "{again}"  # the advice to go on with this work, or to do it again
+UNKNOWN = Traits()  # of a kind that is not known
 
 # Where the data source itself did not answer, in the order of the way to it; a failure of a GPU's or a training host is
 # none of it.
@@ -69,6 +81,7 @@ CAUSES = (
         r"data file not found|empty data file",
         "",  # the words say it, and which data
         "Load this data first, then start again.",
+        lambda traits: not traits.loads,
     ),
     NO_SYMBOL,
     _cause(r"symbol validation failed|symbol info lookup failed", "", NO_SYMBOL.advice),
@@ -89,9 +102,15 @@ CAUSES = (
         "The model's folder was changed, or written by two trainings. Train it again, or choose another model.",
     ),
     _cause(
-        r"ran off to infinity|loss is nan|contains nan|input contains infinity",
+        INFINITE,
         "Its numbers ran off to infinity.",
         "Try a smaller learning rate, and look for empty or extreme values in its inputs.",
+        lambda traits: traits.learns,
+    ),
+    _cause(
+        INFINITE,
+        "Its numbers ran off to infinity.",
+        "Look for empty or extreme values in its bars, and in what its model learned from.",
     ),
     _cause(
         r"data of your own|holds? your own|nothing was fetched, so that the file is not touched|nothing was changed",
@@ -160,6 +179,11 @@ CAUSES = (
         "Start it again from the beginning.",
     ),
     _cause(
+        r"panel that ran this operation stopped|process of this operation ended without a word|can be resumed",
+        "",
+        AGAIN,
+    ),
+    _cause(
         r"out of memory|cannot allocate memory|memoryerror|enomem",
         "The worker's machine ran out of memory.",
         "Use a shorter period, fewer symbols or a smaller network, or a machine with more memory.",
@@ -179,23 +203,23 @@ CAUSES = (
         r"connection refused",
         "No worker took it.",
         "See on the page Workers that one answers, then start it again.",
+        lambda traits: not traits.inside,
     ),
     _cause(
         r"orphaned by backend restart|operation not found|worker lost|no health check",
         "The work broke off: its worker or its backend was restarted.",
-        "Start it again, or resume it where that is offered.",
+        AGAIN,
     ),
     _cause(
         r"no worker claimed it",
         "The backend found no worker on it.",
-        "Start it again, or resume it where that is offered.",
+        AGAIN,
     ),
     _cause(
         r"worker shutdown|graceful shutdown",
         "Its worker was stopped.",
-        "Resume it where that is offered, or start it again.",
+        AGAIN,
     ),
-    _cause(r"panel that ran this operation stopped|can be resumed", "", "Resume it to go on from its checkpoint."),
     _cause(
         r"owed more than it had",
         "The account lost more than it held.",
@@ -226,12 +250,18 @@ def database_down(text: str) -> bool:
     return re.search(DATABASE, text, re.IGNORECASE) is not None
 
 
-def cause_of(text: str, *, load: bool = False) -> Cause | None:
-    """The cause that the text names, its last line first; None when it is not known. For a `load` any other text is the
-    data source's own."""
+def how_again(*, resumable: bool) -> str:
+    return "Resume it where that is offered, or start it again." if resumable else "Start it again."
+
+
+def cause_of(text: str, traits: Traits = UNKNOWN, *, resumable: bool = False) -> Cause | None:
+    """The cause that the text names, its last line first; None when it is not known. For a load any other text is the
+    data source's own. `resumable`: it may have a checkpoint of its own."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    fitting = [cause for cause in CAUSES if cause.fits(traits)]
     for part in (lines[-1] if lines else "", text):
-        for cause in CAUSES:
+        for cause in fitting:
             if part and cause.pattern.search(part):
-                return cause
-    return _SOURCES_OWN if load and lines else None
+                again = cause.advice == AGAIN
+                return replace(cause, advice=how_again(resumable=resumable)) if again else cause
+    return _SOURCES_OWN if traits.loads and lines else None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from panel.domain.causes import cause_of
+from panel.domain.causes import cause_of, how_again
 from panel.domain.formatting import duration, many, moment_at, per_cent
 from panel.domain.load_outcomes import completed_load
 from panel.domain.observation import Cancel, Observation
@@ -120,11 +120,16 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
     if not snapshot.error:
         reason = "The backend gave no reason." if snapshot.full else "Its reason has not been read yet."
         return Verdict(State.FAILED, "Failed", reason)
-    cause = cause_of(snapshot.error, load=snapshot.traits.loads)
+    cause = cause_of(snapshot.error, snapshot.traits, resumable=_resumable(snapshot))
     reason = last_line(snapshot.error)
     if cause is None or not cause.meaning:
         return Verdict(State.FAILED, "Failed", reason, cause.advice if cause else "")
     return Verdict(State.FAILED, "Failed", cause.meaning, cause.advice, (f"The backend's words: {reason}",))
+
+
+def _resumable(snapshot: Snapshot) -> bool:
+    """It may have written a checkpoint: after an epoch."""
+    return snapshot.traits.learns and bool(snapshot.epochs)
 
 
 def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
@@ -154,7 +159,8 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
             State.FAILED,
             "Failed",
             f"The backend lost track of it, and marked it failed. {outlived}: the work has ended, or was lost.",
-            "Look for its model or its checkpoint. Resume it where that is offered, or start it again."
+            f"Look for its model{' or its checkpoint' if _resumable(snapshot) else ''}. "
+            f"{how_again(resumable=_resumable(snapshot))}"
             if snapshot.traits.learns
             else "Start it again.",
             (*_worked(observation, now), f"{last_heard(worker, now)} It was {worker.status}.", reason),
@@ -165,8 +171,7 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
         observation.stood_still and alive == observation.worked_until
     ):  # what moved was read a little later than it moved
         since = f" {moment_at(alive, now).replace('at ', 'at about ', 1)}"
-    resumable = snapshot.epochs and snapshot.traits.learns
-    again = "Resume it where that is offered, or start it again." if resumable else "Start it again."
+    again = how_again(resumable=_resumable(snapshot))
     proof = (
         (f"Worker {worker.id} last answered {moment_at(worker.healthy_at, now)}.",)
         if worker and worker.healthy_at

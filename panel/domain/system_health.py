@@ -206,4 +206,4 @@ def ended(observation: Observation) -> float:
 
 def _cause_of_failure(observation: Observation) -> Cause | None:
     load = observation.snapshot
-    return cause_of(load.error, load=True) if load.finished and not load.succeeded else None
+    return cause_of(load.error, load.traits) if load.finished and not load.succeeded else None

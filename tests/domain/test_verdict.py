@@ -163,6 +163,39 @@ def test_a_failure_says_what_to_do_where_that_is_known(error, advice):
     assert error in (verdict.headline, verdict.evidence and verdict.evidence[0].removeprefix("The backend's words: "))
 
 
+EPOCHS = [{"epoch": 0, "train_loss": 0.9, "val_loss": 1.1, "train_accuracy": 0.5, "val_accuracy": 0.5}]
+STOPPED = (
+    "The panel that ran this operation stopped.",
+    "The panel that ran this operation stopped at Epoch 4/100. It can be resumed from its checkpoint.",
+    "The process of this operation ended without a word: killed, or out of memory.",
+    "Operation orphaned by backend restart",
+    "Worker shutdown",
+)
+
+
+@pytest.mark.parametrize("error", STOPPED)
+def test_only_a_training_that_finished_an_epoch_is_to_be_resumed(error):
+    for kind in ("dummy", "data_load", "backtesting", "training", "agent_research"):
+        shot = observation(kind=kind, status="failed", error_message=error)
+        assert judge(shot, NOW).advice == "Start it again.", kind
+    learned = observation(status="failed", error_message=error, metrics={"epochs": [EPOCHS, 1]})
+    assert judge(learned, NOW).advice == "Resume it where that is offered, or start it again."
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "advice"),
+    [
+        ("data_load", "No data available for EURUSD 1h", "see that it runs and is logged in, then load again"),
+        ("data_load", "[Errno 111] Connection refused", "see that it runs and is logged in, then load again"),
+        ("training", "[Errno 111] Connection refused", "See on the page Workers"),
+        ("training", "Input contains NaN", "Try a smaller learning rate"),
+        ("backtesting", "Input contains NaN", "Look for empty or extreme values in its bars"),
+    ],
+)
+def test_an_advice_is_one_that_this_kind_can_follow(kind, error, advice):
+    assert advice in judge(observation(kind=kind, status="failed", error_message=error), NOW).advice
+
+
 def test_a_load_that_failed_for_its_sources_own_reason_says_where_to_look():
     verdict = judge(observation(kind="data_load", status="failed", error_message="HMDS query returned no data"), NOW)
     assert verdict.headline == "HMDS query returned no data" and "Gateway" in verdict.advice
