@@ -61,6 +61,19 @@ NO_SYMBOL = _cause(
     "The data source does not know this symbol. Check its spelling.",
 )
 
+NO_DATA = _cause(
+    r"no data found|no data available for|data not found for|failed to load data|no timeframes successfully loaded|"
+    r"data file not found|empty data file",
+    "",  # the words say it, and which data
+    "Load this data first, then start again.",
+    lambda traits: not traits.loads,
+)
+NO_PERIOD = _cause(
+    r"start date must be before|end date must be after|start datetime must be before|invalid date format",
+    "The dates are not a period.",
+    "Choose a start before the end, and start again.",
+)
+
 NO_DATABASE = "See that the backend's PostgreSQL runs and takes connections."
 
 CAUSES = (
@@ -76,13 +89,7 @@ CAUSES = (
         "The backend's database did not answer.",
         f"{NO_DATABASE} Then start it again.",
     ),
-    _cause(
-        r"no data found|no data available for|data not found for|failed to load data|no timeframes successfully loaded|"
-        r"data file not found|empty data file",
-        "",  # the words say it, and which data
-        "Load this data first, then start again.",
-        lambda traits: not traits.loads,
-    ),
+    NO_DATA,
     NO_SYMBOL,
     _cause(r"symbol validation failed|symbol info lookup failed", "", NO_SYMBOL.advice),
     _cause(
@@ -138,11 +145,7 @@ CAUSES = (
         "",
         "Leave the timeframe empty, or choose the one that the model decides on.",
     ),
-    _cause(
-        r"start date must be before|end date must be after|start datetime must be before|invalid date format",
-        "The dates are not a period.",
-        "Choose a start before the end, and start again.",
-    ),
+    NO_PERIOD,
     _cause(
         r"strategy .*not found|strategy \S+ is gone|may have been deleted since the checkpoint",
         "The strategy's file is not there.",

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from panel.domain.causes import cause_of, how_again
+from panel.domain.causes import NO_DATA, cause_of, how_again
 from panel.domain.formatting import duration, many, moment_at, per_cent
 from panel.domain.load_outcomes import completed_load
+from panel.domain.missing_bars import never_there
 from panel.domain.observation import Cancel, Observation
 from panel.domain.silence import last_heard
 from panel.domain.snapshot import Snapshot
@@ -121,6 +122,8 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
         reason = "The backend gave no reason." if snapshot.full else "Its reason has not been read yet."
         return Verdict(State.FAILED, "Failed", reason)
     cause = cause_of(snapshot.error, snapshot.traits, resumable=_resumable(snapshot))
+    if cause is NO_DATA:
+        cause = never_there(snapshot) or cause
     reason = last_line(snapshot.error)
     if cause is None or not cause.meaning:
         return Verdict(State.FAILED, "Failed", reason, cause.advice if cause else "")

@@ -196,6 +196,36 @@ def test_an_advice_is_one_that_this_kind_can_follow(kind, error, advice):
     assert advice in judge(observation(kind=kind, status="failed", error_message=error), NOW).advice
 
 
+@pytest.mark.parametrize(
+    ("asked", "timeframe", "meaning", "advice"),
+    [
+        ({"start_date": "2025-06-30", "end_date": "2024-06-30"}, "1h", "The dates are not a period.", "before the end"),
+        (
+            {"start_date": "2031-01-01", "end_date": "2032-01-05"},
+            "1h",
+            "Its period begins in the future, 2031-01-01: there is no market data for it yet.",
+            "Choose an earlier start",
+        ),
+        ({"start_date": "2024-01-01", "end_date": "2024-06-30"}, "9q", "There is no timeframe 9q.", "1h, 2h"),
+        ({"timeframes": ["5m", "9q"]}, "5m", "There is no timeframe 9q.", "1h, 2h"),
+        ({"timeframes": None}, "9q", "There is no timeframe 9q.", "1h, 2h"),
+    ],
+)
+def test_no_load_is_advised_for_bars_that_never_were(asked, timeframe, meaning, advice):
+    """KTRDR starts with any dates and timeframes, and says only that it found no data: recorded."""
+    words = f"No data found in cache for EURUSD {timeframe}"
+    about = {"symbol": "EURUSD", "timeframe": "", "parameters": {"symbols": ["EURUSD"]} | asked}
+    verdict = judge(observation(status="failed", error_message=words, metadata=about), NOW)
+    assert verdict.headline == meaning and advice in verdict.advice and "Load" not in verdict.advice
+    assert verdict.evidence == (f"The backend's words: {words}",)
+
+
+def test_a_load_is_advised_for_bars_that_may_exist():
+    about = {"symbol": "EURUSD", "timeframe": "5m", "parameters": {"start_date": "2024-01-01", "timeframes": ["5m"]}}
+    verdict = judge(observation(status="failed", error_message="No data found in cache", metadata=about), NOW)
+    assert verdict.advice == "Load this data first, then start again."
+
+
 def test_a_load_that_failed_for_its_sources_own_reason_says_where_to_look():
     verdict = judge(observation(kind="data_load", status="failed", error_message="HMDS query returned no data"), NOW)
     assert verdict.headline == "HMDS query returned no data" and "Gateway" in verdict.advice
