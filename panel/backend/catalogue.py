@@ -16,6 +16,7 @@ from panel.backend.ktrdr import Ktrdr
 from panel.backend.strategies import in_folder
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY, DataFile, Range
+from panel.domain.loadable import SampleMarket
 from panel.domain.models import Model
 from panel.domain.strategies import Check, Strategy
 from panel.errors import CLIClientError
@@ -78,6 +79,14 @@ class Catalogue:
         """What the embedded backend's sample market has. Raises CLIClientError when it cannot be asked."""
         listed = await self._keep("range symbols", self._ktrdr.symbols)
         return frozenset(symbol for symbol, each in listed.items() if each.source != "own")
+
+    async def sample_market(self) -> SampleMarket:
+        """What the embedded backend can load. Raises CLIClientError when it cannot be asked."""
+        return SampleMarket(await self.sample_symbols(), await self.data_files())
+
+    async def sample_market_now(self) -> SampleMarket:
+        """As `sample_market`, with its files looked through now: before something is refused because of one."""
+        return SampleMarket(await self.sample_symbols(), await self._ktrdr.data_files())
 
     async def data_files(self) -> list[DataFile]:
         """Of the embedded backend's data folder. Raises CLIClientError when it cannot be asked."""

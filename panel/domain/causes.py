@@ -120,9 +120,14 @@ CAUSES = (
         "Look for empty or extreme values in its bars, and in what its model learned from.",
     ),
     _cause(
-        r"data of your own|holds? your own|nothing was fetched, so that the file is not touched|nothing was changed",
+        r"data of your own|holds? your own|nothing was fetched, so that the file is not touched",
         "",
-        "Nothing was changed.",
+        "Nothing was changed. Import newer or older bars instead, on the page Data.",
+    ),
+    _cause(
+        r"nothing was changed",  # a file that the load would have to write to
+        "",
+        "Import the file on the page Data: that asks for what is not clear, and leaves out what cannot be read.",
     ),
     _cause(
         r"model_path is required",

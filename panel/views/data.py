@@ -1,10 +1,11 @@
 """What the pages of stored data, of the queue and of plans show. Pure: values in, typed views out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from panel.domain.connection import Connection
 from panel.domain.gaps import DataFile, Row
+from panel.domain.loadable import in_the_way
 from panel.domain.requests import Entry, EntryState, Plan, Start
 from panel.domain.snapshot import Snapshot
 from panel.views.charts import RowView, Span, row_view, span_of
@@ -16,7 +17,8 @@ Pair = tuple[str, str]  # symbol, timeframe
 class StoredView:
     """The map of what is stored. `known`: the symbols that the backend knows; `connection`: whether it answers;
     `unusable`: files of the data folder that cannot be used; `bad`: what cannot be true of stored bars, as (count,
-    reason); `listed`: what is stored was asked for, in this panel's life."""
+    reason); `broken`: the unusable file that no load of its pair writes over; `listed`: what is stored was asked
+    for, in this panel's life."""
 
     rows: list[RowView]
     span: Span
@@ -27,6 +29,7 @@ class StoredView:
     unusable: list[DataFile]
     bad: dict[Pair, tuple[tuple[int, str], ...]]
     listed: bool = True
+    broken: dict[Pair, DataFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,9 @@ def stored_view(
     views = [row_view(row, loading.get(row.pair), span) for row in rows]
     unusable = [file for file in files if file.reason]
     bad = {(file.symbol, file.timeframe): file.bad for file in files if file.bad and not file.reason}
-    return StoredView(views, span, known, now, embedded, connection, unusable, bad, listed)
+    in_ways = {row.pair: in_the_way(row.range, unusable) for row in rows} if embedded else {}
+    broken = {pair: file for pair, file in in_ways.items() if file}
+    return StoredView(views, span, known, now, embedded, connection, unusable, bad, listed, broken)
 
 
 def queue_view(

@@ -91,7 +91,7 @@ async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
         return Preflight(kind, ask, path, exc.message)
     dates = dates_of(given)
     lines = [*_of_model(model, asked), *form_lines(kind, given | asked), *_of_overlap(model, asked, dates)]
-    lines += await sources.with_remedies(sources.range_line(found, dates, "backtest") for found in ranges)
+    lines += await sources.with_remedies((sources.range_line(found, dates, "backtest") for found in ranges), "backtest")
     lines += await sources.fault_lines(ranges, given, "backtest")
     lines += room_lines(sources, kind)
     return Preflight(kind, ask, path, lines=tuple(lines))

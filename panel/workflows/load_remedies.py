@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from panel.adapters import DataLoadOperationAdapter
 from panel.backend.catalogue import Catalogue
-from panel.domain.formatting import day
-from panel.domain.gaps import DAY, Range
+from panel.domain.gaps import DAY
 from panel.domain.history import OperationQuery
+from panel.domain.loadable import no_load
 from panel.domain.queueing import plain_refusal
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import ENDS, State
@@ -25,27 +25,22 @@ class FailedLoad:
     operation_id: str = ""
 
 
-def own_file(found: Range, *, older: bool = False) -> str:
-    which, at = ("begins", found.start) if older else ("ends", found.end)
-    mixed = "It is partly sample data, to which no load adds more. " if found.source == "mixed" else ""
-    return f"{mixed}Your own file {which} {day(at)}." if at is not None else f"{mixed}The file is your own."
-
-
-def not_offered(symbol: str) -> str:
-    return f"The sample market does not have {symbol}."
-
-
 async def why_no_load(catalogue: Catalogue, form: Mapping[str, str]) -> str:
     """Why the embedded backend would not do this load; "" when it would, or when it cannot be asked."""
     symbol, timeframe = form.get("symbol", "").strip().upper(), form.get("timeframe", "")
     try:
         found = await catalogue.range_now(symbol, timeframe)
-        offered = await catalogue.sample_symbols()
+        refused = no_load(found, await catalogue.sample_market_now(), older=form.get("mode") == "backfill")
     except CLIClientError:
         return ""
-    if not found.takes_loads:
-        return f"{symbol} {timeframe}: {own_file(found)} Sample data is never mixed into it: import newer bars instead."
-    return "" if symbol in offered else f"{not_offered(symbol)} Import a file of it instead."
+    if refused is None:
+        return ""
+    if refused.file:
+        return f"{refused.why} Import it on the page Data instead."
+    if found.takes_loads:
+        return f"{refused.why} Import {refused.imports} instead."
+    why = f"{symbol} {timeframe}: {refused.why} Sample data is never mixed into it:"
+    return f"{why} import {refused.imports} instead."
 
 
 def failed_load(storage: Storage, monitor: Monitor, symbol: str, timeframe: str, now: float) -> FailedLoad | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ from panel.backend.catalogue import Catalogue
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS, DataFile, Range, Row
 from panel.domain.kinds import traits_of
+from panel.domain.loadable import SampleMarket, no_load
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Check, Strategy
 from panel.domain.values import moment
@@ -20,7 +21,7 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.workflows.capacity import free_places
-from panel.workflows.load_remedies import FailedLoad, failed_load, not_offered, own_file
+from panel.workflows.load_remedies import FailedLoad, failed_load
 from panel.workflows.no_room import Work, busy_with, descriptions_of, none_takes
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
@@ -44,6 +45,7 @@ class Line:
     loading: Snapshot | None = None
     load: dict[str, str] | None = None  # the load that would mend it
     imports: str = ""  # what would have to be imported, where no load can mend it
+    file: str = ""  # … and of which file of the data folder
     failed: FailedLoad | None = None  # how the last load of it ended
     details: tuple[str, ...] = ()
     waits: bool = False
@@ -94,24 +96,22 @@ class Sources:
         row = self.inventory.row(found.symbol, found.timeframe)
         return range_line(found, row, running, dates, what, needed, inside)
 
-    async def with_remedies(self, lines: Iterable[Line]) -> list[Line]:
+    async def with_remedies(self, lines: Iterable[Line], what: str) -> list[Line]:
         """Lines without loads that cannot work, and with how the last load failed."""
-        offered, now = None, time.time()
+        market, now = None, time.time()
         with suppress(CLIClientError):
-            offered = await self.catalogue.sample_symbols() if self.embedded else None
-        return [self._with_remedy(line, offered, now) for line in lines]
+            market = await self.catalogue.sample_market() if self.embedded else None
+        return [self._with_remedy(line, what, market, now) for line in lines]
 
-    def _with_remedy(self, line: Line, offered: Collection[str] | None, now: float) -> Line:
+    def _with_remedy(self, line: Line, what: str, market: SampleMarket | None, now: float) -> Line:
         if line.load is None or line.range is None:
             return line
-        found, older = line.range, line.load["mode"] == "backfill"
-        if not found.takes_loads:
-            text = f"{line.text} {own_file(found, older=older)}"
-            return replace(line, load=None, text=text, imports="older bars" if older else "newer bars")
-        if offered is not None and found.symbol not in offered:
-            text = f"{line.text} {not_offered(found.symbol)}"
-            return replace(line, load=None, text=text, imports="a file of it")
-        return replace(line, failed=failed_load(self.storage, self.monitor, found.symbol, found.timeframe, now))
+        found = line.range
+        refused = no_load(found, market, older=line.load["mode"] == "backfill")
+        if refused is None:
+            return replace(line, failed=failed_load(self.storage, self.monitor, found.symbol, found.timeframe, now))
+        text = f"no usable data, so the {what} would fail." if refused.file else line.text
+        return replace(line, load=None, text=f"{text} {refused.why}", imports=refused.imports, file=refused.file)
 
     async def fault_lines(self, ranges: Iterable[Range], given: Mapping[str, str], what: str) -> list[Line]:
         """Bars that cannot be true, of which only the embedded backend knows."""
@@ -161,10 +161,8 @@ async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
     dates, needed = dates_of(given), strategy.history_required or 0
     lines = [_strategy_line(strategy, check), *form_lines(kind, given)]
     counts = await asyncio.gather(*(sources.bars_in(found, dates) for found in ranges))
-    lines += await sources.with_remedies(
-        sources.range_line(found, dates, "training", needed, inside)
-        for found, inside in zip(ranges, counts, strict=True)
-    )
+    stored = [sources.range_line(found, dates, "training", needed, n) for found, n in zip(ranges, counts, strict=True)]
+    lines += await sources.with_remedies(stored, "training")
     lines += await sources.fault_lines(ranges, given, "training")
     lines += room_lines(sources, kind)
     return Preflight(kind, ask, name, lines=tuple(lines))

@@ -185,6 +185,8 @@ def test_only_a_training_that_finished_an_epoch_is_to_be_resumed(error):
 @pytest.mark.parametrize(
     ("kind", "error", "advice"),
     [
+        ("data_load", "GBPUSD60.csv: line 2: Which zone's clock? Nothing was changed.", "Import the file on the page"),
+        ("data_load", "EURUSD 1h holds data of your own.", "Nothing was changed. Import newer or older bars instead"),
         ("data_load", "No data available for EURUSD 1h", "see that it runs and is logged in, then load again"),
         ("data_load", "[Errno 111] Connection refused", "see that it runs and is logged in, then load again"),
         ("training", "[Errno 111] Connection refused", "See on the page Workers"),

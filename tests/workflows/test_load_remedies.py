@@ -1,8 +1,10 @@
 """Before a start, a load is offered only where it can work, and one that failed says so beside its line."""
 
+import httpx
 import pytest
 
 from tests.support.bars import hours
+from tests.support.kinds import KINDS
 from tests.support.loads import LOAD, ends, load, started
 from tests.support.market_files import bars, ktrdr
 from tests.support.pages import KEY, until, words
@@ -41,6 +43,39 @@ def test_no_load_is_offered_into_a_file_of_ones_own(own):
     )
     assert "Sample data is never mixed into it: import newer bars instead." in words(asked.text)
     assert own.get("/api/operations").json()["operations"] == []
+
+
+def test_no_load_is_offered_over_a_file_that_cannot_be_used(own):
+    """MetaTrader's files do not say whose clock their times are of: only an import asks."""
+    file = own.settings.data_folder / "embedded" / "data" / "EURUSD60.csv"
+    file.write_bytes(KINDS["metatrader 4"].content)
+    before, asked, why = (
+        file.read_bytes(),
+        OWN | {"symbols": "EURUSD"},
+        "EURUSD60.csv cannot be used: line 1: Which zone",
+    )
+    page = look(own, **asked)
+    assert f"EURUSD 1h no usable data, so the training would fail. {why}" in words(page)
+    assert 'action="/data/import-stored"' in page and 'name="file" value="EURUSD60.csv"' in page
+    assert "/start/data_load" not in page and "/plans" not in page
+    refused = own.post("/start/training", {"key": KEY} | asked)
+    assert refused.status_code == 422 and "Import it first." in words(refused.text)
+    plan = own.post("/plans", {"key": KEY, "load": "EURUSD 1h tail"} | asked, **{"hx-request": "true"})
+    assert why in words(plan.text)
+    steps = own.post("/first").text
+    assert why in words(steps) and 'name="file" value="EURUSD60.csv"' in steps and "EURUSD 1h</button>" not in steps
+    body = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
+    answer = httpx.post(f"{own.address}/api/start/data_load", json=body, headers={"Idempotency-Key": KEY})
+    assert answer.status_code == 422 and why in answer.text
+    assert own.get("/api/operations").json()["operations"] == [] and file.read_bytes() == before
+    own.post("/data/look")
+    row = own.until("/data", lambda text: "cannot be used: line 1" in text).partition("</tbody>")[0]
+    pair = next(part for part in row.split("<tr") if "EURUSD 1h" in part)
+    assert why in words(pair) and "Nothing stored." not in pair
+    assert 'value="EURUSD60.csv"' in pair and "/start/data_load" not in pair
+    assert why in words(load(own).text)
+    file.unlink()
+    assert load(own).status_code in (200, 303), "what is gone is in no load's way"
 
 
 def test_no_load_is_offered_of_what_the_sample_market_does_not_have(own):

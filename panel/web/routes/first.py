@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from panel.adapters import TrainingOperationAdapter
 from panel.domain.gaps import LENGTHS
 from panel.domain.history import OperationQuery
+from panel.domain.loadable import NoLoad, no_load
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
 from panel.domain.strategies import Strategy
@@ -25,12 +26,13 @@ Pair = tuple[str, str]  # symbol, timeframe
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """How much of a pair is stored, and the load of it that runs."""
+    """How much of a pair is stored, the load of it that runs, and why there can be none."""
 
     symbol: str
     timeframe: str
     bars: int
     loading: Snapshot | None
+    refused: NoLoad | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ async def first(request: Request, panel: PanelDep) -> HTMLResponse:
         wanted = list(dict.fromkeys(pair for each in listed for pair in _pairs(each)))[:SHOWN]
         for pair in wanted:
             found = await panel.catalogue.range(*pair)
-            pairs.append(PairRow(*pair, bars=found.bars, loading=loading.get(pair)))
+            market = await panel.catalogue.sample_market() if panel.reader.embedded else None
+            pairs.append(PairRow(*pair, bars=found.bars, loading=loading.get(pair), refused=no_load(found, market)))
     except CLIClientError as exc:
         problem = exc.message
     stored = {(row.symbol, row.timeframe) for row in pairs if row.bars}

@@ -10,6 +10,7 @@ from panel.errors import CLIClientError, InvalidForm
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_entries
 from panel.web.respond import actor_of, by_htmx, fragment, page, problem_page, redirect, typed
+from panel.workflows.load_remedies import why_no_load
 
 router = APIRouter()
 
@@ -84,6 +85,8 @@ async def make_plan(request: Request, panel: PanelDep) -> Response:
         loads = [dict(zip(("symbol", "timeframe", "mode", "start_date"), pair, strict=False)) for pair in pairs]
         for load in loads:
             DataLoadOperationAdapter.from_form(load)
+            if panel.reader.embedded and (why := await why_no_load(panel.catalogue, load)):
+                return _trouble(request, why)
         await panel.plans.add(key, values, loads, actor_of(request))
     except InvalidForm as exc:
         return _trouble(request, " ".join(exc.errors.values()))
