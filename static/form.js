@@ -1,11 +1,11 @@
 // What was typed survives a reload, in its own window. Another window offers what was left unfinished, and fills in
-// nothing by itself.
+// nothing by itself. A form that a link filled in has a draft of its own: it is for that link's address only.
 
 const OLD = 7 * 86400e3; // milliseconds after which an unfinished form is forgotten
 
 const form = () => document.getElementById("start-form");
 const note = document.getElementById("draft");
-const key = `draft:${form().dataset.draft}`;
+const key = `draft:${form().dataset.draft}${location.search}`;
 const named = () => [...form().elements].filter((field) => field.name && field.type !== "hidden");
 
 const read = (storage) => {
@@ -13,6 +13,14 @@ const read = (storage) => {
     const draft = JSON.parse(storage.getItem(key));
     return draft && Date.now() - draft.at < OLD ? draft : null;
   } catch { return null; }
+};
+const forgetOld = () => { // each link's address has its own
+  for (const name of Object.keys(localStorage)) {
+    if (!name.startsWith("draft:")) continue;
+    let at = 0;
+    try { at = JSON.parse(localStorage.getItem(name)).at; } catch { /* not readable: it goes */ }
+    if (!(Date.now() - at < OLD)) localStorage.removeItem(name);
+  }
 };
 const write = (text) => {
   for (const storage of [sessionStorage, localStorage]) {
@@ -67,9 +75,9 @@ const say = (text, buttons) => {
 const changed = () => { remember(); form().dispatchEvent(new Event("change", { bubbles: true })); };
 
 const begin = () => {
-  if (form().querySelector("[aria-invalid=true], .wrong, .notice.failed") || location.search) return;
+  if (form().querySelector("[aria-invalid=true], .wrong, .notice.failed")) return;
   let [own, other] = [null, null];
-  try { [own, other] = [read(sessionStorage), read(localStorage)]; } catch { return; }
+  try { forgetOld(); [own, other] = [read(sessionStorage), read(localStorage)]; } catch { return; }
   if (own && differs(own.values)) {
     fill(own.values);
     say("What you typed here before was filled in again.", ["clear"]);

@@ -87,6 +87,36 @@ def test_a_draft_is_announced_cleared_and_only_offered_to_other_windows(browser,
         assert watched.complaints == []
 
 
+def test_a_linked_form_has_a_draft_of_its_own(browser, here):
+    """What was typed over a link's values survives a reload, and fills in no other form."""
+    with watched_page(browser) as watched:
+        page, plain = watched.page, f"{here.address}/start/training"
+        linked = f"{plain}?strategy_name=swing&symbols=GBPUSD"
+        page.goto(plain)
+        page.get_by_label("Symbols").fill("USDJPY")
+        page.goto(linked)
+        expect(page.get_by_label("Symbols")).to_have_value("GBPUSD")
+        page.get_by_label("Symbols").fill("EURUSD")
+        page.reload()
+        expect(page.get_by_label("Symbols")).to_have_value("EURUSD")
+        expect(page.locator("#draft")).to_contain_text("filled in again")
+
+        again = page.context.new_page()
+        again.goto(linked)
+        expect(again.locator("#draft")).to_contain_text("You left this form unfinished.")
+        expect(again.get_by_label("Symbols")).to_have_value("GBPUSD")
+        elsewhere = page.context.new_page()
+        elsewhere.goto(f"{plain}?strategy_name=swing&symbols=AUDUSD")
+        expect(elsewhere.get_by_label("Symbols")).to_have_value("AUDUSD")
+        expect(elsewhere.locator("#draft")).to_be_hidden()
+
+        page.get_by_role("button", name="Clear the form").click()
+        expect(page.get_by_label("Symbols")).to_have_value("GBPUSD")
+        page.goto(plain)
+        expect(page.get_by_label("Symbols")).to_have_value("USDJPY")
+        assert watched.complaints == []
+
+
 def test_the_focus_stays_near_when_a_question_is_closed_or_a_run_ends_under_it(watched, here, backend):
     page = watched.page
     backend.operations["op_a"] = operation("op_a", progress=percent(30, "Epoch 3/9"))
