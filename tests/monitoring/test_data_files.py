@@ -1,6 +1,7 @@
 """Files of the embedded backend's data folder on the data page, and a pair that a backend cannot answer for."""
 
 import asyncio
+from datetime import timedelta
 from html import unescape
 
 import httpx
@@ -13,6 +14,7 @@ from panel.domain.events import EventBus, StoredDataChanged
 from panel.monitoring.inventory import DataInventory
 from panel.storage.store import Storage
 from tests.support.kinds import KINDS
+from tests.support.market_files import bars, ktrdr
 from tests.support.pages import words
 from tests.support.panels import panel
 
@@ -55,6 +57,21 @@ def test_bars_that_cannot_be_true_are_on_the_candles(embedded):
     period = here.get("/data/EURUSD/1h/bars?start=1704067200&end=1704499200").json()
     assert [at for at, _ in period["bad"]] == [at for at, _ in shown["bad"]] and period["bars"] == 120
     assert "The bar above cannot be true: the high is below the low." in words(here.get("/data/EURUSD/1h").text)
+
+
+def test_one_bar_that_cannot_be_true_is_spoken_of_in_the_singular(embedded):
+    here, data = embedded
+    rows = bars(120, timedelta(hours=4))
+    at, opened, high, low, *rest = rows[70]
+    rows[70] = (at, opened, low, high, *rest)
+    (data / "EURUSD_4h.csv").write_text(ktrdr(rows))
+
+    def seen(text):
+        here.post("/data/look")
+        return 'id="bad-EURUSD-4h"' in text
+
+    assert "1 bar cannot be true" in words(here.until("/data", seen))
+    (data / "EURUSD_4h.csv").unlink()
 
 
 def test_a_file_that_appears_or_changes_is_seen_at_the_next_look(embedded):
