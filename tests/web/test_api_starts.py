@@ -11,6 +11,7 @@ import pytest
 
 from panel.web.api_requests import start_key
 from tests.support.pages import KEY, until, words
+from tests.support.panels import PLAIN
 from tests.support.scripted import RESULT, operation, percent, stamp
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
@@ -24,6 +25,7 @@ def post(here, path, body=None, key="a-key-of-mine", **headers):
         json={} if body is None else body,
         headers={"Idempotency-Key": key} | headers,
         timeout=120,
+        verify=PLAIN,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from panel.backend.ktrdr import Ktrdr
 from panel.workflows.capacity import Capacity
 from tests.support.pages import KEY, until, words
-from tests.support.panels import free_port, panel, stream
+from tests.support.panels import PLAIN, free_port, panel, stream
 from tests.support.parts import monitor_of
 from tests.support.scripted import Backend, operation, served, stamp
 from tests.support.workers import worker
@@ -174,7 +174,7 @@ def test_a_refusal_for_lack_of_a_worker_offers_to_wait(here, backend):
 
 
 def acted(here, path: str, body: dict | None, key: str) -> httpx.Response:
-    return httpx.post(here.address + path, json=body, headers={"Idempotency-Key": key}, timeout=120)
+    return httpx.post(here.address + path, json=body, headers={"Idempotency-Key": key}, timeout=120, verify=PLAIN)
 
 
 def test_over_the_api(here, backend):
