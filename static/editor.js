@@ -31,6 +31,7 @@ const editor = yamlEditor(area, "File", (changed, line) => {
   keep();
   area.dispatchEvent(new Event("input", { bubbles: true })); // the check is asked for
 });
+area.focus = () => editor.focus();
 document.querySelector("label[for=text]").addEventListener("click", () => editor.focus());
 
 const mark = () => editor.mark([...document.querySelectorAll("#remarks li")].map((item) => ({

@@ -28,12 +28,20 @@ const restore = () => {
   focus(next ?? document.getElementById("main"));
 };
 
-// A form that was refused says so once, wherever it came from.
+// A form that was refused says so once, wherever it came from: its first wrong field has the focus and is in sight.
 const refusal = () => {
   const form = document.querySelector("[data-refused]");
   if (!form) return false;
+  const { refused } = form.dataset; // the id of the wrong field, where that is elsewhere
   form.removeAttribute("data-refused");
-  focus(form.querySelector("[aria-invalid=true], .wrong input") ?? form.querySelector("[role=alert]") ?? form);
+  const fields = "input:not([type=hidden]), select, textarea";
+  const wrong = form.querySelector(".wrong, [aria-invalid=true]");
+  const named = document.getElementById(refused);
+  const inside = wrong?.querySelector(`:is(${fields})[aria-invalid=true]`) ?? wrong?.querySelector(fields);
+  const first = named ?? (wrong?.matches(fields) ? wrong : inside) ?? form.querySelector("[role=alert]") ?? form;
+  focus(first);
+  const { top, bottom } = first.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) first.scrollIntoView({ block: "center" });
   return true;
 };
 

@@ -38,7 +38,11 @@ class Role(StrEnum):
 
 
 class Refused(Exception):
-    """A change that cannot be made. The text says why, in a sentence."""
+    """A change that cannot be made. The text says why, in a sentence. `field`: which part of it is at fault, if one."""
+
+    def __init__(self, why: str, field: str = "") -> None:
+        super().__init__(why)
+        self.field = field
 
 
 class Unreadable(Exception):
@@ -84,7 +88,7 @@ class Accounts:
     def add_user(self, name: str, role: Role, hashed: str) -> "Accounts":
         _check_name(name)
         if name in self.users:
-            raise Refused(f"There is a user “{name}” already.")
+            raise Refused(f"There is a user “{name}” already.", "name")
         if len(self.users) >= MAX_ACCOUNTS:
             raise Refused(f"There are {MAX_ACCOUNTS} users already.")
         return replace(self, users={**self.users, name: User(name, role, hashed, time.time())})
@@ -101,7 +105,7 @@ class Accounts:
     def add_token(self, name: str, role: Role, word: str) -> "Accounts":
         _check_name(name)
         if name in self.tokens:
-            raise Refused(f"There is a token “{name}” already.")
+            raise Refused(f"There is a token “{name}” already.", "name")
         if len(self.tokens) >= MAX_ACCOUNTS:
             raise Refused(f"There are {MAX_ACCOUNTS} tokens already.")
         return replace(self, tokens={**self.tokens, name: Token(name, role, digest_of(word), time.time())})
@@ -204,15 +208,15 @@ def digest_of(word: str) -> str:
 def check_password(word: str) -> str:
     """The word, when it is long enough."""
     if len(word) < password.SHORTEST:
-        raise Refused(f"The password is too short: it needs {password.SHORTEST} characters.")
+        raise Refused(f"The password is too short: it needs {password.SHORTEST} characters.", "password")
     return word
 
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise Refused("A name has 1 to 32 characters: small letters, digits, dot, dash and underscore.")
+        raise Refused("A name has 1 to 32 characters: small letters, digits, dot, dash and underscore.", "name")
     if name in RESERVED:
-        raise Refused(f"“{name}” is no name for a user or token: the panel itself uses it.")
+        raise Refused(f"“{name}” is no name for a user or token: the panel itself uses it.", "name")
 
 
 def _decoded(content: Any) -> Accounts:

@@ -105,7 +105,9 @@ async def _refused(
     request: Request, panel: Panel, place: str, exc: Exception, values: dict[str, str] | None = None
 ) -> Response:
     note(request, Outcome.REFUSED if isinstance(exc, Refused) else Outcome.FAILED, detail=str(exc))
-    return await _page(request, panel, {place: str(exc)}, values, status=422 if isinstance(exc, Refused) else 503)
+    refused = isinstance(exc, Refused)
+    wrong = exc.field if isinstance(exc, Refused) else ""
+    return await _page(request, panel, {place: str(exc)}, values, wrong=wrong, status=422 if refused else 503)
 
 
 async def _page(
@@ -114,9 +116,11 @@ async def _page(
     errors: dict[str, str] | None = None,
     values: dict[str, str] | None = None,
     created: dict[str, str] | None = None,
+    wrong: str = "",
     status: int = 200,
 ) -> Response:
-    """`errors`: a sentence by the place that it belongs to; `created`: a new token's name and the token itself."""
+    """`errors`: a sentence by the place that it belongs to; `wrong`: the field of it that is at fault, if one;
+    `created`: a new token's name and the token itself."""
     accounts: Accounts = panel.access.accounts
     own = identity_of(request).session
     return page(
@@ -126,6 +130,7 @@ async def _page(
         status=status,
         errors=errors or {},
         values=values or {},
+        wrong=wrong,
         created=created,
         protected=panel.access.protected,
         shared=panel.access.shared,
@@ -137,7 +142,7 @@ def _role(form: dict[str, str]) -> Role:
     try:
         return Role(form.get("role", ""))
     except ValueError as exc:
-        raise Refused("The role is viewer or operator.") from exc
+        raise Refused("The role is viewer or operator.", "role") from exc
 
 
 def session_rows(sessions: Iterable[Session], own: str) -> list[SessionRow]:

@@ -33,13 +33,14 @@ async def change_password(request: Request, panel: PanelDep) -> Response:
     try:
         new = check_password(form.get("new", ""))
         if await panel.access.user(user.name, form.get("password", ""), address_of(request)) is None:
-            raise Refused("This is not your password.")
+            raise Refused("This is not your password.", "present")
         hashed = await asyncio.to_thread(password.hashed, new)
         await panel.access.change(lambda accounts: accounts.change_user(user.name, None, hashed))
     except TooManyAttempts as exc:
         return _refused(request, panel, user, f"Too many wrong passwords. Wait {duration(exc.seconds)}.", 429)
     except Refused as exc:
-        return _refused(request, panel, user, str(exc), 422)
+        wrong = "password" if exc.field == "present" else "new" if exc.field == "password" else ""
+        return _refused(request, panel, user, str(exc), 422, wrong)
     except (Unreadable, OSError) as exc:
         note(request, Outcome.FAILED)
         return _refused(request, panel, user, str(exc), 503)
@@ -67,13 +68,15 @@ def _own(request: Request, panel: Panel) -> User:
     return user
 
 
-def _refused(request: Request, panel: Panel, user: User, error: str, status: int) -> Response:
+def _refused(request: Request, panel: Panel, user: User, error: str, status: int, wrong: str = "") -> Response:
     note(request, detail=error)
-    return _page(request, panel, user, error, status)
+    return _page(request, panel, user, error, status, wrong)
 
 
-def _page(request: Request, panel: Panel, user: User, error: str = "", status: int = 200) -> Response:
+def _page(request: Request, panel: Panel, user: User, error: str = "", status: int = 200, wrong: str = "") -> Response:
+    """`wrong`: the input that `error` is about, if one."""
     sessions = [each for each in panel.access.sessions.listed() if each.user == user.name]
     rows = session_rows(sessions, identity_of(request).session)
     changed = bool(request.query_params.get("changed"))
-    return page(request, "account.html", status=status, user=user, sessions=rows, error=error, changed=changed)
+    more = {"error": error, "wrong": wrong, "changed": changed}
+    return page(request, "account.html", status=status, user=user, sessions=rows, **more)

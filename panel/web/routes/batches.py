@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, HTTPException, Request
@@ -103,10 +103,11 @@ async def backtest(request: Request, panel: PanelDep, key: str) -> Response:
     view, given = find_board(panel, key), await typed(request)
     note(request, subject=view.batch.title)
     start, end = given.get("start_date", ""), given.get("end_date", "")
-    if not (_DAY.fullmatch(start) and _DAY.fullmatch(end) and start < end):
+    wrong = [name for name in ("start_date", "end_date") if not _DAY.fullmatch(given.get(name, ""))]
+    if wrong or start >= end:
         error = "Give the first and the last day; the last one has to come after the first."
         note(request, Outcome.REFUSED, detail=error)
-        return _page(request, view, error=error)
+        return _page(request, view, error=error, typed=given, wrong=wrong or ["end_date"])
     await panel.batches.backtest_best(key, [row.run.number for row in view.best], start, end)
     return redirect(request, f"/batches/{key}")
 
@@ -132,17 +133,27 @@ async def undo(request: Request, panel: PanelDep, key: str) -> Response:
     return redirect(request, f"/batches/{key}")
 
 
-def _page(request: Request, view: BoardView, sort: str = "", error: str = "") -> HTMLResponse:
-    status, today = _status(request) if error else 200, datetime.now(UTC).date().isoformat()
+def _page(
+    request: Request,
+    view: BoardView,
+    sort: str = "",
+    *,
+    error: str = "",
+    typed: Mapping[str, str] | None = None,
+    wrong: Sequence[str] = (),
+) -> HTMLResponse:
+    """`error`: why nothing was backtested; `typed`: the days that were given, and `wrong` those at fault."""
+    proposed = {"start_date": view.unseen_from, "end_date": datetime.now(UTC).date().isoformat()}
     return page(
         request,
         "batch.html",
         view,
         stream=f"batch-{view.batch.key}",
-        status=status,
+        status=_status(request) if error else 200,
         sort=sort,
         error=error,
-        today=today,
+        typed=proposed if typed is None else typed,
+        wrong=wrong,
     )
 
 

@@ -59,10 +59,13 @@ async def save(request: Request, panel: PanelDep, name: str) -> Response:
     except Changed as exc:
         return await _editor(request, panel, target, text, opened, name, draft, conflict=exc)
     except Refused as exc:
-        return await _editor(request, panel, target, text, opened, name, draft, refused=f"Not saved: {exc}.")
+        wrong = "" if NEW_NAME.fullmatch(target) else "name"
+        return await _editor(
+            request, panel, target, text, opened, name, draft, refused=f"Not saved: {exc}.", wrong=wrong
+        )
     if not review.valid:
         refused = "Not saved: it would not be a valid strategy."
-        return await _editor(request, panel, target, text, opened, name, draft, refused=refused)
+        return await _editor(request, panel, target, text, opened, name, draft, refused=refused, wrong="text")
     return redirect(request, f"/strategies/{quote(target, safe='')}")
 
 
@@ -158,9 +161,11 @@ async def _editor(
     *,
     conflict: Changed | None = None,
     refused: str = "",
+    wrong: str = "",
 ) -> HTMLResponse:
-    """`back`: the strategy that it was opened from. `draft`: what the browser keeps the typed text under. After a
-    conflict the form holds the digest of what is there now, so that saving again means to replace it."""
+    """`back`: the strategy that it was opened from. `draft`: what the browser keeps the typed text under.
+    `wrong`: the field that `refused` is about, if one. After a conflict the form holds the digest of what is there
+    now, so that saving again means to replace it."""
     if conflict is not None or refused:
         note(request, Outcome.REFUSED, detail=refused or "The file has changed meanwhile.")
     review = await panel.library.review(name, text)
@@ -181,6 +186,7 @@ async def _editor(
         conflict=conflict,
         lines=lines,
         refused=refused,
+        wrong=wrong,
         read_only=read_only,
         review=review,
         source=[line(each, _EXCERPT) for each in text.split("\n")],

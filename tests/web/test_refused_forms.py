@@ -1,0 +1,125 @@
+"""Every form that can be refused: the wrong field is marked, described by its error, and found by what sets the focus."""
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.support.accounts import ANNA, log_in, two_users
+from tests.support.batches import seed_batch
+from tests.support.inside import Inside, inside
+from tests.support.pages import KEY
+from tests.support.small_strategy import STRATEGY
+
+VOID = {"input", "meta", "link", "br", "hr", "wbr", "path", "img", "polyline", "circle", "rect", "line"}
+WHEN = {"key": KEY, "day": "0", "at": "18:30", "zone": "UTC"}
+LOAD = WHEN | {"kind": "data_load", "symbol": "EURUSD", "timeframe": "1h"}
+BATCH = {"key": KEY[1:], "way": "grid"}
+
+
+class Refused(HTMLParser):
+    """`fields`: the ids of what is called wrong in the refused part of a page, or by it; `texts`: the page's, by id."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[dict[str, str]] = []
+        self.parts: list[dict[str, str]] = []
+        self.fields: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        given = {name: value or "" for name, value in attrs}
+        if "data-refused" in given:
+            self.parts.append(given)
+        within = "data-refused" in given or any("data-refused" in each for each in self.open)
+        named = given.get("id") in [each["data-refused"] for each in self.parts]
+        if given.get("aria-invalid") == "true" and (within or named):
+            name = given.get("id") or given.get("name") or given["aria-describedby"].removesuffix("-error")
+            self.fields[name] = given["aria-describedby"]
+        if tag not in VOID:
+            self.open.append(given)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_data(self, data):
+        for each in self.open:
+            if each.get("id"):
+                self.texts[each["id"]] = self.texts.get(each["id"], "") + data.strip()
+
+
+@pytest.fixture
+def here(address, tmp_path) -> Iterator[Inside]:
+    seed_batch(tmp_path, address, 0.5, 0.6)
+    with inside(tmp_path, address) as here:
+        yield here
+
+
+def assert_marked(page: str, fields: set[str]) -> None:
+    found = Refused(page)
+    assert len(found.parts) == 1, "one part of the page was refused"
+    assert set(found.fields) == fields
+    for described in found.fields.values():
+        assert any(found.texts.get(each) for each in described.split()), described
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "fields"),
+    [
+        ("/start/training", {"key": KEY}, {"strategy_name"}),
+        ("/start/training", {"key": KEY, "strategy_name": "swing", "symbols": "../x"}, {"symbols"}),
+        ("/start/backtesting", {"key": KEY}, {"model_path", "strategy_name", "start_date", "end_date"}),
+        ("/start/data_load", {"key": KEY, "symbol": "?", "start_date": "x"}, {"symbol", "timeframe", "start_date"}),
+        ("/batches", BATCH, {"strategy_name"}),
+        ("/batches", BATCH | {"strategy_name": "swing", "periods": "bar"}, {"periods"}),
+        (f"/batches/{KEY}/backtest", {"end_date": "2024-01-31"}, {"start_date"}),
+        (f"/batches/{KEY}/backtest", {"start_date": "2024-02-01", "end_date": "2024-01-31"}, {"end_date"}),
+        ("/schedules", LOAD | {"zone": "Mars", "at": ""}, {"zone", "at"}),
+        ("/schedules", {name: value for name, value in LOAD.items() if name != "day"}, {"day"}),
+        ("/notifications/channels", {"url": "nothing"}, {"url"}),
+        ("/access/tokens", {"name": "?", "role": "viewer"}, {"token-name"}),
+        ("/access/users", {"name": "?", "password": ANNA, "role": "operator"}, {"user-name"}),
+        ("/access/users", {"name": "bob", "password": "x", "role": "operator"}, {"user-password"}),
+        ("/access/users", {"name": "bob", "password": ANNA, "role": "king"}, {"user-role"}),
+    ],
+)
+def test_what_is_wrong_is_marked_and_described(here, path, form, fields):
+    answer = here.post(path, form)
+    assert answer.status == 422
+    assert_marked(answer.text, fields)
+
+
+def test_a_strategy_of_a_bad_name_or_text(tmp_path):
+    with inside(tmp_path, "") as here:
+        text = STRATEGY.format(name="good", epochs=3)
+        for typed, field in (({"name": "good", "text": "{"}, "text"), ({"name": "a b/c", "text": text}, "name")):
+            answer = here.post("/strategies/rsi_swing/edit", typed | {"opened": ""})
+            assert answer.status == 422 and f'data-refused="{field}"' in answer.text
+            assert_marked(answer.text, {field})
+
+
+def test_passwords(address, tmp_path):
+    two_users(tmp_path)
+    with inside(tmp_path, address) as here:
+        vic = log_in(here, "anna", ANNA)
+        for form, field in (({"password": ANNA, "new": "x"}, "new"), ({"password": "x", "new": ANNA}, "password")):
+            answer = here.post("/account/password", form, vic)
+            assert answer.status == 422
+            assert_marked(answer.text, {field})
+        answer = here.post("/access/users/vic/change", {"password": "x"}, vic)
+        assert_marked(answer.text, {"password-vic"})
+
+
+def test_what_is_wrong_with_no_field_is_an_alert_that_takes_the_focus(address, tmp_path):
+    two_users(tmp_path)
+    with inside(tmp_path, address) as here:
+        anna = log_in(here, "anna", ANNA)
+        answer = here.post("/access/users/anna/remove", {}, anna)
+        assert answer.status == 422
+        assert_marked(answer.text, set())
+        assert "data-refused" in answer.text.partition('id="user-anna-error"')[0]
