@@ -7,9 +7,9 @@ const OLD = 7 * 86400e3; // milliseconds after which a text that was never saved
 const form = document.getElementById("editor");
 const area = document.getElementById("text");
 const note = document.getElementById("draft");
-const { name, opened } = form.elements;
+const typed = () => form.elements; // the name is replaced when a save was refused
 const first = area.defaultValue; // as the panel sent it
-const returned = "returned" in form.dataset; // what was typed came back, not saved
+let returned = "returned" in form.dataset; // what was typed came back, not saved
 const key = `strategy-draft:${form.elements.draft.value}`;
 let sent = false;
 
@@ -20,7 +20,7 @@ const read = (storage) => {
   } catch { return null; }
 };
 const keep = () => {
-  const draft = JSON.stringify({ at: Date.now(), name: name.value, opened: opened.value, text: area.value });
+  const draft = JSON.stringify({ at: Date.now(), name: typed().name.value, opened: typed().opened.value, text: area.value });
   try { for (const storage of [sessionStorage, localStorage]) storage.setItem(key, draft); } catch { /* switched off or full */ }
 };
 const forget = () => { for (const storage of [sessionStorage, localStorage]) try { storage.removeItem(key); } catch { /* nothing was kept */ } };
@@ -47,8 +47,8 @@ document.addEventListener("click", (event) => {
 
 // A draft of a file that has changed since keeps the digest of the one it began from: saving it then shows the difference.
 const fill = (draft) => {
-  if (!name.readOnly) name.value = draft.name;
-  opened.value = draft.opened;
+  if (!typed().name.readOnly) typed().name.value = draft.name;
+  typed().opened.value = draft.opened;
   editor.replace(draft.text);
 };
 const say = (text, buttons) => {
@@ -60,7 +60,7 @@ note.addEventListener("click", (event) => {
   const what = event.target.dataset.draft;
   if (!what) return;
   if (what === "restore") fill(read(localStorage));
-  else if (what === "clear") { form.reset(); opened.value = opened.defaultValue; editor.replace(first); }
+  else if (what === "clear") { form.reset(); typed().opened.value = typed().opened.defaultValue; editor.replace(first); }
   if (what !== "restore") forget();
   note.hidden = true;
   editor.focus();
@@ -81,10 +81,16 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   form.querySelector(".primary")?.click();
 });
-form.addEventListener("submit", (event) => {
-  sent = !event.submitter?.formAction.endsWith("/strategies-text");
+const saving = (event) => event.detail.ctx?.sourceElement?.id === "save";
+document.addEventListener("htmx:before:request", (event) => {
+  if (!saving(event)) return;
   // The page of the strategy forgets the draft: that it is shown says that the text was saved.
-  try { if (sent) sessionStorage.setItem("sent-draft", JSON.stringify({ key, name: name.value.trim() })); } catch { /* not kept */ }
+  try { sessionStorage.setItem("sent-draft", JSON.stringify({ key, name: typed().name.value.trim() })); } catch { /* not kept */ }
+});
+document.addEventListener("htmx:after:request", (event) => {
+  if (!saving(event)) return;
+  sent = event.detail.ctx.response?.status === 204; // it was saved, and its page follows
+  if (!sent) { returned = true; keep(); }
 });
 window.addEventListener("beforeunload", (event) => { if (!sent && (returned || area.value !== first)) event.preventDefault(); });
 window.addEventListener("pageshow", () => { sent = false; });

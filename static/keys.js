@@ -11,7 +11,9 @@ const changeTheme = () => {
 };
 button.addEventListener("click", changeTheme);
 document.getElementById("show-keys").addEventListener("click", () => (help.open ? help.close() : help.showModal()));
-for (const needs of document.querySelectorAll("[data-script]")) needs.hidden = false;
+const reveal = () => { for (const needs of document.querySelectorAll("[data-script]")) needs.hidden = false; };
+document.addEventListener("htmx:after:swap", reveal);
+reveal();
 
 document.addEventListener("keydown", (event) => {
   const typing = event.composedPath()[0].closest?.("input, textarea, select, [contenteditable]"); // also in the YAML editor

@@ -79,6 +79,12 @@ def by_htmx(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
+def refused_status(request: Request, status: int = 422) -> int:
+    """Of a form's page that is drawn again. A browser writes every answer of 400 and more to a script into its
+    console."""
+    return 200 if by_htmx(request) else status
+
+
 def redirect(request: Request, path: str) -> Response:
     """Send the browser to another page of the panel."""
     if by_htmx(request):

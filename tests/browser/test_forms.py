@@ -151,3 +151,50 @@ def test_the_first_result_is_three_clicks_away(watched, tmp_path):
         page.goto(here.address)
         expect(page.locator("#first")).to_have_count(0)
     assert watched.complaints == []
+
+
+def test_back_to_a_refused_form_sends_nothing_again(watched, tmp_path, here):
+    page = watched.page
+    page.goto(f"{here.address}/schedules/new")
+    page.get_by_label("Time zone").fill("Mars/Phobos")
+    page.get_by_label("Symbol").fill("EURUSD")
+    page.get_by_role("button", name="Repeat it").click()
+    expect(page.get_by_role("alert")).to_contain_text("Not saved.")
+    expect(page.get_by_label("Time zone")).to_be_focused()
+    assert page.url.endswith("/schedules/new")
+    page.get_by_role("link", name="Runs", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Runs")
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Repeat a data load")
+    page.goto(f"{here.address}/access")
+    page.get_by_label("New token").fill("?")
+    page.get_by_role("button", name="Create token").click()
+    expect(page.get_by_label("New token")).to_be_focused()
+    page.get_by_label("New token").fill("ci")
+    page.get_by_role("button", name="Create token").click()
+    expect(page.get_by_role("button", name="Copy")).to_be_visible()
+    page.reload()
+    expect(page.locator("#token")).to_have_count(0)
+    assert watched.complaints == []
+
+
+def test_a_strategy_that_is_not_saved_is_put_right_in_place(watched, tmp_path):
+    page = watched.page
+    with panel(tmp_path) as here:
+        page.goto(f"{here.address}/strategies/rsi_swing/edit?copy=1")
+        address = page.url
+        page.get_by_label("Name", exact=True).fill("a b")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("alert")).to_contain_text("Not saved: its name needs letters")
+        expect(page.get_by_label("Name", exact=True)).to_be_focused()
+        page.get_by_label("Name", exact=True).fill("mine")
+        page.get_by_role("textbox", name="File").press("Control+End")
+        page.keyboard.type("x: [")
+        page.keyboard.press("Control+s")
+        expect(page.get_by_role("alert")).to_contain_text("it would not be a valid strategy")
+        assert page.evaluate(FOCUS) == "text-editor" and page.url == address
+        for _ in range(4):
+            page.keyboard.press("Backspace")
+        page.keyboard.press("Control+s")
+        expect(page.get_by_role("heading", level=1)).to_have_text("mine")
+    assert watched.complaints == []

@@ -1,10 +1,12 @@
 """Every form that can be refused: the wrong field is marked, described by its error, and found by what sets the focus."""
 
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
 
+from panel.views.templating import ASSETS
 from tests.support.accounts import ANNA, log_in, two_users
 from tests.support.batches import seed_batch
 from tests.support.inside import Inside, inside
@@ -123,3 +125,49 @@ def test_what_is_wrong_with_no_field_is_an_alert_that_takes_the_focus(address, t
         assert answer.status == 422
         assert_marked(answer.text, set())
         assert "data-refused" in answer.text.partition('id="user-anna-error"')[0]
+
+
+# Forms that the browser posts itself: a button without fields, whose answer leads to another page; the login, which has
+# no scripts; and files, which a script sends or whose answer is a page of its own.
+POSTED_BY_THE_BROWSER = {
+    "/logout", "/login", "/batches/{{ batch.key }}/put", "/batches/{{ done.key }}/undo", "/operations/bulk",
+    "/operations/undo", "/operations/views", "/data/import-stored", "/data/import", "/data/import/{{ upload }}/{{ number }}",
+    "{{ place }}/all", "/starts/{{ start.key }}/check", "/starts/{{ start.key }}/choose", "/starts/{{ start.key }}/dismiss",
+    "/start/data_load", "/plans/{{ plan.key }}/cancel", "{{ prefix }}/sessions/{{ session.id }}/end", "{{ link }}/retire",
+    "/notifications/channels/{{ channel.id }}/test", "/notifications/channels/{{ channel.id }}/remove",
+    "/notifications/rules", "/schedules/{{ schedule.key }}/switch", "/strategies",
+    "/strategies/{{ deleted.name | urlencode }}/undelete", "{{ address }}/delete", "{{ address }}/edit",
+}  # fmt: skip
+
+
+def test_every_other_form_answers_in_place():
+    found = set()
+    for template in ASSETS.joinpath("templates").rglob("*.html"):
+        for form in re.findall(r"<form\b(?:[^>\"{]|\"[^\"]*\"|\{\{.*?\}\}|\{%.*?%\})*>", template.read_text()):
+            if 'method="post"' in form and "hx-post=" not in form and "{% macro posted" not in form:
+                found.add(re.search(r'action="((?:\{\{.*?\}\}|[^"])*)"', form)[1])
+    assert found == POSTED_BY_THE_BROWSER
+    editor = ASSETS.joinpath("templates", "strategy-edit.html").read_text()
+    assert '<button id="save" class="button primary" hx-post="{{ address }}/edit"' in editor
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "said"),
+    [
+        ("/schedules", LOAD | {"zone": "Mars"}, "“Mars” is not a known time zone"),
+        ("/notifications/channels", {"url": "nothing"}, 'id="url-error"'),
+        ("/access/tokens", {"name": "?", "role": "viewer"}, "A name has 1 to 32 characters"),
+        (f"/batches/{KEY}/backtest", {}, "Give the first and the last day"),
+    ],
+)
+def test_a_script_gets_the_page_without_an_error_for_its_console(here, path, form, said):
+    answer = here.post(path, form, ("hx-request", "true"))
+    assert answer.status == 200 and said in answer.text and 'id="main"' in answer.text
+
+
+def test_a_changed_password_leads_on(address, tmp_path):
+    two_users(tmp_path)
+    with inside(tmp_path, address) as here:
+        anna, new = log_in(here, "anna", ANNA), "another long word"
+        answer = here.post("/account/password", {"password": ANNA, "new": new}, anna, ("hx-request", "true"))
+        assert answer.header("hx-redirect") == "/account?changed=1" and answer.header("set-cookie")

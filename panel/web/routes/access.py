@@ -14,7 +14,7 @@ from panel.web.auth.identity import SHARED, identity_of
 from panel.web.auth.sessions import Session
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import page, redirect, typed
+from panel.web.respond import page, redirect, refused_status, typed
 
 router = APIRouter(prefix="/access")
 
@@ -107,7 +107,8 @@ async def _refused(
     note(request, Outcome.REFUSED if isinstance(exc, Refused) else Outcome.FAILED, detail=str(exc))
     refused = isinstance(exc, Refused)
     wrong = exc.field if isinstance(exc, Refused) else ""
-    return await _page(request, panel, {place: str(exc)}, values, wrong=wrong, status=422 if refused else 503)
+    status = refused_status(request, 422 if refused else 503)
+    return await _page(request, panel, {place: str(exc)}, values, wrong=wrong, status=status)
 
 
 async def _page(

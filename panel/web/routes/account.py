@@ -3,7 +3,7 @@
 import asyncio
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from panel.accounts import password
 from panel.accounts.file import Refused, Unreadable, User, check_password
@@ -14,7 +14,7 @@ from panel.web.auth.login import enter_as
 from panel.web.auth.sessions import TooManyAttempts
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import page, redirect, typed
+from panel.web.respond import page, redirect, refused_status, typed
 from panel.web.routes.access import session_rows
 
 router = APIRouter(prefix="/account")
@@ -44,7 +44,7 @@ async def change_password(request: Request, panel: PanelDep) -> Response:
     except (Unreadable, OSError) as exc:
         note(request, Outcome.FAILED)
         return _refused(request, panel, user, str(exc), 503)
-    answer = RedirectResponse("/account?changed=1", 303)
+    answer = redirect(request, "/account?changed=1")
     enter_as(request, answer, panel.access, panel.access.accounts.users[user.name])
     return answer
 
@@ -70,7 +70,7 @@ def _own(request: Request, panel: Panel) -> User:
 
 def _refused(request: Request, panel: Panel, user: User, error: str, status: int, wrong: str = "") -> Response:
     note(request, detail=error)
-    return _page(request, panel, user, error, status, wrong)
+    return _page(request, panel, user, error, refused_status(request, status), wrong)
 
 
 def _page(request: Request, panel: Panel, user: User, error: str = "", status: int = 200, wrong: str = "") -> Response:
@@ -78,5 +78,13 @@ def _page(request: Request, panel: Panel, user: User, error: str = "", status: i
     sessions = [each for each in panel.access.sessions.listed() if each.user == user.name]
     rows = session_rows(sessions, identity_of(request).session)
     changed = bool(request.query_params.get("changed"))
-    more = {"error": error, "wrong": wrong, "changed": changed}
-    return page(request, "account.html", status=status, user=user, sessions=rows, **more)
+    return page(
+        request,
+        "account.html",
+        status=status,
+        user=user,
+        sessions=rows,
+        error=error,
+        wrong=wrong,
+        changed=changed,
+    )

@@ -16,7 +16,7 @@ from panel.files.strategy_yaml import Refused
 from panel.views.batches import BoardView, board, varied
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
+from panel.web.respond import actor_of, fragment, page, redirect, refused_status, typed
 from panel.web.routes.labels import TOO_LATE
 from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.starting import new_key
@@ -149,7 +149,7 @@ def _page(
         "batch.html",
         view,
         stream=f"batch-{view.batch.key}",
-        status=_status(request) if error else 200,
+        status=refused_status(request) if error else 200,
         sort=sort,
         error=error,
         typed=proposed if typed is None else typed,
@@ -184,7 +184,7 @@ async def _form(
     return page(
         request,
         "batch-new.html",
-        status=_status(request) if errors else 200,
+        status=refused_status(request) if errors else 200,
         values=values,
         errors=errors,
         key=key,
@@ -195,7 +195,3 @@ async def _form(
         readable=text is not None,
         no_variants=panel.library.trouble(),
     )
-
-
-def _status(request: Request) -> int:
-    return 200 if by_htmx(request) else 422

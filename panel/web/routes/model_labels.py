@@ -17,7 +17,7 @@ from panel.files.archive import packed
 from panel.files.values import Refused
 from panel.views.artifacts import ModelRow
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor_of, page, redirect, typed
+from panel.web.respond import actor_of, page, redirect, refused_status, typed
 from panel.web.routes.labels import UNWRITABLE
 from panel.web.routes.models import model_rows
 
@@ -91,7 +91,7 @@ async def _edit(
 
 def _page(request: Request, panel: Panel, row: ModelRow, text: str, *, conflict: bool = False) -> Response:
     more: dict[str, Any] = {"row": row, "text": text, "conflict": conflict, "own_files": _folder(panel) is not None}
-    return page(request, "model.html", status=409 if conflict else 200, **more)
+    return page(request, "model.html", status=refused_status(request, 409) if conflict else 200, **more)
 
 
 def _folder(panel: Panel) -> Path | None:

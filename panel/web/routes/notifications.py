@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import page, redirect, typed
+from panel.web.respond import page, redirect, refused_status, typed
 from panel.workflows.channels import BadChannel
 from panel.workflows.notifications import RULES
 
@@ -23,7 +23,7 @@ async def add_channel(request: Request, panel: PanelDep) -> Response:
     try:
         await panel.notifications.add_channel(url)
     except BadChannel as exc:
-        return _page(request, panel, url, str(exc), 422)
+        return _page(request, panel, url, str(exc), refused_status(request))
     note(request, subject=panel.notifications.channels()[-1].service)
     return redirect(request, "/notifications")
 

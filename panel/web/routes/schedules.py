@@ -16,7 +16,7 @@ from panel.domain.strategies import Strategy
 from panel.errors import CLIClientError, InvalidForm
 from panel.views.schedules import schedule_views
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import actor_of, page, redirect
+from panel.web.respond import actor_of, page, redirect, refused_status
 from panel.workflows.batch_form import FIELDS, WAYS
 from panel.workflows.schedules import FormReused
 from panel.workflows.starting import new_key
@@ -184,5 +184,5 @@ async def _form(request: Request, panel: Panel, typed: Typed, key: str, *, editi
         key=key,
         editing=editing,
         fresh=not typed.errors and not editing,
-        status=422 if typed.errors else 200,
+        status=refused_status(request) if typed.errors else 200,
     )

@@ -19,7 +19,7 @@ from panel.errors import CLIClientError
 from panel.web.auth.identity import identity_of
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_start
-from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, typed
+from panel.web.respond import actor_of, by_htmx, fragment, page, redirect, refused_status, typed
 from panel.workflows import submit as submitted
 from panel.workflows.backtest_preflight import known_models, today, with_model
 from panel.workflows.preflight import Preflight
@@ -216,8 +216,7 @@ async def _form(
     return page(
         request,
         f"kinds/{adapter.kind}.html",
-        # A browser writes every answer of 400 and more to a script into its console.
-        status=200 if by_htmx(request) else status or (422 if errors else 200),
+        status=refused_status(request, status or (422 if errors else 200)),
         adapter=adapter,
         fields={field.name: field for field in adapter.fields},
         values=values,

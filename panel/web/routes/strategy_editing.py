@@ -16,7 +16,7 @@ from panel.files.strategy_yaml import MAX_BYTES, Refused
 from panel.views.strategies import DiffLine, difference
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import fragment, page, problem_page, redirect
+from panel.web.respond import fragment, page, problem_page, redirect, refused_status
 from panel.web.routes.strategies import at_hand, attachment, known, why_read_only
 from panel.workflows.strategy_uses import uses_of
 
@@ -177,7 +177,7 @@ async def _editor(
     return page(
         request,
         "strategy-edit.html",
-        status=409 if conflict else 422 if refused else 200,
+        status=refused_status(request, 409 if conflict else 422 if refused else 200),
         name=name,
         text=text,
         opened=opened,
