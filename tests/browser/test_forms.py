@@ -198,3 +198,30 @@ def test_a_strategy_that_is_not_saved_is_put_right_in_place(watched, tmp_path):
         page.keyboard.press("Control+s")
         expect(page.get_by_role("heading", level=1)).to_have_text("mine")
     assert watched.complaints == []
+
+
+def test_what_was_wrong_is_taken_back_once_it_is_changed(watched, free_worker, here):
+    page = watched.page
+    page.goto(f"{here.address}/start/training")
+    page.get_by_label("Symbols").fill("../x")
+    page.get_by_role("button", name="Start training").click()
+    alert = page.get_by_role("alert").filter(has_text="Please correct: Strategy, Symbols.")
+    expect(alert).to_be_visible()
+    page.get_by_text("swing", exact=True).click()
+    expect(page.get_by_text("Strategy is needed")).to_have_count(0)
+    expect(page.locator("fieldset.wrong, [role=radiogroup][aria-invalid]")).to_have_count(0)
+    expect(page.get_by_role("alert")).to_contain_text("Please correct: Symbols.")
+    page.get_by_label("Symbols").fill("GBPUSD")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("#start-form :is(.wrong, .error, [aria-invalid])")).to_have_count(0)
+
+    page.goto(f"{here.address}/schedules/new")
+    for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"):
+        page.get_by_role("checkbox", name=day).uncheck()
+    page.get_by_label("Symbol").fill("EURUSD")
+    page.get_by_role("button", name="Repeat it").click()
+    expect(page.get_by_role("checkbox", name="Monday")).to_be_focused()
+    page.get_by_role("checkbox", name="Friday").check()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("[aria-invalid]")).to_have_count(0)
+    assert watched.complaints == []
