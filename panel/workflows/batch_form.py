@@ -73,8 +73,8 @@ class PlannedBatch:
 
 def plan_batch(form: Mapping[str, str], text: str | None) -> PlannedBatch:
     """`text`: the strategy's file, None when it cannot be read. Raises InvalidForm: a sentence for each bad field."""
-    errors: dict[str, str] = {}
     given = {name: form.get(name, "").strip() for name in FIELDS}
+    errors = _of_trainings(given)
     known = _settings(text, bool(given["seeds"]))
     settings = _chosen_settings(given, text, known, errors)
     choices = {
@@ -94,16 +94,56 @@ def plan_batch(form: Mapping[str, str], text: str | None) -> PlannedBatch:
             errors[""] = f"{name}: more than {MAX_VALUES} values."
     if not given["strategy_name"]:
         errors["strategy_name"] = "Choose a strategy."
+    numbers = _numbers(given, errors)
     if errors:
         raise InvalidForm(errors)
-    return _walk(given) if given["way"] == "walk" else _grid(given, choices, settings)
+    if given["way"] == "walk":
+        return _walk(given, numbers["train_days"], numbers["test_days"])
+    return _grid(given, choices, settings, numbers.get("sample", 0))
 
 
-def _grid(given: Mapping[str, str], choices: dict[str, list[str]], settings: dict[str, list[str]]) -> PlannedBatch:
+def _of_trainings(given: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the fields that each training takes over."""
+    form = {name: ", ".join(_words(given[name])) for name in ("symbols", "timeframes")}
+    form |= {"strategy_name": given["strategy_name"]}
+    if not given["periods"]:
+        form |= {name: given[name] for name in ("start_date", "end_date")}
+    return _refused(form)
+
+
+def _refused(form: Mapping[str, str]) -> dict[str, str]:
+    try:
+        TrainingOperationAdapter.from_form(form)
+    except InvalidForm as exc:
+        return dict(exc.errors)
+    return {}
+
+
+def _numbers(given: Mapping[str, str], errors: dict[str, str]) -> dict[str, int]:
+    """Those that the way of the batch needs; what else it does not go with is wrong, too."""
+    if given["way"] == "sample":
+        return {"sample": _whole(given["sample"], "sample", "How many of them", MAX_RUNS, errors)}
+    if given["way"] != "walk":
+        return {}
+    used = {name for name in ("seeds", "periods", *(f"setting_{n}" for n in range(1, MAX_SETTINGS + 1))) if given[name]}
+    used |= {name for name in ("symbols", "timeframes") if len(_words(given[name])) > 1}
+    errors |= dict.fromkeys(used, "A walk-forward is of one strategy on one market: leave this out.")
+    for name in ("start_date", "end_date"):
+        if not given[name]:
+            errors[name] = "A walk-forward needs its first and last day."
+    return {
+        "train_days": _whole(given["train_days"], "train_days", "Days of training", 20_000, errors),
+        "test_days": _whole(given["test_days"], "test_days", "Days of testing", 20_000, errors),
+    }
+
+
+def _grid(
+    given: Mapping[str, str], choices: dict[str, list[str]], settings: dict[str, list[str]], wanted: int
+) -> PlannedBatch:
+    """`wanted`: the size of a sample."""
     every = choices | settings
     possible = size(every)
     if given["way"] == "sample":
-        wanted = _whole(given["sample"], "sample", "How many of them", MAX_RUNS)
         chosen = sampled(every, wanted, seed=1)
     elif possible > MAX_RUNS:
         message = f"These are {possible:,} runs; {MAX_RUNS} are allowed. Give fewer values, or take a random sample."
@@ -134,18 +174,7 @@ def _grid(given: Mapping[str, str], choices: dict[str, list[str]], settings: dic
     return PlannedBatch(tuple(runs), possible)
 
 
-def _walk(given: Mapping[str, str]) -> PlannedBatch:
-    used = {name for name in ("seeds", "periods", *(f"setting_{n}" for n in range(1, MAX_SETTINGS + 1))) if given[name]}
-    used |= {name for name in ("symbols", "timeframes") if len(_words(given[name])) > 1}
-    if used:
-        raise InvalidForm(dict.fromkeys(used, "A walk-forward is of one strategy on one market: leave this out."))
-    errors = {
-        name: "A walk-forward needs its first and last day." for name in ("start_date", "end_date") if not given[name]
-    }
-    if errors:
-        raise InvalidForm(errors)
-    train = _whole(given["train_days"], "train_days", "Days of training", 20_000)
-    test = _whole(given["test_days"], "test_days", "Days of testing", 20_000)
+def _walk(given: Mapping[str, str], train: int, test: int) -> PlannedBatch:
     form = {name: given[name] for name in ("strategy_name", "symbols", "timeframes", "start_date", "end_date")}
     TrainingOperationAdapter.from_form(form)
     last = min(date.fromisoformat(given["end_date"]), datetime.now(UTC).date())
@@ -213,12 +242,18 @@ def _chosen_settings(
 
 
 def _periods(given: Mapping[str, str], errors: dict[str, str]) -> list[tuple[str, str]]:
-    found = []
+    found, wrong = [], []
     for line in filter(None, map(str.strip, given["periods"].splitlines())):
-        if fits := _PERIOD.fullmatch(line):
-            found.append((fits[1], fits[2]))
+        fits = _PERIOD.fullmatch(line)
+        if fits is None:
+            wrong.append(f"“{line[:40]}” is no period; write 2024-01-01 to 2024-12-31, one a line.")
+        elif refused := _refused({"strategy_name": "any", "start_date": fits[1], "end_date": fits[2]}):
+            wrong.append(f"“{line[:40]}”: {next(iter(refused.values()))}")
         else:
-            errors["periods"] = f"“{line[:40]}” is no period; write 2024-01-01 to 2024-12-31, one a line."
+            found.append((fits[1], fits[2]))
+    if wrong:
+        more = f" And {len(wrong) - 3} more." if len(wrong) > 3 else ""
+        errors["periods"] = " ".join(wrong[:3]) + more
     return list(dict.fromkeys(found))
 
 
@@ -226,7 +261,9 @@ def _words(typed: str) -> list[str]:
     return list(dict.fromkeys(filter(None, _SPLIT.split(typed))))
 
 
-def _whole(typed: str, name: str, label: str, most: int) -> int:
-    if not re.fullmatch(r"\d{1,6}", typed) or not 1 <= int(typed) <= most:
-        raise InvalidForm({name: f"{label}: a whole number from 1 to {most:,}."})
+def _whole(typed: str, name: str, label: str, most: int, errors: dict[str, str]) -> int:
+    """0, and an error, when it is none."""
+    if not re.fullmatch(r"[0-9]{1,6}", typed) or not 1 <= int(typed) <= most:
+        errors[name] = f"{label}: a whole number from 1 to {most:,}."
+        return 0
     return int(typed)

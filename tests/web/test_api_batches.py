@@ -55,7 +55,7 @@ def test_a_refusal_names_the_field_at_fault(here):
         ({"symbols": ["EUR USD!", "A"]}, "symbols"),
         ({"symbols": ["A"]}, ""),
         ({"settings": {"training.epochs": [1, 2]}}, "settings.training.epochs"),
-        ({"way": "walk", "end_date": "2024-06-30", "symbols": []}, "train_days"),
+        ({"way": "walk", "end_date": "2024-06-30", "symbols": [], "test_days": 60}, "train_days"),
         ({"epochs": 3}, "epochs"),
         ({"start_date": "soon"}, "start_date"),
         ({"start_date": "86400"}, "start_date"),

@@ -81,6 +81,26 @@ def test_what_is_wrong_is_said_at_its_field(form, field):
     assert list(refused.value.errors) == [field] and refused.value.errors[field].endswith(".")
 
 
+def test_everything_that_is_wrong_is_said_at_once():
+    wrong = GRID | {
+        "way": "sample",
+        "sample": "x",
+        "values_1": "7, x, 21",
+        "seeds": "a,1.5",
+        "symbols": "EUR USD/@",
+        "timeframes": "9h",
+        "periods": "2024-13-01 to 2024-12-31\nfoo\n2024-02-01 to 2024-01-01\nbar\n2024-01-01 to 2024-06-30",
+    }
+    with pytest.raises(InvalidForm) as refused:
+        plan_batch(wrong, TEXT)
+    assert set(refused.value.errors) == {"sample", "values_1", "seeds", "symbols", "timeframes", "periods"}
+    said = refused.value.errors["periods"]
+    assert all(each in said for each in ("2024-13-01", "“foo”", "2024-02-01", "And 1 more."))
+    with pytest.raises(InvalidForm) as refused:
+        plan_batch({"way": "walk", "seeds": "1", "start_date": "x", "train_days": "y", "test_days": "1"}, TEXT)
+    assert set(refused.value.errors) == {"strategy_name", "seeds", "start_date", "end_date", "train_days"}
+
+
 def test_a_setting_of_nearly_the_right_name_is_asked_about():
     with pytest.raises(InvalidForm) as refused:
         plan_batch(GRID | {"setting_1": "indicators.rsi_14.period"}, TEXT)
