@@ -28,6 +28,12 @@ const restore = () => {
   focus(next ?? document.getElementById("main"));
 };
 
+const reach = (element) => {
+  focus(element);
+  const { top, bottom } = element.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) element.scrollIntoView({ block: "center" });
+};
+
 // A form that was refused says so once, wherever it came from: its first wrong field has the focus and is in sight.
 const refusal = () => {
   const form = document.querySelector("[data-refused]");
@@ -39,9 +45,7 @@ const refusal = () => {
   const named = document.getElementById(refused);
   const inside = wrong?.querySelector(`:is(${fields})[aria-invalid=true]`) ?? wrong?.querySelector(fields);
   const first = named ?? (wrong?.matches(fields) ? wrong : inside) ?? form.querySelector("[role=alert]") ?? form;
-  focus(first);
-  const { top, bottom } = first.getBoundingClientRect();
-  if (top < 0 || bottom > innerHeight) first.scrollIntoView({ block: "center" });
+  reach(first);
   return true;
 };
 
@@ -50,7 +54,7 @@ const start = () => {
   const first = document.querySelector("[data-focus]");
   if (!first) return false;
   first.removeAttribute("data-focus");
-  focus(first);
+  reach(first);
   return true;
 };
 

@@ -47,6 +47,7 @@ class ImportedFile:
     summary: Summary | None = None
     asked: dict[str, Question] = field(default_factory=dict)
     refused: str = ""
+    errors: dict[str, str] = field(default_factory=dict)  # of the last decisions: a sentence for each wrong field
     line: int = 0
     stored: Imported | None = None
     stored_as: tuple[str, str] = ("", "")
@@ -72,6 +73,13 @@ class ImportedFile:
     @property
     def timeframe(self) -> str:
         return self.decisions.timeframe or (self.summary.timeframe if self.summary else "")
+
+    @property
+    def looked_as(self) -> str:
+        """The symbol and timeframe of `summary`, which those that were typed since may differ from."""
+        chosen, found = self.looked_with or Decisions(), self.summary
+        symbol, timeframe = (chosen.symbol, chosen.timeframe) if found else ("", "")
+        return f"{symbol or (found.symbol if found else '')} {timeframe or (found.timeframe if found else '')}".strip()
 
     @property
     def undecided(self) -> list[str]:

@@ -9,8 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import panel
+from panel.domain.schedules import zone_of
 from panel.files import jobs
 from panel.files.jobs import Job, Outcome
+from panel.files.names import LENGTHS, SYMBOL
+from panel.files.uploads import Decisions, ImportedFile
 from panel.files.values import Progress
 
 INLINE = 2 << 20  # bytes of a file up to which a thread is quicker than starting a process
@@ -75,3 +78,20 @@ async def _in_process(job: Job, progress: Progress) -> Outcome:
             process.kill()  # it has reported everything, or is not needed any more
         await process.wait()
     return Outcome(refused="The process that read the file ended without a word: perhaps the memory was not enough.")
+
+
+def wrong(decisions: Decisions, file: ImportedFile) -> dict[str, str]:
+    """A sentence for each wrong field. Symbol and timeframe become a file's name."""
+    symbol, timeframe, zone = decisions.symbol, decisions.timeframe, decisions.answers.zone
+    found = {}
+    offered = [option.value for option in file.asked["zone"].options] if "zone" in file.asked else []
+    if zone and zone not in offered:
+        try:
+            zone_of(zone)
+        except ValueError as exc:
+            found["zone"] = str(exc)
+    if symbol and not SYMBOL.fullmatch(symbol):
+        found["symbol"] = f"“{symbol[:40]}” is no symbol: letters, digits, dots, hyphens and underscores, 20 at most."
+    if timeframe and timeframe not in LENGTHS:
+        found["timeframe"] = f"“{timeframe[:20]}” is none of the timeframes."
+    return found

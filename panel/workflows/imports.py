@@ -18,12 +18,11 @@ from typing import Any
 
 from panel.files import private, uploads
 from panel.files.jobs import Export, Look, Outcome, Store, Unpack
-from panel.files.names import LENGTHS, SYMBOL
 from panel.files.regular import opened
 from panel.files.uploads import Decisions, ImportedFile, NotKept, Upload
 from panel.files.values import printable
 from panel.observability.rounds import cancel_all
-from panel.workflows.import_jobs import ImportJobs
+from panel.workflows.import_jobs import ImportJobs, wrong
 
 MAX_UPLOAD = 512 << 20  # bytes
 MAX_FILES = 50  # of one upload, archives unpacked later
@@ -158,8 +157,9 @@ class Imports:
             decisions.symbol = "" if decisions.symbol == file.summary.symbol.upper() else decisions.symbol
             decisions.timeframe = "" if decisions.timeframe == file.summary.timeframe else decisions.timeframe
         file.decisions, file.note = decisions, ""
-        file.refused, file.line = _wrong(decisions), 0
-        if file.refused:
+        file.errors, file.line = wrong(decisions, file), 0
+        file.refused = " ".join(file.errors.values())
+        if file.errors:
             return
         file.stored = None
         if file.looked_with is None or _reading(file.looked_with) != _reading(decisions) or not store:
@@ -272,14 +272,6 @@ async def wait(files: Iterable[ImportedFile]) -> None:
 def _reading(decisions: Decisions) -> tuple[Any, ...]:
     """What decides how a file is read, and beside what it is shown."""
     return decisions.answers, decisions.symbol, decisions.timeframe
-
-
-def _wrong(decisions: Decisions) -> str:
-    """They become a file's name."""
-    symbol, timeframe = decisions.symbol, decisions.timeframe
-    if symbol and not SYMBOL.fullmatch(symbol):
-        return f"“{symbol[:40]}” is no symbol: letters, digits, dots, hyphens and underscores, 20 at most."
-    return f"“{timeframe[:20]}” is none of the timeframes." if timeframe and timeframe not in LENGTHS else ""
 
 
 def _beginning(file: Path) -> tuple[int, bytes]:

@@ -14,6 +14,7 @@ from tests.support.imports import BOUNDARY, NOBODY, drop, form, importing, looke
 from tests.support.inside import inside
 from tests.support.market_files import bars, ktrdr, written
 from tests.support.pages import KEY, words
+from tests.support.refused import assert_marked
 
 GOOD = ("EURUSD_1h.csv", ktrdr(bars()).encode())
 MT4 = written(bars(), "", lambda at: f"{at:%Y.%m.%d,%H:%M}").encode()
@@ -65,6 +66,24 @@ def test_what_makes_no_sense_is_refused_and_can_be_corrected(panel, folder, type
     assert reason in words(page).partition("Not stored.")[2] and "Which zone" in unescape(page)
     send(panel, place, {"act": "look", "zone-other": "", "zone": "UTC", "symbol": "EURUSD", "timeframe": "1h"})
     assert "Stored." in send(panel, place, {"act": "store"}) and (folder / "EURUSD_1h.csv").exists()
+
+
+def test_all_that_makes_no_sense_is_said_at_its_field(panel, folder):
+    place, _ = drop(panel, ("EURUSD60.csv", MT4))
+    page = panel.post(place, {"act": "look", "symbol": "EURUSD"}, ("hx-request", "true")).text
+    assert page.count(" data-focus") == 1 and page.index(" data-focus") > page.index('name="zone"'), "it is asked next"
+    assert " data-focus" not in looked(panel, place)
+    wrong = {"act": "look", "zone-other": "Mars/Phobos", "symbol": "a b/c", "timeframe": "7x"}
+    page = panel.post(place, wrong, ("hx-request", "true"))
+    assert page.status == 200 and "120 bars of EURUSD 1h" in words(page.text)
+    assert_marked(page.text, {"zone-other", "symbol", "timeframe"})
+    for typed in ("Mars/Phobos", "A B/C", "7x"):
+        assert f"“{typed}” is" in page.text.partition('<form data-operator class="start"')[2]
+    right = {"act": "look", "zone-other": "", "zone": "UTC", "symbol": "EURUSD", "timeframe": "1h"}
+    page = panel.post(place, right, ("hx-request", "true")).text
+    assert "data-refused" not in page and "aria-invalid" not in page and "data-focus" not in page
+    page = panel.post(place, {"act": "store"}, ("hx-request", "true")).text
+    assert 'tabindex="-1" data-focus' in page and (folder / "EURUSD_1h.csv").exists()
 
 
 def test_stored_bars_are_merged_or_replaced_only_on_request(panel, folder):

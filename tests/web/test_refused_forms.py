@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 
 import pytest
 
@@ -11,48 +10,12 @@ from tests.support.accounts import ANNA, log_in, two_users
 from tests.support.batches import seed_batch
 from tests.support.inside import Inside, inside
 from tests.support.pages import KEY
+from tests.support.refused import assert_marked
 from tests.support.small_strategy import STRATEGY
 
-VOID = {"input", "meta", "link", "br", "hr", "wbr", "path", "img", "polyline", "circle", "rect", "line"}
 WHEN = {"key": KEY, "day": "0", "at": "18:30", "zone": "UTC"}
 LOAD = WHEN | {"kind": "data_load", "symbol": "EURUSD", "timeframe": "1h"}
 BATCH = {"key": KEY[1:], "way": "grid"}
-
-
-class Refused(HTMLParser):
-    """`fields`: the ids of what is called wrong in the refused part of a page, or by it; `texts`: the page's, by id."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[dict[str, str]] = []
-        self.parts: list[dict[str, str]] = []
-        self.fields: dict[str, str] = {}
-        self.texts: dict[str, str] = {}
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        given = {name: value or "" for name, value in attrs}
-        if "data-refused" in given:
-            self.parts.append(given)
-        within = "data-refused" in given or any("data-refused" in each for each in self.open)
-        named = given.get("id") in [each["data-refused"] for each in self.parts]
-        if given.get("aria-invalid") == "true" and (within or named):
-            name = given.get("id") or given.get("name") or given["aria-describedby"].removesuffix("-error")
-            self.fields[name] = given["aria-describedby"]
-        if tag not in VOID:
-            self.open.append(given)
-
-    def handle_startendtag(self, tag, attrs):
-        pass
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_data(self, data):
-        for each in self.open:
-            if each.get("id"):
-                self.texts[each["id"]] = self.texts.get(each["id"], "") + data.strip()
 
 
 @pytest.fixture
@@ -60,14 +23,6 @@ def here(address, tmp_path) -> Iterator[Inside]:
     seed_batch(tmp_path, address, 0.5, 0.6)
     with inside(tmp_path, address) as here:
         yield here
-
-
-def assert_marked(page: str, fields: set[str]) -> None:
-    found = Refused(page)
-    assert len(found.parts) == 1, "one part of the page was refused"
-    assert set(found.fields) == fields
-    for described in found.fields.values():
-        assert any(found.texts.get(each) for each in described.split()), described
 
 
 @pytest.mark.parametrize(
@@ -131,7 +86,7 @@ def test_what_is_wrong_with_no_field_is_an_alert_that_takes_the_focus(address, t
 # no scripts; and files, which a script sends or whose answer is a page of its own.
 POSTED_BY_THE_BROWSER = {
     "/logout", "/login", "/batches/{{ batch.key }}/put", "/batches/{{ done.key }}/undo", "/operations/bulk",
-    "/operations/undo", "/operations/views", "/data/import-stored", "/data/import", "/data/import/{{ upload }}/{{ number }}",
+    "/operations/undo", "/operations/views", "/data/import-stored", "/data/import", "/data/import/{{ upload }}/forget",
     "{{ place }}/all", "/starts/{{ start.key }}/check", "/starts/{{ start.key }}/choose", "/starts/{{ start.key }}/dismiss",
     "/start/data_load", "/plans/{{ plan.key }}/cancel", "{{ prefix }}/sessions/{{ session.id }}/end", "{{ link }}/retire",
     "/notifications/channels/{{ channel.id }}/test", "/notifications/channels/{{ channel.id }}/remove",

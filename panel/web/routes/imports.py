@@ -11,7 +11,7 @@ from panel.files.uploads import Decisions, ImportedFile, NotKept, Upload
 from panel.files.values import Answers
 from panel.views.imports import import_view, upload_view
 from panel.web.panel import Panel, PanelDep
-from panel.web.respond import page, redirect, typed
+from panel.web.respond import by_htmx, page, redirect, typed
 from panel.web.uploads import received
 from panel.workflows.import_jobs import missing
 from panel.workflows.imports import MAX_FILES, MAX_UPLOAD, wait
@@ -88,13 +88,14 @@ async def forget(request: Request, panel: PanelDep, token: str) -> Response:
 
 
 @router.get("/data/import/{token}/{number}")
-async def one(request: Request, panel: PanelDep, token: str, number: int) -> HTMLResponse:
+async def one(request: Request, panel: PanelDep, token: str, number: int, answered: bool = False) -> HTMLResponse:
+    """`answered`: it is what came of the form, so that the focus goes on to what is asked next."""
     found, file = _file(panel, token, number)
     source = panel.inventory.row(file.symbol, file.timeframe).range.source
     view = import_view(
         found, number, target=panel.imports.target is not None, embedded=not panel.settings.backend, source=source
     )
-    return page(request, "import-file.html", view)
+    return page(request, "import-file.html", view, answered=answered)
 
 
 @router.post("/data/import/{token}/{number}")
@@ -104,6 +105,8 @@ async def decide(request: Request, panel: PanelDep, token: str, number: int) -> 
     form = await typed(request)
     panel.imports.decide(found, file, _decisions(form, file), store=form.get("act") == "store")
     await wait([file])
+    if by_htmx(request):
+        return await one(request, panel, token, number, answered=True)
     return redirect(request, f"/data/import/{token}/{number}")
 
 
