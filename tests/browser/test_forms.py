@@ -225,3 +225,41 @@ def test_what_was_wrong_is_taken_back_once_it_is_changed(watched, free_worker, h
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(page.locator("[aria-invalid]")).to_have_count(0)
     assert watched.complaints == []
+
+
+def test_a_batch_and_a_schedule_are_kept_until_they_are_sent(watched, tmp_path):
+    page = watched.page
+    with panel(tmp_path) as here:
+        page.goto(f"{here.address}/batches/new")
+        page.get_by_label("Strategy", exact=True).select_option("rsi_swing")
+        page.locator("#setting_1").select_option("indicators.rsi_14.period")
+        page.get_by_label("Its values").first.fill("7, 14")
+        page.get_by_label("Seeds").fill("1 2")
+        page.get_by_label("Several periods").fill("2024-01-01 to 2024-06-30")
+        for again in (page.reload, lambda: (page.goto(f"{here.address}/queue"), page.go_back())):
+            again()
+            expect(page.locator("#draft")).to_contain_text("filled in again")
+            expect(page.locator("#setting_1")).to_have_value("indicators.rsi_14.period")
+            expect(page.get_by_label("Its values").first).to_have_value("7, 14")
+            expect(page.get_by_label("Seeds")).to_have_value("1 2")
+            expect(page.get_by_label("Several periods")).to_have_value("2024-01-01 to 2024-06-30")
+            expect(page.locator("#batch-plan")).to_contain_text("4 trainings")
+        page.get_by_role("button", name="Clear the form").click()
+        expect(page.get_by_label("Seeds")).to_have_value("")
+        expect(page.get_by_label("Strategy", exact=True)).to_have_value("")
+
+        page.goto(f"{here.address}/schedules/new")
+        page.get_by_role("checkbox", name="Monday").uncheck()
+        page.get_by_role("checkbox", name="Sunday").check()
+        page.get_by_label("Symbol").fill("EURUSD")
+        page.get_by_label("Timeframe").select_option("1h")
+        page.goto(f"{here.address}/schedules/new")
+        expect(page.get_by_label("Symbol")).to_have_value("EURUSD")
+        expect(page.get_by_role("checkbox", name="Monday")).not_to_be_checked()
+        expect(page.get_by_role("checkbox", name="Sunday")).to_be_checked()
+        page.get_by_role("button", name="Repeat it").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Schedules")
+        page.goto(f"{here.address}/schedules/new")
+        expect(page.get_by_label("Symbol")).to_have_value("")
+        expect(page.locator("#draft")).to_be_hidden()
+    assert watched.complaints == []
