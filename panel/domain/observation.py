@@ -256,8 +256,8 @@ def _untracked(before: Observation, snapshot: Snapshot) -> bool:
     hear the work any more. A resumed run is called "resuming" until then."""
     if snapshot.status is not Status.RUNNING or snapshot.percentage > 0.0 or snapshot.unclear:
         return False
-    if snapshot.step or snapshot.steps_completed:  # of such a run KTRDR knows neither
-        return False
+    if snapshot.step or snapshot.steps_completed not in (None, 0, len(snapshot.epochs)):
+        return False  # of such a run KTRDR knows neither, but may still have its history
     was, reached = before.snapshot.status, before.snapshot.percentage > 0.0
     return was is Status.RESUMING or before.untracked_since is not None or (was is Status.RUNNING and reached)
 

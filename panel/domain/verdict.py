@@ -5,6 +5,7 @@ dead, and "failed" of work that goes on or has succeeded; so every page shows a 
 """
 
 from panel.domain.formatting import clock, duration, minute, moment_at, per_cent
+from panel.domain.lost import standing_checkpoint, worker_in_doubt, worker_lost, worker_restarted
 from panel.domain.observation import Cancel, Observation, differs, observed
 from panel.domain.outcomes import LATE, cancelled, completed, failed, listed_busy
 from panel.domain.silence import last_heard, silent
@@ -20,7 +21,6 @@ UNKNOWN_RHYTHM = 300.0  # seconds without a change, while too few changes were s
 UNTAKEN_AFTER = 60.0  # seconds that a worker needs at most to take what is queued
 UNTRACKED_AFTER = 30.0  # seconds at 0 % while a worker is busy with it
 MOVING = 15.0  # seconds for which a change shows that somebody works
-ABSENT_AFTER = 60.0  # seconds: workers return up to 35 s after the backend was restarted
 
 ALONE = WorkerList()
 
@@ -144,18 +144,23 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
                 f"The backend called it 0 % {moment_at(observation.untracked_since, now)}, and since then.",
             ),
         )
+    stands = still > MOVING or snapshot.percentage == 0.0 or observation.untracked_since is not None
+    if stands and worker_list.fresh(now) and (restarted := worker_restarted(observation, worker_list)):
+        return restarted
     if snapshot.traits.worker and worker_list.fresh(now) and still > MOVING:
+        if standing := standing_checkpoint(observation, now, worker_list):
+            return standing
         busy = worker_list.working_on(snapshot.id)
         if busy and (observation.untracked_since or (snapshot.percentage == 0.0 and still > UNTRACKED_AFTER)):
             headline = "The work goes on, but the backend lost track of it, as it does when it is restarted."
             headline = f"{headline} {_by_checkpoint(observation)}".rstrip()
             return _unreported(headline, busy, now, worker_list)
         if busy and snapshot.worker_id and worker_list.worker(snapshot.worker_id) is None:
-            headline = "A worker that registered again since it began is busy with it; its progress does not change."
+            headline = "Another worker than at first is busy with it, as after a resume; its progress does not change."
             return _unreported(headline, busy, now, worker_list)
-        if lost := _worker_lost(observation, now, worker_list):
+        if lost := worker_lost(observation, now, worker_list):
             return lost
-    if not observation.changes and (doubt := _worker_in_doubt(snapshot.worker_id, now, worker_list)):
+    if not observation.changes and (doubt := worker_in_doubt(snapshot.worker_id, now, worker_list)):
         return doubt
     limit = max(STALLED_AFTER, STALLED_TIMES * observation.rhythm) if observation.changes > 3 else UNKNOWN_RHYTHM
     if now - observation.unchanged_since > limit:
@@ -170,52 +175,6 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
     lost_track = "The backend lost track of it. Whether its worker goes on shows within a minute."
     text = lost_track if observation.untracked_since else snapshot.step or "Running; no step named yet."
     return Verdict(State.RUNNING, "Running", text)
-
-
-def _worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
-    """Its worker is dead, or no worker has it. The backend itself notices six minutes later."""
-    worker_id = observation.snapshot.worker_id
-    frozen = (f"Its values last changed {moment_at(observation.changed_at, now)}.",) if observation.changes else ()
-    advice = "The backend gives it up about six minutes after a worker's death. "
-    advice += "A checkpoint may allow a resume then." if observation.snapshot.traits.learns else "Start it again then."
-    worker = worker_list.worker(worker_id)
-    if worker is not None and not worker.reachable:
-        gone = "The worker that does this no longer answers. It was probably killed or its machine is gone."
-        return Verdict(State.LOST, "Worker lost", gone, advice, (last_heard(worker, now), *frozen))
-    last = worker_list.last_entry(worker_id)
-    dropped = worker is None and last is not None and not last.reachable  # it was dead when it was last listed
-    if worker_id and (dropped or worker_list.missing_for(worker_id, now) > ABSENT_AFTER):
-        gone = "The worker that did this is no longer there."
-        return Verdict(State.LOST, "Worker lost", gone, advice, (_unlisted(worker_id, now, worker_list), *frozen))
-    known = worker is not None or observation.resumed  # by whom it was resumed the backend does not say
-    elsewhere = known and worker_list.may_work_on(observation.snapshot.id) is None
-    if elsewhere and (worker_list.heard_at or now) - observation.changed_at > ABSENT_AFTER:
-        return Verdict(
-            State.LOST,
-            "Nobody works on it",
-            "No worker is busy with it: the work has ended or broken off, and nobody was told.",
-            "The backend usually notices within minutes, and calls even a success failed. The panel then tells which.",
-            (*((f"Worker {worker_id} is {worker.status}.",) if worker else ()), *frozen),
-        )
-    return None
-
-
-def _worker_in_doubt(worker_id: str, now: float, worker_list: WorkerList) -> Verdict | None:
-    """Of an operation that the panel has just met, and has not seen move."""
-    worker = worker_list.worker(worker_id)
-    if not worker_id or not worker_list.fresh(now) or (worker is not None and worker.reachable):
-        return None
-    return Verdict(
-        State.STALLED,
-        "Worker in doubt",
-        f"The backend calls it running, but its worker {'does not answer' if worker else 'is not in its list'}.",
-        "Wait a minute: a worker that hangs may wake, and after a restart of the backend its workers come back.",
-        (last_heard(worker, now) if worker else _unlisted(worker_id, now, worker_list),),
-    )
-
-
-def _unlisted(worker_id: str, now: float, worker_list: WorkerList) -> str:
-    return f"Worker {worker_id} was not in the backend's list {moment_at(worker_list.heard_at or now, now)}."
 
 
 def _by_checkpoint(observation: Observation) -> str:

@@ -127,5 +127,6 @@ def concerns(observation: Observation, verdict: Verdict) -> bool:
     snapshot = observation.snapshot
     if not snapshot.traits.learns or observation.model_at is not None:
         return False
-    lost_track = observation.untracked_since is not None or verdict.state is State.UNREPORTED
+    looked_at = observation.checkpoint_at is not None  # whatever is said of it since
+    lost_track = observation.untracked_since is not None or verdict.state is State.UNREPORTED or looked_at
     return snapshot.status is Status.RESUMING or (snapshot.status is Status.RUNNING and lost_track)

@@ -280,22 +280,64 @@ def test_27_a_resumed_trainings_progress_is_that_of_its_checkpoint_and_its_model
     assert play.evidence.snapshot.completed_at == BEGAN + 200
 
 
-def test_30_a_worker_that_registered_again_is_another_one_and_may_still_be_at_it():
-    """Its old id is gone from the list at once; the operation keeps naming it."""
+def test_30_a_worker_that_registered_again_under_another_id_is_another_process():
+    """Its old id is gone from the list at once; the operation keeps naming it. The new process reads the operation from
+    the database, as running, lists itself as busy with it, and does nothing."""
+    play = Play()
+    play.trains(20)
+    reached = play.evidence.snapshot
+    again, idle = {"worker_id": "training-worker-2"}, {"progress": percent(0.0), "metrics": {"epochs": corrupt(10)}}
+    play.lists(24, worker("available", None, 24) | again)
+    verdict = play.reads(25, **idle)
+    assert (verdict.state, verdict.word, verdict.live) == (State.LOST, "Worker restarted", True)
+    assert verdict.headline == "Its worker was restarted, and the work died with it."
+    for at in (30, 40, 60, 120, 400):
+        play.lists(at, worker("busy", play.id, at) | again)
+        verdict = play.reads(at, **idle)
+        assert (verdict.state, verdict.word) == (State.LOST, "Worker restarted")
+        assert "The new process lists it, and does not work on it." in verdict.headline
+    assert "training-worker-2 is there instead at its address" in text(verdict)
+    assert verdict.advice.startswith("Cancel it, then resume it") and "would not reach" not in text(verdict)
+    assert play.evidence.snapshot.percentage == reached.percentage, "how far it was stays known"
+    for at in (430, 470, 500):
+        play.lists(at, worker("available", None, at) | again)
+        verdict = play.reads(at, **idle)
+    assert verdict.word == "Worker restarted"
+
+
+def test_30_with_values_that_stand_where_they_were():
     play = Play()
     play.trains(20)
     reached = play.evidence.snapshot
     frozen = {"progress": percent(reached.percentage, reached.step), "metrics": {"epochs": corrupt(10)}}
-    again = {"worker_id": "training-worker-2"}
-    for at in (30, 40, 50, 60, 90, 120):
-        play.lists(at, worker("busy", play.id, at) | again)
+    for at in (30, 40):
+        play.lists(at, worker("busy", play.id, at) | {"worker_id": "training-worker-2"})
         verdict = play.reads(at, **frozen)
-    assert (verdict.state, verdict.word) == (State.UNREPORTED, "Working, unreported")
-    assert "training-worker-2" in text(verdict)
-    for at in (130, 170, 200):
-        play.lists(at, worker("available", None, at) | again)
-        verdict = play.reads(at, **frozen)
-    assert verdict.word == "Worker lost" and "is no longer there" in verdict.headline
+    assert verdict.word == "Worker restarted"
+
+
+def test_30_of_a_run_that_may_have_been_resumed_unseen_nobody_says_that_it_died():
+    """Met after the backend was restarted: it is called running, and its start is that of the resume."""
+    play = Play()
+    for at in (500, 540):
+        play.reads(at, started_at=stamp(BEGAN + 300), progress=percent(0.0))
+        verdict = play.lists(at, worker("busy", play.id, at) | {"worker_id": "training-worker-2"})
+    assert verdict.word == "Working, unreported" and "died" not in text(verdict)
+
+
+def test_30_of_a_worker_that_keeps_its_id_through_a_restart_the_checkpoint_tells():
+    play = Play()
+    play.trains(20)
+    unreported = "Working, unreported"
+    for at, word in ((30, "Running"), (60, unreported), (85, unreported), (100, "Work in doubt")):
+        play.reads(at, progress=percent(0.0))
+        play.observation = unreported_progress(play.evidence, 10, BEGAN + 20)
+        verdict = play.lists(at, worker("busy", play.id, at))
+        assert verdict.word == word, "an epoch takes two seconds, and a checkpoint comes after ten"
+    assert verdict.state is State.STALLED
+    assert "neither its values nor its checkpoint have moved since 08:00:30 UTC" in verdict.headline
+    play.observation = unreported_progress(play.evidence, 20, BEGAN + 100)
+    assert play.at(102).word == "Working, unreported"
 
 
 def test_29_a_worker_that_hung_and_woke_up_goes_on():

@@ -181,7 +181,7 @@ def test_every_address_is_one(file, routes):
 def words_of_verdicts() -> set[tuple[str, str]]:
     """(state, word) of every verdict that the panel can give."""
     found = set()
-    for name in ("verdict", "silence", "outcomes", "load_outcomes"):
+    for name in ("verdict", "lost", "silence", "outcomes", "load_outcomes"):
         for node in ast.walk(ast.parse(text(f"panel/domain/{name}.py"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Verdict":
                 state, word = node.args[:2]
