@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from panel.domain.causes import NO_DATA, cause_of, how_again
-from panel.domain.formatting import duration, many, moment_at, per_cent
+from panel.domain.formatting import clock, duration, many, moment_at, per_cent
 from panel.domain.load_outcomes import completed_load
 from panel.domain.missing_bars import never_there
 from panel.domain.observation import Cancel, Observation
@@ -48,6 +48,17 @@ def _only_listed(observation: Observation) -> Verdict:
 
 def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
     reason = observation.snapshot.error
+    if observation.model_at is not None:
+        return Verdict(
+            State.COMPLETED,
+            "Completed",
+            "The cancel did not reach the worker, which finished it all the same: its model was saved at "
+            f"{clock(observation.model_at)} UTC.",
+            evidence=(
+                "Its checkpoint is gone and a new model is there, as at the end of a training.",
+                "The backend still calls it cancelled.",
+            ),
+        )
     worker = worker_list.working_on(observation.snapshot.id)
     if worker is not None and worker_list.fresh(now) and (worker_list.heard_at or now) - observation.changed_at > LATE:
         return Verdict(

@@ -1,4 +1,5 @@
-"""Progress and end of trainings that the backend does not report: resumed ones, and those it lost track of.
+"""Progress and end of trainings that the backend does not report: resumed ones, those it lost track of, and those whose
+cancel did not reach the worker.
 
 KTRDR leaves a resumed training at "resuming", 0 %, for ever. Its periodic checkpoint moves while it runs, and within
 seconds of its end the checkpoint is gone and a new model is listed.
@@ -11,7 +12,7 @@ from dataclasses import replace
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.history import OperationQuery
 from panel.domain.models import Model, made_by
-from panel.domain.observation import Observation
+from panel.domain.observation import Cancel, Observation
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
 from panel.domain.unreported import unreported_end, unreported_progress
@@ -39,6 +40,7 @@ class UnreportedRuns:
         self._memory = memory
         self._awaited: dict[str, float] = {}  # ended, without a result so far -> until when that is asked for
         self._free_since: dict[str, float] = {}  # operations that no worker is busy with
+        self._strays: set[str] = set()  # called cancelled, and seen to be worked on all the same
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -49,8 +51,20 @@ class UnreportedRuns:
                 read = observation.snapshot.read_at >= began
                 if read and concerns(observation, self._monitor.verdict(observation)):
                     await self._look(observation.snapshot.id)
+            self._strays |= self._worked_on_all_the_same()
+            for operation_id in list(self._strays):
+                await self._look(operation_id)
             await self._results()
             await until_next(INTERVAL)
+
+    def _worked_on_all_the_same(self) -> set[str]:
+        """Of what workers are busy with, that which was cancelled without effect."""
+        found = set()
+        for operation_id in self._monitor.worker_list.operations - self._strays:
+            known = self._monitor.known(operation_id, epochs=False)
+            if known is not None and known.snapshot.status is Status.CANCELLED:
+                found |= {operation_id} if concerns(known, self._monitor.verdict(known)) else set()
+        return found
 
     async def _results(self) -> None:
         """A training that the backend lost track of is marked failed about a minute after its end, its result in
@@ -67,12 +81,13 @@ class UnreportedRuns:
         try:
             checkpoint = await self._ktrdr.checkpoint(operation_id, TIMEOUT)
             known = self._monitor.known(operation_id)  # it may have been read meanwhile
-            if known is None or not concerns(known, self._monitor.verdict(known)):
+            if known is None or not self._concerns(known):
+                self._strays.discard(operation_id)
                 return
             if checkpoint is not None and checkpoint.epoch is not None and checkpoint.created_at is not None:
                 if (checkpoint.epoch + 1, checkpoint.created_at) != (known.checkpoint_epoch, known.checkpoint_at):
                     self._monitor.keep(known, unreported_progress(known, checkpoint.epoch + 1, checkpoint.created_at))
-            elif known.checkpoint_at is not None:
+            elif known.checkpoint_at is not None or operation_id in self._strays:
                 # The last list of the workers may be ten seconds old.
                 self._monitor.take_worker_list(await self._ktrdr.workers(TIMEOUT))
                 if self._free(operation_id) and await self._ended(known):
@@ -80,6 +95,11 @@ class UnreportedRuns:
         except CLIClientError as exc:
             log.debug("checkpoint not read: %s", exc.message, extra={"operation": operation_id})
         self._given_up(operation_id)
+
+    def _concerns(self, known: Observation) -> bool:
+        """A stray does so also once its worker is free."""
+        stray = known.snapshot.id in self._strays and known.snapshot.status is Status.CANCELLED
+        return (stray and known.model_at is None) or concerns(known, self._monitor.verdict(known))
 
     def _given_up(self, operation_id: str) -> None:
         """Its worker has been free for long enough, and it left no model."""
@@ -90,7 +110,10 @@ class UnreportedRuns:
         known = self._monitor.known(operation_id)
         if known is not None and now - self._free_since.setdefault(operation_id, now) > MODEL_SEARCH_TIME:
             self._free_since.pop(operation_id)
-            self._monitor.keep(known, replace(known, sought_at=now))
+            if operation_id in self._strays:  # it was stopped after all
+                self._strays.discard(operation_id)
+            else:
+                self._monitor.keep(known, replace(known, sought_at=now))
 
     def _free(self, operation_id: str) -> bool:
         """Whether no worker is listed as busy with it."""
@@ -99,7 +122,7 @@ class UnreportedRuns:
 
     async def _ended(self, known: Observation) -> bool:
         """Its checkpoint is gone: its model, if there is one, shows that it completed."""
-        since = (known.checkpoint_at or 0.0) - SLACK
+        since = max(known.checkpoint_at or 0.0, known.snapshot.completed_at or 0.0) - SLACK
         for model in await self._ktrdr.models():
             if model.trained_at is None or model.trained_at < since or not made_by(model, known.snapshot):
                 continue
@@ -123,10 +146,12 @@ class UnreportedRuns:
 
 
 def concerns(observation: Observation, verdict: Verdict) -> bool:
-    """Resumed, or lost track of by the backend: during this panel's life, or before."""
+    """Resumed, lost track of by the backend, during this panel's life or before, or cancelled without effect."""
     snapshot = observation.snapshot
     if not snapshot.traits.learns or observation.model_at is not None:
         return False
+    if snapshot.status is Status.CANCELLED:
+        return verdict.state is State.STRAY or observation.cancel is Cancel.UNDELIVERED
     looked_at = observation.checkpoint_at is not None  # whatever is said of it since
     lost_track = observation.untracked_since is not None or verdict.state is State.UNREPORTED or looked_at
     return snapshot.status is Status.RESUMING or (snapshot.status is Status.RUNNING and lost_track)
