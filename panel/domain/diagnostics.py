@@ -12,6 +12,7 @@ from panel.domain.snapshot import Epoch
 
 ENOUGH = 8  # epochs before a trend is judged
 FLAT = 0.01  # of a loss; a smaller change is none
+FIRST_EPOCHS = 3  # epochs in which a model that only ever gives one answer comes to that
 BROKEN = 2  # epochs in a row without a training loss
 UNMEASURED = 3  # … without a validation loss, in a run that had one
 
@@ -57,28 +58,36 @@ def _broken(epochs: Sequence[Epoch], live: bool) -> Note | None:
 
 
 def _not_learning(epochs: Sequence[Epoch], baseline: float | None) -> Note | None:
+    """An accuracy that stands still says so only where it is that of the commonest answer, or where nothing else moved
+    either: with few samples many epochs in a row of a model that has learned have the same."""
     losses, hits = _series(epochs, _train_loss), _series(epochs, _val_accuracy)
     advice = "Look at its labels and inputs: as they are, it finds nothing in them. Or try another learning rate."
+    flat = len(losses) >= ENOUGH and not _fell(losses)
     if len(hits) >= ENOUGH and len({value for _, value in hits[-ENOUGH:]}) == 1:
         share = hits[-1][1]
         pairs = zip(hits[:0:-1], hits[-2::-1], strict=True)  # each with the one before it, the latest first
         since = next((epoch for (epoch, _), (_, before) in pairs if before != share), hits[0][0])
-        text = f"Validation accuracy has been exactly {_percent(share)} since epoch {since}"
-        text += ", the share of the commonest answer" if _same(share, baseline) else ""
-        return Note("Not learning", f"{text}: it probably always gives the same answer.", since, advice)
-    if len(losses) < ENOUGH:
-        return None
-    first, last = _middle(losses[:3]), _middle(losses[-3:])
-    gained = first - last
-    if gained >= FLAT * abs(first) or gained >= 3 * _jump(losses):
+        commonest = _same(share, baseline)
+        if commonest or (flat and since <= hits[FIRST_EPOCHS - 1][0]):
+            text = f"Validation accuracy has been exactly {_percent(share)} since epoch {since}"
+            text += ", the share of the commonest answer" if commonest else ""
+            return Note("Not learning", f"{text}: it probably always gives the same answer.", since, advice)
+    if not flat:
         return None
     answers = _series(epochs, _train_accuracy)
     if len(answers) >= 6 and _middle(answers[-3:]) - _middle(answers[:3]) >= 0.02:
         return None
+    first, last = _middle(losses[:3]), _middle(losses[-3:])
     text = f"Training loss was {first:.4g} at the start and is {last:.4g} after {len(losses)} epochs."
     if hits and _same(hits[-1][1], baseline):
         text += f" Validation accuracy, {_percent(hits[-1][1])}, is that of always giving the commonest answer."
     return Note("Not learning", text, losses[0][0], advice)
+
+
+def _fell(losses: Series) -> bool:
+    """From the first epochs to the last ones, by more than nothing and by more than its noise."""
+    first, last = _middle(losses[:3]), _middle(losses[-3:])
+    return first - last > min(FLAT * abs(first), 3 * _jump(losses))
 
 
 def _overfitting(epochs: Sequence[Epoch], live: bool) -> Note | None:

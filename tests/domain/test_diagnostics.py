@@ -55,7 +55,19 @@ def test_always_the_same_answer_is_not_learning_and_is_compared_with_the_baselin
     epochs = curve(20, fading, fading, hit_val=lambda n: 0.5126 if n > 4 else 0.4 + n / 100)
     (note,) = notes(epochs, baseline=0.513)
     assert "exactly 51.3 % since epoch 6, the share of the commonest answer" in note.text and note.since == 6
-    assert "commonest answer" not in notes(epochs)[0].text
+    assert notes(epochs) == [], "its loss falls, and what the commonest answer would reach is not known"
+    assert notes(epochs, baseline=0.4) == [], "it is better than that"
+
+
+def test_an_accuracy_that_stands_still_is_no_sign_where_the_run_learned_before():
+    """Of 306 samples many epochs have the same share right. A KTRDR does not tell the share of the commonest answer."""
+    epochs = curve(220, fading, fading, hit_val=lambda n: 0.7614 if n > 208 else 0.5 + n / 1000)
+    assert "Not learning" not in words(epochs)
+    still = curve(20, lambda n: 1.0, lambda n: 1.0, hit_val=lambda n: 0.7614)
+    (note,) = notes(still)
+    assert note.word == "Not learning" and "exactly 76.1 % since epoch 1:" in note.text
+    late = curve(20, lambda n: 1.0, lambda n: 1.0, hit_val=lambda n: 0.7614 if n > 8 else 0.4 + n / 100)
+    assert "always gives the same answer" not in "".join(note.text for note in notes(late))
 
 
 def test_a_slow_and_steady_run_learns():
