@@ -93,6 +93,16 @@ class Observation:
         return self.snapshot.full and not self.concluded
 
     @property
+    def curves_end_early(self) -> bool:
+        """Epochs were done, or are being done, that the backend tells nothing of: after a resume, or since it lost
+        track of it."""
+        told = self.snapshot.epochs[-1].number + 1 if self.snapshot.epochs else 0
+        unreported = self.snapshot.status is Status.RESUMING or self.model_at is not None
+        return (
+            bool(told) and self.snapshot.result is None and (unreported or told < (self.snapshot.steps_completed or 0))
+        )
+
+    @property
     def concluded(self) -> bool:
         """Its end is known by its model alone."""
         return self.model_at is not None and not self.snapshot.finished

@@ -41,6 +41,7 @@ from panel.views.operation import (
     DetailsView,
     OperationView,
     TimelineView,
+    curves_until,
     estimate_view,
     notes_of,
     operation_view,
@@ -238,6 +239,7 @@ class Reader:
         return DetailsView(
             estimate=estimate_view(estimate, estimates.earlier(view.snapshot) if estimate else ()),
             notes=notes_of(observation, verdict),
+            curves_until=curves_until(observation),
             resume=self.resume.offer(observation, verdict),
             commands=commands,
             report=report,

@@ -71,6 +71,7 @@ class DetailsView:
 
     estimate: EstimateView | None
     notes: list[Note]
+    curves_until: str
     resume: Checkpoint | None
     commands: list[str]
     report: str
@@ -144,7 +145,20 @@ def end_sentence(view: OperationView) -> str:
     return f"{name} {verdict.word.lower()}: {result if result and verdict.word == 'Completed' else verdict.headline}"
 
 
+def curves_until(observation: Observation) -> str:
+    """Which epochs the curves are of, where more were done."""
+    if not observation.curves_end_early:
+        return ""
+    first, last = (observation.snapshot.epochs[place].number + 1 for place in (0, -1))
+    told = f"Epochs {first:,} to {last:,}" if last > first else f"Epoch {last:,}"
+    since = "after a resume" if observation.resumed else "of a run that it lost track of"
+    return f"{told}. The backend passes on no curves and no result {since}."
+
+
 def notes_of(observation: Observation, verdict: Verdict) -> list[Note]:
+    """None where later epochs, which are not known, may show the opposite."""
+    if observation.curves_end_early:
+        return []
     snapshot = observation.snapshot
     baseline = number(snapshot.measured.get("baseline_accuracy"))
     return notes(snapshot.epochs, total=snapshot.steps_total, baseline=baseline, live=verdict.state is State.RUNNING)

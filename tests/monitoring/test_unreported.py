@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.pages import until, words
 from tests.support.panels import panel, stream
-from tests.support.scripted import operation, percent, stamp
+from tests.support.scripted import epochs, operation, percent, stamp
 from tests.support.workers import worker
 
 pytestmark = pytest.mark.usefixtures("quick_rounds")
@@ -106,3 +106,29 @@ def test_a_start_that_the_backend_took_and_never_knew_is_not_said_to_have_been_r
     page = here.until("/operations/op_x", lambda page: "Forgotten" in words(page))
     assert "The backend took this start, and does not know the operation." in words(page)
     assert "It probably never began." in words(page) and "Created at the backend" not in words(page)
+
+
+def test_a_resumed_run_is_not_judged_by_the_curves_before_the_resume(quick_looks, here, backend):
+    """They overfit; what the epochs since did nobody knows."""
+    began = time.time() - 300
+    overfit = [
+        epoch | {"train_loss": 1 - epoch["epoch"] / 80, "val_loss": 1 + abs(epoch["epoch"] - 31) / 40}
+        for epoch in epochs(51)
+    ]
+    told = {"progress": percent(8.0, "Epoch 51/600", steps_total=600), "metrics": {"epochs": [overfit, 51]}}
+    backend.operations["op_a"] = operation("op_a", created_at=stamp(began), **told)
+    here.until("/operations/op_a", lambda page: "Overfitting" in words(page))
+    backend.operations["op_a"] = operation("op_a", status="resuming", created_at=stamp(began), progress=percent(0.0))
+    backend.workers = [worker("w1", "busy", "op_a", last_healthy_at=stamp())]
+    state = {"checkpoint_type": "periodic", "state": {"epoch": 591}, "created_at": stamp()}
+    backend.answers["GET /checkpoints/op_a"] = 200, {"success": True, "data": state}
+    unknown = "Epochs 1 to 51. The backend passes on no curves and no result after a resume."
+    page = words(here.until("/operations/op_a", lambda page: unknown in words(page)))
+    assert "Overfitting" not in page
+    here.until("/operations/op_a", lambda page: "Epoch 592 of 600, by its checkpoint" in words(page))
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    backend.answers["GET /checkpoints/op_a"] = 404, {"detail": "No checkpoint"}
+    model = {"model_id": "", "symbol": "EURUSD", "timeframe": "1h", "created_at": stamp(time.time() + 1)}
+    backend.answers["GET /models"] = 200, {"success": True, "models": [model]}
+    page = words(here.until("/operations/op_a", lambda page: "its model was saved at" in words(page)))
+    assert unknown in page and "Overfitting" not in page and "fewer epochs" not in page
