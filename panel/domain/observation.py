@@ -56,6 +56,7 @@ class Observation:
     checkpoint_at: float | None = None  # when that checkpoint was written
     resumed_after: int | None = None  # epochs done before its last resume
     model_at: float | None = None  # when such a run's model appeared: its end
+    busy_at: float | None = None  # when a worker was busy with it, of one that was never read
     sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
 
     @property

@@ -32,7 +32,7 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
         if observation.model_at is not None:
             return _ended_unreported(observation)
         if observation.forgotten:
-            return _forgotten(observation)
+            return _forgotten(observation, now)
         if observation.failing_since is not None and now - observation.failing_since > SILENT_AFTER:
             return silent(observation, now, worker_list)
     if observation.cancel is not Cancel.NONE and not snapshot.status.finished:
@@ -54,7 +54,19 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
     return Verdict(State.RUNNING, "Unclear", headline)
 
 
-def _forgotten(observation: Observation) -> Verdict:
+def _forgotten(observation: Observation, now: float) -> Verdict:
+    if observation.busy_at is not None and not observation.snapshot.backend_status:
+        model = "Look whether it left a model, and start" if observation.snapshot.traits.learns else "Start"
+        return Verdict(
+            State.FORGOTTEN,
+            "Forgotten",
+            "A worker began it, and it was lost: the backend took this start, and does not know the operation.",
+            f"{model} it again{' if not' if observation.snapshot.traits.learns else ''}.",
+            (
+                f"A worker was listed as busy with it {moment_at(observation.busy_at, now)}.",
+                "Nothing was ever read of it.",
+            ),
+        )
     if not observation.snapshot.backend_status:
         return Verdict(
             State.FORGOTTEN,

@@ -8,6 +8,7 @@ taken for current: they freeze at whatever the last reading of the operation was
 import asyncio
 import time
 from collections import deque
+from dataclasses import replace
 
 from panel.backend.answers import own_failure
 from panel.backend.ktrdr import Ktrdr
@@ -159,6 +160,7 @@ class Discovery:
         self._monitor.answered()
         self._failed = False  # it is asked again what they are busy with
         before, busy = self._monitor.take_worker_list(workers)
+        self._note_begun(busy)
         for operation_id in before | busy:
             if self._monitor.polled(operation_id) or self._memory.deleted(operation_id):
                 continue
@@ -174,6 +176,13 @@ class Discovery:
                 del self._doubted[operation_id]
             elif not self._monitor.polled(operation_id) and not self._memory.deleted(operation_id):
                 await self._read_new(operation_id)
+
+    def _note_begun(self, busy: set[str]) -> None:
+        """Of starts that the backend cannot tell of so far: it may never."""
+        for operation_id in busy:
+            known = self._monitor.known(operation_id, epochs=False)
+            if known is not None and not known.snapshot.backend_status and known.snapshot.traits.worker:
+                self._monitor.keep(known, replace(known, busy_at=time.time()))
 
     def _succeeded(self, operation_id: str) -> bool:
         observation = self._monitor.known(operation_id, epochs=False)

@@ -102,6 +102,8 @@ def operation_view(
     adapter = KINDS.get(snapshot.kind)
     started = snapshot.started_at or snapshot.created_at
     ended = None if verdict.live else snapshot.completed_at or max(observation.changed_at, observation.moved_at or 0.0)
+    if verdict.state is State.FORGOTTEN:
+        ended = snapshot.completed_at  # all that is known otherwise is when it was last read
     took = None if verdict.live else observation.took
     made = adapter.name(snapshot) if adapter else snapshot.strategy or kind_title(snapshot.kind)
     return OperationView(

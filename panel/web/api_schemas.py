@@ -53,7 +53,9 @@ class Operation(BaseModel):
     cancel: Cancel = Field(description="How far a cancel asked for through the panel has come; empty for none.")
     created_at: datetime | None
     started_at: datetime | None
-    ended_at: datetime | None = Field(description="When its backend ended it; null while it is live.")
+    ended_at: datetime | None = Field(
+        description="When its backend ended it; null while it is live or that is unknown."
+    )
     worked_until: datetime | None = Field(
         description="Of a run whose worker died: when it was last seen at work. Its backend ends it minutes later."
     )
@@ -244,6 +246,7 @@ def line(known: Known, workers: tuple[Listed, ...]) -> Line:
 
 def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str, Any]:
     snapshot, adapter = observation.snapshot, KINDS.get(observation.snapshot.kind)
+    unforgotten = None if verdict.state is State.FORGOTTEN else observation.changed_at
     judged = Verdict(
         state=verdict.state,
         word=verdict.word,
@@ -272,7 +275,7 @@ def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str
         "cancel": observation.cancel,
         "created_at": utc(snapshot.created_at),
         "started_at": utc(snapshot.started_at),
-        "ended_at": None if verdict.live else utc(snapshot.completed_at or observation.changed_at),
+        "ended_at": None if verdict.live else utc(snapshot.completed_at or unforgotten),
         "worked_until": None if verdict.live else utc(observation.worked_until),
         "seconds": None if verdict.live else observation.took,
         "changed_at": utc(observation.changed_at) or UNKNOWN,

@@ -139,3 +139,25 @@ def test_another_trainings_model_does_not_end_a_resumed_run(backend, busy):
         backend.workers = [worker("w1")]
         passes(life, 60)
         assert said(life, "op_a").startswith("Completed"), "its own"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_start_that_its_worker_began_and_the_backend_lost_is_not_said_never_to_have_begun(backend, listed):
+    """Without its database KTRDR hands a training to a worker, and knows nothing of it when the database is back."""
+    backend.answers["POST /trainings/start"] = 200, {"success": True, "task_id": "op_x", "status": "training_started"}
+    backend.answers["GET /operations/op_x"] = 500, {"detail": "Failed to get operation status: Connect call failed"}
+    with living(backend) as life:
+        passes(life, 15)
+        life.inside.post("/start/training", {"key": KEY, "strategy_name": "swing", "insist": "1"})
+        backend.workers = [worker("w1", "busy", "op_x", last_healthy_at=stamp())] if listed else []
+        passes(life, 30)
+        backend.workers = [worker("w1")]
+        backend.answers["GET /operations/op_x"] = UNKNOWN
+        passes(life, 60)
+        words = said(life, "op_x")
+        assert words.startswith("Forgotten") and ("A worker began it, and it was lost" in words) is listed
+        page = life.inside.get("/operations/op_x").text
+        assert ("It probably never began" in page) is not listed
+        assert ("A worker was listed as busy with it at" in page) is listed
+        assert "<dt>Ended</dt>" not in page, "when is not known"
+        assert json.loads(life.inside.get("/api/operations/op_x").text)["ended_at"] is None
