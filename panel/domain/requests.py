@@ -41,6 +41,7 @@ class ResumeState(StrEnum):
 
 
 UNSETTLED = (StartState.SENDING, StartState.UNCONFIRMED)
+ANSWERED_WITHIN = 5.0  # seconds; a backend takes some for many a start
 OPEN_ENTRIES = (EntryState.WAITING, EntryState.STARTING, EntryState.RUNNING, EntryState.UNCONFIRMED)
 OPEN_PLANS = (PlanState.WAITING, PlanState.STARTING, PlanState.UNCONFIRMED)
 
@@ -64,6 +65,11 @@ class Start:
     @property
     def unsettled(self) -> bool:
         return self.state in UNSETTLED
+
+    def unanswered(self, now: float) -> bool:
+        """Whether its answer has been missing for so long that somebody may be needed."""
+        waits = self.state is StartState.SENDING and abs(now - self.asked_at) < ANSWERED_WITHIN
+        return self.unsettled and not waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,7 @@ def _ended_unreported(observation: Observation) -> Verdict:
     return Verdict(
         State.COMPLETED,
         "Completed",
-        f"Completed: its model was saved at {clock(observation.model_at)} UTC.",
+        f"Its model was saved at {clock(observation.model_at)} UTC.",
         evidence=(
             "Its checkpoint is gone and a new model is there, as at the end of a training.",
             f"The backend still calls it {observation.snapshot.backend_status}: it does not see such a run end.",

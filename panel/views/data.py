@@ -1,7 +1,7 @@
 """What the pages of stored data, of the queue and of plans show. Pure: values in, typed views out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from panel.domain.connection import Connection
 from panel.domain.gaps import DataFile, Row
@@ -94,10 +94,25 @@ def queue_view(
 ) -> QueueView:
     """`running`: every load that runs; `operations`: those of the panel's own loads, by id; `starts`: the
     present starts of the unconfirmed ones, by the load's key; `uncertain`: some load may be about to begin."""
-    others = [QueuedLoad(None, snapshot, None) for snapshot in running if snapshot.id not in operations]
+    others = [snapshot for snapshot in running if snapshot.id not in operations]
     ours = [QueuedLoad(load, operations.get(load.operation_id or ""), starts.get(load.key)) for load in own]
+    ours = [_begun(load, others) if load.snapshot is None else load for load in ours]
+    taken = {load.snapshot.id for load in ours if load.snapshot is not None}
+    elsewhere = [QueuedLoad(None, snapshot, None) for snapshot in others if snapshot.id not in taken]
     # One that is not confirmed holds the queue until a person decides.
-    return QueueView(others + ours, bool(own) and all(load.state is EntryState.WAITING for load in own) and uncertain)
+    return QueueView(
+        elsewhere + ours, bool(own) and all(load.state is EntryState.WAITING for load in own) and uncertain
+    )
+
+
+def _begun(load: QueuedLoad, others: Sequence[Snapshot]) -> QueuedLoad:
+    """With what the backend lists already of a load that is being started, before it has answered the start."""
+    entry = load.load
+    if entry is None or entry.state is not EntryState.STARTING:
+        return load
+    pair = entry.form.get("symbol", "").strip().upper(), entry.form.get("timeframe", "").strip()
+    found = next((snapshot for snapshot in others if (snapshot.symbol, snapshot.timeframe) == pair), None)
+    return replace(load, snapshot=found)
 
 
 def plan_view(

@@ -126,7 +126,7 @@ def home_view(
         running=[item for item in running if item.verdict.state not in NEEDS_ATTENTION],
         wanting=wanting,
         ended=ended,
-        unsure=starts[:20],
+        unsure=[start for start in starts if start.unanswered(now)][:20],
         silent=connection.failing_since is not None,
         asking=not connection.listed,
         unsaid=_unsaid(connection),

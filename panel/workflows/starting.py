@@ -142,6 +142,7 @@ class StartWorkflow:
     async def run(self) -> None:
         """Until cancelled: search for unconfirmed starts, also of an earlier panel or a command line."""
         before: list[Start] = []
+        missing: list[str] = []  # those of them that home shows
         while True:
             self._claimed.clear()
             for start in list(self._unwritten.values()):
@@ -149,7 +150,8 @@ class StartWorkflow:
             for start in self._store.starts_without_operation(time.time() - _DAY):
                 self._events.publish(StartConfirmed(start))
             opened = self._store.unsettled_starts()
-            if opened != before:
+            shown, missing = missing, [start.key for start in opened if start.unanswered(time.time())]
+            if opened != before or missing != shown:
                 self._events.publish(StartsChanged())
             for start in opened:
                 if self._due(start):

@@ -276,7 +276,7 @@ def test_27_a_resumed_trainings_progress_is_that_of_its_checkpoint_and_its_model
     play.observation = unreported_end(play.evidence, BEGAN + 200)
     verdict = play.reads(205, "resuming", progress=percent(0.0))
     assert (verdict.state, verdict.live) == (State.COMPLETED, False)
-    assert verdict.headline == "Completed: its model was saved at 08:03:20 UTC."
+    assert verdict.headline == "Its model was saved at 08:03:20 UTC."
     assert play.evidence.snapshot.completed_at == BEGAN + 200
 
 

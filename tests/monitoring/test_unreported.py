@@ -34,10 +34,10 @@ def test_its_progress_and_its_end_are_read_from_what_it_leaves(quick_looks, here
     backend.answers["GET /models"] = 200, {"success": True, "models": [model | {"symbol": "GBPUSD"}]}
     asked = backend.hits["GET /models"] + 2
     until(lambda: backend.hits["GET /models"] >= asked)
-    assert "Completed: its model" not in words(here.get("/operations/op_a").text), "it is another training's"
+    assert "Its model was saved" not in words(here.get("/operations/op_a").text), "it is another training's"
     backend.answers["GET /models"] = 200, {"success": True, "models": [model]}
     with stream(here, "home") as home:
-        page = here.until("/operations/op_a", lambda page: "Completed: its model was saved at" in words(page))
+        page = here.until("/operations/op_a", lambda page: "Its model was saved at" in words(page))
         assert "The backend still calls it resuming" in words(page)
         shown = here.get("/api/operations/op_a").json()
         assert (shown["verdict"]["state"], shown["percentage"]) == ("completed", 100.0)
@@ -90,7 +90,7 @@ def test_a_run_that_only_a_copied_memory_knows_did_not_make_another_runs_model(q
     backend.answers["GET /operations/op_a"] = lambda _: (404 if backend.hits["GET /workers"] > late else 503, missing)
     with panel(tmp_path, address) as here:
         read = here.until("/operations/op_a", lambda page: "Forgotten" in words(page) or "Completed" in words(page))
-        assert "its model was saved" not in words(read) and "Forgotten" in words(read)
+        assert "Its model was saved" not in words(read) and "Forgotten" in words(read)
 
 
 def test_a_start_that_the_backend_took_and_never_knew_is_not_said_to_have_been_read(here, backend):
@@ -130,5 +130,5 @@ def test_a_resumed_run_is_not_judged_by_the_curves_before_the_resume(quick_looks
     backend.answers["GET /checkpoints/op_a"] = 404, {"detail": "No checkpoint"}
     model = {"model_id": "", "symbol": "EURUSD", "timeframe": "1h", "created_at": stamp(time.time() + 1)}
     backend.answers["GET /models"] = 200, {"success": True, "models": [model]}
-    page = words(here.until("/operations/op_a", lambda page: "its model was saved at" in words(page)))
+    page = words(here.until("/operations/op_a", lambda page: "Its model was saved at" in words(page)))
     assert unknown in page and "Overfitting" not in page and "fewer epochs" not in page
