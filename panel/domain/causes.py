@@ -262,6 +262,22 @@ def how_again(*, resumable: bool) -> str:
     return "Resume it where that is offered, or start it again." if resumable else "Start it again."
 
 
+_MISSING_MODEL = re.compile(r"model (?:directory |file )?not found:\s*(/\S.*?)[.\s]*$", re.IGNORECASE | re.MULTILINE)
+
+
+def model_elsewhere(text: str, sent: str) -> Cause | None:
+    """Of a model that was asked for by an absolute path, and that the worker looked for at another one: KTRDR's worker
+    puts the folder in its container in the place of the one that was sent. The model may well be there."""
+    found = _MISSING_MODEL.search(text)
+    if found is None or not sent.startswith("/") or found[1].rstrip("/") == sent.rstrip("/"):
+        return None
+    return _cause(
+        re.escape(found[1]),
+        f"The worker looked for the model at {found[1]}, not at the path that was sent.",
+        "Choose the model by a path that begins with models/, or see that the worker has it where it looks.",
+    )
+
+
 def cause_of(text: str, traits: Traits = UNKNOWN, *, resumable: bool = False) -> Cause | None:
     """The cause that the text names, its last line first; None when it is not known. For a load any other text is the
     data source's own. `resumable`: it may have a checkpoint of its own."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from panel.domain.causes import NO_DATA, cause_of, how_again
+from panel.domain.causes import NO_DATA, cause_of, how_again, model_elsewhere
 from panel.domain.formatting import clock, duration, many, moment_at, per_cent
 from panel.domain.load_outcomes import completed_load
 from panel.domain.missing_bars import never_there
@@ -11,7 +11,7 @@ from panel.domain.observation import Cancel, Observation
 from panel.domain.silence import last_heard
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
-from panel.domain.values import items, mapping, number
+from panel.domain.values import items, mapping, number, text
 from panel.domain.workers import Worker, WorkerList
 
 LISTED_WITHIN = 60.0  # seconds within which the list of workers shows whether one works on
@@ -132,7 +132,9 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
     if not snapshot.error:
         reason = "The backend gave no reason." if snapshot.full else "Its reason has not been read yet."
         return Verdict(State.FAILED, "Failed", reason)
-    cause = cause_of(snapshot.error, snapshot.traits, resumable=_resumable(snapshot))
+    cause = model_elsewhere(snapshot.error, text(snapshot.parameters.get("model_path"))) or cause_of(
+        snapshot.error, snapshot.traits, resumable=_resumable(snapshot)
+    )
     if cause is NO_DATA:
         cause = never_there(snapshot) or cause
     reason = last_line(snapshot.error)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from panel.backend.entities import snapshot_of
 from panel.domain.labels import Label
 from panel.domain.observation import Cancel, forgotten
@@ -247,6 +249,21 @@ def test_5_a_cancel_that_was_not_delivered_is_over_once_the_workers_are_free():
     assert "may go on working" in play.at(1).advice
     play.lists(40, worker("available", None, 40))
     assert play.at(41).advice == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "elsewhere"),
+    [("/data/models/short/1h_v3", True), ("/app/models/short/1h_v3/", False), ("models/short/1h_v3", False)],
+)
+def test_a_model_that_the_worker_looks_for_at_another_path_is_not_called_gone(sent, elsewhere):
+    play = Play("backtesting")
+    play.reads(0)
+    play.observation = replaced(play, snapshot=replace(play.evidence.snapshot, parameters={"model_path": sent}))
+    error = "Model directory not found: /app/models/short/1h_v3"
+    verdict = play.reads(2, "failed", error_message=error, completed_at=stamp(BEGAN + 2))
+    assert ("The model is gone." in verdict.headline) is not elsewhere and error in text(verdict)
+    if elsewhere:
+        assert "looked for the model at /app/models/short/1h_v3, not at the path that was sent" in verdict.headline
 
 
 def test_a_traceback_is_shown_by_its_last_line():
