@@ -3,12 +3,15 @@ the gaps between them."""
 
 import asyncio
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, Gap, Market, Range, learned_gaps
+from panel.domain.gaps import DAY, LENGTHS, Gap, Market, Range
+from panel.files.gap_rules import Missed, calendar_of, holes_of, unexplained
 
 CHUNK = 30_000  # bars of one question: two to three megabytes
+SESSIONS = ("numpy", "pandas", "exchange_calendars")  # of the `embedded` extra
 PAUSE = 0.5  # seconds between two questions
 
 
@@ -32,12 +35,23 @@ async def stored_openings(ktrdr: Ktrdr, stored: Range) -> list[float]:
 def gaps(openings: Sequence[float], timeframe: str, symbol: str = "", market: Market | None = None) -> list[Gap]:
     """The gaps between bars that open at these times, in order. Where the market's calendar is known by the symbol, or
     by what the backend says of it, it decides: an exchange's sessions and holidays, the week of currencies, no rest at
-    all for crypto. Else, and without the libraries for that, the usual rest is learned from the bars. An exchange's
-    calendar takes a second at first."""
-    try:
-        from panel.files import calendars
-    except ImportError:
-        return learned_gaps(openings, timeframe)
+    all for crypto. Else, and for exchanges where nothing here knows their sessions, the usual rest is learned from the
+    bars. An exchange's calendar takes a second at first."""
     where = market or Market()
-    found = calendars.gaps(openings, timeframe, symbol, where.exchange, where.kind)
+    span = openings[-1] - openings[0] if openings else 0.0
+    calendar = calendar_of(symbol, where.exchange, where.kind)
+    found = unexplained(holes_of(openings, timeframe), span, timeframe, calendar, _missed_sessions())
     return [Gap(float(gap.start), float(gap.end)) for gap in found]
+
+
+def knows_sessions() -> bool:
+    """Whether the libraries are installed that know the sessions and holidays of exchanges. It loads none of them."""
+    return all(find_spec(name) is not None for name in SESSIONS)
+
+
+def _missed_sessions() -> Missed | None:
+    try:
+        from panel.files.calendars import missed_sessions
+    except ImportError:
+        return None
+    return missed_sessions

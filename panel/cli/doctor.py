@@ -20,6 +20,7 @@ from panel.backend.connect import embedded_missing
 from panel.backend.decoding import line
 from panel.backend.http import HTTPClient
 from panel.backend.ktrdr import Ktrdr
+from panel.backend.openings import knows_sessions
 from panel.backend.strategies import in_folder
 from panel.cli.tls import context_of
 from panel.domain.formatting import duration
@@ -59,6 +60,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *found,
         *_strategies(settings),
         *_data(settings),
+        *_calendars(settings),
         *_memory(settings),
         *_reach(settings),
         await _port(settings),
@@ -169,6 +171,18 @@ def _data(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "data", Grade.WARN, message, "Mend or remove them; ktrdr-panel import reads other programs' files."
         )
+
+
+def _calendars(settings: Settings) -> Iterator[Finding]:
+    """Of the gaps that the panel looks for in a KTRDR's bars; the embedded backend has all of them."""
+    if settings.backend and knows_sessions():
+        yield Finding("gaps", Grade.OK, "The calendars of exchanges, currencies and crypto are known.")
+    elif settings.backend:
+        message = (
+            "Sessions of exchanges are not known: of stocks the rest is learned, so a single missing trading day is no "
+            "gap. Currencies and crypto are judged by their own week. ktrdr-panel[embedded] has the calendars."
+        )
+        yield Finding("gaps", Grade.OK, message)
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:

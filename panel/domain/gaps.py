@@ -1,25 +1,15 @@
-"""Gaps in stored bars: holes that the market's rest does not explain. Pure.
+"""Stored bars, and the gaps in them. Pure. Which holes are gaps is told by `panel.files.gap_rules`."""
 
-Here the usual rest is learned from the bars: a hole that comes back in most weeks is a night or a weekend, and a gap is
-a hole that is longer than the longest of those by more than a day and a half, so that a single holiday is none.
-"""
-
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from panel.domain.formatting import day
 from panel.domain.values import moment
-
-HOUR, DAY, WEEK = 3600.0, 86_400.0, 604_800.0
-LENGTHS = {
-    "1m": 60.0, "5m": 300.0, "15m": 900.0, "30m": 1800.0, "1h": HOUR,
-    "2h": 2 * HOUR, "4h": 4 * HOUR, "1d": DAY, "1w": WEEK, "1M": 31 * DAY,
-}  # fmt: skip
-SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
-USUAL_REST = 3 * DAY  # assumed of a history too short to learn from: a weekend
-TOLERANCE = 36 * HOUR
+from panel.files.gap_rules import TOLERANCE, USUAL_REST
+from panel.files.names import DAY as DAY  # these go on to who knows this module
+from panel.files.names import HOUR as HOUR
+from panel.files.names import LENGTHS as LENGTHS
+from panel.files.names import SYMBOL as SYMBOL
 
 Candle = list[float]  # Unix seconds, open, high, low, close, volume
 
@@ -113,19 +103,3 @@ def left_by(
     inside = sum(gap.end > (first or 0.0) and (last is None or gap.start < last + DAY) for gap in found)
     short = last is not None and reached is not None and last - reached > USUAL_REST + TOLERANCE
     return inside + short
-
-
-def learned_gaps(openings: Sequence[float], timeframe: str) -> list[Gap]:
-    """By the usual rest alone."""
-    length = LENGTHS[timeframe]
-    holes = [(a + length, b) for a, b in zip(openings, openings[1:], strict=False) if b - a > 1.5 * length]
-    limit = max(_usual_rest(openings, holes), length) + max(TOLERANCE, 2 * length)
-    return [Gap(start, end) for start, end in holes if end - start > limit]
-
-
-def _usual_rest(openings: Sequence[float], holes: list[tuple[float, float]]) -> float:
-    weeks = (openings[-1] - openings[0]) / WEEK if openings else 0.0
-    if weeks < 4:
-        return USUAL_REST
-    counted = Counter(round((end - start) / HOUR) for start, end in holes)
-    return max((hours * HOUR for hours, count in counted.items() if count >= weeks / 4), default=0.0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from panel.adapters import KINDS, DataLoadOperationAdapter, ResearchOperationAdapter
 from panel.adapters.command_lines import commands_of
+from panel.backend.openings import knows_sessions
 from panel.domain.agents import parts
 from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
@@ -113,6 +114,7 @@ class Reader:
     def stored(self) -> StoredView:
         loading, data, connection = self.loading(), self.inventory, self.monitor.connection
         rows, now, about = data.rows(loading), time.time(), {"embedded": self.embedded, "listed": data.listed}
+        about["sessions"] = knows_sessions()
         return stored_view(rows, loading, data.symbols, data.files, connection, now, **about)
 
     def loading(self) -> dict[Pair, Snapshot]:

@@ -18,7 +18,7 @@ class StoredView:
     """The map of what is stored. `known`: the symbols that the backend knows; `connection`: whether it answers;
     `unusable`: files of the data folder that cannot be used; `bad`: what cannot be true of stored bars, as (count,
     reason); `broken`: the unusable file that no load of its pair writes over; `listed`: what is stored was asked
-    for, in this panel's life."""
+    for, in this panel's life; `sessions`: gaps of exchanges are judged by their sessions and holidays."""
 
     rows: list[RowView]
     span: Span
@@ -30,6 +30,7 @@ class StoredView:
     bad: dict[Pair, tuple[tuple[int, str], ...]]
     listed: bool = True
     broken: dict[Pair, DataFile] = field(default_factory=dict)
+    sessions: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class PlanView:
 
 def stored_view(
     rows: Sequence[Row], loading: Mapping[Pair, Snapshot], known: list[str], files: Sequence[DataFile],
-    connection: Connection, now: float, *, embedded: bool, listed: bool = True,
+    connection: Connection, now: float, *, embedded: bool, listed: bool = True, sessions: bool = True,
 ) -> StoredView:  # fmt: skip
     span = span_of(rows, now)
     views = [row_view(row, loading.get(row.pair), span) for row in rows]
@@ -81,7 +82,7 @@ def stored_view(
     bad = {(file.symbol, file.timeframe): file.bad for file in files if file.bad and not file.reason}
     in_ways = {row.pair: in_the_way(row.range, unusable) for row in rows} if embedded else {}
     broken = {pair: file for pair, file in in_ways.items() if file}
-    return StoredView(views, span, known, now, embedded, connection, unusable, bad, listed, broken)
+    return StoredView(views, span, known, now, embedded, connection, unusable, bad, listed, broken, sessions)
 
 
 def queue_view(

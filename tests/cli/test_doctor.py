@@ -13,6 +13,7 @@ from panel.cli.doctor import Grade, examine
 from panel.settings import Settings
 from panel.storage.store import Storage
 from tests.support.command_line import run
+from tests.support.libraries import take_away
 from tests.support.panels import free_port, panel
 from tests.support.scripted import Backend, served
 
@@ -47,6 +48,14 @@ async def test_all_is_well(tmp_path, address, backend, strategies):
     assert found["strategies"][1].endswith("1 v3, 1 v2, 1 unreadable.")
     assert "agrees" in found["clock"][1] and "is free" in found["port"][1] and "GB free" in found["disk"][1]
     assert list(tmp_path.iterdir()) == [strategies], "it leaves nothing behind"
+
+
+async def test_which_calendars_are_known(tmp_path, address, monkeypatch):
+    assert "gaps" not in await look(tmp_path), "the embedded backend has them all"
+    assert (await look(tmp_path, address))["gaps"][1].startswith("The calendars of exchanges")
+    take_away(monkeypatch)
+    grade, finding, _ = (await look(tmp_path, address))["gaps"]
+    assert grade is Grade.OK and finding.startswith("Sessions of exchanges are not known") and "[embedded]" in finding
 
 
 async def test_a_backend_that_is_away(tmp_path):

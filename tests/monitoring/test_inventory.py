@@ -8,6 +8,7 @@ import pytest
 from panel.views.charts import place_of
 from tests.support.bars import hours, without
 from tests.support.history import ended, seed
+from tests.support.libraries import take_away
 from tests.support.lives import living
 from tests.support.loads import LOAD, ends, load
 from tests.support.pages import KEY, until, words
@@ -30,6 +31,17 @@ def test_the_map_shows_what_is_stored_and_what_is_missing(here, backend):
     assert "2024-04-09 to 2024-05-10" in page or "2024-04-10 to 2024-05-10" in page
     assert "GBPUSD 4h swing needs it Nothing stored." in page
     assert backend.hits["GET /symbols"] == 1
+
+
+def test_the_map_says_where_sessions_of_exchanges_are_not_known(here, backend, monkeypatch):
+    """Such a panel knows the week of currencies all the same: two lost days are a gap."""
+    backend.bars = {("EURUSD", "1h"): without(hours(20), 30, 2)}
+    assert "libraries that know the sessions" not in here.get("/data").text
+    take_away(monkeypatch)
+    here.post("/data/look")
+    page = words(here.until("/data", lambda text: "looking…" not in text and 'class="there"' in text))
+    assert "of stocks it learns the rest, so a single missing trading day is no gap." in page
+    assert "2024-01-31 to 2024-02-02" in page
 
 
 def test_what_was_not_asked_for_yet_is_not_called_nothing(here, backend):

@@ -15,7 +15,7 @@ from panel.embedded.backend import Backend
 from panel.embedded.bars import SYMBOL, Bars, Unusable
 from panel.embedded.ledger import Row
 from panel.embedded.timeframes import TIMEFRAMES
-from panel.files import calendars, faults
+from panel.files import calendars, faults, gap_rules
 from panel.files.folder import Entry
 from panel.files.thinning import thinned
 
@@ -37,7 +37,7 @@ def routes(home: Backend, bars: Bars) -> APIRouter:
         known = market.INSTRUMENTS.get(symbol)
         kind = known.type if known and known.type != "stock" else ""
         found = calendars.gaps(held.times, timeframe, symbol, kind=kind)
-        rule = calendars.calendar_of(symbol, kind=kind)
+        rule = gap_rules.calendar_of(symbol, kind=kind)
         return good({"calendar": rule, "gaps": [[gap.start, gap.end] for gap in found], "bars": len(held)}, error=None)
 
     @api.get("/data/candles/{symbol}/{timeframe}")
