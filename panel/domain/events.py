@@ -100,7 +100,8 @@ class BatchChanged:
 
 @dataclass(frozen=True, slots=True)
 class LoadedBarsChecked:
-    """The stored bars were looked through after a load ended; `gaps_left`: those that it was to fill."""
+    """The stored bars were looked through after a load ended; `gaps_left`: those that it was to fill, or
+    NOTHING_STORED."""
 
     operation_id: str
     gaps_left: int

@@ -11,6 +11,7 @@ from panel.files.names import HOUR as HOUR
 from panel.files.names import LENGTHS as LENGTHS
 from panel.files.names import SYMBOL as SYMBOL
 
+NOTHING_STORED = -1  # instead of a number of gaps: it was looked, and there is not one bar
 Candle = list[float]  # Unix seconds, open, high, low, close, volume
 
 
@@ -91,15 +92,16 @@ class Row:
         return {"symbol": self.range.symbol, "timeframe": self.range.timeframe, "mode": "tail", "start_date": start}
 
 
-def left_by(
-    load: Mapping[str, object], stored_until: float | None, found: Sequence[Gap], reached: float | None = None
-) -> int:
+def left_by(load: Mapping[str, object], stored_until: float | None, found: Sequence[Gap], reached: float | None) -> int:
     """How many of the gaps a load with these parameters was to fill: those in its period; of a load of new bars only
     those after the bars that were stored before it (`stored_until`). What lacks between the last stored bar
-    (`reached`) and the end of its period is one more."""
+    (`reached`) and the end of its period is one more. NOTHING_STORED where there is no last bar: then no gap is no
+    good sign."""
+    if reached is None:
+        return NOTHING_STORED
     first, last = moment(load.get("start_date")), moment(load.get("end_date"))
     if first is None and load.get("mode") == "tail" and stored_until is not None:
         first = stored_until
     inside = sum(gap.end > (first or 0.0) and (last is None or gap.start < last + DAY) for gap in found)
-    short = last is not None and reached is not None and last - reached > USUAL_REST + TOLERANCE
+    short = last is not None and last - reached > USUAL_REST + TOLERANCE
     return inside + short

@@ -4,6 +4,7 @@ It does not say which segments failed, and sometimes not how many bars came; the
 """
 
 from panel.domain.formatting import many
+from panel.domain.gaps import NOTHING_STORED
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
@@ -62,6 +63,17 @@ def _loaded(observation: Observation) -> Verdict:
             "The backend calls this completed, but not one bar came although bars were missing.",
             "Check the data source, then load again.",
             (f"0 bars came, {many(int(gaps), 'gap')} worked on.",),
+        )
+    if missing == NOTHING_STORED:
+        came = "How many bars came is not known" if rows is None else f"{many(int(rows), 'bar')} came"
+        return Verdict(
+            State.PROBLEMS,
+            "Finished with problems",
+            f"{came if rows != 0 else 'No bars came'}, and none is stored.",
+            "Check the data source, then load again."
+            if rows == 0
+            else "See that the backend can write to its data folder, then load again.",
+            ("The backend calls this completed. Asked for what is stored after its end, it has nothing.",),
         )
     if missing:
         some = f"{many(int(rows), 'bar')} came, but" if rows else "No new bars came, and"

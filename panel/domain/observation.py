@@ -51,7 +51,7 @@ class Observation:
     unchosen: tuple[str, ...] = ()  # dates that nobody chose at its start here; the backend returns its own defaults
     moved_at: float | None = None  # when its progress last changed before it ended
     stood_still: bool = False  # it was read again before its end, and nothing moved any more
-    gaps_left: int | None = None  # of a load that ended: gaps in the stored bars that it was to fill
+    gaps_left: int | None = None  # of a load that ended: gaps that it was to fill, or NOTHING_STORED
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
     resumed_after: int | None = None  # epochs done before its last resume

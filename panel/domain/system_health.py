@@ -11,6 +11,7 @@ from itertools import takewhile
 from panel.domain.causes import GATEWAY, HOST_SERVICE, NO_DATABASE, NO_SYMBOL, Cause, cause_of, database_down
 from panel.domain.connection import Connection
 from panel.domain.formatting import many
+from panel.domain.gaps import NOTHING_STORED
 from panel.domain.kinds import learning
 from panel.domain.load_outcomes import brought_nothing
 from panel.domain.memory import damaged, remedy
@@ -191,6 +192,8 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
     state = AMBER if now - at < NEWS else UNKNOWN
     if last.succeeded and brought_nothing(last):
         return Link(name, state, "No bars came", "The last load brought not one bar, although bars were missing.", at)
+    if last.succeeded and loads[0].gaps_left == NOTHING_STORED:
+        return Link(name, UNKNOWN, "Nothing stored", "The last load is completed, and none of its bars is stored.", at)
     if last.succeeded and (missing := loads[0].gaps_left):
         return Link(name, UNKNOWN, "Gaps left", f"After the last load {many(missing, 'gap')} were still there.", at)
     if last.succeeded:

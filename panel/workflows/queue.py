@@ -285,7 +285,7 @@ class Queue:
         if observation is None:
             await self._settle(entry, EntryState.FAILED, "The backend no longer knows this operation.")
         elif not (verdict := self._monitor.verdict(observation)).live:
-            good = verdict.state in GOOD or bool(observation.gaps_left)  # its bars are stored
+            good = verdict.state in GOOD or (observation.gaps_left or 0) > 0  # its bars are stored
             ended = EntryState.DONE if good else EntryState.FAILED
             await self._settle(entry, ended, "" if good else verdict.headline)
 

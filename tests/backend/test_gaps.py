@@ -3,7 +3,7 @@
 import pytest
 
 from panel.backend.openings import gaps
-from panel.domain.gaps import DAY, HOUR, LENGTHS, Gap, left_by
+from panel.domain.gaps import DAY, HOUR, LENGTHS, NOTHING_STORED, Gap, left_by
 from panel.views.charts import thin
 from tests.support.bars import hours, without
 
@@ -56,7 +56,7 @@ def test_thinned_candles_keep_the_highest_the_lowest_and_all_volume():
     assert thin(candles, 1000) == (candles, 1) and thin([], 10) == ([], 1)
 
 
-@pytest.mark.parametrize(("reached", "left"), [(16, 2), (27, 1), (29, 1), (None, 1)])
+@pytest.mark.parametrize(("reached", "left"), [(16, 2), (27, 1), (29, 1), (None, NOTHING_STORED)])
 def test_bars_that_end_before_the_period_of_their_load_are_one_more_gap(reached, left):
     """A weekend and a holiday at its end are none."""
     load = {"mode": "full", "start_date": "2024-01-01", "end_date": "2024-01-31"}

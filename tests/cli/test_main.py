@@ -101,6 +101,18 @@ def test_a_load_that_left_gaps_exits_1(tmp_path, address, backend):
     assert "2,000 bars came, but 1 gap is still missing." in " ".join(done.stdout.split())
 
 
+def test_a_load_of_which_nothing_is_stored_exits_1(tmp_path, address, backend):
+    def answer(request):
+        result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 1944}
+        backend.operations["op_l"] = operation("op_l", "data_load", "completed", result_summary=result)
+        return 200, {"success": True, "operation_id": "op_l", "status": "started"}
+
+    backend.answers["POST /data/acquire/download"] = answer
+    backend.answers["POST /data/range"] = 404, {"detail": "Data not found for EURUSD (1h)"}
+    done = run(tmp_path, "load", "EURUSD", "1h", "--mode", "full", backend=address)
+    assert done.returncode == 1 and "1,944 bars came, and none is stored." in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("bars", "code", "said"),
     [

@@ -7,6 +7,7 @@ import pytest
 
 from panel.backend.entities import snapshot_of, workers_of
 from panel.domain.connection import Connection
+from panel.domain.gaps import NOTHING_STORED
 from panel.domain.observation import Observation
 from panel.domain.system_health import system_health, trouble
 from panel.domain.workers import WorkerList
@@ -147,6 +148,9 @@ def test_the_data_source_is_judged_by_the_outcomes_of_loads():
     none = replace(loaded("completed", NOW - 5).snapshot, result={"rows_downloaded": 0, "gaps_filled": 1})
     link = links(loads=[Observation(none, NOW - 5)])["source"]
     assert (link.word, link.state) == ("No bars came", "problems") and link.text.startswith("The last load brought not")
+    some = replace(loaded("completed", NOW - 5).snapshot, result={"rows_downloaded": 1944})
+    link = links(loads=[Observation(some, NOW - 5, gaps_left=NOTHING_STORED)])["source"]
+    assert (link.word, link.state) == ("Nothing stored", "queued") and "none of its bars is stored" in link.text
     assert links(loads=[loaded("failed", NOW - 5, "Error 162")])["source"].text == "The last load failed: Error 162"
     with_backend = loaded("failed", NOW - 5, "Operation was RUNNING but no worker claimed it")
     assert links(loads=[with_backend])["source"].word == "Not known", "it ended with its backend"

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from panel.backend.entities import snapshot_of
+from panel.domain.gaps import NOTHING_STORED
 from panel.domain.load_outcomes import not_looked_through
 from panel.domain.verdict import Cancel, Observation, State, judge
 from tests.support.scripted import RESULT, operation, percent
@@ -98,6 +99,20 @@ def test_a_load_that_does_not_say_what_came_is_looked_through_before_it_is_calle
     assert verdict.state is State.PROBLEMS and verdict.headline.startswith("Some segments did not come")
     verdict = judge(dataclasses.replace(just, gaps_left=0), NOW)
     assert verdict.state is State.COMPLETED and verdict.headline.startswith("It left no gap.")
+
+
+@pytest.mark.parametrize(
+    ("rows", "headline"),
+    [
+        (1944, "1,944 bars came, and none is stored."),
+        (None, "How many bars came is not known, and none is stored."),
+        (0, "No bars came, and none is stored."),
+    ],
+)
+def test_a_load_of_which_nothing_is_stored_is_no_plain_success(rows, headline):
+    just = observation(kind="data_load", status="completed", result_summary={"rows_downloaded": rows})
+    verdict = judge(dataclasses.replace(just, gaps_left=NOTHING_STORED), NOW)
+    assert (verdict.state, verdict.headline) == (State.PROBLEMS, headline)
 
 
 def test_what_needs_no_look_through():

@@ -132,6 +132,15 @@ def test_a_load_that_ended_before_the_panel_came_is_looked_through_too(address, 
     assert "900 bars came, but 1 gap is still missing." in words(page)
 
 
+def test_a_load_that_brought_bars_of_which_none_is_stored_is_no_plain_success(here, backend):
+    """The result's number and the stored bars disagree: the worse one is said."""
+    backend.bars = {("GBPUSD", "1h"): hours(20)}  # POST /data/range answers 404 for EURUSD
+    address = load(here).headers["location"]
+    ends(backend)
+    page = words(here.until(address, lambda text: "Stored now" in text and "Finished with problems" in text))
+    assert "362 bars came, and none is stored." in page and "Stored now of EURUSD 1h : nothing." in page
+
+
 def test_a_row_that_was_not_there_appears_with_its_load(here, backend):
     backend.bars = {("EURUSD", "1h"): hours(20)}
     with stream(here, "stored") as reader:

@@ -328,6 +328,15 @@ def test_a_plan_does_not_believe_a_load_that_brought_nothing(here, backend):
     assert "not one bar came although bars were missing" in page and backend.hits["POST /trainings/start"] == 0
 
 
+def test_a_plan_does_not_believe_a_load_of_which_nothing_is_stored(here, backend):
+    backend.bars = {("GBPUSD", "1h"): hours(20)}  # POST /data/range answers 404 for EURUSD
+    here.post("/plans", PLAN)
+    until(lambda: len(started(backend)) == 1)
+    ends(backend, 1)
+    page = words(here.until(f"/plans/{KEY}", lambda text: "Stopped" in text))
+    assert "362 bars came, and none is stored." in page and backend.hits["POST /trainings/start"] == 0
+
+
 def test_a_cancelled_plan_starts_nothing_more(here, backend, rounds):
     here.post("/plans", PLAN)
     until(lambda: len(started(backend)) == 1)
