@@ -201,7 +201,7 @@ def compose(
     memory, embedded, hub, ktrdr = settings.memory_file, not settings.backend, Hub(), Ktrdr(client)
     storage = Storage(memory, LOOP_LOCK_TIMEOUT)
     storage.only_read()
-    catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None)
+    catalogue = Catalogue(ktrdr, settings.strategies_folder if settings.backend else None, embedded=embedded)
     monitor = Monitor(ktrdr, storage, events, hub, client.address)
     mounted = MountedFiles(settings.market_data) if settings.market_data and not embedded else None
     inventory = DataInventory(ktrdr, catalogue, storage, events, mounted.look if mounted else None, embedded=embedded)

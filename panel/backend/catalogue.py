@@ -9,6 +9,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,19 +21,25 @@ from panel.domain.loadable import SampleMarket
 from panel.domain.models import Model
 from panel.domain.strategies import Check, Strategy
 from panel.errors import CLIClientError
+from panel.files.strategy_folder import KTRDR_NAME
 from panel.observability.rounds import cancel_all
 
 FRESH = 20.0  # seconds
+REFUSED_NAME = (
+    "KTRDR refuses to train it: its name needs letters, digits, hyphens and underscores, and no dot. "
+    "Duplicate it under such a name."
+)
 
 T = TypeVar("T")
 
 
 class Catalogue:
-    """`folder`: KTRDR's strategies folder, None when this machine cannot read it."""
+    """`folder`: KTRDR's strategies folder, None when this machine cannot read it. `embedded`: it is no KTRDR."""
 
-    def __init__(self, ktrdr: Ktrdr, folder: Path | None) -> None:
+    def __init__(self, ktrdr: Ktrdr, folder: Path | None, *, embedded: bool = False) -> None:
         self._ktrdr = ktrdr
         self._folder = folder
+        self._embedded = embedded
         self._kept: dict[str, tuple[float, Any]] = {}
         self._asking: dict[str, asyncio.Task[Any]] = {}
         self._version = 0  # of the stored data, as far as the panel knows
@@ -55,7 +62,10 @@ class Catalogue:
 
     async def check(self, name: str) -> Check:
         """Whether the backend would train it. Raises CLIClientError when it cannot be asked."""
-        return await self._keep(f"check {name}", lambda: self._ktrdr.check(name))
+        found = await self._keep(f"check {name}", lambda: self._ktrdr.check(name))
+        if found.valid and (problem := self._refused_name(name)):  # KTRDR's own check does not look at the name
+            return replace(found, trainable=False, problems=(problem, *found.problems))
+        return found
 
     async def lacks(self, name: str) -> bool:
         """Whether there is certainly no such strategy: KTRDR does not list all of its own, so it is asked for each.
@@ -135,6 +145,10 @@ class Catalogue:
         if self._asking.get(key) is done:
             del self._asking[key]
 
+    def _refused_name(self, name: str) -> str:
+        """Why KTRDR refuses to train a strategy that is named so; "" when it does not."""
+        return "" if self._embedded or KTRDR_NAME.fullmatch(name) else REFUSED_NAME
+
     async def _list(self) -> list[Strategy]:
         found = await asyncio.to_thread(in_folder, self._folder) if self._folder else {}
         try:
@@ -144,4 +158,5 @@ class Catalogue:
                 raise
             listed = []
         found |= {strategy.name: strategy for strategy in listed}
-        return sorted(found.values(), key=lambda strategy: strategy.name)
+        named = (replace(each, problem=each.problem or self._refused_name(each.name)) for each in found.values())
+        return sorted(named, key=lambda strategy: strategy.name)

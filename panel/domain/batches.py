@@ -128,27 +128,49 @@ def windows(first: date, last: date, train_days: int, test_days: int) -> list[Wi
 
 
 def variant_name(strategy: str, changes: Mapping[str, str]) -> str:
-    """A readable name of a strategy's variant, which is a plain file name: `rsi_swing-period_21-epochs_50`. The last
-    words of a setting's path name it, as many as it takes to distinguish the settings."""
+    """A readable name of a strategy's variant, which KTRDR trains: `rsi_swing-period_21-rate_0p001`, with no dot. The
+    last words of a setting's path name it, as many as it takes to distinguish the settings."""
     if not changes:
         return strategy
     names = short_names(list(changes))
-    parts = [f"{names[path]}_{value}" for path, value in changes.items()]
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", "-".join([strategy, *parts]))
-    return plain if len(plain) <= MAX_NAME else ""
+    parts = [f"{names[path]}_{_POINT.sub('p', value)}" for path, value in changes.items()]
+    return _fitting(_plain("-".join([strategy, *parts])))
+
+
+def variant_names(strategy: str, variants: Sequence[Mapping[str, str]]) -> list[str]:
+    """The name of each variant, in their order; two that would have one name (0.5 and 0p5) are numbered."""
+    taken: dict[str, Mapping[str, str]] = {}
+    found = []
+    for changes in variants:
+        plain = name = variant_name(strategy, changes)
+        number = 1
+        while name and taken.setdefault(name, changes) != changes:
+            number += 1
+            name = _fitting(f"{plain}_{number}")
+        found.append(name)
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+
+
+def _fitting(name: str) -> str:
+    return name if len(name) <= MAX_NAME else ""
 
 
 _OF_TESTS = re.compile(r"(^|\.)(labels|data_split|training_data)\.")  # settings that change what a test consists of
-_CHANGED = re.compile(r"[A-Za-z][\w.]*_[\w.]")  # how what follows the original's name begins
+_CHANGED = re.compile(r"[A-Za-z][\w.]*_[\w.]")  # how what follows the original's name begins; once with dots
+_POINT = re.compile(r"(?<=\d)\.(?=\d)")  # of a number
 
 
 def originals(names: Sequence[str]) -> dict[str, str]:
     """Of those that are named as a variant of another one in `names`: that other one, which is no variant itself."""
-    there = set(names)
+    there = {_plain(name): name for name in names} | {name: name for name in names}
     found = {}
-    for name in there:
+    for name in names:
         dashes = [at for at, letter in enumerate(name) if letter == "-" and _CHANGED.match(name, at + 1)]
-        if base := next((name[:at] for at in dashes if name[:at] in there), ""):
+        if base := next((there[name[:at]] for at in dashes if name[:at] in there), ""):
             found[name] = base
     return found
 

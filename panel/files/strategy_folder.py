@@ -16,7 +16,8 @@ from panel.files import private
 from panel.files.strategy_yaml import MAX_BYTES, Refused, is_plain_name, read_text
 
 VERSIONS = 50  # that are kept of each file
-NEW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+KTRDR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # what KTRDR trains: its check accepts others, its start does not
+NEW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _ENDINGS = (".yaml", ".yml", ".YAML", ".YML")
 _MOMENT = "%Y%m%dT%H%M%S%f"
 _VERSION = re.compile(r"\d{8}T\d{12}-[0-9a-f]{12}")
@@ -76,8 +77,8 @@ class StrategyFolder:
         with self._lock:
             before = self._unchanged(name, opened)
             file = self.file(name)
-            if file is None and not NEW_NAME.fullmatch(name):
-                raise Refused("its name needs letters, digits, dots, hyphens and underscores, 100 at most")
+            if file is None and not NEW_NAME.fullmatch(name) and not self.versions(name):
+                raise Refused("its name needs letters, digits, hyphens and underscores, 100 at most, and no dot")
             if file is not None and file.is_symlink():
                 raise Refused("it is a link, and links are not written to")
             self._write(file or self.folder / f"{name}.yaml", name, content, before)

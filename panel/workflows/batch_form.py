@@ -15,7 +15,7 @@ from panel.domain.batches import (
     sampled,
     short_names,
     size,
-    variant_name,
+    variant_names,
     windows,
 )
 from panel.errors import InvalidForm
@@ -154,9 +154,9 @@ def _grid(
         raise InvalidForm({"": "This is a single run. Give several values of something, separated by commas."})
     names = short_names(list(settings))
     runs = []
-    for combination in chosen:
-        changes = {path: combination[path] for path in settings}
-        strategy = variant_name(given["strategy_name"], changes)
+    changed = [{path: combination[path] for path in settings} for combination in chosen]
+    variants = variant_names(given["strategy_name"], changed)
+    for combination, changes, strategy in zip(chosen, changed, variants, strict=True):
         if not strategy:
             raise InvalidForm({"": "The names of the strategy's variants would be longer than 100 characters."})
         first, _, last = combination.get("Dates", "").partition(" to ")

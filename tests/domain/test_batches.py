@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from datetime import date
 
 import pytest
@@ -19,6 +20,7 @@ from panel.domain.batches import (
     short_names,
     size,
     variant_name,
+    variant_names,
     windows,
 )
 
@@ -62,11 +64,22 @@ def test_the_last_day_counts():
 
 def test_names_of_variants_are_plain_and_distinguish_settings():
     changes = {"indicators.rsi.period": "21", "indicators.macd.period": "9"}
-    assert variant_name("swing", changes) == "swing-rsi.period_21-macd.period_9"
+    assert variant_name("swing", changes) == "swing-rsi_period_21-macd_period_9"
     assert variant_name("swing", {"training.epochs": "5"}) == "swing-epochs_5"
     assert variant_name("swing", {}) == "swing"
-    assert variant_name("swing", {"a b/c": "../x"}) == "swing-a_b_c_.._x" and variant_name("s" * 99, changes) == ""
+    assert variant_name("swing", {"a b/c": "../x"}) == "swing-a_b_c__x" and variant_name("s" * 99, changes) == ""
+    assert variant_name("swing.v2", {"training.rate": "0.001"}) == "swing_v2-rate_0p001"
     assert short_names(["a.period", "b.a.period"]) == {"a.period": "a.period", "b.a.period": "b.a.period"}
+
+
+def test_no_two_variants_have_one_name():
+    variants = [{"a.b": value} for value in ("0.5", "0p5", "0p5_2", "x+y", "x.y", "0.50")]
+    names = variant_names("swing", variants)
+    assert names[:2] == ["swing-b_0p5", "swing-b_0p5_2"] and len(set(names)) == len(variants)
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) for name in names)
+    assert variant_names("s" * 97, variants[:2]) == ["", ""]
+    assert variant_names("s" * 93, variants[:2]) == ["s" * 93 + "-b_0p5", ""]
+    assert variant_names("swing", [{}, {}]) == ["swing", "swing"]
 
 
 @pytest.mark.parametrize("tries", [2, 5, 30])
@@ -112,3 +125,4 @@ def test_a_variant_is_known_by_its_name_beside_its_original():
     names = ["swing", "swing-fast", "other-period_7", *made, again]
     assert originals(names) == {made[0]: "swing", made[1]: "swing", again: "swing"}
     assert originals(made) == {} and originals([made[0], again]) == {again: made[0]}
+    assert originals(["a.b", "a_b-rate_0p1", "a.b-rate_0.1"]) == dict.fromkeys(["a_b-rate_0p1", "a.b-rate_0.1"], "a.b")

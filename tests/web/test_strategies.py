@@ -179,6 +179,27 @@ def test_without_a_folder_the_page_says_so_and_offers_the_file(backend, here, tm
     assert refused.status_code == 422 and "Nothing can be saved here" in words(refused.text)
 
 
+def test_a_name_with_a_dot_that_a_ktrdr_refuses_is_told_before_a_start(address, tmp_path):
+    """Its own check of the file finds nothing wrong."""
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    (folder / "swing.v2.yaml").write_text(STARTER.read_text())
+    with panel(tmp_path, address, strategies_folder=folder) as here:
+        for page in (here.get("/strategies"), here.get("/strategies/swing.v2")):
+            assert "KTRDR refuses to train it: its name needs letters, digits" in words(page.text)
+        look = words(here.post("/start/training/look", {"strategy_name": "swing.v2"}).text)
+        assert "swing.v2 is valid, and cannot be trained here. KTRDR refuses to train it" in look
+        assert 'name="name" value="swing_v2_copy"' in here.get("/strategies/swing.v2/edit?copy=1").text
+        new = {"name": "a.b", "text": STARTER.read_text(), "opened": ""}
+        assert "and no dot" in words(here.post("/strategies/new/edit", new).text)
+    with panel(tmp_path) as here:
+        (tmp_path / "embedded" / "strategies").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "embedded" / "strategies" / "swing.v2.yaml").write_text(STARTER.read_text())
+        assert "KTRDR refuses" not in here.get("/strategies/swing.v2").text
+        look = words(here.post("/start/training/look", {"strategy_name": "swing.v2"}).text)
+        assert "cannot be trained" not in look and "swing.v2 is valid" in look
+
+
 def test_drawings_of_odd_memberships():
     odd = [("triangular", (0, 0, 0)), ("gaussian", (0, 0)), ("trapezoidal", (-1e300, 0, 0, 1e300)), ("other", (1,))]
     for shape, parameters in odd:

@@ -1,6 +1,7 @@
 """Batches: planned from a form, started through the queue once each, ranked, tested on unseen days, stopped."""
 
 import asyncio
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -39,6 +40,14 @@ def test_a_grid_of_settings_symbols_and_seeds():
     assert first.form["strategy_name"] == first.strategy == "swing-period_7-random_seed_1"
     text = variant_text(TEXT, first.strategy, first.changes)
     assert "period: 7}" in text and "random_seed: 1\n" in text and f"name: {first.strategy}\n" in text
+
+
+def test_decimal_values_make_names_that_ktrdr_trains_and_keep_their_values():
+    form = GRID | {"setting_1": "training.rate", "values_1": "0.001, 0.01", "seeds": "1 2"}
+    planned = plan_batch(form, TEXT.replace("training:", "training:\n  rate: 0.1"))
+    assert list(planned.variants)[0] == "swing-rate_0p001-random_seed_1" and len(planned.variants) == 4
+    assert [run.settings["rate"] for run in planned.runs] == ["0.001", "0.001", "0.01", "0.01"]
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) for name in planned.variants)
 
 
 def test_a_sample_and_periods():

@@ -32,7 +32,7 @@ async def edit(request: Request, panel: PanelDep, name: str, copy: str = "") -> 
     found = await at_hand(panel, name)
     if not copy:
         return await _editor(request, panel, name, found.text, digest(found.text) if found.own else "", name)
-    new = f"{name}_copy"
+    new = f"{re.sub('[^A-Za-z0-9_-]', '_', name)}_copy"
     text = _NAME_LINE.sub(f"name: {new}", found.text, count=1) if NEW_NAME.fullmatch(new) else found.text
     return await _editor(request, panel, new, text, "", name)
 
