@@ -88,7 +88,7 @@ from panel.workflows.notifications import Notifications
 from panel.workflows.plans import Plans
 from panel.workflows.preflight import Sources
 from panel.workflows.queue import Queue
-from panel.workflows.replacing import would_replace
+from panel.workflows.replacing import ready_to_load
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.run_settings import RunSettings
 from panel.workflows.schedules import Schedules
@@ -209,8 +209,8 @@ def compose(
     library = StrategyLibrary(ktrdr, catalogue, strategies_folder, memory.with_suffix(".files"), embedded=embedded)
     starts = StartWorkflow(ktrdr, storage, events, library.keep, lambda: damage(monitor.recorder.reason))
     commands = Commands(ktrdr, storage, monitor)
-    replaces = None if embedded else partial(would_replace, ktrdr.stored_range)
-    queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events, replaces)
+    ready = None if embedded else partial(ready_to_load, ktrdr.stored_range)
+    queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events, ready)
     batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
     resume = ResumeWorkflow(ktrdr, storage, monitor, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)

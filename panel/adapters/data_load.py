@@ -48,7 +48,10 @@ class DataLoadOperationAdapter(Kind):
         ),
     )
     start_date: str | None = field(
-        default=None, metadata=asked("From", "date", option="--start", help="Empty: as far as the source goes")
+        default=None,
+        metadata=asked(
+            "From", "date", option="--start", help="Empty: as far as the source goes. Of new bars: from the last one on"
+        ),
     )
     end_date: str | None = field(default=None, metadata=asked("To", "date", option="--end", help="Empty: now"))
 

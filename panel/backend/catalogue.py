@@ -25,6 +25,7 @@ from panel.files.strategy_folder import KTRDR_NAME
 from panel.observability.rounds import cancel_all
 
 FRESH = 20.0  # seconds
+COUNTED = 3000  # bars of a period that are worth counting one by one
 REFUSED_NAME = (
     "KTRDR refuses to train it: its name needs letters, digits, hyphens and underscores, and no dot. "
     "Duplicate it under such a name."
@@ -102,12 +103,26 @@ class Catalogue:
         """Of the embedded backend's data folder. Raises CLIClientError when it cannot be asked."""
         return await self._keep("range files", self._ktrdr.data_files)
 
-    async def bars_between(self, stored: Range, start: float, end: float) -> int:
-        """How many bars are stored from `start` on and before `end` (Unix seconds)."""
-        bounds = {"start_date": day(start), "end_date": day(end + DAY)}
+    async def bars_in(self, stored: Range, start: float | None, end: float | None) -> int | None:
+        """How many stored bars lie in a period, its first and last day in Unix seconds. Of a long one it is only known
+        when there are none, as in a hole. None where it is not known."""
+        if not stored.bars or stored.start is None or stored.end is None or (start is None and end is None):
+            return None
+        first = max(start or stored.start, stored.start)
+        last = stored.end + 1.0 if end is None else min(end + DAY, stored.end + 1.0)
+        if last < first:
+            return None
+        bounds: dict[str, Any] = {"start_date": day(first), "end_date": day(last + DAY)}
+        long = stored.bars * (last - first) / max(stored.end - stored.start, 1.0) > COUNTED
+        if long:  # the newest are enough: the first one of the day after it, and the one before
+            bounds |= {"limit": 2, "end_date": day(last + (DAY if last > stored.end else 0.0))}
         key = f"range {stored.symbol} {stored.timeframe} {bounds}"
         ask = functools.partial(self._ktrdr.openings, stored.symbol, stored.timeframe, **bounds)
-        return sum(start <= at < end for at in await self._keep(key, ask))
+        try:
+            count = sum(first <= at < last for at in await self._keep(key, ask))
+        except CLIClientError:
+            return None
+        return None if long and count else count
 
     def data_changed(self) -> None:
         """A data load ended: ranges that are kept, or under way, are out of date."""

@@ -40,6 +40,7 @@ from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
 from panel.workflows.audit import start_outcome
 from panel.workflows.no_room import no_room
+from panel.workflows.replacing import reaching_back
 from panel.workflows.starting import StartWorkflow, new_key
 from panel.workflows.submit import Refused, Started, SubmitResult, SubmitWorkflow, Unconfirmed, message_of, result_of
 
@@ -69,7 +70,8 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
                 console.print(f"Could not connect to API at {client.address}. Is the API server running?", style="red")
                 return FAILED
             with closing(Storage(settings.memory_file)) as store:
-                return await _Run(console, Ktrdr(client), store, made, form).to_its_end(work)
+                run = _Run(console, Ktrdr(client), store, made, form, embedded=not settings.backend)
+                return await run.to_its_end(work)
     except asyncio.CancelledError:
         console.print(f"{title}: interrupted.", style="yellow")
         return INTERRUPTED
@@ -88,10 +90,13 @@ async def run(settings: Settings, made: Kind, form: Mapping[str, str]) -> int:
 class _Run:
     """One start, with what it needs."""
 
-    def __init__(self, console: Console, ktrdr: Ktrdr, store: Storage, made: Kind, form: Mapping[str, str]) -> None:
+    def __init__(
+        self, console: Console, ktrdr: Ktrdr, store: Storage, made: Kind, form: Mapping[str, str], *, embedded: bool
+    ) -> None:
         self.console = console
         self.ktrdr = ktrdr
         self.store = store
+        self.embedded = embedded
         self.load_lock = process_lock(store.path)
         self.made = made
         self.form = {name: value for name, value in form.items() if value}
@@ -158,12 +163,14 @@ class _Run:
             await asyncio.sleep(1.0)
 
     async def _note_stored(self) -> None:
-        """How far the stored bars reach: a load of new bars is to fill what comes after."""
+        """How far the stored bars reach: a load of new bars is to fill what comes after, also where KTRDR would not."""
         if self.form.get("mode", "tail") != "tail":
             return
         with suppress(CLIClientError):
             stored = await self.ktrdr.stored_range(self.form["symbol"].upper(), self.form["timeframe"])
             self.stored_until = stored.end
+            if not self.embedded and not self.form.get("start_date"):
+                self.form |= reaching_back(stored, time.time())
 
     async def _before(self) -> str:
         """What has to end before a load may begin, in words."""

@@ -91,7 +91,9 @@ async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
         return Preflight(kind, ask, path, exc.message)
     dates = dates_of(given)
     lines = [*_of_model(model, asked), *form_lines(kind, given | asked), *_of_overlap(model, asked, dates)]
-    lines += await sources.with_remedies((sources.range_line(found, dates, "backtest") for found in ranges), "backtest")
+    counts = await asyncio.gather(*(sources.catalogue.bars_in(found, *dates) for found in ranges))
+    stored = [sources.range_line(found, dates, "backtest", 0, n) for found, n in zip(ranges, counts, strict=True)]
+    lines += await sources.with_remedies(stored, "backtest")
     lines += await sources.fault_lines(ranges, given, "backtest")
     lines += room_lines(sources, kind)
     return Preflight(kind, ask, path, lines=tuple(lines))

@@ -96,8 +96,12 @@ class Plans:
             stored = await self._catalogue.range(symbol, timeframe)
             if not stored.bars or stored.start is None or stored.end is None:
                 return f"The load of {symbol} {timeframe} ended, but no bars are stored."
-            if (first or 0.0) > stored.end or (last or stored.end) + DAY < stored.start:
-                return f"{symbol} {timeframe} came back short: no stored bar lies in the training's period."
+            outside = (first or 0.0) > stored.end or (last or stored.end) + DAY < stored.start
+            if outside or await self._catalogue.bars_in(stored, first, last) == 0:
+                return (
+                    f"{symbol} {timeframe} came back short: no stored bar lies in the training's period, so the "
+                    "training was not started."
+                )
         return ""
 
     async def _follow(self, plan: Plan, training: Entry) -> None:

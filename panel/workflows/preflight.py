@@ -25,7 +25,6 @@ from panel.workflows.load_remedies import FailedLoad, failed_load
 from panel.workflows.no_room import Work, busy_with, descriptions_of, none_takes
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
-COUNTED = 3000  # bars of a period that are worth counting one by one
 SLACK = 5 * DAY  # a weekend and a holiday at either end are no lack of data
 
 OK, AMBER, RED = "completed", "problems", "failed"  # the marks of the states that look like it
@@ -126,20 +125,6 @@ class Sources:
         bad = [file for file in files if file.bad and not file.reason and (file.symbol, file.timeframe) in pairs]
         return [fault_line(file, left_out, what) for file in bad]
 
-    async def bars_in(self, found: Range, dates: Period) -> int | None:
-        """How many stored bars lie in the period, where it is short enough to matter; else None."""
-        start, end = dates
-        if not found.bars or found.start is None or found.end is None or (start is None and end is None):
-            return None
-        first, last = max(start or found.start, found.start), min((end or found.end) + DAY, found.end + 1.0)
-        share = max(last - first, 0.0) / max(found.end - found.start, 1.0)
-        if last < first or found.bars * share > COUNTED:
-            return None
-        try:
-            return await self.catalogue.bars_between(found, first, last)
-        except CLIClientError:
-            return None
-
 
 async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
     """For a form as it is filled in now."""
@@ -160,7 +145,7 @@ async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
         return Preflight(kind, ask, name, exc.message)
     dates, needed = dates_of(given), strategy.history_required or 0
     lines = [_strategy_line(strategy, check), *form_lines(kind, given)]
-    counts = await asyncio.gather(*(sources.bars_in(found, dates) for found in ranges))
+    counts = await asyncio.gather(*(catalogue.bars_in(found, *dates) for found in ranges))
     stored = [sources.range_line(found, dates, "training", needed, n) for found, n in zip(ranges, counts, strict=True)]
     lines += await sources.with_remedies(stored, "training")
     lines += await sources.fault_lines(ranges, given, "training")
@@ -205,11 +190,18 @@ def range_line(
         first = {"start_date": day(start)} if start is not None else {}
         return Line(RED, subject, f"no data stored, so the {what} would fail.", found, load=tail | first)
     stored = f"{found.bars:,} bars, {day(found.start)} to {day(found.end)}."
-    # Dates in a load would make some backends throw the rest away: only the mode is sent.
+    # Only the mode: dates would make a KTRDR throw the rest away, and the queue adds one where it has to (`replacing`).
     history = tail | {"mode": "backfill"}
     if (start or 0) > found.end or (end is not None and end + DAY < found.start):
         load = tail if (start or 0) > found.end else history
         return Line(RED, subject, f"{stored} None lies in this period, so the {what} would fail.", found, load=load)
+    if inside == 0:
+        none = f"{stored} None of them lies in this period, so the {what} would fail."
+        if start is not None and end is not None and found.start <= start and end <= found.end:
+            if end - start < SLACK:
+                return Line(RED, subject, f"{none} Choose a longer period.", found)  # the market may just have rested
+            return Line(RED, subject, none, found, load=Row(found).fill)
+        return Line(RED, subject, none, found, load=history if (start or 0.0) < found.start else tail)
     if inside is not None and inside <= needed:
         few = f"{stored} Only {inside:,} of them lie in this period; the strategy needs more than {needed:,}."
         if start is None or start < found.start:

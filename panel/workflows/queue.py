@@ -27,7 +27,6 @@ from panel.observability.rounds import pause, until_set
 from panel.storage.store import Storage
 from panel.workflows.capacity import Capacity
 from panel.workflows.commands import Commands
-from panel.workflows.replacing import REPLACE
 from panel.workflows.starting import StartWorkflow, new_key
 
 ROUND = 1.0  # seconds between rounds while anything waits or runs
@@ -59,12 +58,12 @@ class Queue:
         commands: Commands,
         load_lock: FileLock,
         events: EventBus,
-        replaces: Callable[[Mapping[str, str]], Awaitable[str]] | None = None,
+        ready: Callable[[Mapping[str, str]], Awaitable[dict[str, str]]] | None = None,
     ) -> None:
-        """`replaces`: what a load with this form would destroy, "" for nothing. It is asked when its turn comes: loads
-        before it may have brought bars that its dates leave out."""
+        """`ready`: a load's form as it has to be sent, or InvalidForm when it would destroy bars. It is asked when its
+        turn comes: loads before it may have changed what is stored."""
         self._ktrdr = ktrdr
-        self._replaces = replaces
+        self._ready = ready
         self._store = store
         self._starting = starting
         self._monitor = monitor
@@ -234,22 +233,20 @@ class Queue:
     async def _start_alone(self, entry: Entry) -> None:
         with suppress(Timeout), self._load_lock:  # a command line may be about to start one
             if not self._capacity.load_in_doubt() and not await self._capacity.load_elsewhere():
-                if self._replaces and REPLACE not in entry.form and (why := await self._replaces(entry.form)):
-                    await self._settle(entry, EntryState.REFUSED, why)
-                else:
-                    await self._start(entry)
+                await self._start(entry)
 
     async def _start(self, entry: Entry) -> None:
+        form = entry.form
         try:
-            made = KINDS[entry.kind].from_form(entry.form)
+            if self._ready and KINDS[entry.kind].traits.loads:
+                form = await self._ready(form)
+            made = KINDS[entry.kind].from_form(form)
         except InvalidForm as exc:  # as a start's first day that no longer fits
             await self._settle(entry, EntryState.REFUSED, " ".join(exc.errors.values()))
             return
         if not await self._write(lambda store: store.queue.begin(entry.key)):
             return  # it was removed while the backend was asked
-        start = await self._starting.submit(
-            new_key(), made, entry.form, entry.actor, owner=entry.key, attempt=entry.attempts
-        )
+        start = await self._starting.submit(new_key(), made, form, entry.actor, owner=entry.key, attempt=entry.attempts)
         await self._started(entry, start)
         if start.state is StartState.STARTED and start.operation_id:
             await self._monitor.look(start.operation_id)

@@ -150,6 +150,8 @@ def test_a_load_waits_for_those_before_it(tmp_path, address, backend):
     backend.answers["GET /operations"], backend.answers["POST /data/acquire/download"] = others, answer
     done = run(tmp_path, "load", "EURUSD", "1h", backend=address)
     assert done.returncode == 0 and "362 bars fetched." in done.stdout
+    # The stored bars end long ago: without a first day KTRDR would leave a hole after them.
+    assert [body["start_date"] for _, body in backend.bodies if body and body.get("mode") == "tail"] == ["2023-01-01"]
     assert "Waiting: 2 loads before this one (TSLA op_0)." in done.stdout and "Waiting: 1 load before" in done.stdout
 
 

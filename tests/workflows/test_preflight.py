@@ -65,6 +65,40 @@ def test_the_plans_loads_go_back_as_far_as_the_training(here, backend):
     assert "EURUSD 1h came back short" in page and backend.hits["POST /trainings/start"] == 0
 
 
+JULY = {"strategy_name": "swing", "start_date": "2024-07-01", "end_date": "2024-09-30"}
+
+
+def test_a_hole_in_the_stored_bars_is_no_data_for_a_training_or_backtest(here, backend):
+    backend.bars = {("EURUSD", "1h"): without(hours(100), 152, 200), ("GBPUSD", "1h"): hours(150)}
+    look = here.post("/start/training/look", JULY).text
+    assert "None of them lies in this period, so the training would fail. Load" in words(look)
+    assert "Only 0" not in words(look) and 'value="EURUSD 1h tail 2024-01-01"' in look
+    long = JULY | {"start_date": "2024-06-05", "end_date": "2024-12-10"}
+    assert "None of them lies in this period" in words(here.post("/start/training/look", long).text)
+    whole = {"strategy_name": "swing", "symbols": "GBPUSD", "start_date": "2024-02-01", "end_date": "2026-02-01"}
+    assert "GBPUSD 1h 1" in words(here.post("/start/training/look", whole).text)
+    assert "None of them" not in words(here.post("/start/training/look", whole).text)
+    tried = JULY | {"model_path": "models/swing/1h_v1", "symbol": "EURUSD", "timeframe": "1h"}
+    look = words(here.post("/start/backtesting/look", tried).text)
+    assert "None of them lies in this period, so the backtest would fail." in look
+    rest = JULY | {"start_date": "2024-03-09", "end_date": "2024-03-10"}
+    assert "so the training would fail. Choose a longer period." in words(here.post("/start/training/look", rest).text)
+
+
+def test_a_plan_does_not_train_on_a_hole(quick_rounds, here, backend):
+    """The load brought bars, and none of those that the training needs."""
+    backend.bars = {("EURUSD", "1h"): hours(20)}
+    here.post("/plans", {"key": KEY, "load": "EURUSD 1h tail"} | JULY)
+    until(lambda: len(started(backend)) == 1)
+    backend.bars["EURUSD", "1h"] = without(hours(100), 152, 200)
+    ends(backend)
+    page = words(here.until(f"/plans/{KEY}", lambda text: "Stopped" in text))
+    assert (
+        "period, so the training was not started." in page and "EURUSD 1h came back short: no stored bar lies" in page
+    )
+    assert backend.hits["POST /trainings/start"] == 0
+
+
 def test_without_a_training_worker_a_start_would_be_refused_and_that_is_red(quick_rounds, here, backend):
     backend.bars = {("EURUSD", "1h"): hours(60)}
     backend.workers = [worker("w1", last_healthy_at=stamp())]

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,8 @@ import pytest
 
 from panel.domain.gaps import DAY
 from panel.workflows.queue import Queue
-from tests.support.bars import hours
+from tests.support.bars import at, hours
+from tests.support.lives import living
 from tests.support.loads import LOAD, ends, load, started
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
@@ -46,7 +48,39 @@ def rounds(monkeypatch):
 def test_the_first_load_begins_at_once(here, backend):
     answer = load(here)
     assert answer.status_code == 303 and answer.headers["location"].startswith("/operations/op_data_load_")
-    assert started(backend) == [LOAD]
+    assert [each["mode"] for each in started(backend)] == ["tail"]
+
+
+@pytest.mark.parametrize(
+    ("days", "more", "sent"),
+    [
+        (200, {}, {"start_date": "2024-01-01"}),
+        (20, {}, {}),
+        (200, {"mode": "backfill"}, {}),
+        (200, {"start_date": "2024-01-01", "end_date": "2099-01-01"}, {}),
+    ],
+)
+def test_new_bars_after_a_long_time_leave_no_hole_at_a_ktrdr(days, more, sent):
+    """It looks back 30 days when no first day is named, and drops all that lies before a day that is."""
+    backend = Backend()
+    with living(backend) as life:
+        backend.bars = {("EURUSD", "1h"): [at("2024-01-01T10:00"), time.time() - days * DAY]}
+        life.runner.run(asyncio.sleep(5))
+        life.post("/start/data_load", {"key": KEY, **LOAD, **more}, 1, 5.0)
+        assert started(backend) == [LOAD | more | sent]
+
+
+def test_a_load_waits_for_a_backend_that_does_not_say_what_is_stored():
+    backend = Backend()
+    backend.bars = {("EURUSD", "1h"): [at("2024-01-01"), at("2024-06-01")]}
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(5))
+        backend.answers["POST /data/range"] = (503, {"detail": "busy"})
+        life.post("/start/data_load", {"key": KEY, **LOAD}, 1, 60.0)
+        sent = started(backend)
+        del backend.answers["POST /data/range"]
+        life.runner.run(asyncio.sleep(30))
+        assert (sent, started(backend)) == ([], [LOAD | {"start_date": "2024-01-01"}])
 
 
 def test_the_second_waits_for_the_first_and_is_seen_waiting(here, backend, rounds):
@@ -153,12 +187,12 @@ def test_progress_that_goes_backwards_is_shown_as_it_is(here, backend):
     """Quirk 18: 90 %, then 64.3 % while segments are tried again."""
     address = load(here).headers["location"]
     name = address.removeprefix("/operations/")
-    for at in (90.0, 64.3):
+    for share in (90.0, 64.3):
         context = {"step_current": 2, "step_total": 12}
         backend.operations[name] = operation(
-            name, "data_load", progress=percent(at, f"Segment at {at}", context=context)
+            name, "data_load", progress=percent(share, f"Segment at {share}", context=context)
         )
-        texts = (f"Segment at {at}", f"{int(at)} %", "Segment 2 of 12")
+        texts = (f"Segment at {share}", f"{int(share)} %", "Segment 2 of 12")
         here.until(address, lambda text, texts=texts: all(each in words(text) for each in texts))
 
 
