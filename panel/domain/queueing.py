@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from panel.domain.kinds import traits_of
-from panel.domain.requests import Entry
+from panel.domain.requests import Entry, EntryState
 from panel.domain.workers import WorkerList
 
 MAX_ENTRIES = 1000  # open ones
@@ -54,6 +54,16 @@ def free_workers(listed: WorkerList, kind: str, sent: int, now: float) -> int:
     return max(sum(each.status == "available" and each.does(kind) for each in listed.workers) - sent, 0)
 
 
+def held_up(entries: Sequence[Entry]) -> dict[str, str]:
+    """Kind -> the entry that holds up the others of it, of kinds that run alone: its start is not confirmed, so it may
+    have begun, and a person decides."""
+    return {
+        entry.kind: entry.key
+        for entry in entries
+        if entry.state is EntryState.UNCONFIRMED and traits_of(entry.kind).alone
+    }
+
+
 def starts_at(
     entries: Sequence[Entry],
     busy: Mapping[str, Sequence[float | None]],
@@ -62,12 +72,13 @@ def starts_at(
 ) -> dict[str, float]:
     """Entry -> when it probably starts (Unix seconds), where that can be estimated. `busy`: for each kind, the
     seconds until each of its workers, or the one running load, is free; None where that is not known. `lasts`: how long
-    an entry takes, in seconds."""
+    an entry takes, in seconds. What waits for a person begins at no time that can be told."""
+    held = held_up(entries)
     ends: dict[str, list[float | None]] = {kind: list(times) for kind, times in busy.items()}
     found: dict[str, float] = {}
     for entry in entries:
         need = traits_of(entry.kind)
-        if not entry.waiting or entry.held or not (need.worker or need.alone):
+        if not entry.waiting or entry.held or entry.kind in held or not (need.worker or need.alone):
             continue
         times = ends.setdefault(entry.kind, [])
         if not times or any(each is None for each in times):

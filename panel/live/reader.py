@@ -8,7 +8,7 @@ from panel.adapters import KINDS, DataLoadOperationAdapter, ResearchOperationAda
 from panel.adapters.command_lines import commands_of
 from panel.backend.openings import knows_sessions
 from panel.domain.agents import parts
-from panel.domain.attention import partition_by_attention
+from panel.domain.attention import NEEDS_ATTENTION, partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
 from panel.domain.kinds import traits_of
@@ -59,6 +59,7 @@ from panel.workflows.run_settings import RunSettings
 SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
 NEIGHBOURS = 12  # runs from which one is distinguished on its own page
 KEPT_DIFFERENCES = 2000  # operations
+ENDLESS = NEEDS_ATTENTION | {State.SILENT, State.UNREPORTED}  # when it ends cannot be told from earlier runs
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 
 
@@ -145,15 +146,17 @@ class Reader:
 
     def begins(self, entries: Sequence[Entry]) -> dict[str, float]:
         """Entry -> when it probably starts (Unix seconds), where that can be estimated."""
-        now = time.time()
-        return starts_at(entries, self._busy(now), self._lasts(), now)
+        now, away = time.time(), self.monitor.connection.failing_since is not None
+        return {} if away else starts_at(entries, self._busy(now), self._lasts(), now)
 
     def _busy(self, now: float) -> dict[str, list[float | None]]:
         """Kind -> seconds until each of its workers, or its one place, is free; None where that is not known."""
         left, running = {}, self.monitor.running()
         for each in running:
-            found = self.monitor.estimates.current(each, self.monitor.verdict(each), now)
-            left[each.snapshot.id] = (found.low + found.high) / 2 if found else self._left(each.snapshot, now)
+            verdict = self.monitor.verdict(each)
+            found = self.monitor.estimates.current(each, verdict, now)
+            usual = None if verdict.state in ENDLESS else self._left(each.snapshot, now)
+            left[each.snapshot.id] = (found.low + found.high) / 2 if found else usual
         busy: dict[str, list[float | None]] = {}
         for kind, adapter in KINDS.items():
             if adapter.traits.alone:

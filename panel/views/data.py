@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from panel.domain.connection import Connection
 from panel.domain.gaps import DataFile, Row
 from panel.domain.loadable import in_the_way
+from panel.domain.queueing import held_up
 from panel.domain.requests import Entry, EntryState, Plan, Start
 from panel.domain.snapshot import Snapshot
 from panel.views.charts import RowView, Span, row_view, span_of
@@ -45,10 +46,12 @@ class QueuedLoad:
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """The running loads first. `doubt`: the next one waits for one that may yet begin."""
+    """The running loads first. `doubt`: the next one waits for one that may yet begin; `held_up`: for a person, who
+    decides about one that is not confirmed."""
 
     queue: list[QueuedLoad]
     doubt: bool
+    held_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,9 @@ def queue_view(
     ours = [_begun(load, others) if load.snapshot is None else load for load in ours]
     taken = {load.snapshot.id for load in ours if load.snapshot is not None}
     elsewhere = [QueuedLoad(None, snapshot, None) for snapshot in others if snapshot.id not in taken]
-    # One that is not confirmed holds the queue until a person decides.
-    return QueueView(
-        elsewhere + ours, bool(own) and all(load.state is EntryState.WAITING for load in own) and uncertain
-    )
+    waiting = [load for load in own if load.waiting]
+    held = bool(waiting and held_up(own))
+    return QueueView(elsewhere + ours, bool(waiting) and len(waiting) == len(own) and uncertain, held)
 
 
 def _begun(load: QueuedLoad, others: Sequence[Snapshot]) -> QueuedLoad:

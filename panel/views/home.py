@@ -8,6 +8,7 @@ from panel.domain.attention import NEEDS_ATTENTION
 from panel.domain.batches import Batch
 from panel.domain.connection import Connection
 from panel.domain.observation import Observation
+from panel.domain.queueing import held_up
 from panel.domain.requests import Entry, EntryState, Plan, Start
 from panel.domain.state import State
 from panel.domain.system_health import Link, system_health, trouble
@@ -46,6 +47,7 @@ class HomeView:
     now: float
     waiting: list[Entry]
     queued: str  # what `waiting` is about, in words
+    held_up: bool  # some of it waits for a person: a load before it is not confirmed
     plans: list[Plan]
     more: int = 0  # that run and are not shown
     folded: Mapping[str, Folded] = field(default_factory=dict)  # by the operation in `ended` that stands for a batch
@@ -120,7 +122,7 @@ def home_view(
     plans: list[Plan],
     now: float,
 ) -> HomeView:
-    waiting = [load for load in loads if load.state is EntryState.WAITING]
+    waiting, held = [load for load in loads if load.state is EntryState.WAITING], held_up(loads)
     return HomeView(
         stuck=[item for item in running if item.verdict.state in NEEDS_ATTENTION],
         running=[item for item in running if item.verdict.state not in NEEDS_ATTENTION],
@@ -133,6 +135,7 @@ def home_view(
         now=now,
         waiting=waiting,
         queued=queued_names(waiting),
+        held_up=any(load.kind in held for load in waiting),
         plans=plans,
     )
 

@@ -4,19 +4,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from panel.adapters import KINDS
-from panel.domain.queueing import MAX_ENTRIES
+from panel.domain.queueing import MAX_ENTRIES, held_up
 from panel.domain.requests import Entry, Start
 from panel.domain.workers import WorkerList
 from panel.views.operation import OperationView
 
 PAGE = 50  # entries
 START_NEXT = "about to start"
+ONE_AT_A_TIME = "one load runs at a time"
+HELD_UP = "a load before it is not confirmed: check it or remove it"
 
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
     """`place`: among those that wait, 1 is the next; None for what runs. `why`: what it waits for, a clause.
-    `starts_at`: Unix seconds, None where that is unknown. `start`: its present one, while that is not confirmed."""
+    `starts_at`: Unix seconds, None where that is unknown. `start`: its present one, while that is not confirmed;
+    `behind`: that of the one that is not confirmed and holds it up."""
 
     entry: Entry
     title: str
@@ -27,6 +30,7 @@ class EntryView:
     starts_at: float | None
     view: OperationView | None
     start: Start | None
+    behind: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +67,17 @@ def queue_page(
     ordered = [*(entry for entry in entries if not entry.waiting), *waiting]
     pages = max(-(-len(ordered) // PAGE), 1)
     page = min(max(page, 1), pages)
+    held = held_up(entries)
     first: set[str] = set()  # kinds of which an entry before this one waits
     shown = []
     for entry in ordered:
         adapter = KINDS[entry.kind]
-        why = ""
+        why, blocker = "", None
         if entry.waiting:
             behind = entry.kind in first
             why = _why(entry, free, workers, ended, now, behind=behind, unreachable=unreachable)
+            if entry.kind in held and why in (START_NEXT, ONE_AT_A_TIME):
+                why, blocker = HELD_UP, starts.get(held[entry.kind])
             if why == START_NEXT and entry.key in unanswered:
                 why = "the backend did not answer what was asked before its start; it is asked again"
         if entry.waiting and not entry.held:
@@ -87,6 +94,7 @@ def queue_page(
                 starts_at.get(entry.key),
                 views.get(entry.operation_id or ""),
                 starts.get(entry.key),
+                blocker,
             )
         )
     part = shown[(page - 1) * PAGE : page * PAGE]
@@ -127,7 +135,7 @@ def _why(
     if behind:
         return "after those before it"
     if traits.alone and not free.get(entry.kind):
-        return "one load runs at a time"
+        return ONE_AT_A_TIME
     if not traits.worker:
         return START_NEXT
     if not workers.fresh(now):

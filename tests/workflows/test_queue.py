@@ -1,6 +1,7 @@
 """Loads one after another, none lost; plans that load what is missing and then train."""
 
 import asyncio
+import json
 import re
 import threading
 import time
@@ -16,6 +17,7 @@ from tests.support.lives import living
 from tests.support.loads import LOAD, ends, load, started
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
+from tests.support.parts import panel_of
 from tests.support.scripted import Backend, operation, percent
 from tests.support.workers import worker
 
@@ -281,6 +283,43 @@ def test_a_load_that_is_not_confirmed_holds_the_queue_and_says_so(here, backend,
     assert "may still arrive: the next one begins within a minute" in words(here.get("/data").text)
     monkeypatch.setattr("panel.storage.store.IN_FLIGHT", 0.0)
     until(lambda: backend.hits["POST /data/acquire/download"] == 2)
+
+
+def test_loads_behind_one_that_is_not_confirmed_are_not_about_to_start():
+    """They wait for a person, however long that takes."""
+    backend = Backend()
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "Data acquisition failed: lost"})
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(5))
+        life.post("/start/data_load", {"key": KEY, **LOAD}, 1, 30.0)
+        del backend.answers["POST /data/acquire/download"]
+        for number, symbol in enumerate(("GBPUSD", "TSLA")):
+            life.post("/start/data_load", {"key": f"{number}" * 16, **LOAD, "symbol": symbol}, 1, 5.0)
+        life.runner.run(asyncio.sleep(900))
+        queue, home = life.inside.get("/queue").text, words(life.inside.get("/").text)
+        data, told = words(life.inside.get("/data").text), json.loads(life.inside.get("/api/queue").text)
+        assert len(started(backend)) == 1
+        life.runner.run(panel_of(life.app).queue.cancel(KEY))
+        life.runner.run(asyncio.sleep(30))
+        assert len(started(backend)) == 2, "the first of those that waited"
+    assert "a load before it is not confirmed: check it or remove it" in words(queue) and "about to start" not in queue
+    assert re.search(r'href="/starts/[^"]+">a load before it is not confirmed', queue) and "in about" not in queue
+    assert not re.search(r'data-label="Begins">now', queue) and "Waits: after those before it" in words(queue)
+    assert "2 in the queue GBPUSD 1h, TSLA 1h · a load before them is not confirmed: check it or remove it" in home
+    assert "The others wait until the one that is not confirmed is found or removed." in data
+    assert [each["begins_at"] for each in told["entries"]] == [None, None, None]
+
+
+def test_no_time_is_given_while_the_backend_cannot_be_reached():
+    backend = Backend()
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(5))
+        life.line.faults.add("refused", times=None)
+        life.runner.run(asyncio.sleep(30))
+        life.post("/start/data_load", {"key": KEY, **LOAD}, 1, 30.0)
+        queue = words(life.inside.get("/queue").text)
+        told = json.loads(life.inside.get("/api/queue").text)["entries"]
+    assert "Waits: the backend cannot be reached" in queue and [each["begins_at"] for each in told] == [None]
 
 
 # Plans
