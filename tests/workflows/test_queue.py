@@ -18,7 +18,7 @@ from tests.support.loads import LOAD, ends, load, started
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
 from tests.support.parts import panel_of
-from tests.support.scripted import Backend, operation, percent
+from tests.support.scripted import Backend, operation, percent, stamp
 from tests.support.workers import worker
 
 
@@ -308,6 +308,33 @@ def test_loads_behind_one_that_is_not_confirmed_are_not_about_to_start():
     assert "2 in the queue GBPUSD 1h, TSLA 1h · a load before them is not confirmed: check it or remove it" in home
     assert "The others wait until the one that is not confirmed is found or removed." in data
     assert [each["begins_at"] for each in told["entries"]] == [None, None, None]
+
+
+def test_no_time_is_given_behind_a_load_that_ended_with_the_backend():
+    """How long earlier loads took says nothing of this one."""
+    backend = Backend()
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(5))
+
+        def begins(key: str, symbol: str) -> str:
+            life.post("/start/data_load", {"key": key * 16, **LOAD, "symbol": symbol}, 1, 5.0)
+            return list(backend.operations)[-1]
+
+        about = backend.operations[begins("a", "EURUSD")]["metadata"]
+        nothing = {"mode": "tail", "gaps_filled": 0, "rows_downloaded": 0}
+        ends(backend, metadata=about, result_summary=nothing, created_at=stamp(time.time() - 30))
+        life.runner.run(asyncio.sleep(30))
+        second = begins("b", "GBPUSD")
+        begins("c", "TSLA")
+        seen = []
+        for share in (10.0, 20.0, 30.0, 40.0, 0.0):
+            backend.operations[second] = backend.operations[second] | {
+                "progress": percent(share, f"Segment {share}" if share else "")
+            }
+            life.runner.run(asyncio.sleep(5))
+            seen.append(json.loads(life.inside.get("/api/queue").text)["entries"][-1]["begins_at"])
+        page = words(life.inside.get("/queue").text)
+    assert "Ended with the backend" in page and seen[0] and seen[-1] is None
 
 
 def test_no_time_is_given_while_the_backend_cannot_be_reached():
