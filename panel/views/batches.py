@@ -73,7 +73,8 @@ class BoardView:
     done: int
     open: int
     trained: bool  # no training is to come, so the best ones stay the best
-    failed: int
+    failed: int  # trainings
+    failed_tests: int  # backtests
     walk: bool
     chances: Sequence[Chance]  # one for each test period
     alike: bool  # all were tested on the same bars, so that losses and accuracies can be compared
@@ -140,7 +141,8 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         done=sum(run.state is RunState.DONE for run in trainings),
         open=sum(run.open for run in runs),
         trained=not any(run.open for run in trainings),
-        failed=sum(run.state is RunState.FAILED for run in runs),
+        failed=sum(run.state is RunState.FAILED for run in trainings),
+        failed_tests=sum(run.state is RunState.FAILED and run.role is not Role.TRAINING for run in runs),
         walk=walk,
         chances=() if walk else [each for of in groups if (each := _chance(of, groups[of], scores, views)) is not None],
         alike=walk or len(groups) < 2,

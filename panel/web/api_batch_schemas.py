@@ -172,7 +172,7 @@ class JoinedAnswer(BaseModel):
 class BatchAnswer(BatchHead):
     form: dict[str, str] = Field(description="What was asked for, as it is typed into the form.")
     completed: int = Field(description="Trainings that completed.")
-    failed: int
+    failed: int = Field(description="Trainings that failed.")
     best: list[int] = Field(description="Numbers of the best trainings by their lead over the baseline, at most three.")
     unseen_from: str = Field(description='Date from which the best have seen nothing; "" when it is not known.')
     chance: ChanceAnswer | None = Field(description="Null also where not all were tested on the same bars.")

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from panel.domain.batches import BatchRun, Role, RunState
+from panel.settings import Settings
+from panel.storage.store import Storage
 from tests.support.batches import seed_batch
 from tests.support.history import ended, seed
 from tests.support.inside import Answer, Inside, inside
@@ -121,6 +124,37 @@ def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):
         status, stopped = here.api("POST", f"/api/batches/{KEY}/stop")
         assert status == 200 and stopped["stopped"]
         until(lambda: here.api("GET", f"/api/batches/{KEY}")[1]["open"] == 0)
+
+
+def test_a_failed_backtest_is_no_failed_training(address, tmp_path):
+    seed_batch(tmp_path, address, 0.45, 0.5, 0.38)
+    store = Storage(Settings.from_environ({}, backend=address, data_folder=tmp_path).memory_file)
+    days = {"start_date": "2025-01-01", "end_date": "2025-06-30"}
+    test = BatchRun("t" * 16, KEY, 2, Role.UNSEEN, "backtesting", days, {}, f"{KEY}-2", RunState.QUEUED)
+    store.batches.extend([test])
+    store.batches.settle(test.key, RunState.FAILED, "Its worker died.", None)
+    store.close()
+    with inside(tmp_path, address) as here:
+        read = words(here.get(f"/batches/{KEY}").text)
+        assert "3 of 3 trainings completed; 1 backtest failed. Started" in read
+        assert here.api("GET", f"/api/batches/{KEY}")[1]["failed"] == 0
+
+
+def test_seeds_are_only_tries_at_a_ktrdr(address, tmp_path):
+    """It does not read them."""
+    seed_batch(tmp_path, address, 0.45, 0.5)
+    said = "KTRDR does not use seeds: each is one more try by chance."
+    (tmp_path / "strategies").mkdir()
+    with inside(tmp_path, address, strategies_folder=tmp_path / "strategies") as here:
+        board = here.get(f"/batches/{KEY}").text
+        assert said in words(board) and ">Try</th>" in board and "random_seed" not in board
+        assert said in words(here.get("/batches/new").text)
+    seed_batch(tmp_path, "", 0.45, 0.5)
+    with inside(tmp_path, "") as here:
+        board = here.get(f"/batches/{KEY}").text
+        assert "KTRDR does not use" not in board and ">random_seed</th>" in board
+        form = words(here.get("/batches/new").text)
+        assert "KTRDR does not use" not in form and "how much of a result is luck of the start?" in form
 
 
 def test_runs_on_several_markets_are_compared_with_those_on_their_own(address, tmp_path):
