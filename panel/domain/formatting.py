@@ -27,8 +27,11 @@ def rough(seconds: float | None) -> str:
 
 
 def ago(at: float, now: float) -> str:
-    """How long ago a moment was; the browser counts on from `<time>`, this text does not change."""
-    return f"{duration(max(now - at, 0.0))} ago"
+    """How long ago a moment was, in one unit: the seconds of an hour say nothing. The browser counts on from `<time>`,
+    this text does not change."""
+    since = max(now - at, 0.0)
+    unit = next((unit for unit in (86_400, 3600, 60) if since >= unit), 1)
+    return f"{duration(since // unit * unit)} ago"
 
 
 def many(count: int, one: str, more: str = "") -> str:

@@ -82,7 +82,7 @@ def _loaded(observation: Observation) -> Verdict:
             State.PROBLEMS,
             "Finished with problems",
             f"{came} {many(missing, 'gap')} {'is' if missing == 1 else 'are'} still missing.",
-            "Fill them from this load’s page or the page Data.",
+            f"Fill {'it' if missing == 1 else 'them'} from this load’s page or the page Data.",
             ("The stored bars were looked through after its end. The backend does not say which segments failed.",),
         )
     if rows == 0:

@@ -195,7 +195,8 @@ def _source(loads: Sequence[Observation], now: float, *, embedded: bool) -> Link
     if last.succeeded and loads[0].gaps_left == NOTHING_STORED:
         return Link(name, UNKNOWN, "Nothing stored", "The last load is completed, and none of its bars is stored.", at)
     if last.succeeded and (missing := loads[0].gaps_left):
-        return Link(name, UNKNOWN, "Gaps left", f"After the last load {many(missing, 'gap')} were still there.", at)
+        were = "was" if missing == 1 else "were"
+        return Link(name, UNKNOWN, "Gaps left", f"After the last load {many(missing, 'gap')} {were} still there.", at)
     if last.succeeded:
         return Link(name, OK, "Answered", "The last load went through.", at)
     if cause is NO_SYMBOL:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from panel.domain.formatting import duration, per_cent
+from panel.domain.formatting import per_cent, rough
 from panel.domain.history import ActionRecord, RecordedReading
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import ENDS
@@ -34,7 +34,7 @@ def timeline(
     moments = [Moment(request.at, *_asked(request)) for request in requests]
     for since, until in absences:
         if until - since > ABSENT:
-            moments.append(Moment(until, f"Not observed for {duration(until - since)}", "The panel was off."))
+            moments.append(Moment(until, f"Not observed for {rough(until - since)}", "The panel was off."))
     if snapshot.created_at and snapshot.backend_status:  # without one, nothing was ever read of it
         moments.append(Moment(snapshot.created_at, "Created at the backend"))
     if readings and snapshot.created_at and readings[0].at - snapshot.created_at > LATE:

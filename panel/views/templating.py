@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from panel import __version__
 from panel.adapters import KINDS
 from panel.adapters.base import percent
-from panel.domain.formatting import day, duration, minute, rough
+from panel.domain.formatting import ago, day, duration, minute, rough
 from panel.domain.values import utc
 from panel.views.addresses import placed_html
 
@@ -93,7 +93,7 @@ def age(at: float | None, now: float) -> Markup:
     """How long ago, as `<time>` that the page's script keeps counting."""
     if at is None:
         return Markup("never")
-    return Markup('<time datetime="{}" data-show="age">{} ago</time>').format(iso(at), duration(max(now - at, 0)))
+    return Markup('<time datetime="{}" data-show="age">{}</time>').format(iso(at), ago(at, now))
 
 
 def iso(at: float) -> str:
@@ -147,6 +147,7 @@ environment.filters |= {
     "age": age,
     "iso": iso,
     "day": day,
+    "ago": ago,
     "duration": duration,
     "rough": rough,
     "plain": plain,

@@ -17,7 +17,7 @@ from dataclasses import replace
 from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
 from panel.domain.clock_watch import HELD, ClockWatch
-from panel.domain.formatting import duration
+from panel.domain.formatting import rough
 from panel.domain.queueing import MAX_ENTRIES
 from panel.domain.schedules import (
     BATCH,
@@ -184,7 +184,7 @@ class Schedules:
         key, note = f"schedule-{schedule.key}-{int(due)}", ""
         if missed or now - due > LATE:
             times = "1 time" if not missed else f"{missed + 1} times"
-            note = f"Missed {times}{self._why_missed(due)}. Queued once, {duration(now - due)} late."
+            note = f"Missed {times}{self._why_missed(due)}. Queued once, {rough(now - due)} late."
         if self._still_waits(schedule) and not self._knows(schedule, key):
             key, note = "", "Left out: the run before it still waits in the queue."
         else:

@@ -26,6 +26,14 @@ def test_what_is_out_of_range_is_unknown(value):
     assert duration(value) == minute(value) == day(value) == when(value) == "–"
 
 
+def test_an_age_has_one_unit():
+    """As the script of the pages counts it on."""
+    said = [ago(0.0, now) for now in (-5.0, 0.4, 59.9, 61, 411, 3599, 3700, 7500, 90_000, 200_000)]
+    written = ["0 s", "0 s", "59 s", "1 min", "6 min", "59 min", "1 h", "2 h", "1 day", "2 days"]
+    assert said == [f"{each} ago" for each in written]
+    assert "1 min ago" in age(0.0, 61.0) and "6 min ago" in age(0.0, 411.0)
+
+
 def test_an_estimate_over_a_minute_has_no_seconds():
     """Two entries of the queue, one after the other: 2 min 48 s and 2 min 49 s would be more than anybody knows."""
     said = [rough(seconds) for seconds in (45.2, 59.7, 168, 169, 3599, 3700, 90_000)]

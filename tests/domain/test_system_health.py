@@ -151,6 +151,8 @@ def test_the_data_source_is_judged_by_the_outcomes_of_loads():
     some = replace(loaded("completed", NOW - 5).snapshot, result={"rows_downloaded": 1944})
     link = links(loads=[Observation(some, NOW - 5, gaps_left=NOTHING_STORED)])["source"]
     assert (link.word, link.state) == ("Nothing stored", "queued") and "none of its bars is stored" in link.text
+    for left, said in ((1, "After the last load 1 gap was still there."), (2, "2 gaps were still there.")):
+        assert links(loads=[replace(loaded("completed", NOW - 5), gaps_left=left)])["source"].text.endswith(said)
     assert links(loads=[loaded("failed", NOW - 5, "Error 162")])["source"].text == "The last load failed: Error 162"
     with_backend = loaded("failed", NOW - 5, "Operation was RUNNING but no worker claimed it")
     assert links(loads=[with_backend])["source"].word == "Not known", "it ended with its backend"

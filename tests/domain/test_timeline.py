@@ -43,7 +43,7 @@ def test_changes_milestones_requests_and_absences_in_order():
         "5 Running",
         "9 First epoch done",
         "60 52 %",
-        "8000 Not observed for 2 h 11 min",
+        "8000 Not observed for 2 h 12 min",
         "8999 Cancel asked by a browser at 127.0.0.1",
         "9000 Stopping",
         "9002 Cancelled",

@@ -131,7 +131,7 @@ def test_a_load_that_leaves_gaps_is_completed_with_problems(quick_rounds, here, 
     load(here, mode="full")
     ends(backend, result_summary={"mode": "full", "rows_downloaded": 900, "gaps_filled": 1})
     page = here.until("/", lambda text: "still missing" in words(text))
-    assert "900 bars came, but 1 gap is still missing." in words(page)
+    assert "900 bars came, but 1 gap is still missing. Fill it from this load’s page" in words(page)
     (operation_id,) = backend.operations
     assert here.get(f"/api/operations/{operation_id}").json()["verdict"]["state"] == "problems"
 

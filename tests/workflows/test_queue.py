@@ -297,6 +297,7 @@ def test_loads_behind_one_that_is_not_confirmed_are_not_about_to_start():
             life.post("/start/data_load", {"key": f"{number}" * 16, **LOAD, "symbol": symbol}, 1, 5.0)
         life.runner.run(asyncio.sleep(900))
         queue, home = life.inside.get("/queue").text, words(life.inside.get("/").text)
+        start = words(life.inside.get(re.search(r'/starts/[^"]+', queue)[0]).text)
         data, told = words(life.inside.get("/data").text), json.loads(life.inside.get("/api/queue").text)
         assert len(started(backend)) == 1
         life.runner.run(panel_of(life.app).queue.cancel(KEY))
@@ -305,6 +306,7 @@ def test_loads_behind_one_that_is_not_confirmed_are_not_about_to_start():
     assert "a load before it is not confirmed: check it or remove it" in words(queue) and "about to start" not in queue
     assert re.search(r'href="/starts/[^"]+">a load before it is not confirmed', queue) and "in about" not in queue
     assert not re.search(r'data-label="Begins">now', queue) and "Waits: after those before it" in words(queue)
+    assert "What to fetch New bars" in start and "tail" not in start
     assert "2 in the queue GBPUSD 1h, TSLA 1h · a load before them is not confirmed: check it or remove it" in home
     assert "The others wait until the one that is not confirmed is found or removed." in data
     assert [each["begins_at"] for each in told["entries"]] == [None, None, None]
