@@ -114,9 +114,8 @@ class Reader:
 
     def stored(self) -> StoredView:
         loading, data, connection = self.loading(), self.inventory, self.monitor.connection
-        rows, now, about = data.rows(loading), time.time(), {"embedded": self.embedded, "listed": data.listed}
-        about["sessions"] = knows_sessions()
-        return stored_view(rows, loading, data.symbols, data.files, connection, now, **about)
+        about = {"embedded": self.embedded, "listed": data.listed, "sessions": knows_sessions()}
+        return stored_view(data.rows(loading), loading, data.symbols, data.files, connection, time.time(), **about)
 
     def loading(self) -> dict[Pair, Snapshot]:
         """The load of each symbol and timeframe that runs."""
