@@ -25,7 +25,9 @@ async def test_what_was_about_to_be_sent_is_waited_for_and_cancelled(address, ba
     async with AsyncCLIClient(address) as client:
         with closing(Storage(tmp_path / "panel.db")) as store:
             await store.write(lambda _: None)
-            run = _Run(Console(file=said), Ktrdr(client), store, KINDS["training"].from_form(FORM), FORM)
+            run = _Run(
+                Console(file=said), Ktrdr(client), store, KINDS["training"].from_form(FORM), FORM, embedded=False
+            )
 
             async def work() -> int:
                 task = asyncio.current_task()

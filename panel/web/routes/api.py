@@ -135,7 +135,8 @@ async def openapi() -> Response:
 @lru_cache(maxsize=4)
 def _written(below: str) -> bytes:
     """The description of an API below this path. It takes a quarter of a second."""
-    return json.dumps(schema() | ({"servers": [{"url": below}]} if below else {})).encode()
+    described = schema() | ({"servers": [{"url": below}]} if below else {})
+    return json.dumps(described, separators=(",", ":")).encode()
 
 
 def schema() -> dict[str, Any]:
