@@ -11,6 +11,7 @@ const stored = { start: Number(home.dataset.start) || 1, end: Number(home.datase
 let shown = { candles: [], each: 1, length: 3600, gaps: [], bad: [] };
 let drawn = [];
 let asked = 0;
+let chosen = 0; // requests under way for a period that somebody chose
 let settling = 0;
 let last = "";
 let digits = 5; // of a price
@@ -72,9 +73,10 @@ const draw = () => {
 // Tells how many candles came; undefined when there is no answer to go by.
 const fetchBars = async (start, end, keep) => {
   const query = start ? `?start=${Math.floor(start)}&end=${Math.ceil(end)}` : "";
-  if (keep && query === last) return; // the same again would change nothing
+  if (keep && (chosen || query === last)) return; // a chosen period is on its way, or the same would come again
   last = query;
   const number = ++asked;
+  if (!keep) chosen += 1;
   try {
     const answer = await fetch(home.dataset.bars + query);
     const got = await answer.json();
@@ -87,7 +89,9 @@ const fetchBars = async (start, end, keep) => {
     const at = drawn.findLastIndex((point) => point.time <= keep.time);
     const to = at + keep.beyond;
     chart.timeScale().setVisibleLogicalRange({ from: to - keep.width / (shown.length * shown.each), to });
-  } catch { note.textContent = "The panel does not answer; these are the bars it sent last."; }
+  } catch { note.textContent = "The panel does not answer; these are the bars it sent last."; } finally {
+    if (!keep) chosen -= 1;
+  }
 };
 
 // After a move: fetch when an edge of what is there comes into view, or when thinned bars could be drawn singly.

@@ -112,6 +112,28 @@ def test_the_caption_has_the_last_bar_in_view(watched, here, backend):
     assert watched.complaints == []
 
 
+def test_a_chosen_period_is_not_lost_to_bars_that_are_fetched_beforehand(watched, here, backend):
+    """The chart was moved just before, and looks for more once it rests."""
+    watched.page.clock.install()
+    page = opened(watched.page, here, backend)
+    page.locator("#from").fill("2023-12-01")
+    page.locator("#to").fill("2023-12-05")
+    expect(page.locator("#bar output").first).to_have_text("2023-12-05 23:00")
+    held = []
+    page.route("**/bars?*", lambda route: held.append(route))
+    page.locator("#to").fill("2023-12-03")
+    page.mouse.move(*spot(page, 0.5, 0.5))
+    page.mouse.wheel(0, 300)
+    page.mouse.move(0, 0)  # the caption is of the last bar again
+    until(lambda: held)
+    page.clock.run_for(2000)
+    for route in held:
+        route.continue_()
+    page.unroute("**/bars?*")
+    expect(page.locator("#bar output").first).to_have_text("2023-12-03 23:00")
+    assert watched.complaints == []
+
+
 def test_a_finger_that_goes_up_or_down_on_candles_scrolls_the_page(browser, here, backend):
     context = browser.new_context(viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True)
     page = opened(context.new_page(), here, backend)
