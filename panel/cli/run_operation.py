@@ -136,7 +136,7 @@ class _Run:
             found = gaps(await stored_openings(self.ktrdr, stored), load.timeframe)
         except CLIClientError:
             return None
-        return left_by(load.parameters, self.stored_until, found, stored.end)
+        return left_by(load.parameters, self.stored_until, found, stored.reached, time.time())
 
     async def _send(self) -> SubmitResult:
         result = await self.submit.submit(self.made.kind, self.form, self.key, "the command line")

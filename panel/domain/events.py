@@ -101,10 +101,12 @@ class BatchChanged:
 @dataclass(frozen=True, slots=True)
 class LoadedBarsChecked:
     """The stored bars were looked through after a load ended; `gaps_left`: those that it was to fill, or
-    NOTHING_STORED."""
+    NOTHING_STORED. `first`: the first stored bar; `none_after`: the last one, where bars lack after it."""
 
     operation_id: str
     gaps_left: int
+    first: float | None = None
+    none_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

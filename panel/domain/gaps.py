@@ -1,5 +1,6 @@
 """Stored bars, and the gaps in them. Pure. Which holes are gaps is told by `panel.files.gap_rules`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from panel.files.names import LENGTHS as LENGTHS
 from panel.files.names import SYMBOL as SYMBOL
 
 NOTHING_STORED = -1  # instead of a number of gaps: it was looked, and there is not one bar
+_SEGMENT = re.compile(r"Segment \d+/\d+: (\d{4}-\d\d-\d\d)")
 Candle = list[float]  # Unix seconds, open, high, low, close, volume
 
 
@@ -25,6 +27,11 @@ class Range:
     end: float | None = None
     bars: int = 0
     source: str = ""  # of the embedded backend: "sample", "own", or "mixed" when it is some of both
+
+    @property
+    def reached(self) -> float | None:
+        """The end of the last bar."""
+        return None if self.end is None else self.end + LENGTHS.get(self.timeframe, 0.0)
 
     @property
     def takes_loads(self) -> bool:
@@ -92,16 +99,39 @@ class Row:
         return {"symbol": self.range.symbol, "timeframe": self.range.timeframe, "mode": "tail", "start_date": start}
 
 
-def left_by(load: Mapping[str, object], stored_until: float | None, found: Sequence[Gap], reached: float | None) -> int:
+def left_by(
+    load: Mapping[str, object],
+    stored_until: float | None,
+    found: Sequence[Gap],
+    reached: float | None,
+    ended: float | None = None,
+) -> int:
     """How many of the gaps a load with these parameters was to fill: those in its period; of a load of new bars only
     those after the bars that were stored before it (`stored_until`). What lacks between the last stored bar
-    (`reached`) and the end of its period is one more. NOTHING_STORED where there is no last bar: then no gap is no
-    good sign."""
+    (`reached`) and the end of its period is one more; without a last day, new bars reach until the load `ended`.
+    NOTHING_STORED where there is no last bar: then no gap is no good sign."""
     if reached is None:
         return NOTHING_STORED
     first, last = moment(load.get("start_date")), moment(load.get("end_date"))
     if first is None and load.get("mode") == "tail" and stored_until is not None:
         first = stored_until
     inside = sum(gap.end > (first or 0.0) and (last is None or gap.start < last + DAY) for gap in found)
-    short = last is not None and last - reached > USUAL_REST + TOLERANCE
-    return inside + short
+    return inside + ends_early(reached, until_of(load, ended))
+
+
+def asked_from(before: float | None, step: str) -> float | None:
+    """The first day that a load was seen to fetch: of what is known of it `before`, and of the segment in its step."""
+    found = _SEGMENT.search(step)
+    first = moment(found[1]) if found else None
+    return first if before is None else before if first is None else min(first, before)
+
+
+def until_of(load: Mapping[str, object], ended: float | None) -> float | None:
+    """Until when a load with these parameters was to bring bars; None where that is not known."""
+    last = moment(load.get("end_date"))
+    return ended if last is None and load.get("mode") in ("tail", "full") else last
+
+
+def ends_early(reached: float, until: float | None) -> bool:
+    """Whether bars lack after the last one, by more than the market's usual rest."""
+    return until is not None and until - reached > USUAL_REST + TOLERANCE

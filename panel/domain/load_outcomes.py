@@ -3,8 +3,8 @@
 It does not say which segments failed, and sometimes not how many bars came; the stored bars tell.
 """
 
-from panel.domain.formatting import many
-from panel.domain.gaps import NOTHING_STORED
+from panel.domain.formatting import day, many
+from panel.domain.gaps import NOTHING_STORED, ends_early
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
@@ -78,11 +78,17 @@ def _loaded(observation: Observation) -> Verdict:
     if missing:
         some = f"{many(int(rows), 'bar')} came, but" if rows else "No new bars came, and"
         came = "How many bars came is not known, and" if rows is None else some
+        short = observation.none_after is not None  # which is one of them
+        inside = missing - short
+        lacking = [f"none is stored after {day(observation.none_after)}"] if short else []
+        lacking += [f"{many(inside, 'gap')} {'is' if inside == 1 else 'are'} still missing"] if inside else []
+        advice = ["Load new bars of it again."] if short else []
+        advice += [f"Fill {'it' if inside == 1 else 'them'} from this load’s page or the page Data."] if inside else []
         return Verdict(
             State.PROBLEMS,
             "Finished with problems",
-            f"{came} {many(missing, 'gap')} {'is' if missing == 1 else 'are'} still missing.",
-            f"Fill {'it' if missing == 1 else 'them'} from this load’s page or the page Data.",
+            f"{came} {', and '.join(lacking)}.",
+            " ".join(advice),
             ("The stored bars were looked through after its end. The backend does not say which segments failed.",),
         )
     if rows == 0:
@@ -109,4 +115,10 @@ def _loaded(observation: Observation) -> Verdict:
     if rows is None:
         headline = "It left no gap. How many bars came, the backend does not say."
         return Verdict(State.COMPLETED, "Completed", headline)
-    return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.")
+    return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.{_none_before(observation)}")
+
+
+def _none_before(observation: Observation) -> str:
+    """Where its first segment began long before the first stored bar: it failed, or the source has no older ones."""
+    first, asked = observation.stored_from, observation.asked_from
+    return f" Nothing came before {day(first)}." if first is not None and asked and ends_early(asked, first) else ""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from panel.domain.agents import remembered
+from panel.domain.gaps import asked_from
 from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
 from panel.domain.values import mapping
@@ -52,6 +53,9 @@ class Observation:
     moved_at: float | None = None  # when its progress last changed before it ended
     stood_still: bool = False  # it was read again before its end, and nothing moved any more
     gaps_left: int | None = None  # of a load that ended: gaps that it was to fill, or NOTHING_STORED
+    asked_from: float | None = None  # of a load: the first day of the segments that it was seen to fetch
+    stored_from: float | None = None  # the first bar that was stored after its end
+    none_after: float | None = None  # the last one, where bars lack after it that it was to bring
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
     resumed_after: int | None = None  # epochs done before its last resume
@@ -131,7 +135,8 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         if resumed:
             parameters = {name: value for name, value in snapshot.parameters.items() if name != "worker_id"}
             snapshot = replace(snapshot, parameters=parameters)
-        return Observation(snapshot, snapshot.completed_at or snapshot.read_at, moved_at=moved, resumed=resumed)
+        at, asked = snapshot.completed_at or snapshot.read_at, asked_from(None, snapshot.step)
+        return Observation(snapshot, at, moved_at=moved, resumed=resumed, asked_from=asked)
     old = before.snapshot
     untracked = _untracked(before, snapshot)
     resumed = before.resumed or snapshot.status is Status.RESUMING or _began_again(old, snapshot)
@@ -151,7 +156,6 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         steps_completed=snapshot.steps_completed or old.steps_completed,
         steps_total=snapshot.steps_total or old.steps_total,
     )
-    changed = _content(kept) != _content(old)
     observation = replace(
         before,
         snapshot=kept,
@@ -163,16 +167,15 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         forgotten=False,
         untracked_since=_untracked_since(before, snapshot, untracked),
         fell=before.fell or _fell(old, snapshot),
+        asked_from=asked_from(before.asked_from, snapshot.step),
         revived=_revived(before, snapshot),
     )
     if snapshot.status is Status.RESUMING and old.status is not Status.RESUMING:  # here or elsewhere
         observation = replace(observation, cancel=Cancel.NONE, cancel_at=None, resumed_after=None)
-    if not changed:
+    if _content(kept) == _content(old):
         return observation
     at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at
-    at_work = (
-        not snapshot.finished and not untracked
-    )  # when it is untracked, all that changes is that its values are gone
+    at_work = not snapshot.finished and not untracked  # of an untracked one only the values are gone
     return replace(
         observation,
         changed_at=at,
@@ -206,9 +209,8 @@ def forgotten(observation: Observation) -> Observation:
 
 def differs(before: Observation, observation: Observation) -> bool:
     """Whether it changed anything but the time of reading."""
-    return replace(before, snapshot=_content(before.snapshot)) != replace(
-        observation, snapshot=_content(observation.snapshot)
-    )
+    old, new = (replace(each, snapshot=_content(each.snapshot)) for each in (before, observation))
+    return old != new
 
 
 def by_checkpoint(observation: Observation) -> float | None:

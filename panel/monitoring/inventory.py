@@ -18,9 +18,9 @@ from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.openings import gaps, stored_openings
 from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
-from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, left_by
+from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, ends_early, left_by, until_of
 from panel.domain.history import OperationQuery
-from panel.domain.load_outcomes import not_looked_through
+from panel.domain.load_outcomes import may_have_brought, not_looked_through
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import GOOD, State
@@ -241,8 +241,12 @@ class DataInventory:
             row = replace(row, gaps=tuple(await self._gaps(found)))
             await self._keep(row)
         for load, stored_until in self._unchecked.pop(row.pair, None) or self._unlooked(row):
-            left = left_by(load.parameters, stored_until, row.gaps or (), row.range.end)
-            self._events.publish(LoadedBarsChecked(load.id, left))
+            # One that brought nothing has found nothing missing, as of a symbol that is not traded any more.
+            ended = (load.completed_at or load.read_at) if may_have_brought(load) else None
+            last, reached = row.range.end, row.range.reached
+            left = left_by(load.parameters, stored_until, row.gaps or (), reached, ended)
+            short = reached is not None and ends_early(reached, until_of(load.parameters, ended))
+            self._events.publish(LoadedBarsChecked(load.id, left, row.range.start, last if short else None))
 
     def _unlooked(self, row: Row) -> list[tuple[Snapshot, float | None]]:
         """The latest load of this pair, when its panel stopped before it had looked through the bars. One of new bars

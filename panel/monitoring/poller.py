@@ -60,7 +60,7 @@ class Monitor:
         self._stopping = False  # stopping: new operations are read after the next start
         self.wake_requested = asyncio.Event()  # set when the backend shall be asked now
         bus.subscribe(events.StartConfirmed, lambda event: self.expect(event.start))
-        bus.subscribe(events.LoadedBarsChecked, lambda event: self.gaps_found(event.operation_id, event.gaps_left))
+        bus.subscribe(events.LoadedBarsChecked, self.gaps_found)
         bus.subscribe(events.OperationFound, lambda event: self.observe(Reading(event.snapshot, event.answer)))
 
     async def run(self) -> None:
@@ -149,11 +149,11 @@ class Monitor:
         if self.connection.failing_since is not None:
             self.wake_requested.set()
 
-    def gaps_found(self, operation_id: str, gaps_left: int) -> None:
-        """The stored bars were looked through after a load ended."""
-        observation = self.known(operation_id)
-        if observation is not None and observation.gaps_left != gaps_left:
-            self.keep(observation, replace(observation, gaps_left=gaps_left))
+    def gaps_found(self, found: events.LoadedBarsChecked) -> None:
+        observation = self.known(found.operation_id)
+        if observation is not None and observation.gaps_left != found.gaps_left:
+            gaps, first, last = found.gaps_left, found.first, found.none_after
+            self.keep(observation, replace(observation, gaps_left=gaps, stored_from=first, none_after=last))
 
     def keep(self, before: Observation | None, observation: Observation) -> None:
         """Store what is new and publish it; `before` is what was known until now."""

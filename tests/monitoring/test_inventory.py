@@ -1,12 +1,15 @@
 """What is stored: asked gently, drawn as a map, looked at again after a load; and its candles."""
 
 import asyncio
+import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
+from panel.domain.gaps import DAY
 from panel.views.charts import place_of
-from tests.support.bars import hours, without
+from tests.support.bars import hours, until_now, without
 from tests.support.history import ended, seed
 from tests.support.libraries import take_away
 from tests.support.lives import living
@@ -101,10 +104,11 @@ def test_after_a_load_its_row_is_looked_at_again(here, backend):
 @pytest.mark.parametrize(
     ("mode", "bars", "state"),
     [
-        ("full", without(hours(60), 100, 30), "problems"),
-        ("full", hours(60), "completed"),
-        ("tail", hours(60), "completed"),
-        ("tail", without(hours(60), 100, 30), "unchecked"),  # whether the gap was there before is not known
+        ("full", without(until_now(), 100, 30), "problems"),
+        ("full", until_now(), "completed"),
+        ("full", until_now(4), "problems"),
+        ("tail", until_now(), "completed"),
+        ("tail", without(until_now(), 100, 30), "unchecked"),  # whether the gap was there before is not known
     ],
 )
 def test_a_load_that_an_earlier_panel_left_unchecked_is_checked(address, backend, tmp_path, mode, bars, state):
@@ -120,7 +124,7 @@ def test_a_load_that_an_earlier_panel_left_unchecked_is_checked(address, backend
 
 def test_a_load_that_ended_before_the_panel_came_is_looked_through_too(address, backend, tmp_path, quick_rounds):
     """The list, which tells of it first, knows no timeframe."""
-    backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30)}
+    backend.bars = {("EURUSD", "1h"): without(until_now(), 100, 30)}
     about = {"symbol": "EURUSD", "timeframe": "1h", "parameters": {"mode": "full"}}
     result = {"mode": "full", "rows_downloaded": 900, "gaps_filled": 1}
     ended = {"completed_at": stamp(time.time() - 600), "metadata": about, "result_summary": result}
@@ -130,6 +134,37 @@ def test_a_load_that_ended_before_the_panel_came_is_looked_through_too(address, 
     with panel(tmp_path, address) as here:
         page = here.until("/", lambda text: "still missing" in text, 60)
     assert "900 bars came, but 1 gap is still missing." in words(page)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "state", "headline"),
+    [
+        ("2016-01-01", 1, "completed", "2,846 bars fetched. Nothing came before 2016-01-01."),
+        ("2015-01-02", 1, "completed", "2,846 bars fetched."),
+        ("2015-01-02", 320, "problems", "2,846 bars came, but none is stored after {}."),
+    ],
+)
+def test_what_lacks_at_either_end_of_a_load_is_told(first, last, state, headline):
+    """Its first or last segments failed, of which the backend says nothing: there is no gap between the bars."""
+    backend = Backend()
+    step = "⚡ Downloading 12 segments from IB: Segment {0}/12: {1} 00:00 to {1} 00:00 ({0}/12)"
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(5))
+        now = time.time() // DAY * DAY
+        life.post("/start/data_load", {"key": KEY, **LOAD, "timeframe": "1d", "mode": "full"}, 1, 5.0)
+        (name,) = backend.operations
+        for number, day in enumerate(("2015-01-01", "2016-01-01", "2017-01-01"), 1):
+            backend.operations[name] |= {"progress": percent(10.0 * number, step.format(number, day))}
+            life.runner.run(asyncio.sleep(6))
+        opens = int(datetime.fromisoformat(f"{first}T00:00:00Z").timestamp())
+        every = [opens + DAY * n for n in range(int((now - opens) / DAY) - last + 1)]
+        backend.bars = {("EURUSD", "1d"): [at for at in every if datetime.fromtimestamp(at, UTC).weekday() < 5]}
+        done = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 2846}
+        backend.operations[name] |= {"status": "completed", "completed_at": stamp(), "result_summary": done}
+        life.runner.run(asyncio.sleep(60))
+        told = json.loads(life.inside.get(f"/api/operations/{name}").text)["verdict"]
+        ends = datetime.fromtimestamp(backend.bars["EURUSD", "1d"][-1], UTC)
+    assert (told["state"], told["headline"]) == (state, headline.format(f"{ends:%Y-%m-%d}"))
 
 
 def test_a_load_that_brought_bars_of_which_none_is_stored_is_no_plain_success(here, backend):

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
 from panel.client import AsyncCLIClient
+from panel.domain.events import LoadedBarsChecked
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Status
 from panel.domain.system_health import system_health
@@ -117,7 +118,7 @@ async def test_quirk_2_what_left_the_list_is_followed_by_its_id_to_its_end(backe
                 and monitor.verdict(observation).headline.startswith("362 bars came.")
             )
         )
-        monitor.gaps_found("op_load", 0)  # the stored bars were looked through
+        monitor.gaps_found(LoadedBarsChecked("op_load", 0))  # the stored bars were looked through
         assert monitor.running() == []
 
 

@@ -1,5 +1,6 @@
 """Times at which bars open."""
 
+import time
 from datetime import UTC, datetime
 
 from panel.domain.gaps import DAY, HOUR
@@ -16,6 +17,11 @@ def hours(weeks: int, *, stock: bool = False) -> list[float]:
         if open_:
             found.append(START + hour * HOUR)
     return found
+
+
+def until_now(weeks_ago: int = 0) -> list[float]:
+    """Forex from the beginning to this week, or to an earlier one."""
+    return hours(int((time.time() - START) / (7 * DAY)) + 1 - weeks_ago)
 
 
 def without(openings: list[float], start_day: float, days: float) -> list[float]:
