@@ -76,6 +76,10 @@ class DataFile:
     bad: tuple[tuple[int, str], ...] = ()
     left_out: tuple[tuple[int, str], ...] = ()
 
+    def holds(self, symbol: str, timeframe: str) -> bool:
+        """Whether it is the file of these: one that cannot be used is not."""
+        return not self.reason and (self.symbol, self.timeframe) == (symbol, timeframe)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

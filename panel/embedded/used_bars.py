@@ -12,7 +12,7 @@ class UsedBars:
     prices that are infinite, with which nothing can be computed, end the operation."""
 
     def __init__(self, bars: Bars, leave_out: bool) -> None:
-        self.rows: list[Row] = []  # for each symbol and timeframe: bars used, and those that cannot be true by kind
+        self.rows: list[Row] = []  # for each symbol and timeframe: bars used; by kind, what is not or cannot be true
         self.sources: set[str] = set()
         self._bars = bars
         self._leave_out = leave_out
@@ -41,6 +41,7 @@ class UsedBars:
         row |= {"left_out": bad, "bad_bars_used": {}} if self._leave_out else {"left_out": {}, "bad_bars_used": bad}
         if "two of one time" in bad and not self._leave_out:  # the second one is never used
             row["left_out"] = {"two of one time": bad.pop("two of one time")}
+        row["left_out"] = {count.kind: count.count for count in stored.left_out} | row["left_out"]  # they hold no bar
         self.rows.append(row)
         self.sources.add(stored.source)
         return frame

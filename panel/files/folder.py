@@ -59,10 +59,13 @@ class Entry:
     def as_file_read(self) -> FileRead:
         """The same for another process."""
         reason, line = (self.problem.reason, self.problem.line) if self.problem else ("", 0)
-        bad = tuple((count.count, count.reason) for count in self.faults)
-        return FileRead(
-            self.file, self.symbol, self.timeframe, self.form, reason, line, self.bars, self.start, self.end, bad
+        bad, left_out = (
+            tuple((count.count, count.reason) for count in counts) for counts in (self.faults, self.left_out)
         )
+        return FileRead(
+            self.file, self.symbol, self.timeframe, self.form, reason, line, self.bars, self.start, self.end, bad,
+            left_out,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Currencies rest from Friday to Sunday evening in New York, crypto never. An exchange's sessions have to be counted by
 who knows them; else, and for unknown symbols, the usual rest is learned from the bars: a hole that comes back in most
 weeks is a night or a weekend, and a gap is longer than the longest of those by more than a day and a half, so that a
-single holiday is none.
+single holiday is none. Bars that show no such rest trade round the clock.
 """
 
 import re
@@ -97,7 +97,10 @@ def unexplained(
     if length <= DAY and calendar != LEARNED and missed is not None and holes:
         with suppress(ImportError, ValueError):
             return [hole for hole, count in zip(holes, missed(calendar, holes, length), strict=True) if count]
-    limit = max(_usual_rest(holes, span), length) + max(TOLERANCE, 2 * length)
+    usual = _usual_rest(holes, span)
+    if length <= DAY and not usual:  # weeks without any rest: it goes round the clock, whatever it is
+        return [hole for hole in holes if hole.length >= TRADED]
+    limit = max(usual, length) + max(TOLERANCE, 2 * length)
     return [hole for hole in holes if hole.length > limit]
 
 

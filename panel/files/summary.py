@@ -65,6 +65,7 @@ class FileRead:
     start: int | None
     end: int | None
     bad: tuple[tuple[int, str], ...]  # bars that cannot be true: (how many, what about them)
+    left_out: tuple[tuple[int, str], ...] = ()  # lines that hold no bar, in the same way
 
 
 @dataclass(frozen=True, slots=True)

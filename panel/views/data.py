@@ -17,9 +17,9 @@ Pair = tuple[str, str]  # symbol, timeframe
 @dataclass(frozen=True, slots=True)
 class StoredView:
     """The map of what is stored. `known`: the symbols that the backend knows; `connection`: whether it answers;
-    `unusable`: files of the data folder that cannot be used; `bad`: what cannot be true of stored bars, as (count,
-    reason); `broken`: the unusable file that no load of its pair writes over; `listed`: what is stored was asked
-    for, in this panel's life; `sessions`: gaps of exchanges are judged by their sessions and holidays."""
+    `unusable`: files of the data folder that cannot be used; `used`: those behind the rows, where they are known;
+    `broken`: the unusable file that no load of its pair writes over; `listed`: what is stored was asked for, in this
+    panel's life; `sessions`: gaps of exchanges are judged by their sessions and holidays."""
 
     rows: list[RowView]
     span: Span
@@ -28,7 +28,7 @@ class StoredView:
     embedded: bool
     connection: Connection
     unusable: list[DataFile]
-    bad: dict[Pair, tuple[tuple[int, str], ...]]
+    used: dict[Pair, DataFile]
     listed: bool = True
     broken: dict[Pair, DataFile] = field(default_factory=dict)
     sessions: bool = True
@@ -82,10 +82,10 @@ def stored_view(
     span = span_of(rows, now)
     views = [row_view(row, loading.get(row.pair), span) for row in rows]
     unusable = [file for file in files if file.reason]
-    bad = {(file.symbol, file.timeframe): file.bad for file in files if file.bad and not file.reason}
+    used = {(file.symbol, file.timeframe): file for file in files if not file.reason}
     in_ways = {row.pair: in_the_way(row.range, unusable) for row in rows} if embedded else {}
     broken = {pair: file for pair, file in in_ways.items() if file}
-    return StoredView(views, span, known, now, embedded, connection, unusable, bad, listed, broken, sessions)
+    return StoredView(views, span, known, now, embedded, connection, unusable, used, listed, broken, sessions)
 
 
 def queue_view(

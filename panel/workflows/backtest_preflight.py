@@ -12,18 +12,8 @@ from panel.domain.history import OperationQuery
 from panel.domain.models import Model, gathered
 from panel.domain.state import State
 from panel.errors import CLIClientError
-from panel.workflows.preflight import (
-    AMBER,
-    OK,
-    RED,
-    Line,
-    Period,
-    Preflight,
-    Sources,
-    dates_of,
-    form_lines,
-    room_lines,
-)
+from panel.workflows.preflight import Period, Preflight, Sources, dates_of, form_lines, room_lines
+from panel.workflows.preflight_lines import AMBER, OK, RED, Line
 
 OFFERED = 100
 FILLED = ("strategy_name", "symbol", "timeframe")  # what is left out of these follows from the model

@@ -60,5 +60,5 @@ def _for_ktrdr(read: FileRead) -> DataFile:
         reason = f"KTRDR looks for {wanted}. Import the file to have it under that name."
     return DataFile(
         read.file, read.symbol, read.timeframe, reason, line, read.bars, read.start, read.end,
-        () if reason else read.bad,
+        () if reason else read.bad, () if reason else read.left_out,
     )  # fmt: skip

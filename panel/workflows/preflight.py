@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from panel.adapters import KINDS, TrainingOperationAdapter
 from panel.backend.catalogue import Catalogue
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, DataFile, Range, Row
+from panel.domain.gaps import DAY, LENGTHS, Range, Row
 from panel.domain.kinds import traits_of
 from panel.domain.loadable import SampleMarket, no_load
 from panel.domain.snapshot import Snapshot
@@ -21,34 +21,14 @@ from panel.monitoring.inventory import DataInventory
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
 from panel.workflows.capacity import free_places
-from panel.workflows.load_remedies import FailedLoad, failed_load
+from panel.workflows.load_remedies import failed_load
 from panel.workflows.no_room import Work, busy_with, descriptions_of, none_takes
+from panel.workflows.preflight_lines import AMBER, OK, RED, Line, empty_line, fault_line
 
 MAX_CHECKED = 12  # pairs of symbol and timeframe whose data is looked up for one form
 SLACK = 5 * DAY  # a weekend and a holiday at either end are no lack of data
 
-OK, AMBER, RED = "completed", "problems", "failed"  # the marks of the states that look like it
-
 Period = tuple[float | None, float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was checked. RED: what is started would fail; AMBER: it starts, but. `waits`: it is about a
-    worker, and a start waits for one in the queue."""
-
-    level: str
-    subject: str
-    text: str
-    range: Range | None = None
-    loading: Snapshot | None = None
-    load: dict[str, str] | None = None  # the load that would mend it
-    imports: str = ""  # what would have to be imported, where no load can mend it
-    file: str = ""  # … and of which file of the data folder
-    failed: FailedLoad | None = None  # how the last load of it ended
-    details: tuple[str, ...] = ()
-    waits: bool = False
-    operation_id: str = ""  # what keeps the worker busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +93,7 @@ class Sources:
         return replace(line, load=None, text=f"{text} {refused.why}", imports=refused.imports, file=refused.file)
 
     async def fault_lines(self, ranges: Iterable[Range], given: Mapping[str, str], what: str) -> list[Line]:
-        """Bars that cannot be true, of which only the embedded backend knows."""
+        """Bars that cannot be true, and lines that hold none, of which only the embedded backend knows."""
         pairs = {(found.symbol, found.timeframe) for found in ranges if found.bars}
         if not self.embedded or not pairs:
             return []
@@ -122,8 +102,9 @@ class Sources:
         except CLIClientError:
             return []
         left_out = given.get("leave_out_bad_bars", "").lower() not in ("", "0", "off", "false", "no")
-        bad = [file for file in files if file.bad and not file.reason and (file.symbol, file.timeframe) in pairs]
-        return [fault_line(file, left_out, what) for file in bad]
+        used = [file for file in files if not file.reason and (file.symbol, file.timeframe) in pairs]
+        faults = [fault_line(file, left_out, what) for file in used if file.bad]
+        return faults + [empty_line(file) for file in used if file.left_out]
 
 
 async def check_training(sources: Sources, given: dict[str, str]) -> Preflight:
@@ -219,21 +200,6 @@ def range_line(
         word = "gap" if len(row.gaps) == 1 else "gaps"
         return Line(AMBER, subject, f"{stored} It has {len(row.gaps)} {word}.", found)
     return Line(OK, subject, stored, found)
-
-
-def fault_line(file: DataFile, left_out: bool, what: str) -> Line:
-    count, details = sum(n for n, _ in file.bad), tuple(f"{n:,} × {reason}" for n, reason in file.bad)
-    subject, bars = f"{file.symbol} {file.timeframe}", "1 bar" if count == 1 else f"{count:,} bars"
-    if left_out:
-        return Line(
-            OK, subject, f"{bars} that cannot be true {'is' if count == 1 else 'are'} left out.", details=details
-        )
-    if any("infinite" in reason for _, reason in file.bad):
-        text = f"has {bars} that cannot be true, one with an infinite price, so the {what} would fail. Leave them out."
-        return Line(RED, subject, text, details=details)
-    return Line(
-        AMBER, subject, f"has {bars} that cannot be true. They are used, unless you leave them out.", details=details
-    )
 
 
 def room_lines(sources: Sources, kind: str) -> list[Line]:

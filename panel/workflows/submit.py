@@ -14,7 +14,8 @@ from panel.errors import CLIClientError, InvalidForm
 from panel.workflows import no_room
 from panel.workflows.backtest_preflight import check_backtest, completed, known_models
 from panel.workflows.load_remedies import why_no_load
-from panel.workflows.preflight import RED, Preflight, Sources, check_training
+from panel.workflows.preflight import Preflight, Sources, check_training
+from panel.workflows.preflight_lines import RED
 from panel.workflows.queue import Queue, QueueFull
 from panel.workflows.replacing import REPLACE, would_replace
 from panel.workflows.starting import StartWorkflow

@@ -28,6 +28,8 @@ def test_a_market_that_never_rests_shows_two_missing_days():
     always = [START + hour * HOUR for hour in range(5000)]
     assert gaps(always, "1h") == []
     assert len(gaps(without(always, 50, 2), "1h")) == 1
+    for hours_lost, count in ((19, 0), (20, 1)):
+        assert len(gaps(without(always, 50, hours_lost / 24), "1h")) == count
 
 
 def test_a_short_history_is_given_its_weekend():

@@ -49,6 +49,16 @@ def test_bad_bars_are_left_out_on_request(tmp_path):
     assert row["left_out"] == {"two of one time": 1, "not positive": 1, "high below low": 1}
 
 
+@pytest.mark.parametrize("leave_out", [False, True])
+def test_lines_without_a_bar_are_counted_too(tmp_path, leave_out):
+    """They are left out in any case: there is nothing in them."""
+    lines = damaged()
+    for at in range(1000, 1020):
+        lines[at] = lines[at].partition(",")[0] + ",,,,,"
+    (row,) = train(prepared(tmp_path, "\n".join(lines), leave_out_bad_bars=leave_out))["data_summary"]["bars"]
+    assert row["left_out"]["empty"] == 20 and row["left_out"]["two of one time"] == 1
+
+
 def test_with_infinite_prices_nothing_is_computed_unasked(tmp_path):
     lines = damaged()
     lines[800] = lines[800].partition(",")[0] + ",inf,inf,1.1,inf,5"

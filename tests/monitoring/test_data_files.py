@@ -19,6 +19,15 @@ from tests.support.pages import words
 from tests.support.panels import panel
 
 
+def with_dropped_rows() -> str:
+    """1h bars without a rest, of which twenty have no prices and one is there twice, with other prices."""
+    lines = ktrdr(bars(1199)).splitlines()
+    for at in range(501, 521):
+        lines[at] = lines[at].partition(",")[0] + ",,,,,"
+    lines.insert(701, lines[700].partition(",")[0] + ",9.9,9.9,9.9,9.9,1")
+    return "\n".join(lines) + "\n"
+
+
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("panel")
@@ -28,6 +37,7 @@ def embedded(tmp_path_factory):
     (data / "index.csv").write_bytes(KINDS["web page"].content)
     (data / "GBPUSD_1h.csv").write_bytes(KINDS["one bad line"].content)
     (data / "EURUSD_1h.csv").write_bytes(KINDS["impossible bars"].content)
+    (data / "DROPS_1h.csv").write_text(with_dropped_rows())
     with panel(folder) as here:
         here.post("/data/look")
         yield here, data
@@ -44,6 +54,19 @@ def test_each_file_that_cannot_be_used_has_its_row(embedded):
     answer = here.post("/data/import-stored", data={"file": "GBPUSD_1h.csv"})
     assert "119 bars of GBPUSD 1h" in words(here.get(answer.headers["location"]).text)
     assert {path.name: path.read_bytes() for path in data.glob("*.csv")} == before
+
+
+def test_lines_that_hold_no_bar_are_counted_wherever_the_file_is_used(embedded):
+    """Twenty hours without prices, of a symbol that never rests, and two different bars of one time."""
+    here, _ = embedded
+    read = words(here.until("/data", lambda text: 'href="/data/DROPS/1h"' in text and "looking…" not in text))
+    assert "1 bar cannot be true" in read and "20 lines hold no bar 20 × no prices" in read
+    read = words(here.get("/data/DROPS/1h").text)
+    assert "1 bar cannot be true" in read and "20 lines hold no bar 20 × no prices" in read
+    assert "1,179 bars" in read and "1 gap " in read
+    form = {"strategy_name": "trend", "symbols": "DROPS", "timeframes": "1h"}
+    read = words(here.post("/start/training/look", form, **{"hx-request": "true"}).text)
+    assert "has 1 bar that cannot be true" in read and "has 20 lines that hold no bar" in read
 
 
 def test_bars_that_cannot_be_true_are_on_the_candles(embedded):

@@ -54,6 +54,7 @@ async def chart(request: Request, panel: PanelDep, symbol: str, timeframe: str) 
         symbol=symbol,
         timeframe=timeframe,
         row=row,
+        file=next((each for each in panel.inventory.files if each.holds(symbol, timeframe)), None),
         bars=bars[::-1],
         bad=bad,
         problem=problem,
