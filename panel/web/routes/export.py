@@ -42,7 +42,7 @@ async def export(
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     if panel.imports.target is None or missing():
         if kind != "csv":
-            raise HTTPException(422, "Without the backend's data folder only CSV can be made.")
+            raise HTTPException(422, "Parquet takes the data folder and ktrdr-panel[embedded]; CSV needs neither.")
         return _asked(panel, symbol, timeframe, first, last, headers)
     file = panel.imports.place(f"export-{secrets.token_hex(8)}")
     outcome = await panel.imports.export(symbol, timeframe, int(first), int(last), kind, file)
