@@ -133,7 +133,7 @@ class _Run:
             return None
         try:
             stored = await self.ktrdr.stored_range(load.symbol, load.timeframe)
-            found = gaps(await stored_openings(self.ktrdr, stored), load.timeframe)
+            found = gaps(await stored_openings(self.ktrdr, stored), load.timeframe, load.symbol)
         except CLIClientError:
             return None
         return left_by(load.parameters, self.stored_until, found, stored.reached, time.time())
