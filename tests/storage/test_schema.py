@@ -11,6 +11,7 @@ import pytest
 from docs.schema import FILE
 from docs.schema import schema as written
 from panel.backend.entities import snapshot_of
+from panel.domain.gaps import Range
 from panel.domain.history import OperationQuery
 from panel.storage.schema import VERSION, migrate
 from panel.storage.store import Storage
@@ -67,6 +68,16 @@ def test_an_upgraded_file_has_the_schema_of_a_new_one(old, tmp_path):
         Storage(path).close()
     assert schema(old) == schema(tmp_path / "new.db")
     assert measures(old) == measures(tmp_path / "new.db")
+
+
+def test_gaps_that_were_judged_by_other_rules_are_looked_for_anew(tmp_path):
+    path, stored = tmp_path / "panel.db", Range("EURUSD", "1h", 0.0, 7200.0, 3)
+    with closing(Storage(path)) as store:
+        store.keep_row(stored, (), 1.0)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA user_version = 30")
+    with closing(Storage(path)) as store:
+        assert store.rows() == [(stored, None, 1.0)]
 
 
 def test_a_new_file_has_what_the_steps_lead_to():
