@@ -220,7 +220,9 @@ def test_the_panel_and_the_command_line_never_load_at_once(line, backend, tmp_pa
     backend.lasts["data_load"] = 0.5
     load = {"symbol": "EURUSD", "timeframe": "1h", "mode": "tail"}
     with panel(tmp_path, f"{line.address}/api/v1") as here:
-        processes = [command(tmp_path, line, "load", symbol, "1h") for symbol in ("GBPUSD", "AAPL")]
+        processes = [
+            command(tmp_path, line, "load", symbol, "1h", "--end", "2025-06-30") for symbol in ("GBPUSD", "AAPL")
+        ]
         for number in range(2):
             here.post("/start/data_load", {"key": f"load-number-{number:05}", **load})
         ends = [ended(process) for process in processes]

@@ -184,7 +184,7 @@ def all_ended(file: Path, memory: Path) -> bool:
     kept = json.loads(file.read_text())
     known = dict(rows(memory, "SELECT id, state FROM operations"))
     started = {row[0] for row in rows(memory, "SELECT operation_id FROM starts WHERE state = 'started'")}
-    over = ("completed", "failed", "cancelled")
+    over = ("completed", "problems", "failed", "cancelled")  # a load's bars are not stored up to now there
     return all(known.get(name) in over for name in started if name in kept)
 
 
