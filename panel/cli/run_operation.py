@@ -28,7 +28,7 @@ from panel.cli.recording import entry
 from panel.cli.terminal import Terminal
 from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
-from panel.domain.gaps import LENGTHS, left_by
+from panel.domain.gaps import LENGTHS, ends_early, left_by, until_of
 from panel.domain.load_outcomes import may_have_brought
 from panel.domain.memory import damaged, remedy
 from panel.domain.requests import StartState
@@ -115,28 +115,31 @@ class _Run:
             try:
                 sent = await (self._in_turn() if self.made.traits.alone else self._send())
                 result = await self.follower.to_end(await self._certain(sent))
-                gaps_left = await self._gaps_left(result)
+                stored = await self._looked_through(result)
             except asyncio.CancelledError:
                 work.uncancel()
-                result, gaps_left = await self._take_back(), None
+                result, stored = await self._take_back(), {}
         finally:
             await self.starting.close()
-        return _report(self.console, type(self.made), result, self.follower, gaps_left)
+        return _report(self.console, type(self.made), result, self.follower, stored)
 
-    async def _gaps_left(self, result: dict[str, Any]) -> int | None:
-        """Of a load that completed: gaps in the stored bars of its period. The backend does not say which segments
-        failed. None when they cannot be looked up."""
+    async def _looked_through(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Of a load that completed, fields of its observation: gaps in the stored bars of its period, and the last bar
+        where bars lack after it. The backend does not say which segments failed. {} when they cannot be looked up."""
         if not self.made.traits.loads or result["status"] != "completed":
-            return None
+            return {}
         load = snapshot_of(result, 0.0)
         if not may_have_brought(load) or load.timeframe not in LENGTHS:
-            return None
+            return {}
         try:
             stored = await self.ktrdr.stored_range(load.symbol, load.timeframe)
             found = gaps(await stored_openings(self.ktrdr, stored), load.timeframe, load.symbol)
         except CLIClientError:
-            return None
-        return left_by(load.parameters, self.stored_until, found, stored.reached, time.time())
+            return {}
+        reached, ended = stored.reached, time.time()
+        short = reached is not None and ends_early(reached, until_of(load.parameters, ended))
+        left = left_by(load.parameters, self.stored_until, found, reached, ended)
+        return {"gaps_left": left, "none_after": stored.end if short else None}
 
     async def _send(self) -> SubmitResult:
         result = await self.submit.submit(self.made.kind, self.form, self.key, "the command line")
@@ -246,7 +249,7 @@ def _on_interrupt(act: Callable[[int], Any]) -> Callable[[], Any]:
 
 
 def _report(
-    console: Console, adapter: type[Kind], result: dict[str, Any], follower: Follower, gaps_left: int | None = None
+    console: Console, adapter: type[Kind], result: dict[str, Any], follower: Follower, stored: Mapping[str, Any]
 ) -> int:
     operation_id = result.get("operation_id") or ""
     if result["status"] == "cancelled":
@@ -259,7 +262,7 @@ def _report(
         console.print(f"{adapter.title} failed: {why}", style="red", highlight=False)
         console.print(operation_id, style="dim", highlight=False)
         return FAILED
-    verdict = judge(Observation(snapshot, 0.0, gaps_left=gaps_left), 3600.0)  # nothing goes on any more
+    verdict = judge(Observation(snapshot, 0.0, **stored), 3600.0)  # nothing goes on any more
     problem = verdict.state is State.PROBLEMS
     doubt = problem or verdict.state is State.UNCHECKED
     console.print(

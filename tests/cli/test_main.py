@@ -102,6 +102,21 @@ def test_a_load_that_left_gaps_exits_1(tmp_path, address, backend):
     assert "2,000 bars came, but 1 gap is still missing." in " ".join(done.stdout.split())
 
 
+def test_a_load_that_ended_short_says_after_which_day(tmp_path, address, backend):
+    def answer(request):
+        about = {"symbol": "EURUSD", "timeframe": "1h", "mode": "full", "parameters": {"mode": "full"}}
+        result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 2000}
+        loaded = operation("op_l", "data_load", "completed", result_summary=result, metadata=about)
+        backend.bars["EURUSD", "1h"], backend.operations["op_l"] = hours(30), loaded
+        return 200, {"success": True, "operation_id": "op_l", "status": "started"}
+
+    backend.answers["POST /data/acquire/download"] = answer
+    done = run(tmp_path, "load", "EURUSD", "1h", "--mode", "full", backend=address)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1 and "2,000 bars came, but none is stored after 2024-07-26." in said
+    assert "gap is" not in said
+
+
 def test_a_load_of_which_nothing_is_stored_exits_1(tmp_path, address, backend):
     def answer(request):
         result = {"mode": "full", "gaps_filled": 1, "rows_downloaded": 1944}
