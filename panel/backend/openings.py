@@ -3,7 +3,6 @@ the gaps between them."""
 
 import asyncio
 from collections.abc import Sequence
-from functools import cache
 from importlib.util import find_spec
 
 from panel.backend.ktrdr import Ktrdr
@@ -45,7 +44,6 @@ def gaps(openings: Sequence[float], timeframe: str, symbol: str = "", market: Ma
     return [Gap(float(gap.start), float(gap.end)) for gap in found]
 
 
-@cache
 def knows_sessions() -> bool:
     """Whether the libraries are installed that know the sessions and holidays of exchanges. It loads none of them."""
     return all(find_spec(name) is not None for name in SESSIONS)
