@@ -14,7 +14,7 @@ Judged = tuple[Observation, Verdict]
 
 def partition_by_attention(ended: Sequence[Judged], now: float) -> tuple[list[Judged], list[Judged]]:
     """(what wants attention, the others), of operations in the order of their ends, the latest first. Problems
-    are settled by a later run of the same, whatever came of it, and are old after a day."""
+    are settled by a later run of the same, however it ended, and are old after a day."""
     wanting: list[Judged] = []
     others: list[Judged] = []
     later: set[tuple[str, ...]] = set()

@@ -35,8 +35,8 @@ IdempotencyKey = Annotated[
         max_length=255,
         pattern=r"^[!-~]+$",
         description="A key of your own, new for each request. The same key never starts twice: a repeat of a start, a"
-        " batch, a schedule or a change of many operations gets the answer of the first, or what came of it since."
-        " Other requests bring about a state, and say what they answer when it is there already.",
+        " batch, a schedule or a change of many operations gets the answer of the first, or its outcome since."
+        " Other requests change nothing more when they are repeated, and say what they answer then.",
         examples=["0b7f9f0e-5d0a-4c0f-9a43-5f8f6c1d2a10"],
     ),
 ]
