@@ -122,8 +122,7 @@ def used(snapshots: Sequence[Snapshot]) -> list[Row]:
     described: list[dict[str, str]] = []
     for snapshot in snapshots:
         result = snapshot.result or {}
-        summary = mapping(result.get("data_summary"))
-        source = str(summary.get("source") or result.get("source") or "")
+        summary, source = mapping(result.get("data_summary")), _source(snapshot)
         samples, (start, end) = number(summary.get("total_samples")), _period(summary)
         if snapshot.traits.learns and start and not dated(snapshot):
             start = end = "not chosen"
@@ -141,7 +140,12 @@ def used(snapshots: Sequence[Snapshot]) -> list[Row]:
 
 def on_sample(snapshot: Snapshot) -> bool:
     """Whether its numbers come from made-up bars, wholly or partly."""
-    return any(value in (SOURCES["sample"], SOURCES["mixed"]) for row in used([snapshot]) for value in row.values)
+    return _source(snapshot) in ("sample", "mixed")
+
+
+def _source(snapshot: Snapshot) -> str:
+    result = snapshot.result or {}
+    return str(mapping(result.get("data_summary")).get("source") or result.get("source") or "")
 
 
 def overlays(charts: Sequence[Chart | None]) -> list[Overlay]:

@@ -219,7 +219,7 @@ class Publisher:
 
     def _row(self, observation: Observation, topic: str) -> None:
         view, (_, keys) = self._reader.operation(observation), row_of(topic)
-        html = draw("fragments/row.html", view, view=view, columns=[COLUMNS[key] for key in keys])
+        html = draw("fragments/row.html", view, view=view, keys=keys, columns=[COLUMNS[key] for key in keys])
         self._put(topic, f"row-{view.snapshot.id}", html)
 
     def _operation(self, observation: Observation) -> None:

@@ -8,18 +8,19 @@ from panel.adapters import KINDS, DataLoadOperationAdapter, ResearchOperationAda
 from panel.adapters.command_lines import commands_of
 from panel.backend.openings import knows_sessions
 from panel.domain.agents import parts
-from panel.domain.attention import NEEDS_ATTENTION, partition_by_attention
+from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
 from panel.domain.kinds import traits_of
+from panel.domain.labels import Label
 from panel.domain.observation import Observation
-from panel.domain.queueing import starts_at
 from panel.domain.requests import Entry, EntryState, Start
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
 from panel.domain.strategies import Strategy
 from panel.domain.system_health import memory_link
 from panel.domain.timeline import Moment, timeline
+from panel.live.begins import begins
 from panel.monitoring.inventory import DataInventory
 from panel.monitoring.live import keep_latest
 from panel.monitoring.poller import Monitor
@@ -59,7 +60,6 @@ from panel.workflows.run_settings import RunSettings
 SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
 NEIGHBOURS = 12  # runs from which one is distinguished on its own page
 KEPT_DIFFERENCES = 2000  # operations
-ENDLESS = NEEDS_ATTENTION | {State.SILENT, State.UNREPORTED}  # when it ends cannot be told from earlier runs
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention
 
 
@@ -145,49 +145,7 @@ class Reader:
 
     def begins(self, entries: Sequence[Entry]) -> dict[str, float]:
         """Entry -> when it probably starts (Unix seconds), where that can be estimated."""
-        now, away = time.time(), self.monitor.connection.failing_since is not None
-        return {} if away else starts_at(entries, self._busy(now), self._lasts(), now)
-
-    def _busy(self, now: float) -> dict[str, list[float | None]]:
-        """Kind -> seconds until each of its workers, or its one place, is free; None where that is not known."""
-        left, running = {}, self.monitor.running()
-        for each in running:
-            verdict = self.monitor.verdict(each)
-            found = self.monitor.estimates.current(each, verdict, now)
-            usual = None if verdict.state in ENDLESS else self._left(each.snapshot, now)
-            left[each.snapshot.id] = (found.low + found.high) / 2 if found else usual
-        busy: dict[str, list[float | None]] = {}
-        for kind, adapter in KINDS.items():
-            if adapter.traits.alone:
-                busy[kind] = [left[each.id] for each in self._running_loads()[:1]] or [0.0]
-            elif adapter.traits.worker and self.monitor.worker_list.fresh(now):
-                able = [each for each in self.monitor.worker_list.able(kind) if each.reachable]
-                listed = {each.operation_id for each in able}
-                # A start may not be on any of them yet.
-                ids = [each.snapshot.id for each in running if each.snapshot.kind == kind]
-                more = [left[each] for each in ids if each not in listed]
-                free = sum(each.status == "available" for each in able)
-                busy[kind] = [left.get(each.operation_id) for each in able if each.status != "available"]
-                busy[kind] += [*more, *[0.0] * free][:free]
-        return busy
-
-    def _left(self, snapshot: Snapshot, now: float) -> float | None:
-        """By earlier runs, while its own pace says nothing yet."""
-        typical = self.storage.estimates.typical(snapshot.kind, snapshot.strategy)
-        began = snapshot.started_at or snapshot.created_at
-        return max(began + typical - now, 1.0) if typical is not None and began else None
-
-    def _lasts(self) -> Callable[[Entry], float | None]:
-        """How long an entry takes, by earlier runs of its kind and strategy."""
-        known: dict[tuple[str, str], float | None] = {}
-
-        def lasts(entry: Entry) -> float | None:
-            what = entry.kind, entry.form.get("strategy_name", "")
-            if what not in known:
-                known[what] = self.storage.estimates.typical(*what)
-            return known[what]
-
-        return lasts
+        return begins(entries, self.storage, self.monitor, time.time())
 
     def plan(self, key: str) -> PlanView | None:
         plan, entries = self.storage.queue.plan(key), self.storage.queue.of_plan(key)
@@ -198,8 +156,10 @@ class Reader:
         loads = [entry for entry in entries if entry is not training]
         return plan_view(plan, loads, self._snapshots(load.operation_id for load in loads), start, time.time())
 
-    def operation(self, observation: Observation, *, estimated: bool = False) -> OperationView:
-        """One operation on a list; the time left is only estimated for open pages."""
+    def operation(
+        self, observation: Observation, *, estimated: bool = False, label: Label | None = None
+    ) -> OperationView:
+        """One operation on a list; the time left is only estimated for open pages. `label`: if it was read already."""
         now, verdict, snapshot = time.time(), self.monitor.verdict(observation), observation.snapshot
         estimate = self.monitor.estimates.current(observation, verdict, now) if estimated else None
         row = self.inventory.row_after(snapshot) if snapshot.traits.loads and not verdict.live else None
@@ -210,14 +170,18 @@ class Reader:
             embedded=self.embedded,
             row=row,
             estimate=estimate,
-            label=self.storage.labels.of(snapshot.id),
+            label=self.storage.labels.of(snapshot.id) if label is None else label,
             differs=self._differs.get(snapshot.id, ""),
         )
 
     def operations(self, observations: Sequence[Observation], *, estimated: int = 0) -> list[OperationView]:
         """Several on one page, with names that distinguish them, and the time left of the first `estimated`."""
         self._compare([each.snapshot for each in observations])
-        return [self.operation(each, estimated=place < estimated) for place, each in enumerate(observations)]
+        labels = self.storage.labels.of_several(each.snapshot.id for each in observations)
+        return [
+            self.operation(each, estimated=place < estimated, label=labels[each.snapshot.id])
+            for place, each in enumerate(observations)
+        ]
 
     def among_neighbours(self, observation: Observation) -> OperationView:
         """One on a page of its own, with a name unlike those of the latest others of its kind and strategy."""
@@ -235,13 +199,14 @@ class Reader:
     def details(self, view: OperationView) -> DetailsView:
         observation, verdict, estimates = view.seen, view.verdict, self.monitor.estimates
         estimate = estimates.current(observation, verdict, view.now)
-        start, strategy = self.storage.start_of(view.snapshot.id), self.listed_strategy(view.snapshot.strategy)
-        commands = commands_of(KINDS.get(view.snapshot.kind), view.snapshot, start, self.address, strategy)
-        report = ""
+        adapter, strategy = KINDS.get(view.snapshot.kind), self.listed_strategy(view.snapshot.strategy)
+        start, report = self.storage.start_of(view.snapshot.id), ""
+        commands = commands_of(adapter, view.snapshot, start, self.address, strategy)
         if verdict.state in REPORTED:
             report = report_of(view, self.moments(observation, view.now), commands, self.address)
         return DetailsView(
             estimate=estimate_view(estimate, estimates.earlier(view.snapshot) if estimate else ()),
+            tables=adapter.tables(view.snapshot) if adapter else (),
             notes=notes_of(observation, verdict),
             curves_until=curves_until(observation),
             resume=self.resume.offer(observation, verdict),

@@ -1,7 +1,7 @@
 """What people say of runs and models, and views that they keep. A change can be undone for a minute."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,12 @@ class LabelStore(Part):
     def of(self, operation_id: str) -> Label:
         row = self._db.execute(f"SELECT {_COLUMNS} FROM labels WHERE {_ONE}", (operation_id,)).fetchone()
         return _label(row) if row else Label()
+
+    def of_several(self, ids: Iterable[str]) -> dict[str, Label]:
+        """By the operation's id, an empty one where nothing was said of it."""
+        wanted = list(ids)
+        rows = self._db.execute(f"SELECT {_COLUMNS}, operation_id FROM labels WHERE {_SEVERAL}", (as_json(wanted),))
+        return dict.fromkeys(wanted, Label()) | {operation_id: _label(row) for *row, operation_id in rows}
 
     def deleted(self, operation_id: str) -> bool:
         """Whether this operation was deleted from the panel's memory."""
@@ -148,6 +154,6 @@ class LabelStore(Part):
         return label, True
 
 
-def _label(row: tuple[Any, ...]) -> Label:
+def _label(row: Sequence[Any]) -> Label:
     version, name, note, tags, star, shelf, changed_at, actor = row
     return Label(name, note, tuple(tags.split()), bool(star), Shelf(shelf), version, changed_at, actor)

@@ -41,7 +41,6 @@ class OperationView:
     title: str
     kind: str
     figures: Sequence[Figure]
-    tables: Sequence[ResultTable]
     started: float | None
     ended: float | None
     took: float | None
@@ -70,6 +69,7 @@ class DetailsView:
     """What an operation's own page shows beside its OperationView, and its stream draws again when it changes."""
 
     estimate: EstimateView | None
+    tables: Sequence[ResultTable]
     notes: list[Note]
     curves_until: str
     resume: Checkpoint | None
@@ -113,7 +113,6 @@ def operation_view(
         title=label.name or made,
         kind=adapter.title if adapter else kind_title(snapshot.kind),
         figures=adapter.figures(snapshot) if adapter else [],
-        tables=adapter.tables(snapshot) if adapter else [],
         started=started,
         ended=ended,
         took=took,
