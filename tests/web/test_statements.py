@@ -5,11 +5,32 @@ import time
 import pytest
 
 from panel.backend.entities import snapshot_of
+from panel.domain.labels import Label
 from panel.domain.verdict import judge, observed
 from panel.storage.store import Storage
 from tests.support.inside import inside
 from tests.support.parts import panel_of
 from tests.support.scripted import RESULT, Backend, operation, percent, served
+
+
+@pytest.mark.parametrize("runs", [2, 40])
+def test_a_list_of_runs_reads_what_people_say_of_them_at_once(tmp_path, runs):
+    backend, now = Backend(), time.time()
+    with served(backend.app) as address, inside(tmp_path, address + "/api/v1") as here:
+        storage = panel_of(here.app).storage
+        writing = Storage(storage.path)
+        for n in range(runs):
+            observation = observed(None, snapshot_of(operation(f"op_{n}", status="completed"), now))
+            writing.memory.remember(observation, judge(observation, now), now)
+            writing.labels.edit(f"op_{n}", Label(name=f"Run {n} of mine"), "", now)
+        writing.close()
+        for path in ("/operations", "/"):
+            statements: list[str] = []
+            storage._db.set_trace_callback(statements.append)
+            page = here.get(path).text
+            storage._db.set_trace_callback(None)
+            assert f"Run {runs - 1} of mine" in page
+            assert len([text for text in statements if "FROM labels" in text and "op_" in text]) == 1
 
 
 @pytest.mark.parametrize("trainings", [1, 100])
