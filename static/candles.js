@@ -1,5 +1,5 @@
 // Candles with volume. What is in view is fetched; when many bars share a candle, the page says how many.
-import { HANDLING, colour, dateTime, moveByKeys, onTheme, paintCandles, showAllByDoubleClick } from "./charts.js";
+import { HANDLING, colour, dateTime, digitsOf, moveByKeys, onTheme, paintCandles, showAllByDoubleClick } from "./charts.js";
 
 const { createChart, createSeriesMarkers, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
 const home = document.getElementById("candles");
@@ -56,7 +56,7 @@ const draw = () => {
     before = close;
     return { time, open, high, low, close };
   });
-  digits = points.length && points[points.length - 1].close < 20 ? 5 : 2;
+  digits = digitsOf(points.map(({ close }) => close));
   candles.applyOptions({ priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
   const all = [...points, ...holes(shown.gaps, shown.length * shown.each)].sort((a, b) => a.time - b.time);
   drawn = all.filter((point, i) => !i || point.time > all[i - 1].time);

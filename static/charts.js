@@ -46,6 +46,13 @@ export const showAllByDoubleClick = (chart) => chart.subscribeDblClick(() => {
   chart.timeScale().fitContent();
 });
 
+// Of a price: as many as the last ones are written with, and no more than a currency's pips or five significant ones.
+export const digitsOf = (closes) => {
+  const last = closes.slice(-200).filter(Number.isFinite), price = Math.abs(last.at(-1)) || 1;
+  const most = price >= 20 ? 3 : price >= 0.1 ? 5 : 4 - Math.floor(Math.log10(price));
+  return Math.max(2, ...last.map((close) => close.toFixed(most).replace(/0+$/, "").split(".")[1].length));
+};
+
 /** Looks that both candle charts share. Up is hollow and down is filled: apart for colour-blind readers too. */
 export const paintCandles = (chart, candles) => {
   const hair = colour("--hair");

@@ -1,6 +1,6 @@
 // A backtest's candles with its trades as markers and, below, one input of the model: the indicator and how far it
 // belongs to each label of its fuzzy set. A time in the list of trades leads to its bars.
-import { HANDLING, colour, dateTime, element, moveByKeys, onTheme, paintCandles, showAllByDoubleClick } from "./charts.js";
+import { HANDLING, colour, dateTime, digitsOf, element, moveByKeys, onTheme, paintCandles, showAllByDoubleClick } from "./charts.js";
 
 const { createChart, createSeriesMarkers, CandlestickSeries, LineSeries } = window.LightweightCharts;
 const home = document.getElementById("trade-chart");
@@ -49,7 +49,7 @@ const drawInput = () => {
 };
 
 const draw = () => {
-  digits = shown.bars.length && shown.bars[0][4] < 20 ? 5 : 2;
+  digits = digitsOf(shown.bars.map((bar) => bar[4]));
   candles.applyOptions({ priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
   candles.setData(shown.bars.map(([time, open, high, low, close]) => ({ time, open, high, low, close })));
   const crowded = shown.marks.length > home.clientWidth / 16; // too near each other to be read

@@ -73,7 +73,7 @@ class DataLoadOperationAdapter(Kind):
         # number of segments that the timeline names.
         stretches = many(int(gaps or 0), "stretch", "stretches")
         note = (f"in {stretches}" if result.get("source") else f"{many(int(gaps), 'gap')} worked on") if gaps else ""
-        figures = [Figure("Bars fetched", count(rows), note, lead=True)]
+        figures = [] if rows is None else [Figure("Bars fetched", count(rows), note, lead=True)]
         if result.get("source"):
             figures.append(Figure("Source", text(result["source"])))
         return figures

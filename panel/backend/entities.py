@@ -138,9 +138,10 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
     percentage = bounded(progress.get("percentage"))
     epochs = _final_epochs(result) or _live_epochs(data.get("metrics"))
     completed, total, reached = _steps(progress, epochs)
+    kind = line(data.get("operation_type"), 100) or "unknown"
     return Snapshot(
         id=named,
-        kind=line(data.get("operation_type"), 100) or "unknown",
+        kind=kind,
         status=status,
         backend_status=reported,
         read_at=read_at,
@@ -157,7 +158,7 @@ def _snapshot(named: str, data: dict[str, Any], read_at: float) -> Snapshot:
         strategy=line(parameters.get("strategy_name"))
         or _name_in_yaml(parameters.get("strategy_yaml"))
         or _name_in_path(mapping(result).get("model_path")),
-        parameters=_parameters(metadata, parameters, result),
+        parameters=_parameters(kind, metadata, parameters, result),
         context=mapping(plain(mapping(progress.get("context")), SMALL)),
         error=text(data.get("error_message")),
         result=result,
@@ -237,12 +238,16 @@ def _epoch(place: int, get: Callable[[str], Any]) -> Epoch:
     return Epoch(place, *(bounded(get(name)) for name in names))
 
 
-def _parameters(metadata: dict[str, Any], parameters: dict[str, Any], result: dict[str, Any] | None) -> dict[str, Any]:
-    """A backtest's period and costs are in its result too."""
+def _parameters(
+    kind: str, metadata: dict[str, Any], parameters: dict[str, Any], result: dict[str, Any] | None
+) -> dict[str, Any]:
+    """A backtest's period and costs are in its result too. A mode that only says its kind again is none."""
     kept = {name: value for name, value in list(parameters.items())[:100] if value not in (None, "", [])}
     config = mapping((result or {}).get("config"))
     for place, names in ((metadata, ("mode", "start_date", "end_date")), (config, ASKED)):
         kept |= {name: place[name] for name in names if place.get(name) not in (None, "", []) and name not in kept}
+    if kept.get("mode") == kind:
+        del kept["mode"]
     return mapping(plain(kept, SMALL))
 
 

@@ -117,7 +117,8 @@ def _backend(connection: Connection, worker_list: WorkerList) -> Link:
         return Link(name, AMBER, "Backend slow", text, connection.slow_since, advice)
     if connection.answered_at is None:
         return Link(name, UNKNOWN, "Asking", f"{connection.address} is being asked for the first time.")
-    return Link(name, OK, "Answers", f"{connection.address} answers.", connection.answered_at, heard="heard-backend")
+    told = f"{connection.address} answers.".replace("the embedded", "The embedded", 1)
+    return Link(name, OK, "Answers", told, connection.answered_at, heard="heard-backend")
 
 
 def _workers(connection: Connection, worker_list: WorkerList, now: float) -> Link:

@@ -27,7 +27,7 @@ def read_indicators(given: Section, sources: set[str], findings: Findings) -> di
             near = {"williams_r": "williamsr", "stoch": "stochastic"}.get(kind)
             alike = get_close_matches(kind, NAMES, n=1, cutoff=0.66 if len(kind) < 5 else 0.75)
             hint = f"it is called {near}" if near else f"there are {', '.join(INDICATORS)}"
-            hint = f"did you mean {alike[0]}?" if alike and not near else hint
+            hint = f"perhaps {alike[0]} is meant" if alike and not near else hint
             findings.error(place, f"the indicator type {shown(definition['type'])} is not known; {hint}")
             continue
         outside = definition.get("data_source")

@@ -12,14 +12,14 @@ CHART = (1000, 160)  # width and height, in units of the drawing
 TIMEFRAMES = tuple(LENGTHS)
 _SIGNS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar", " ": "space", ".": "point"}
 _NEEDS = {
-    "zone": "the zone of its times",
-    "dates": "the order of day and month",
+    "zone": "zone of its times",
+    "dates": "order of day and month",
     "decimals": "what the comma stands for",
     "symbol": "a symbol",
     "timeframe": "a timeframe",
-    "leave_out": "a yes to leaving out lines",
-    "bad_bars": "what to do with bars that cannot be true",
-    "existing": "what to do with the bars that are stored",
+    "leave_out": "lines that cannot be read",
+    "bad_bars": "bars that cannot be true",
+    "existing": "bars that are stored already",
 }
 
 

@@ -8,8 +8,9 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -26,6 +27,8 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.values import text, utc
 from panel.views.addresses import placed_html
 
+MAX_DECIMALS = 10  # that prices are padded to
+_DECIMAL = re.compile(r"\d+(\.\d+)?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
@@ -130,6 +133,17 @@ def plain(value: Any) -> str:
     return str(value)
 
 
+def aligned(rows: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Bars as texts, with as many decimals in each of their four prices."""
+    bars = [list(row) for row in rows]
+    prices = [price for bar in bars for price in bar[1:5]]
+    most = max((len(price.partition(".")[2]) for price in prices), default=0)
+    if most <= MAX_DECIMALS and all(map(_DECIMAL.fullmatch, prices)):
+        for bar in bars:
+            bar[1:5] = [f"{Decimal(price):.{most}f}" for price in bar[1:5]]
+    return bars
+
+
 def leading(figures: Iterable[Figure]) -> list[Figure]:
     return [figure for figure in figures if figure.lead]
 
@@ -188,5 +202,6 @@ environment.filters |= {
     "as_json": lambda value: json.dumps(value, separators=(",", ":")),
     "last_part": last_part,
     "leading": leading,
+    "aligned": aligned,
 }
 environment.globals |= {"KINDS": KINDS, "market": market, "version": __version__, "static": STATIC}

@@ -151,7 +151,8 @@ def form_lines(kind: str, given: dict[str, str]) -> list[Line]:
         KINDS[kind].from_form(given)
     except InvalidForm as exc:
         labels = {field.name: field.label for field in KINDS[kind].fields}
-        return [Line(RED, labels.get(name, "Form"), text) for name, text in exc.errors.items()]
+        said = [(labels.get(name, "Form"), text) for name, text in exc.errors.items()]
+        return [Line(RED, label, text.removeprefix(f"{label} ")) for label, text in said]
     return []
 
 

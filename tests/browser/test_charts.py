@@ -112,6 +112,27 @@ def test_the_caption_has_the_last_bar_in_view(watched, here, backend):
     assert watched.complaints == []
 
 
+def test_prices_have_the_digits_that_they_are_written_with(watched, here, backend):
+    page, prices = watched.page, watched.page.locator("#bar output")
+    for close, written in (
+        (0.00001234, "0.00001234"),
+        (1.1, "1.10"),
+        (1.10022, "1.10022"),
+        (151.237, "151.237"),
+        (64000.0, "64000.00"),
+    ):
+        bars = {
+            "dates": ["2024-01-01T00:00:00Z"],
+            "ohlcv": [[close, close, close, close, 5.0]],
+            "points": None,
+            "metadata": {},
+        }
+        backend.answers["GET /data/EURUSD/1h"] = (200, {"success": True, "data": bars})
+        opened(page, here, backend, bars=1)
+        expect(prices.nth(4)).to_have_text(written)
+    assert watched.complaints == []
+
+
 def test_a_chosen_period_is_not_lost_to_bars_that_are_fetched_beforehand(watched, here, backend):
     """The chart was moved just before, and looks for more once it rests."""
     watched.page.clock.install()

@@ -176,7 +176,7 @@ def test_what_is_not_used_is_named(read, change, words):
         (_set("indicators", to=None), "not a strategy: it has no indicators"),
         (_set("indicators", "rsi_14", "type", to="magic"), "the indicator type magic is not known; there are rsi,"),
         (_set("indicators", "rsi_14", "type", to="williams_r"), "williams_r is not known; it is called williamsr"),
-        (_set("indicators", "rsi_14", "type", to="rsy"), "the indicator type rsy is not known; did you mean rsi?"),
+        (_set("indicators", "rsi_14", "type", to="rsy"), "the indicator type rsy is not known; perhaps rsi is meant"),
         (_set("indicators", "rsi_14", "period", to="many"), "whole number from 2 to 100, not many"),
         (_set("indicators", "rsi_14", "period", to=14.5), "whole number from 2 to 100, not 14.5"),
         (_set("indicators", "rsi_14", "period", to=101), "whole number from 2 to 100, not 101"),

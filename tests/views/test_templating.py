@@ -1,9 +1,9 @@
-"""What stands beside a run's name."""
+"""What stands beside a run's name, and prices of one table."""
 
 import pytest
 
 from panel.backend.entities import snapshot_of
-from panel.views.templating import market
+from panel.views.templating import aligned, market
 from tests.support.scripted import operation
 
 
@@ -30,3 +30,12 @@ from tests.support.scripted import operation
 def test_what_a_run_worked_on(kind, asked, title, said):
     about = {name: asked.get(name, "") for name in ("symbol", "timeframe")}
     assert market(snapshot_of(operation("op_a", kind, metadata={**about, "parameters": asked}), 0.0), title) == said
+
+
+def test_prices_of_one_table_have_as_many_decimals():
+    rows = [("2024-01-01", "1.1", "1.10022", "1", "1.09945", "50"), ("2024-01-02", "1.2", "", "1.2", "1.2")]
+    assert aligned(rows[:1]) == [["2024-01-01", "1.10000", "1.10022", "1.00000", "1.09945", "50"]]
+    assert aligned(rows) == [list(row) for row in rows], "one of them is no number"
+    assert aligned([("t", "5", "7", "5", "6", "0.5")]) == [["t", "5", "7", "5", "6", "0.5"]]
+    assert aligned([("t", *["0.000000012345"] * 4)]) == [["t", *["0.000000012345"] * 4]]
+    assert aligned([]) == []

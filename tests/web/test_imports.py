@@ -139,7 +139,7 @@ def test_an_archive_is_looked_at_and_stored_one_file_after_another(panel, folder
             archive.writestr(f"a/EURUSD60-2024-{month:02}.csv", text)
         archive.writestr("b/nothing.csv", "x")
     place, page = drop(panel, ("all.zip", out.getvalue()))
-    assert words(page).count("Needs the zone of its times") == 3 and "Line 1: No columns" in words(page)
+    assert words(page).count("To decide: zone of its times") == 3 and "Line 1: No columns" in words(page)
     page = send(panel, place, {"act": "look", "zone": "UTC", "existing": "merge", "timeframe": "1h"}, "/all")
     assert "Store the 3 files that are ready" in page and not list(folder.iterdir())
     page = send(panel, place, {"act": "store"}, "/all")
