@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from panel.domain.attention import NEEDS_ATTENTION
 from panel.domain.batches import Batch
 from panel.domain.connection import Connection
 from panel.domain.observation import Observation
@@ -113,22 +112,23 @@ def _market(form: Mapping[str, str]) -> str:
 
 
 def home_view(
-    running: Sequence[OperationView],
+    stuck: list[OperationView],
+    running: list[OperationView],
     wanting: list[OperationView],
     ended: list[OperationView],
     connection: Connection,
-    starts: list[Start],
+    unsure: list[Start],
     loads: Sequence[Entry],
     plans: list[Plan],
     now: float,
 ) -> HomeView:
     waiting, held = [load for load in loads if load.state is EntryState.WAITING], held_up(loads)
     return HomeView(
-        stuck=[item for item in running if item.verdict.state in NEEDS_ATTENTION],
-        running=[item for item in running if item.verdict.state not in NEEDS_ATTENTION],
+        stuck=stuck,
+        running=running,
         wanting=wanting,
         ended=ended,
-        unsure=[start for start in starts if start.unanswered(now)][:20],
+        unsure=unsure[:20],
         silent=connection.failing_since is not None,
         asking=not connection.listed,
         unsaid=_unsaid(connection),
@@ -154,11 +154,12 @@ def connection_view(
     loads: Sequence[Observation],
     now: float,
     memory: Sequence[Link] = (),
+    runs: Sequence[Link] = (),
     *,
     embedded: bool,
 ) -> ConnectionView:
-    """`memory`: a link for the panel's memory while it cannot be written."""
-    links = [*memory, *system_health(connection, workers, loads, now, embedded=embedded)]
+    """`memory`: a link for the panel's memory while it cannot be written; `runs`: one for runs that need a look."""
+    links = [*memory, *system_health(connection, workers, loads, now, embedded=embedded), *runs]
     return ConnectionView(connection, links, trouble(links), now, embedded)
 
 

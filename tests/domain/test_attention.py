@@ -1,14 +1,18 @@
 """Home: what wants attention comes first, what runs is live, what ended is told once."""
 
+import re
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from panel.backend.entities import snapshot_of
-from panel.domain.attention import partition_by_attention
+from panel.domain.attention import Attention, failed_lately, needs_look, partition_by_attention, runs_link
 from panel.domain.observation import Observation
-from panel.domain.state import State, Verdict
+from panel.domain.requests import Plan, PlanState, Start, StartState
+from panel.domain.state import AMBER_STATES, ENDS, RED_STATES, State, Verdict
+from panel.domain.system_health import AMBER, RED
 from tests.support.pages import until, words
 from tests.support.panels import free_port, panel, stream
 from tests.support.scripted import operation, percent, served, stamp
@@ -121,3 +125,55 @@ def test_a_card_says_how_long_it_takes_once_that_can_be_said(here, backend, monk
     here.get("/operations/op_a")
     with stream(here, "home") as reader:
         reader.until(lambda stream: "s left</span> · read <time" in stream.places.get("card-op_a", ""))
+
+
+def shown_as(state, *, advice="", at=NOW - 60, symbol="EURUSD"):
+    data = operation(f"op_{state}_{at:.0f}_{symbol}", "data_load", "failed", completed_at=stamp(at))
+    data["metadata"] = {"symbol": symbol, "timeframe": "1h"}
+    return Observation(snapshot_of(data, NOW), at), Verdict(state, state.value, "Said.", advice)
+
+
+def attention_of(live=(), ended=(), **more):
+    wanting, others = partition_by_attention(list(ended), NOW)
+    stuck = [judged for judged in live if needs_look(judged[1])]
+    work = {"unsure": [], "plans": [], "refused": []} | more
+    return Attention(stuck=stuck, running=[], wanting=wanting, ended=others, failed=failed_lately(ended, NOW), **work)
+
+
+PAINTED = re.search(
+    r":is\(\.mark, \.word, \.state\):is\((?P<red>.*?)\) \{ color: var\(--failed\); \}\n"
+    r":is\(\.mark, \.word, \.state\):is\((?P<amber>.*?)\) \{ color: var\(--warning\); \}",
+    (Path(__file__).parents[2] / "static" / "panel.css").read_text(),
+)
+
+
+@pytest.mark.parametrize("colour", ["red", "amber"])
+def test_the_head_counts_every_state_that_pages_paint_red_or_amber(colour):
+    painted = {State(name.strip(" .")) for name in PAINTED[colour].split(",")}
+    assert painted == (RED_STATES if colour == "red" else AMBER_STATES)
+    for state in painted:
+        judged = [shown_as(state, advice="Look at the worker.")]
+        link = runs_link(attention_of(ended=judged) if state in ENDS else attention_of(live=judged))
+        assert link.state == {"red": RED, "amber": AMBER}[colour], state
+
+
+def test_what_is_as_somebody_wants_it_is_not_counted():
+    live = [shown_as(State.RUNNING), shown_as(State.CANCELLING), shown_as(State.UNREPORTED)]
+    ended = [shown_as(State.COMPLETED), shown_as(State.CANCELLED, symbol="GBPUSD")]
+    assert runs_link(attention_of(live, ended)) is None
+    assert not needs_look(shown_as(State.SILENT)[1], silent=True), "the connection says it"
+
+
+def test_a_failure_is_counted_until_a_later_run_or_for_a_day():
+    failed = shown_as(State.FAILED)
+    assert runs_link(attention_of(ended=[failed])).word == "1 failed lately"
+    assert runs_link(attention_of(ended=[shown_as(State.COMPLETED, at=NOW - 5), failed])) is None
+    assert runs_link(attention_of(ended=[shown_as(State.FAILED, at=NOW - 90_000)])) is None
+
+
+def test_starts_and_plans_that_home_paints_are_counted():
+    start = Start("key-1", "training", {}, StartState.UNCONFIRMED, None, "", NOW - 100, "")
+    assert runs_link(attention_of(unsure=[start])).word == "1 start not confirmed"
+    plan = Plan("key-2", {}, PlanState.STOPPED, None, "No bars are stored.", NOW)
+    link = runs_link(attention_of(plans=[plan]))
+    assert (link.word, link.state) == ("1 start refused", RED) and "No bars are stored." in link.text
