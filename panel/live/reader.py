@@ -20,7 +20,7 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
 from panel.domain.strategies import Strategy
 from panel.domain.timeline import Moment, timeline
-from panel.live.home import attention, memory_links, runs_links
+from panel.live.home import SHOWN_RUNNING, attention, memory_links, runs_links
 from panel.monitoring.inventory import DataInventory
 from panel.monitoring.live import keep_latest
 from panel.monitoring.poller import Monitor
@@ -57,7 +57,7 @@ from panel.workflows.capacity import ended_work, free_places
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.run_settings import RunSettings
 
-SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
+ESTIMATED = 12  # operations on home with the time they still take, the newest
 NEIGHBOURS = 12  # runs from which one is distinguished on its own page
 KEPT_DIFFERENCES = 2000  # operations
 ENDLESS = NEEDS_ATTENTION | {State.SILENT, State.UNREPORTED}  # when it ends cannot be told from earlier runs
@@ -97,7 +97,7 @@ class Reader:
         """What wants attention, what runs, and what ended lately."""
         now, queue = time.time(), self.storage.queue
         found = attention(self.storage, self.monitor, now)
-        rest, folded = fold(found.ended, self.storage.batches.of([each.snapshot.id for each, _ in found.ended]))
+        rest, folded = fold(found.ended, found.batches)
         stuck, wanting = found.stuck[:SHOWN_RUNNING], found.wanting[:RECENT]
         running = found.running[: SHOWN_RUNNING - len(stuck)]
         live, first = len(stuck) + len(running), [each for each, _ in (*stuck, *running, *wanting)]
@@ -105,8 +105,10 @@ class Reader:
         drawn = [list(islice(views, len(each))) for each in (stuck, running, wanting)]
         work = found.unsure, queue.open(), found.plans
         view = home_view(drawn[0], drawn[1], drawn[2], list(views), self.monitor.connection, *work, now)
-        more = len(found.stuck) + len(found.running) - live
-        return replace(view, more=more, folded=folded, refused=titled(found.refused))
+        more = len(found.running) - len(running)
+        unlisted = len(found.stuck) + len(found.wanting) - len(stuck) - len(wanting)
+        tallies, refused = tuple(found.batches.tallies.values()), titled(found.refused)
+        return replace(view, more=more, unlisted=unlisted, batches=tallies, folded=folded, refused=refused)
 
     def stored(self) -> StoredView:
         loading, data, connection = self.loading(), self.inventory, self.monitor.connection
