@@ -138,6 +138,7 @@ class Publisher:
             self._operation(event.observation)
             self._forget(f"op:{event.observation.snapshot.id}")
             self._listed()
+            self._soon(self._stored)  # rows say how their last loads ended
 
     def _operation_ended(self, event: events.OperationEnded) -> None:
         """Announce it to every page. The latest few stay, for browsers that were not there just then."""
@@ -272,10 +273,11 @@ class Publisher:
         """The map as a whole when a row is another; of a load that only goes on, its progress alone."""
         running = self._reader.loading()
         inventory = self._reader.inventory
-        drawn = (tuple(inventory.rows(running)), tuple(inventory.files), frozenset(running))
+        view = self._reader.stored()
+        drawn = (tuple(inventory.rows(running)), tuple(inventory.files), frozenset(running), view.troubles)
         if drawn != self._map:
             self._map = drawn
-            html = draw("fragments/coverage.html", self._reader.stored())
+            html = draw("fragments/coverage.html", view)
             self._hub.publish("stored", "coverage", frame(partial("coverage", html)))
         for pair, snapshot in running.items():
             self._put("stored", place_of(*pair), draw("fragments/loading.html", loading=snapshot), "innerHTML")

@@ -54,6 +54,7 @@ from panel.views.operation import (
 from panel.views.queue import QueuePageView, queue_page, titled
 from panel.views.research import FamilyView, ResearchView, research_view
 from panel.workflows.capacity import ended_work, free_places
+from panel.workflows.load_remedies import troubled_loads
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.run_settings import RunSettings
 
@@ -111,9 +112,10 @@ class Reader:
         return replace(view, more=more, unlisted=unlisted, batches=tallies, folded=folded, refused=refused)
 
     def stored(self) -> StoredView:
-        loading, data, connection = self.loading(), self.inventory, self.monitor.connection
+        loading, data, connection, now = self.loading(), self.inventory, self.monitor.connection, time.time()
         about = {"embedded": self.embedded, "listed": data.listed, "sessions": knows_sessions()}
-        return stored_view(data.rows(loading), loading, data.symbols, data.files, connection, time.time(), **about)
+        view = stored_view(data.rows(loading), loading, data.symbols, data.files, connection, now, **about)
+        return replace(view, troubles=troubled_loads(self.storage, self.monitor, now))
 
     def loading(self) -> dict[Pair, Snapshot]:
         """The load of each symbol and timeframe that runs."""

@@ -21,7 +21,7 @@ from panel.storage.facets import LIVE, Facets, Subject
 from panel.storage.finding import Finder
 from panel.storage.labels import LabelStore
 from panel.storage.packing import pack, unpack
-from panel.storage.transactions import Part, as_json
+from panel.storage.transactions import Part, as_json, marks
 
 KEPT_READINGS = 1500  # of one operation: its changes of state, and of the others about so many, thinned evenly
 KNOWN_EPOCHS = 50  # operations whose written epochs are kept in mind
@@ -98,6 +98,16 @@ class OperationStore(Part):
             (limit, skip),
         )
         return [EndedRow(*row) for row in rows]
+
+    def last_of_each_market(self, kind: str, states: Sequence[State]) -> list[Observation]:
+        """Of each symbol and timeframe the latest end in one of these states; without their epochs."""
+        rows = self._db.execute(
+            "SELECT number, max(ended_at) FROM facets JOIN listing ON listing.facet = facets.id"
+            f" WHERE kind = ? AND state IN ({marks(states)}) AND shelf != ? AND ended_at < {LIVE}"
+            " GROUP BY symbol, timeframe",
+            (kind, *states, Shelf.DELETED),
+        )
+        return self.numbered([number for number, _ in rows])
 
     def unfinished(self) -> list[Observation]:
         rows = self._db.execute(f"{_SELECT} WHERE live = 1").fetchall()

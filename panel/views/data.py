@@ -10,6 +10,7 @@ from panel.domain.queueing import held_up
 from panel.domain.requests import Entry, EntryState, Plan, Start
 from panel.domain.snapshot import Snapshot
 from panel.views.charts import RowView, Span, row_view, span_of
+from panel.workflows.load_remedies import FailedLoad
 
 Pair = tuple[str, str]  # symbol, timeframe
 
@@ -19,7 +20,8 @@ class StoredView:
     """The map of what is stored. `known`: the symbols that the backend knows; `connection`: whether it answers;
     `unusable`: files of the data folder that cannot be used; `used`: those behind the rows, where they are known;
     `broken`: the unusable file that no load of its pair writes over; `listed`: what is stored was asked for, in this
-    panel's life; `sessions`: gaps of exchanges are judged by their sessions and holidays."""
+    panel's life; `sessions`: gaps of exchanges are judged by their sessions and holidays; `troubles`: the last
+    load of a pair, where it did not go well."""
 
     rows: list[RowView]
     span: Span
@@ -32,6 +34,7 @@ class StoredView:
     listed: bool = True
     broken: dict[Pair, DataFile] = field(default_factory=dict)
     sessions: bool = True
+    troubles: Mapping[Pair, FailedLoad] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
