@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from panel.adapters import DataLoadOperationAdapter
 from panel.backend.catalogue import Catalogue
+from panel.domain.causes import cause_of
 from panel.domain.gaps import DAY
 from panel.domain.history import OperationQuery
+from panel.domain.kinds import traits_of
 from panel.domain.loadable import no_load
 from panel.domain.queueing import plain_refusal
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import ENDS, State
-from panel.domain.system_health import CONCLUSIVE, ended
+from panel.domain.system_health import CONCLUSIVE, SILENT_SOURCE, ended
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
@@ -25,6 +27,16 @@ class FailedLoad:
     at: float
     operation_id: str = ""
     word: str = "Not started"
+
+    @property
+    def imports(self) -> bool:
+        """Whether a file of one's own may help better than another load."""
+        return helped_by_import(self.message)
+
+
+def helped_by_import(error: str) -> bool:
+    """Of a load that failed: unless its data source was away, another load fails in the same way."""
+    return cause_of(error, traits_of(DataLoadOperationAdapter.kind)) not in SILENT_SOURCE
 
 
 async def why_no_load(catalogue: Catalogue, form: Mapping[str, str]) -> str:
