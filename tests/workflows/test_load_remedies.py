@@ -31,7 +31,7 @@ def test_no_load_is_offered_into_a_file_of_ones_own(own):
     (own.settings.data_folder / "embedded" / "data" / "AUDUSD_1h.csv").write_text(ktrdr(bars(2000)))
     page = look(own, **OWN | {"start_date": "2025-12-01"})
     assert "None lies in this period, so the training would fail. Your own file ends 2024-03-24." in words(page)
-    assert 'href="/data/import">Import newer bars</a>' in page
+    assert 'href="/data/import?symbol=AUDUSD&amp;timeframe=1h">Import newer bars</a>' in page
     assert "/start/data_load" not in page and "/plans" not in page
     older = words(look(own, **OWN | {"start_date": "2023-01-01"}))
     assert "Your own file begins 2024-01-01. Import older bars" in older
