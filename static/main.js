@@ -5,3 +5,4 @@ import "./corrected.js";
 import "./focus.js";
 import "./keys.js";
 import "./notify.js";
+import "./replaced.js";

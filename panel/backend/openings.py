@@ -3,12 +3,13 @@ the gaps between them."""
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.formatting import day
-from panel.domain.gaps import DAY, LENGTHS, Gap, Market, Range
-from panel.files.gap_rules import Missed, calendar_of, holes_of, unexplained
+from panel.domain.gaps import DAY, LENGTHS, Ending, Gap, Market, Range, ends_early
+from panel.files.gap_rules import ALWAYS, FOREX, LEARNED, Hole, Missed, calendar_of, holes_of, unexplained
 
 CHUNK = 30_000  # bars of one question: two to three megabytes
 SESSIONS = ("numpy", "pandas", "exchange_calendars")  # of the `embedded` extra
@@ -42,6 +43,24 @@ def gaps(openings: Sequence[float], timeframe: str, symbol: str = "", market: Ma
     calendar = calendar_of(symbol, where.exchange, where.kind)
     found = unexplained(holes_of(openings, timeframe), span, timeframe, calendar, _missed_sessions())
     return [Gap(float(gap.start), float(gap.end)) for gap in found]
+
+
+def ending_of(stored: Range, until: float | None, market: Market | None = None) -> Ending | None:
+    """What is known of the time between the last stored bar and the end of a load's period; None where no bar lacks
+    there. A market's calendar tells whether sessions were missed: Chinese New Year and Golden Week are none."""
+    reached, length, where = stored.reached, LENGTHS.get(stored.timeframe, 0), market or Market()
+    if reached is None or until is None or not ends_early(reached, until):
+        return None
+    calendar = calendar_of(stored.symbol, where.exchange, where.kind)
+    if calendar == LEARNED:
+        return Ending.UNKNOWN
+    if length > DAY or calendar in (ALWAYS, FOREX):
+        return Ending.MISSED
+    missed = _missed_sessions()
+    with suppress(ImportError, ValueError):
+        if missed is not None:
+            return Ending.MISSED if missed(calendar, [Hole(reached, until)], length)[0] else None
+    return Ending.UNKNOWN
 
 
 def knows_sessions() -> bool:

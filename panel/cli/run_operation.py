@@ -21,14 +21,14 @@ from panel.adapters import Kind
 from panel.backend.connect import connect
 from panel.backend.entities import snapshot_of
 from panel.backend.ktrdr import Ktrdr
-from panel.backend.openings import gaps, stored_openings
+from panel.backend.openings import ending_of, gaps, stored_openings
 from panel.backend.polling import cancelled
 from panel.cli.following import Follower
 from panel.cli.recording import entry
 from panel.cli.terminal import Terminal
 from panel.domain.audit import AuditEntry, Outcome
 from panel.domain.events import EventBus, StartsChanged
-from panel.domain.gaps import LENGTHS, ends_early, left_by, until_of
+from panel.domain.gaps import LENGTHS, left_by, until_of
 from panel.domain.load_outcomes import may_have_brought
 from panel.domain.memory import damaged, remedy
 from panel.domain.requests import StartState
@@ -136,10 +136,10 @@ class _Run:
             found = gaps(await stored_openings(self.ktrdr, stored), load.timeframe, load.symbol)
         except CLIClientError:
             return {}
-        reached, ended = stored.reached, time.time()
-        short = reached is not None and ends_early(reached, until_of(load.parameters, ended))
-        left = left_by(load.parameters, self.stored_until, found, reached, ended)
-        return {"gaps_left": left, "none_after": stored.end if short else None}
+        ended = time.time()
+        ending = ending_of(stored, until_of(load.parameters, ended))
+        left = left_by(load.parameters, self.stored_until, found, stored.reached, ended, ending)
+        return {"gaps_left": left} | ({"none_after": stored.end, "ending": ending} if ending else {})
 
     async def _send(self) -> SubmitResult:
         result = await self.submit.submit(self.made.kind, self.form, self.key, "the command line")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from panel.domain.gaps import Ending
 from panel.domain.observation import Observation
 from panel.domain.requests import Start
 from panel.domain.snapshot import Snapshot
@@ -107,6 +108,7 @@ class LoadedBarsChecked:
     gaps_left: int
     first: float | None = None
     none_after: float | None = None
+    ending: Ending = Ending.MISSED
 
 
 @dataclass(frozen=True, slots=True)

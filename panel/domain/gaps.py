@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from panel.domain.formatting import day
 from panel.domain.values import moment
@@ -37,6 +38,14 @@ class Range:
     def takes_loads(self) -> bool:
         """Whether a load may add bars to it: sample data is never mixed into a file that somebody imported."""
         return self.source not in ("own", "mixed")
+
+
+class Ending(StrEnum):
+    """What is known of the time after the last stored bar, where a load was to bring bars of it."""
+
+    MISSED = "missed"  # sessions were missed there, by the market's calendar
+    CLOSED = "closed"  # no load of its exchange brought later bars
+    UNKNOWN = "unknown"  # the symbol may not be traded any more, or its market rested
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +118,20 @@ def left_by(
     found: Sequence[Gap],
     reached: float | None,
     ended: float | None = None,
+    ending: Ending | None = Ending.MISSED,
 ) -> int:
     """How many of the gaps a load with these parameters was to fill: those in its period; of a load of new bars only
     those after the bars that were stored before it (`stored_until`). What lacks between the last stored bar
     (`reached`) and the end of its period is one more; without a last day, new bars reach until the load `ended`.
-    NOTHING_STORED where there is no last bar: then no gap is no good sign."""
+    NOTHING_STORED where there is no last bar: then no gap is no good sign. `ending`: what is known of that lack, None
+    where none lacks; only where sessions were missed it is a gap."""
     if reached is None:
         return NOTHING_STORED
     first, last = moment(load.get("start_date")), moment(load.get("end_date"))
     if first is None and load.get("mode") == "tail" and stored_until is not None:
         first = stored_until
     inside = sum(gap.end > (first or 0.0) and (last is None or gap.start < last + DAY) for gap in found)
-    return inside + ends_early(reached, until_of(load, ended))
+    return inside + (ending is Ending.MISSED and ends_early(reached, until_of(load, ended)))
 
 
 def asked_from(before: float | None, step: str) -> float | None:

@@ -1,10 +1,20 @@
 """What the panel keeps of operations besides the latest observation: readings, actions, and how they are searched."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from panel.domain.state import State
 
 SORTS = ("created", "ended", "took", "name", "state")  # besides the keys of measures
+
+
+class EndedRow(NamedTuple):
+    """One that ended, as the listing has it. `number`: its place there; `state`: of its last verdict."""
+
+    number: int
+    id: str
+    state: str
+    ended_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ It does not say which segments failed, and sometimes not how many bars came; the
 """
 
 from panel.domain.formatting import day, many
-from panel.domain.gaps import NOTHING_STORED, ends_early
+from panel.domain.gaps import NOTHING_STORED, Ending, ends_early
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
@@ -78,7 +78,7 @@ def _loaded(observation: Observation) -> Verdict:
     if missing:
         some = f"{many(int(rows), 'bar')} came, but" if rows else "No new bars came, and"
         came = "How many bars came is not known, and" if rows is None else some
-        short = observation.none_after is not None  # which is one of them
+        short = observation.none_after is not None and observation.ending is Ending.MISSED  # which is one of them
         inside = missing - short
         lacking = [f"none is stored after {day(observation.none_after)}"] if short else []
         lacking += [f"{many(inside, 'gap')} {'is' if inside == 1 else 'are'} still missing"] if inside else []
@@ -87,9 +87,18 @@ def _loaded(observation: Observation) -> Verdict:
         return Verdict(
             State.PROBLEMS,
             "Finished with problems",
-            f"{came} {', and '.join(lacking)}.",
+            f"{came} {', and '.join(lacking)}.{_ends_at(observation)}",
             " ".join(advice),
             ("The stored bars were looked through after its end. The backend does not say which segments failed.",),
+        )
+    if missing == 0 and observation.none_after is not None and observation.ending is Ending.UNKNOWN:
+        came = "How many bars came is not known." if rows is None else f"{many(int(rows), 'bar')} came."
+        return Verdict(
+            State.UNCHECKED,
+            "Completed, not checked",
+            f"{came}{_ends_at(observation)}",
+            "Load new bars of it again if there should be later ones.",
+            ("Whether its market had sessions since is not known: the symbol may not be traded any more.",),
         )
     if rows == 0:
         return Verdict(State.COMPLETED, "Completed", "Nothing was missing: no new bars.")
@@ -113,9 +122,21 @@ def _loaded(observation: Observation) -> Verdict:
             ("The stored bars were not looked through after its end. The backend does not say which segments failed.",),
         )
     if rows is None:
-        headline = "It left no gap. How many bars came, the backend does not say."
+        headline = f"It left no gap. How many bars came, the backend does not say.{_ends_at(observation)}"
         return Verdict(State.COMPLETED, "Completed", headline)
-    return Verdict(State.COMPLETED, "Completed", f"{many(int(rows), 'bar')} fetched.{_none_before(observation)}")
+    return Verdict(
+        State.COMPLETED,
+        "Completed",
+        f"{many(int(rows), 'bar')} fetched.{_none_before(observation)}{_ends_at(observation)}",
+    )
+
+
+def _ends_at(observation: Observation) -> str:
+    """Where bars of the end of its period did not come, and nothing says that there are any."""
+    if observation.none_after is None or observation.ending is Ending.MISSED:
+        return ""
+    others = ", as of every other load of its exchange since" if observation.ending is Ending.CLOSED else ""
+    return f" The last bar is of {day(observation.none_after)}{others}; later ones did not come."
 
 
 def _none_before(observation: Observation) -> str:

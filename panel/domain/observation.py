@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from panel.domain.agents import remembered
-from panel.domain.gaps import asked_from
+from panel.domain.gaps import Ending, asked_from
 from panel.domain.requests import Start
 from panel.domain.snapshot import Epoch, Snapshot, Status
 from panel.domain.values import mapping
@@ -56,6 +56,7 @@ class Observation:
     asked_from: float | None = None  # of a load: the first day of the segments that it was seen to fetch
     stored_from: float | None = None  # the first bar that was stored after its end
     none_after: float | None = None  # the last one, where bars lack after it that it was to bring
+    ending: Ending = Ending.MISSED  # … and whether that is known
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
     resumed_after: int | None = None  # epochs done before its last resume
@@ -71,8 +72,7 @@ class Observation:
     @property
     def worked_until(self) -> float | None:
         """When it was last seen at work, of a run whose worker died: the backend ends such a run minutes later. None of
-        all others, and where nobody saw it move."""
-        # Of a run that changed once, the end is all that was seen to change.
+        all others, and where nobody saw it move: of one that changed once, its end is all that was seen."""
         return self.moved_at if self._worker_died and self.changes > 1 else None
 
     @property

@@ -38,6 +38,20 @@ ENDS = frozenset(
     }
 )
 
+RED_STATES = frozenset({State.FAILED, State.LOST})  # as pages paint them (static/panel.css)
+AMBER_STATES = frozenset(
+    {
+        State.PROBLEMS,
+        State.DOUBTFUL,
+        State.SILENT,
+        State.FORGOTTEN,
+        State.CANCELLING,
+        State.STALLED,
+        State.STRAY,
+        State.VANISHED,
+    }
+)
+
 GROUPS: dict[str, tuple[State, ...]] = {  # groups of the list's filter; a state may be in several, or in none
     "running": tuple(state for state in State if state not in ENDS),
     "attention": (

@@ -50,6 +50,7 @@ class Link:
     advice: str = ""
     heard: str = ""  # the place on the page whose age the heartbeat keeps
     last: bool = False  # `at` is when it was last well
+    address: str = ""  # of the page that says more
 
     @property
     def needs_attention(self) -> bool:
@@ -58,7 +59,7 @@ class Link:
     @property
     def without_age(self) -> tuple[object, ...]:
         """Its content without ages, which only grow."""
-        return (self.name, self.state, self.text, self.at if self.state in (AMBER, RED) else None)
+        return (self.name, self.state, self.word, self.text, self.at if self.state in (AMBER, RED) else None)
 
 
 def memory_link(since: float, why: str) -> Link:

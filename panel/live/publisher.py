@@ -14,7 +14,7 @@ from typing import Any
 
 from panel.domain import events
 from panel.domain.agents import parts
-from panel.domain.attention import TRANSIENT
+from panel.domain.attention import needs_look
 from panel.domain.events import EventBus
 from panel.domain.observation import Observation
 from panel.live.hub import BOARD, LISTED, Hub, frame, heartbeat, partial
@@ -39,8 +39,7 @@ class Publisher:
         self._lists_due = True
         self._lists_waiting: asyncio.TimerHandle | None = None
         self._lists_again = 0.0  # when home's lists may be drawn again (the loop's time)
-        self._stored_due = False
-        self._queue_due = False
+        self._due: set[Callable[[], None]] = set()  # what is drawn soon
         self._map: object = None  # what the map was last drawn from
         self._filling: set[tuple[str, str]] = set()  # rows that show a load's progress
         self._contact: tuple[bool, ...] = ()  # what home was last drawn for: see Connection.contact
@@ -63,7 +62,7 @@ class Publisher:
         bus.subscribe(events.LabelsChanged, self._labels_changed)
         bus.subscribe(events.QueueChanged, lambda _: self._queue_changed())
         bus.subscribe(events.BatchChanged, lambda event: self._board_changed(event.key))
-        bus.subscribe(events.StoredDataChanged, lambda _: self._stored_changed())
+        bus.subscribe(events.StoredDataChanged, lambda _: self._soon(self._stored))
 
     async def beat(self) -> None:
         """Send a heartbeat to every page every BEAT seconds; runs until cancelled."""
@@ -117,10 +116,10 @@ class Publisher:
         elif not verdict.live:
             self._hub.drop("home", f"card-{snapshot.id}")
         if snapshot.traits.loads:
-            self._stored_changed()
+            self._soon(self._stored)
             if not verdict.live:
                 self._connection()  # its end may say something about the data source
-        if (verdict.state in TRANSIENT) != (snapshot.id in self._transient):
+        if needs_look(verdict) != (snapshot.id in self._transient):
             self._transient ^= {snapshot.id}
             self._listed()
         for topic in self._rows.of(snapshot.id):
@@ -139,30 +138,33 @@ class Publisher:
             self._operation(event.observation)
             self._forget(f"op:{event.observation.snapshot.id}")
             self._listed()
+            self._soon(self._stored)  # rows say how their last loads ended
 
     def _operation_ended(self, event: events.OperationEnded) -> None:
         """Announce it to every page. The latest few stay, for browsers that were not there just then."""
         view, now = self._reader.operation(event.observation), time.time()
         end = {"id": view.snapshot.id, "at": now, "text": end_sentence(view)}
-        recent = [each for each in self._announced if each["at"] > now - ANNOUNCED_FOR]
-        self._announced = [*recent, end][-MAX_ANNOUNCED:]
+        self._announced = [*(each for each in self._announced if each["at"] > now - ANNOUNCED_FOR), end][-MAX_ANNOUNCED:]
         self._hub.publish("line", "ended", frame(json.dumps(self._announced), "ended"))
 
     def _listed(self) -> None:
         self._lists_due = True
+        self._reader.listed()
+        self._soon(self._connection)  # the head counts what home lists
         if self._lists_waiting is None and self._hub.readers("home"):  # who comes later has them drawn then
             loop = asyncio.get_running_loop()
             self._lists_waiting = loop.call_at(max(self._lists_again, loop.time()), self._drawn_later, self._lists)
         if self._hub.readers("listing"):
             self._hub.publish("listing", "listed", LISTED)
 
-    def _stored_changed(self) -> None:
-        """Drawn soon, once for many changes."""
-        if not self._stored_due and self._hub.topics:
-            self._stored_due = True
-            asyncio.get_running_loop().call_later(0.3, self._drawn_later, self._stored)
+    def _soon(self, drawing: Callable[[], None]) -> None:
+        """Once for many changes."""
+        if drawing not in self._due and self._hub.topics:
+            self._due.add(drawing)
+            asyncio.get_running_loop().call_later(0.3, self._drawn_later, drawing)
 
     def _drawn_later(self, drawing: Callable[[], None]) -> None:
+        self._due.discard(drawing)
         try:
             drawing()
         except sqlite3.Error as exc:  # system health shows it
@@ -177,10 +179,9 @@ class Publisher:
         self._listed()
 
     def _queue_changed(self) -> None:
-        if self._hub.readers("queue") and not self._queue_due:
-            self._queue_due = True
-            asyncio.get_running_loop().call_later(0.2, self._queue)
-        self._stored_changed()
+        if self._hub.readers("queue"):
+            self._soon(self._queue)
+        self._soon(self._stored)
         self._listed()
 
     def _board_changed(self, key: str) -> None:
@@ -211,7 +212,6 @@ class Publisher:
 
     def _queue(self) -> None:
         """Its first page: who looks at another one sees it as it was opened."""
-        self._queue_due = False
         self._put("queue", "entries", draw("fragments/entries.html", self._reader.entries()))
 
     def _workers(self) -> None:
@@ -259,7 +259,6 @@ class Publisher:
         self._lists_again = clock() + (clock() - began) * LISTS_SHARE
 
     def _stored(self, topic: str = "") -> None:
-        self._stored_due = False
         if topic == "stored" or self._hub.readers("stored"):
             self._coverage()
             self._put("stored", "queue", draw("fragments/queue.html", self._reader.queue()))
@@ -274,10 +273,11 @@ class Publisher:
         """The map as a whole when a row is another; of a load that only goes on, its progress alone."""
         running = self._reader.loading()
         inventory = self._reader.inventory
-        drawn = (tuple(inventory.rows(running)), tuple(inventory.files), frozenset(running))
+        view = self._reader.stored()
+        drawn = (tuple(inventory.rows(running)), tuple(inventory.files), frozenset(running), view.troubles)
         if drawn != self._map:
             self._map = drawn
-            html = draw("fragments/coverage.html", self._reader.stored())
+            html = draw("fragments/coverage.html", view)
             self._hub.publish("stored", "coverage", frame(partial("coverage", html)))
         for pair, snapshot in running.items():
             self._put("stored", place_of(*pair), draw("fragments/loading.html", loading=snapshot), "innerHTML")

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from panel.adapters import KINDS, DataLoadOperationAdapter, ResearchOperationAdapter
 from panel.adapters.command_lines import commands_of
 from panel.backend.openings import knows_sessions
 from panel.domain.agents import parts
-from panel.domain.attention import partition_by_attention
 from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
 from panel.domain.kinds import traits_of
@@ -18,9 +18,10 @@ from panel.domain.requests import Entry, EntryState, Start
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
 from panel.domain.strategies import Strategy
-from panel.domain.system_health import memory_link
+from panel.domain.system_health import Link
 from panel.domain.timeline import Moment, timeline
 from panel.live.begins import begins
+from panel.live.home import SHOWN_RUNNING, attention, memory_links, runs_links
 from panel.monitoring.inventory import DataInventory
 from panel.monitoring.live import keep_latest
 from panel.monitoring.poller import Monitor
@@ -54,13 +55,15 @@ from panel.views.operation import (
 from panel.views.queue import QueuePageView, queue_page, titled
 from panel.views.research import FamilyView, ResearchView, research_view
 from panel.workflows.capacity import ended_work, free_places
+from panel.workflows.load_remedies import troubled_loads
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.run_settings import RunSettings
 
-SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
+ESTIMATED = 12  # operations on home with the time they still take, the newest
 NEIGHBOURS = 12  # runs from which one is distinguished on its own page
 KEPT_DIFFERENCES = 2000  # operations
-LOOKED_THROUGH = 50  # ends among which home finds those that want attention
+HEAD_FOR = 10.0  # seconds for which the head may say the same of runs, where nothing but time has passed
+RESEARCHES = 50  # the latest, among which the one that a run is part of is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Reader:
     unanswered: Collection[str]  # the queue's own: it changes
     embedded: bool
     _differs: dict[str, str] = field(default_factory=dict)  # by operation, as last drawn on a list
+    _head: list[tuple[float, list[Link]]] = field(default_factory=list)  # when it was found, and what of runs it says
 
     @property
     def address(self) -> str:
@@ -81,12 +85,15 @@ class Reader:
         return "" if self.embedded else self.monitor.connection.address
 
     def connection(self) -> ConnectionView:
-        monitor, loads = self.monitor, self.inventory.latest_loads()
-        since, why = monitor.recorder.failing_since, monitor.recorder.reason
-        memory = [memory_link(since, why)] if since is not None else []
-        return connection_view(
-            monitor.connection, monitor.worker_list, loads, time.time(), memory, embedded=self.embedded
-        )
+        now, monitor, loads = time.time(), self.monitor, self.inventory.latest_loads()
+        if not self._head or not 0 <= now - self._head[0][0] < HEAD_FOR:
+            self._head[:] = [(now, runs_links(self.storage, monitor, now))]
+        own = memory_links(monitor), self._head[0][1]
+        return connection_view(monitor.connection, monitor.worker_list, loads, now, *own, embedded=self.embedded)
+
+    def listed(self) -> None:
+        """What home lists has changed."""
+        self._head.clear()
 
     def workers(self) -> WorkersView:
         workers, rows = self.monitor.worker_list, []
@@ -97,25 +104,26 @@ class Reader:
 
     def home(self) -> HomeView:
         """What wants attention, what runs, and what ended lately."""
-        now, monitor, queue, every = time.time(), self.monitor, self.storage.queue, self.monitor.running()
-        running, unwritten = every[:SHOWN_RUNNING], self.monitor.recorder.unwritten_ends()
-        listed = {each.snapshot.id for each in [*unwritten, *every]}
-        ended = [each for each in self.storage.memory.ended(LOOKED_THROUGH) if each.snapshot.id not in listed]
-        if unwritten:
-            ended = sorted([*unwritten, *ended], key=lambda each: -(each.snapshot.completed_at or each.changed_at))
-        wanting, others = partition_by_attention([(each, monitor.verdict(each)) for each in ended], now)
-        rest, folded = fold(others, self.storage.batches.of([each.snapshot.id for each, _ in others]))
-        stuck, rest = [each for each, _ in wanting[:RECENT]], rest[:RECENT]
-        views = self.operations([*running, *stuck, *rest], estimated=min(ESTIMATED, len(running)))
-        first, last = len(running), len(running) + len(stuck)
-        work = self.storage.unsettled_starts(), queue.open(), queue.shown_plans(now - 86_400)
-        view = home_view(views[:first], views[first:last], views[last:], monitor.connection, *work, now)
-        return replace(view, more=len(every) - first, folded=folded, refused=titled(queue.refused_late(now)))
+        now, queue = time.time(), self.storage.queue
+        found = attention(self.storage, self.monitor, now)
+        rest, folded = fold(found.ended, found.batches)
+        stuck, wanting = found.stuck[:SHOWN_RUNNING], found.wanting[:RECENT]
+        running = found.running[: SHOWN_RUNNING - len(stuck)]
+        live, first = len(stuck) + len(running), [each for each, _ in (*stuck, *running, *wanting)]
+        views = iter(self.operations([*first, *rest[:RECENT]], estimated=min(ESTIMATED, live)))
+        drawn = [list(islice(views, len(each))) for each in (stuck, running, wanting)]
+        work = found.unsure, queue.open(), found.plans
+        view = home_view(drawn[0], drawn[1], drawn[2], list(views), self.monitor.connection, *work, now)
+        more = len(found.running) - len(running)
+        unlisted = len(found.stuck) + len(found.wanting) - len(stuck) - len(wanting)
+        tallies, refused = tuple(found.batches.tallies.values()), titled(found.refused)
+        return replace(view, more=more, unlisted=unlisted, batches=tallies, folded=folded, refused=refused)
 
     def stored(self) -> StoredView:
-        loading, data, connection = self.loading(), self.inventory, self.monitor.connection
+        loading, data, connection, now = self.loading(), self.inventory, self.monitor.connection, time.time()
         about = {"embedded": self.embedded, "listed": data.listed, "sessions": knows_sessions()}
-        return stored_view(data.rows(loading), loading, data.symbols, data.files, connection, time.time(), **about)
+        view = stored_view(data.rows(loading), loading, data.symbols, data.files, connection, now, **about)
+        return replace(view, troubles=troubled_loads(self.storage, self.monitor, now))
 
     def loading(self) -> dict[Pair, Snapshot]:
         """The load of each symbol and timeframe that runs."""
@@ -230,7 +238,7 @@ class Reader:
 
     def _research_with(self, operation_id: str) -> Observation | None:
         """The latest researches are few: each takes hours."""
-        wanted = OperationQuery(kind=ResearchOperationAdapter.kind, limit=LOOKED_THROUGH)
+        wanted = OperationQuery(kind=ResearchOperationAdapter.kind, limit=RESEARCHES)
         found = (each for each in self.storage.memory.page(wanted) if operation_id in parts(each.snapshot))
         return next(found, None)
 

@@ -18,7 +18,7 @@ from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.openings import gaps, stored_openings
 from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
-from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, ends_early, left_by, until_of
+from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, left_by, until_of
 from panel.domain.history import OperationQuery
 from panel.domain.load_outcomes import may_have_brought, not_looked_through
 from panel.domain.observation import Observation
@@ -26,6 +26,7 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.state import GOOD, State
 from panel.domain.system_health import CONCLUSIVE
 from panel.errors import APIError, CLIClientError
+from panel.monitoring.endings import ending_after
 from panel.storage.store import Storage
 
 FILES_OLD = 2.0  # seconds after which the embedded backend's folder is looked through again
@@ -243,10 +244,11 @@ class DataInventory:
         for load, stored_until in self._unchecked.pop(row.pair, None) or self._unlooked(row):
             # One that brought nothing has found nothing missing, as of a symbol that is not traded any more.
             ended = (load.completed_at or load.read_at) if may_have_brought(load) else None
-            last, reached = row.range.end, row.range.reached
-            left = left_by(load.parameters, stored_until, row.gaps or (), reached, ended)
-            short = reached is not None and ends_early(reached, until_of(load.parameters, ended))
-            self._events.publish(LoadedBarsChecked(load.id, left, row.range.start, last if short else None))
+            rows = {pair: each.range for pair, each in self._rows.items()}
+            ending = await ending_after(row.range, until_of(load.parameters, ended), rows, self._markets, self._store)
+            left = left_by(load.parameters, stored_until, row.gaps or (), row.range.reached, ended, ending)
+            about = (row.range.end, ending) if ending else ()
+            self._events.publish(LoadedBarsChecked(load.id, left, row.range.start, *about))
 
     def _unlooked(self, row: Row) -> list[tuple[Snapshot, float | None]]:
         """The latest load of this pair, when its panel stopped before it had looked through the bars. One of new bars

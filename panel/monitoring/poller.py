@@ -152,8 +152,8 @@ class Monitor:
     def gaps_found(self, found: events.LoadedBarsChecked) -> None:
         observation = self.known(found.operation_id)
         if observation is not None and observation.gaps_left != found.gaps_left:
-            gaps, first, last = found.gaps_left, found.first, found.none_after
-            self.keep(observation, replace(observation, gaps_left=gaps, stored_from=first, none_after=last))
+            checked = replace(observation, gaps_left=found.gaps_left, stored_from=found.first)
+            self.keep(observation, replace(checked, none_after=found.none_after, ending=found.ending))
 
     def keep(self, before: Observation | None, observation: Observation) -> None:
         """Store what is new and publish it; `before` is what was known until now."""

@@ -7,9 +7,10 @@ from panel.domain.connection import Connection
 from panel.domain.gaps import DataFile, Row
 from panel.domain.loadable import in_the_way
 from panel.domain.queueing import held_up
-from panel.domain.requests import Entry, EntryState, Plan, Start
+from panel.domain.requests import Entry, EntryState, Plan, PlanState, Start
 from panel.domain.snapshot import Snapshot
 from panel.views.charts import RowView, Span, row_view, span_of
+from panel.workflows.load_remedies import FailedLoad, helped_by_import
 
 Pair = tuple[str, str]  # symbol, timeframe
 
@@ -19,7 +20,8 @@ class StoredView:
     """The map of what is stored. `known`: the symbols that the backend knows; `connection`: whether it answers;
     `unusable`: files of the data folder that cannot be used; `used`: those behind the rows, where they are known;
     `broken`: the unusable file that no load of its pair writes over; `listed`: what is stored was asked for, in this
-    panel's life; `sessions`: gaps of exchanges are judged by their sessions and holidays."""
+    panel's life; `sessions`: gaps of exchanges are judged by their sessions and holidays; `troubles`: the last
+    load of a pair, where it did not go well."""
 
     rows: list[RowView]
     span: Span
@@ -32,6 +34,7 @@ class StoredView:
     listed: bool = True
     broken: dict[Pair, DataFile] = field(default_factory=dict)
     sessions: bool = True
+    troubles: Mapping[Pair, FailedLoad] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,13 @@ class QueueView:
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """One load of a plan; `at`: its percentage."""
+    """One load of a plan; `at`: its percentage; `imports`: the plan stopped at it, and a file of one's own may help
+    where another load does not."""
 
     load: Entry
     snapshot: Snapshot | None
     at: float
+    imports: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,15 @@ def _begun(load: QueuedLoad, others: Sequence[Snapshot]) -> QueuedLoad:
     return replace(load, snapshot=found)
 
 
+def _imports(plan: Plan, load: Entry, snapshot: Snapshot | None) -> bool:
+    if plan.state is not PlanState.STOPPED:
+        return False
+    if load.state is EntryState.DONE:  # it brought no bar of the training's period
+        return f"{load.form.get('symbol', '').upper()} {load.form.get('timeframe', '')} " in plan.message
+    failed = load.state in (EntryState.FAILED, EntryState.REFUSED)
+    return failed and helped_by_import((snapshot.error if snapshot else "") or load.message)
+
+
 def plan_view(
     plan: Plan, loads: Sequence[Entry], operations: Mapping[str, Snapshot], start: Start | None, now: float
 ) -> PlanView:
@@ -126,5 +140,5 @@ def plan_view(
     for load in loads:
         snapshot = operations.get(load.operation_id or "")
         at = 100.0 if load.state is EntryState.DONE else min(snapshot.percentage, 99.0) if snapshot else 0.0
-        steps.append(PlanStep(load, snapshot, at))
+        steps.append(PlanStep(load, snapshot, at, _imports(plan, load, snapshot)))
     return PlanView(plan, steps, int(sum(step.at for step in steps) / (len(steps) + 1)), now, plan.open, start)

@@ -4,30 +4,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from panel.domain.attention import NEEDS_ATTENTION
-from panel.domain.batches import Batch
+from panel.domain.attention import Batches, Judged, Tally
 from panel.domain.connection import Connection
 from panel.domain.observation import Observation
 from panel.domain.queueing import held_up
 from panel.domain.requests import Entry, EntryState, Plan, Start
-from panel.domain.state import State
 from panel.domain.system_health import Link, system_health, trouble
-from panel.domain.verdict import Verdict
 from panel.domain.workers import Worker, WorkerList
 from panel.views.operation import OperationView
 
 RECENT = 12  # ended operations that home shows
 GONE = 3600.0  # seconds for which a worker that is gone is still named
-
-
-@dataclass(frozen=True, slots=True)
-class Folded:
-    """What home shows of a batch: how many of its runs ended lately, how many of these failed, and one of them stands
-    for all, the latest."""
-
-    batch: Batch
-    ended: int
-    failed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +37,9 @@ class HomeView:
     held_up: bool  # some of it waits for a person: a load before it is not confirmed
     plans: list[Plan]
     more: int = 0  # that run and are not shown
-    folded: Mapping[str, Folded] = field(default_factory=dict)  # by the operation in `ended` that stands for a batch
+    folded: Mapping[str, Tally] = field(default_factory=dict)  # by the operation in `ended` that stands for a batch
+    batches: Sequence[Tally] = ()  # of which runs are listed; not all where they are many
+    unlisted: int = 0  # others that need a look, and have no room
     refused: Sequence[tuple[str, Entry]] = ()  # starts that waited and then could not start, with what they are called
 
 
@@ -82,23 +71,14 @@ class WorkersView:
     now: float
 
 
-def fold(
-    ended: Sequence[tuple[Observation, Verdict]], batches: Mapping[str, Batch]
-) -> tuple[list[Observation], dict[str, Folded]]:
-    """Of each batch only the run that comes first, with how many there are. `batches`: by operation."""
-    runs: dict[str, list[State]] = {}
+def fold(ended: Sequence[Judged], batches: Batches) -> tuple[list[Observation], dict[str, Tally]]:
+    """Of each batch only the run that comes first, which stands for all of them, with how many there are."""
     shown: dict[str, Observation] = {}
-    for observation, verdict in ended:
-        batch = batches.get(name := observation.snapshot.id)
-        group = batch.key if batch else name
-        runs.setdefault(group, []).append(verdict.state)
-        shown.setdefault(group, observation)
-    folded = {}
-    for group, one in shown.items():
-        if (batch := batches.get(one.snapshot.id)) is not None:
-            failed = sum(state in (State.FAILED, State.PROBLEMS) for state in runs[group])
-            folded[one.snapshot.id] = Folded(batch, len(runs[group]), failed)
-    return list(shown.values()), folded
+    for observation, _ in ended:
+        batch = batches.of.get(name := observation.snapshot.id)
+        shown.setdefault(batch.key if batch else name, observation)
+    tallies = {one.snapshot.id: batches.tallies[key] for key, one in shown.items() if key in batches.tallies}
+    return list(shown.values()), tallies
 
 
 def queued_names(entries: Sequence[Entry], most: int = 6) -> str:
@@ -113,22 +93,23 @@ def _market(form: Mapping[str, str]) -> str:
 
 
 def home_view(
-    running: Sequence[OperationView],
+    stuck: list[OperationView],
+    running: list[OperationView],
     wanting: list[OperationView],
     ended: list[OperationView],
     connection: Connection,
-    starts: list[Start],
+    unsure: list[Start],
     loads: Sequence[Entry],
     plans: list[Plan],
     now: float,
 ) -> HomeView:
     waiting, held = [load for load in loads if load.state is EntryState.WAITING], held_up(loads)
     return HomeView(
-        stuck=[item for item in running if item.verdict.state in NEEDS_ATTENTION],
-        running=[item for item in running if item.verdict.state not in NEEDS_ATTENTION],
+        stuck=stuck,
+        running=running,
         wanting=wanting,
         ended=ended,
-        unsure=[start for start in starts if start.unanswered(now)][:20],
+        unsure=unsure[:20],
         silent=connection.failing_since is not None,
         asking=not connection.listed,
         unsaid=_unsaid(connection),
@@ -154,11 +135,12 @@ def connection_view(
     loads: Sequence[Observation],
     now: float,
     memory: Sequence[Link] = (),
+    runs: Sequence[Link] = (),
     *,
     embedded: bool,
 ) -> ConnectionView:
-    """`memory`: a link for the panel's memory while it cannot be written."""
-    links = [*memory, *system_health(connection, workers, loads, now, embedded=embedded)]
+    """`memory`: a link for the panel's memory while it cannot be written; `runs`: one for runs that need a look."""
+    links = [*memory, *system_health(connection, workers, loads, now, embedded=embedded), *runs]
     return ConnectionView(connection, links, trouble(links), now, embedded)
 
 

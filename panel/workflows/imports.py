@@ -88,8 +88,11 @@ class Imports:
         self._uploads[token] = upload
         return upload
 
-    async def received(self, upload: Upload, files: Iterable[tuple[str, Path]]) -> None:
-        """Its files are in its folder, with their original names. Archives are unpacked, and every file is checked."""
+    async def received(
+        self, upload: Upload, files: Iterable[tuple[str, Path]], market: tuple[str, str] = ("", "")
+    ) -> None:
+        """Its files are in its folder, with their original names. Archives are unpacked, and every file is checked.
+        `market`: the symbol and timeframe that a single file is of, where that was said before."""
         for name, path in files:
             size, start = await asyncio.to_thread(_beginning, path)
             members = [(name, path)]
@@ -100,7 +103,10 @@ class Imports:
             for member, place in members:
                 file = ImportedFile(printable(member)[-120:] or "file.csv", place, place.stat().st_size)
                 upload.files.append(file)
-                self._start([file], self._look(upload, file))
+        if len(upload.files) == 1:
+            upload.files[0].decisions.symbol, upload.files[0].decisions.timeframe = market
+        for file in upload.files:
+            self._start([file], self._look(upload, file))
         upload.arriving = False
         await _save(upload)
         await wait(upload.files)

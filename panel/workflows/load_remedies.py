@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from panel.adapters import DataLoadOperationAdapter
 from panel.backend.catalogue import Catalogue
+from panel.domain.causes import cause_of
 from panel.domain.gaps import DAY
 from panel.domain.history import OperationQuery
+from panel.domain.kinds import traits_of
 from panel.domain.loadable import no_load
 from panel.domain.queueing import plain_refusal
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import ENDS, State
+from panel.domain.system_health import CONCLUSIVE, SILENT_SOURCE, ended
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.storage.store import Storage
@@ -18,11 +21,22 @@ from panel.storage.store import Storage
 
 @dataclass(frozen=True, slots=True)
 class FailedLoad:
-    """`operation_id`: "" of one that never began."""
+    """One that failed or ended with problems. `operation_id`: "" of one that never began."""
 
     message: str
     at: float
     operation_id: str = ""
+    word: str = "Not started"
+
+    @property
+    def imports(self) -> bool:
+        """Whether a file of one's own may help better than another load."""
+        return helped_by_import(self.message)
+
+
+def helped_by_import(error: str) -> bool:
+    """Of a load that failed: unless its data source was away, another load fails in the same way."""
+    return cause_of(error, traits_of(DataLoadOperationAdapter.kind)) not in SILENT_SOURCE
 
 
 async def why_no_load(catalogue: Catalogue, form: Mapping[str, str]) -> str:
@@ -51,14 +65,38 @@ def failed_load(storage: Storage, monitor: Monitor, symbol: str, timeframe: str,
     )  # fmt: skip
     unwritten = (each for each in monitor.recorder.unwritten_ends() if _is_load(each.snapshot, symbol, timeframe))
     last = next(unwritten, None) or next(iter(storage.memory.page(wanted)), None)
-    ended = (last.snapshot.completed_at or last.changed_at) if last is not None else 0.0
-    since = max(ended, now - DAY)
+    ended_at = ended(last) if last is not None else 0.0
+    since = max(ended_at, now - DAY)
     for entry in storage.queue.refused(DataLoadOperationAdapter.kind, since):
         if (entry.form.get("symbol", "").upper(), entry.form.get("timeframe")) == (symbol, timeframe):
             return FailedLoad(plain_refusal(entry.message)[0], entry.asked_at)
-    if last is None or ended < now - DAY or monitor.verdict(last).state is not State.FAILED:
+    if last is None or ended_at < now - DAY or monitor.verdict(last).state is not State.FAILED:
         return None
-    return FailedLoad(last.snapshot.error or monitor.verdict(last).headline, ended, last.snapshot.id)
+    verdict = monitor.verdict(last)
+    return FailedLoad(last.snapshot.error or verdict.headline, ended_at, last.snapshot.id, verdict.word)
+
+
+def troubled_loads(storage: Storage, monitor: Monitor, now: float) -> dict[tuple[str, str], FailedLoad]:
+    """By symbol and timeframe: the last load that came to an end, where it did not go well. A later one that does
+    settles it; a cancelled one says nothing."""
+    kind = DataLoadOperationAdapter.kind
+    last = {_pair(each.snapshot): each for each in storage.memory.last_of_each_market(kind, CONCLUSIVE)}
+    unwritten = [each for each in reversed(monitor.recorder.unwritten_ends()) if each.snapshot.traits.loads]
+    last |= {_pair(each.snapshot): each for each in unwritten if monitor.verdict(each).state in CONCLUSIVE}
+    found = {}
+    for pair, load in last.items():
+        verdict = monitor.verdict(load)
+        if verdict.state in (State.FAILED, State.PROBLEMS):
+            found[pair] = FailedLoad(verdict.headline, ended(load), load.snapshot.id, verdict.word)
+    for entry in reversed(storage.queue.refused(kind, now - DAY)):
+        pair = entry.form.get("symbol", "").strip().upper(), entry.form.get("timeframe", "")
+        if pair not in last or ended(last[pair]) < entry.asked_at:
+            found[pair] = FailedLoad(plain_refusal(entry.message)[0], entry.asked_at)
+    return found
+
+
+def _pair(load: Snapshot) -> tuple[str, str]:
+    return load.symbol, load.timeframe
 
 
 def _is_load(snapshot: Snapshot, symbol: str, timeframe: str) -> bool:

@@ -1,15 +1,22 @@
 """Home: what wants attention comes first, what runs is live, what ended is told once."""
 
+import re
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from panel.backend.entities import snapshot_of
-from panel.domain.attention import partition_by_attention
+from panel.domain.attention import Attention, Batches, failed_lately, needs_look, partition_by_attention, runs_link
+from panel.domain.batches import Batch
 from panel.domain.observation import Observation
-from panel.domain.state import State, Verdict
-from tests.support.pages import until, words
+from panel.domain.requests import Plan, PlanState, Start, StartState
+from panel.domain.state import AMBER_STATES, ENDS, RED_STATES, State, Verdict
+from panel.domain.system_health import AMBER, RED
+from tests.support.batches import seed_batch
+from tests.support.history import ended, seed
+from tests.support.pages import KEY, until, words
 from tests.support.panels import free_port, panel, stream
 from tests.support.scripted import operation, percent, served, stamp
 from tests.support.workers import worker
@@ -65,9 +72,9 @@ def test_what_a_dead_worker_or_one_that_goes_on_leaves_comes_first_for_as_long_a
 
 def test_the_last_end_comes_first(here, backend):
     now = time.time()
-    for name, began, ended in (("op_long", 5000, 10), ("op_short", 300, 200)):
+    for name, began, closed in (("op_long", 5000, 10), ("op_short", 300, 200)):
         backend.operations[name] = operation(
-            name, status="completed", created_at=stamp(now - began), completed_at=stamp(now - ended)
+            name, status="completed", created_at=stamp(now - began), completed_at=stamp(now - closed)
         )
         here.read(name)
     page = here.get("/").text
@@ -121,3 +128,91 @@ def test_a_card_says_how_long_it_takes_once_that_can_be_said(here, backend, monk
     here.get("/operations/op_a")
     with stream(here, "home") as reader:
         reader.until(lambda stream: "s left</span> · read <time" in stream.places.get("card-op_a", ""))
+
+
+def shown_as(state, *, advice="", at=NOW - 60, symbol="EURUSD"):
+    data = operation(f"op_{state}_{at:.0f}_{symbol}", "data_load", "failed", completed_at=stamp(at))
+    data["metadata"] = {"symbol": symbol, "timeframe": "1h"}
+    return Observation(snapshot_of(data, NOW), at), Verdict(state, state.value, "Said.", advice)
+
+
+def attention_of(live=(), ended=(), **more):
+    wanting, others = partition_by_attention(list(ended), NOW)
+    stuck = [judged for judged in live if needs_look(judged[1])]
+    work = {"unsure": [], "plans": [], "refused": []} | more
+    return Attention(stuck=stuck, running=[], wanting=wanting, ended=others, failed=failed_lately(ended, NOW), **work)
+
+
+PAINTED = re.search(
+    r":is\(\.mark, \.word, \.state\):is\((?P<red>.*?)\) \{ color: var\(--failed\); \}\n"
+    r":is\(\.mark, \.word, \.state\):is\((?P<amber>.*?)\) \{ color: var\(--warning\); \}",
+    (Path(__file__).parents[2] / "static" / "panel.css").read_text(),
+)
+
+
+@pytest.mark.parametrize("colour", ["red", "amber"])
+def test_the_head_counts_every_state_that_pages_paint_red_or_amber(colour):
+    painted = {State(name.strip(" .")) for name in PAINTED[colour].split(",")}
+    assert painted == (RED_STATES if colour == "red" else AMBER_STATES)
+    for state in painted:
+        judged = [shown_as(state, advice="Look at the worker.")]
+        link = runs_link(attention_of(ended=judged) if state in ENDS else attention_of(live=judged))
+        assert link.state == {"red": RED, "amber": AMBER}[colour], state
+
+
+def test_what_is_as_somebody_wants_it_is_not_counted():
+    live = [shown_as(State.RUNNING), shown_as(State.CANCELLING), shown_as(State.UNREPORTED)]
+    ended = [shown_as(State.COMPLETED), shown_as(State.CANCELLED, symbol="GBPUSD")]
+    assert runs_link(attention_of(live, ended)) is None
+    assert not needs_look(shown_as(State.SILENT)[1], silent=True), "the connection says it"
+
+
+def test_a_failure_is_counted_closeda_later_run_or_for_a_day():
+    failed = shown_as(State.FAILED)
+    assert runs_link(attention_of(ended=[failed])).word == "Failed lately"
+    assert runs_link(attention_of(ended=[shown_as(State.COMPLETED, at=NOW - 5), failed])) is None
+    assert runs_link(attention_of(ended=[shown_as(State.FAILED, at=NOW - 90_000)])) is None
+
+
+def test_starts_and_plans_that_home_paints_are_counted():
+    start = Start("key-1", "training", {}, StartState.UNCONFIRMED, None, "", NOW - 100, "")
+    assert runs_link(attention_of(unsure=[start])).word == "1 start not confirmed"
+    plan = Plan("key-2", {}, PlanState.STOPPED, None, "No bars are stored.", NOW)
+    link = runs_link(attention_of(plans=[plan]))
+    assert (link.word, link.state) == ("1 start refused", RED) and "No bars are stored." in link.text
+
+
+def test_a_batch_of_many_runs_leaves_room_for_the_others_on_home(tmp_path, backend, address):
+    seed_batch(tmp_path, address, *[0.5] * 70)  # they ended within the last minutes
+    odd = [ended(f"op_odd_{n}", "training", "completed", 5000 + n, name=f"lone_{n}") for n in range(3)]
+    seed(tmp_path, address, *odd)
+    with panel(tmp_path, address) as here:
+        home = here.get("/").text
+        assert all(f'href="/operations/op_odd_{n}"' in home for n in range(3))
+        assert "Batch · 70 runs ended lately" in words(home) and home.count(f'href="/batches/{KEY}"') == 1
+
+
+def test_of_a_batch_with_many_problems_a_few_need_a_look_by_name(tmp_path, backend, address):
+    seed_batch(tmp_path, address, *[0.5] * 70)
+    broken = {"training_metrics": {"history": {"train_loss": [0.7, None]}}}
+    for number in range(1, 61):
+        symbol = f"SYM{number}"
+        seed(
+            tmp_path,
+            address,
+            ended(f"op_training_{number}", "training", "completed", 900, symbol=symbol, result_summary=broken),
+        )
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    with panel(tmp_path, address) as here:
+        home = words(here.until("/", lambda text: "60 need a look" in text))
+        assert "Needs a look 60" in home and "and 57 more of batch 70 × swing" in home
+        assert home.partition("Running now")[0].count("Completed with problems") == 4, "three rows, and one in the head"
+
+
+def test_of_a_batch_with_many_runs_under_way_a_few_are_listed():
+    live = [shown_as(State.RUNNING, at=NOW - n) for n in range(5)]
+    lone = shown_as(State.RUNNING, symbol="GBPUSD")
+    batch = Batch(KEY, "5 × swing", {}, NOW, "a test")
+    batches = Batches({judged[0].snapshot.id: batch for judged in live})
+    assert batches.few([*live, lone], "running") == [*live[:3], lone]
+    assert (batches.tallies[KEY].running, batches.tallies[KEY].hidden) == (2, 0)

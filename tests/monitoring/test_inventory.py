@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from panel.domain.gaps import DAY
+from panel.backend.openings import ending_of
+from panel.domain.gaps import DAY, Ending, Range
 from panel.views.charts import place_of
 from tests.support.bars import hours, until_now, without
 from tests.support.history import ended, seed
@@ -120,6 +121,59 @@ def test_a_load_that_an_earlier_panel_left_unchecked_is_checked(address, backend
     with panel(tmp_path, address) as here:
         here.until("/data", lambda text: "looking…" not in text and 'class="there"' in text)
         until(lambda: here.get("/api/operations/op_load").json()["verdict"]["state"] == state)
+
+
+@pytest.mark.parametrize(
+    ("others", "state", "headline"),
+    [
+        ((), "unchecked", "500 bars came. The last bar is of {}; later ones did not come."),
+        (("YYYY",), "completed", "500 bars fetched. The last bar is of {}, as of every other load of its exchange"),
+    ],
+)
+def test_a_symbol_of_which_no_later_bars_are_known_to_exist_is_not_blamed(
+    address, backend, tmp_path, others, state, headline
+):
+    """It may be delisted, or its market closed."""
+    about = {"parameters": {"mode": "full"}, "result_summary": {"gaps_filled": 1, "rows_downloaded": 500}}
+    bars = until_now(10)
+    backend.bars = {(symbol, "1h"): bars for symbol in ("ZZZZ", *others)}
+    for symbol in others:
+        seed(tmp_path, address, ended(f"op_{symbol}", "data_load", "completed", 900, 9, symbol=symbol, **about))
+    told = [{"symbol": symbol, "exchange": "FARAWAY", "available_timeframes": ["1h"]} for symbol in ("ZZZZ", *others)]
+    backend.answers["GET /symbols"] = 200, {"success": True, "data": told}
+    with panel(tmp_path, address) as here:
+        here.post("/data/look")
+        for symbol in ("ZZZZ", *others):
+            here.until("/data", lambda text, symbol=symbol: f"{symbol} 1h</a>" in text)
+        backend.operations["op_ZZZZ"] = ended("op_ZZZZ", "data_load", "completed", 60, 9, symbol="ZZZZ", **about)
+        here.read("op_ZZZZ")
+
+        def verdict():
+            return here.get("/api/operations/op_ZZZZ").json()["verdict"]
+
+        until(lambda: verdict()["state"] == state and "last bar" in verdict()["headline"])
+        assert verdict()["headline"].startswith(headline.format(datetime.fromtimestamp(bars[-1], UTC).date()))
+
+
+def moment_of(text: str) -> float:
+    return datetime.fromisoformat(f"{text}Z").timestamp()
+
+
+@pytest.mark.parametrize(
+    ("symbol", "last", "until_", "ending"),
+    [
+        ("0700.HK", "2025-01-28T00:00:00", "2025-02-02T18:00:00", None),  # Chinese New Year
+        ("0700.HK", "2025-01-28T00:00:00", "2025-02-06T00:00:00", Ending.MISSED),
+        ("7203.T", "2019-04-26T00:00:00", "2019-05-06T12:00:00", None),  # ten days of a new emperor
+        ("AAPL", "2024-07-01T00:00:00", "2024-07-09T00:00:00", Ending.MISSED),
+        ("EURUSD", "2024-07-01T00:00:00", "2024-07-09T00:00:00", Ending.MISSED),
+        ("ZZZZ", "2024-07-01T00:00:00", "2024-07-09T00:00:00", Ending.UNKNOWN),
+        ("ZZZZ", "2024-07-01T00:00:00", "2024-07-03T00:00:00", None),
+    ],
+)
+def test_the_markets_calendar_tells_whether_bars_lack_at_the_end(symbol, last, until_, ending):
+    stored = Range(symbol, "1d", moment_of(last) - 100 * DAY, moment_of(last), 70)
+    assert ending_of(stored, moment_of(until_)) is ending
 
 
 def test_a_load_that_ended_before_the_panel_came_is_looked_through_too(address, backend, tmp_path, quick_rounds):

@@ -31,6 +31,7 @@ def test_a_run_whose_worker_was_restarted_is_dead_and_wants_somebody():
     backend = Backend()
     with living(backend) as life:
         began = time.time()
+        life.open("line")
         at_work(backend, BEFORE)
         for epoch in range(20):
             step = percent(epoch * 5.0, f"Epoch {epoch}/600", steps_completed=epoch, steps_total=600)
@@ -57,7 +58,10 @@ def test_a_run_whose_worker_was_restarted_is_dead_and_wants_somebody():
             passes(life, 20)
         page = words(life.inside.get("/operations/op_a").text)
         assert "Cancel it, then resume it from its checkpoint" in page and "would not reach" not in page
-        assert "Worker restarted" in words(life.inside.get("/").text)
+        assert "1 needs a look" in str(life.streams["line"]), "every open page is told"
+        for at in ("/", "/strategies"):
+            page = words(life.inside.get(at).text)
+            assert "1 needs a look" in page and "Worker restarted" in page and "All well" not in page
         life.inside.post("/operations/op_a/cancel", {})
         backend.workers = [worker(AFTER, last_healthy_at=stamp())]
         passes(life, 30)

@@ -29,9 +29,11 @@ def form(*files: tuple[str, bytes], field: str = "file") -> bytes:
     return body + f"--{BOUNDARY}--\r\n".encode()
 
 
-def upload(here: Inside, body: bytes, kind: str = f"multipart/form-data; boundary={BOUNDARY}") -> Answer:
+def upload(
+    here: Inside, body: bytes, kind: str = f"multipart/form-data; boundary={BOUNDARY}", about: str = ""
+) -> Answer:
     own = [("host", here.host), ("sec-fetch-site", "same-origin"), ("content-type", kind)]
-    return here.ask("POST", "/data/import", [*own, ("content-length", str(len(body)))], body)
+    return here.ask("POST", f"/data/import{about}", [*own, ("content-length", str(len(body)))], body)
 
 
 def drop(here: Inside, *files: tuple[str, bytes]) -> tuple[str, str]:

@@ -52,6 +52,16 @@ def test_a_changed_answer_is_shown_before_anything_is_stored(panel, folder):
     assert (folder / "GBPUSD_1h.csv").read_text().splitlines()[1].startswith("2023-12-31T15:00:00Z,1.1,")
 
 
+def test_what_a_file_is_of_can_stand_in_the_address(panel, folder):
+    about = "?symbol=gbpusd&timeframe=4h"
+    assert 'action="/data/import?symbol=GBPUSD&amp;timeframe=4h"' in panel.get(f"/data/import{about}").text
+    answer = upload(panel, form(("EURUSD60.csv", MT4)), about=about)
+    page = looked(panel, answer.header("location"))
+    assert 'value="GBPUSD"' in page and "120 bars of GBPUSD 4h" in words(page)
+    answer = upload(panel, form(("EURUSD60.csv", MT4)), about="?symbol=..&timeframe=7x")
+    assert 'value="EURUSD"' in looked(panel, answer.header("location"))
+
+
 @pytest.mark.parametrize(
     ("typed", "reason"),
     [

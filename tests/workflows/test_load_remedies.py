@@ -8,7 +8,7 @@ from tests.support.kinds import KINDS
 from tests.support.loads import LOAD, ends, load, started
 from tests.support.market_files import bars, ktrdr
 from tests.support.pages import KEY, until, words
-from tests.support.panels import panel
+from tests.support.panels import panel, stream
 
 OWN = {"strategy_name": "rsi_swing", "symbols": "AUDUSD", "timeframes": "1h"}
 
@@ -31,7 +31,7 @@ def test_no_load_is_offered_into_a_file_of_ones_own(own):
     (own.settings.data_folder / "embedded" / "data" / "AUDUSD_1h.csv").write_text(ktrdr(bars(2000)))
     page = look(own, **OWN | {"start_date": "2025-12-01"})
     assert "None lies in this period, so the training would fail. Your own file ends 2024-03-24." in words(page)
-    assert 'href="/data/import">Import newer bars</a>' in page
+    assert 'href="/data/import?symbol=AUDUSD&amp;timeframe=1h">Import newer bars</a>' in page
     assert "/start/data_load" not in page and "/plans" not in page
     older = words(look(own, **OWN | {"start_date": "2023-01-01"}))
     assert "Your own file begins 2024-01-01. Import older bars" in older
@@ -113,3 +113,36 @@ def test_a_load_that_was_refused_says_so_beside_its_line(here, backend):
     load(here, inline="1")
     shown = words(look(here, strategy_name="swing"))
     assert "Its last load failed" in shown and "No data provider for EURUSD" in shown
+
+
+def test_a_row_of_the_map_says_that_its_last_load_failed_until_one_goes_well(quick_rounds, here, backend):
+    backend.bars = {("EURUSD", "1h"): hours(60), ("GBPUSD", "1h"): hours(60)}
+
+    def row() -> str:
+        return here.get("/data").text.partition(">EURUSD 1h</a>")[2].partition("</tr>")[0]
+
+    with stream(here, "stored") as open_page:
+        until(lambda: here.post("/data/look").status_code and row())
+        load(here)
+        until(lambda: len(started(backend)) == 1)
+        ends(backend, status="failed", error_message="No contract of EURUSD")
+        name = next(iter(backend.operations))
+        open_page.until(lambda seen: "No contract of EURUSD" in seen.places.get("coverage", ""))
+        until(lambda: "Last load: Failed" in words(row()))
+        assert f'href="/operations/{name}"' in row() and "<time" in row().partition("Last load")[2]
+        assert here.get("/data").text.count("Last load") == 1, "the other row's load did not fail"
+        load(here, key="s" * 22)
+        until(lambda: len(started(backend)) == 2)
+        ends(backend, 2, result_summary={"gaps_filled": 0, "rows_downloaded": 0})
+        until(lambda: "Last load" not in row())
+        open_page.until(lambda seen: "Last load" not in seen.places["coverage"])
+
+
+def test_a_load_that_was_refused_is_told_in_its_row(here, backend):
+    backend.bars = {("EURUSD", "1h"): hours(60)}
+    backend.answers["POST /data/acquire/download"] = (404, {"detail": "No data provider for EURUSD"})
+    here.post("/data/look")
+    here.until("/data", lambda text: ">EURUSD 1h</a>" in text)
+    load(here)
+    row = words(here.get("/data").text.partition(">EURUSD 1h</a>")[2].partition("</tr>")[0])
+    assert "Last load: Not started" in row and "No data provider for EURUSD" in row

@@ -395,6 +395,23 @@ def test_a_plan_stops_with_an_explanation_when_a_load_fails(here, backend):
     assert "Symbol EURUSD not found" in page and backend.hits["POST /trainings/start"] == 0
 
 
+@pytest.mark.parametrize(
+    ("error", "offered"),
+    [
+        ("Symbol EURUSD not found", True),
+        ("Failed to connect to IB Host Service at http://localhost:5001: connection refused", False),
+    ],
+)
+def test_a_stopped_plan_leads_to_the_import_where_no_load_helps(here, backend, error, offered):
+    here.post("/plans", PLAN)
+    until(lambda: len(started(backend)) == 1)
+    ends(backend, 1, "failed", error_message=error)
+    page = here.until(f"/plans/{KEY}", lambda text: "Stopped" in text)
+    address = "/data/import?symbol=EURUSD&amp;timeframe=1h"
+    assert (f'href="{address}"' in page) == offered and "timeframe=4h" not in page.partition("Back to the form")[0]
+    assert "A single file is taken as EURUSD 1h" in words(here.get(address.replace("&amp;", "&")).text)
+
+
 def test_home_shows_plans_and_waiting_loads(here, backend):
     here.post("/plans", PLAN)
     load(here, "third" * 4, symbol="TSLA")

@@ -7,6 +7,7 @@ from typing import Literal, cast
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from panel.files.names import LENGTHS, SYMBOL
 from panel.files.uploads import Decisions, ImportedFile, NotKept, Upload
 from panel.files.values import Answers
 from panel.views.imports import import_view, upload_view
@@ -23,6 +24,7 @@ GONE = "This upload is not kept any more. Choose the file again."
 
 @router.get("/data/import")
 async def choose(request: Request, panel: PanelDep) -> HTMLResponse:
+    """`?symbol=&timeframe=`: what the file is of."""
     return _choose(request, panel)
 
 
@@ -44,7 +46,7 @@ async def upload(request: Request, panel: PanelDep) -> Response:
     except BaseException:  # the browser is gone in the middle of it
         panel.imports.forget(upload.id)
         raise
-    await panel.imports.received(upload, files)
+    await panel.imports.received(upload, files, _market(request))
     return redirect(request, _place(upload))
 
 
@@ -123,8 +125,15 @@ def _choose(request: Request, panel: Panel, problem: str = "", status: int = 200
     return page(
         request, "import.html", status=status, problem=problem, missing=missing(), most=MAX_UPLOAD >> 20,
         target=panel.imports.target, embedded=not panel.settings.backend, unfinished=panel.imports.unfinished,
-        now=time.time(),
+        now=time.time(), market=_market(request),
     )  # fmt: skip
+
+
+def _market(request: Request) -> tuple[str, str]:
+    """The symbol and timeframe in the address, where both are such."""
+    symbol = request.query_params.get("symbol", "").strip().upper()
+    timeframe = request.query_params.get("timeframe", "")
+    return (symbol, timeframe) if SYMBOL.fullmatch(symbol) and timeframe in LENGTHS else ("", "")
 
 
 def _upload(panel: Panel, token: str) -> Upload:
