@@ -21,7 +21,7 @@ from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
 from panel.views.addresses import root
 from panel.web import api_schemas as schemas
-from panel.web.api_requests import AS_PROBLEM, PROBLEM, Moment
+from panel.web.api_requests import AS_PROBLEM, PROBLEM, Moment, Search
 from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
 from panel.web.routes import (
@@ -65,7 +65,7 @@ async def operations(
     state: Annotated[list[State] | None, Query(description="Only in one of these states.")] = None,
     strategy: Annotated[str, Query(description="Only of this strategy.")] = "",
     symbol: Annotated[str, Query(description="Only of this symbol.")] = "",
-    q: Annotated[str, Query(max_length=200, description="Only with these words; `tag:x` is a whole tag.")] = "",
+    q: Annotated[Search, Query()] = "",
     since: Annotated[Moment | None, Query(description="Only begun since then; UTC when no zone is given.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
     cursor: Annotated[str, Query(description="`next` of the part before.")] = "",
