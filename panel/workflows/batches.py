@@ -6,6 +6,8 @@ over twice is one start.
 """
 
 import asyncio
+import hashlib
+import json
 import logging
 import math
 import re
@@ -38,6 +40,10 @@ MAX_OPEN = 50  # batches that may be under way
 _TRAINING, _BACKTEST = TrainingOperationAdapter.kind, BacktestingOperationAdapter.kind
 
 log = logging.getLogger(__name__)
+
+
+class FormSpent(Exception):
+    """A form's key made a batch that was deleted since."""
 
 
 class BatchWorkflow:
@@ -110,9 +116,22 @@ class BatchWorkflow:
             if each.test:
                 test = BatchRun(f"{trained}-test", key, number, Role.TEST, _BACKTEST, each.test, each.settings, trained)
                 runs.append(test)
-        await self._storage.write(lambda store: store.batches.add(batch, runs))
+        if not await self._storage.write(lambda store: store.batches.add(batch, runs)):
+            return self._storage.batches.batch(key) or batch  # both were planned at once
         self._due.set()
         return batch
+
+    async def begin_form(self, key: str, form: Mapping[str, str], actor: str) -> Batch:
+        """As `begin`, but other values under a form's key make a batch of their own, once for these values: somebody
+        came back to the form. Raises FormSpent as well."""
+        made = await self.begin(key, form, actor)
+        if made.shelf is Shelf.DELETED:
+            raise FormSpent
+        values = {name: value for name, value in form.items() if value}
+        if made.form == values:
+            return made
+        another = hashlib.sha256(f"{key} {json.dumps(values)}".encode()).hexdigest()[:40]
+        return await self.begin_form(another, form, actor)
 
     async def backtest_best(self, key: str, numbers: Sequence[int], start: str, end: str) -> None:
         """Backtest these trainings' models from `start` to `end` (ISO dates); each once for each period."""
