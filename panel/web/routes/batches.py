@@ -96,7 +96,9 @@ async def batch(request: Request, panel: PanelDep, key: str, sort: str = "", bef
     first = panel.storage.batches.batch(before) if before and before != key else None
     if first is not None and first.shelf is Shelf.DELETED:
         first = None
-    return _page(request, find_board(panel, key, sort), sort, before=first)
+    view = find_board(panel, key, sort)
+    removed = [] if any(row.run.operation_id for row in view.rows) else await panel.batches.removed(key)
+    return _page(request, view, sort, before=first, removed=removed)
 
 
 @router.post("/{key}/stop")
@@ -154,6 +156,7 @@ def _page(
     typed: Mapping[str, str] | None = None,
     wrong: Sequence[str] = (),
     before: Batch | None = None,
+    removed: Sequence[str] = (),
 ) -> HTMLResponse:
     """`error`: why nothing was backtested; `typed`: the days that were given, and `wrong` those at fault."""
     proposed = {"start_date": view.unseen_from, "end_date": datetime.now(UTC).date().isoformat()}
@@ -168,6 +171,7 @@ def _page(
         typed=proposed if typed is None else typed,
         wrong=wrong,
         before=before,
+        removed=removed,
     )
 
 
