@@ -78,6 +78,7 @@ from panel.web.routes import (
 )
 from panel.web.static_files import StaticFiles
 from panel.workflows.audit import AuditTrail
+from panel.workflows.batch_strategies import BatchStrategies
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.bulk import BulkWorkflow
 from panel.workflows.commands import Commands
@@ -211,7 +212,8 @@ def compose(
     commands = Commands(ktrdr, storage, monitor)
     ready = None if embedded else partial(ready_to_load, ktrdr.stored_range)
     queue_ = Queue(ktrdr, storage, starts, monitor, commands, process_lock(memory), events, ready)
-    batches_ = BatchWorkflow(storage, queue_, monitor, library, events)
+    variants = BatchStrategies(storage, library, catalogue, memory.with_suffix(".files"))
+    batches_ = BatchWorkflow(storage, queue_, monitor, library, variants, events)
     resume = ResumeWorkflow(ktrdr, storage, monitor, events, hub)
     sources = Sources(storage, catalogue, monitor, inventory, embedded)
     labels_, submit = Labels(storage, events), SubmitWorkflow(starts, sources, queue_)

@@ -87,12 +87,13 @@ document.addEventListener("click", (event) => {
   const menu = document.getElementById("bulk");
   if (menu?.open && !menu.contains(event.target)) menu.open = false;
 });
+document.addEventListener("click", (event) => { // before the form is read
+  const button = event.target.closest("#choice button[name=do]");
+  if (button && !document.getElementById("choose-every")?.checked) carry(document.getElementById("choice"));
+}, true);
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("#choice")) return; // its own `id` is hidden by the boxes of that name
-  if (event.submitter?.name === "do") {
-    if (!document.getElementById("choose-every")?.checked) carry(event.target);
-    return;
-  }
+  if (event.submitter?.name === "do") return;
   event.preventDefault();
   const every = document.getElementById("choose-every")?.checked;
   const wanted = every ? [["all", "1"], ["back", found().dataset.address]] : [...chosen.keys()].map((id) => ["id", id]);

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from panel.domain.state import State
 
+MAX_WORDS, MAX_SEARCH = 10, 200  # words of a search, and its characters
 SORTS = ("created", "ended", "took", "name", "state")  # besides the keys of measures
 
 
@@ -21,8 +22,8 @@ class EndedRow(NamedTuple):
 class OperationQuery:
     """A query for operations; empty fields match everything. Times are Unix seconds, of the start.
     `search` is words that all have to occur in the id, the kind, the strategy, the symbol, the error, the name, the
-    tags or the note; `tag:x` is a whole tag. `sort`: one of SORTS, or the key of a measure. `archived`: None asks for
-    both those that are and those that are not."""
+    tags or the note, as `searchable` returns them; `tag:x` is a whole tag. `sort`: one of SORTS, or the key of a
+    measure. `archived`: None asks for both those that are and those that are not."""
 
     kind: str = ""
     states: tuple[State, ...] = ()
@@ -38,6 +39,15 @@ class OperationQuery:
     ascending: bool = False
     limit: int = 50
     offset: int = 0
+
+
+def searchable(typed: str) -> tuple[str, str]:
+    """The words of a search that are looked for, and what is left of it: words beyond MAX_WORDS or MAX_SEARCH."""
+    words = typed.split()
+    fit = words[:MAX_WORDS]
+    while len(" ".join(fit)) > MAX_SEARCH:
+        fit.pop()
+    return " ".join(fit), " ".join(words[len(fit) :])
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,7 @@ def _tests(wanted: OperationQuery) -> tuple[list[str], list[Any]]:
 
 
 def _terms(wanted: OperationQuery) -> list[str]:
-    return [term[:100] for term in wanted.search.lower().split()[:10]]
+    return wanted.search.lower().split()
 
 
 def _text_terms(wanted: OperationQuery) -> list[str]:

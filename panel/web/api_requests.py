@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Header
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from panel.adapters import Kind
 from panel.adapters.fields import Field as Asked
 from panel.adapters.fields import as_typed
+from panel.domain.history import MAX_SEARCH, MAX_WORDS, searchable
 from panel.domain.labels import LONGEST_TAG, MAX_TAGS
 from panel.errors import InvalidForm
 from panel.web import api_schemas as schemas
@@ -64,11 +65,24 @@ def _day(given: Any) -> date:
     return moment.date()
 
 
+def _words(given: str) -> str:
+    if left := searchable(given)[1]:
+        message = "At most {most} words are searched for; {left} more were given"
+        raise PydanticCustomError("words", message, {"most": MAX_WORDS, "left": len(left.split())})
+    return given
+
+
 _ISO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})(?:[Tt ]([0-9].*))?")
 
 # Every point in time that a program gives has one of these types.
 Moment = Annotated[datetime, BeforeValidator(_iso)]
 Day = Annotated[date, BeforeValidator(_day)]
+
+Search = Annotated[
+    str,
+    Field(max_length=MAX_SEARCH, description=f"Only with these words, {MAX_WORDS} at most; `tag:x` is a whole tag."),
+    AfterValidator(_words),
+]
 
 Tags = Annotated[list[Annotated[str, Field(max_length=LONGEST_TAG)]], Field(max_length=MAX_TAGS)]
 

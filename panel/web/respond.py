@@ -92,6 +92,13 @@ def redirect(request: Request, path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
+def see_other(request: Request, path: str) -> Response | None:
+    """Sends a browser that has posted a form to a page that can be reloaded and come back to; None for others, which
+    get that page as the answer."""
+    browser = not by_htmx(request) and "text/html" in request.headers.get("accept", "")
+    return RedirectResponse(path, 303) if browser else None
+
+
 def actor_of(request: Request) -> str:
     """The request's user or token, as it is stored."""
     identity = identity_of(request)

@@ -1,4 +1,4 @@
-"""Batches of trainings: makes the strategies' variants, hands each run to the queue, follows them to their ends, and
+"""Batches of trainings: plans them, hands each run to the queue, follows them to their ends, and
 starts the backtests that come after.
 
 A batch and all of its runs are on disk before the first one begins. A run's key is its key in the queue, so handing it
@@ -6,6 +6,8 @@ over twice is one start.
 """
 
 import asyncio
+import hashlib
+import json
 import logging
 import math
 import re
@@ -22,13 +24,13 @@ from panel.domain.labels import Shelf
 from panel.domain.models import Model
 from panel.domain.state import State
 from panel.errors import CLIClientError, InvalidForm
-from panel.files.strategy_folder import Changed
 from panel.files.strategy_yaml import Refused
 from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import RESULT_WITHIN
 from panel.observability.rounds import until_set
 from panel.storage.store import Storage
-from panel.workflows.batch_form import PlannedBatch, plan_batch, variant_text
+from panel.workflows.batch_form import PlannedBatch, plan_batch
+from panel.workflows.batch_strategies import BatchStrategies
 from panel.workflows.queue import Queue
 from panel.workflows.strategy_library import StrategyLibrary
 
@@ -40,16 +42,28 @@ _TRAINING, _BACKTEST = TrainingOperationAdapter.kind, BacktestingOperationAdapte
 log = logging.getLogger(__name__)
 
 
+class FormSpent(Exception):
+    """A form's key made a batch that was deleted since."""
+
+
 class BatchWorkflow:
     """Start with `run` in a task."""
 
     def __init__(
-        self, storage: Storage, queue: Queue, monitor: Monitor, library: StrategyLibrary, events: EventBus
+        self,
+        storage: Storage,
+        queue: Queue,
+        monitor: Monitor,
+        library: StrategyLibrary,
+        strategies: BatchStrategies,
+        events: EventBus,
     ) -> None:
         self._storage = storage
         self._queue = queue
         self._monitor = monitor
         self._library = library
+        self._strategies = strategies
+        self._making = asyncio.Lock()  # held while the files of a batch are made or removed
         self._events = events
         self._due = asyncio.Event()
         self._stopping: dict[str, float] = {}  # stopped batch -> when its runs are cancelled again, monotonic
@@ -93,15 +107,19 @@ class BatchWorkflow:
 
     async def begin(self, key: str, form: Mapping[str, str], actor: str) -> Batch:
         """Make it, once for each key. Raises InvalidForm, and then nothing was started."""
+        async with self._making:
+            return await self._begin(key, form, actor)
+
+    async def _begin(self, key: str, form: Mapping[str, str], actor: str) -> Batch:
         if (before := self._storage.batches.batch(key)) is not None:
             return before
         if len({run.batch for run in self._storage.batches.open_runs()}) >= MAX_OPEN:
             raise InvalidForm({"": f"{MAX_OPEN} batches are under way already."})
         planned = await self.plan(form)
-        await self._write_variants(form["strategy_name"].strip(), planned)
-        title = f"{len(planned.runs)} × {form['strategy_name'].strip()}"
+        strategy = form["strategy_name"].strip()
+        title = f"{len(planned.runs)} × {strategy}"
         if form.get("way") == "walk":
-            title = f"Walk-forward of {form['strategy_name'].strip()}, {len(planned.runs)} steps"
+            title = f"Walk-forward of {strategy}, {len(planned.runs)} steps"
         batch = Batch(key, title, {name: value for name, value in form.items() if value}, time.time(), actor)
         runs = []
         for number, each in enumerate(planned.runs, 1):
@@ -110,9 +128,26 @@ class BatchWorkflow:
             if each.test:
                 test = BatchRun(f"{trained}-test", key, number, Role.TEST, _BACKTEST, each.test, each.settings, trained)
                 runs.append(test)
-        await self._storage.write(lambda store: store.batches.add(batch, runs))
+        await self._strategies.make(key, strategy, await self.text_of(strategy) or "", planned)
+        try:
+            await self._storage.write(lambda store: store.batches.add(batch, runs))
+        except sqlite3.Error:
+            await self._strategies.take_back(key)
+            raise
         self._due.set()
         return batch
+
+    async def begin_form(self, key: str, form: Mapping[str, str], actor: str) -> Batch:
+        """As `begin`, but other values under a form's key make a batch of their own, once for these values: somebody
+        came back to the form. Raises FormSpent as well."""
+        made = await self.begin(key, form, actor)
+        if made.shelf is Shelf.DELETED:
+            raise FormSpent
+        values = {name: value for name, value in form.items() if value}
+        if made.form == values:
+            return made
+        another = hashlib.sha256(f"{key} {json.dumps(values)}".encode()).hexdigest()[:40]
+        return await self.begin_form(another, form, actor)
 
     async def backtest_best(self, key: str, numbers: Sequence[int], start: str, end: str) -> None:
         """Backtest these trainings' models from `start` to `end` (ISO dates); each once for each period."""
@@ -177,7 +212,21 @@ class BatchWorkflow:
             self._events.publish(BatchChanged(batch))
         if changed:
             self._due.set()  # what waited for it
-        return bool(runs)
+        return await self._tidy() or bool(runs)
+
+    async def _tidy(self) -> bool:
+        """Remove the files of batches none of whose runs was started; whether that is to be tried again."""
+        if self._making.locked() or not self._monitor.connection.listed:  # what runs at the backend may use them
+            return self._strategies.untidy
+        async with self._making:
+            tidied, left = await self._strategies.tidy()
+        for key in tidied:
+            self._events.publish(BatchChanged(key))
+        return left
+
+    async def removed(self, key: str) -> list[str]:
+        """The strategies whose files were made for this batch and removed again."""
+        return await self._strategies.removed(key)
 
     async def _stop_again(self, keys: set[str]) -> None:
         """Cancel what still runs of stopped batches: the panel was killed while it did that, or a cancel failed."""
@@ -242,34 +291,6 @@ class BatchWorkflow:
 
     async def _settle(self, run: BatchRun, state: RunState, message: str = "", operation_id: str | None = None) -> bool:
         return await self._storage.write(lambda store: store.batches.settle(run.key, state, message, operation_id))
-
-    async def _write_variants(self, strategy: str, planned: PlannedBatch) -> None:
-        """The files of the variants, beside the original. One that is there with the same text is used as it is.
-        Raises InvalidForm."""
-        if not planned.variants:
-            return
-        if trouble := self._library.trouble():
-            why = (
-                f"Variants of the strategy are files beside it, and {trouble}. Vary symbols, timeframes or dates only."
-            )
-            raise InvalidForm({"": f"{why[:1].upper()}{why[1:]}"})
-        text = await self.text_of(strategy) or ""
-        for name, changes in planned.variants.items():
-            try:
-                wanted = variant_text(text, name, changes)
-                if await self.text_of(name) == wanted:
-                    continue
-                review = await self._library.save(name, wanted, "")
-            except Refused as exc:
-                raise InvalidForm({"": f"The variant {name} cannot be made: {exc}."}) from exc
-            except Changed as exc:
-                if exc.now == wanted:  # the same batch, sent twice
-                    continue
-                there = f"There is another file named {name}: rename or delete it, or vary something else."
-                raise InvalidForm({"": there}) from exc
-            if not review.valid:
-                first = next((remark.message for remark in review.remarks if remark.error), "")
-                raise InvalidForm({"": f"The variant {name} is no valid strategy: {first}"})
 
 
 def _among(value: str | None, typed: str) -> bool:

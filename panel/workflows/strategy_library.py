@@ -21,6 +21,7 @@ from panel.files.started_strategies import Kept, StartedStrategies
 from panel.files.strategy_folder import StrategyFolder
 from panel.files.strategy_lines import line_in, line_of
 from panel.files.strategy_yaml import MAX_BYTES, Refused, parse
+from panel.files.uploaded_strategies import UploadedStrategies
 
 KEEP_WITHIN = 2.0  # seconds that a start waits for its strategy to be kept
 
@@ -42,6 +43,7 @@ class StrategyLibrary:
         self._ktrdr = ktrdr
         self._catalogue = catalogue
         self._embedded = embedded
+        self.uploads = UploadedStrategies(data / "strategy-uploads")
         self._started = StartedStrategies(data / "started-strategies")
         self.folder = StrategyFolder(folder, data / "strategy-versions") if folder else None
 

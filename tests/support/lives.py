@@ -130,12 +130,12 @@ class Life:
 
 
 @contextmanager
-def living(backend: Any) -> Iterator[Life]:
+def living(backend: Any, **more: Any) -> Iterator[Life]:
     """A panel in virtual time over this scripted backend."""
     with virtual_time() as runner, tempfile.TemporaryDirectory() as folder:
         line = Line(backend.app)
         with line.laid():
-            settings = Settings.from_environ({}, backend="http://backend/api/v1", data_folder=Path(folder))
+            settings = Settings.from_environ({}, backend="http://backend/api/v1", data_folder=Path(folder), **more)
             life = Life(runner, line, settings)
             try:
                 yield life

@@ -10,6 +10,7 @@ from panel.domain.events import EventBus
 from panel.monitoring.poller import Monitor
 from panel.storage.process_lock import process_lock
 from panel.storage.store import Storage
+from panel.workflows.batch_strategies import BatchStrategies
 from panel.workflows.batches import BatchWorkflow
 from panel.workflows.commands import Commands
 from panel.workflows.queue import Queue
@@ -44,7 +45,8 @@ def batches_of(client: AsyncCLIClient, store: Storage, queue: Queue) -> BatchWor
     """Batches that are not followed, of strategies whose files are not at hand."""
     ktrdr, catalogue = Ktrdr(client), Catalogue(Ktrdr(client), None)
     library = StrategyLibrary(ktrdr, catalogue, None, Path("never"), embedded=False)
-    return BatchWorkflow(store, queue, monitor_of(client, store), library, EventBus())
+    variants = BatchStrategies(store, library, catalogue, Path("never"))
+    return BatchWorkflow(store, queue, monitor_of(client, store), library, variants, EventBus())
 
 
 def panel_of(app: Any) -> Any:

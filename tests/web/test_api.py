@@ -219,5 +219,14 @@ def test_another_method_or_host_is_a_problem_too(here):
         assert closed.get("/api/line", headers={"authorization": "Bearer a long password"}).status_code == 200
 
 
+def test_words_of_a_search_that_are_too_many_are_refused(here):
+    ten = "+".join("w" * 10)
+    assert here.get(f"/api/operations?q={ten}").status_code == 200
+    refused = here.get(f"/api/operations?q={ten}+zebra+quagga")
+    assert refused.status_code == 422 and refused.json()["errors"] == [
+        {"field": "q", "message": "At most 10 words are searched for; 2 more were given."}
+    ]
+
+
 def test_the_description_is_served(here):
     assert here.get("/api/openapi.json").json() == json.loads(json.dumps(schema()))

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 
@@ -49,6 +51,49 @@ def test_of_two_batches_at_once_with_one_key_the_other_is_refused(here):
     answers = here.runner.run(both())
     assert sorted(answer.status for answer in answers) == [201, 422]
     assert [each["runs"] for each in here.api("GET", "/api/batches")[1]["batches"]] == [2]
+
+
+FORM = {"key": KEY, "way": "grid", "strategy_name": "swing", "symbols": "EURUSD GBPUSD"}
+
+
+def test_a_form_that_is_sent_again_with_other_values_makes_another_batch(here):
+    def titles() -> list[str]:
+        return [each["title"] for each in here.api("GET", "/api/batches")[1]["batches"]]
+
+    first = here.post("/batches", FORM).header("location")
+    assert here.post("/batches", FORM).header("location") == first == f"/batches/{KEY}" and titles() == ["2 × swing"]
+    changed = FORM | {"symbols": "AUDUSD EURUSD GBPUSD"}
+    second = here.post("/batches", changed).header("location")
+    assert here.post("/batches", changed).header("location") == second, "once for these values"
+    assert titles() == ["3 × swing", "2 × swing"]
+    page = here.get(second).text
+    assert "This is a new batch, as values were changed. The same form had started 2 × swing before" in words(page)
+    assert f'href="{first}"' in page and "The same form" not in here.get(second.partition("?")[0]).text
+    assert here.post("/batches", FORM).header("location") == first, "the first one is found by its own values"
+
+
+def test_of_two_forms_at_once_with_one_key_and_other_values_each_makes_its_batch(here):
+    def sent(symbols: str) -> tuple[list[tuple[str, str]], bytes]:
+        body = urlencode(FORM | {"symbols": symbols}).encode()
+        own = [("host", here.host), ("sec-fetch-site", "same-origin"), ("content-length", str(len(body)))]
+        return [*own, ("content-type", "application/x-www-form-urlencoded")], body
+
+    async def both() -> list[Answer]:
+        return await asyncio.gather(*(here.asked("POST", "/batches", *sent(each)) for each in ("A B", "A B C")))
+
+    addresses = [answer.header("location").partition("?")[0] for answer in here.runner.run(both())]
+    assert ["2 × swing" in here.get(addresses[0]).text, "3 × swing" in here.get(addresses[1]).text] == [True, True]
+
+
+def test_a_form_whose_batch_was_deleted_says_so_and_starts_another(address, tmp_path):
+    seed_batch(tmp_path, address, 0.5, 0.6)
+    with inside(tmp_path, address) as here:
+        here.post(f"/batches/{KEY}/put", {"where": "delete"})
+        answer = here.post("/batches", FORM)
+        assert answer.status == 422 and "that batch was deleted since. Send it again" in words(answer.text)
+        fresh = re.search(r'name="key" value="([^"]+)"', answer.text)[1]
+        address = here.post("/batches", FORM | {"key": fresh}).header("location")
+        assert fresh != KEY and here.get(address).status == 200
 
 
 def test_a_refusal_names_the_field_at_fault(here):

@@ -142,6 +142,7 @@ def test_a_key_is_good_for_one_request(here):
         ({"do": "delete", "match": {}}, "match"),
         ({"do": "delete", "match": {"name": "x"}}, "name"),
         ({"do": "delete", "match": {"q": "  "}}, "match"),
+        ({"do": "delete", "match": {"q": "op " * 10 + "swing"}}, "q"),
         *(({"do": "delete", "match": {"since": since}}, "since") for since in NO_DATES),
         ({"do": "delete", "ids": []}, "ids"),
         ({"do": "delete", "ids": ["x"] * 501}, "ids"),

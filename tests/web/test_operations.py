@@ -86,6 +86,34 @@ def test_what_makes_no_sense_is_left_out_and_said(given, sentence):
     assert wish.wanted == OperationQuery() and wish.ignored == (sentence,) and wish.given == {}
 
 
+LETTERS = " ".join("swintrawing"[:10])  # each occurs in every training of "swing"
+
+
+@pytest.mark.parametrize(
+    ("typed", "searched", "left"),
+    [
+        (f"{LETTERS} zebra  Quagga", LETTERS, "zebra Quagga"),
+        (f"{LETTERS} tag:zebra", LETTERS, "tag:zebra"),
+        (f"swing {'x' * 200}", "swing", "x" * 59 + "…"),
+        ("x" * 201, "", "x" * 59 + "…"),
+    ],
+)
+def test_words_that_are_too_many_are_left_out_and_said_at_the_search(listed, typed, searched, left):
+    page = listed.get("/operations", params={"q": typed}).text
+    said = re.search(r'<div id="left-out" role="status">(.*?)</div>', page)[1]
+    assert words(said) == f"“{left}” goes beyond the 10 words and 200 characters of a search, and was left out."
+    assert re.search(r'<input id="search"[^>]* aria-describedby="left-out"', page)
+    assert f'name="q" value="{searched}"' in page, "the field has what is searched for"
+    assert shown(page) == shown(listed.get("/operations", params={"q": searched}).text) != []
+
+
+def test_ten_words_are_searched_for(listed):
+    wish = asked({"q": f"{LETTERS[:-2]} zebra"})
+    assert wish.ignored == () and wish.wanted.search.endswith("zebra")
+    page = listed.get("/operations", params={"q": f"{LETTERS[:-2]} zebra"}).text
+    assert shown(page) == [] and "was left out" not in page
+
+
 @pytest.mark.parametrize("page", ["0", "-1", "x", "1e3", "²", "9" * 30])
 def test_a_page_number_that_is_none_is_the_first(page):
     assert asked({"page": page, "sort": "; drop", "up": "x"}).wanted == OperationQuery()

@@ -83,7 +83,7 @@ def test_what_is_wrong_with_no_field_is_an_alert_that_takes_the_focus(address, t
 
 
 # Forms that the browser posts itself: a button without fields, whose answer leads to another page; the login, which has
-# no scripts; and files, which a script sends or whose answer is a page of its own.
+# no scripts; files; and what is done with many runs. Of these a refusal is a page of its own, which can be reloaded.
 POSTED_BY_THE_BROWSER = {
     "/logout", "/login", "/batches/{{ batch.key }}/put", "/batches/{{ done.key }}/undo", "/operations/bulk",
     "/operations/undo", "/operations/views", "/data/import-stored", "/data/import", "/data/import/{{ upload }}/forget",

@@ -1,5 +1,6 @@
 """Every route has a role, a viewer gets no further than that, and no page shows a viewer what would be refused."""
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -10,6 +11,7 @@ from panel.app import ASSETS, create_app
 from panel.domain.audit import GROUPS
 from panel.settings import Settings
 from panel.web.auth.roles import TABLE, Needs, Rule, compiled, rule_of
+from panel.web.routes.api import schema
 from tests.support.accounts import ANNA, VIC, log_in, two_users
 from tests.support.inside import inside
 from tests.support.routes import asked, routes, templates
@@ -97,6 +99,23 @@ def test_a_viewer_is_refused_what_is_for_operators(here, backend, vic, row):
 @pytest.fixture(scope="module")
 def vic(here):
     return log_in(here, "vic", VIC)
+
+
+def test_the_description_of_the_api_says_what_is_forbidden(here, vic):
+    """Each request is sent: as a viewer with a key, and without a key."""
+    described, wrong = schema()["paths"], []
+    rows = {row for row in templates(here.app) if " /api/" in row} - {"GET /api/openapi.json"}
+    assert rows == {f"{method.upper()} {path}" for path, ways in described.items() for method in ways}
+    for row in sorted(rows):
+        method, _, path = row.partition(" ")
+        said = described[path][method.lower()]["responses"].get("403", {"description": ""})["description"]
+        example = re.sub(r"{\w+}", "op_x", path)
+        for word, headers in (("viewer", [vic, ("idempotency-key", "k" * 16)]), ("Idempotency-Key", [vic])):
+            answer = here.ask(method, example, [("host", here.host), *headers])
+            why = json.loads(answer.body)["detail"] if answer.status == 403 else ""
+            if (word in why) != (word in said):
+                wrong.append((row, said, why))
+    assert wrong == []
 
 
 def test_every_page_works_for_a_viewer(here, vic):

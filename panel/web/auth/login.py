@@ -8,7 +8,7 @@ import asyncio
 import re
 import time
 from math import ceil, isinf
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -26,7 +26,7 @@ from panel.web.auth.roles import OPEN_ROUTES
 from panel.web.auth.sessions import LASTS, Held, TooManyAttempts
 from panel.web.panel import PanelDep
 from panel.web.recording import entry
-from panel.web.respond import by_htmx, for_programs, problem
+from panel.web.respond import by_htmx, for_programs, problem, see_other
 from panel.workflows.audit import AuditTrail
 
 router = APIRouter()
@@ -36,6 +36,9 @@ OPEN = OPEN_ROUTES | {("GET", path) for path in _FILES}
 
 # One slash, then anything printable; browsers read `//`, `/\` and `/<tab>/` as the beginning of another host.
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}")
+
+
+TOLD_FOR = 60  # seconds for which a browser keeps why its login was refused, if it does not ask
 
 
 class AuthenticationMiddleware:
@@ -139,7 +142,7 @@ async def ask(request: Request, panel: PanelDep, next: str = "/") -> Response:
     _needed(panel.access)
     if identity_of(request) is not ANONYMOUS:
         return RedirectResponse(own_path(next), 303)
-    return _page(panel.access, next)
+    return _told(request, panel.access, next)
 
 
 @router.post("/login")
@@ -152,17 +155,15 @@ async def enter(request: Request, panel: PanelDep) -> Response:
     access, address, name = panel.access, address_of(request), name.strip().lower()
     _needed(access)
     if not word or not (name or access.shared):
-        missing = "Type the password." if name or access.shared else "Type your name and your password."
-        return _page(access, wanted, missing, 422, name)
+        return _refused(request, access, wanted, name, "missing", 422)
     try:
         user = await access.user(name, word, address) if name else None
         if not (user if name else await access.admits(word, address)):
             known = (name if name in access.accounts.users else "unknown") if name else SHARED
             panel.audit.record(entry(request, "login", Outcome.REFUSED, "", "wrong name or password", known))
-            wrong = "This is not the password of a user with this name." if name else "This is not the password."
-            return _page(access, wanted, wrong, 403, name)
+            return _refused(request, access, wanted, name, "wrong", 403)
     except TooManyAttempts as exc:
-        answer = _page(access, wanted, _too_often(exc), 429, name)
+        answer = _refused(request, access, wanted, name, f"often{ceil(exc.seconds)}", 429)
         answer.headers["Retry-After"] = str(ceil(exc.seconds))
         return answer
     entered = RedirectResponse(own_path(wanted), 303)
@@ -200,6 +201,43 @@ def _needed(access: Access) -> None:
 def own_path(wanted: str) -> str:
     """The path if it is one of this panel's, "/" if it leads anywhere else."""
     return wanted if _OWN_PATH.fullmatch(wanted) else "/"
+
+
+def _refused(request: Request, access: Access, wanted: str, name: str, why: str, status: int) -> Response:
+    """The form again. A browser is sent to it, with a cookie for the reason: no text, as others may set cookies of this
+    host, and nothing in the address, as people type passwords into the field of the name."""
+    answer = see_other(request, f"/login?{urlencode({'next': own_path(wanted)})}")
+    if answer is None:
+        return _page(access, wanted, _message(access, why, name), status, name)
+    told = quote(f"{why} {name[:32]}", safe="")
+    secure = _by_https(request)
+    answer.set_cookie(_told_by(access), told, TOLD_FOR, httponly=True, samesite="strict", secure=secure)
+    return answer
+
+
+def _told(request: Request, access: Access, wanted: str) -> Response:
+    """The form, once with what the last attempt was refused for."""
+    told = cookie_parser(request.headers.get("cookie", "")).get(_told_by(access), "")
+    why, _, name = unquote(told)[:100].partition(" ")
+    answer = _page(access, wanted, _message(access, why, name), name=name)
+    if told:
+        answer.delete_cookie(_told_by(access), httponly=True, samesite="strict", secure=_by_https(request))
+    return answer
+
+
+def _told_by(access: Access) -> str:
+    return f"{access.cookie}_refused"
+
+
+def _message(access: Access, why: str, name: str) -> str:
+    """Of the reason that a browser was told; "" for any other text."""
+    if why == "missing":
+        return "Type the password." if name or access.shared else "Type your name and your password."
+    if why == "wrong":
+        return "This is not the password of a user with this name." if name else "This is not the password."
+    if often := re.fullmatch(r"often([0-9]{1,6})", why):
+        return _too_often(TooManyAttempts(int(often[1])))
+    return ""
 
 
 def _page(access: Access, wanted: str, error: str = "", status: int = 200, name: str = "") -> HTMLResponse:

@@ -15,13 +15,15 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 
 from panel import __version__
+from panel.accounts.file import Role
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.state import State
 from panel.live.hub import Mailbox, frame
 from panel.views.addresses import root
 from panel.web import api_schemas as schemas
-from panel.web.api_requests import AS_PROBLEM, PROBLEM, Moment
+from panel.web.api_requests import AS_PROBLEM, PROBLEM, Moment, Search
+from panel.web.auth.roles import rule_of
 from panel.web.event_stream import event_stream
 from panel.web.panel import Panel, PanelDep
 from panel.web.routes import (
@@ -53,7 +55,7 @@ _TO_ALL = {
     "429": "Too many wrong passwords came from this address; `Retry-After` says for how many seconds to wait.",
 }
 _UNSAID = {"description": "Validation Error"}  # FastAPI's own, which the panel does not answer with
-_TO_POSTS = {"403": "No Idempotency-Key was sent, or the token is a viewer's and this is for operators."}
+_NO_KEY, _VIEWER = "no Idempotency-Key was sent", "the token is a viewer's and this is for operators"
 
 router = APIRouter(prefix="/api")
 
@@ -65,7 +67,7 @@ async def operations(
     state: Annotated[list[State] | None, Query(description="Only in one of these states.")] = None,
     strategy: Annotated[str, Query(description="Only of this strategy.")] = "",
     symbol: Annotated[str, Query(description="Only of this symbol.")] = "",
-    q: Annotated[str, Query(max_length=200, description="Only with these words; `tag:x` is a whole tag.")] = "",
+    q: Annotated[Search, Query()] = "",
     since: Annotated[Moment | None, Query(description="Only begun since then; UTC when no zone is given.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
     cursor: Annotated[str, Query(description="`next` of the part before.")] = "",
@@ -145,15 +147,25 @@ def schema() -> dict[str, Any]:
     parts = (router, *(part.router for part in PARTS), audit.api_router)
     routes = [route for part in parts for route in part.routes]
     described = get_openapi(title="ktrdr-panel", version=__version__, description=about, routes=routes)
-    for method, answers in [(m, way["responses"]) for path in described["paths"].values() for m, way in path.items()]:
+    ways = [(m, path, way["responses"]) for path, ways in described["paths"].items() for m, way in ways.items()]
+    for method, path, answers in ways:
         for answer in answers.values():
             if AS_PROBLEM in (content := answer.get("content", {})):  # a model is put under the usual answer's type
                 (usual,) = content.keys() - {AS_PROBLEM}
                 content[AS_PROBLEM] = content.pop(usual)
-        for status, why in (_TO_ALL | (_TO_POSTS if method == "post" else {})).items():
+        for status, why in (_TO_ALL | _forbidden(method.upper(), path)).items():
             if answers.get(status, _UNSAID)["description"] == _UNSAID["description"]:
                 answers[status] = {"description": why, "content": _PROBLEM_CONTENT}
     return described
+
+
+def _forbidden(method: str, path: str) -> dict[str, str]:
+    """Why a request is answered with 403, as the guard and the table of roles have it."""
+    rule = rule_of(method, path)
+    viewers = rule is not None and rule[0].allows(Role.VIEWER)
+    whys = [why for why, applies in ((_NO_KEY, method == "POST"), (_VIEWER, not viewers)) if applies]
+    text = ", or ".join(whys)
+    return {"403": f"{text[0].upper()}{text[1:]}."} if text else {}
 
 
 async def _events(panel: Panel, operation_id: str, box: Mailbox) -> AsyncIterator[bytes]:

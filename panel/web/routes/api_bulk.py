@@ -16,7 +16,7 @@ from panel.domain.values import utc
 from panel.errors import CLIClientError
 from panel.storage.bulk import digest_of
 from panel.storage.labels import UNDO
-from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, Moment, Tags, start_key
+from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, Moment, Search, Tags, start_key
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
 from panel.web.respond import actor_of, problem
@@ -41,7 +41,7 @@ class Match(BaseModel):
     state: list[State] = []
     strategy: str = ""
     symbol: str = ""
-    q: str = Field(default="", max_length=200)
+    q: Search = ""
     since: Moment | None = None
 
     def query(self) -> OperationQuery:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
 from panel.domain.audit import Outcome
+from panel.domain.batches import Batch
 from panel.domain.labels import Shelf
 from panel.errors import CLIClientError, InvalidForm
 from panel.files.strategy_settings import settings_of
@@ -19,9 +20,12 @@ from panel.web.recording import note
 from panel.web.respond import actor_of, fragment, page, redirect, refused_status, typed
 from panel.web.routes.labels import TOO_LATE
 from panel.workflows.batch_form import FIELDS, WAYS
+from panel.workflows.batches import FormSpent
 from panel.workflows.starting import new_key
 
 router = APIRouter(prefix="/batches")
+
+DELETED = "This form started a batch before, and that batch was deleted since. Send it again to start another."
 
 _SHELVES = {"archive": Shelf.ARCHIVED, "list": Shelf.SHOWN, "delete": Shelf.DELETED}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -75,16 +79,26 @@ async def begin(request: Request, panel: PanelDep) -> Response:
         note(request, Outcome.REFUSED, detail=errors[""])
         return await _form(request, panel, form, errors, new_key())
     try:
-        batch = await panel.batches.begin(key, {name: form.get(name, "") for name in FIELDS}, actor_of(request))
+        values = {name: form.get(name, "") for name in FIELDS}
+        batch = await panel.batches.begin_form(key, values, actor_of(request))
     except InvalidForm as exc:
         note(request, Outcome.REFUSED, detail=str(exc))
         return await _form(request, panel, form, exc.errors, key)
-    return redirect(request, f"/batches/{batch.key}")
+    except FormSpent:  # a page from before, come back to
+        note(request, Outcome.REFUSED, detail=DELETED)
+        return await _form(request, panel, form, {"": DELETED}, new_key())
+    return redirect(request, f"/batches/{batch.key}" + (f"?before={key}" if batch.key != key else ""))
 
 
 @router.get("/{key}")
-async def batch(request: Request, panel: PanelDep, key: str, sort: str = "") -> HTMLResponse:
-    return _page(request, find_board(panel, key, sort), sort)
+async def batch(request: Request, panel: PanelDep, key: str, sort: str = "", before: str = "") -> HTMLResponse:
+    """`before`: the batch that the same form had started with other values."""
+    first = panel.storage.batches.batch(before) if before and before != key else None
+    if first is not None and first.shelf is Shelf.DELETED:
+        first = None
+    view = find_board(panel, key, sort)
+    removed = [] if any(row.run.operation_id for row in view.rows) else await panel.batches.removed(key)
+    return _page(request, view, sort, before=first, removed=removed)
 
 
 @router.post("/{key}/stop")
@@ -141,6 +155,8 @@ def _page(
     error: str = "",
     typed: Mapping[str, str] | None = None,
     wrong: Sequence[str] = (),
+    before: Batch | None = None,
+    removed: Sequence[str] = (),
 ) -> HTMLResponse:
     """`error`: why nothing was backtested; `typed`: the days that were given, and `wrong` those at fault."""
     proposed = {"start_date": view.unseen_from, "end_date": datetime.now(UTC).date().isoformat()}
@@ -154,6 +170,8 @@ def _page(
         error=error,
         typed=proposed if typed is None else typed,
         wrong=wrong,
+        before=before,
+        removed=removed,
     )
 
 

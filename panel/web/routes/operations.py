@@ -16,7 +16,7 @@ from starlette.datastructures import QueryParams
 from panel.adapters import KINDS
 from panel.domain.agents import kind_title
 from panel.domain.gaps import DAY
-from panel.domain.history import OperationQuery
+from panel.domain.history import MAX_SEARCH, MAX_WORDS, OperationQuery, searchable
 from panel.domain.state import GROUP_TITLES, GROUPS, STATE_TITLES, State
 from panel.domain.values import moment
 from panel.views.listing import BY_KIND, COLUMNS, PLAIN, SORTABLE, USUAL, chosen, csv_head, csv_row, headings
@@ -34,8 +34,8 @@ PART = 500  # rows of a CSV file that are read at once
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an address asks for. `given`: the filters as they were typed; `columns`: their keys; `ignored`: what made
-    no sense."""
+    """What an address asks for. `given`: the filters as they were typed; `columns`: their keys; `ignored`: what was
+    left out of them, a clause for each."""
 
     wanted: OperationQuery
     given: dict[str, str]
@@ -75,6 +75,11 @@ def asked(given: Mapping[str, str]) -> Asked:
         days[name] = moment(typed.get(name))
         if name in typed and days[name] is None:
             ignored.append(f"“{typed.pop(name)}” is not a date")
+    search, left = searchable(given.get("q", ""))
+    if left:
+        typed["q"] = search
+        shown = left if len(left) <= 60 else f"{left[:59]}…"
+        ignored.append(f"“{shown}” goes beyond the {MAX_WORDS} words and {MAX_SEARCH} characters of a search")
     if state and not states:
         ignored.append(f"“{typed.pop('state')}” is not a state")
     if typed.get("star", "1") != "1":
@@ -92,7 +97,7 @@ def asked(given: Mapping[str, str]) -> Asked:
         symbol=typed.get("symbol", ""),
         since=days["from"],
         until=until + DAY if until is not None else None,  # the last day is wanted too
-        search=typed.get("q", ""),
+        search=search,
         starred="star" in typed,
         archived={"1": True, "all": None}.get(typed.get("archived", ""), False),
         sort=sort,

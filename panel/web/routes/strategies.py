@@ -30,10 +30,19 @@ router = APIRouter()
 
 RUNS = 8  # on a strategy's page
 
+NOT_OPENED = {
+    "none": "No file was chosen.",
+    "large": "This file is larger than 256 kB.",
+    "encoding": "This file is not UTF-8 text.",
+}
+
 
 @router.get("/strategies")
-async def strategies(request: Request, panel: PanelDep, deleted: str = "", version: str = "") -> HTMLResponse:
-    """`deleted` and `version`: what has just been deleted, and can be brought back."""
+async def strategies(
+    request: Request, panel: PanelDep, deleted: str = "", version: str = "", refused: str = ""
+) -> HTMLResponse:
+    """`deleted` and `version`: what has just been deleted, and can be brought back. `refused`: why a file was not
+    opened, of NOT_OPENED."""
     try:
         listed, problem = await panel.catalogue.strategies(), ""
     except CLIClientError as exc:
@@ -57,6 +66,7 @@ async def strategies(request: Request, panel: PanelDep, deleted: str = "", versi
         rows=rows,
         problem=problem,
         read_only=await why_read_only(request, panel),
+        refused=NOT_OPENED.get(refused, ""),
         deleted={"name": deleted, "version": version} if restorable else None,
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, HTTPException, Request
@@ -16,8 +17,8 @@ from panel.files.strategy_yaml import MAX_BYTES, Refused
 from panel.views.strategies import DiffLine, difference
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note
-from panel.web.respond import fragment, page, problem_page, redirect, refused_status
-from panel.web.routes.strategies import at_hand, attachment, known, why_read_only
+from panel.web.respond import fragment, page, problem_page, redirect, refused_status, see_other
+from panel.web.routes.strategies import NOT_OPENED, at_hand, attachment, known, why_read_only
 from panel.workflows.strategy_uses import uses_of
 
 router = APIRouter()
@@ -70,21 +71,43 @@ async def save(request: Request, panel: PanelDep, name: str) -> Response:
 
 
 @router.post("/strategies")
-async def upload(request: Request, panel: PanelDep) -> HTMLResponse:
+async def upload(request: Request, panel: PanelDep) -> Response:
     """Opens an uploaded file in the editor, where it can be saved."""
     async with request.form(max_files=1, max_fields=5, max_part_size=2 * MAX_BYTES) as form:
         chosen = form.get("file")
         if not isinstance(chosen, UploadFile) or not chosen.filename:
-            raise HTTPException(422, "No file was chosen.")
+            return _not_opened(request, "none")
         content = await chosen.read(MAX_BYTES + 1)
-        stem = re.sub(r"\.ya?ml$", "", chosen.filename.replace("\\", "/").rpartition("/")[2], flags=re.IGNORECASE)
+        stem = re.sub(r"\.ya?ml$", "", chosen.filename.replace("\\", "/").rpartition("/")[2], flags=re.IGNORECASE)[:100]
     if len(content) > MAX_BYTES:
-        raise HTTPException(422, "This file is larger than 256 kB.")
+        return _not_opened(request, "large")
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise HTTPException(422, "This file is not UTF-8 text.") from exc
-    return await _editor(request, panel, stem[:100], _lines(text), "", stem[:100])
+        text = _lines(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return _not_opened(request, "encoding")
+    with suppress(OSError):  # a full disk: then it is shown at this address
+        token = await asyncio.to_thread(panel.library.uploads.keep, stem, text)
+        if (answer := see_other(request, f"/strategies-uploaded/{token}")) is not None:
+            return answer
+    return await _editor(request, panel, stem, text, "", stem)
+
+
+@router.get("/strategies-uploaded/{token}")
+async def uploaded(request: Request, panel: PanelDep, token: str) -> HTMLResponse:
+    """The editor with a file that was uploaded lately."""
+    found = await asyncio.to_thread(panel.library.uploads.of, token)
+    if found is None:
+        raise HTTPException(404, "This uploaded file is not kept any more. Choose it again on the page of strategies.")
+    name, text = found
+    return await _editor(request, panel, name, text, "", name, f"upload/{token}")
+
+
+def _not_opened(request: Request, why: str) -> Response:
+    """A browser sees it beside the field of the file."""
+    answer = see_other(request, f"/strategies?refused={why}")
+    if answer is None:
+        raise HTTPException(422, NOT_OPENED[why])
+    return answer
 
 
 @router.get("/strategies/{name}/delete")
