@@ -144,7 +144,7 @@ class Publisher:
         """Announce it to every page. The latest few stay, for browsers that were not there just then."""
         view, now = self._reader.operation(event.observation), time.time()
         end = {"id": view.snapshot.id, "at": now, "text": end_sentence(view)}
-        self._announced = [*(each for each in self._announced if each["at"] > now - ANNOUNCED_FOR), end][-MAX_ANNOUNCED:]
+        self._announced = [*(one for one in self._announced if one["at"] > now - ANNOUNCED_FOR), end][-MAX_ANNOUNCED:]
         self._hub.publish("line", "ended", frame(json.dumps(self._announced), "ended"))
 
     def _listed(self) -> None:
