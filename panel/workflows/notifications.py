@@ -51,11 +51,11 @@ TAGS = "tags"
 RULES = (
     Rule("failures", "A run fails, or ends with problems", True),
     Rule("better", "A run is better than every earlier one of its kind and strategy", True),
-    Rule(TAGS, "A run with one of these tags ends, however it went", False),
     Rule("ends", "Any other run ends", False),
     Rule("workers", "A worker that was there is gone for a minute, and what it worked on", True),
     Rule("backend", "The backend does not answer for a minute, and when it does again", True),
     Rule("memory", "The panel cannot write its memory", True),
+    Rule(TAGS, "A run with one of these tags ends, however it went", False),
 )
 _GOOD = (*GOOD, State.CANCELLED)
 
