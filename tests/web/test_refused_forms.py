@@ -86,7 +86,7 @@ def test_what_is_wrong_with_no_field_is_an_alert_that_takes_the_focus(address, t
 # no scripts; files; and what is done with many runs. Of these a refusal is a page of its own, which can be reloaded.
 POSTED_BY_THE_BROWSER = {
     "/logout", "/login", "/batches/{{ batch.key }}/put", "/batches/{{ done.key }}/undo", "/operations/bulk",
-    "/operations/undo", "/operations/views", "/data/import-stored", "/data/import/{{ upload }}/forget",
+    "/operations/undo", "/operations/views", "/data/import-stored", "/data/import", "/data/import/{{ upload }}/forget",
     '/data/import{% if market[0] %}?{{ {"symbol": market[0], "timeframe": market[1]} | query }}{% endif %}',
     "{{ place }}/all", "/starts/{{ start.key }}/check", "/starts/{{ start.key }}/choose", "/starts/{{ start.key }}/dismiss",
     "/start/data_load", "/plans/{{ plan.key }}/cancel", "{{ prefix }}/sessions/{{ session.id }}/end", "{{ link }}/retire",
