@@ -19,6 +19,18 @@ pytestmark = pytest.mark.anyio
 POST = "POST /operations/op_r/resume"
 
 
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.01)
+
+
+@pytest.fixture
+async def client(address):
+    """A patient one: an answer that is late on a busy machine would be a lost one."""
+    async with AsyncCLIClient(address, max_retries=0) as client:
+        yield client
+
+
 @pytest.fixture
 async def resuming(client, store, backend):
     """Of a cancelled training that the panel has read."""
@@ -29,10 +41,7 @@ async def resuming(client, store, backend):
     return ResumeWorkflow(Ktrdr(client), store, monitor, EventBus(), Hub())
 
 
-async def test_one_that_could_not_be_written_down_was_not_sent_and_can_be_asked_for_again(
-    resuming, store, backend, monkeypatch
-):
-    monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.01)
+async def test_one_that_could_not_be_written_down_was_not_sent_and_can_be_asked_for_again(resuming, store, backend):
     await store.write(lambda _: None)  # to open the file takes patience
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from panel.adapters import DataLoadOperationAdapter
+from panel.client import AsyncCLIClient
 from panel.workflows.starting import new_key
 from tests.support.loads import LOAD
 from tests.support.parts import starts_of
@@ -23,6 +24,13 @@ def hurry(monkeypatch):
     monkeypatch.setattr("panel.workflows.starting.ANSWERED_BY", 0.0)
     monkeypatch.setattr("panel.workflows.starting.ROUND", 0.02)
     monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.01)
+
+
+@pytest.fixture
+async def client(address):
+    """A patient one: an answer that is late on a busy machine would be a lost one."""
+    async with AsyncCLIClient(address, max_retries=0) as client:
+        yield client
 
 
 @pytest.fixture
