@@ -1,6 +1,7 @@
 """The log cannot be forged, and nobody's secret is in anything the panel prints or answers."""
 
 import io
+import json
 import logging
 import re
 import subprocess
@@ -8,17 +9,17 @@ import subprocess
 import httpx
 import pytest
 
-from panel.observability.logs import Lines
+from panel.observability.logs import Json, Lines
 from tests.support.panels import COMMAND, OWN_PAGE, free_port, panel_process
 from tests.support.scripted import Backend, operation, served
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) [\w.]+ ")
 
 
-def logged(write) -> list[str]:
+def logged(write, form=Lines) -> list[str]:
     out = io.StringIO()
     to_text = logging.StreamHandler(out)
-    to_text.setFormatter(Lines())
+    to_text.setFormatter(form())
     logger = logging.Logger("panel.test")
     logger.addHandler(to_text)
     write(logger)
@@ -46,17 +47,29 @@ def test_no_line_of_a_traceback_looks_like_a_record():
     assert any("http://host/" in line for line in rest)
 
 
-def test_a_name_and_password_in_an_address_are_left_out():
+@pytest.mark.parametrize("form", [Lines, Json])
+def test_a_name_and_password_in_an_address_are_left_out(form):
     for seen in (
         "http://me:canary@host:1/api",
         "https://canary@host",
         "(http://me:can@canary@host/)",
         "http://me:c/an@x",
     ):
-        (line,) = logged(lambda log, seen=seen: log.info("asked %s", seen))
-        assert "canary" not in line and "://" in line
-    (line,) = logged(lambda log: log.info("asked http://host/a?b=me@x"))
-    assert line.endswith("asked http://host/a?b=me@x")
+        (line,) = logged(lambda log, seen=seen: log.info("asked %s", seen, extra={"address": seen}), form)
+        assert "canary" not in line and line.count("://") == 2
+    (line,) = logged(lambda log: log.info("asked http://host/a?b=me@x"), form)
+    assert "asked http://host/a?b=me@x" in line
+
+
+def test_a_password_in_an_error_is_left_out_of_json_too():
+    def write(log: logging.Logger) -> None:
+        try:
+            raise ValueError('no answer of "http://me:canary@host/"')
+        except ValueError:
+            log.exception("broken")
+
+    (line,) = logged(write, Json)
+    assert 'no answer of "http://host/"' in json.loads(line)["exception"] and "canary" not in line
 
 
 PASSWORD, USER, SECRET, TOKEN = "canary-password-1", "canary-user-2", "canary-secret-3", "canary-cookie-4"

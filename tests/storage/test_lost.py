@@ -160,6 +160,21 @@ async def test_the_first_write_does_not_recreate_a_deleted_file(tmp_path):
         assert not store.path.exists()
 
 
+@pytest.mark.anyio
+async def test_a_write_into_a_file_that_was_deleted_meanwhile_counts_for_nothing(tmp_path):
+    """It went into a file that nobody finds any more."""
+
+    def claimed(store):
+        store.claim(KEY, "training", {}, None)
+        store.path.unlink()
+        return "claimed"
+
+    with closing(Storage(tmp_path / "panel.db")) as store:
+        with pytest.raises(FileGone):
+            await store.write(claimed)
+        assert not store.path.exists()
+
+
 def test_a_clock_that_is_years_ahead_once_deletes_nothing(tmp_path):
     with closing(Storage(tmp_path / "panel.db")) as store:
         today = 20_000 * DAY

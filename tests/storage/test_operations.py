@@ -85,6 +85,14 @@ def test_the_readings_of_a_long_run_are_thinned_but_no_change_of_state_is_lost(m
     assert readings[0].step == "Epoch 0/3000" and readings[-1].at == NOW + total
 
 
+def test_the_last_reading_is_never_thinned(memory, monkeypatch):
+    monkeypatch.setattr("panel.storage.operations.KEPT_READINGS", 10)
+    for second in range(100):
+        see(memory, NOW + second, progress=percent(second / 2, f"Epoch {second}/200"))
+        assert memory.readings("op_a")[-1].at == NOW + second
+    assert len(memory.readings("op_a")) < 25
+
+
 def test_who_asked_for_what(memory):
     memory.asked("op_a", "cancel", "a browser at 127.0.0.1", "taken")
     memory.asked("op_b", "resume", "a browser at 127.0.0.1", "no worker")

@@ -1,6 +1,8 @@
-"""Schedules on disk: what is deleted, and how long its key is remembered."""
+"""Schedules on disk: what is deleted, and how long its key is remembered; and what was switched off meanwhile."""
 
-from panel.domain.schedules import Schedule
+from dataclasses import replace
+
+from panel.domain.schedules import Schedule, ScheduleRun
 from panel.storage.retention import DAY, KEPT_DELETED, drop_outdated
 from panel.storage.store import Storage
 
@@ -22,3 +24,26 @@ def test_a_deleted_schedule_runs_no_more_and_its_key_is_remembered_for_months(tm
         drop_outdated(store._db, NOW + seconds)
         assert schedules.request(MADE.key) == known
     assert schedules.request("another-key-0001") == ("digest", False), "what is there stays"
+
+
+def test_a_run_of_a_schedule_that_was_switched_off_or_changed_meanwhile_is_not_written_down(tmp_path):
+    schedules = Storage(tmp_path / "panel.db").schedules
+    schedules.add(MADE)
+    run = ScheduleRun(MADE.key, MADE.next_at, "an-entry", MADE.next_at + 1, 0, "")
+    for next_at in (None, NOW + 2 * DAY):
+        schedules.switch(MADE.key, next_at)
+        schedules.ran(run, NOW + 8 * DAY)
+        assert schedules.last_run(MADE.key) is None and schedules.next_at() == next_at
+    schedules.switch(MADE.key, MADE.next_at)
+    schedules.ran(run, NOW + 8 * DAY)
+    assert schedules.last_run(MADE.key) == run and schedules.next_at() == NOW + 8 * DAY
+
+
+def test_a_change_of_a_schedule_that_was_switched_off_meanwhile_sets_no_next_run(tmp_path):
+    schedules = Storage(tmp_path / "panel.db").schedules
+    schedules.add(MADE)
+    schedules.switch(MADE.key, None)
+    schedules.change(replace(MADE, next_at=NOW + 2 * DAY))
+    kept = schedules.get(MADE.key)
+    assert kept is not None and (kept.active, kept.next_at) == (False, None)
+    assert schedules.next_at() is None and schedules.due(NOW + 9 * DAY) == []

@@ -109,6 +109,40 @@ def test_a_load_that_was_removed_cannot_be_started(path):
     assert load is not None and load.state == "cancelled"
 
 
+def test_an_entry_that_has_begun_meanwhile_is_not_withdrawn_as_one_that_waits(path):
+    """What it began has to be cancelled first."""
+    store = Storage(path)
+    store.queue.add([Request("k" * 20, "data_load", {"symbol": "EURUSD"})])
+    assert store.queue.begin("k" * 20) and store.queue.settle("k" * 20, "running", operation_id="op_a")
+    assert not store.queue.withdraw("k" * 20, None) and not store.queue.withdraw("k" * 20, "op_b")
+    assert store.queue.entry("k" * 20).state == "running"
+    assert store.queue.withdraw("k" * 20, "op_a") and store.queue.entry("k" * 20).state == "cancelled"
+
+
+def test_a_plan_that_was_cancelled_meanwhile_trains_nothing(path):
+    store = Storage(path)
+    for key, settled in (("c" * 20, "cancelled"), ("w" * 20, "waiting")):
+        plan = store.queue.add_plan(key, {"strategy_name": "swing"}, [{"symbol": "EURUSD"}], "me")
+        assert plan is not None and store.queue.settle_plan(key, settled)
+        for _ in range(2):
+            store.queue.train(plan)
+    assert [entry.kind for entry in store.queue.of_plan("c" * 20)] == ["data_load"]
+    assert store.queue.plan("c" * 20).state == "cancelled"
+    assert [entry.kind for entry in store.queue.of_plan("w" * 20)] == ["data_load", "training"]
+
+
+def test_what_is_forgotten_for_its_age_takes_its_start_along_and_what_was_deleted_does_not(path):
+    """A form whose run was deleted may still be open in a browser."""
+    store = Storage(path)
+    for key, name in (("o" * 20, "op_old"), ("d" * 20, "op_deleted")):
+        keep(store, observation(name, status="completed"))
+        store.claim(key, "training", {"strategy_name": "swing"}, name)
+        store.settle(key, "started")
+    assert store.memory.drop(["op_deleted"]) == 1 and store.memory.forget(2000.0) == 1
+    assert store.start("o" * 20) is None and store.start_of("op_old") is None
+    assert store.start("d" * 20).operation_id == "op_deleted"
+
+
 def test_a_plan_is_there_with_all_its_loads_or_not_at_all(path):
     store = Storage(path)
     with pytest.raises(TypeError):

@@ -1,16 +1,20 @@
 """Many operations in one call of the JSON API: once for each key, an outcome for each, and an undo."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from unittest.mock import ANY
 
 import pytest
 
 from panel.domain.bulk import Action, BulkRequest
+from panel.storage.labels import GRACE, UNDO
 from tests.support.history import ended, seed
 from tests.support.inside import Inside, inside
 from tests.support.pages import until
 from tests.support.parts import panel_of
 from tests.support.scripted import Backend, operation, percent
+from tests.support.virtual import clock_set
 
 CHANGE = "/api/operations/change"
 NO_DATES = (
@@ -106,6 +110,31 @@ def test_what_matched_the_first_time_is_started_again_once(here, backend):
         answer = here.api("POST", "/api/operations/undo", {"undo": result["undo"]}, "undo-key-1")
         assert answer[0] == status and answer[1].get("back") == back
     assert waiting(here) == []
+
+
+def test_what_was_started_again_is_taken_back_for_a_minute_only(here):
+    result = change(here, do="again", match=TRAININGS)[1]
+    for seconds, status, left in ((UNDO + GRACE + 5, 409, 3), (UNDO - 5, 200, 0)):
+        with clock_set(seconds):
+            undone = here.api("POST", "/api/operations/undo", {"undo": result["undo"]}, "undo-key-1")
+        assert (undone[0], len(waiting(here))) == (status, left)
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """For a panel that is made after it: a write waits for no lock."""
+    monkeypatch.setattr("panel.storage.store.WRITE_LOCK_TIMEOUT", 0.0)
+
+
+def test_without_a_writable_memory_runs_are_cancelled_and_nothing_else_is_done(impatient, here, backend):
+    assert change(here, do="star", ids=["op_0"])[0] == 200  # the memory is open
+    with closing(sqlite3.connect(panel_of(here.app).storage.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for do in ("archive", "again"):
+            assert change(here, f"no-{do}-at-all", do=do, ids=["op_1"])[0] == 503
+        cancelled = change(here, "cancel-at-once", do="cancel", ids=["op_one", "op_two"])[1]
+    assert states(cancelled) == {"op_one": "done", "op_two": "done"} and waiting(here) == []
+    assert backend.hits["DELETE /operations/op_one"] == backend.hits["DELETE /operations/op_two"] == 1
 
 
 def test_a_repeat_after_a_crash_goes_on_with_the_same(here):

@@ -1,5 +1,6 @@
 """The audit trail: who did what, from where, and what came of it; nothing secret, nothing that holds a request up."""
 
+import asyncio
 import json
 import sqlite3
 
@@ -8,6 +9,7 @@ import pytest
 from panel.accounts.file import Role
 from tests.support.accounts import ANNA, VIC, a_token, log_in, two_users
 from tests.support.inside import Inside, inside
+from tests.support.lives import living
 from tests.support.pages import KEY, words
 from tests.support.parts import panel_of
 from tests.support.scripted import Backend, operation, served
@@ -127,6 +129,20 @@ def test_a_memory_that_cannot_be_written_holds_no_request_up(address, tmp_path, 
                 here.get("/healthz")  # the panel goes on
             other.execute("ROLLBACK")
         assert [each["what"] for each in trail(here, anna)] == ["login", "strategy delete"]
+
+
+def test_what_was_asked_for_and_broken_off_before_its_answer_is_written_down():
+    """As when the panel stops: the backend may have got the request."""
+    backend = Backend()
+    backend.operations["op_x"] = operation("op_x")
+    with living(backend) as life:
+        life.inside.get("/operations/op_x")
+        life.line.faults.add("silent", "DELETE")
+        (asked,) = life.post("/operations/op_x/cancel", {}, 1, 1.0)
+        asked.cancel()
+        life.runner.run(asyncio.sleep(1))
+        (only,) = [json.loads(line) for line in life.inside.get("/api/audit").text.splitlines()]
+    assert (only["what"], only["subject"], only["outcome"]) == ("cancel", "op_x", "failed")
 
 
 def test_without_a_login_everybody_is_local(address, tmp_path):

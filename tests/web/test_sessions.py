@@ -1,4 +1,4 @@
-"""The file of sessions: broken, old, and full."""
+"""The file of sessions: broken, old, and full; and whose wrong passwords are remembered."""
 
 import json
 import stat
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from panel.web.auth.sessions import LASTS, MAX_SESSIONS, Sessions
+from panel.web.auth.sessions import FREE, LASTS, MAX_SESSIONS, AttemptLimiter, Sessions, TooManyAttempts
 from tests.support.passwords import HASH
 
 
@@ -39,6 +39,18 @@ def test_a_session_ends_by_itself_and_they_are_never_many(tmp_path):
     left = json.loads(file.read_text())["sessions"]
     assert len(left) == MAX_SESSIONS and "n0" not in left and f"n{MAX_SESSIONS + 4}" in left
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_who_guessed_last_is_remembered_however_many_others_guess(monkeypatch):
+    """An address that goes on guessing does not get free tries by having others guess too."""
+    monkeypatch.setattr("panel.web.auth.sessions.ADDRESSES", 2)
+    tries = AttemptLimiter(lambda: 1000.0)
+    for number in range(FREE + 20):
+        tries.count("10.0.0.1")
+        tries.count(f"10.9.9.{number}")
+    with pytest.raises(TooManyAttempts):
+        tries.check("10.0.0.1")
+    tries.check("10.9.9.0")
 
 
 def test_who_logs_in_too_often_ends_only_own_sessions(tmp_path, monkeypatch):

@@ -92,6 +92,27 @@ def test_a_panel_that_is_killed_in_between_queues_it_once(run):
     assert len(entries) == 1 and last.entry == entries[0]
 
 
+def test_a_run_that_was_queued_and_never_written_down_is_known_again_a_minute_later(run, tmp_path):
+    """The memory took the entry and, until the panel was killed, not the run."""
+    memory = tmp_path / "memory.db"
+
+    def change_memory(statement):
+        with closing(sqlite3.connect(memory)) as other, other:
+            other.execute(statement)
+
+    async def half(store, schedules):
+        await daily()(store, schedules)
+        await until_due(store, 1)
+        refusal = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        change_memory(f"CREATE TRIGGER full BEFORE INSERT ON schedule_runs {refusal}")
+
+    entries, last = run(half, 5)  # it is tried again every second
+    assert len(entries) == 1 and last is None
+    run.pause(60)
+    change_memory("DROP TRIGGER full")
+    assert run(seconds=5)[0] == entries and run(taken, 120)[0] == []
+
+
 def test_what_was_missed_is_made_up_for_once_and_says_so(run):
     run(daily())
     run.pause(3 * DAY + HOUR)

@@ -247,6 +247,17 @@ async def test_an_operation_is_never_matched_to_two_starts(client, store, backen
     assert states == ["started", "unconfirmed"]
 
 
+async def test_what_another_start_began_is_no_candidate(client, store, monitor, events, backend):
+    """Two loads of the same things, and the panel knows what the first one began."""
+    starting, first, second = starts_of(client, store, events), new_key(), new_key()
+    began = (await starting.submit(first, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).operation_id
+    assert (await monitor.look(began)).snapshot.symbol == "EURUSD"
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": "lost"})
+    assert (await starting.submit(second, DataLoadOperationAdapter("EURUSD", "1h"), LOAD)).state == "unconfirmed"
+    assert starting.might_be(store.start(second)) == []
+    assert (await starting.choose(second, began)).state == "unconfirmed"
+
+
 async def test_what_was_put_aside_may_still_have_begun_what_is_found(client, store, backend):
     """Two starts of the same thing, and one operation: it is not given to the second because nobody wants the first.
     A person is asked."""
@@ -305,7 +316,7 @@ async def test_what_may_still_be_on_its_way_is_not_given_up(client, store, backe
     assert (await starting.check_again(start.key)).state == "unconfirmed"
 
 
-async def test_a_look_leaves_alone_what_is_just_being_sent(client, store, backend):
+async def test_what_is_just_being_sent_is_neither_looked_for_nor_put_aside(client, store, backend):
     go_on = asyncio.Event()
     backend.answers["POST /trainings/start"] = _held(asyncio.get_running_loop(), go_on)
     async with AsyncCLIClient(client.address, max_retries=0) as patient:
@@ -313,7 +324,8 @@ async def test_a_look_leaves_alone_what_is_just_being_sent(client, store, backen
         sending = asyncio.create_task(starting.submit(key, TrainingOperationAdapter("swing"), TRAINING))
         while not posts(backend):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        assert (await starting.check_again(key)).state == "sending" and backend.hits.total() == 1
+        for meddle in (starting.check_again, starting.dismiss):
+            assert (await meddle(key)).state == "sending" and backend.hits.total() == 1
         go_on.set()
         await starting.close()  # a stop gives the answer a moment
         assert (await sending).state == "started" == store.start(key).state

@@ -105,6 +105,31 @@ async def test_a_button_that_keeps_its_key_tries_again_after_a_refusal(client, s
     await asyncio.gather(asked, return_exceptions=True)
 
 
+@pytest.mark.parametrize("end", ["refused", "cancelled"])
+async def test_a_button_that_keeps_its_key_tries_again_as_often_as_nothing_was_started(client, store, end):
+    _, queue = queue_of(client, store)
+    submit, keys = SubmitWorkflow(starts_of(client, store), queue=queue), []
+    for _ in range(3):
+        asked = asyncio.create_task(submit.submit("data_load", LOAD, KEY, "", repeatable=True))
+        await queued(store)
+        keys += [entry.key for entry in queue.open()]
+        store.queue.settle(keys[-1], end)
+        queue.wake()
+        await asked
+    assert len(set(keys)) == 3 == len(keys) and keys[0] == KEY
+
+
+async def test_a_button_that_keeps_its_key_starts_nothing_beside_what_it_has_started(client, store):
+    _, queue = queue_of(client, store)
+    submit = SubmitWorkflow(starts_of(client, store), queue=queue)
+    await queue.add("data_load", KEY, LOAD)
+    store.queue.settle(KEY, "running", operation_id="op_a")
+    for state in ("running", "done"):
+        store.queue.settle(KEY, state)
+        asked = submit.submit("data_load", LOAD, KEY, "", repeatable=True)
+        assert await asked == submitted.Started("op_a") and len(queue.open()) == int(state == "running")
+
+
 async def test_a_key_that_was_sent_to_start_and_to_wait_starts_once(client, store, backend):
     _, queue = queue_of(client, store)
     submit = SubmitWorkflow(starts_of(client, store), queue=queue)
