@@ -24,7 +24,7 @@ from panel.storage.labels import GRACE, UNDO
 from panel.storage.store import Storage
 from panel.workflows import submit as submitted
 from panel.workflows.audit import start_outcome
-from panel.workflows.commands import Commands
+from panel.workflows.commands import UNDER_WAY, Commands
 from panel.workflows.labels import Labels
 from panel.workflows.queue import Queue
 
@@ -87,8 +87,10 @@ class BulkWorkflow:
         """Why this cannot be done with the run, in a sentence; "" when it can."""
         live = self._monitor.verdict(observation).live
         match action:
-            case Action.CANCEL:
-                return "" if live else "It has already ended."
+            case Action.CANCEL if not live:
+                return "It has already ended."
+            case Action.CANCEL if observation.cancel in UNDER_WAY:
+                return _CANCELLING
             case Action.DELETE | Action.ARCHIVE if live:
                 return f"It still runs: it cannot be {action}d."
             case Action.AGAIN if observation.snapshot.kind not in KINDS or not self._form(observation):
@@ -199,7 +201,8 @@ class BulkWorkflow:
 
 _SAME = (Outcome.UNCHANGED, "Nothing to change.")
 _DELETED = "It is deleted already."
+_CANCELLING = "It is being cancelled already."
 
 
 def _refusal(why: str) -> tuple[Outcome, str]:
-    return Outcome.UNCHANGED if why == _DELETED else Outcome.REFUSED, why
+    return Outcome.UNCHANGED if why in (_DELETED, _CANCELLING) else Outcome.REFUSED, why

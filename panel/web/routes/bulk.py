@@ -97,7 +97,7 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
 
 _NONE = {
     Action.DELETE: "deleted: what runs stays",
-    Action.CANCEL: "cancelled: none of them runs",
+    Action.CANCEL: "cancelled: none of them runs, or all that do are being cancelled already",
     Action.AGAIN: "started again: what they were started with is not known",
     Action.ARCHIVE: "archived: what runs stays in the list",
     Action.TAG: "tagged",
