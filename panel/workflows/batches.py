@@ -11,6 +11,7 @@ import math
 import re
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 
@@ -29,7 +30,7 @@ from panel.monitoring.unreported import RESULT_WITHIN
 from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows.batch_form import PlannedBatch, plan_batch, variant_text
-from panel.workflows.queue import Queue
+from panel.workflows.queue import Queue, QueueFull
 from panel.workflows.strategy_library import StrategyLibrary
 
 ROUND = 5.0  # seconds between rounds, besides those after an event
@@ -164,19 +165,27 @@ class BatchWorkflow:
     async def _round(self) -> bool:
         """Whether anything is under way."""
         runs = self._storage.batches.open_runs()
-        changed = set()
+        changed, full = set(), False
         await self._stop_again({run.batch for run in runs})
-        for run in runs:
-            try:
-                moved = await (self._hand_over(run) if run.state is RunState.WAITING else self._follow(run))
-            except InvalidForm as exc:
-                moved = await self._settle(run, RunState.FAILED, " ".join(exc.errors.values()))
-            if moved:
-                changed.add(run.batch)
-        for batch in changed:
-            self._events.publish(BatchChanged(batch))
-        if changed:
-            self._due.set()  # what waited for it
+        try:
+            for run in _in_turn(runs):
+                if full and run.state is RunState.WAITING and not run.waits_for:
+                    continue
+                try:
+                    moved = await (self._hand_over(run) if run.state is RunState.WAITING else self._follow(run))
+                except InvalidForm as exc:
+                    moved = await self._settle(run, RunState.FAILED, " ".join(exc.errors.values()))
+                except CLIClientError as exc:  # it holds up no other
+                    log.info("a run of a batch waits: %s", exc.message)
+                    full = full or isinstance(exc, QueueFull)
+                    continue
+                if moved:
+                    changed.add(run.batch)
+        finally:
+            for batch in changed:
+                self._events.publish(BatchChanged(batch))
+            if changed:
+                self._due.set()  # what waited for it
         return bool(runs)
 
     async def _stop_again(self, keys: set[str]) -> None:
@@ -270,6 +279,16 @@ class BatchWorkflow:
             if not review.valid:
                 first = next((remark.message for remark in review.remarks if remark.error), "")
                 raise InvalidForm({"": f"The variant {name} is no valid strategy: {first}"})
+
+
+def _in_turn(runs: Sequence[BatchRun]) -> list[BatchRun]:
+    """What is in the queue before what waits for room there; of that, the batch first that has the fewest in it."""
+    ahead: Counter[str] = Counter()  # of each batch: its runs that come before
+    places = []
+    for run in sorted(runs, key=lambda run: run.state is RunState.WAITING):
+        places.append((ahead[run.batch] if run.state is RunState.WAITING else -1, run))
+        ahead[run.batch] += 1
+    return [run for _, run in sorted(places, key=lambda each: each[0])]
 
 
 def _among(value: str | None, typed: str) -> bool:

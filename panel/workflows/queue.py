@@ -91,11 +91,12 @@ class Queue:
         keys = [request.key for request in requests]
         self._adding.update(keys)
         try:
-            entries = await self._write(lambda store: store.queue.add(requests, actor))
+            entries = await self._store.write(lambda store: store.queue.add(requests, actor))
         finally:
             self._adding.difference_update(keys)  # what was added is on disk
-        if entries is None:
+        if entries is None:  # nothing changed: who is woken by a change would ask again at once
             raise QueueFull
+        self.wake()
         return entries
 
     def knows(self, key: str) -> bool:
