@@ -64,6 +64,7 @@ class Schedules:
         self._catalogue = catalogue
         self._due = asyncio.Event()
         self._clock = ClockWatch(time.time(), time.monotonic())
+        self._turn = asyncio.Lock()  # a schedule is run, changed, switched or deleted: one after another
 
     async def add(
         self,
@@ -107,7 +108,8 @@ class Schedules:
         await self._check(known.kind, form, days, at, zone)
         upcoming = next_due(days, at, zone, time.time()) if known.active else None
         changed = replace(known, form=dict(form), days=frozenset(days), at=at, zone=zone, next_at=upcoming)
-        await self._store.write(lambda store: store.schedules.change(changed))
+        async with self._turn:
+            await self._store.write(lambda store: store.schedules.change(changed))
         self._due.set()
 
     async def _check(self, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str) -> None:
@@ -138,12 +140,14 @@ class Schedules:
         if schedule is None or schedule.active is on:
             return
         first = next_due(schedule.days, schedule.at, schedule.zone, time.time()) if on else None
-        await self._store.write(lambda store: store.schedules.switch(key, first))
+        async with self._turn:
+            await self._store.write(lambda store: store.schedules.switch(key, first))
         self._due.set()
 
     async def delete(self, key: str) -> None:
-        """What it put into the queue stays there."""
-        await self._store.write(lambda store: store.schedules.delete(key, time.time()))
+        """What it put into the queue stays there; from now on it puts nothing more there."""
+        async with self._turn:
+            await self._store.write(lambda store: store.schedules.delete(key, time.time()))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -178,6 +182,12 @@ class Schedules:
                 return
 
     async def _run_once(self, schedule: Schedule) -> None:
+        async with self._turn:
+            known = self._store.schedules.get(schedule.key)
+            if known is not None and known.active and known.next_at == schedule.next_at:  # still, after those before it
+                await self._run(known)
+
+    async def _run(self, schedule: Schedule) -> None:
         now, due = time.time(), schedule.next_at or 0.0
         missed = missed_between(schedule, due, now)
         following = next_due(schedule.days, schedule.at, schedule.zone, now)
