@@ -61,11 +61,12 @@ class BulkWorkflow:
         self._labels = labels
         self._submit = submit
         self._queue = queue
-        self._under_way: dict[str, asyncio.Task[list[Result]]] = {}
+        # key -> what was asked for with it, and who does it
+        self._under_way: dict[str, tuple[tuple[Action, str], asyncio.Task[list[Result]]]] = {}
 
     async def close(self) -> None:
         """Stops what is under way; a repeat of its key continues it."""
-        await cancel_all(self._under_way.values())
+        await cancel_all(task for _, task in self._under_way.values())
 
     def job(self, key: str) -> Job | None:
         return self._store.bulk.job(key)
@@ -100,11 +101,15 @@ class BulkWorkflow:
     async def apply(self, request: BulkRequest, key: str, actor: str, record: Record) -> list[Result]:
         """In the order of the request. Raises KeyReused, and sqlite3.Error where the memory cannot be written: then a
         repeat of the key does what is left."""
+        asked = request.action, digest_of(request.text)
         if key not in self._under_way:  # a task of its own: a client that disconnects must not stop it halfway
             task = asyncio.create_task(self._once(request, key, actor, record))
-            self._under_way[key] = task
+            self._under_way[key] = asked, task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        return await asyncio.shield(self._under_way[key])
+        first, task = self._under_way[key]
+        if first != asked:
+            raise KeyReused
+        return await asyncio.shield(task)
 
     async def undo(self, key: str, actor: str) -> int | None:
         """Undo what was done with this key; returns how many runs, None when it is too late. What was started again is

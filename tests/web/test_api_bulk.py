@@ -7,6 +7,7 @@ from unittest.mock import ANY
 import pytest
 
 from panel.domain.bulk import Action, BulkRequest
+from panel.workflows.bulk import KeyReused
 from tests.support.history import ended, seed
 from tests.support.inside import Inside, inside
 from tests.support.pages import until
@@ -126,6 +127,19 @@ def test_of_two_cancels_at_once_the_one_that_was_taken_counts(here, backend, fir
 
     assert [each is None for each in here.runner.run(both())] == [not first, bool(first)]
     assert here.api("GET", "/api/operations/op_one")[1]["cancel"] == "acknowledged"
+
+
+@pytest.mark.parametrize("other", [(Action.STAR, "b"), (Action.DELETE, "a")])
+def test_two_requests_with_one_key_at_once_do_not_share_an_answer(here, other):
+    bulk, (action, text) = panel_of(here.app).bulk, other
+    asked = [BulkRequest(Action.STAR, ("op_0",), text="a"), BulkRequest(action, ("op_0", "op_1"), text=text)]
+
+    async def at_once():
+        done = (bulk.apply(each, "k" * 20, "somebody", print) for each in (asked[0], asked[1], asked[0]))
+        return await asyncio.gather(*done, return_exceptions=True)
+
+    first, second, repeated = here.runner.run(at_once())
+    assert isinstance(second, KeyReused) and first == repeated and [each.id for each in first] == ["op_0"]
 
 
 def test_all_that_match_are_cancelled(here, backend):
