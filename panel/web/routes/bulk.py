@@ -14,6 +14,7 @@ from panel.domain import audit
 from panel.domain.bulk import Action, BulkRequest, Outcome, Result, subject
 from panel.domain.labels import typed_tags
 from panel.domain.observation import Observation
+from panel.domain.requests import FORM_KEY
 from panel.domain.snapshot import ID
 from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
@@ -51,7 +52,7 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
         action = Action(given.get("do", ""))
     except ValueError as exc:
         raise HTTPException(422, "This is nothing that can be done with several runs.") from exc
-    if not 16 <= len(key) <= 64:
+    if not FORM_KEY.fullmatch(key):
         return _refused(request, OUTDATED)
     if given.get("all"):
         chosen = await _matching(panel, back)
