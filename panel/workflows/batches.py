@@ -21,6 +21,7 @@ from panel.domain.events import BatchChanged, EventBus, OperationEnded, QueueCha
 from panel.domain.history import OperationQuery
 from panel.domain.labels import Shelf
 from panel.domain.models import Model
+from panel.domain.outcomes import ended_well
 from panel.domain.state import State
 from panel.errors import CLIClientError, InvalidForm
 from panel.files.strategy_folder import Changed
@@ -245,7 +246,7 @@ class BatchWorkflow:
             return run.operation_id is None
         if observation.concluded and time.time() - (observation.model_at or 0.0) < RESULT_WITHIN:
             return run.operation_id is None  # its result comes later
-        good = verdict.state in (State.COMPLETED, State.PROBLEMS)
+        good = ended_well(observation, verdict)
         ended = RunState.CANCELLED if verdict.state is State.CANCELLED else RunState.FAILED
         return await self._settle(run, RunState.DONE if good else ended, "" if good else verdict.headline)
 

@@ -183,6 +183,10 @@ def test_runs_are_ranked_by_accuracy_where_there_is_no_baseline(address, backend
         board = words(here.until(f"/batches/{KEY}", lambda text: "3 of 3 trainings completed" in text))
         ranked = board.partition("Over baseline")[2]
         assert ranked.index("BBB") < ranked.index("AAA") < ranked.index("CCC")
+        entries = [f"{KEY}-{number}" for number in (1, 2, 3)]  # in the queue they ended as in the batch
+        with closing(Storage(here.settings.memory_file)) as store:
+            until(lambda: [store.queue.entry(key).open for key in entries] == [False] * 3)
+            assert [store.queue.entry(key).state for key in entries] == ["done"] * 3
         said = (
             "By their test accuracy, as the backend reports no baseline; it cannot really be compared between different"
         )
