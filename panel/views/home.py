@@ -10,9 +10,8 @@ from panel.domain.connection import Connection
 from panel.domain.observation import Observation
 from panel.domain.queueing import held_up
 from panel.domain.requests import Entry, EntryState, Plan, Start
-from panel.domain.state import State
+from panel.domain.state import State, Verdict
 from panel.domain.system_health import Link, system_health, trouble
-from panel.domain.verdict import Verdict
 from panel.domain.workers import Worker, WorkerList
 from panel.views.operation import OperationView
 

@@ -10,8 +10,9 @@ from contextlib import closing
 import pytest
 
 from panel.backend.entities import snapshot_of
+from panel.domain.observation import Cancel, Observation
 from panel.domain.requests import Request
-from panel.domain.verdict import Cancel, Observation, judge
+from panel.domain.verdict import judge
 from panel.storage.store import Storage
 from tests.support.scripted import RESULT, corrupt, epochs, operation
 
