@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
+from weakref import WeakValueDictionary
 
 from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
@@ -64,7 +65,7 @@ class Schedules:
         self._catalogue = catalogue
         self._due = asyncio.Event()
         self._clock = ClockWatch(time.time(), time.monotonic())
-        self._turn = asyncio.Lock()  # a schedule is run, changed, switched or deleted: one after another
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of schedules: run or change it
 
     async def add(
         self,
@@ -108,7 +109,7 @@ class Schedules:
         await self._check(known.kind, form, days, at, zone)
         upcoming = next_due(days, at, zone, time.time()) if known.active else None
         changed = replace(known, form=dict(form), days=frozenset(days), at=at, zone=zone, next_at=upcoming)
-        async with self._turn:
+        async with self._turn(key):
             await self._store.write(lambda store: store.schedules.change(changed))
         self._due.set()
 
@@ -140,14 +141,17 @@ class Schedules:
         if schedule is None or schedule.active is on:
             return
         first = next_due(schedule.days, schedule.at, schedule.zone, time.time()) if on else None
-        async with self._turn:
+        async with self._turn(key):
             await self._store.write(lambda store: store.schedules.switch(key, first))
         self._due.set()
 
     async def delete(self, key: str) -> None:
         """What it put into the queue stays there; from now on it puts nothing more there."""
-        async with self._turn:
+        async with self._turn(key):
             await self._store.write(lambda store: store.schedules.delete(key, time.time()))
+
+    def _turn(self, key: str) -> asyncio.Lock:
+        return self._turns.setdefault(key, asyncio.Lock())
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -182,7 +186,7 @@ class Schedules:
                 return
 
     async def _run_once(self, schedule: Schedule) -> None:
-        async with self._turn:
+        async with self._turn(schedule.key):
             known = self._store.schedules.get(schedule.key)
             if known is not None and known.active and known.next_at == schedule.next_at:  # still, after those before it
                 await self._run(known)
