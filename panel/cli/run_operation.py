@@ -31,8 +31,10 @@ from panel.domain.events import EventBus, StartsChanged
 from panel.domain.gaps import LENGTHS, left_by, until_of
 from panel.domain.load_outcomes import may_have_brought
 from panel.domain.memory import damaged, remedy
+from panel.domain.observation import Observation
 from panel.domain.requests import StartState
-from panel.domain.verdict import Observation, State, judge
+from panel.domain.state import State
+from panel.domain.verdict import judge
 from panel.domain.workers import WorkerList
 from panel.errors import CLIClientError
 from panel.settings import Settings

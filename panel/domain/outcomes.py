@@ -10,7 +10,7 @@ from panel.domain.missing_bars import never_there
 from panel.domain.observation import Cancel, Observation
 from panel.domain.silence import last_heard
 from panel.domain.snapshot import Snapshot
-from panel.domain.state import State, Verdict
+from panel.domain.state import GOOD, State, Verdict
 from panel.domain.values import items, mapping, number, text
 from panel.domain.workers import Worker, WorkerList
 
@@ -35,6 +35,14 @@ def completed(observation: Observation, now: float) -> Verdict:
     if epochs := _epochs_done(snapshot):
         return Verdict(State.COMPLETED, "Completed", f"Finished after {many(epochs, 'epoch')}.")
     return Verdict(State.COMPLETED, "Completed", "Finished.")
+
+
+def ended_well(observation: Observation, verdict: Verdict) -> bool:
+    """Whether there is what it was started for, so that what waits for it can go on: a model or a result, with
+    problems perhaps, or bars, perhaps with gaps."""
+    if verdict.state is State.PROBLEMS and observation.snapshot.traits.loads:
+        return (observation.gaps_left or 0) > 0  # else none is stored, or nobody looked
+    return verdict.state in (*GOOD, State.PROBLEMS)
 
 
 def _only_listed(observation: Observation) -> Verdict:

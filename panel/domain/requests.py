@@ -1,7 +1,10 @@
 """Requests through the panel: starts, entries of the queue, plans that load and then train, and resumes."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+FORM_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")  # what a form is sent with: it becomes part of addresses
 
 
 class StartState(StrEnum):

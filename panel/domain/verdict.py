@@ -6,7 +6,7 @@ dead, and "failed" of work that goes on or has succeeded; so every page shows a 
 
 from panel.domain.formatting import clock, duration, minute, moment_at, per_cent
 from panel.domain.lost import standing_checkpoint, worker_in_doubt, worker_lost, worker_restarted
-from panel.domain.observation import Cancel, Observation, differs, observed
+from panel.domain.observation import Cancel, Observation
 from panel.domain.outcomes import LATE, cancelled, completed, failed, listed_busy
 from panel.domain.silence import last_heard, silent
 from panel.domain.snapshot import Status
@@ -244,6 +244,3 @@ def _cancelling(observation: Observation, now: float, worker_list: WorkerList) -
 def _of_worker(observation: Observation, now: float, worker_list: WorkerList) -> tuple[str, ...]:
     worker = worker_list.working_on(observation.snapshot.id) or worker_list.worker(observation.snapshot.worker_id)
     return (f"{last_heard(worker, now)} It is {worker.status}.",) if worker else ()
-
-
-__all__ = ["ALONE", "Cancel", "Observation", "State", "Verdict", "differs", "judge", "observed"]

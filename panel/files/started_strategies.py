@@ -1,6 +1,7 @@
 """The strategy of each start as it was then: one file for each different text, one small file for each start."""
 
 import hashlib
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from panel.files.strategy_folder import digest
 from panel.files.strategy_yaml import read_text
 
 MAX_STARTS = 5000  # starts that are remembered
+SPARE = 100  # … and so many more, until the oldest are dropped: all of the others are read then
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +27,32 @@ class StartedStrategies:
     def __init__(self, folder: Path) -> None:
         self._texts = folder / "texts"
         self._starts = folder / "starts"
+        self._lock = threading.Lock()  # a text is written, and named by its start, while no other thread drops any
 
     def keep(self, key: str, name: str, text: str) -> None:
         """Raises OSError."""
         hashed = digest(text)
         file = self._texts / f"{hashed}.yaml"
-        if not file.exists():
-            _write(file, text)
-        _write(self._starts / _file_of(key), f"{hashed} {name}\n")
-        starts = sorted(self._starts.iterdir(), key=lambda start: start.stat().st_mtime)
-        for old in starts[: max(len(starts) - MAX_STARTS, 0)]:
-            old.unlink(missing_ok=True)
+        with self._lock:
+            if not file.exists():
+                _write(file, text)
+            _write(self._starts / _file_of(key), f"{hashed} {name}\n")
+            with suppress(OSError):  # it is kept, and the next one tries again
+                self._drop_old()
+
+    def _drop_old(self) -> None:
+        """The oldest starts, and the texts that no other start names: nothing else leads to a text."""
+        starts = list(self._starts.iterdir())
+        if len(starts) <= MAX_STARTS + SPARE:
+            return
+        starts.sort(key=lambda start: start.stat().st_mtime)
+        old, left = starts[:-MAX_STARTS], starts[-MAX_STARTS:]
+        needed = {start.read_text("utf-8").partition(" ")[0] for start in left}
+        for start in old:
+            start.unlink(missing_ok=True)
+        for text in self._texts.iterdir():
+            if text.stem not in needed:
+                text.unlink(missing_ok=True)
 
     def of(self, key: str) -> Kept | None:
         """Raises Refused when the file of the text cannot be read."""

@@ -94,7 +94,7 @@ class DataInventory:
     def row_after(self, load: Snapshot) -> Row | None:
         """What is stored of the load's symbol and timeframe, once that was looked up after its end."""
         row = self._rows.get((load.symbol, load.timeframe))
-        return row if row and (row.asked_at or 0) > self._ended.get(load.id, 0) else None
+        return row if row and (row.asked_at or 0) >= self._ended.get(load.id, 0) else None
 
     def seen_ended(self, load_id: str) -> bool:
         """Whether the load ended while this panel watched: its row is drawn when it was looked up again."""
@@ -233,15 +233,14 @@ class DataInventory:
             await self._keep(Row(Range(symbol, timeframe), None, time.time(), exc.message))
 
     async def _ask(self, symbol: str, timeframe: str) -> None:
-        before = self.row(symbol, timeframe)
-        found = await self._catalogue.range(symbol, timeframe)
-        same = found == before.range and before.gaps is not None
-        row = Row(found, before.gaps if same else None, time.time())
-        await self._keep(row)
-        if not same and found.bars:
-            row = replace(row, gaps=tuple(await self._gaps(found)))
-            await self._keep(row)
-        for load, stored_until in self._unchecked.pop(row.pair, None) or self._unlooked(row):
+        # What ends from now on may have stored bars that this look does not see: it is left to the next one.
+        loads, asked_at = self._unchecked.pop((symbol, timeframe), []), time.time()
+        try:
+            row = await self._look_up(symbol, timeframe, asked_at)
+        except BaseException:
+            self._unchecked[symbol, timeframe] = loads + self._unchecked.get((symbol, timeframe), [])
+            raise
+        for load, stored_until in loads or self._unlooked(row):
             # One that brought nothing has found nothing missing, as of a symbol that is not traded any more.
             ended = (load.completed_at or load.read_at) if may_have_brought(load) else None
             rows = {pair: each.range for pair, each in self._rows.items()}
@@ -249,6 +248,17 @@ class DataInventory:
             left = left_by(load.parameters, stored_until, row.gaps or (), row.range.reached, ended, ending)
             about = (row.range.end, ending) if ending else ()
             self._events.publish(LoadedBarsChecked(load.id, left, row.range.start, *about))
+
+    async def _look_up(self, symbol: str, timeframe: str, asked_at: float) -> Row:
+        before = self.row(symbol, timeframe)
+        found = await self._catalogue.range(symbol, timeframe)
+        same = found == before.range and before.gaps is not None
+        row = Row(found, before.gaps if same else None, asked_at)
+        await self._keep(row)
+        if not same and found.bars:
+            row = replace(row, gaps=tuple(await self._gaps(found)))
+            await self._keep(row)
+        return row
 
     def _unlooked(self, row: Row) -> list[tuple[Snapshot, float | None]]:
         """The latest load of this pair, when its panel stopped before it had looked through the bars. One of new bars

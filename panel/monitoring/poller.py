@@ -16,7 +16,8 @@ from panel.domain.estimate import Estimate
 from panel.domain.events import EventBus
 from panel.domain.observation import Observation, differs, forgotten, observed, promised, unread, watched_again
 from panel.domain.requests import Start
-from panel.domain.verdict import State, Verdict, judge
+from panel.domain.state import State, Verdict
+from panel.domain.verdict import judge
 from panel.domain.workers import Worker, WorkerList
 from panel.errors import BackendTimeout, CLIClientError
 from panel.monitoring.audience import Audience, watched

@@ -65,6 +65,10 @@ class OperationStore(Part):
         self._keep_epochs(snapshot.id, snapshot.epochs, snapshot.read_at)
         self._keep_reading(observation, verdict, at)
 
+    def rolled_back(self) -> None:
+        """What was written last is not on disk."""
+        self._written.clear()
+
     def recall(self, operation_id: str, *, epochs: bool = True) -> Observation | None:
         row = self._db.execute(f"{_SELECT} WHERE id = ?", (operation_id,)).fetchone()
         found = unpack(*row) if row else None
@@ -197,6 +201,9 @@ class OperationStore(Part):
         for table in ("results", "listing"):
             self._db.execute(f"DELETE FROM {table} WHERE number IN {numbers}", (some,))
         self._labels.forget(ids)
+        for operation_id in ids:
+            self._written.pop(operation_id, None)
+            self._unthinned.pop(operation_id, None)
         return self._db.execute(f"DELETE FROM operations WHERE id IN {among}", (some,)).rowcount
 
     def _number(self, operation_id: str) -> int | None:

@@ -178,6 +178,19 @@ class QueueStore(Part):
         """As `settle`."""
         return self._settle("plans", OPEN_PLANS, key, state, message, operation_id)
 
+    def cancel_plan(self, key: str) -> None:
+        """With what waits of it, unless it has ended: nothing more of it begins, also after a kill."""
+        with at_once(self._db):
+            if self.settle_plan(key, PlanState.CANCELLED):
+                waiting = "UPDATE queue SET state = ? WHERE plan = ? AND state = ?"
+                self._db.execute(waiting, (EntryState.CANCELLED, key, EntryState.WAITING))
+
+    def unwanted(self) -> list[Entry]:
+        """Open entries of cancelled plans."""
+        cancelled = "plan IN (SELECT key FROM plans WHERE state = ?)"
+        query = f"{_ENTRY} WHERE state IN ({marks(OPEN_ENTRIES)}) AND plan != '' AND {cancelled} ORDER BY place"
+        return [_entry(row) for row in self._db.execute(query, (*OPEN_ENTRIES, PlanState.CANCELLED))]
+
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     key, kind, form, state, *rest = row

@@ -110,9 +110,13 @@ class Storage:
 
     def remember(self, entries: Sequence[tuple[Observation, Verdict, float]]) -> None:
         """All of these observations, in one transaction."""
-        with at_once(self._db):
-            for entry in entries:
-                self.memory.remember(*entry)
+        try:
+            with at_once(self._db):
+                for entry in entries:
+                    self.memory.remember(*entry)
+        except BaseException:
+            self.memory.rolled_back()
+            raise
 
     async def keep(self, days: int) -> None:
         """Drop what was deleted, and what ended longer ago than so many days, now and every hour; runs until

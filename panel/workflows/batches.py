@@ -21,7 +21,7 @@ from panel.domain.batches import MAX_RUNS, Batch, BatchRun, Role, RunState
 from panel.domain.events import BatchChanged, EventBus, OperationEnded, QueueChanged
 from panel.domain.history import OperationQuery
 from panel.domain.labels import Shelf
-from panel.domain.models import Model
+from panel.domain.outcomes import ended_well
 from panel.domain.state import State
 from panel.errors import CLIClientError, InvalidForm
 from panel.files.strategy_yaml import Refused
@@ -30,8 +30,9 @@ from panel.monitoring.unreported import RESULT_WITHIN
 from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows.batch_form import PlannedBatch, plan_batch
+from panel.workflows.batch_steps import in_turn, model_of, why_no_model
 from panel.workflows.batch_strategies import BatchStrategies
-from panel.workflows.queue import Queue
+from panel.workflows.queue import Queue, QueueFull
 from panel.workflows.strategy_library import StrategyLibrary
 
 ROUND = 5.0  # seconds between rounds, besides those after an event
@@ -199,19 +200,27 @@ class BatchWorkflow:
     async def _round(self) -> bool:
         """Whether anything is under way."""
         runs = self._storage.batches.open_runs()
-        changed = set()
+        changed, full = set(), False
         await self._stop_again({run.batch for run in runs})
-        for run in runs:
-            try:
-                moved = await (self._hand_over(run) if run.state is RunState.WAITING else self._follow(run))
-            except InvalidForm as exc:
-                moved = await self._settle(run, RunState.FAILED, " ".join(exc.errors.values()))
-            if moved:
-                changed.add(run.batch)
-        for batch in changed:
-            self._events.publish(BatchChanged(batch))
-        if changed:
-            self._due.set()  # what waited for it
+        try:
+            for run in in_turn(runs):
+                if full and run.state is RunState.WAITING and not run.waits_for:
+                    continue
+                try:
+                    moved = await (self._hand_over(run) if run.state is RunState.WAITING else self._follow(run))
+                except InvalidForm as exc:
+                    moved = await self._settle(run, RunState.FAILED, " ".join(exc.errors.values()))
+                except CLIClientError as exc:  # it holds up no other
+                    log.info("a run of a batch waits: %s", exc.message)
+                    full = full or isinstance(exc, QueueFull)
+                    continue
+                if moved:
+                    changed.add(run.batch)
+        finally:
+            for batch in changed:
+                self._events.publish(BatchChanged(batch))
+            if changed:
+                self._due.set()  # what waited for it
         return await self._tidy() or bool(runs)
 
     async def _tidy(self) -> bool:
@@ -249,9 +258,9 @@ class BatchWorkflow:
             before = self._storage.batches.run(run.waits_for)
             if before is None or before.open:
                 return False
-            model = self._model_of(before)
+            model = model_of(self._monitor, before)
             if model is None:
-                return await self._settle(run, RunState.FAILED, self._why_no_model(before))
+                return await self._settle(run, RunState.FAILED, why_no_model(self._monitor, before))
             form = form | {"model_path": model.path} | ({"timeframe": model.timeframe} if model.timeframe else {})
         if (now := self._storage.batches.run(run.key)) is None or not now.open:
             return False  # it was stopped since the round began
@@ -259,16 +268,6 @@ class BatchWorkflow:
         if not await self._settle(run, RunState.QUEUED):  # … or in between
             await self._queue.cancel(run.key)
         return True
-
-    def _model_of(self, run: BatchRun) -> Model | None:
-        observation = self._monitor.known(run.operation_id) if run.operation_id else None
-        return Model.from_training(observation.snapshot, run.form["strategy_name"]) if observation else None
-
-    def _why_no_model(self, run: BatchRun) -> str:
-        observation = self._monitor.known(run.operation_id) if run.operation_id else None
-        if observation is not None and observation.model_at is not None:
-            return "The training before it saved a model, and the backend never said which one."
-        return "The training before it saved no model."
 
     async def _follow(self, run: BatchRun) -> bool:
         entry = self._queue.entry(run.key)
@@ -285,7 +284,7 @@ class BatchWorkflow:
             return run.operation_id is None
         if observation.concluded and time.time() - (observation.model_at or 0.0) < RESULT_WITHIN:
             return run.operation_id is None  # its result comes later
-        good = verdict.state in (State.COMPLETED, State.PROBLEMS)
+        good = ended_well(observation, verdict)
         ended = RunState.CANCELLED if verdict.state is State.CANCELLED else RunState.FAILED
         return await self._settle(run, RunState.DONE if good else ended, "" if good else verdict.headline)
 

@@ -24,7 +24,7 @@ from panel.storage.labels import GRACE, UNDO
 from panel.storage.store import Storage
 from panel.workflows import submit as submitted
 from panel.workflows.audit import start_outcome
-from panel.workflows.commands import Commands
+from panel.workflows.commands import UNDER_WAY, Commands
 from panel.workflows.labels import Labels
 from panel.workflows.queue import Queue
 
@@ -61,11 +61,12 @@ class BulkWorkflow:
         self._labels = labels
         self._submit = submit
         self._queue = queue
-        self._under_way: dict[str, asyncio.Task[list[Result]]] = {}
+        # key -> what was asked for with it, and who does it
+        self._under_way: dict[str, tuple[tuple[Action, str], asyncio.Task[list[Result]]]] = {}
 
     async def close(self) -> None:
         """Stops what is under way; a repeat of its key continues it."""
-        await cancel_all(self._under_way.values())
+        await cancel_all(task for _, task in self._under_way.values())
 
     def job(self, key: str) -> Job | None:
         return self._store.bulk.job(key)
@@ -87,8 +88,10 @@ class BulkWorkflow:
         """Why this cannot be done with the run, in a sentence; "" when it can."""
         live = self._monitor.verdict(observation).live
         match action:
-            case Action.CANCEL:
-                return "" if live else "It has already ended."
+            case Action.CANCEL if not live:
+                return "It has already ended."
+            case Action.CANCEL if observation.cancel in UNDER_WAY:
+                return _CANCELLING
             case Action.DELETE | Action.ARCHIVE if live:
                 return f"It still runs: it cannot be {action}d."
             case Action.AGAIN if observation.snapshot.kind not in KINDS or not self._form(observation):
@@ -98,11 +101,15 @@ class BulkWorkflow:
     async def apply(self, request: BulkRequest, key: str, actor: str, record: Record) -> list[Result]:
         """In the order of the request. Raises KeyReused, and sqlite3.Error where the memory cannot be written: then a
         repeat of the key does what is left."""
+        asked = request.action, digest_of(request.text)
         if key not in self._under_way:  # a task of its own: a client that disconnects must not stop it halfway
             task = asyncio.create_task(self._once(request, key, actor, record))
-            self._under_way[key] = task
+            self._under_way[key] = asked, task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        return await asyncio.shield(self._under_way[key])
+        first, task = self._under_way[key]
+        if first != asked:
+            raise KeyReused
+        return await asyncio.shield(task)
 
     async def undo(self, key: str, actor: str) -> int | None:
         """Undo what was done with this key; returns how many runs, None when it is too late. What was started again is
@@ -199,7 +206,8 @@ class BulkWorkflow:
 
 _SAME = (Outcome.UNCHANGED, "Nothing to change.")
 _DELETED = "It is deleted already."
+_CANCELLING = "It is being cancelled already."
 
 
 def _refusal(why: str) -> tuple[Outcome, str]:
-    return Outcome.UNCHANGED if why == _DELETED else Outcome.REFUSED, why
+    return Outcome.UNCHANGED if why in (_DELETED, _CANCELLING) else Outcome.REFUSED, why

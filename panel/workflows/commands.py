@@ -1,8 +1,10 @@
 """Cancels an operation, and keeps who asked for it and the outcome."""
 
+import asyncio
 import logging
 import time
 from dataclasses import replace
+from weakref import WeakValueDictionary
 
 from panel.adapters import KINDS
 from panel.backend.ktrdr import CancelOutcome, Ktrdr
@@ -10,6 +12,8 @@ from panel.domain.observation import Cancel
 from panel.errors import AlreadyEnded, APIError, CLIClientError
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.store import Storage
+
+UNDER_WAY = (Cancel.ASKED, Cancel.ACKNOWLEDGED)  # one that was not delivered may be asked for again
 
 log = logging.getLogger(__name__)
 
@@ -19,13 +23,20 @@ class Commands:
         self._ktrdr = ktrdr
         self._store = store
         self._monitor = monitor
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of operations
 
     async def cancel(self, operation_id: str, actor: str = "the panel") -> None:
-        """Ask the backend to cancel; raises AlreadyEnded, or CLIClientError with the backend's reason."""
+        """Ask the backend to cancel; raises AlreadyEnded, or CLIClientError with the backend's reason. What is known of
+        an earlier cancel stays when this one fails."""
+        turn = self._turns.setdefault(operation_id, asyncio.Lock())
+        async with turn:  # what the earlier one came to is known
+            await self._cancel(operation_id, actor)
+
+    async def _cancel(self, operation_id: str, actor: str) -> None:
         observation = self._monitor.known(operation_id)
         if observation is None:
             raise APIError("Neither the panel nor the backend knows this operation.", 404)
-        now = time.time()
+        now, before = time.time(), (observation.cancel, observation.cancel_at)
         self._monitor.keep(observation, replace(observation, cancel=Cancel.ASKED, cancel_at=now))
         try:
             kind = KINDS.get(observation.snapshot.kind)
@@ -42,7 +53,8 @@ class Commands:
             if isinstance(exc, CLIClientError):
                 await self._note_cancel(operation_id, actor, exc.message)
             observation = self._monitor.known(operation_id) or observation
-            self._monitor.keep(observation, replace(observation, cancel=Cancel.NONE, cancel_at=None))
+            if observation.cancel is Cancel.ASKED:  # it was not resumed in between
+                self._monitor.keep(observation, replace(observation, cancel=before[0], cancel_at=before[1]))
             raise
         finally:
             self._monitor.wake(operation_id)

@@ -4,6 +4,7 @@ training there once its loads are through and the bars are really stored."""
 import asyncio
 import logging
 import sqlite3
+import time
 
 from panel.backend.catalogue import Catalogue
 from panel.domain.events import EventBus, QueueChanged
@@ -17,6 +18,7 @@ from panel.storage.store import Storage
 from panel.workflows.queue import Queue, QueueFull
 
 ROUND = 5.0  # seconds between looks, besides those that the queue's changes ask for
+AGAIN = 10.0  # seconds between attempts to cancel what still runs of cancelled plans
 
 _STATES = {
     EntryState.UNCONFIRMED: PlanState.UNCONFIRMED,
@@ -36,6 +38,8 @@ class Plans:
         self._catalogue = catalogue
         self._due = asyncio.Event()
         self._events = events
+        self._cancelling: set[str] = set()  # plans that somebody is just cancelling
+        self._cancel_at = 0.0  # monotonic: when the rest of the cancelled ones is cancelled
         events.subscribe(QueueChanged, lambda _: self._due.set())
 
     async def add(self, key: str, form: dict[str, str], loads: list[dict[str, str]], actor: str) -> Plan:
@@ -51,10 +55,13 @@ class Plans:
         plan = self._store.queue.plan(key)
         if plan is None or not plan.open:
             return
-        await self._store.write(lambda store: store.queue.settle_plan(key, PlanState.CANCELLED))
+        self._cancelling.add(key)
         try:
+            await self._store.write(lambda store: store.queue.cancel_plan(key))
             await self._queue.cancel_all([entry.key for entry in self._store.queue.of_plan(key)])
         finally:
+            self._cancelling.discard(key)
+            self._cancel_at = time.monotonic() + AGAIN
             self._queue.wake()
 
     async def run(self) -> None:
@@ -67,7 +74,20 @@ class Plans:
                     await self._advance(plan)
                 except (CLIClientError, sqlite3.Error) as exc:
                     log.info("a plan waits: %s", exc)
-            await until_set(self._due, ROUND if plans else None)
+            left = await self._cancel_the_rest()
+            await until_set(self._due, ROUND if plans or left else None)
+
+    async def _cancel_the_rest(self) -> bool:
+        """Of cancelled plans: the panel was killed while it did that, or a cancel failed. Whether there is any."""
+        left = self._store.queue.unwanted()
+        due = [entry.key for entry in left if entry.plan not in self._cancelling]
+        if due and time.monotonic() >= self._cancel_at:
+            self._cancel_at = time.monotonic() + AGAIN
+            try:
+                await self._queue.cancel_all(due)
+            except (CLIClientError, sqlite3.Error) as exc:
+                log.info("an entry of a cancelled plan is not cancelled yet: %s", exc)
+        return bool(left)
 
     async def _advance(self, plan: Plan) -> None:
         entries = self._store.queue.of_plan(plan.key)

@@ -18,9 +18,9 @@ from filelock import FileLock, Timeout
 from panel.adapters import KINDS
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationEnded, OperationsListed, QueueChanged, StartsChanged, WorkersChanged
+from panel.domain.outcomes import ended_well
 from panel.domain.queueing import MAX_ENTRIES, means_later
 from panel.domain.requests import Entry, EntryState, Request, Start, StartState
-from panel.domain.state import GOOD
 from panel.errors import AlreadyEnded, CLIClientError, InvalidForm
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import pause, until_set
@@ -91,11 +91,12 @@ class Queue:
         keys = [request.key for request in requests]
         self._adding.update(keys)
         try:
-            entries = await self._write(lambda store: store.queue.add(requests, actor))
+            entries = await self._store.write(lambda store: store.queue.add(requests, actor))
         finally:
             self._adding.difference_update(keys)  # what was added is on disk
-        if entries is None:
+        if entries is None:  # nothing changed: who is woken by a change would ask again at once
             raise QueueFull
+        self.wake()
         return entries
 
     def knows(self, key: str) -> bool:
@@ -282,7 +283,7 @@ class Queue:
         if observation is None:
             await self._settle(entry, EntryState.FAILED, "The backend no longer knows this operation.")
         elif not (verdict := self._monitor.verdict(observation)).live:
-            good = verdict.state in GOOD or (observation.gaps_left or 0) > 0  # its bars are stored
+            good = ended_well(observation, verdict)
             ended = EntryState.DONE if good else EntryState.FAILED
             await self._settle(entry, ended, "" if good else verdict.headline)
 

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
+from weakref import WeakValueDictionary
 
 from panel.adapters import KINDS
 from panel.backend.catalogue import Catalogue
@@ -64,6 +65,7 @@ class Schedules:
         self._catalogue = catalogue
         self._due = asyncio.Event()
         self._clock = ClockWatch(time.time(), time.monotonic())
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of schedules: run or change it
 
     async def add(
         self,
@@ -107,7 +109,8 @@ class Schedules:
         await self._check(known.kind, form, days, at, zone)
         upcoming = next_due(days, at, zone, time.time()) if known.active else None
         changed = replace(known, form=dict(form), days=frozenset(days), at=at, zone=zone, next_at=upcoming)
-        await self._store.write(lambda store: store.schedules.change(changed))
+        async with self._turn(key):
+            await self._store.write(lambda store: store.schedules.change(changed))
         self._due.set()
 
     async def _check(self, kind: str, form: Mapping[str, str], days: Collection[int], at: str, zone: str) -> None:
@@ -138,12 +141,17 @@ class Schedules:
         if schedule is None or schedule.active is on:
             return
         first = next_due(schedule.days, schedule.at, schedule.zone, time.time()) if on else None
-        await self._store.write(lambda store: store.schedules.switch(key, first))
+        async with self._turn(key):
+            await self._store.write(lambda store: store.schedules.switch(key, first))
         self._due.set()
 
     async def delete(self, key: str) -> None:
-        """What it put into the queue stays there."""
-        await self._store.write(lambda store: store.schedules.delete(key, time.time()))
+        """What it put into the queue stays there; from now on it puts nothing more there."""
+        async with self._turn(key):
+            await self._store.write(lambda store: store.schedules.delete(key, time.time()))
+
+    def _turn(self, key: str) -> asyncio.Lock:
+        return self._turns.setdefault(key, asyncio.Lock())
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -178,6 +186,12 @@ class Schedules:
                 return
 
     async def _run_once(self, schedule: Schedule) -> None:
+        async with self._turn(schedule.key):
+            known = self._store.schedules.get(schedule.key)
+            if known is not None and known.active and known.next_at == schedule.next_at:  # still, after those before it
+                await self._run(known)
+
+    async def _run(self, schedule: Schedule) -> None:
         now, due = time.time(), schedule.next_at or 0.0
         missed = missed_between(schedule, due, now)
         following = next_due(schedule.days, schedule.at, schedule.zone, now)

@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from panel.adapters import Kind
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.events import EventBus, OperationFound, StartConfirmed, StartsChanged
+from panel.domain.observation import Observation
 from panel.domain.requests import Start, StartState
-from panel.domain.verdict import Observation
 from panel.domain.workers import Worker
 from panel.errors import CLIClientError
 from panel.observability.rounds import cancel_all, pause, until_set

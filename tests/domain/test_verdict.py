@@ -7,7 +7,9 @@ import pytest
 from panel.backend.entities import snapshot_of
 from panel.domain.gaps import NOTHING_STORED
 from panel.domain.load_outcomes import not_looked_through
-from panel.domain.verdict import Cancel, Observation, State, judge
+from panel.domain.observation import Cancel, Observation
+from panel.domain.state import State
+from panel.domain.verdict import judge
 from tests.support.scripted import RESULT, operation, percent
 
 NOW = 1_800_000_000.0

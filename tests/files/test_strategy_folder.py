@@ -1,6 +1,7 @@
 """Strategy files that are changed: nothing is lost, nothing leaves the folder."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -105,3 +106,25 @@ def test_a_text_is_kept_once_for_many_starts(tmp_path):
     kept.keep("three", "swing", "x: 2\n")
     assert [kept.of(key).text for key in ("../one", "two", "three")] == ["x: 1\n", "x: 1\n", "x: 2\n"]
     assert kept.of("four") is None and len(os.listdir(tmp_path / "texts")) == 2
+
+
+def test_the_texts_of_starts_that_are_forgotten_go_with_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("panel.files.started_strategies.MAX_STARTS", 3)
+    kept, count = StartedStrategies(tmp_path), 150
+    kept.keep("before", "swing", "of many: 1\n")
+    for n in range(count):
+        kept.keep(f"key{n}", "swing", "of many: 1\n" if n % 2 else f"of one: {n}\n")
+    known = [key for key in ("before", *(f"key{n}" for n in range(count))) if kept.of(key)]
+    assert len(known) == len(os.listdir(tmp_path / "starts")) <= 103 and f"key{count - 1}" in known
+    assert len(os.listdir(tmp_path / "texts")) == len({kept.of(key).text for key in known})
+
+
+def test_a_text_that_is_kept_while_others_are_dropped_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("panel.files.started_strategies.MAX_STARTS", 40)
+    monkeypatch.setattr("panel.files.started_strategies.SPARE", 0, raising=False)
+    kept = StartedStrategies(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        for turn in range(20):
+            keys = [f"{turn}-{n}" for n in range(8)]
+            list(pool.map(lambda key: kept.keep(key, "swing", f"of: {key}\n"), keys))
+            assert all(kept.of(key).text == f"of: {key}\n" for key in keys)

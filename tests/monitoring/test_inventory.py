@@ -341,3 +341,44 @@ def test_such_a_load_of_an_earlier_panel_is_looked_through_too(address, backend,
     seed(tmp_path, address, left)
     with panel(tmp_path, address) as here:
         until(lambda: here.get("/api/operations/op_load").json()["verdict"]["state"] == "problems")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_load_that_ends_while_the_bars_are_looked_through_is_judged_by_another_look(fails):
+    backend = Backend()
+    backend.bars = {("EURUSD", "1h"): without(hours(60), 100, 30)}
+    reading, read = [], asyncio.Event()
+
+    async def slowly(request):
+        found = backend._stored("EURUSD", "1h", dict(request.query_params))  # as it is now
+        reading.append(found)
+        await read.wait()
+        return (503, {"detail": "too much to do"}) if fails and len(reading) == 1 else found
+
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(15))
+        for key in ("first" * 4, "second" * 4):
+            life.inside.post("/start/data_load", {"key": key, **LOAD, "mode": "full"})
+        life.runner.run(asyncio.sleep(60))
+        backend.answers["GET /data/EURUSD/1h"] = slowly
+        backend.bars["EURUSD", "1h"] = without(hours(60), 100, 20)
+        ends(backend)
+        while not reading or len(backend.operations) < 2:
+            life.runner.run(asyncio.sleep(1))
+        life.runner.run(asyncio.sleep(5))
+        backend.bars = {("EURUSD", "1h"): hours(60)}  # the second load fills the hole
+        ends(backend, 2)
+        second = list(backend.operations)[-1]
+        while not panel_of(life.app).inventory.seen_ended(second):
+            life.runner.run(asyncio.sleep(1))
+        assert "Stored now" not in words(life.inside.get(f"/operations/{second}").text), "that is not known yet"
+        life.runner.run(told(read))
+        life.runner.run(asyncio.sleep(60))
+        verdicts = [life.inside.api("GET", f"/api/operations/{name}")[1]["verdict"] for name in backend.operations]
+        page = words(life.inside.get(f"/operations/{second}").text)
+    assert [each["state"] for each in verdicts] == ["completed" if fails else "problems", "completed"]
+    assert "Stored now" in page and "no gaps" in page
+
+
+async def told(event: asyncio.Event) -> None:
+    event.set()

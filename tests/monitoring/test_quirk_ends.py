@@ -7,9 +7,10 @@ import pytest
 from panel.backend.entities import snapshot_of
 from panel.domain.labels import Label
 from panel.domain.observation import Cancel, forgotten
+from panel.domain.state import State
 from panel.domain.unreported import unreported_end, unreported_progress
 from panel.domain.values import utc
-from panel.domain.verdict import State, judge
+from panel.domain.verdict import judge
 from panel.domain.workers import WorkerList
 from panel.views.operation import operation_view, report_of
 from panel.web.api_schemas import operation as shown_by_api

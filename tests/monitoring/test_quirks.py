@@ -11,8 +11,9 @@ from panel.domain.observation import (
     Cancel,
     forgotten,
 )
+from panel.domain.state import State
 from panel.domain.unreported import unreported_progress
-from panel.domain.verdict import State, judge
+from panel.domain.verdict import judge
 from panel.domain.workers import WorkerList
 from tests.support.plays import BEGAN, UNCLAIMED, Play, replaced, text, worker
 from tests.support.scripted import RESULT, corrupt, percent, stamp

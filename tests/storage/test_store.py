@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -9,8 +10,9 @@ from contextlib import closing
 import pytest
 
 from panel.backend.entities import snapshot_of
+from panel.domain.observation import Cancel, Observation
 from panel.domain.requests import Request
-from panel.domain.verdict import Cancel, Observation, judge
+from panel.domain.verdict import judge
 from panel.storage.store import Storage
 from tests.support.scripted import RESULT, corrupt, epochs, operation
 
@@ -230,3 +232,27 @@ def test_a_write_is_carried_out_when_nobody_waits_for_it_any_more(path):
 
     with closing(Storage(path)) as store:
         asyncio.run(write(store))
+
+
+@pytest.mark.parametrize("how", ["ABORT", "ROLLBACK"])  # of the statement; or, as on a full disk, of all at once
+def test_curves_that_were_rolled_back_are_written_with_the_next_reading(path, how):
+    with closing(Storage(path)) as store, closing(sqlite3.connect(path)) as other:
+        trained = observation(status="completed", result_summary=RESULT, metrics={"epochs": [epochs(4)]})
+        entry = trained, judge(trained, 1001.0), 1001.0
+        other.execute(
+            f"CREATE TRIGGER refuse BEFORE INSERT ON readings BEGIN SELECT RAISE({how}, 'database or disk is full'); END"
+        )
+        with pytest.raises(sqlite3.Error, match="database or disk is full"):
+            store.remember([entry])
+        other.execute("DROP TRIGGER refuse")
+        store.remember([entry])
+        assert store.memory.epochs("op_a") == trained.snapshot.epochs != ()
+
+
+def test_curves_of_what_was_dropped_are_written_when_it_is_found_again(path):
+    with closing(Storage(path)) as store:
+        trained = observation(status="completed", result_summary=RESULT, metrics={"epochs": [epochs(4)]})
+        keep(store, trained)
+        assert store.drop(5000.0) == 1 and not store.memory.epochs("op_a")
+        keep(store, trained)
+        assert store.memory.epochs("op_a") == trained.snapshot.epochs

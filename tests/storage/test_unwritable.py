@@ -9,7 +9,7 @@ import pytest
 from panel.storage.store import Storage
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel_process, stream
-from tests.support.scripted import RESULT, operation, percent, stamp
+from tests.support.scripted import RESULT, epochs, operation, percent, stamp
 
 pytestmark = pytest.mark.usefixtures("quick_rounds")
 
@@ -43,13 +43,16 @@ def test_an_end_is_shown_while_the_memory_is_locked_and_written_afterwards(here,
 
 def test_an_end_on_a_full_disk_is_shown_and_written_once_there_is_room(address, backend, tmp_path):
     """No file of the panel's process may grow."""
-    backend.operations["op_a"] = operation("op_a", progress=percent(50, "Epoch 5/10"))
+    half = {"epochs": [epochs(5)]}
+    backend.operations["op_a"] = operation("op_a", progress=percent(50, "Epoch 5/10"), metrics=half)
     with panel_process(tmp_path, address) as (here, process):
         here.get("/operations/op_a")
         with stream(here, "home") as at_home:
             at_home.until(lambda shown: "card-op_a" in shown.places.get("lists", ""))
             soft, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-            ended = {"status": "completed", "result_summary": RESULT, "completed_at": stamp()}
+            learned = RESULT["training_metrics"]
+            whole = RESULT | {"training_metrics": learned | {"history": dict.fromkeys(learned["history"], [0.5] * 10)}}
+            ended = {"status": "completed", "result_summary": whole, "completed_at": stamp()}
             backend.operations["op_a"] = operation("op_a", **ended)
             at_home.until(lambda shown: "Completed" in shown.places["lists"])
             at_home.until(lambda shown: "Memory not writable" in shown.places["line"])
@@ -60,6 +63,7 @@ def test_an_end_on_a_full_disk_is_shown_and_written_once_there_is_room(address, 
         here.until("/", lambda text: "Memory not writable" not in words(text))
         with closing(sqlite3.connect(here.settings.memory_file)) as reader:
             until(lambda: reader.execute("SELECT state FROM operations").fetchall() == [("completed",)])
+            assert reader.execute("SELECT count(*) FROM epochs").fetchall() == [(10,)]  # its curves, whole
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 

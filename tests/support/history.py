@@ -7,7 +7,8 @@ from pathlib import Path
 
 from panel.backend.entities import snapshot_of
 from panel.domain.labels import Label
-from panel.domain.verdict import judge, observed
+from panel.domain.observation import observed
+from panel.domain.verdict import judge
 from panel.settings import Settings
 from panel.storage.store import Storage
 from tests.support.scripted import operation, stamp

@@ -7,7 +7,8 @@ from typing import Any
 from panel.backend import answers as wire
 from panel.backend.entities import snapshot_of, workers_of
 from panel.domain.observation import Observation, observed, unread
-from panel.domain.verdict import Verdict, judge
+from panel.domain.state import Verdict
+from panel.domain.verdict import judge
 from panel.domain.workers import WorkerList
 from tests.support.scripted import corrupt, operation, percent, stamp
 

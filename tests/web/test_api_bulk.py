@@ -1,5 +1,6 @@
 """Many operations in one call of the JSON API: once for each key, an outcome for each, and an undo."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +10,7 @@ import pytest
 
 from panel.domain.bulk import Action, BulkRequest
 from panel.storage.labels import GRACE, UNDO
+from panel.workflows.bulk import KeyReused
 from tests.support.history import ended, seed
 from tests.support.inside import Inside, inside
 from tests.support.pages import until
@@ -89,6 +91,59 @@ def test_running_operations_are_cancelled_with_an_outcome_each(here, backend):
     assert result["undo"] == "" and result["undo_until"] is None
     assert change(here, do="cancel", ids=["op_two", "op_one", "op_0", "op_nobody"])[1] == result
     assert backend.hits["DELETE /operations/op_one"] == 1, "a repeat asks for nothing"
+
+
+@pytest.mark.parametrize(("reached", "word"), [(True, "Stopping"), (False, "Cancel not delivered")])
+def test_a_cancel_that_fails_takes_nothing_of_an_earlier_one_back(here, backend, reached, word):
+    taken = {"operation_id": "op_one", "status": "cancelled", "task_cancelled": False, "remote_cancelled": reached}
+    backend.answers["DELETE /operations/op_one"] = (200, {"success": True, "data": taken})  # and it goes on for now
+    assert here.post("/operations/op_one/cancel", {}).status == 303
+    first = here.api("GET", "/api/operations/op_one")[1]
+    assert first["verdict"]["word"] == word
+    backend.answers["DELETE /operations/op_one"] = (500, {"detail": "Internal error"})
+
+    _, result = change(here, do="cancel", ids=["op_one", "op_two"])
+    asked_again = not reached
+    assert states(result) == {"op_one": "refused" if asked_again else "unchanged", "op_two": "done"}
+    assert ("is being cancelled already" in result["results"][0]["message"]) is not asked_again
+    assert backend.hits["DELETE /operations/op_one"] == 1 + asked_again
+    here.post("/operations/op_one/cancel", {})
+    assert backend.hits["DELETE /operations/op_one"] == 2 + asked_again
+    after = here.api("GET", "/api/operations/op_one")[1]
+    assert (after["cancel"], after["verdict"]) == (first["cancel"], first["verdict"])
+    page = here.post("/operations/bulk", {"do": "cancel", "id": "op_one", "key": "k" * 20})
+    assert (page.status == 422 and "are being cancelled already" in page.text) is not asked_again
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_cancels_at_once_the_one_that_was_taken_counts(here, backend, first):
+    taken = (200, {"success": True, "data": {"operation_id": "op_one", "remote_cancelled": True}})
+    answers = [taken, (500, {"detail": "Internal error"})]
+
+    async def in_turn(_request):
+        return answers[(backend.hits["DELETE /operations/op_one"] - 1 + first) % 2]
+
+    backend.answers["DELETE /operations/op_one"] = in_turn
+    commands = panel_of(here.app).commands
+
+    async def both():
+        return await asyncio.gather(*(commands.cancel("op_one") for _ in range(2)), return_exceptions=True)
+
+    assert [each is None for each in here.runner.run(both())] == [not first, bool(first)]
+    assert here.api("GET", "/api/operations/op_one")[1]["cancel"] == "acknowledged"
+
+
+@pytest.mark.parametrize("other", [(Action.STAR, "b"), (Action.DELETE, "a")])
+def test_two_requests_with_one_key_at_once_do_not_share_an_answer(here, other):
+    bulk, (action, text) = panel_of(here.app).bulk, other
+    asked = [BulkRequest(Action.STAR, ("op_0",), text="a"), BulkRequest(action, ("op_0", "op_1"), text=text)]
+
+    async def at_once():
+        done = (bulk.apply(each, "k" * 20, "somebody", print) for each in (asked[0], asked[1], asked[0]))
+        return await asyncio.gather(*done, return_exceptions=True)
+
+    first, second, repeated = here.runner.run(at_once())
+    assert isinstance(second, KeyReused) and first == repeated and [each.id for each in first] == ["op_0"]
 
 
 def test_all_that_match_are_cancelled(here, backend):

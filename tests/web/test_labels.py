@@ -253,7 +253,8 @@ def test_what_cannot_be_started_holds_up_no_other(other_bars, here):  # before t
 
 
 def test_only_what_runs_is_cancelled(here, backend):
-    assert "Cancel 1 run?" in words(bulk(here, "cancel", ["op_live", "op_a"]).text)
+    asked = words(bulk(here, "cancel", ["op_live", "op_a"]).text)
+    assert "Cancel 1 run?" in asked and "left out: what has ended, or is being cancelled already." in asked
     assert "1 of 1 done" in words(bulk(here, "cancel", ["op_live", "op_a"], sure="1").text)
     assert backend.hits["DELETE /operations/op_live"] == 1 and backend.hits["DELETE /operations/op_a"] == 0
     assert "1 of 1 done" in words(bulk(here, "cancel", ["op_live", "op_a"], sure="1").text), "pressed again, told again"

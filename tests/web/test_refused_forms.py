@@ -51,6 +51,25 @@ def test_what_is_wrong_is_marked_and_described(here, path, form, fields):
     assert_marked(answer.text, fields)
 
 
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/start/data_load", {"symbol": "EURUSD", "timeframe": "1h"}),
+        ("/batches", BATCH | {"strategy_name": "swing", "symbols": "AAA BBB"}),
+        ("/schedules", LOAD),
+        ("/plans", {"strategy_name": "swing", "load": "EURUSD 1h tail"}),
+        ("/operations/bulk", {"do": "star", "id": "op_a"}),
+    ],
+)
+def test_every_form_takes_the_same_keys(here, path, form):
+    refused = ("", "k" * 15, "k" * 65, "k" * 16 + "/..", "k" * 16 + " ", "ü" * 20)
+    said = {key: "out of date" in here.post(path, form | {"key": key}).text for key in refused}
+    assert all(said.values()), said
+    taken = ("k" * 16, "aB3_-" * 4, "k" * 64)
+    said = {key: "out of date" in here.post(path, form | {"key": key}).text for key in taken}
+    assert not any(said.values()), said
+
+
 def test_a_strategy_of_a_bad_name_or_text(tmp_path):
     with inside(tmp_path, "") as here:
         text = STRATEGY.format(name="good", epochs=3)

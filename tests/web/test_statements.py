@@ -6,7 +6,8 @@ import pytest
 
 from panel.backend.entities import snapshot_of
 from panel.domain.labels import Label
-from panel.domain.verdict import judge, observed
+from panel.domain.observation import observed
+from panel.domain.verdict import judge
 from panel.storage.store import Storage
 from tests.support.inside import inside
 from tests.support.parts import panel_of

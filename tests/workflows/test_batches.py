@@ -183,6 +183,10 @@ def test_runs_are_ranked_by_accuracy_where_there_is_no_baseline(address, backend
         board = words(here.until(f"/batches/{KEY}", lambda text: "3 of 3 trainings completed" in text))
         ranked = board.partition("Over baseline")[2]
         assert ranked.index("BBB") < ranked.index("AAA") < ranked.index("CCC")
+        entries = [f"{KEY}-{number}" for number in (1, 2, 3)]  # in the queue they ended as in the batch
+        with closing(Storage(here.settings.memory_file)) as store:
+            until(lambda: [store.queue.entry(key).open for key in entries] == [False] * 3)
+            assert [store.queue.entry(key).state for key in entries] == ["done"] * 3
         said = (
             "By their test accuracy, as the backend reports no baseline; it cannot really be compared between different"
         )
@@ -279,3 +283,31 @@ def test_the_test_of_a_training_waits_for_the_result_that_names_its_model():
         life.inside.get(f"/operations/{name}")
         life.runner.run(asyncio.sleep(20))
     assert [body["model_path"] for body in started(backend, "/backtests/start")] == [f"models/{name}"]
+
+
+def test_a_full_queue_holds_up_no_end_and_each_batch_gets_its_turn(monkeypatch):
+    monkeypatch.setattr("panel.storage.queue.MAX_ENTRIES", 2)
+    backend = Backend()
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    early, late, small = "z" * 20, "a" * 20, "m" * 20  # stored in another order than they were made
+    with living(backend) as life:
+        batches = panel_of(life.app).storage.batches
+        form = {"way": "grid", "strategy_name": "swing"}
+
+        def post(key: str, symbols: str) -> None:
+            assert life.inside.post("/batches", form | {"key": key, "symbols": symbols}).status == 303
+            life.runner.run(asyncio.sleep(15))
+
+        life.runner.run(asyncio.sleep(15))
+        post(early, "AAA BBB")
+        post(late, "CCC DDD EEE")
+        post(small, "FFF GGG")
+        life.runner.run(asyncio.sleep(60))  # without end, where asking for room in vain wakes who asks
+        assert [run.state for run in batches.open_runs()] == ["waiting"] * 5 + ["queued"] * 2
+        ends = []
+        for number in range(4):
+            end(backend, 0.45)
+            life.runner.run(asyncio.sleep(60))
+            ends.append([sum(run.state == "done" for run in batches.runs(key)) for key in (early, late, small)])
+            assert sum(map(sum, ends[-1:])) == number + 1, "an end is known at once, whoever waits"
+        assert ends == [[1, 0, 0], [2, 0, 0], [2, 1, 0], [2, 1, 1]]

@@ -13,7 +13,7 @@ import pytest
 from panel.domain.gaps import DAY
 from panel.workflows.queue import Queue
 from tests.support.bars import at, hours
-from tests.support.lives import living
+from tests.support.lives import Life, living
 from tests.support.loads import LOAD, ends, load, started
 from tests.support.pages import KEY, until, words
 from tests.support.panels import panel, stream
@@ -465,6 +465,39 @@ def test_a_cancelled_plan_starts_nothing_more(here, backend, rounds):
     assert sum(count for hit, count in backend.hits.items() if hit.startswith("DELETE")) == 1
     rounds(here)
     assert len(started(backend)) == 1 and backend.hits["POST /trainings/start"] == 0
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_cancelled_plan_is_cancelled_whatever_happens_meanwhile(killed):
+    """The panel is killed while the backend is asked to cancel the load that runs; or the backend does not do it."""
+    backend = Backend()
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(15))
+        loads = [("load", each) for each in PLAN["load"]]
+        life.post("/plans", [("key", KEY), ("strategy_name", "swing"), *loads], 1, 15.0)
+        (running,) = backend.operations
+        hit = f"DELETE /operations/{running}"
+
+        async def hanging(_request):
+            await asyncio.sleep(3600)
+
+        backend.answers[hit] = hanging if killed else (500, {"detail": "Internal error"})
+        life.post(f"/plans/{KEY}/cancel", {}, 1, 1.0)
+        assert backend.hits[hit] == 1
+        settings = life.inside.settings
+        if killed:
+            life.kill()
+        del backend.answers[hit]
+        now = Life(life.runner, life.line, settings) if killed else life
+        try:
+            now.runner.run(asyncio.sleep(60))
+            assert backend.operations[running]["status"] == "cancelled" and backend.hits[hit] == 2
+            assert len(started(backend)) == 1 and panel_of(now.app).queue.open() == []
+            assert "Cancelled" in words(now.inside.get(f"/plans/{KEY}").text)
+        finally:
+            if killed:
+                now.kill()
 
 
 def slowly(backend: Backend, path: str):

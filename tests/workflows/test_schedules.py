@@ -148,6 +148,23 @@ def test_off_is_off_and_on_begins_with_the_next_one(run):
     run(delete)
 
 
+@pytest.mark.parametrize("change", ["active = 0, next_at = NULL, deleted_at = 1.0", "next_at = next_at + 864000"])
+def test_one_that_is_changed_while_another_of_its_minute_is_queued_is_not_run(run, change):
+    other = "schedule-key-0002"
+
+    async def both(store, schedules):
+        for key, at in ((KEY, "18:30"), (other, "18:31")):
+            await schedules.add(key, "data_load", LOAD, DAILY, at, "Europe/Berlin", "a test")
+        with closing(sqlite3.connect(store.path, isolation_level=None)) as somebody:
+            here = f"UPDATE schedules SET {change} WHERE key = '{other}'"
+            somebody.execute(f"CREATE TRIGGER meanwhile AFTER INSERT ON queue BEGIN {here}; END")
+
+    run(both)
+    run.pause(DAY)
+    entries, _ = run(seconds=600)
+    assert [key.rpartition("-")[0] for key in entries] == [f"schedule-{KEY}"]
+
+
 def test_a_form_that_makes_no_sense_is_refused_with_every_reason(run):
     async def wrong(_, schedules):
         with pytest.raises(InvalidForm) as refused:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from panel.adapters import KINDS, Kind
-from panel.domain.observation import Cancel, Observation
+from panel.domain.observation import Observation
 from panel.domain.requests import EntryState, ResumeState
 from panel.domain.state import State
 from panel.errors import AlreadyEnded, CLIClientError
@@ -19,6 +19,7 @@ from panel.web.recording import note_start
 from panel.web.respond import actor_of, problem
 from panel.web.routes.operation import described, find
 from panel.workflows import submit as submitted
+from panel.workflows.commands import UNDER_WAY
 from panel.workflows.resuming import BUSY, not_resumable
 
 _STARTED: dict[int | str, dict[str, Any]] = {
@@ -125,7 +126,7 @@ async def cancel(
     """Returns the operation as it is now: `cancel` is its progress, and its events report the end. So it does, whatever
     the key, for what is being cancelled or was cancelled already; 409 means that it ended in another way."""
     observation = await find(panel, operation_id)
-    if observation.cancel in (Cancel.ASKED, Cancel.ACKNOWLEDGED) or _cancelled(panel, observation):
+    if observation.cancel in UNDER_WAY or _cancelled(panel, observation):
         return described(panel, observation)
     if not panel.monitor.verdict(observation).live:
         raise HTTPException(409, "It has already ended.")

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from panel.domain.audit import Outcome
 from panel.domain.batches import Batch
 from panel.domain.labels import Shelf
+from panel.domain.requests import FORM_KEY
 from panel.errors import CLIClientError, InvalidForm
 from panel.files.strategy_settings import settings_of
 from panel.files.strategy_yaml import Refused
@@ -74,7 +75,7 @@ async def begin(request: Request, panel: PanelDep) -> Response:
     form = await typed(request)
     key = form.get("key", "")
     note(request, subject=form.get("strategy_name", ""))
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,64}", key):
+    if not FORM_KEY.fullmatch(key):
         errors = {"": "This form was out of date. Start again from here."}
         note(request, Outcome.REFUSED, detail=errors[""])
         return await _form(request, panel, form, errors, new_key())

@@ -16,6 +16,7 @@ from panel.domain import audit
 from panel.domain.bulk import Action, BulkRequest, Outcome, Result, subject
 from panel.domain.labels import typed_tags
 from panel.domain.observation import Observation
+from panel.domain.requests import FORM_KEY
 from panel.domain.snapshot import ID
 from panel.storage.labels import UNDO
 from panel.views.operation import OperationView
@@ -88,7 +89,7 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
     asked_for, sure = _asked(form), bool(form.get("sure"))
     action, key = asked_for.action, asked_for.key
     # Pressed again it shows what it did the first time.
-    before = panel.bulk.job(key) if sure and len(key) <= 64 else None
+    before = panel.bulk.job(key) if sure and FORM_KEY.fullmatch(key) else None
     found = await _chosen(panel, asked_for, fit=before is not None)
     if isinstance(found, str):
         note(request, audit.Outcome.REFUSED, detail=found)
@@ -121,7 +122,7 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
 @router.get("/bulk/{key}")
 async def outcome(request: Request, panel: PanelDep, key: str, back: str = "") -> Response:
     """What was done with each of the runs."""
-    job = panel.bulk.job(key) if len(key) <= 64 else None
+    job = panel.bulk.job(key) if FORM_KEY.fullmatch(key) else None
     if job is None or job.results is None or job.action not in (Action.CANCEL, Action.AGAIN):
         raise HTTPException(404, "There is no such change of runs, or it is still going on.")
     runs = await panel.bulk.runs(job.ids)
@@ -146,7 +147,7 @@ def _asked(given: ImmutableMultiDict[str, Any]) -> Asked:
 async def _chosen(panel: Panel, asked_for: Asked, *, fit: bool = False) -> Chosen | str:
     """A sentence where nothing can be done. `fit`: it was done already, so all of them are fit."""
     action, ids = asked_for.action, asked_for.ids
-    if not 16 <= len(asked_for.key) <= 64:
+    if not FORM_KEY.fullmatch(asked_for.key):
         return OUTDATED
     if not asked_for.every and (not all(map(ID.fullmatch, ids)) or not 0 < len(ids) <= MAX_CHOSEN):
         return f"Choose 1 to {MAX_CHOSEN} runs; {len(ids) or 'none'} chosen."
@@ -196,7 +197,7 @@ def _outcome(
 
 _NONE = {
     Action.DELETE: "deleted: what runs stays",
-    Action.CANCEL: "cancelled: none of them runs",
+    Action.CANCEL: "cancelled: none of them runs, or all that do are being cancelled already",
     Action.AGAIN: "started again: what they were started with is not known",
     Action.ARCHIVE: "archived: what runs stays in the list",
     Action.TAG: "tagged",

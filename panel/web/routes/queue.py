@@ -5,7 +5,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from panel.adapters import DataLoadOperationAdapter, TrainingOperationAdapter
 from panel.domain.audit import Outcome
-from panel.domain.requests import PlanState
+from panel.domain.requests import FORM_KEY, PlanState
 from panel.errors import CLIClientError, InvalidForm
 from panel.web.panel import Panel, PanelDep
 from panel.web.recording import note, note_entries
@@ -78,7 +78,7 @@ async def make_plan(request: Request, panel: PanelDep) -> Response:
     values = {field.name: given.get(field.name, "") for field in TrainingOperationAdapter.fields}
     key = given.get("key", "")
     pairs = [str(pair).split(" ") for pair in form.getlist("load")][:MAX_PLANNED]
-    if not 16 <= len(key) <= 64 or not pairs:
+    if not FORM_KEY.fullmatch(key) or not pairs:
         return _trouble(request, "This plan was out of date. Start again from the form.")
     try:
         TrainingOperationAdapter.from_form(values)

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from panel.adapters import KINDS, DataLoadOperationAdapter, Kind
 from panel.domain.labels import Shelf
+from panel.domain.requests import FORM_KEY
 from panel.domain.schedules import BATCH, DAYS, Schedule
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
@@ -85,7 +86,7 @@ async def add(request: Request, panel: PanelDep) -> Response:
     given = await request.form(max_files=0, max_fields=60)
     key = str(given.get("key", ""))
     typed = await _typed(request, panel, str(given.get("kind", "")))
-    if not 16 <= len(key) <= 40:
+    if not FORM_KEY.fullmatch(key):
         raise HTTPException(422, "This form was out of date. Open it again.")
     try:
         await panel.schedules.add(key, typed.kind, typed.values, typed.days, typed.at, typed.zone, actor_of(request))

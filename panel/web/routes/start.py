@@ -12,7 +12,7 @@ from panel.domain.audit import Outcome
 from panel.domain.batches import originals
 from panel.domain.models import Model
 from panel.domain.queueing import plain_refusal
-from panel.domain.requests import Start, StartState
+from panel.domain.requests import FORM_KEY, Start, StartState
 from panel.domain.snapshot import ID
 from panel.domain.strategies import Strategy
 from panel.errors import CLIClientError
@@ -53,7 +53,7 @@ async def submit(request: Request, panel: PanelDep, kind: str) -> Response:
     adapter, given = _adapter(kind), await typed(request)
     values, key = await panel.submit.values(adapter, given), given.get("key", "")
     await _offered_here(panel, adapter)
-    if not 16 <= len(key) <= 64:
+    if not FORM_KEY.fullmatch(key):
         errors = {"": "This form was out of date. Start again from here."}
         note(request, Outcome.REFUSED, kind, errors[""])
         return await _form(request, panel, adapter, values, errors, new_key())
