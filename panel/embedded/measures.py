@@ -146,6 +146,10 @@ def data_summary(request: Row, plan: Plan, parts: Split, source: str) -> Row:
         "start_date": _day(parts.train.times[0]),
         "end_date": _day(parts.test.times[-1]),
         "test_start_date": _day(int(parts.test.times[0]) + DAY - 1),  # from this day on the model has seen nothing
+        # From this one on nothing was measured on either: the last labels look at bars beyond the last sample.
+        "unseen_from": _day(
+            max(int(part.decided.max()) for part in (parts.train, parts.validation, parts.test)) + DAY - 1
+        ),
         "feature_count": int(parts.test.inputs.shape[1]),
         "total_samples": sum(samples.values()),
         "samples": samples,

@@ -7,10 +7,12 @@ from statistics import median
 from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
 from panel.domain.batches import Batch, BatchRun, Role, RunState, by_test_data, joined_return, lead_by_chance
 from panel.domain.comparison import measured, written
+from panel.domain.formatting import day
+from panel.domain.gaps import DAY
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
-from panel.domain.values import mapping, number
+from panel.domain.values import mapping, moment, number
 from panel.views.board_settings import Strips, strips
 from panel.views.joined_curve import JoinedCurve, Step, joined_curve
 from panel.views.operation import OperationView
@@ -83,7 +85,7 @@ class BoardView:
     strips: Strips | None
     best: Sequence[BoardRow]
     compared: Sequence[str]
-    unseen_from: str  # ISO date from which no model of the batch has seen a bar; "" when that is not known
+    unseen_from: str  # ISO date from which none of the best has seen a bar; "" when that is not known
 
 
 def varied(batch: Batch) -> str:
@@ -260,9 +262,13 @@ def _joined(steps: Sequence[Step]) -> tuple[int, float, float | None] | None:
 
 
 def _unseen_from(good: Sequence[BoardRow], views: Mapping[str, OperationView]) -> str:
-    ends = []
+    """The first day that none of the best was trained or tested on: as their results say, else the day after the last
+    one, which was seen."""
+    days = []
     for row in good[:BEST]:
         snapshot = _snapshot(row.run, views)
         used = mapping((snapshot.result or {}).get("data_summary")) if snapshot else {}
-        ends.append(str(used.get("end_date") or row.run.form.get("end_date") or "")[:10])
-    return max(ends) if ends and all(ends) else ""
+        end = moment(used.get("end_date") or row.run.form.get("end_date"))
+        days.append(moment(used.get("unseen_from")) or (None if end is None else end + DAY))
+    known = [at for at in days if at is not None]
+    return day(max(known)) if known and len(known) == len(days) else ""

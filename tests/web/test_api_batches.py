@@ -109,7 +109,7 @@ def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):
         assert [run["number"] for run in board["board"]] == [2, 1, 4, 3] and board["best"] == [2, 1, 4]
         first = board["board"][0]
         assert first["over_baseline"] == 0.1 and first["results"]["test_accuracy"] == 0.5
-        assert board["unseen_from"] == "2024-12-31" and board["chance"]["samples"] == 900 and board["open"] == 0
+        assert board["unseen_from"] == "2025-01-01" and board["chance"]["samples"] == 900 and board["open"] == 0
         days = {"start_date": "2025-01-01", "end_date": "2025-06-30"}
         path = f"/api/batches/{KEY}/backtest"
         for _ in range(2):
@@ -124,6 +124,15 @@ def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):
         status, stopped = here.api("POST", f"/api/batches/{KEY}/stop")
         assert status == 200 and stopped["stopped"]
         until(lambda: here.api("GET", f"/api/batches/{KEY}")[1]["open"] == 0)
+
+
+def test_days_are_unseen_only_after_the_last_bar_that_a_label_looked_at(address, tmp_path):
+    seed_batch(tmp_path, address, 0.45, 0.5, 0.38, 0.41, used={"unseen_from": "2025-01-03"})
+    with inside(tmp_path, address) as here:
+        assert here.api("GET", f"/api/batches/{KEY}")[1]["unseen_from"] == "2025-01-03"
+        page = here.get(f"/batches/{KEY}").text
+        assert "From 2025-01-03 on they have seen nothing." in words(page)
+        assert 'id="start_date" name="start_date" type="date" value="2025-01-03"' in page
 
 
 def test_a_failed_backtest_is_no_failed_training(address, tmp_path):
