@@ -47,10 +47,11 @@ def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
     outputs = perceptron.outputs(test.inputs)
     if plan.regression:
         rises = float(np.sign(train.labels).sum()) >= 0
-        baseline = np.sign(test.labels) == (1 if rises else -1)
+        up, down = float((test.labels > 0).mean()), float((test.labels < 0).mean())
         found |= {"mae": float(np.abs(outputs - test.labels).mean())}
         found |= {"trade_share": float((np.abs(outputs) > plan.decisions.trade_threshold).mean())}
-        return found | {"baseline_accuracy": float(baseline.mean()), "baseline_class": "BUY" if rises else "SELL"}
+        found |= {"commonest_accuracy": max(up, down), "commonest_class": "BUY" if up >= down else "SELL"}
+        return found | {"baseline_accuracy": up if rises else down, "baseline_class": "BUY" if rises else "SELL"}
     answers = outputs.argmax(axis=1)
     signals, moves = int((answers != HOLD).sum()), int((test.labels != HOLD).sum())
     right = int(((answers == test.labels) & (answers != HOLD)).sum())

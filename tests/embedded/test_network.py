@@ -290,6 +290,10 @@ def test_a_regression_is_trained_measured_and_stored(house):
     test = result["test_metrics"]
     assert result["model_info"]["output_format"] == "regression" and 0 <= test["test_accuracy"] <= 1
     assert 0 < test["mae"] < 0.02 and test["baseline_class"] in ("BUY", "SELL") and "precision" not in test
+    assert test["commonest_accuracy"] >= max(test["baseline_accuracy"], 0.45) and test["commonest_class"] in (
+        "BUY",
+        "SELL",
+    )
     assert set(result["artifacts"]) == {"feature_importance"}
     model = saved(house, result["model_path"], "returns")
     assert model.network.regression and model.plan.decisions.trade_threshold == pytest.approx(0.0001)
