@@ -1,5 +1,6 @@
 """Measures of a network: its loss and accuracy on samples, and the whole result of a training."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
     loss, accuracy = measure(perceptron, test, plan)
     found: Row = {"test_loss": loss, "test_accuracy": accuracy}
     outputs = perceptron.outputs(test.inputs)
+    right = np.sign(outputs) == np.sign(test.labels) if plan.regression else outputs.argmax(axis=1) == test.labels
+    found["test_accuracy_error"] = standard_error(right, test.times, plan.labels.horizon)
     if plan.regression:
         rises = float(np.sign(train.labels).sum()) >= 0
         up, down = float((test.labels > 0).mean()), float((test.labels < 0).mean())
@@ -54,13 +57,24 @@ def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
         return found | {"baseline_accuracy": up if rises else down, "baseline_class": "BUY" if rises else "SELL"}
     answers = outputs.argmax(axis=1)
     signals, moves = int((answers != HOLD).sum()), int((test.labels != HOLD).sum())
-    right = int(((answers == test.labels) & (answers != HOLD)).sum())
+    hits = int((right & (answers != HOLD)).sum())
     # Undefined without signals.
-    shares = {"precision": (right, signals), "recall": (right, moves), "f1_score": (2 * right, signals + moves)}
+    shares = {"precision": (hits, signals), "recall": (hits, moves), "f1_score": (2 * hits, signals + moves)}
     found |= {name: part / whole for name, (part, whole) in shares.items() if whole}
     commonest = int(np.bincount(train.labels, minlength=len(CLASSES)).argmax())
     share = float((test.labels == commonest).mean())
     return found | {"baseline_accuracy": share, "baseline_class": CLASSES[commonest]}
+
+
+def standard_error(right: Array, times: Array, horizon: int) -> float:
+    """Of the share of right answers. Bars of one moment count as one, and neighbours are not independent: the labels of
+    `horizon` bars look at the same ones (Newey and West, 1987, with that many lags)."""
+    _, moments = np.unique(times, return_inverse=True)
+    off = np.bincount(moments, right) / np.bincount(moments)
+    off -= off.mean()
+    lags = min(horizon, len(off) // 4)
+    alike = sum((1 - lag / (lags + 1)) * float(off[lag:] @ off[:-lag]) for lag in range(1, lags + 1))
+    return math.sqrt(max(float(off @ off) + 2 * alike, 0.0)) / len(off)
 
 
 def analytics(perceptron: Perceptron, test: Samples, plan: Plan, timeframes: list[str]) -> Row:

@@ -52,14 +52,16 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """With that many tries on test parts of `samples` bars, the best would lie up to `lead` points above the others
-    by chance alone; it does by `seen` points above their median. `samples` is the fewest: variants that look back
-    further have some bars less. `of`: which runs of the batch, where it has more than one test period."""
+    """With that many tries on test parts of `samples` bars, chance alone is expected to put the best `lead` points
+    above the others; it lies `seen` points above their median. `samples` is the fewest: variants that look
+    back further have some bars less. `independent`: how alike neighbouring bars are is not known, so each counts as one
+    of its own. `of`: which runs of the batch, where it has more than one test period."""
 
     of: str
     tries: int
     samples: int
     uneven: bool
+    independent: bool
     lead: float
     seen: float
 
@@ -233,12 +235,15 @@ def _chance(
     shares = [value for _, each in ranked if (value := measured(_ACCURACY, each)) is not None]
     if not samples or not shares:
         return None
+    errors = [number(each.measured.get("test_accuracy_error")) for _, each in ranked]
+    known = [error for error in errors if error]
+    error = median(known) if len(known) == len(errors) else None
     tried = [score for score, _ in ranked]
-    lead = lead_by_chance(len(tried), median(shares), min(samples))
+    lead = lead_by_chance(len(tried), median(shares), min(samples), error)
     if lead is None:
         return None
     uneven = min(samples) != max(samples)
-    return Chance(of, len(tried), min(samples), uneven, lead * 100, max(tried) - median(tried))
+    return Chance(of, len(tried), min(samples), uneven, error is None, lead * 100, max(tried) - median(tried))
 
 
 def _steps(runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> list[Step]:

@@ -157,7 +157,13 @@ class ChanceAnswer(BaseModel):
 
     tries: int
     samples: int = Field(description="Bars on which each was tested, at least.")
-    lead_by_chance: float = Field(description="How far above the middle the best would be if all were equal: a share.")
+    lead_by_chance: float = Field(
+        description="How far above the middle the best is expected to be if all were equal: a share, and no bound."
+    )
+    independent_bars: bool = Field(
+        description="Each bar counted as independent of its neighbours, as the backend does not say how alike they are;"
+        " they usually are not, and chance does more."
+    )
     lead_seen: float = Field(description="How far above the middle it is: a share.")
 
 
@@ -209,6 +215,7 @@ def answer(view: BoardView, runs: int) -> BatchAnswer:
             tries=chance.tries,
             samples=chance.samples,
             lead_by_chance=round(chance.lead / 100, 6),
+            independent_bars=chance.independent,
             lead_seen=round(chance.seen / 100, 6),
         ),
         joined=None

@@ -280,6 +280,22 @@ def variant(folder, name, change):
 ZIGZAG = "labels: {source: zigzag, zigzag_threshold: 0.0008, label_lookahead: 12}"
 
 
+def test_the_error_of_an_accuracy_allows_for_neighbours_that_are_right_together():
+    """Answers that last 10 bars on average; two markets at the same moments count once."""
+    chance, count = np.random.default_rng(1), 900
+
+    def persistent() -> np.ndarray:
+        return np.repeat(chance.random(count) < 0.4, chance.geometric(0.1, count))[:count]
+
+    runs = [persistent() for _ in range(300)]
+    spread, times = np.std([right.mean() for right in runs]), np.arange(count) * 3600
+    errors = [measures.standard_error(right, times, 40) for right in runs]
+    assert np.mean(errors) == pytest.approx(spread, rel=0.15) and spread > 3 * (0.24 / count) ** 0.5
+    twice = measures.standard_error(np.repeat(runs[0], 2), np.repeat(times, 2), 40)
+    assert twice == pytest.approx(errors[0])
+    assert measures.standard_error(np.ones(count, bool), times, 40) == 0
+
+
 def test_a_regression_is_trained_measured_and_stored(house):
     def change(text):
         costs = "{round_trip_cost: 0.0001, min_edge_multiplier: 1}"

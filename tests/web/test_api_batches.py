@@ -174,10 +174,26 @@ def test_runs_on_several_markets_are_compared_with_those_on_their_own(address, t
         page = here.get(f"/batches/{KEY}").text
         text = words(page)
         assert "on one test period" not in text and "Not all runs were tested on the same bars." in text
-        assert "EURUSD: 0.4 points, by chance up to" in text and "(3 tries, each tested on 1,811 bars)" in text
-        assert "GBPUSD: 10.0 points, by chance up to" in text and "(3 tries, each tested on 6,324 bars)" in text
+        assert "EURUSD: 0.4 points, by chance about" in text and "(3 tries, each tested on 1,811 bars)" in text
+        assert "GBPUSD: 10.0 points, by chance about" in text and "(3 tries, each tested on 6,324 bars)" in text
         assert 'class="best"' not in page
         assert here.api("GET", f"/api/batches/{KEY}")[1]["chance"] is None
+
+
+def test_what_chance_does_counts_neighbouring_bars_that_are_right_together(address, tmp_path):
+    said = "This counts each bar as independent of its neighbours."
+    seed_batch(tmp_path, address, 0.45, 0.5, 0.38, 0.41, tested={"test_accuracy_error": 0.04})
+    with inside(tmp_path, address) as here:
+        chance = here.api("GET", f"/api/batches/{KEY}")[1]["chance"]
+        assert chance["lead_by_chance"] == pytest.approx(0.0420, abs=5e-5) and not chance["independent_bars"]
+        text = words(here.get(f"/batches/{KEY}").text)
+        assert "expected to lie about 4.2 points above it by chance" in text and said not in text
+    other = tmp_path / "other"
+    seed_batch(other, address, 0.45, 0.5, 0.38, 0.41)
+    with inside(other, address) as here:
+        chance = here.api("GET", f"/api/batches/{KEY}")[1]["chance"]
+        assert chance["lead_by_chance"] == pytest.approx(0.0173, abs=5e-5) and chance["independent_bars"]
+        assert said in words(here.get(f"/batches/{KEY}").text)
 
 
 def test_the_middle_of_an_even_number_of_runs_lies_between_two(address, tmp_path):
