@@ -1,5 +1,6 @@
 """Measures of a network: its loss and accuracy on samples, and the whole result of a training."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -168,6 +169,7 @@ def data_summary(request: Row, plan: Plan, parts: Split, source: str) -> Row:
         "feature_count": int(parts.test.inputs.shape[1]),
         "total_samples": sum(samples.values()),
         "samples": samples,
+        "labels": {"source": plan.labels.source, **dataclasses.asdict(plan.labels)},
         "source": source,
     }
 

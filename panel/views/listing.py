@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from panel.adapters import KINDS
-from panel.domain.comparison import measured, written
+from panel.domain.comparison import measured, shown
 from panel.domain.results import Measure
 from panel.domain.values import utc
 from panel.views.operation import OperationView
@@ -24,9 +24,7 @@ class Column:
 
     def cell(self, view: OperationView) -> str:
         """A measure as it is written on pages; "" where there is none."""
-        if self.measure is None or (value := measured(self.measure, view.snapshot)) is None:
-            return ""
-        return written(self.measure, value)
+        return "" if self.measure is None else shown(self.measure, view.snapshot)
 
 
 STATE, NAME = Column("state", "State", "state"), Column("name", "Run", "name")

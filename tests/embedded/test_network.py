@@ -324,6 +324,7 @@ def test_triple_barrier_labels_and_raw_inputs_are_trained(house):
 
     result = train(variant(house, "barriers", change))
     assert result["data_summary"]["feature_count"] == 3
+    assert result["data_summary"]["labels"].items() >= {"source": "triple_barrier", "horizon": 20, "span": 20}.items()
     assert list(result["artifacts"]["feature_importance"])[-1] == "1h_rsi_14_raw"
     network = saved(house, result["model_path"], "barriers").network
     assert network.offset[:2].tolist() == [0, 0] and network.factor[:2].tolist() == [1, 1]
