@@ -5,13 +5,15 @@ samples there were.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategy_content import Content
 from panel.domain.values import mapping, number, text
 
+SOURCES = {"sample": "Sample data", "mixed": "Partly sample data", "own": "Own files"}
+GENERATOR = "sample market generator"  # what a load from it names as its source
 CLOSE = 1.05  # between numbers of bars: a strategy that looks back further has a few less of the same ones
 CLOSER = 1.01  # where no days were chosen, and only all samples are counted: the test part is a fraction of them
 _OF_TESTS = ("Labels", "Data split")  # settings of a training that change what it is tested on
@@ -37,10 +39,18 @@ def unlike(snapshots: Sequence[Snapshot], contents: Sequence[Content | None] = (
     return _answers(judged, [content for _, content in pairs])
 
 
-def source_of(snapshot: Snapshot | None) -> str:
+def source_of(snapshot: Snapshot) -> str:
     """Where the bars of its result are from: "sample", "own", "mixed", or "" when it does not say, as with KTRDR."""
-    result = (snapshot.result if snapshot else None) or {}
-    return str(mapping(result.get("data_summary")).get("source") or result.get("source") or "")
+    result = snapshot.result or {}
+    source = text(mapping(result.get("data_summary")).get("source")) or text(result.get("source"))
+    source = "sample" if source == GENERATOR else source
+    return source if source in SOURCES else ""
+
+
+def source_of_all(snapshots: Iterable[Snapshot]) -> str:
+    """Of all that say it: one source, or "mixed" where several are."""
+    found = {source for each in snapshots if (source := source_of(each))}
+    return found.pop() if len(found) == 1 else "mixed" if found else ""
 
 
 def _bars(snapshot: Snapshot) -> tuple[str, ...]:

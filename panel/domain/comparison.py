@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panel.domain.chart import Chart
-from panel.domain.comparable import Unlike, source_of, unlike
+from panel.domain.comparable import SOURCES, Unlike, source_of, unlike
 from panel.domain.formatting import minute
 from panel.domain.models import dated
 from panel.domain.observation import Observation
@@ -22,7 +22,6 @@ from panel.domain.values import mapping, moment, number
 NOT_ASKED = frozenset(  # what the backend puts among the parameters
     {"strategy_yaml", "strategy_path", "worker_id", "task_id", "operation_id", "service_name", "operation_name"}
 )
-SOURCES = {"sample": "Sample data", "mixed": "Partly sample data", "own": "Own files"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def used(snapshots: Sequence[Snapshot]) -> list[Row]:
             start = end = "not chosen"
         described.append(
             {
-                "Source": SOURCES.get(source, source),
+                "Source": SOURCES.get(source, ""),
                 "From": start,
                 "To": end,
                 "Samples": "" if samples is None else f"{samples:,.0f}",

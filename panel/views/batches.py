@@ -6,6 +6,7 @@ from statistics import median
 
 from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
 from panel.domain.batches import Batch, BatchRun, Role, RunState, by_test_data, joined_return, lead_by_chance
+from panel.domain.comparable import source_of_all
 from panel.domain.comparison import measured, written
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY
@@ -87,6 +88,7 @@ class BoardView:
     strips: Strips | None
     best: Sequence[BoardRow]
     compared: Sequence[str]
+    source: str  # of the bars of all its runs: as `source_of_all`
     unseen_from: str  # ISO date from which none of the best has seen a bar; "" when that is not known
 
 
@@ -155,6 +157,7 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         strips=None if walk else strips(settings, [(row.run, row.over) for row in good if row.over is not None]),
         best=() if walk else good[:BEST],
         compared=[row.run.operation_id for row in good[:COMPARED] if row.run.operation_id],
+        source=source_of_all(view.snapshot for view in views.values()),
         unseen_from=_unseen_from(good, views),
     )
 

@@ -4,7 +4,7 @@ import pytest
 
 from panel.adapters import KINDS
 from panel.backend.entities import snapshot_of
-from panel.domain import comparison
+from panel.domain import comparable, comparison
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategy_content import Content
 from tests.support.scripted import operation
@@ -159,3 +159,14 @@ def test_other_runs_without_a_profit_factor_have_none(metrics):
     run = winning(**metrics)
     assert comparison.results([each for each in KINDS["backtesting"].measures if each.over_losses], [run, run]) == []
     assert "Profit factor" not in {figure.label for figure in KINDS["backtesting"].figures(run)}
+
+
+# Whether a market made the bars
+
+
+@pytest.mark.parametrize(
+    ("sources", "whole"),
+    [((), ""), (("", ""), ""), (("sample", "", "sample"), "sample"), (("sample", "own"), "mixed"), (("own",), "own")],
+)
+def test_of_runs_on_several_sources_the_whole_is_mixed(sources, whole):
+    assert comparable.source_of_all(training(0.5, {"source": source}) for source in sources) == whole

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 
@@ -178,6 +179,19 @@ def test_runs_on_several_markets_are_compared_with_those_on_their_own(address, t
         assert "GBPUSD: 10.0 points, by chance about" in text and "(3 tries, each tested on 6,324 bars)" in text
         assert 'class="best"' not in page
         assert here.api("GET", f"/api/batches/{KEY}")[1]["chance"] is None
+
+
+@pytest.mark.parametrize(
+    ("source", "said"), [("sample", "Sample data"), ("mixed", "Partly sample data"), ("own", ""), ("", "")]
+)
+def test_a_batch_says_whether_a_market_made_its_bars(address, tmp_path, source, said):
+    seed_batch(tmp_path, address, 0.45, 0.5, used={"source": source})
+    with inside(tmp_path, address) as here:
+        found = here.api("GET", f"/api/batches/{KEY}")[1]
+        assert found["data"] == source and [run["data"] for run in found["board"]] == [source, source]
+        assert here.api("GET", "/api/operations/op_training_1")[1]["data"] == source
+        tags = re.findall(r'<span class="sample">([^<]*)', here.get(f"/batches/{KEY}").text)
+        assert tags == ([said] if said else [])
 
 
 def test_what_chance_does_counts_neighbouring_bars_that_are_right_together(address, tmp_path):
