@@ -132,7 +132,7 @@ def test_days_are_unseen_only_after_the_last_bar_that_a_label_looked_at(address,
     with inside(tmp_path, address) as here:
         assert here.api("GET", f"/api/batches/{KEY}")[1]["unseen_from"] == "2025-01-03"
         page = here.get(f"/batches/{KEY}").text
-        assert "From 2025-01-03 on they have seen nothing." in words(page)
+        assert "They have seen nothing from 2025-01-03 on." in words(page)
         assert 'id="start_date" name="start_date" type="date" value="2025-01-03"' in page
 
 
