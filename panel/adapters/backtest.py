@@ -8,7 +8,7 @@ from panel.adapters.base import Kind, chosen, count, decimal, named, percent
 from panel.adapters.fields import LEAVE_OUT, asked, written
 from panel.domain.chart import Chart, Curve, Plot
 from panel.domain.kinds import Traits
-from panel.domain.results import Figure, Measure, ResultTable
+from panel.domain.results import NO_LOSSES, Figure, Measure, ResultTable, lost_nothing
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
 from panel.domain.values import items, mapping, number
@@ -29,7 +29,7 @@ class BacktestingOperationAdapter(Kind):
     menu = "Backtest"
     traits = Traits(worker="backtesting", tries_model=True)
     measures = (
-        Measure("Return", "metrics.total_return_pct", "%", better="high"),
+        Measure("Return", "metrics.total_return_pct", "%", better="high", same_data=True),
         Measure("Buy and hold", "metrics.buy_and_hold_return_pct", "%"),
         Measure(
             "Over buying and holding",
@@ -39,11 +39,11 @@ class BacktestingOperationAdapter(Kind):
             "high",
             "metrics.buy_and_hold_return_pct",
         ),
-        Measure("Max drawdown", "metrics.max_drawdown_pct", "%", better="small"),
-        Measure("Sharpe ratio", "metrics.sharpe_ratio", digits=2, better="high"),
+        Measure("Max drawdown", "metrics.max_drawdown_pct", "%", better="small", same_data=True),
+        Measure("Sharpe ratio", "metrics.sharpe_ratio", digits=2, better="high", same_data=True),
         Measure("Trades", "metrics.total_trades"),
-        Measure("Win rate", "metrics.win_rate", "%", better="high"),
-        Measure("Profit factor", "metrics.profit_factor", digits=2, better="high"),
+        Measure("Win rate", "metrics.win_rate", "%", better="high", same_data=True),
+        Measure("Profit factor", "metrics.profit_factor", digits=2, better="high", same_data=True, over_losses=True),
         Measure("Commission paid", "metrics.total_commission", digits=2),
         Measure("Slippage paid", "metrics.total_slippage", digits=2),
     )
@@ -109,7 +109,7 @@ class BacktestingOperationAdapter(Kind):
             Figure("Calmar ratio", decimal(metrics.get("calmar_ratio"), 2), "yearly return for the deepest fall"),
             Figure("Exposure", percent(metrics.get("exposure")), "of the bars with an open position"),
             Figure("Win rate", percent(metrics.get("win_rate")), "trades that made money"),
-            Figure("Profit factor", decimal(metrics.get("profit_factor"), 2), "money won for each unit lost"),
+            _profit_factor(metrics),
             Figure("Average win", decimal(metrics.get("avg_win"), 2), "money, after costs"),
             Figure("Average loss", decimal(metrics.get("avg_loss"), 2), "money, after costs"),
             Figure("Commission paid", decimal(metrics.get("total_commission"), 2)),
@@ -148,6 +148,12 @@ def _against(metrics: dict[str, Any], held: float | None) -> str:
     if abs(points) < 0.05:
         return "as much as buying and holding"
     return f"{abs(points):.1f} points {'more' if points > 0 else 'less'} than buying and holding"
+
+
+def _profit_factor(metrics: dict[str, Any]) -> Figure:
+    if lost_nothing(metrics):
+        return Figure("Profit factor", NO_LOSSES, "no trade lost money")
+    return Figure("Profit factor", decimal(metrics.get("profit_factor"), 2), "money won for each unit lost")
 
 
 def _idle(metrics: dict[str, Any], config: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from panel.domain.kinds import Traits
 from panel.domain.results import Figure, Measure, ResultTable, averaged
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
-from panel.domain.values import mapping, number, text
+from panel.domain.values import items, mapping, number, text
 
 
 @dataclass
@@ -110,7 +110,7 @@ class TrainingOperationAdapter(Kind):
             return []
         training, model, used = (named(result, key) for key in ("training_metrics", "model_info", "data_summary"))
         accuracy, baseline = number(test.get("test_accuracy")), number(test.get("baseline_accuracy"))
-        figures = [Figure("Test accuracy", percent(accuracy), _against(accuracy, baseline, test), lead=True)]
+        figures = [Figure("Test accuracy", percent(accuracy), _against(accuracy, baseline, mapping(result)), lead=True)]
         if baseline is not None:
             always = text(test.get("baseline_class"))
             note = (
@@ -167,12 +167,33 @@ def _of_signals(test: dict[str, Any]) -> list[Figure]:
     ]
 
 
-def _against(accuracy: float | None, baseline: float | None, test: dict[str, Any]) -> str:
-    """How good the accuracy is: whether it beats always giving the commonest answer."""
+def _against(accuracy: float | None, baseline: float | None, result: dict[str, Any]) -> str:
+    """How good the accuracy is: whether it beats what needs no skill. The baseline's answer was the commonest in
+    training; in the test part another one may be commoner, and would have reached more."""
     if accuracy is None or baseline is None:
         return "share of right answers on bars the model never saw"
+    always, (other, share) = text(named(result, "test_metrics").get("baseline_class")), _commonest(result)
+    usual = f"always answering {always}" if always else "always giving the same answer"
+    usual, rival = f"{usual}, the commonest in training", ""
+    if share is not None and other != always and share - baseline >= 0.0005:
+        rival = f"; always answering {other} would have reached {percent(share)}"
     points = (accuracy - baseline) * 100
     if abs(points) < 0.5:
-        return "no better than always giving the commonest answer"
-    word = "better" if points > 0 else "worse"
-    return f"{abs(points):.1f} points {word} than always giving the commonest answer"
+        return f"no better than {usual}{rival}"
+    beaten = rival and share is not None and accuracy - share < 0.005
+    word = "worse than" if points < 0 else "above" if beaten else "better than"
+    return f"{abs(points):.1f} points {word} {usual}{rival}"
+
+
+def _commonest(result: dict[str, Any]) -> tuple[str, float | None]:
+    """The answer that was right most often in the test part, and its share; None where that is unknown."""
+    test, artifacts = named(result, "test_metrics"), named(result, "artifacts")
+    if (share := number(test.get("commonest_accuracy"))) is not None:
+        return text(test.get("commonest_class")), share
+    names = [text(name) for name in items(artifacts.get("classes", ["BUY", "HOLD", "SELL"]), 11)]
+    rows = items(artifacts.get("confusion_matrix"), 11)
+    counts = [sum(number(cell) or 0.0 for cell in items(row, 11)) for row in rows]
+    if not names or len(counts) != len(names) or sum(counts) <= 0:
+        return "", None
+    most = max(counts)
+    return names[counts.index(most)], most / sum(counts)

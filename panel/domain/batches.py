@@ -208,17 +208,18 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def lead_by_chance(tries: int, share: float, samples: int) -> float | None:
+def lead_by_chance(tries: int, share: float, samples: int, error: float | None = None) -> float | None:
     """By how much the best of `tries` runs is expected to lie above `share` (of right answers, 0 to 1) when all are
-    equally good and each was tested on `samples` bars. None where that says nothing.
+    equally good and each was tested on `samples` bars. `error`: the standard error of such a share; without it each bar
+    counts as independent of its neighbours. None where that says nothing.
 
     The expected greatest of n independent normal values, by Blom's approximation (Statistical Estimates and
-    Transformed Beta-Variables, 1958). Runs that were tested on the same bars are not independent: the true lead of
-    chance is smaller, so this is an upper bound."""
+    Transformed Beta-Variables, 1958). Runs that were tested on the same bars are not independent, which makes the true
+    lead smaller; neighbouring bars are not either, which makes it greater."""
     if tries < 2 or samples < 1 or not 0 < share < 1:
         return None
     greatest = _NORMAL.inv_cdf((tries - 0.375) / (tries + 0.25))
-    return greatest * math.sqrt(share * (1 - share) / samples)
+    return greatest * (math.sqrt(share * (1 - share) / samples) if error is None else error)
 
 
 def joined_return(returns: Sequence[float]) -> float:

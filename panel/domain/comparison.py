@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from panel.domain.chart import Chart
+from panel.domain.comparable import SOURCES, Unlike, source_of, unlike
 from panel.domain.formatting import minute
 from panel.domain.models import dated
 from panel.domain.observation import Observation
-from panel.domain.results import Measure
+from panel.domain.results import NO_LOSSES, Measure, lost_nothing
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategy_content import Content
 from panel.domain.values import mapping, moment, number
@@ -21,7 +22,6 @@ from panel.domain.values import mapping, moment, number
 NOT_ASKED = frozenset(  # what the backend puts among the parameters
     {"strategy_yaml", "strategy_path", "worker_id", "task_id", "operation_id", "service_name", "operation_name"}
 )
-SOURCES = {"sample": "Sample data", "mixed": "Partly sample data", "own": "Own files"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One number of a result, before and now. `by`: the difference as text. `effect`: "better",
+    """One number of a result, before and now. `by`: the difference as text, "" where there is none. `effect`: "better",
     "worse", or "" when neither is known."""
 
     name: str
@@ -57,6 +57,7 @@ class Changes:
     parameters: tuple[Row, ...]
     results: tuple[Change, ...]
     unchanged: tuple[str, ...]  # names of results that are the same
+    unlike: Unlike  # why some results are called neither better nor worse
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +101,18 @@ def _described(content: Content) -> dict[str, str]:
     return texts
 
 
-def results(measures: Sequence[Measure], snapshots: Sequence[Snapshot]) -> list[Row]:
-    """The numbers of each result; those that no run has are left out."""
-    rows, fair = [], alike(snapshots)
+def results(
+    measures: Sequence[Measure], snapshots: Sequence[Snapshot], contents: Sequence[Content | None] = ()
+) -> list[Row]:
+    """The numbers of each result; those that no run has are left out. `contents`: as for `unlike`."""
+    rows, fair = [], not unlike(snapshots, contents)
     for measure in measures:
         values = [measured(measure, snapshot) for snapshot in snapshots]
-        if any(value is not None for value in values):
-            shown = tuple("" if value is None else written(measure, value) for value in values)
-            best = _best(measure, values) if fair or not measure.same_data else frozenset()
-            rows.append(Row(measure.label, shown, best))
+        texts = tuple(shown(measure, snapshot) for snapshot in snapshots)
+        if any(texts):
+            comparable = (fair or not measure.same_data) and NO_LOSSES not in texts
+            rows.append(Row(measure.label, texts, _best(measure, values) if comparable else frozenset()))
     return rows
-
-
-def alike(snapshots: Sequence[Snapshot]) -> bool:
-    """Whether they were asked to work on the same bars. How many they used depends on what a strategy looks back to."""
-    return len({_data(snapshot) for snapshot in snapshots}) < 2
 
 
 def used(snapshots: Sequence[Snapshot]) -> list[Row]:
@@ -122,13 +120,13 @@ def used(snapshots: Sequence[Snapshot]) -> list[Row]:
     described: list[dict[str, str]] = []
     for snapshot in snapshots:
         result = snapshot.result or {}
-        summary, source = mapping(result.get("data_summary")), _source(snapshot)
+        summary, source = mapping(result.get("data_summary")), source_of(snapshot)
         samples, (start, end) = number(summary.get("total_samples")), _period(summary)
         if snapshot.traits.learns and start and not dated(snapshot):
             start = end = "not chosen"
         described.append(
             {
-                "Source": SOURCES.get(source, source),
+                "Source": SOURCES.get(source, ""),
                 "From": start,
                 "To": end,
                 "Samples": "" if samples is None else f"{samples:,.0f}",
@@ -140,12 +138,7 @@ def used(snapshots: Sequence[Snapshot]) -> list[Row]:
 
 def on_sample(snapshot: Snapshot) -> bool:
     """Whether its numbers come from made-up bars, wholly or partly."""
-    return _source(snapshot) in ("sample", "mixed")
-
-
-def _source(snapshot: Snapshot) -> str:
-    result = snapshot.result or {}
-    return str(mapping(result.get("data_summary")).get("source") or result.get("source") or "")
+    return source_of(snapshot) in ("sample", "mixed")
 
 
 def overlays(charts: Sequence[Chart | None]) -> list[Overlay]:
@@ -161,35 +154,40 @@ def overlays(charts: Sequence[Chart | None]) -> list[Overlay]:
 
 def changes(measures: Sequence[Measure], before: Snapshot, now: Snapshot) -> Changes:
     """What is different now; results only once there are any."""
-    fair = _market(before) == _market(now)  # other days of it are what a strategy is trained again for
+    why = unlike((before, now))
     changed: list[Change] = []
     same: list[str] = []
     for measure in measures:
-        old, new = measured(measure, before), measured(measure, now)
-        if old is None or new is None:
+        texts = shown(measure, before), shown(measure, now)
+        if not all(texts):
             continue
-        if written(measure, old) == written(measure, new):
+        old, new = measured(measure, before), measured(measure, now)
+        if texts[0] == texts[1]:
             same.append(measure.label)
+        elif old is None or new is None:  # one of them is no number
+            changed.append(Change(measure.label, *texts, ""))
         else:
-            changed.append(
-                Change(
-                    measure.label,
-                    written(measure, old),
-                    written(measure, new),
-                    _by(measure, old, new),
-                    _effect(measure, old, new) if fair or not measure.same_data else "",
-                )
-            )
+            effect = _effect(measure, old, new) if not (why and measure.same_data) else ""
+            changed.append(Change(measure.label, *texts, _by(measure, old, new), effect))
     rows = tuple(row for row in parameters((before, now)) if row.differs)
-    return Changes(before, rows, tuple(changed), tuple(same))
+    return Changes(before, rows, tuple(changed), tuple(same), why)
 
 
 def measured(measure: Measure, snapshot: Snapshot) -> float | None:
+    if measure.over_losses and lost_nothing(snapshot.measured):
+        return None
     value = _at(snapshot, measure.path)
     if not measure.over or value is None:
         return value
     other = _at(snapshot, measure.over)
     return None if other is None else value - other
+
+
+def shown(measure: Measure, snapshot: Snapshot) -> str:
+    """As pages write it, "" where there is none."""
+    if (value := measured(measure, snapshot)) is not None:
+        return written(measure, value)
+    return NO_LOSSES if measure.over_losses and lost_nothing(snapshot.measured) else ""
 
 
 def best_first(measure: Measure, observations: Iterable[Observation]) -> list[Observation]:
@@ -200,15 +198,6 @@ def best_first(measure: Measure, observations: Iterable[Observation]) -> list[Ob
         return value is None, 0.0 if value is None else -_worth(measure, value)
 
     return sorted(observations, key=rank)
-
-
-def _data(snapshot: Snapshot) -> tuple[str, ...]:
-    days = tuple(as_text(snapshot.parameters.get(name))[:10] for name in ("start_date", "end_date"))
-    return _market(snapshot) + days
-
-
-def _market(snapshot: Snapshot) -> tuple[str, ...]:
-    return snapshot.symbol or "", snapshot.timeframe or ""
 
 
 def _at(snapshot: Snapshot, path: str) -> float | None:

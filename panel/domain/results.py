@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from panel.domain.values import number
 
+NO_LOSSES = "no losses"  # in the place of a number that divides by them
 SAME = 1e-6  # between a recall in double and an accuracy in single precision
 
 
@@ -24,7 +25,8 @@ class Measure:
     """One number of a result that runs are compared by. `path` leads to it inside the result; with the unit % it is a
     fraction, and with the unit points too. `over` leads to a number that is taken off it. `better`: the higher, the
     lower or the one nearer to nothing; "" when none is. `same_data`: two runs can be compared by it only when
-    both were tested on the same bars: another market is easier or harder."""
+    both were tested on the same bars: another market is easier or harder. `over_losses`: it divides by what was lost,
+    and has no value where nothing was."""
 
     label: str
     path: str
@@ -33,6 +35,7 @@ class Measure:
     better: Literal["high", "low", "small", ""] = ""
     over: str = ""
     same_data: bool = False
+    over_losses: bool = False
 
     @property
     def key(self) -> str:
@@ -54,6 +57,12 @@ class ResultTable:
     bars: tuple[float, ...] = ()
     tones: tuple[tuple[int, ...], ...] = ()
     folded: bool = False  # closed at first
+
+
+def lost_nothing(metrics: Mapping[str, Any]) -> bool:
+    """Whether a backtest traded, and no trade lost money."""
+    lost, rate = number(metrics.get("losing_trades")), number(metrics.get("win_rate"))
+    return bool(number(metrics.get("total_trades"))) and (rate == 1 if lost is None else lost == 0)
 
 
 def averaged(test: Mapping[str, Any]) -> bool:

@@ -1,5 +1,7 @@
 """Measures of a network: its loss and accuracy on samples, and the whole result of a training."""
 
+import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -45,21 +47,35 @@ def of_test(perceptron: Perceptron, parts: Split, plan: Plan) -> Row:
     loss, accuracy = measure(perceptron, test, plan)
     found: Row = {"test_loss": loss, "test_accuracy": accuracy}
     outputs = perceptron.outputs(test.inputs)
+    right = np.sign(outputs) == np.sign(test.labels) if plan.regression else outputs.argmax(axis=1) == test.labels
+    found["test_accuracy_error"] = standard_error(right, test.times, plan.labels.horizon)
     if plan.regression:
         rises = float(np.sign(train.labels).sum()) >= 0
-        baseline = np.sign(test.labels) == (1 if rises else -1)
+        up, down = float((test.labels > 0).mean()), float((test.labels < 0).mean())
         found |= {"mae": float(np.abs(outputs - test.labels).mean())}
         found |= {"trade_share": float((np.abs(outputs) > plan.decisions.trade_threshold).mean())}
-        return found | {"baseline_accuracy": float(baseline.mean()), "baseline_class": "BUY" if rises else "SELL"}
+        found |= {"commonest_accuracy": max(up, down), "commonest_class": "BUY" if up >= down else "SELL"}
+        return found | {"baseline_accuracy": up if rises else down, "baseline_class": "BUY" if rises else "SELL"}
     answers = outputs.argmax(axis=1)
     signals, moves = int((answers != HOLD).sum()), int((test.labels != HOLD).sum())
-    right = int(((answers == test.labels) & (answers != HOLD)).sum())
+    hits = int((right & (answers != HOLD)).sum())
     # Undefined without signals.
-    shares = {"precision": (right, signals), "recall": (right, moves), "f1_score": (2 * right, signals + moves)}
+    shares = {"precision": (hits, signals), "recall": (hits, moves), "f1_score": (2 * hits, signals + moves)}
     found |= {name: part / whole for name, (part, whole) in shares.items() if whole}
     commonest = int(np.bincount(train.labels, minlength=len(CLASSES)).argmax())
     share = float((test.labels == commonest).mean())
     return found | {"baseline_accuracy": share, "baseline_class": CLASSES[commonest]}
+
+
+def standard_error(right: Array, times: Array, horizon: int) -> float:
+    """Of the share of right answers. Bars of one moment count as one, and neighbours are not independent: the labels of
+    `horizon` bars look at the same ones (Newey and West, 1987, with that many lags)."""
+    _, moments = np.unique(times, return_inverse=True)
+    off = np.bincount(moments, right) / np.bincount(moments)
+    off -= off.mean()
+    lags = min(horizon, len(off) // 4)
+    alike = sum((1 - lag / (lags + 1)) * float(off[lag:] @ off[:-lag]) for lag in range(1, lags + 1))
+    return math.sqrt(max(float(off @ off) + 2 * alike, 0.0)) / len(off)
 
 
 def analytics(perceptron: Perceptron, test: Samples, plan: Plan, timeframes: list[str]) -> Row:
@@ -146,9 +162,14 @@ def data_summary(request: Row, plan: Plan, parts: Split, source: str) -> Row:
         "start_date": _day(parts.train.times[0]),
         "end_date": _day(parts.test.times[-1]),
         "test_start_date": _day(int(parts.test.times[0]) + DAY - 1),  # from this day on the model has seen nothing
+        # From this one on nothing was measured on either: the last labels look at bars beyond the last sample.
+        "unseen_from": _day(
+            max(int(part.decided.max()) for part in (parts.train, parts.validation, parts.test)) + DAY - 1
+        ),
         "feature_count": int(parts.test.inputs.shape[1]),
         "total_samples": sum(samples.values()),
         "samples": samples,
+        "labels": {"source": plan.labels.source, **dataclasses.asdict(plan.labels)},
         "source": source,
     }
 

@@ -1,7 +1,7 @@
 """A strategy's plan: the result of reading its file."""
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 RAW = "__raw__"  # KTRDR's name for the fuzzy set of an input that is not fuzzy
 
@@ -84,6 +84,8 @@ class Learning:
 class ZigZag:
     """Which comes first within `horizon` bars: a rise of `threshold`, a fall, or neither."""
 
+    source: ClassVar = "zigzag"
+
     threshold: float = 0.02  # a share of the price
     horizon: int = 10
 
@@ -91,6 +93,8 @@ class ZigZag:
 @dataclass(frozen=True, slots=True)
 class TripleBarrier:
     """Which comes first within `horizon` bars: a rise of `take` times the volatility, or a fall of `stop` times it."""
+
+    source: ClassVar = "triple_barrier"
 
     take: float = 2.0
     stop: float = 1.5
@@ -102,6 +106,8 @@ class TripleBarrier:
 @dataclass(frozen=True, slots=True)
 class ForwardReturn:
     """The change of the close over `horizon` bars, a number: for regression."""
+
+    source: ClassVar = "forward_return"
 
     horizon: int = 20
 

@@ -6,11 +6,14 @@ from statistics import median
 
 from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
 from panel.domain.batches import Batch, BatchRun, Role, RunState, by_test_data, joined_return, lead_by_chance
+from panel.domain.comparable import source_of_all
 from panel.domain.comparison import measured, written
+from panel.domain.formatting import day
+from panel.domain.gaps import DAY
 from panel.domain.results import Measure
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import State
-from panel.domain.values import mapping, number
+from panel.domain.values import mapping, moment, number
 from panel.views.board_settings import Strips, strips
 from panel.views.joined_curve import JoinedCurve, Step, joined_curve
 from panel.views.operation import OperationView
@@ -50,14 +53,16 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """With that many tries on test parts of `samples` bars, the best would lie up to `lead` points above the others
-    by chance alone; it does by `seen` points above their median. `samples` is the fewest: variants that look back
-    further have some bars less. `of`: which runs of the batch, where it has more than one test period."""
+    """With that many tries on test parts of `samples` bars, chance alone is expected to put the best `lead` points
+    above the others; it lies `seen` points above their median. `samples` is the fewest: variants that look
+    back further have some bars less. `independent`: how alike neighbouring bars are is not known, so each counts as one
+    of its own. `of`: which runs of the batch, where it has more than one test period."""
 
     of: str
     tries: int
     samples: int
     uneven: bool
+    independent: bool
     lead: float
     seen: float
 
@@ -83,7 +88,8 @@ class BoardView:
     strips: Strips | None
     best: Sequence[BoardRow]
     compared: Sequence[str]
-    unseen_from: str  # ISO date from which no model of the batch has seen a bar; "" when that is not known
+    source: str  # of the bars of all its runs: as `source_of_all`
+    unseen_from: str  # ISO date from which none of the best has seen a bar; "" when that is not known
 
 
 def varied(batch: Batch) -> str:
@@ -151,6 +157,7 @@ def board(batch: Batch, runs: Sequence[BatchRun], views: Mapping[str, OperationV
         strips=None if walk else strips(settings, [(row.run, row.over) for row in good if row.over is not None]),
         best=() if walk else good[:BEST],
         compared=[row.run.operation_id for row in good[:COMPARED] if row.run.operation_id],
+        source=source_of_all(view.snapshot for view in views.values()),
         unseen_from=_unseen_from(good, views),
     )
 
@@ -231,12 +238,15 @@ def _chance(
     shares = [value for _, each in ranked if (value := measured(_ACCURACY, each)) is not None]
     if not samples or not shares:
         return None
+    errors = [number(each.measured.get("test_accuracy_error")) for _, each in ranked]
+    known = [error for error in errors if error]
+    error = median(known) if len(known) == len(errors) else None
     tried = [score for score, _ in ranked]
-    lead = lead_by_chance(len(tried), median(shares), min(samples))
+    lead = lead_by_chance(len(tried), median(shares), min(samples), error)
     if lead is None:
         return None
     uneven = min(samples) != max(samples)
-    return Chance(of, len(tried), min(samples), uneven, lead * 100, max(tried) - median(tried))
+    return Chance(of, len(tried), min(samples), uneven, error is None, lead * 100, max(tried) - median(tried))
 
 
 def _steps(runs: Sequence[BatchRun], views: Mapping[str, OperationView]) -> list[Step]:
@@ -260,9 +270,13 @@ def _joined(steps: Sequence[Step]) -> tuple[int, float, float | None] | None:
 
 
 def _unseen_from(good: Sequence[BoardRow], views: Mapping[str, OperationView]) -> str:
-    ends = []
+    """The first day that none of the best was trained or tested on: as their results say, else the day after the last
+    one, which was seen."""
+    days = []
     for row in good[:BEST]:
         snapshot = _snapshot(row.run, views)
         used = mapping((snapshot.result or {}).get("data_summary")) if snapshot else {}
-        ends.append(str(used.get("end_date") or row.run.form.get("end_date") or "")[:10])
-    return max(ends) if ends and all(ends) else ""
+        end = moment(used.get("end_date") or row.run.form.get("end_date"))
+        days.append(moment(used.get("unseen_from")) or (None if end is None else end + DAY))
+    known = [at for at in days if at is not None]
+    return day(max(known)) if known and len(known) == len(days) else ""

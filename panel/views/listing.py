@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from panel.adapters import KINDS
-from panel.domain.comparison import measured, written
+from panel.domain.comparable import source_of
+from panel.domain.comparison import measured, shown
 from panel.domain.results import Measure
 from panel.domain.values import utc
 from panel.views.operation import OperationView
@@ -24,9 +25,7 @@ class Column:
 
     def cell(self, view: OperationView) -> str:
         """A measure as it is written on pages; "" where there is none."""
-        if self.measure is None or (value := measured(self.measure, view.snapshot)) is None:
-            return ""
-        return written(self.measure, value)
+        return "" if self.measure is None else shown(self.measure, view.snapshot)
 
 
 STATE, NAME = Column("state", "State", "state"), Column("name", "Run", "name")
@@ -59,15 +58,16 @@ def headings(keys: Sequence[str]) -> list[Column]:
 
 
 def csv_head(keys: Sequence[str]) -> list[str]:
-    return ["id", "name", "kind", "state", "strategy", "symbol", "timeframe", *keys]
+    return ["id", "name", "kind", "state", "strategy", "symbol", "timeframe", *keys, "data"]
 
 
 def csv_row(view: OperationView, keys: Sequence[str]) -> list[str]:
-    """One run. Times are ISO 8601 in UTC, durations are seconds, shares are fractions."""
+    """One run. Times are ISO 8601 in UTC, durations are seconds, shares are fractions; `data`: sample, own, mixed, or
+    nothing where the backend does not say."""
     snapshot = view.snapshot
     about = (snapshot.strategy, snapshot.symbol, snapshot.timeframe)
     row = [snapshot.id, view.title, snapshot.kind, view.verdict.state.value, *about]
-    return [harmless(text) for text in (*row, *(_plain(view, COLUMNS[key]) for key in keys))]
+    return [harmless(text) for text in (*row, *(_plain(view, COLUMNS[key]) for key in keys), source_of(snapshot))]
 
 
 def harmless(text: str) -> str:

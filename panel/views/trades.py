@@ -23,6 +23,7 @@ COLUMNS = (
     "net_gain",
     "entry_reason",
     "exit_reason",
+    "data",
 )
 
 
@@ -43,13 +44,14 @@ def trades_view(found: TradeList) -> TradesView:
     return TradesView(found.trades[: -SHOWN - 1 : -1], found.total, len(found.trades), gain, costs)
 
 
-def csv_row(trade: Trade) -> Sequence[Any]:
-    """Texts that a spreadsheet could take for a formula are quoted by a leading apostrophe."""
+def csv_row(trade: Trade, source: str) -> Sequence[Any]:
+    """`source`: of the backtest's bars. Texts that a spreadsheet could take for a formula are quoted by a leading
+    apostrophe."""
     share = None if trade.share is None else round(trade.share * 100, 6)
     times = (moment.isoformat() if (moment := utc(at)) else "" for at in (trade.opened, trade.closed))
     prices = (trade.entry_price, trade.exit_price, trade.quantity)
     reasons = (f"'{why}" if why[:1] in tuple("=+-@") else why for why in (trade.why_in, trade.why_out))
-    return (trade.side, *times, *prices, trade.bars, share, trade.costs, trade.gain, *reasons)
+    return (trade.side, *times, *prices, trade.bars, share, trade.costs, trade.gain, *reasons, source)
 
 
 def marks(trades: Sequence[Trade], bars: Sequence[Candle]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from panel.domain.batches import MAX_SETTINGS, MAX_VALUES, Batch, BatchRun
+from panel.domain.comparable import source_of
 from panel.domain.comparison import measured
 from panel.domain.labels import Shelf
 from panel.domain.results import Measure
@@ -14,7 +15,7 @@ from panel.domain.values import utc
 from panel.views.batches import SHOWN, TESTED, BoardRow, BoardView
 from panel.views.operation import OperationView
 from panel.web.api_requests import Day
-from panel.web.api_schemas import UNKNOWN
+from panel.web.api_schemas import DATA, UNKNOWN
 
 _GRID: dict[str, Any] = {
     "strategy_name": "trend_momentum",
@@ -137,6 +138,7 @@ class TestAnswer(BaseModel):
     end_date: str
     message: str
     results: dict[str, float | None] = Field(description="By the measures' keys, once it has ended.")
+    data: str = Field(description=DATA)
 
 
 class RunAnswer(BaseModel):
@@ -149,6 +151,7 @@ class RunAnswer(BaseModel):
     message: str
     over_baseline: float | None = Field(description="Accuracy above the baseline, as a share: 0.02 is 2 points.")
     results: dict[str, float | None] = Field(description="By the measures' keys, once it has ended.")
+    data: str = Field(description=DATA)
     tests: list[TestAnswer] = Field(description="Backtests of its model.")
 
 
@@ -157,7 +160,13 @@ class ChanceAnswer(BaseModel):
 
     tries: int
     samples: int = Field(description="Bars on which each was tested, at least.")
-    lead_by_chance: float = Field(description="How far above the middle the best would be if all were equal: a share.")
+    lead_by_chance: float = Field(
+        description="How far above the middle the best is expected to be if all were equal: a share, and no bound."
+    )
+    independent_bars: bool = Field(
+        description="Each bar counted as independent of its neighbours, as the backend does not say how alike they are;"
+        " they usually are not, and chance does more."
+    )
     lead_seen: float = Field(description="How far above the middle it is: a share.")
 
 
@@ -177,6 +186,7 @@ class BatchAnswer(BatchHead):
     unseen_from: str = Field(description='Date from which the best have seen nothing; "" when it is not known.')
     chance: ChanceAnswer | None = Field(description="Null also where not all were tested on the same bars.")
     joined: JoinedAnswer | None
+    data: str = Field(description="Of all its runs together: `sample`, `own`, `mixed`, or empty.")
     board: list[RunAnswer] = Field(description="The trainings, the best first; of a walk-forward in order.")
 
 
@@ -209,11 +219,13 @@ def answer(view: BoardView, runs: int) -> BatchAnswer:
             tries=chance.tries,
             samples=chance.samples,
             lead_by_chance=round(chance.lead / 100, 6),
+            independent_bars=chance.independent,
             lead_seen=round(chance.seen / 100, 6),
         ),
         joined=None
         if joined is None
         else JoinedAnswer(tests=joined[0], total_return=joined[1], buy_and_hold=joined[2]),
+        data=view.source,
         board=[_run(row) for row in view.rows],
     )
 
@@ -230,6 +242,7 @@ def _run(row: BoardRow) -> RunAnswer:
         message=run.message,
         over_baseline=None if row.over is None else round(row.over / 100, 6),
         results=_results(SHOWN, row.view),
+        data=source_of(row.view.snapshot) if row.view else "",
         tests=[_test(test, seen) for test, seen, _ in row.tests],
     )
 
@@ -243,6 +256,7 @@ def _test(run: BatchRun, view: OperationView | None) -> TestAnswer:
         end_date=run.form.get("end_date", ""),
         message=run.message,
         results=_results(TESTED, view),
+        data=source_of(view.snapshot) if view else "",
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from panel.adapters import KINDS
 from panel.domain.agents import kind_title
+from panel.domain.comparable import source_of
 from panel.domain.connection import Connection as Known
 from panel.domain.labels import Label, Shelf
 from panel.domain.observation import Cancel, Observation
@@ -18,6 +19,7 @@ from panel.domain.values import utc
 from panel.domain.workers import Worker as Listed
 
 UNKNOWN = datetime.fromtimestamp(0, UTC)  # for a stored time that is no date, where the schema promises one
+DATA = "Where the bars of its result are from: `sample`, `own` or `mixed`; empty when the backend does not say."
 
 
 class Verdict(BaseModel):
@@ -42,6 +44,7 @@ class Operation(BaseModel):
     strategy: str
     symbol: str
     timeframe: str
+    data: str = Field(description=DATA)
     live: bool = Field(description="It may still change by itself.")
     verdict: Verdict
     backend_status: str = Field(description="The backend's own word for its state, which is not always true.")
@@ -264,6 +267,7 @@ def _common(observation: Observation, verdict: Judged, label: Label) -> dict[str
         "strategy": snapshot.strategy,
         "symbol": snapshot.symbol,
         "timeframe": snapshot.timeframe,
+        "data": source_of(snapshot),
         "live": verdict.live,
         "verdict": judged,
         "backend_status": snapshot.backend_status,

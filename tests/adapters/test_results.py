@@ -140,3 +140,35 @@ def test_a_recall_that_is_the_accuracy_under_another_name_is_left_out():
     read = snapshot_of(operation("op_a", status="completed", result_summary={"test_metrics": own}), 0.0)
     shown = {figure.label: figure.note for figure in KINDS["training"].figures(read)}
     assert shown["Recall"] and shown["Precision"] == "of its signals, how many were right"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "rows", "note"),
+    [
+        (0.184, (165, 650, 185), "1.9 points above always answering BUY, the commonest in training"
+         "; always answering HOLD would have reached 65.0 %"),
+        (0.67, (165, 650, 185), "50.5 points better than always answering BUY, the commonest in training"
+         "; always answering HOLD would have reached 65.0 %"),
+        (0.164, (165, 650, 185), "no better than always answering BUY, the commonest in training"
+         "; always answering HOLD would have reached 65.0 %"),
+        (0.1, (165, 100, 735), "6.5 points worse than always answering BUY, the commonest in training"
+         "; always answering SELL would have reached 73.5 %"),
+        (0.184, (), "1.9 points better than always answering BUY, the commonest in training"),
+    ],
+)  # fmt: skip
+def test_an_accuracy_is_held_against_the_answer_that_was_commonest_in_the_test_too(accuracy, rows, note):
+    test = {"test_accuracy": accuracy, "baseline_accuracy": 0.165, "baseline_class": "BUY"}
+    artifacts = {"classes": ["BUY", "HOLD", "SELL"], "confusion_matrix": [[right, 0, 0] for right in rows]}
+    result = {"test_metrics": test, "artifacts": artifacts if rows else {}}
+    figures = KINDS["training"].figures(snapshot_of(operation("op_a", result_summary=result), 0.0))
+    assert figures[0].note == note
+
+
+def test_a_regressions_direction_is_held_against_the_one_that_was_commoner_in_the_test():
+    test = {"test_accuracy": 0.45, "baseline_accuracy": 0.42, "baseline_class": "BUY"}
+    test |= {"commonest_accuracy": 0.57, "commonest_class": "SELL"}
+    figures = KINDS["training"].figures(snapshot_of(operation("op_a", result_summary={"test_metrics": test}), 0.0))
+    assert figures[0].note == (
+        "3.0 points above always answering BUY, the commonest in training"
+        "; always answering SELL would have reached 57.0 %"
+    )

@@ -196,6 +196,9 @@ def test_every_measure_of_a_kind_has_its_own_name(kind):
 
 BETTER = RESULT | {"test_metrics": RESULT["test_metrics"] | {"test_accuracy": 0.9}}
 ON_SAMPLE = RESULT | {"data_summary": RESULT["data_summary"] | {"source": "sample"}}
+LABELLED = BETTER | {"data_summary": RESULT["data_summary"] | {"labels": {"threshold": 0.0025}}}
+COARSER = RESULT | {"data_summary": RESULT["data_summary"] | {"labels": {"threshold": 0.05}}}
+TWO_DAYS = {"metrics": {"total_return_pct": -0.009, "sharpe_ratio": 9.0}, "data_summary": {"bars": 48}}
 BACKTEST = {"metrics": {"total_return_pct": 0.12, "max_drawdown_pct": -0.05, "sharpe_ratio": 1.1}}
 
 
@@ -212,6 +215,8 @@ def compared(tmp_path_factory):
         ended("op_c", "training", "failed", DAY, 1, "swing", error_message="No data found in cache for X 1h"),
         ended("op_d", "training", "completed", 600, 60, "swing", result_summary=ON_SAMPLE),
         ended("op_e", "training", "completed", 600, 60, "alone", result_summary=RESULT),
+        ended("op_f", "training", "completed", DAY, 60, "again", result_summary=RESULT),
+        ended("op_g", "training", "completed", 600, 60, "again", result_summary=BETTER),
         ended("op_load", "data_load", "completed", 600, 9, result_summary={"rows_downloaded": 362, "gaps_filled": 1}),
         ended("op_load2", "data_load", "completed", 900, 9, result_summary={"rows_downloaded": 5, "gaps_filled": 1}),
         ended("op_test", "backtesting", "completed", 800, 9, "swing", result_summary=BACKTEST),
@@ -222,8 +227,11 @@ def compared(tmp_path_factory):
             700,
             9,
             "swing",
-            result_summary={"metrics": BACKTEST["metrics"] | {"sharpe_ratio": 0.7}},
+            result_summary={"metrics": BACKTEST["metrics"] | {"sharpe_ratio": 0.7}, "data_summary": {"bars": 6100}},
         ),
+        ended("op_days", "backtesting", "completed", 700, 9, "swing", result_summary=TWO_DAYS),
+        ended("op_label", "training", "completed", 500, 60, "swing", result_summary=LABELLED),
+        ended("op_label2", "training", "completed", 500, 60, "swing", result_summary=COARSER),
     )
     with panel(folder, backend) as here:
         yield here
@@ -247,6 +255,15 @@ def test_loads_and_backtests_too(compared: Panel):
     assert "Bars fetched 362 5" in read and "No difference is known" in read and "Its file" not in read
     read = words(compared.get("/operations/compare?id=op_test&id=op_test2").text)
     assert "Sharpe ratio 1.10 best 0.70" in read and "Max drawdown -5.0 % -5.0 %" in read
+
+
+def test_runs_that_cannot_be_compared_have_no_best_and_the_page_says_why(compared: Panel):
+    page = compared.get("/operations/compare?id=op_days&id=op_test2").text
+    assert "They worked on different bars. Returns, falls, rates and ratios of such runs" in words(page)
+    assert 'class="best"' not in page
+    page = compared.get("/operations/compare?id=op_label&id=op_label2").text
+    assert "They learned different labels, so other answers were right. Accuracies and losses" in words(page)
+    assert 'class="best"' not in page
 
 
 @pytest.mark.parametrize(
@@ -276,9 +293,12 @@ def test_what_changed_since_the_last_good_run(compared: Panel):
     page = compared.get("/operations/op_d").text
     read = words(page)
     assert "Since the last good run" in read and 'href="/operations/op_b"' in page, "the failed one is no measure"
-    assert "Test accuracy 90.0 % → 87.2 % , 2.8 points lower worse" in read
+    assert "Test accuracy 90.0 % → 87.2 % , 2.8 points lower The same" in read
+    assert "The two worked on different bars: what depends on them is called neither better nor worse." in read
     assert "From 2023-01-01 → not given" in read and "Compare the two with their strategies" in read
     assert 'href="/operations/compare?id=op_b&amp;id=op_d"' in page
+    read = words(compared.get("/operations/op_g").text)
+    assert "Test accuracy 87.2 % → 90.0 % , 2.8 points higher better" in read and "different bars" not in read
 
 
 @pytest.mark.parametrize("first", ["op_a", "op_e", "op_load"])

@@ -280,6 +280,22 @@ def variant(folder, name, change):
 ZIGZAG = "labels: {source: zigzag, zigzag_threshold: 0.0008, label_lookahead: 12}"
 
 
+def test_the_error_of_an_accuracy_allows_for_neighbours_that_are_right_together():
+    """Answers that last 10 bars on average; two markets at the same moments count once."""
+    chance, count = np.random.default_rng(1), 900
+
+    def persistent() -> np.ndarray:
+        return np.repeat(chance.random(count) < 0.4, chance.geometric(0.1, count))[:count]
+
+    runs = [persistent() for _ in range(300)]
+    spread, times = np.std([right.mean() for right in runs]), np.arange(count) * 3600
+    errors = [measures.standard_error(right, times, 40) for right in runs]
+    assert np.mean(errors) == pytest.approx(spread, rel=0.15) and spread > 3 * (0.24 / count) ** 0.5
+    twice = measures.standard_error(np.repeat(runs[0], 2), np.repeat(times, 2), 40)
+    assert twice == pytest.approx(errors[0])
+    assert measures.standard_error(np.ones(count, bool), times, 40) == 0
+
+
 def test_a_regression_is_trained_measured_and_stored(house):
     def change(text):
         costs = "{round_trip_cost: 0.0001, min_edge_multiplier: 1}"
@@ -290,6 +306,10 @@ def test_a_regression_is_trained_measured_and_stored(house):
     test = result["test_metrics"]
     assert result["model_info"]["output_format"] == "regression" and 0 <= test["test_accuracy"] <= 1
     assert 0 < test["mae"] < 0.02 and test["baseline_class"] in ("BUY", "SELL") and "precision" not in test
+    assert test["commonest_accuracy"] >= max(test["baseline_accuracy"], 0.45) and test["commonest_class"] in (
+        "BUY",
+        "SELL",
+    )
     assert set(result["artifacts"]) == {"feature_importance"}
     model = saved(house, result["model_path"], "returns")
     assert model.network.regression and model.plan.decisions.trade_threshold == pytest.approx(0.0001)
@@ -304,6 +324,7 @@ def test_triple_barrier_labels_and_raw_inputs_are_trained(house):
 
     result = train(variant(house, "barriers", change))
     assert result["data_summary"]["feature_count"] == 3
+    assert result["data_summary"]["labels"].items() >= {"source": "triple_barrier", "horizon": 20, "span": 20}.items()
     assert list(result["artifacts"]["feature_importance"])[-1] == "1h_rsi_14_raw"
     network = saved(house, result["model_path"], "barriers").network
     assert network.offset[:2].tolist() == [0, 0] and network.factor[:2].tolist() == [1, 1]

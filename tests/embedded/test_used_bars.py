@@ -75,3 +75,11 @@ def test_bars_before_1970_are_trained_on(tmp_path, monkeypatch):
     summary = train(prepared(tmp_path, text, "1d"))["data_summary"]
     assert summary["start_date"].startswith("1955") and summary["bars"][0]["bars"] == 3000
     assert summary["samples"]["train"] > 1500 and (seen[0].train.times < 0).all()
+
+
+def test_days_are_unseen_only_after_the_last_bar_that_a_label_looked_at(tmp_path):
+    """A label looks 12 bars ahead, beyond the last day that was asked for."""
+    text = ktrdr(rows_of(3000, start=datetime(2024, 1, 1, tzinfo=UTC)))
+    used = train(prepared(tmp_path, text, end_date="2024-04-01"))["data_summary"]
+    assert used["end_date"] == "2024-04-02", "the last bar closed at midnight"
+    assert used["unseen_from"] == "2024-04-03", "its label was known at noon"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from panel.domain.batches import Batch, BatchRun, Role, RunState
 from panel.settings import Settings
@@ -13,19 +14,25 @@ from tests.support.scripted import RESULT
 
 
 def seed_batch(
-    folder: Path, backend: str, *accuracies: float | None, key: str = KEY, bars: Mapping[str, int] | None = None
+    folder: Path,
+    backend: str,
+    *accuracies: float | None,
+    key: str = KEY,
+    bars: Mapping[str, int] | None = None,
+    used: Mapping[str, Any] | None = None,
+    tested: Mapping[str, Any] | None = None,
 ) -> None:
     """A grid with a training for each accuracy (None: it waits), above a baseline of 40 %. `bars`: the markets in turn,
-    with what each is tested on."""
-    bars = bars or {"EURUSD": 900}
+    with what each is tested on. `used` and `tested`: what their results say more of their data and of the test."""
+    more, measured, bars = used or {}, tested or {}, bars or {"EURUSD": 900}
     runs = []
     for number, accuracy in enumerate(accuracies, 1):
         name, symbol = f"op_training_{number}", list(bars)[(number - 1) % len(bars)]
         if accuracy is not None:
-            tested = RESULT["test_metrics"] | {"test_accuracy": accuracy, "baseline_accuracy": 0.4}
-            tested["test_loss"] = 1 - accuracy
-            used = {"samples": {"test": bars[symbol]}, "end_date": "2024-12-31T00:00:00"}
-            result = RESULT | {"test_metrics": tested, "data_summary": used, "model_path": f"models/{name}"}
+            test = RESULT["test_metrics"] | {"test_accuracy": accuracy, "baseline_accuracy": 0.4} | measured
+            test["test_loss"] = 1 - accuracy
+            data = {"samples": {"test": bars[symbol]}, "end_date": "2024-12-31T00:00:00"} | more
+            result = RESULT | {"test_metrics": test, "data_summary": data, "model_path": f"models/{name}"}
             seed(
                 folder,
                 backend,

@@ -44,3 +44,21 @@ def test_a_row_has_the_numbers_of_the_chosen_columns():
     assert row["name"] == "'=cmd" and row["state"] == "completed" and row["strategy"] == "swing"
     assert row["started"] == "2024-01-01T00:00:00+00:00" and row["tags"] == "a b" and row["note"] == "one\ntwo"
     assert row["test_accuracy"] == "0.872" and row["total_return_pct"] == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "result", "data"),
+    [
+        ("training", RESULT, ""),  # a KTRDR does not say, and no generator is in it
+        ("training", {"data_summary": {"source": "sample"}}, "sample"),
+        ("backtesting", {"data_summary": {"source": "mixed"}}, "mixed"),
+        ("backtesting", {"data_summary": {"source": "own"}}, "own"),
+        ("data_load", {"source": "sample market generator"}, "sample"),
+        ("data_load", {"source": "Interactive Brokers"}, ""),
+        ("data_load", {"source": ["sample"]}, ""),
+    ],
+)
+def test_a_row_says_whether_a_market_made_its_data(kind, result, data):
+    observation = observed(None, snapshot_of(operation("op_a", kind, "completed", result_summary=result), 0.0))
+    view = operation_view(observation, judge(observation, 0.0), 0.0, embedded=False)
+    assert dict(zip(csv_head(USUAL), csv_row(view, USUAL), strict=True))["data"] == data

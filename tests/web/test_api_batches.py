@@ -154,7 +154,7 @@ def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):
         assert [run["number"] for run in board["board"]] == [2, 1, 4, 3] and board["best"] == [2, 1, 4]
         first = board["board"][0]
         assert first["over_baseline"] == 0.1 and first["results"]["test_accuracy"] == 0.5
-        assert board["unseen_from"] == "2024-12-31" and board["chance"]["samples"] == 900 and board["open"] == 0
+        assert board["unseen_from"] == "2025-01-01" and board["chance"]["samples"] == 900 and board["open"] == 0
         days = {"start_date": "2025-01-01", "end_date": "2025-06-30"}
         path = f"/api/batches/{KEY}/backtest"
         for _ in range(2):
@@ -169,6 +169,15 @@ def test_a_leaderboard_and_the_best_on_unseen_days(address, tmp_path):
         status, stopped = here.api("POST", f"/api/batches/{KEY}/stop")
         assert status == 200 and stopped["stopped"]
         until(lambda: here.api("GET", f"/api/batches/{KEY}")[1]["open"] == 0)
+
+
+def test_days_are_unseen_only_after_the_last_bar_that_a_label_looked_at(address, tmp_path):
+    seed_batch(tmp_path, address, 0.45, 0.5, 0.38, 0.41, used={"unseen_from": "2025-01-03"})
+    with inside(tmp_path, address) as here:
+        assert here.api("GET", f"/api/batches/{KEY}")[1]["unseen_from"] == "2025-01-03"
+        page = here.get(f"/batches/{KEY}").text
+        assert "They have seen nothing from 2025-01-03 on." in words(page)
+        assert 'id="start_date" name="start_date" type="date" value="2025-01-03"' in page
 
 
 def test_a_failed_backtest_is_no_failed_training(address, tmp_path):
@@ -210,10 +219,39 @@ def test_runs_on_several_markets_are_compared_with_those_on_their_own(address, t
         page = here.get(f"/batches/{KEY}").text
         text = words(page)
         assert "on one test period" not in text and "Not all runs were tested on the same bars." in text
-        assert "EURUSD: 0.4 points, by chance up to" in text and "(3 tries, each tested on 1,811 bars)" in text
-        assert "GBPUSD: 10.0 points, by chance up to" in text and "(3 tries, each tested on 6,324 bars)" in text
+        assert "EURUSD: 0.4 points, by chance about" in text and "(3 tries, each tested on 1,811 bars)" in text
+        assert "GBPUSD: 10.0 points, by chance about" in text and "(3 tries, each tested on 6,324 bars)" in text
         assert 'class="best"' not in page
         assert here.api("GET", f"/api/batches/{KEY}")[1]["chance"] is None
+
+
+@pytest.mark.parametrize(
+    ("source", "said"), [("sample", "Sample data"), ("mixed", "Partly sample data"), ("own", ""), ("", "")]
+)
+def test_a_batch_says_whether_a_market_made_its_bars(address, tmp_path, source, said):
+    seed_batch(tmp_path, address, 0.45, 0.5, used={"source": source})
+    with inside(tmp_path, address) as here:
+        found = here.api("GET", f"/api/batches/{KEY}")[1]
+        assert found["data"] == source and [run["data"] for run in found["board"]] == [source, source]
+        assert here.api("GET", "/api/operations/op_training_1")[1]["data"] == source
+        tags = re.findall(r'<span class="sample">([^<]*)', here.get(f"/batches/{KEY}").text)
+        assert tags == ([said] if said else [])
+
+
+def test_what_chance_does_counts_neighbouring_bars_that_are_right_together(address, tmp_path):
+    said = "This counts each bar as independent of its neighbours."
+    seed_batch(tmp_path, address, 0.45, 0.5, 0.38, 0.41, tested={"test_accuracy_error": 0.04})
+    with inside(tmp_path, address) as here:
+        chance = here.api("GET", f"/api/batches/{KEY}")[1]["chance"]
+        assert chance["lead_by_chance"] == pytest.approx(0.0420, abs=5e-5) and not chance["independent_bars"]
+        text = words(here.get(f"/batches/{KEY}").text)
+        assert "expected to lie about 4.2 points above it by chance" in text and said not in text
+    other = tmp_path / "other"
+    seed_batch(other, address, 0.45, 0.5, 0.38, 0.41)
+    with inside(other, address) as here:
+        chance = here.api("GET", f"/api/batches/{KEY}")[1]["chance"]
+        assert chance["lead_by_chance"] == pytest.approx(0.0173, abs=5e-5) and chance["independent_bars"]
+        assert said in words(here.get(f"/batches/{KEY}").text)
 
 
 def test_the_middle_of_an_even_number_of_runs_lies_between_two(address, tmp_path):

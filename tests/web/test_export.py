@@ -5,6 +5,9 @@ import io
 import polars as pl
 import pytest
 
+from panel.embedded import market
+from panel.embedded.bars import Bars
+from panel.files.names import Named, named
 from panel.files.reading import read
 from panel.web.routes import export
 from tests.support.bars import hours
@@ -71,3 +74,27 @@ def test_without_the_folder_it_is_asked_for_in_pieces(tmp_path, monkeypatch):
         assert len(day) == 25 and day[-1] == "2024-01-02T23:00:00Z,1,1.2,0.9,1.1,5"
         assert here.get("/data/EURUSD/1h/export?format=parquet").status == 422
         assert here.get("/data/EURUSD/1h/export?start=2030-01-01").status == 404
+
+
+def test_bars_that_no_market_made_say_so_in_the_name_of_their_file(tmp_path):
+    stored = Bars(tmp_path / "embedded" / "data")
+    stored.folder.mkdir(parents=True)
+    first, last = 1_704_067_200, 1_706_659_200  # January 2024
+    stored.add("EURUSD", "1h", market.bars("EURUSD", "1h", first, last))
+    stored.add("EURUSD", "4h", market.bars("EURUSD", "4h", first, last))
+    with stored.file("EURUSD", "4h").open("a") as file:
+        file.writelines(f"2030-01-{day:02}T00:00:00Z,1.1,1.2,1.0,1.1,5\n" for day in range(1, 31))
+    stored.file("MINE", "1h").write_text(ktrdr(bars(100)))
+    with inside(tmp_path, "") as here:
+
+        def name(path: str) -> str:
+            answer = here.get(path)
+            assert answer.status == 200, answer.text
+            return answer.header("content-disposition").partition("filename=")[2]
+
+        assert name("/data/EURUSD/1h/export") == '"EURUSD_1h_sample.csv"'
+        assert name("/data/EURUSD/1h/export?start=2024-01-03") == '"EURUSD_1h_2024-01-03_now_sample.csv"'
+        assert name("/data/EURUSD/4h/export") == '"EURUSD_4h_partly-sample.csv"'
+        assert name("/data/MINE/1h/export") == '"MINE_1h.csv"'
+        assert here.get("/data/NONE/1h/export").status == 404
+    assert named("EURUSD_1h_sample.csv") == named("EURUSD_1h_partly-sample.csv") == Named("EURUSD", "1h")

@@ -145,8 +145,10 @@ def test_results_are_columns_and_the_list_is_sorted_by_them(here):
     rows = here.get("/operations/list.csv?kind=training&columns=took,test_accuracy&sort=test_accuracy").text.split(
         "\r\n"
     )
-    assert rows[0].endswith("timeframe,took,test_accuracy") and rows[1].startswith("op_a,swing,training,completed,")
-    assert rows[1].endswith("60.000,0.872") and len(rows) == 6
+    assert rows[0].endswith("timeframe,took,test_accuracy,data") and rows[1].startswith(
+        "op_a,swing,training,completed,"
+    )
+    assert rows[1].endswith("60.000,0.872,") and len(rows) == 6
 
 
 def test_a_stream_draws_rows_with_the_columns_of_its_page(here):

@@ -290,7 +290,7 @@ def test_a_backend_that_sends_nonsense_never_breaks_a_page(here, backend, answer
 
 def test_the_embedded_backend_says_what_its_data_is(tmp_path):
     with panel(tmp_path) as here:
-        assert "sample data: generated, not from a real market" in words(here.get("/").text)
+        assert "it loads sample data, not from a real market" in words(here.get("/").text)
         look = words(here.post("/start/training/look", {"strategy_name": "rsi_swing"}).text)
         assert "Load sample data for EURUSD 1h" in look
 

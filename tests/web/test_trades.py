@@ -58,8 +58,16 @@ def test_the_page_lists_them_and_the_csv_has_them_all(here, backend):
         ("long", "48.5", "1.5"),
         ("short", "-10.0", ""),
     ]
+    assert {row["data"] for row in rows} == {""}, "a KTRDR's bars are of a market"
     assert rows[0]["return_pct"] == "20.0" and rows[0]["exit_reason"] == "'=1+1", "no formula for a spreadsheet"
     assert 'href="/operations/op_b/trades"' in here.get("/operations/op_b").text
+
+
+def test_trades_on_made_up_bars_say_so_in_the_file_too(here, backend):
+    finished(backend, trades={"trades": TRADES, "total": 2})
+    backend.operations["op_b"]["result_summary"]["data_summary"] = {"source": "sample"}
+    rows = list(csv.DictReader(io.StringIO(here.get("/operations/op_b/trades.csv").text)))
+    assert [row["data"] for row in rows] == ["sample", "sample"]
 
 
 def test_bars_come_with_marks_and_inputs(here, backend):

@@ -13,11 +13,13 @@ from fastapi.responses import HTMLResponse
 from panel.adapters import KINDS
 from panel.domain import comparison
 from panel.domain.chart import Chart
+from panel.domain.comparable import unlike
 from panel.domain.formatting import many
 from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation
 from panel.domain.results import Measure
 from panel.domain.snapshot import ID, Snapshot
+from panel.domain.strategy_content import Content
 from panel.views.operation import OperationView
 from panel.views.templating import rounded, variables
 from panel.web.panel import Panel, PanelDep
@@ -81,7 +83,8 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
     snapshots: list[Snapshot] = [run.snapshot for run in runs]
     kind = snapshots[0].kind
     adapter = KINDS.get(kind)
-    asked = comparison.parameters(snapshots)
+    asked, contents = comparison.parameters(snapshots), await _contents(panel, snapshots)
+    known = [content for content in contents if content]
     return page(
         request,
         "compare.html",
@@ -91,24 +94,21 @@ async def compare(request: Request, panel: PanelDep) -> HTMLResponse:
         back=back,
         differing=[row for row in asked if row.differs],
         same=[row for row in asked if not row.differs],
-        results=comparison.results(adapter.measures if adapter else (), snapshots),
-        fair=comparison.alike(snapshots) or not any(each.same_data for each in (adapter.measures if adapter else ())),
+        results=comparison.results(adapter.measures if adapter else (), snapshots, contents),
+        unlike=unlike(snapshots, contents),
         used=comparison.used(snapshots),
         sample=[run.letter for run in runs if comparison.on_sample(run.snapshot)],
         running=[run.letter for run in runs if run.verdict.live],
         curves=_drawn([adapter.chart(snapshot) if adapter else None for snapshot in snapshots]),
-        settings=await _settings(panel, snapshots),
+        settings=comparison.settings(known) if len(known) == len(contents) else None,
         now=time.time(),
     )
 
 
-async def _settings(panel: Panel, snapshots: list[Snapshot]) -> list[comparison.Row] | None:
-    """Where the runs' strategies differ, as they were; None when one of them is not kept."""
+async def _contents(panel: Panel, snapshots: list[Snapshot]) -> list[Content | None]:
+    """What the strategy of each said when it was started; None for one that is not kept."""
     kept = [await kept_strategy(panel, snapshot.id) for snapshot in snapshots]
-    texts = [each.text for each in kept if each]
-    if len(texts) < len(kept):
-        return None
-    return comparison.settings([await asyncio.to_thread(content_of_text, text) for text in texts])
+    return [await asyncio.to_thread(content_of_text, each.text) if each else None for each in kept]
 
 
 def _drawn(charts: list[Chart | None]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from starlette.background import BackgroundTask
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS, Candle
 from panel.domain.values import moment, utc
+from panel.errors import CLIClientError
 from panel.web.panel import Panel, PanelDep
 from panel.web.routes.data import READ_AT_ONCE, pair
 from panel.workflows.import_jobs import missing
@@ -20,6 +21,7 @@ router = APIRouter()
 
 MEDIA = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 HEADER = ",open,high,low,close,volume\n"
+MADE_UP = {"sample": "_sample", "mixed": "_partly-sample"}
 LAST = 253_402_300_799  # the end of the year 9999, Unix seconds
 
 
@@ -38,7 +40,7 @@ async def export(
     first, last = _day(start, -LAST), _day(end, LAST)
     last += DAY - 1 if end else 0
     period = f"_{start or 'start'}_{end or 'now'}" if start or end else ""
-    name = f"{symbol}_{timeframe}{period}.{kind}"
+    name = f"{symbol}_{timeframe}{period}{await _said_of(panel, symbol, timeframe)}.{kind}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     if panel.imports.target is None or missing():
         if kind != "csv":
@@ -52,6 +54,16 @@ async def export(
     return FileResponse(
         file, media_type=MEDIA[kind], headers=headers, background=BackgroundTask(file.unlink, missing_ok=True)
     )  # fmt: skip
+
+
+async def _said_of(panel: Panel, symbol: str, timeframe: str) -> str:
+    """What the file's name says of bars that no market made: only the embedded backend makes any."""
+    if panel.settings.backend:
+        return ""
+    try:
+        return MADE_UP.get((await panel.ktrdr.stored_range(symbol, timeframe)).source, "")
+    except CLIClientError:  # nothing is stored, or no file that can be read
+        return ""
 
 
 def _asked(panel: Panel, symbol: str, timeframe: str, first: float, last: float, headers: dict[str, str]) -> Response:

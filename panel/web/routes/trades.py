@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from panel.domain.comparable import source_of
 from panel.domain.trades import TradeList
 from panel.errors import CLIClientError
 from panel.views.trades import COLUMNS, csv_row, marks, trades_view
@@ -28,11 +29,11 @@ async def trades(request: Request, panel: PanelDep, operation_id: str) -> Respon
 
 @router.get("/trades.csv")
 async def as_csv(panel: PanelDep, operation_id: str) -> Response:
-    await find(panel, operation_id)
+    source = source_of((await find(panel, operation_id)).snapshot)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    writer.writerows(csv_row(trade) for trade in (await _kept(panel, operation_id)).trades)
+    writer.writerows(csv_row(trade, source) for trade in (await _kept(panel, operation_id)).trades)
     named = f'attachment; filename="{operation_id}_trades.csv"'
     return Response(text.getvalue(), media_type="text/csv", headers={"Content-Disposition": named})
 
