@@ -53,8 +53,10 @@ from panel.views.operation import (
 )
 from panel.views.queue import QueuePageView, queue_page, titled
 from panel.views.research import FamilyView, ResearchView, research_view
+from panel.views.templating import keyed
 from panel.workflows.capacity import ended_work, free_places
 from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.retraining import remedy
 from panel.workflows.run_settings import RunSettings
 
 SHOWN_RUNNING, ESTIMATED = 50, 12  # operations on home, the newest; and how many of them with the time they still take
@@ -212,6 +214,7 @@ class Reader:
             resume=self.resume.offer(observation, verdict),
             commands=commands,
             report=report,
+            mend=remedy(self.storage, self.inventory, observation, verdict, keyed, embedded=self.embedded),
         )
 
     def family(self, observation: Observation) -> FamilyView:
