@@ -6,7 +6,7 @@ const MAX_COMPARED = 6;
 const stream = document.getElementById("stream");
 const found = () => document.getElementById("found");
 const rows = () => [...found().querySelectorAll("tbody tr")];
-const chosen = new Map(); // id -> {name, kind}; kept while rows come and go under other filters
+const chosen = new Map(); // id -> its kind; kept while rows come and go under other filters
 let request = null; // the stream's: htmx sends it again whenever the stream ends
 let connection = null;
 let shownAddress = found().dataset.address;
@@ -28,15 +28,14 @@ stream.addEventListener("htmx:sse:before:connection", (event) => {
 const showChosen = () => {
   const bar = document.getElementById("chosen");
   if (!bar) return;
-  const kinds = new Set([...chosen.values()].map((run) => run.kind));
-  const names = [...chosen.values()].map((run) => run.name).join(", ");
+  const kinds = new Set(chosen.values());
   const lack = kinds.size > 1 ? "Only runs of one kind can be compared." : chosen.size < 2 ? "One more at least to compare." : "";
   const best = "The best six of them are compared.";
   const every = document.getElementById("choose-every")?.checked;
   document.getElementById("compare").disabled = Boolean(lack) && !every;
-  const shown = chosen.size > 8 ? `${chosen.size} runs` : names;
   bar.textContent = every ? `All matches are chosen, on every page of the list. ${best}`
-    : chosen.size ? `Chosen: ${shown}. ${lack || (chosen.size > MAX_COMPARED ? best : "")}` : `Choose two or more runs of one kind to compare them${matchMedia("(hover: hover)").matches ? " (x chooses the row you are on)" : ""}.`;
+    : chosen.size ? `${chosen.size} run${chosen.size > 1 ? "s" : ""} chosen. ${lack || (chosen.size > MAX_COMPARED ? best : "")}` : `Choose two or more runs of one kind to compare them${matchMedia("(hover: hover)").matches ? " (x chooses the row you are on)" : ""}.`;
+  document.getElementById("clear").hidden = !every && !chosen.size;
   const all = document.getElementById("choose-all");
   const boxes = [...found().querySelectorAll("tbody .choose input")];
   all.hidden = false;
@@ -59,7 +58,7 @@ document.addEventListener("htmx:after:swap", () => {
 });
 
 const choose = (box) => {
-  if (box.checked) chosen.set(box.value, { name: box.closest("tr").querySelector(".title a").textContent, kind: box.dataset.kind });
+  if (box.checked) chosen.set(box.value, box.dataset.kind);
   else chosen.delete(box.value);
 };
 document.addEventListener("change", (event) => {
@@ -84,6 +83,13 @@ const carry = (form) => {
   }
 };
 document.addEventListener("click", (event) => {
+  if (event.target.id === "clear") {
+    const last = found().querySelector("tbody .choose :checked");
+    chosen.clear();
+    if (document.getElementById("choose-every")) document.getElementById("choose-every").checked = false;
+    arrive();
+    (last ?? found()).focus({ preventScroll: true }); // the button is gone, and the bar goes back below the list
+  }
   const menu = document.getElementById("bulk");
   if (menu?.open && !menu.contains(event.target)) menu.open = false;
 });

@@ -1,13 +1,14 @@
-"""Why the bars of a run are not there, where no load can bring them. Pure."""
+"""Which bars of a run are not there, and why, where no load can bring them. Pure."""
 
 import re
 
-from panel.domain.causes import NO_PERIOD, Cause
+from panel.domain.causes import NO_DATA, NO_PERIOD, Cause, cause_of
 from panel.domain.formatting import day
 from panel.domain.gaps import LENGTHS
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import items, moment, text
 
+_ABSENT = re.compile(r"\bfor ([A-Z0-9][A-Z0-9._-]{0,19}) (\d+[A-Za-z]+)\b(?! in the period)")
 _NAMED = re.compile(r"\bfor \S+ (\d+[A-Za-z]+)\b")  # "No data found in cache for EURUSD 9q"
 
 
@@ -26,6 +27,15 @@ def never_there(snapshot: Snapshot) -> Cause | None:
             "Choose an earlier start, then start again.",
         )
     return None
+
+
+def absent(snapshot: Snapshot) -> tuple[str, str] | None:
+    """The symbol and timeframe of which nothing was stored; None where the failure has another cause, or where no load
+    may help."""
+    if cause_of(snapshot.error, snapshot.traits) is not NO_DATA or never_there(snapshot) is not None:
+        return None
+    named = _ABSENT.search(snapshot.error)
+    return (named[1], named[2]) if named and named[2] in LENGTHS else None
 
 
 def _cause(meaning: str, advice: str) -> Cause:

@@ -146,6 +146,8 @@ def failed(observation: Observation, now: float, worker_list: WorkerList) -> Ver
     if cause is NO_DATA:
         cause = never_there(snapshot) or cause
     reason = last_line(snapshot.error)
+    if cause is NO_DATA:
+        reason = reason.partition(" Load it first,")[0]  # the embedded backend's own advice: ours says the same
     if cause is None or not cause.meaning:
         return Verdict(State.FAILED, "Failed", reason, cause.advice if cause else "")
     return Verdict(State.FAILED, "Failed", cause.meaning, cause.advice, (f"The backend's words: {reason}",))

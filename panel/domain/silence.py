@@ -7,9 +7,13 @@ from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
 
 
-def silent(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
+def silent(observation: Observation, now: float, worker_list: WorkerList, *, away: bool) -> Verdict:
+    """`away`: the backend answers nothing at all, which every page says once; what stands in its place may well have
+    answered, and that says nothing about this operation."""
     at = moment_at(observation.snapshot.read_at, now)
     since = f"It was last read {at}." if observation.snapshot.backend_status else f"Started {at}, and not read since."
+    if away:
+        return _last_known(since)
     if observation.timed_out and worker_list.answering(now):
         worker = worker_list.may_work_on(observation.snapshot.id) or worker_list.worker(observation.snapshot.worker_id)
         why, advice = _why_late(observation, worker, worker_list)
@@ -32,13 +36,12 @@ def silent(observation: Observation, now: float, worker_list: WorkerList) -> Ver
             f"{advice} The values below are the last ones known; the work itself may go on.",
             (since, *words),
         )
-    return Verdict(
-        State.SILENT,
-        "Backend silent",
-        "The backend does not answer. These are its last values; the work itself may go on.",
-        "Nothing is lost by waiting. The panel keeps asking and shows the truth once it answers.",
-        (since,),
-    )
+    return _last_known(since)
+
+
+def _last_known(since: str) -> Verdict:
+    headline = "This is the last known state; the work itself may go on."
+    return Verdict(State.SILENT, "Backend silent", headline, evidence=(since,))
 
 
 def _why_late(observation: Observation, own: Worker | None, worker_list: WorkerList) -> tuple[str, str]:

@@ -34,6 +34,15 @@ SILENT_SOURCE = {  # what did not answer a load -> its name, and what to do
 }
 CONCLUSIVE = (*GOOD, State.PROBLEMS, State.FAILED)  # ends of loads that say something about it
 
+_BRIEF = {
+    "Backend unreachable": "Backend away",
+    "Backend has errors": "Backend errs",
+    "Data source unreachable": "Source away",
+    "Memory damaged": "Memory bad",
+    "Memory not writable": "Memory stuck",
+    "No training worker": "No worker",
+    "Workers not known": "Workers?",
+}
 OK, AMBER, RED, UNKNOWN = "completed", "problems", "failed", "queued"  # the marks of the states that look like it
 
 
@@ -51,6 +60,11 @@ class Link:
     heard: str = ""  # the place on the page whose age the heartbeat keeps
     last: bool = False  # `at` is when it was last well
     address: str = ""  # of the page that says more
+
+    @property
+    def brief(self) -> str:
+        """Its word where there is little room."""
+        return _BRIEF.get(self.word, self.word)
 
     @property
     def needs_attention(self) -> bool:

@@ -25,8 +25,8 @@ MOVING = 15.0  # seconds for which a change shows that somebody works
 ALONE = WorkerList()
 
 
-def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE) -> Verdict:
-    """The verdict at `now`, given what is known of the workers."""
+def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE, *, away: bool = False) -> Verdict:
+    """The verdict at `now`, given what is known of the workers, and whether the backend itself is `away`."""
     snapshot = observation.snapshot
     if not snapshot.finished:
         if observation.model_at is not None:
@@ -34,7 +34,7 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE)
         if observation.forgotten:
             return _forgotten(observation, now)
         if observation.failing_since is not None and now - observation.failing_since > SILENT_AFTER:
-            return silent(observation, now, worker_list)
+            return silent(observation, now, worker_list, away=away)
     if observation.cancel is not Cancel.NONE and not snapshot.status.finished:
         return _cancelling(observation, now, worker_list)
     match snapshot.status:

@@ -54,9 +54,11 @@ from panel.views.operation import (
 )
 from panel.views.queue import QueuePageView, queue_page, titled
 from panel.views.research import FamilyView, ResearchView, research_view
+from panel.views.templating import keyed
 from panel.workflows.capacity import ended_work, free_places
 from panel.workflows.load_remedies import troubled_loads
 from panel.workflows.resuming import ResumeWorkflow
+from panel.workflows.retraining import remedy
 from panel.workflows.run_settings import RunSettings
 
 ESTIMATED = 12  # operations on home with the time they still take, the newest
@@ -220,6 +222,7 @@ class Reader:
             resume=self.resume.offer(observation, verdict),
             commands=commands,
             report=report,
+            mend=remedy(self.storage, self.inventory, observation, verdict, keyed, embedded=self.embedded),
         )
 
     def family(self, observation: Observation) -> FamilyView:

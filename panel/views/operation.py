@@ -22,6 +22,7 @@ from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
 from panel.domain.timeline import Moment, points
 from panel.domain.values import number
+from panel.workflows.retraining import Remedy
 
 _UNLABELLED = Label()
 REPORTED = (State.FAILED, State.PROBLEMS, State.LOST, State.VANISHED, State.STRAY, State.FORGOTTEN)
@@ -66,7 +67,8 @@ class EstimateView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetailsView:
-    """What an operation's own page shows beside its OperationView, and its stream draws again when it changes."""
+    """What an operation's own page shows beside its OperationView, and its stream draws again when it changes. `mend`:
+    the load that makes it run."""
 
     estimate: EstimateView | None
     tables: Sequence[ResultTable]
@@ -75,6 +77,7 @@ class DetailsView:
     resume: Checkpoint | None
     commands: list[str]
     report: str
+    mend: Remedy | None
 
 
 @dataclass(frozen=True, slots=True)

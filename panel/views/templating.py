@@ -182,6 +182,25 @@ def keyed(seed: str) -> str:
     return hashlib.sha256(f"{_SALT}{seed}".encode()).hexdigest()[:32]
 
 
+SECTIONS = (
+    ("/", "Home"),
+    ("/operations", "Runs"),
+    ("/data", "Data"),
+    ("/strategies", "Strategies"),
+    ("/models", "Models"),
+)
+_PARTS = {  # pages of a section that lie elsewhere
+    "/operations": ("/start", "/starts", "/queue", "/batches", "/schedules", "/plans"),
+    "/models": ("/checkpoints",),
+}
+
+
+def section_of(path: str) -> str:
+    """The section of the header to which a page belongs; "" for none."""
+    first = "/" + path.split("/")[1]
+    return next((to for to, _ in SECTIONS[1:] if first in (to, *_PARTS.get(to, ()))), "")
+
+
 environment.filters |= {
     "keyed": keyed,
     "tojson_text": lambda value: json.dumps(value, separators=(",", ":")),  # escaped like any text: for an attribute
@@ -204,4 +223,11 @@ environment.filters |= {
     "leading": leading,
     "aligned": aligned,
 }
-environment.globals |= {"KINDS": KINDS, "market": market, "version": __version__, "static": STATIC}
+environment.globals |= {
+    "KINDS": KINDS,
+    "market": market,
+    "version": __version__,
+    "static": STATIC,
+    "SECTIONS": SECTIONS,
+    "section_of": section_of,
+}

@@ -49,10 +49,11 @@ class Preflight:
         return [line.load for line in self.lines if line.load and line.level == RED]
 
     @property
-    def can_plan(self) -> bool:
-        """Whether loads alone would make it run."""
+    def planned(self) -> bool:
+        """Whether a plan is what to begin: loads alone would make it run, and none of them is under way."""
         mended = all(line.load or line.waits for line in self.lines if line.level == RED)
-        return traits_of(self.kind).learns and bool(self.missing) and mended
+        loading = any(line.loading for line in self.lines)
+        return traits_of(self.kind).learns and bool(self.missing) and mended and not loading and not self.unreachable
 
     @property
     def waits(self) -> bool:

@@ -113,6 +113,9 @@ def test_the_data_job(watched, tmp_path):
         page.goto(f"{here.address}/start/training")
         page.get_by_text("two_frames", exact=True).click()
         expect(page.locator("#preflight")).to_contain_text("EURUSD 1d no data stored, so the training would fail")
+        page.set_viewport_size({"width": 1280, "height": 500})
+        for name in ("Load what is missing, then train", "Start training"):
+            expect(page.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
         page.get_by_role("button", name="Load what is missing, then train").click()
         page.wait_for_url("**/plans/*")
         page.wait_for_url("**/operations/op_training_*", timeout=60_000)

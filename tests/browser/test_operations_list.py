@@ -10,6 +10,12 @@ from tests.support.history import DAY, ended, seed
 from tests.support.panels import panel
 from tests.support.scripted import RESULT, operation, percent, stamp
 
+# Whether somebody sees all of an element: inside the window, and nothing before it.
+SEEN = """(element) => {
+  const { left, right, top, bottom } = element.getBoundingClientRect();
+  const inside = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+  return inside && element.contains(document.elementFromPoint((left + right) / 2, (top + bottom) / 2));
+}"""
 SHOWN = "[...document.querySelectorAll('#found tbody tr')].map((row) => row.id)"
 
 
@@ -99,7 +105,7 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         page.keyboard.press("Escape")
         page.keyboard.press("j")
         page.keyboard.press("x")
-        expect(page.locator("#chosen")).to_contain_text("Chosen: swing. One more at least to compare.")
+        expect(page.locator("#chosen")).to_contain_text("1 run chosen. One more at least to compare.")
         page.keyboard.press("/")
         page.get_by_label("Search runs").fill("op_00")
         expect(page.locator("#row-op_00")).to_be_visible()
@@ -121,4 +127,36 @@ def test_the_list_filters_sorts_and_stays_where_it_is(watched, address, backend,
         )
         page.get_by_role("button", name="Compare the chosen").click()
         expect(page.get_by_text(re.compile(r"These are the best 6 of \d+ trainings, by test accuracy"))).to_be_visible()
+    assert watched.complaints == []
+
+
+def test_what_can_be_done_with_the_chosen_is_in_sight(watched, address, backend, tmp_path):
+    page = watched.page
+    seed(tmp_path, address, *(ended(f"op_{n:02}", "training", "completed", 600.0 * n + 900) for n in range(40)))
+    with panel(tmp_path, address) as here:
+        for width, height in ((1280, 800), (390, 664)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.goto(f"{here.address}/operations")
+            bar, boxes = page.locator("#for-chosen"), page.locator("tbody .choose input")
+            assert not bar.evaluate(SEEN)
+            for at in range(3):
+                boxes.nth(at).check()
+            expect(page.locator("#chosen")).to_have_text("3 runs chosen.")
+            assert bar.evaluate(SEEN) and boxes.nth(2).evaluate(SEEN)
+            page.locator("#bulk summary").click()
+            for name in ("Run again…", "Take off"):
+                assert page.get_by_role("button", name=name).evaluate(SEEN), (width, name)
+            page.locator("#bulk summary").click()
+
+            # The row with the focus is above the bar, the last one too.
+            page.locator("#to-op_02").focus()
+            for _ in range(37):
+                page.keyboard.press("j")
+                assert page.evaluate_handle("document.activeElement").evaluate(SEEN), width
+            assert page.evaluate("document.activeElement.id") == "to-op_39"
+
+            page.get_by_role("button", name="Clear", exact=True).click()
+            expect(page.locator("#chosen")).to_contain_text("Choose two or more runs")
+            expect(page.locator("tbody :checked")).to_have_count(0)
+            assert page.evaluate("document.activeElement.closest('tr').id") == "row-op_00"
     assert watched.complaints == []

@@ -130,7 +130,7 @@ def test_what_needs_no_look_through():
 def test_a_silent_backend_is_not_an_end():
     assert judge(observation(failing_since=NOW - 2), NOW).state is State.RUNNING
     verdict = judge(observation(failing_since=NOW - 30), NOW)
-    assert (verdict.state, verdict.live) == (State.SILENT, True) and "last values" in verdict.headline
+    assert (verdict.state, verdict.live) == (State.SILENT, True) and "last known state" in verdict.headline
 
 
 def test_a_forgotten_operation_is_neither_completed_nor_failed():

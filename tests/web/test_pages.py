@@ -5,6 +5,7 @@ import re
 import pytest
 from starlette.responses import Response
 
+from tests.support.batches import seed_batch
 from tests.support.pages import KEY, words
 from tests.support.panels import Panel, free_port, panel
 from tests.support.scripted import RESULT, corrupt, operation, percent, served, stamp
@@ -299,3 +300,48 @@ def test_every_kind_has_a_form(here: Panel):
     for kind in ("training", "data_load", "backtesting", "dummy"):
         page = here.get(f"/start/{kind}")
         assert page.status_code == 200 and f'action="/start/{kind}"' in page.text
+
+
+def marked(page: str) -> list[str]:
+    """The sections that the header marks."""
+    header = page.partition('aria-label="Pages"')[2].partition("</nav>")[0]
+    return re.findall(r"aria-current[^>]*>(\w+)<", header)
+
+
+def way(page: str) -> str:
+    return words(page.partition(' class="crumbs" aria-label="Where this page is" hx-ignore>')[2].partition("</nav>")[0])
+
+
+PLACES = (  # page, section, way
+    ("/", "Home", ""),
+    ("/operations", "Runs", ""),
+    ("/start/training", "Runs", "Runs / New"),
+    ("/start/data_load", "Runs", "Runs / New"),
+    ("/queue", "Runs", "Runs / Queue"),
+    ("/schedules", "Runs", "Runs / Queue / Schedules"),
+    ("/schedules/new", "Runs", "Runs / Queue / Schedules / New"),
+    ("/batches", "Runs", "Runs / Batches"),
+    ("/batches/new", "Runs", "Runs / Batches / New"),
+    (f"/batches/{'b' * 32}", "Runs", "Runs / Batches / 2 × swing"),
+    (f"/plans/{KEY}", "Runs", "Runs / Load, then train"),
+    ("/operations/op_x/cancel", "Runs", "Runs / Training / Cancel"),
+    ("/operations/op_nope", "Runs", ""),
+    ("/data/import", "Data", "Data / Import"),
+    ("/strategies/compare", "Strategies", ""),
+    ("/checkpoints", "Models", "Models / Checkpoints"),
+    ("/workers", "", "Home / Workers"),
+    ("/access", "", "Home / Access"),
+    ("/audit", "", "Home / Access / Audit trail"),
+    ("/notifications", "", "Home / Notifications"),
+)
+
+
+def test_every_page_says_where_it_is(backend, address, tmp_path):
+    backend.operations["op_x"] = operation("op_x")
+    seed_batch(tmp_path, address, 0.5, 0.6, key="b" * 32)
+    with panel(tmp_path, address) as here:
+        here.post("/plans", {"key": KEY, "strategy_name": "swing", "load": "EURUSD 1h tail"})
+        pages = {path: here.get(path).text for path, *_ in PLACES}
+    told = [(path, (*marked(page), "")[0], way(page)) for path, page in pages.items()]
+    assert told == list(PLACES)
+    assert 'class="button" href="/operations">Runs</a>' in pages["/operations/op_nope"]

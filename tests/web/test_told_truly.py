@@ -1,7 +1,12 @@
 """What pages tell of runs whose backend tells little: a research's parts, a backtest's period and model, a lost start."""
 
+import asyncio
+
+import pytest
+
+from tests.support.lives import living
 from tests.support.pages import KEY, words
-from tests.support.scripted import operation, stamp
+from tests.support.scripted import Backend, operation, percent, stamp
 
 
 def test_a_research_shows_its_runs_and_each_of_them_leads_back(here, backend):
@@ -67,3 +72,27 @@ def test_a_form_whose_answer_was_lost_learns_the_outcome_of_its_start(here, back
     backend.answers["POST /trainings/start"] = 400, {"detail": "Strategy file not found: nosuch.yaml"}
     here.post("/start/training", {"key": KEY + "2", "strategy_name": "nosuch", "insist": "1"})
     assert "Not started. Strategy file not found" in words(here.get(f"/starts/{KEY}2/fate").text)
+
+
+@pytest.mark.parametrize("fault", ["page-never", "refused"])
+def test_with_the_backend_away_a_run_says_only_that_this_is_its_last_known_state(fault):
+    """Once on the page it is said why: what stands before the backend may answer, but knows of no run."""
+    backend = Backend()
+    for name in ("op_a", "op_b"):
+        backend.operations[name] = operation(name, progress=percent(50, "Epoch 5/10"))
+    with living(backend) as life:
+        for name in ("op_a", "op_b"):
+            life.inside.get(f"/operations/{name}")
+        life.open("home")
+        life.open("op_a")
+        life.line.faults.add(fault, times=None)
+        life.runner.run(asyncio.sleep(60))
+        home, run = (words(life.inside.get(path).text) for path in ("/", "/operations/op_a"))
+        cards = life.streams["home"]["card-op_a"] + life.streams["home"]["card-op_b"]
+        streamed = words(cards), words(life.streams["op_a"]["status"])
+    assert "Backend unreachable since" in home and "Backend unreachable since" in run
+    for read in (home, streamed[0]):
+        assert read.count("Backend silent This is the last known state; the work itself may go on.") == 2
+    for read in (run, streamed[1]):
+        assert "Backend silent This is the last known state; the work itself may go on. It was last read at" in read
+    assert "not about this operation" not in home + run + "".join(streamed) and "502" not in "".join(streamed)

@@ -14,9 +14,9 @@ OWN = {"strategy_name": "rsi_swing", "symbols": "AUDUSD", "timeframes": "1h"}
 
 
 def look(here, **form: str) -> str:
-    """What stands beside the form."""
+    """What stands beside the form, its buttons included."""
     page = here.post("/start/training/look", form).text
-    return page.partition('id="preflight"')[2].partition("</aside>")[0]
+    return page.partition('id="preflight"')[2].partition('id="as-command"')[0]
 
 
 @pytest.fixture

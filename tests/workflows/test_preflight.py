@@ -1,5 +1,7 @@
 """Before a training starts: would it run, and what mends it."""
 
+import re
+
 from panel.domain.workers import Worker, WorkerList
 from panel.workflows.preflight import worker_lines
 from tests.support.bars import hours, without
@@ -32,6 +34,22 @@ def test_too_few_bars_for_the_strategy(here, backend):
     backend.bars = {("EURUSD", "1h"): hours(1)}
     backend.strategies[0]["history_required"] = 500
     assert "The strategy needs more than 500." in look(here)
+
+
+def test_the_primary_button_is_the_one_that_works(here, backend):
+    def primary(**form: str) -> list[str]:
+        scripts = {"hx-request": "true"}
+        pages = [
+            here.post("/start/training/look", form | {"strategy_name": "swing"}, **more).text for more in ({}, scripts)
+        ]
+        found = [re.findall(r'class="button primary".*?</button>', page, re.S) for page in pages]
+        assert len(found[0]) == len(found[1]) == 1
+        return [words(f"<p {buttons[0]}") for buttons in found]
+
+    backend.bars = {("EURUSD", "1h"): hours(60)}
+    assert primary() in (["Start training"] * 2, ["Add to the queue"] * 2)
+    assert primary(symbols="TSLA") == ["Load what is missing, then train"] * 2
+    assert "Load what is missing" not in primary(symbols="TSLA", start_date="2024-05-01", end_date="2024-01-01")[0]
 
 
 def test_a_busy_worker_is_amber(here, backend):

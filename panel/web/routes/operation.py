@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from panel.domain.agents import parts
+from panel.domain.missing_bars import absent
 from panel.domain.observation import Observation
 from panel.domain.snapshot import ID
 from panel.errors import CLIClientError
@@ -23,6 +24,8 @@ router = APIRouter()
 async def operation(request: Request, panel: PanelDep, operation_id: str) -> HTMLResponse:
     observation = await find(panel, operation_id)
     await panel.resume.consider(observation)
+    if panel.reader.embedded and absent(observation.snapshot):
+        await panel.inventory.known()  # no load is offered of what the sample market does not have
     await _read_unknown(panel, [part for part in parts(observation.snapshot) if panel.monitor.known(part) is None])
     view = panel.reader.among_neighbours(observation)
     return page(

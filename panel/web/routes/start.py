@@ -117,7 +117,7 @@ async def look(request: Request, panel: PanelDep, kind: str) -> Response:
         "fragments/preflight.html",
         found,
         missing=found.missing,
-        can_plan=found.can_plan,
+        planned=found.planned,
         embedded=panel.reader.embedded,
         key=new_key,
         action=_adapter(kind).action,
