@@ -14,7 +14,7 @@ import pandas as pd
 from panel.embedded.computing import Array
 from panel.embedded.job import Failed
 from panel.embedded.performance import Trade
-from panel.embedded.timeframes import closing
+from panel.embedded.timeframes import complete
 
 STAKE = 0.25  # of the account in each position, as KTRDR's backtests have it
 
@@ -43,7 +43,7 @@ def trade(
     """The account's worth, first as it began and then at every close, and the trades. `signals`: 1, -1 or 0 at each
     bar's close. Between two fills nothing but the price changes, so only fills are taken one by one. Raises Failed when
     the account owes more than it has."""
-    closes_at = pd.to_datetime(closing(bars.index.as_unit("s").asi8, timeframe), unit="s", utc=True).as_unit("ms")
+    closes_at = pd.to_datetime(complete(bars.index.as_unit("s").asi8, timeframe), unit="s", utc=True).as_unit("ms")
     opens, closes = bars["open"].to_numpy(np.float64), bars["close"].to_numpy(np.float64)
     worth, trades, cash, quantity = np.full(len(bars), float(capital)), list[Trade](), float(capital), 0.0
     places, sides = _fills(signals)
