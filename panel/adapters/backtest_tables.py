@@ -33,7 +33,8 @@ def _beside(result: dict[str, Any]) -> ResultTable | None:
     rows += [(name, decimal(own.get(key), 2), decimal(held.get(key), 2)) for name, key in _RATIOS]
     stake = number(named(result, "config").get("stake"))
     size = "the same stake" if stake is None else f"the same {stake * 100:.0f} % of the account"
-    sentence = f"Buying with {size} at the first open and selling at the last close, with the same costs."
+    which = "first" if text(held.get("bought_at")) else "second"  # as earlier versions of the backend did
+    sentence = f"Buying with {size} at the {which} open and selling at the last close, with the same costs."
     return ResultTable(
         "Beside buying and holding", sentence, ("", "This model", "Buy and hold"), tuple(rows), folded=True
     )

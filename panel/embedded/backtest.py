@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from panel.embedded import features, record
-from panel.embedded.account import STAKE, Costs, trade
+from panel.embedded.account import STAKE, Costs, hold, trade
 from panel.embedded.bars import Bars
 from panel.embedded.computing import Array
 from panel.embedded.features import Unusable
@@ -67,7 +67,7 @@ def backtest(job: Job) -> Row:
 
     capital, costs = wanted["initial_capital"], Costs(wanted["commission"], wanted["slippage"])
     equity, trades = trade(bars, signals, timeframe, capital, costs, progress)
-    held, once = trade(bars, np.ones(len(bars)), timeframe, capital, costs, lambda share, at: None)
+    held, once = hold(bars, timeframe, capital, costs)
     job.report(97, "Measuring", now=True)
     first = int(stored[timeframe].index.get_loc(bars.index[0]))
     listed = record.explained(trades, values[first : first + len(bars)], model.plan)
@@ -95,7 +95,8 @@ def backtest(job: Job) -> Row:
         "data_summary": used | {"source": sources.pop() if len(sources) == 1 else "mixed"},
         "metrics": metrics(equity, trades, capital)
         | {"buy_and_hold_return_pct": idle["total_return_pct"], "exposure": exposure(trades, len(bars))},
-        "buy_and_hold": {name: idle[name] for name in COMPARED},
+        # Results of earlier versions, which bought at the second open, name no time.
+        "buy_and_hold": {name: idle[name] for name in COMPARED} | {"bought_at": bars.index[0].isoformat()},
         "monthly_returns": monthly(equity, held),
         "trade_distribution": distribution(trades),
         "trade_count": len(trades),

@@ -76,5 +76,8 @@ def test_a_backtest_by_months_by_return_and_beside_holding():
     assert by_return.rows == (("-1 to 0 %", "4"), ("0 to +1 %", "8")) and by_return.bars == (0.5, 1.0)
     assert by_return.sentence == "Trades by their return after costs; the best made 120.50, the worst lost 80.00."
     beside = found["Beside buying and holding"]
-    assert "the same 25 % of the account" in beside.sentence
+    assert "the same 25 % of the account at the second open" in beside.sentence, "an earlier version's"
+    bought = result["buy_and_hold"] | {"bought_at": "2024-11-01T00:00:00+00:00"}
+    later = tables("backtesting", result | {"buy_and_hold": bought})["Beside buying and holding"]
+    assert "the same 25 % of the account at the first open" in later.sentence
     assert beside.rows[0] == ("Return", "-4.4 %", "3.0 %") and ("Sortino ratio", "–", "0.50") in beside.rows

@@ -15,6 +15,7 @@ import pytest
 from panel.embedded import EmbeddedBackend, market
 from panel.embedded.account import Costs, trade
 from panel.embedded.backtest import backtest, decide, saved
+from panel.embedded.bars import Bars
 from panel.embedded.job import Failed, Job, Stopped
 from panel.embedded.performance import POINTS, curve, metrics
 from panel.embedded.strategy import read
@@ -214,6 +215,16 @@ def test_a_result_adds_up(house):
     free = backtest(ask(house, commission=0.0, slippage=0.0))["metrics"]
     assert free["total_return"] > figures["total_return"] and free["total_commission"] == 0
     json.dumps(result, allow_nan=False)
+
+
+def test_holding_is_bought_at_the_first_open_and_sold_at_the_last_close(house):
+    result = backtest(ask(house))
+    inside = Bars(house / "data").read("EURUSD", "1h")["2025-07-01":"2025-12-31"]
+    moved = inside["close"].iloc[-1] / inside["open"].iloc[0]
+    gained = 0.25 * (moved - 1 - (0.001 + 0.0005) * (1 + moved))
+    assert result["metrics"]["buy_and_hold_return_pct"] == pytest.approx(gained, rel=1e-9)
+    assert result["buy_and_hold"]["total_return_pct"] == pytest.approx(gained, rel=1e-9)
+    assert result["buy_and_hold"]["bought_at"] == inside.index[0].isoformat()
 
 
 def test_half_a_year_more_changes_nothing_in_the_first_half(house):
