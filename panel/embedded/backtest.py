@@ -22,10 +22,10 @@ from panel.embedded.job import Failed, Job
 from panel.embedded.labels import BUY, CLASSES, SELL
 from panel.embedded.ledger import Row
 from panel.embedded.network import Network, Unreadable
-from panel.embedded.performance import COMPARED, curve, distribution, exposure, metrics, monthly
+from panel.embedded.performance import COMPARED, curve, days_a_year, distribution, exposure, metrics, monthly
 from panel.embedded.plan import Plan
 from panel.embedded.strategy import read
-from panel.embedded.timeframes import DAY
+from panel.embedded.timeframes import DAY, complete
 from panel.embedded.used_bars import UsedBars
 
 
@@ -72,7 +72,9 @@ def backtest(job: Job) -> Row:
     first = int(stored[timeframe].index.get_loc(bars.index[0]))
     listed = record.explained(trades, values[first : first + len(bars)], model.plan)
     record.save(record.file(job.folder, job.id), listed, record.series(model.plan, stored, timeframe, bars.index))
-    idle = metrics(held, once, capital)
+    whole = complete(stored[timeframe].index.as_unit("s").asi8, timeframe)
+    per_year = days_a_year(pd.to_datetime(whole, unit="s").as_unit("ms"))
+    idle = metrics(held, once, capital, per_year)
     used = {"symbols": [symbol], "timeframes": [timeframe], "bars": len(bars), "read": read.rows}
     used |= {"start_date": f"{bars.index[0]:%Y-%m-%d}", "end_date": f"{bars.index[-1]:%Y-%m-%d}"}
     sources = read.sources | {model.about["data_summary"].get("source", "own")}
@@ -93,7 +95,7 @@ def backtest(job: Job) -> Row:
         "start_time": bars.index[0].isoformat(),
         "end_time": bars.index[-1].isoformat(),
         "data_summary": used | {"source": sources.pop() if len(sources) == 1 else "mixed"},
-        "metrics": metrics(equity, trades, capital)
+        "metrics": metrics(equity, trades, capital, per_year)
         | {"buy_and_hold_return_pct": idle["total_return_pct"], "exposure": exposure(trades, len(bars))},
         # Results of earlier versions, which bought at the second open, name no time.
         "buy_and_hold": {name: idle[name] for name in COMPARED} | {"bought_at": bars.index[0].isoformat()},
