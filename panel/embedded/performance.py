@@ -77,7 +77,7 @@ def days_a_year(closes: pd.DatetimeIndex) -> float:
     """On how many days a year bars close, as this market has them: counted in whole weeks, so that neither a weekend
     too few nor one too many makes a difference. `closes`: of all that is stored, in order."""
     days = (closes - _MOMENT).normalize().unique()
-    weeks = max(((days[-1] - days[0]).days + 1) // 7, 1)
+    weeks = max((int((days[-1] - days[0]).days) + 1) // 7, 1)
     counted = int((days < days[0] + pd.Timedelta(weeks=weeks)).sum())
     return counted / (7 * weeks) * _YEAR / _DAY
 
