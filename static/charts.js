@@ -37,6 +37,8 @@ export const written = (value, unit, fine = false) => {
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 };
 
+// As the table of bars has it: of crypto a part of one is much.
+export const volumeText = (traded) => traded?.toLocaleString("en", traded < 1000 ? { maximumSignificantDigits: 4 } : { maximumFractionDigits: 0 }) ?? "–";
 export const dateTime = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 
 /** How both candle charts are handled: a finger that goes up or down scrolls the page, a double click shows everything. */

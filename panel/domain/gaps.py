@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from panel.domain.formatting import day
 from panel.domain.values import moment
@@ -14,7 +15,7 @@ from panel.files.names import SYMBOL as SYMBOL
 
 NOTHING_STORED = -1  # instead of a number of gaps: it was looked, and there is not one bar
 _SEGMENT = re.compile(r"Segment \d+/\d+: (\d{4}-\d\d-\d\d)")
-Candle = list[float]  # Unix seconds, open, high, low, close, volume
+Candle = list[Any]  # Unix seconds, open, high, low, close, volume: numbers, and None for a volume that is unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,14 @@ def thin(candles: Sequence[Candle], most: int = MAX_CANDLES) -> tuple[list[Candl
     for at in range(0, len(candles), each):
         part = candles[at : at + each]
         high, low = max(candle[2] for candle in part), min(candle[3] for candle in part)
-        found.append([part[0][0], part[0][1], high, low, part[-1][4], sum(candle[5] for candle in part)])
+        found.append([part[0][0], part[0][1], high, low, part[-1][4], _sum(part)])
     return found, each
+
+
+def _sum(candles: Sequence[Candle]) -> float | None:
+    """All the volume that is known."""
+    known = [candle[5] for candle in candles if candle[5] is not None]
+    return sum(known) if known else None
 
 
 def curves_of(snapshot: Snapshot) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from panel import __version__
 from panel.adapters import KINDS
 from panel.adapters.base import percent
-from panel.domain.formatting import ago, day, duration, minute, rough
+from panel.domain.formatting import ago, day, duration, minute, rough, volume
 from panel.domain.results import Figure
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import text, utc
@@ -188,5 +188,6 @@ environment.filters |= {
     "as_json": lambda value: json.dumps(value, separators=(",", ":")),
     "last_part": last_part,
     "leading": leading,
+    "volume": volume,
 }
 environment.globals |= {"KINDS": KINDS, "market": market, "version": __version__, "static": STATIC}

@@ -3,9 +3,11 @@
 import pandas as pd
 import pytest
 
+from panel.backend.market_data import candles_of
 from panel.backend.openings import gaps
 from panel.domain.gaps import DAY, HOUR, LENGTHS, NOTHING_STORED, Gap, left_by
 from panel.views.charts import thin
+from panel.web.routes import export
 from tests.support.bars import at, hours, without
 
 START = 1_704_067_200.0  # Monday, 2024-01-01
@@ -106,6 +108,15 @@ def test_thinned_candles_keep_the_highest_the_lowest_and_all_volume():
     assert drawn[0] == [0.0, 1.0, 5.0, 0.5, 4.5, 4.0]
     assert max(candle[2] for candle in drawn) == candles[-1][2] and sum(candle[5] for candle in drawn) == 1000
     assert thin(candles, 1000) == (candles, 1) and thin([], 10) == ([], 1)
+
+
+def test_an_unknown_volume_stays_unknown():
+    """Of a backend that sends none: when it is read, in a thinned candle, and as a line of an export."""
+    dates = [f"2024-01-01T0{hour}:00:00" for hour in range(4)]
+    read = candles_of({"dates": dates, "ohlcv": [[1, 2, 0.5, 1.5, volume] for volume in (None, 3, None, None)]})
+    assert [candle[5] for candle in read] == [None, 3, None, None]
+    assert [candle[5] for candle in thin(read, 2)[0]] == [3, None]
+    assert export._line(read[0]) == "2024-01-01T00:00:00Z,1,2,0.5,1.5,\n"
 
 
 @pytest.mark.parametrize(("reached", "left"), [(16, 2), (27, 1), (29, 1), (None, NOTHING_STORED)])
