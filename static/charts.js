@@ -33,7 +33,7 @@ export const written = (value, unit, fine = false) => {
   if (value === null || value === undefined) return "–";
   if (unit === "%") return `${fine ? (value * 100).toFixed(1) : +(value * 100).toFixed(2)} %`;
   if (unit !== "money") return fine ? value.toFixed(4) : `${+value.toPrecision(4)}`;
-  const digits = fine ? 2 : 0;
+  const digits = Math.abs(value) < 10 ? 4 : fine ? 2 : 0; // an account may begin with 1
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 };
 

@@ -139,10 +139,12 @@ def curve(equity: pd.Series, held: pd.Series) -> Row:
             kept |= {int(stretch[values[stretch].argmax()]), int(stretch[values[stretch].argmin()])}
             kept.add(int(stretch[falls[stretch].argmin()]))
         places = np.array(sorted(kept))
+    # Cents are fine enough of what an account usually begins with, not of 1.
+    digits = min(max(2, 6 - math.floor(math.log10(values[0]))), 15) if values[0] > 0 else 2
     return {
         "time": [int(at.timestamp()) for at in equity.index[places]],
-        "equity": values[places].round(2).tolist(),
-        "buy_and_hold": held.to_numpy()[places].round(2).tolist(),
+        "equity": values[places].round(digits).tolist(),
+        "buy_and_hold": held.to_numpy()[places].round(digits).tolist(),
         "drawdown": falls[places].round(6).tolist(),
     }
 

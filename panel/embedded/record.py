@@ -89,7 +89,8 @@ def explained(trades: list[Trade], outputs: Array, plan: Plan) -> list[Row]:
         word = "BUY" if side > 0 else "SELL"
         if plan.regression:
             return f"{word}: expects {outputs[bar, 0] * 100:+.2f} %"
-        return f"{word}: {outputs[bar].max() * 100:.0f} % sure"
+        sure = float(outputs[bar].max())
+        return f"{word}: {'over 99' if sure > 0.99 else f'{sure * 100:.0f}'} % sure"  # a network is never certain
 
     rows = []
     for trade in trades:

@@ -8,8 +8,8 @@ from panel.files.values import Array, Bars
 
 def thinned(bars: Bars, most: int) -> tuple[Array, int]:
     """At most `most` rows of opening (seconds), open, high, low, close and volume, and how many bars each combines:
-    first open, highest high, lowest low, last close, all the volume that is known (NaN where none is). Where that is more than one, only bars without
-    faults are combined, if there are any."""
+    first open, highest high, lowest low, last close, all the volume that is known (NaN where none is). Where that is
+    more than one, only bars without faults are combined, if there are any."""
     each = -(-len(bars) // most) if len(bars) else 1
     if each > 1 and (bars.fault != 0).any() and not (bars.fault != 0).all():
         bars = bars.good()

@@ -119,6 +119,25 @@ def test_a_training_draws_losses_and_accuracies_and_a_load_nothing():
         assert curves_of(snapshot_of(operation("op_x", kind), 0.0)) == {}
 
 
+@pytest.mark.parametrize(
+    ("training", "mark"),
+    [
+        ({"best_epoch": 4}, "lowest validation loss at epoch 2; the model is of epoch 4"),
+        ({"best_epoch": 2}, "lowest validation loss at epoch 2"),
+        ({}, "lowest validation loss at epoch 2"),  # a KTRDR does not say which one it keeps
+    ],
+)
+def test_the_lowest_loss_is_not_called_the_epoch_that_was_kept(training, mark):
+    losses = (0.9, 0.5, 0.6, 0.7)
+    epochs = [{"epoch": n, "train_loss": 0.5, "val_loss": loss} for n, loss in enumerate(losses)]
+    metrics = {"epochs": [epochs, 4]}
+    result = {"training_metrics": training}
+    drawn = curves_of(
+        snapshot_of(operation("op_t", "training", status="completed", metrics=metrics, result_summary=result), 0.0)
+    )
+    assert (drawn["best"], drawn["mark"]) == (2, mark)
+
+
 def test_costs_are_typed_in_per_cent_and_sent_as_fractions():
     typed = {"strategy_name": "s", "model_path": "m", "start_date": "2024-01-01", "end_date": "2024-02-01"}
     made = KINDS["backtesting"].from_form(typed | {"commission": "0.2", "slippage": "0 %"})
