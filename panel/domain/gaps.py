@@ -1,12 +1,13 @@
 """Stored bars, and the gaps in them. Pure. Which holes are gaps is told by `panel.files.gap_rules`."""
 
 import re
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from panel.domain.formatting import day
-from panel.domain.values import moment
+from panel.domain.values import moment, utc
 from panel.files.gap_rules import TOLERANCE, USUAL_REST
 from panel.files.names import DAY as DAY  # these go on to who knows this module
 from panel.files.names import HOUR as HOUR
@@ -31,8 +32,10 @@ class Range:
 
     @property
     def reached(self) -> float | None:
-        """The end of the last bar."""
-        return None if self.end is None else self.end + LENGTHS.get(self.timeframe, 0.0)
+        """The end of the last bar. A month may open some days beside its first, and is as long as that month."""
+        month = utc(self.end + 10 * DAY) if self.timeframe == "1M" and self.end is not None else None
+        length = monthrange(month.year, month.month)[1] * DAY if month else LENGTHS.get(self.timeframe, 0.0)
+        return None if self.end is None else self.end + length
 
     @property
     def takes_loads(self) -> bool:
