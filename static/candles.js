@@ -1,5 +1,5 @@
 // Candles with volume. What is in view is fetched; when many bars share a candle, the page says how many.
-import { HANDLING, colour, dateTime, digitsOf, moveByKeys, onTheme, paintCandles, showAllByDoubleClick } from "./charts.js";
+import { HANDLING, colour, dateTime, digitsOf, moveByKeys, onTheme, paintCandles, showAllByDoubleClick, volumeText } from "./charts.js";
 
 const { createChart, createSeriesMarkers, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
 const home = document.getElementById("candles");
@@ -62,7 +62,7 @@ const draw = () => {
   drawn = all.filter((point, i) => !i || point.time > all[i - 1].time);
   candles.setData(drawn);
   mark();
-  volume.setData(shown.candles.map(([time, , , , , value]) => ({ time, value })));
+  volume.setData(shown.candles.map(([time, , , , , value]) => (value === null ? { time } : { time, value })));
   const cut = shown.asked && shown.start > shown.asked ? " Older ones are too many to draw at once: choose a period." : "";
   tell();
   const marked = shown.bad.length ? ` ${shown.bad.length.toLocaleString()} marked with ✕ cannot be true.` : "";
@@ -172,7 +172,7 @@ const tell = () => {
   if (at < 0) return;
   const [opens, ...prices] = shown.candles[at];
   const volumes = prices.pop();
-  const texts = [dateTime(opens), ...prices.map((price) => price.toFixed(digits)), volumes.toLocaleString("en")];
+  const texts = [dateTime(opens), ...prices.map((price) => price.toFixed(digits)), volumeText(volumes)];
   bar.querySelectorAll("output:not(#fault)").forEach((output, i) => { output.textContent = texts[i]; });
   document.getElementById("fault").textContent = faultOf(opens);
   bar.hidden = false;

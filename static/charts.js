@@ -33,10 +33,12 @@ export const written = (value, unit, fine = false) => {
   if (value === null || value === undefined) return "–";
   if (unit === "%") return `${fine ? (value * 100).toFixed(1) : +(value * 100).toFixed(2)} %`;
   if (unit !== "money") return fine ? value.toFixed(4) : `${+value.toPrecision(4)}`;
-  const digits = fine ? 2 : 0;
+  const digits = Math.abs(value) < 10 ? 4 : fine ? 2 : 0; // an account may begin with 1
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 };
 
+// As the table of bars has it: of crypto a part of one is much.
+export const volumeText = (traded) => traded?.toLocaleString("en", traded < 1000 ? { maximumSignificantDigits: 4 } : { maximumFractionDigits: 0 }) ?? "–";
 export const dateTime = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 
 /** How both candle charts are handled: a finger that goes up or down scrolls the page, a double click shows everything. */

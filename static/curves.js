@@ -1,5 +1,5 @@
 // What an operation's kind draws (losses per epoch, an account over time), and as a table. The chart comes as
-// {title, each, x, times, best, plots: [{title, unit, curves: [{key, name, values}]}]}.
+// {title, each, x, times, best, mark, plots: [{title, unit, curves: [{key, name, values}]}]}.
 import { DENSE, LineChart, NOISY, dateTime, element, onTheme, written } from "./charts.js";
 
 const TALL = 280, LOW = 150; // pixels of plots over time: the first, and what belongs below it
@@ -21,7 +21,7 @@ const place = (x) => (chart.times ? `${dateTime(x)} UTC` : `${chart.each} ${x}`)
 const positive = (plot) => plot.curves.every((curve) => curve.values.every((value) => value === null || value > 0));
 const canBeLog = (plot) => plot.unit === "" && positive(plot);
 const data = (plot) => [chart.x, ...plot.curves.map((curve) => curve.values)];
-const best = (plot) => (chart.best && plot === chart.plots[0] ? { x: chart.best, text: `best at ${chart.each} ${chart.best}` } : null);
+const best = (plot) => (chart.best && plot === chart.plots[0] ? { x: chart.best, text: chart.mark } : null);
 
 const tick = (v) => {
   if (!chart.times) return Number.isInteger(v) ? v : "";

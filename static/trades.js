@@ -1,6 +1,6 @@
 // A backtest's candles with its trades as markers and, below, one input of the model: the indicator and how far it
 // belongs to each label of its fuzzy set. A time in the list of trades leads to its bars.
-import { HANDLING, colour, dateTime, digitsOf, element, moveByKeys, onTheme, paintCandles, showAllByDoubleClick } from "./charts.js";
+import { HANDLING, colour, dateTime, digitsOf, element, moveByKeys, onTheme, paintCandles, showAllByDoubleClick, volumeText } from "./charts.js";
 
 const { createChart, createSeriesMarkers, CandlestickSeries, LineSeries } = window.LightweightCharts;
 const home = document.getElementById("trade-chart");
@@ -126,7 +126,7 @@ const tell = (time) => {
   const at = time === undefined ? shown.bars.length - 1 : shown.bars.findIndex((each) => each[0] === time);
   if (at < 0) return;
   const [opens, ...prices] = shown.bars[at];
-  const texts = [dateTime(opens), ...prices.slice(0, 4).map((price) => price.toFixed(digits)), prices[4]?.toLocaleString("en") ?? "–"];
+  const texts = [dateTime(opens), ...prices.slice(0, 4).map((price) => price.toFixed(digits)), volumeText(prices[4])];
   bar.querySelectorAll("output").forEach((output, i) => { output.textContent = texts[i]; });
   document.getElementById("seen-values").replaceChildren(...lines.map(({ name, values, place, dash }) => element("span", `key seen-${place % COLOURS.length} dash-${dash % DASHES.length}`,
     name, " ", element("output", "", values[at] === null ? "–" : String(+values[at].toPrecision(4))))));

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from panel.adapters.backtest_tables import backtest_tables
+from panel.adapters.backtest_tables import backtest_tables, too_short
 from panel.adapters.base import Kind, chosen, count, decimal, named, percent
 from panel.adapters.fields import LEAVE_OUT, asked, written
 from panel.domain.chart import Chart, Curve, Plot
@@ -102,7 +102,7 @@ class BacktestingOperationAdapter(Kind):
             # Named …_pct, and fractions all the same: -0.0444 is -4.4 %.
             Figure("Return", percent(metrics.get("total_return_pct")), _against(metrics, held), lead=True),
             Figure("Max drawdown", percent(metrics.get("max_drawdown_pct")), "deepest fall from a high", lead=True),
-            Figure("Sharpe ratio", decimal(metrics.get("sharpe_ratio"), 2), "return for the risk taken", lead=True),
+            Figure("Sharpe ratio", decimal(metrics.get("sharpe_ratio"), 2), _risk(snapshot.result), lead=True),
             Figure("Trades", count(metrics.get("total_trades")), idle, lead=True),
             Figure("Buy and hold", percent(held), "return of the same stake, bought once and kept"),
             Figure("Sortino ratio", decimal(metrics.get("sortino_ratio"), 2), "return for the risk of losses"),
@@ -154,6 +154,11 @@ def _profit_factor(metrics: dict[str, Any]) -> Figure:
     if lost_nothing(metrics):
         return Figure("Profit factor", NO_LOSSES, "no trade lost money")
     return Figure("Profit factor", decimal(metrics.get("profit_factor"), 2), "money won for each unit lost")
+
+
+def _risk(result: Any) -> str:
+    few = too_short(mapping(result))
+    return f"says nothing after {few}" if few else "return for the risk taken"
 
 
 def _idle(metrics: dict[str, Any], config: dict[str, Any]) -> str:

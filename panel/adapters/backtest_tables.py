@@ -1,12 +1,15 @@
 """A backtest's result as tables: beside buying and holding, by months, and its trades by return. Pure."""
 
+import math
 from typing import Any
 
 from panel.adapters.base import decimal, named, percent
 from panel.adapters.training_tables import bars_used
+from panel.domain.gaps import DAY
 from panel.domain.results import ResultTable
-from panel.domain.values import items, mapping, number, text
+from panel.domain.values import items, mapping, moment, number, text
 
+FEW = 30  # days
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _RATIOS = (("Sharpe ratio", "sharpe_ratio"), ("Sortino ratio", "sortino_ratio"), ("Calmar ratio", "calmar_ratio"))
 _SHARES = (
@@ -25,6 +28,13 @@ def backtest_tables(result: dict[str, Any]) -> list[ResultTable]:
     return [table for table in (*found, read) if table]
 
 
+def too_short(result: dict[str, Any]) -> str:
+    """How few days a backtest has, where that is too few for figures of a year and for ratios; "" when it is not."""
+    start, end = (moment(result.get(name)) for name in ("start_time", "end_time"))
+    days = None if start is None or end is None else math.ceil((end - start) / DAY)
+    return "" if days is None or not 0 <= days <= FEW else f"{max(days, 1)} day{'s' if days > 1 else ''}"
+
+
 def _beside(result: dict[str, Any]) -> ResultTable | None:
     own, held = named(result, "metrics"), named(result, "buy_and_hold")
     if not own or not held:
@@ -33,7 +43,10 @@ def _beside(result: dict[str, Any]) -> ResultTable | None:
     rows += [(name, decimal(own.get(key), 2), decimal(held.get(key), 2)) for name, key in _RATIOS]
     stake = number(named(result, "config").get("stake"))
     size = "the same stake" if stake is None else f"the same {stake * 100:.0f} % of the account"
-    sentence = f"Buying with {size} at the first open and selling at the last close, with the same costs."
+    which = "first" if text(held.get("bought_at")) else "second"  # as earlier versions of the backend did
+    sentence = f"Buying with {size} at the {which} open and selling at the last close, with the same costs."
+    if few := too_short(result):
+        sentence += f" Figures of a year and ratios say nothing after {few}."
     return ResultTable(
         "Beside buying and holding", sentence, ("", "This model", "Buy and hold"), tuple(rows), folded=True
     )

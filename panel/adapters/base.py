@@ -170,6 +170,18 @@ def percent(value: Any) -> str:
     return "–" if share is None else f"{share * 100:z.1f} %"
 
 
+def rate(value: Any, digits: int = 1) -> str:
+    """The same of a share of many, or of a probability: what is not all of them is never shown as 100 %, nor something
+    as nothing."""
+    share = number(value)
+    if share is None:
+        return "–"
+    shown, least = f"{share * 100:.{digits}f}", 10.0**-digits
+    if share < 1 and float(shown) >= 100:
+        return f"over {100 - least:.{digits}f} %"
+    return f"under {least:.{digits}f} %" if share > 0 and float(shown) == 0 else f"{shown} %"
+
+
 def count(value: Any) -> str:
     whole = number(value)
     return "–" if whole is None else f"{whole:,.0f}"

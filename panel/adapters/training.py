@@ -148,7 +148,13 @@ class TrainingOperationAdapter(Kind):
         done = tuple(epoch.number + 1 for epoch in epochs)
         judged = [(epoch.val_loss, epoch.number + 1) for epoch in epochs if epoch.val_loss is not None]
         plots = (Plot("Loss", loss), Plot("Accuracy", accuracy, "%"))
-        return Chart("Learning", "epoch", done, plots, best=min(judged)[1] if len(judged) > 2 else None)
+        if len(judged) < 3:
+            return Chart("Learning", "epoch", done, plots)
+        lowest = min(judged)[1]
+        kept = number(named(snapshot.result, "training_metrics").get("best_epoch"))
+        mark = f"lowest validation loss at epoch {lowest}"
+        mark += f"; the model is of epoch {kept:.0f}" if kept is not None and kept != lowest else ""
+        return Chart("Learning", "epoch", done, plots, best=lowest, mark=mark)
 
 
 def _of_signals(test: dict[str, Any]) -> list[Figure]:

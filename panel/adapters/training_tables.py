@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from panel.adapters.base import named, percent
+from panel.adapters.base import named, rate
 from panel.domain.results import ResultTable
 from panel.domain.values import items, mapping, number, text
 
 SHOWN = 20  # inputs
+FEW = 10  # answers
 
 
 def training_tables(result: dict[str, Any]) -> list[ResultTable]:
@@ -28,15 +29,23 @@ def _confusion(result: dict[str, Any]) -> ResultTable | None:
     answered = [sum(row[place] for row in counts) for place in range(len(classes))]
     parts = []
     for place, name in enumerate(classes):
-        if not answered[place]:
-            parts.append(f"It never answered {name}.")
-        else:
-            right = counts[place][place] / answered[place]
-            parts.append(f"Of its {answered[place]:,} {name} answers {right * 100:.0f} % were right.")
+        parts.append(_right(name, answered[place], counts[place][place]))
     rows = [(f"{name} was right", *(f"{cell:,}" for cell in row)) for name, row in zip(classes, counts, strict=True)]
     rows.append(("in all", *(f"{count:,}" for count in answered)))
     columns = ("", *(f"answered {name}" for name in classes))
     return ResultTable("Right and wrong answers", " ".join(parts), columns, tuple(rows))
+
+
+def _right(name: str, answered: int, right: int) -> str:
+    """Of a few answers a number: a rate would sound like more."""
+    if not answered:
+        return f"It never answered {name}."
+    if answered == 1:
+        return f"Its one {name} answer was {'right' if right else 'wrong'}."
+    if right in (0, answered):
+        return f"Of its {answered:,} {name} answers {'all were' if right else 'none was'} right."
+    share = f"{right}" if answered < FEW else rate(right / answered, 0)
+    return f"Of its {answered:,} {name} answers {share} {'was' if share == '1' else 'were'} right."
 
 
 def _importance(result: dict[str, Any]) -> ResultTable | None:
@@ -67,7 +76,7 @@ def _calibration(result: dict[str, Any]) -> ResultTable | None:
         low, high, count, sure, right = fields.values()
         if low is None or high is None or not count or sure is None or right is None:
             continue
-        rows.append((f"{low * 100:.0f} to {high * 100:.0f} % sure", f"{count:,.0f}", percent(sure), percent(right)))
+        rows.append((f"{low * 100:.0f} to {high * 100:.0f} % sure", f"{count:,.0f}", rate(sure), rate(right)))
         answers += int(count)
         excess += count * (sure - right)
     if not rows:
@@ -86,11 +95,23 @@ def _calibration(result: dict[str, Any]) -> ResultTable | None:
 def _bars(result: dict[str, Any]) -> ResultTable | None:
     used = named(result, "data_summary")
     samples = named(used, "samples")
-    parts = [f"{number(samples.get(name)) or 0:,.0f} to {what}" for name, what in _PARTS if samples.get(name)]
+    uses = {"train": "learn from", "validation": _use_of_validation(result), "test": "measure"}
+    parts = [f"{number(samples.get(name)) or 0:,.0f} to {use}" for name, use in uses.items() if samples.get(name)]
     sentence = f"Each sample is one bar: {', '.join(parts)}." if parts else "What was read."
     if first := text(used.get("test_start_date")):
         sentence += f" From {first[:10]} on the model has seen nothing."
     return bars_used(used.get("bars"), sentence)
+
+
+def _use_of_validation(result: dict[str, Any]) -> str:
+    """Only with early stopping it chooses the epoch whose network is kept. A result of an earlier version does not say
+    so: there it did where another epoch than the last was kept."""
+    training = named(result, "training_metrics")
+    stopping = training.get("early_stopping")
+    if not isinstance(stopping, bool):
+        kept, last = (number(training.get(name)) for name in ("best_epoch", "epochs_trained"))
+        stopping = kept is not None and kept != last
+    return "choose the best epoch" if stopping else "watch how it learns"
 
 
 def bars_used(read: Any, sentence: str) -> ResultTable | None:
@@ -108,6 +129,3 @@ def bars_used(read: Any, sentence: str) -> ResultTable | None:
         )
     columns = ("", "Bars read", "Left out", "Impossible, used")
     return ResultTable("Bars used", sentence, columns, tuple(rows), folded=True) if rows else None
-
-
-_PARTS = (("train", "learn from"), ("validation", "choose the best epoch"), ("test", "measure"))

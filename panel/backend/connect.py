@@ -30,6 +30,20 @@ def check(settings: Settings) -> None:
         )
 
 
+def source_of(settings: Settings, symbol: str, timeframe: str) -> str:
+    """Of what the embedded backend stores: "sample", "own" or "mixed"; "" of nothing, and of a KTRDR's."""
+    if settings.backend:
+        return ""
+    check(settings)
+    from panel.embedded.bars import Bars
+
+    try:
+        stored = Bars(settings.data_folder / "embedded" / "data").stored(symbol, timeframe)
+    except ValueError:  # a file that cannot be used
+        return ""
+    return stored.source if stored else ""
+
+
 @asynccontextmanager
 async def connect(settings: Settings, **options: Any) -> AsyncIterator[HTTPClient]:
     """A client for the configured backend; `options` are HTTPClient's. The embedded backend lives as

@@ -87,7 +87,7 @@ class MarketData:
         answer = await self._client.get(f"/data/candles/{symbol}/{timeframe}", params=asked, timeout=BARS_TIMEOUT)
         data = mapping(mapping(answer).get("data"))
         rows = [[bounded(value) for value in items(row, 6)] for row in items(data.get("candles"), MAX_BARS)]
-        found = [[value or 0.0 for value in row] for row in rows if len(row) == 6 and None not in row]
+        found = [row for row in rows if len(row) == 6 and None not in row[:5]]
         pairs = [items(pair, 2) for pair in items(data.get("bad"), MAX_FAULTS)]
         bad = {at: line(pair[1], 200) for pair in pairs if len(pair) == 2 and (at := bounded(pair[0])) is not None}
         return Candles(found, count(data.get("each")) or 1, count(data.get("bars")) or 0, bad)
@@ -170,7 +170,7 @@ def candles_of(data: Any) -> list[Candle]:
         if at is None or len(row) != 5 or None in row[:4]:
             continue
         if not found or at > found[-1][0]:
-            found.append([at, *(value or 0.0 for value in row)])
+            found.append([at, *row])
     return found
 
 

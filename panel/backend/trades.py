@@ -46,7 +46,7 @@ def seen_bars_of(data: Any) -> SeenBars:
     fields = mapping(data)
     bars = [[bounded(value) for value in items(row, 6)] for row in items(fields.get("bars"), MAX_BARS)]
     whole = [place for place, row in enumerate(bars) if len(row) == 6 and None not in row[:5]]
-    kept = tuple([value or 0.0 for value in bars[place]] for place in whole)
+    kept = tuple(bars[place] for place in whole)
 
     def values(given: Any) -> Values:
         numbers = [bounded(value) for value in items(given, MAX_BARS)]

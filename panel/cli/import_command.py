@@ -25,8 +25,16 @@ if TYPE_CHECKING:  # its libraries are the `embedded` extra's, and take a moment
 UNDECIDED = 2
 
 
-def import_command(folder_of: Callable[[], Path]) -> click.Command:
-    """`folder_of`: the data folder, asked for when the command runs; raises ClickException without one."""
+SourceOf = Callable[[str, str], str]
+
+
+def _unknown(symbol: str, timeframe: str) -> str:
+    return ""
+
+
+def import_command(folder_of: Callable[[], Path], source_of: SourceOf = _unknown) -> click.Command:
+    """`folder_of`: the data folder, asked for when the command runs; raises ClickException without one. `source_of`:
+    whether what is stored there of a symbol and timeframe is "sample" data, or "mixed" with it."""
 
     @click.command("import")
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -75,7 +83,7 @@ def import_command(folder_of: Callable[[], Path]) -> click.Command:
             raise click.ClickException(f"{file.name}: {exc}") from exc
         for name, data in members:
             try:
-                _one(data, name, given, folder, **more)
+                _one(data, name, given, folder, source_of if into is None else _unknown, **more)
             except Refused as exc:
                 say(f"{name}: {exc} Nothing was stored.", err=True)
                 worst = max(worst, 1)
@@ -102,7 +110,7 @@ def _columns(given: tuple[str, ...]) -> dict[str, int]:
 
 
 def _one(
-    data: bytes, name: str, answers: "Answers", folder: Path, symbol: str, timeframe: str,
+    data: bytes, name: str, answers: "Answers", folder: Path, source_of: SourceOf, symbol: str, timeframe: str,
     leave_out: bool, keep_bad: bool, existing: Any, dry_run: bool,
 ) -> None:  # fmt: skip
     from panel.files import importing
@@ -130,6 +138,11 @@ def _one(
     bad = sum(count.count for count in (*found.reading.unread, *found.reading.faults))
     if bad and not (leave_out or keep_bad):
         leave_out = _yes(f"Leave out {bad:,} lines?", "Say --leave-out or --keep-bad.")
+    if found.stored is not None and existing != "replace" and source_of(symbol, timeframe) in ("sample", "mixed"):
+        say(
+            f"{symbol} {timeframe} is sample data. Merged, your bars are mixed with it, and no load adds to them.",
+            err=True,
+        )
     if found.stored is not None and existing is None:
         existing = (
             "merge" if _yes("Merge with what is stored?", "Say --existing merge or --existing replace.") else None

@@ -11,7 +11,7 @@ from rich.markup import escape
 from panel import __version__
 from panel.accounts.password import SHORTEST, hashed
 from panel.adapters import KINDS, Field, Kind
-from panel.backend.connect import check
+from panel.backend.connect import check, source_of
 from panel.cli import backup_command
 from panel.cli import run_operation as command
 from panel.cli.access_commands import audit, token, user
@@ -160,7 +160,11 @@ def _market_data() -> Path:
     return settings.market_data
 
 
-main.add_command(import_command(_market_data))
+def _stored_source(symbol: str, timeframe: str) -> str:
+    return source_of(settings_or_exit(), symbol, timeframe)
+
+
+main.add_command(import_command(_market_data, _stored_source))
 for _command_of_backups in backup_command.commands(lambda backend: settings_or_exit(backend=backend)):
     main.add_command(_command_of_backups)
 for _each in (user, token, audit, queue_command(settings_or_exit), schedules_command(settings_or_exit)):

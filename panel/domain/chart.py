@@ -26,7 +26,7 @@ class Plot:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """Plots over the same `x`, which are Unix seconds when `times`. `each` is what one place on it is called; `best` is
-    the place to mark, if there is one."""
+    the place to mark, if there is one, and `mark` what is there."""
 
     title: str
     each: str
@@ -34,3 +34,4 @@ class Chart:
     plots: tuple[Plot, ...]
     times: bool = False
     best: float | None = None
+    mark: str = ""

@@ -39,6 +39,13 @@ def many(count: int, one: str, more: str = "") -> str:
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
+def volume(traded: float | None) -> str:
+    """1,234,568; 12.35; 0.0405: of crypto a part of one is much."""
+    if traded is None:
+        return UNKNOWN
+    return f"{traded:,.0f}" if abs(traded) >= 1000 else f"{traded:.4g}"
+
+
 def minute(at: float | None) -> str:
     """2024-01-31 14:05, in UTC."""
     moment = utc(at)

@@ -1,12 +1,14 @@
 """Stored bars, and the gaps in them. Pure. Which holes are gaps is told by `panel.files.gap_rules`."""
 
 import re
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from panel.domain.formatting import day
-from panel.domain.values import moment
+from panel.domain.values import moment, utc
 from panel.files.gap_rules import TOLERANCE, USUAL_REST
 from panel.files.names import DAY as DAY  # these go on to who knows this module
 from panel.files.names import HOUR as HOUR
@@ -15,7 +17,7 @@ from panel.files.names import SYMBOL as SYMBOL
 
 NOTHING_STORED = -1  # instead of a number of gaps: it was looked, and there is not one bar
 _SEGMENT = re.compile(r"Segment \d+/\d+: (\d{4}-\d\d-\d\d)")
-Candle = list[float]  # Unix seconds, open, high, low, close, volume
+Candle = list[Any]  # Unix seconds, open, high, low, close, volume: numbers, and None for a volume that is unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,10 @@ class Range:
 
     @property
     def reached(self) -> float | None:
-        """The end of the last bar."""
-        return None if self.end is None else self.end + LENGTHS.get(self.timeframe, 0.0)
+        """The end of the last bar. A month may open some days beside its first, and is as long as that month."""
+        month = utc(self.end + 10 * DAY) if self.timeframe == "1M" and self.end is not None else None
+        length = monthrange(month.year, month.month)[1] * DAY if month else LENGTHS.get(self.timeframe, 0.0)
+        return None if self.end is None else self.end + length
 
     @property
     def takes_loads(self) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from panel.embedded import features, record
-from panel.embedded.account import STAKE, Costs, trade
+from panel.embedded.account import STAKE, Costs, hold, trade
 from panel.embedded.bars import Bars
 from panel.embedded.computing import Array
 from panel.embedded.features import Unusable
@@ -22,10 +22,10 @@ from panel.embedded.job import Failed, Job
 from panel.embedded.labels import BUY, CLASSES, SELL
 from panel.embedded.ledger import Row
 from panel.embedded.network import Network, Unreadable
-from panel.embedded.performance import COMPARED, curve, distribution, exposure, metrics, monthly
+from panel.embedded.performance import COMPARED, curve, days_a_year, distribution, exposure, metrics, monthly
 from panel.embedded.plan import Plan
 from panel.embedded.strategy import read
-from panel.embedded.timeframes import DAY
+from panel.embedded.timeframes import DAY, complete
 from panel.embedded.used_bars import UsedBars
 
 
@@ -67,12 +67,14 @@ def backtest(job: Job) -> Row:
 
     capital, costs = wanted["initial_capital"], Costs(wanted["commission"], wanted["slippage"])
     equity, trades = trade(bars, signals, timeframe, capital, costs, progress)
-    held, once = trade(bars, np.ones(len(bars)), timeframe, capital, costs, lambda share, at: None)
+    held, once = hold(bars, timeframe, capital, costs)
     job.report(97, "Measuring", now=True)
     first = int(stored[timeframe].index.get_loc(bars.index[0]))
     listed = record.explained(trades, values[first : first + len(bars)], model.plan)
     record.save(record.file(job.folder, job.id), listed, record.series(model.plan, stored, timeframe, bars.index))
-    idle = metrics(held, once, capital)
+    whole = complete(stored[timeframe].index.as_unit("s").asi8, timeframe)
+    per_year = days_a_year(pd.to_datetime(whole, unit="s").as_unit("ms"))
+    idle = metrics(held, once, capital, per_year)
     used = {"symbols": [symbol], "timeframes": [timeframe], "bars": len(bars), "read": read.rows}
     used |= {"start_date": f"{bars.index[0]:%Y-%m-%d}", "end_date": f"{bars.index[-1]:%Y-%m-%d}"}
     sources = read.sources | {model.about["data_summary"].get("source", "own")}
@@ -93,9 +95,10 @@ def backtest(job: Job) -> Row:
         "start_time": bars.index[0].isoformat(),
         "end_time": bars.index[-1].isoformat(),
         "data_summary": used | {"source": sources.pop() if len(sources) == 1 else "mixed"},
-        "metrics": metrics(equity, trades, capital)
+        "metrics": metrics(equity, trades, capital, per_year)
         | {"buy_and_hold_return_pct": idle["total_return_pct"], "exposure": exposure(trades, len(bars))},
-        "buy_and_hold": {name: idle[name] for name in COMPARED},
+        # Results of earlier versions, which bought at the second open, name no time.
+        "buy_and_hold": {name: idle[name] for name in COMPARED} | {"bought_at": bars.index[0].isoformat()},
         "monthly_returns": monthly(equity, held),
         "trade_distribution": distribution(trades),
         "trade_count": len(trades),

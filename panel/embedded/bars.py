@@ -6,21 +6,19 @@ open, high, low, close and volume. A file of the user's own is used as it is and
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from panel.embedded import market
-from panel.embedded.timeframes import TIMEFRAMES, closing
+from panel.embedded.origin import source
+from panel.embedded.timeframes import TIMEFRAMES
 from panel.files import storing
 from panel.files.folder import Entry, Folder, Unusable
 from panel.files.names import SYMBOL, canonical
 from panel.files.regular import Stamp, stamp
 from panel.files.values import Bars as Arrays
 from panel.files.values import Count
-
-SAMPLED = 64  # places of a file that are compared with the sample market
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +95,14 @@ class Bars:
         return Stored(start, end, entry.bars, self.source(entry), entry.faults, entry.left_out)
 
     def source(self, entry: Entry) -> str:
-        """Found from the bars themselves: a note beside the file would be stale once it is replaced."""
+        """As `origin` has it, found once for each state of a file."""
         if entry.symbol not in market.INSTRUMENTS or entry.problem:
             return "own"
         now = stamp(self.folder / entry.file)
         known = self._sources.get(entry.file)
         if known is None or known[0] != now:
             bars = self.files.bars(entry.symbol, entry.timeframe)
-            known = now, "own" if bars is None else _source(entry.symbol, entry.timeframe, bars)
+            known = now, "own" if bars is None else source(entry.symbol, entry.timeframe, bars)
             self._sources[entry.file] = known
         return known[1]
 
@@ -131,21 +129,6 @@ def _arrays(frame: pd.DataFrame) -> Arrays:
     times = np.asarray(frame.index.as_unit("s").asi8)
     fault = np.zeros(count, np.uint8)
     return Arrays(times, columns[0], columns[1], columns[2], columns[3], columns[4], np.zeros(count, np.int64), fault)
-
-
-def _source(symbol: str, timeframe: str, bars: Arrays) -> str:
-    places = np.unique(np.linspace(0, len(bars) - 1, min(SAMPLED, len(bars))).astype(int))
-    same = [_is_sample(symbol, timeframe, int(bars.times[place]), float(bars.close[place])) for place in places]
-    return "sample" if all(same) else "mixed" if any(same) else "own"
-
-
-def _is_sample(symbol: str, timeframe: str, at: int, close: float) -> Any:
-    made = market.bars(symbol, timeframe, at, int(closing(at, timeframe)))
-    return (
-        len(made) > 0
-        and int(made.index[0].timestamp()) == at
-        and abs(made["close"].iloc[0] - close) < 1e-9 * abs(close)
-    )
 
 
 __all__ = ["SYMBOL", "Bars", "Stored", "Unusable"]

@@ -9,7 +9,7 @@ import pandas as pd
 from panel.embedded.computing import Array, indicator
 from panel.embedded.labels import labels
 from panel.embedded.plan import Input, Plan, Reference, reference
-from panel.embedded.timeframes import DAY, closing, seconds
+from panel.embedded.timeframes import DAY, complete, seconds
 
 PARTS = ("training", "validation", "testing")
 EARLIEST = -(1 << 62)  # before any bar; 0 would be 1970
@@ -79,7 +79,7 @@ def _loaded(load: Callable[[str, str], pd.DataFrame | None], symbol: str, timefr
 def _of_symbol(plan: Plan, stored: dict[str, pd.DataFrame], base: str, start: int | None, end: int | None) -> Samples:
     bars = stored[base]
     openings = np.asarray(bars.index.as_unit("s").asi8)
-    known, inputs = closing(openings, base), network_inputs(plan, stored, base)
+    known, inputs = complete(openings, base), network_inputs(plan, stored, base)
     learned, labelled = labels(plan.labels, bars)
     usable = np.isfinite(inputs).all(axis=1) & labelled
     if start is not None:
@@ -107,7 +107,7 @@ def network_inputs(plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Ar
     """What the network sees at the close of each bar of `base`: bars × features, NaN where too little came
     before. `stored`: the bars of each timeframe."""
     bars = stored[base]
-    known = closing(np.asarray(bars.index.as_unit("s").asi8), base)
+    known = complete(np.asarray(bars.index.as_unit("s").asi8), base)
     columns = [
         as_known(column, stored[timeframe], timeframe, known)
         for item in plan.inputs
@@ -124,7 +124,7 @@ def network_inputs(plan: Plan, stored: dict[str, pd.DataFrame], base: str) -> Ar
 def as_known(values: Array, bars: pd.DataFrame, timeframe: str, moments: Array) -> Array:
     """The values at `moments`, each taken from the last bar that had closed by then; NaN when that bar is
     too old to say anything (more than two bars and a long weekend)."""
-    closed = closing(np.asarray(bars.index.as_unit("s").asi8), timeframe)
+    closed = complete(np.asarray(bars.index.as_unit("s").asi8), timeframe)
     place = np.searchsorted(closed, moments, side="right") - 1
     found = np.where(place >= 0, values[np.maximum(place, 0)], np.nan)
     age = moments - closed[np.maximum(place, 0)]

@@ -118,7 +118,7 @@ def _index(times: Any) -> pd.DatetimeIndex:
 
 
 @lru_cache(maxsize=32)
-def _days(symbol: str) -> Any:
+def daily(symbol: str) -> Any:
     """Log price at open and close, and volatility, of each day from FIRST to LAST; NaN on days of rest."""
     instrument = INSTRUMENTS[symbol]
     rng = np.random.default_rng([crc32(symbol.encode()), 0])
@@ -192,7 +192,7 @@ def _easter(year: int) -> date:
     return day
 
 
-def _session(kind: str, day: int) -> tuple[int, int]:
+def session(kind: str, day: int) -> tuple[int, int]:
     """First minute of the UTC day, and the one after the last."""
     if kind == "stock":
         when = date(1970, 1, 1) + timedelta(day)
@@ -216,10 +216,10 @@ def _activity(kind: str, minutes: Any) -> Any:
 
 def _minutes(instrument: Instrument, day: int) -> Any:
     """The day's minutes as rows (time, open, high, low, close, volume), or None on a day of rest."""
-    start, end, volatility = _days(instrument.symbol)[day - FIRST]
+    start, end, volatility = daily(instrument.symbol)[day - FIRST]
     if np.isnan(start):
         return None
-    begin, stop = _session(instrument.type, day)
+    begin, stop = session(instrument.type, day)
     count = stop - begin
     rng = np.random.default_rng([crc32(instrument.symbol.encode()), day])
     busy = _activity(instrument.type, np.arange(begin, stop))

@@ -182,6 +182,7 @@ def training_metrics(history: list[Row], seconds: float, best_epoch: int, learni
         "training_time": round(seconds, 3),
         "epochs_trained": len(history),
         "early_stopped": len(history) < learning.epochs,
+        "early_stopping": learning.early_stopping.enabled,
         "best_epoch": best_epoch if learning.early_stopping.enabled else len(history),
         **{f"final_{name}": curve[-1] for name, curve in curves.items()},
         "best_val_accuracy": max(curves["val_accuracy"]),

@@ -20,7 +20,10 @@ COMPARED = (  # measured for buying and holding too
     "max_drawdown_pct",
     "calmar_ratio",
 )
-_YEAR = 365.25 * 86_400
+SHORTEST = 30.0  # days of a backtest that figures of a year are made from
+_DAY = 86_400
+_YEAR = 365.25 * _DAY
+_MOMENT = pd.Timedelta(milliseconds=1)  # a close at midnight belongs to the day that it ends
 
 
 @dataclass(slots=True)
@@ -70,15 +73,27 @@ class Trade:
         return side | times | prices | {name: round(value, 6) for name, value in money.items()}
 
 
-def metrics(equity: pd.Series, trades: list[Trade], capital: float) -> Row:
-    """`equity`: worth over time, the first as it began. What is undefined (a Sharpe ratio without trades) is None."""
+def days_a_year(closes: pd.DatetimeIndex) -> float:
+    """On how many days a year bars close, as this market has them: counted in whole weeks, so that neither a weekend
+    too few nor one too many makes a difference. `closes`: of all that is stored, in order."""
+    days = (closes - _MOMENT).normalize().unique()
+    weeks = max((int((days[-1] - days[0]).days) + 1) // 7, 1)
+    counted = int((days < days[0] + pd.Timedelta(weeks=weeks)).sum())
+    return counted / (7 * weeks) * _YEAR / _DAY
+
+
+def metrics(equity: pd.Series, trades: list[Trade], capital: float, per_year: float) -> Row:
+    """`equity`: worth over time, the first as it began, then at closes; `per_year`: as days_a_year has it. What is
+    undefined (a Sharpe ratio without trades) is None, and so is what a short period says nothing about: a few days
+    times the days of a year."""
     falls = _falls(equity)
     years = (equity.index[-1] - equity.index[0]).total_seconds() / _YEAR
-    daily = equity.groupby(equity.index.normalize()).last()
+    closes = equity.iloc[1:]
+    daily = closes.groupby((closes.index - _MOMENT).normalize()).last()
     returns = pd.concat([pd.Series([capital], index=equity.index[:1]), daily]).pct_change().dropna()
-    per_year = len(returns) / years if years else 0.0  # trading days, as this market has them
-    varied = len(returns) > 1 and float(returns.std()) > 0
-    annualized = (equity.iloc[-1] / capital) ** (1 / years) - 1 if equity.iloc[-1] > 0 and years else None
+    long = years >= SHORTEST * _DAY / _YEAR
+    varied = long and len(returns) > 1 and float(returns.std()) > 0
+    annualized = (equity.iloc[-1] / capital) ** (1 / years) - 1 if equity.iloc[-1] > 0 and long else None
     gains = [trade.gain for trade in trades]
     won, lost = [gain for gain in gains if gain > 0], [gain for gain in gains if gain <= 0]
     deepest, deepest_money = float(-falls.min()), float((equity.cummax() - equity).max())
@@ -124,10 +139,12 @@ def curve(equity: pd.Series, held: pd.Series) -> Row:
             kept |= {int(stretch[values[stretch].argmax()]), int(stretch[values[stretch].argmin()])}
             kept.add(int(stretch[falls[stretch].argmin()]))
         places = np.array(sorted(kept))
+    # Cents are fine enough of what an account usually begins with, not of 1.
+    digits = min(max(2, 6 - math.floor(math.log10(values[0]))), 15) if values[0] > 0 else 2
     return {
         "time": [int(at.timestamp()) for at in equity.index[places]],
-        "equity": values[places].round(2).tolist(),
-        "buy_and_hold": held.to_numpy()[places].round(2).tolist(),
+        "equity": values[places].round(digits).tolist(),
+        "buy_and_hold": held.to_numpy()[places].round(digits).tolist(),
         "drawdown": falls[places].round(6).tolist(),
     }
 
@@ -141,8 +158,7 @@ def monthly(equity: pd.Series, held: pd.Series) -> list[Row]:
     """The return of each calendar month (UTC), of the account and of buying and holding: fractions. The newest
     MONTHS of them. The first and the last month may be parts of one."""
     both = pd.DataFrame({"return": equity, "buy_and_hold": held})
-    # A close at midnight belongs to the month that it ends.
-    months = (both.index - pd.Timedelta(milliseconds=1)).strftime("%Y-%m").to_numpy(copy=True)
+    months = (both.index - _MOMENT).strftime("%Y-%m").to_numpy(copy=True)
     months[0] = both.index[0].strftime("%Y-%m")
     ends = both.groupby(months).last()
     returns = ends / ends.shift(1).fillna(both.iloc[0]) - 1

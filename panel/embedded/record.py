@@ -16,7 +16,7 @@ from panel.embedded.computing import Array
 from panel.embedded.ledger import Row
 from panel.embedded.performance import Trade
 from panel.embedded.plan import Input, Plan, reference
-from panel.embedded.timeframes import closing
+from panel.embedded.timeframes import complete
 from panel.files.archive import DAMAGE
 from panel.files.drafts import draft_of
 
@@ -51,7 +51,7 @@ def series(plan: Plan, stored: dict[str, pd.DataFrame], base: str, shown: pd.Dat
     """The bars that open at `shown` as columns: time, prices, volume, then the columns that the first value names. Each
     input is there as its indicator and its memberships, as both were known at the bar's close."""
     bars = stored[base]
-    known = closing(np.asarray(bars.index.as_unit("s").asi8), base)
+    known = complete(np.asarray(bars.index.as_unit("s").asi8), base)
     columns = [np.asarray(bars.index.as_unit("s").asi8, np.float64), *(bars[name].to_numpy(float) for name in _PRICES)]
     sets: list[Row] = []
     for item in plan.inputs:
@@ -89,7 +89,8 @@ def explained(trades: list[Trade], outputs: Array, plan: Plan) -> list[Row]:
         word = "BUY" if side > 0 else "SELL"
         if plan.regression:
             return f"{word}: expects {outputs[bar, 0] * 100:+.2f} %"
-        return f"{word}: {outputs[bar].max() * 100:.0f} % sure"
+        sure = float(outputs[bar].max())
+        return f"{word}: {'over 99' if sure > 0.99 else f'{sure * 100:.0f}'} % sure"  # a network is never certain
 
     rows = []
     for trade in trades:

@@ -6,6 +6,8 @@ import numpy as np
 
 MINUTE, DAY, WEEK = 60, 86_400, 604_800
 MONTH = 30 * DAY  # as a length only; months are counted in the calendar
+LONGEST_MONTH = 31 * DAY
+BESIDE = 10 * DAY  # a month's first day of trade may be the 8th: China rests from October 1st to 7th
 
 # id -> (name, description, length in seconds)
 TIMEFRAMES: dict[str, tuple[str, str, int]] = {
@@ -38,8 +40,24 @@ def opening(times: Times | int, timeframe: str) -> Times:
 
 
 def closing(openings: Times | int, timeframe: str) -> Times:
-    """When bars with these openings are complete: they must not be used before."""
+    """When bars with these openings are complete: they must not be used before. A month may open some days beside
+    its first: on the evening before or some hours later, in another zone, or on its first day of trade. One that
+    opens further away is taken for a long one."""
     openings = np.asarray(openings, np.int64)
-    if timeframe == "1M":
-        return (openings.astype("datetime64[s]").astype("datetime64[M]") + 1).astype("datetime64[s]").astype(np.int64)
-    return openings + seconds(timeframe)
+    if timeframe != "1M":
+        return openings + seconds(timeframe)
+    month = (openings + BESIDE).astype("datetime64[s]").astype("datetime64[M]")
+    first, end = (each.astype("datetime64[s]").astype(np.int64) for each in (month, month + 1))
+    after = openings - first
+    end = end + np.where((after > 0) & (after < DAY), after, 0)
+    return np.asarray(np.where(after <= BESIDE, end, openings + LONGEST_MONTH), np.int64)
+
+
+def complete(openings: Times, timeframe: str) -> Times:
+    """The same of stored bars, in order. None is complete while the next one opens a little later than its length
+    says: a day has 25 hours when clocks change. A hole is none of its time."""
+    openings = np.asarray(openings, np.int64)
+    closes = closing(openings, timeframe)
+    late = openings[1:] - closes[:-1]
+    closes[:-1] += np.where((late > 0) & (late <= seconds(timeframe) // 2), late, 0)
+    return closes

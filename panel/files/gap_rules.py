@@ -4,10 +4,13 @@ Currencies rest from Friday to Sunday evening in New York, crypto never. An exch
 who knows them; else, and for unknown symbols, the usual rest is learned from the bars: a hole that comes back in most
 weeks is a night or a weekend, and a gap is longer than the longest of those by more than a day and a half, so that a
 single holiday is none. Bars that show no such rest trade round the clock.
+
+Weeks and months know no rest: a hole that one of them fits into is a gap, unless the exchange has no session in it, or,
+where that is not known, the same week is missing in another year.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,6 +25,9 @@ LEARNED, FOREX, ALWAYS = "learned", "forex", "always"
 TOLERANCE = 36 * HOUR  # beyond the usual rest, where it is learned
 USUAL_REST = 3 * DAY  # assumed of a history too short to learn from: a weekend
 TRADED = 20 * HOUR  # of missing trading hours are a gap where trading goes round the clock
+NEARLY = 0.65  # of a week or month: its first day of trade may be a Friday, or the 9th, so that holes are shorter
+YEAR = 365.25 * DAY
+YEARLY = 21 * DAY  # by which the new year of the moon moves
 SHORTEST = HOUR / 2  # a shorter hole is a gap by no rule
 
 _EXCHANGES = {
@@ -89,19 +95,36 @@ def unexplained(
     whole sessions of an exchange in each hole. Without it, or where it knows nothing (ImportError, ValueError), the
     exchange's rest is learned."""
     length = LENGTHS[timeframe]
-    if length <= DAY and calendar == ALWAYS:
+    if length > DAY:
+        return _whole_bars([hole for hole in holes if hole.length > NEARLY * length], length, calendar, missed)
+    if calendar == ALWAYS:
         return [hole for hole in holes if hole.length >= TRADED]
-    if length <= DAY and calendar == FOREX:
+    if calendar == FOREX:
         long = [hole for hole in holes if hole.length >= TRADED]
         return [hole for hole in long if _forex_traded(hole.end) - _forex_traded(hole.start) >= TRADED]
-    if length <= DAY and calendar != LEARNED and missed is not None and holes:
+    if calendar != LEARNED and missed is not None and holes:
         with suppress(ImportError, ValueError):
             return [hole for hole, count in zip(holes, missed(calendar, holes, length), strict=True) if count]
     usual = _usual_rest(holes, span)
-    if length <= DAY and not usual:  # weeks without any rest: it goes round the clock, whatever it is
+    if not usual:  # weeks without any rest: it goes round the clock, whatever it is
         return [hole for hole in holes if hole.length >= TRADED]
     limit = max(usual, length) + max(TOLERANCE, 2 * length)
     return [hole for hole in holes if hole.length > limit]
+
+
+def _whole_bars(holes: list[Hole], length: float, calendar: str, missed: Missed | None) -> list[Hole]:
+    if calendar in (ALWAYS, FOREX) or not holes:
+        return holes
+    if calendar != LEARNED and missed is not None:
+        with suppress(ImportError, ValueError):
+            return [hole for hole, count in zip(holes, missed(calendar, holes, int(length)), strict=True) if count]
+    single = [hole.end for hole in holes if hole.length < (1 + NEARLY) * WEEK]  # of a month none is that short
+
+    def again(about: float) -> bool:
+        return bisect_right(single, about + YEARLY) > bisect_left(single, about - YEARLY)
+
+    yearly = {end for end in single if again(end - YEAR) or again(end + YEAR)}
+    return [hole for hole in holes if hole.end not in yearly]
 
 
 def _usual_rest(holes: Sequence[Hole], span: float) -> float:

@@ -96,8 +96,7 @@ class Monitor:
 
     def verdict(self, observation: Observation) -> Verdict:
         """What is really going on with it now."""
-        away = self.connection.failing_since is not None
-        return judge(observation, time.time(), self.worker_list, away=away)
+        return judge(observation, time.time(), self.worker_list, away=self.connection.failing_since is not None)
 
     def anyone(self) -> bool:
         """Whether a page is open."""

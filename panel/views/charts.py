@@ -18,14 +18,15 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """One row of the map: the stretches with bars and the gaps as (x, width), and what can be done about it."""
+    """One row of the map: the stretches with bars and the gaps as (x, width), and what can be done about it.
+    `late`: for how many days the market has gone on without bars, 0 while they are recent."""
 
     row: Row
     pieces: list[tuple[float, float]]
     holes: list[tuple[float, float]]
     loading: Snapshot | None
     place: str
-    late: bool
+    late: int
 
 
 def span_of(rows: Sequence[Row], now: float) -> Span:
@@ -35,18 +36,19 @@ def span_of(rows: Sequence[Row], now: float) -> Span:
 
 
 def row_view(row: Row, loading: Snapshot | None, span: Span) -> RowView:
-    start, end = row.range.start, row.range.end
+    start, reached = row.range.start, row.range.reached
     length = LENGTHS[row.range.timeframe]
     pieces: list[tuple[float, float]] = []
     holes = row.gaps or ()
-    if start is not None and end is not None:
+    if start is not None and reached is not None:
         at = start
         for gap in holes:
             pieces.append(_place(at, gap.start, span))
             at = gap.end
-        pieces.append(_place(at, end + length, span))
+        pieces.append(_place(at, reached, span))
     gaps = [_place(gap.start, gap.end, span) for gap in holes]
-    late = end is not None and span[1] - end > 4 * DAY + 2 * length
+    since = span[1] - reached if reached is not None else 0.0
+    late = int(since / DAY) if since > 4 * DAY + length else 0
     return RowView(row, pieces, gaps, loading, place_of(*row.pair), late)
 
 
@@ -71,8 +73,14 @@ def thin(candles: Sequence[Candle], most: int = MAX_CANDLES) -> tuple[list[Candl
     for at in range(0, len(candles), each):
         part = candles[at : at + each]
         high, low = max(candle[2] for candle in part), min(candle[3] for candle in part)
-        found.append([part[0][0], part[0][1], high, low, part[-1][4], sum(candle[5] for candle in part)])
+        found.append([part[0][0], part[0][1], high, low, part[-1][4], _sum(part)])
     return found, each
+
+
+def _sum(candles: Sequence[Candle]) -> float | None:
+    """All the volume that is known."""
+    known = [candle[5] for candle in candles if candle[5] is not None]
+    return sum(known) if known else None
 
 
 def curves_of(snapshot: Snapshot) -> dict[str, Any]:

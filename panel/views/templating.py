@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from panel import __version__
 from panel.adapters import KINDS
 from panel.adapters.base import percent
-from panel.domain.formatting import ago, day, duration, minute, rough
+from panel.domain.formatting import ago, day, duration, minute, rough, volume
 from panel.domain.results import Figure
 from panel.domain.snapshot import Snapshot
 from panel.domain.values import text, utc
@@ -222,6 +222,7 @@ environment.filters |= {
     "last_part": last_part,
     "leading": leading,
     "aligned": aligned,
+    "volume": volume,
 }
 environment.globals |= {
     "KINDS": KINDS,

@@ -47,6 +47,20 @@ def test_a_backtest_of_a_real_backend_in_a_traders_words():
     assert curves_of(backtest(metrics=METRICS)) == {}, "KTRDR tells no curve"
 
 
+@pytest.mark.parametrize(("end", "few"), [("2025-07-01T05:00:00", "1 day"), ("2025-07-03T00:00:00+00:00", "2 days")])
+def test_ratios_of_a_few_days_say_so(end, few):
+    """Of a KTRDR, and of earlier versions of the embedded backend."""
+    times = {"start_time": "2025-07-01T00:00:00", "end_time": end}
+    assert figures(backtest(metrics=METRICS, **times))["Sharpe ratio"] == f"-0.98|says nothing after {few}"
+    none = METRICS | {"sharpe_ratio": None}
+    assert figures(backtest(metrics=none, **times))["Sharpe ratio"] == f"–|says nothing after {few}"
+    held = {"total_return_pct": 0.01, "annualized_return": -0.8}
+    tables = KINDS["backtesting"].tables(backtest(metrics=METRICS, buy_and_hold=held, **times))
+    assert tables[0].sentence.endswith(f"Figures of a year and ratios say nothing after {few}.")
+    later = times | {"end_time": "2025-09-01T00:00:00"}
+    assert figures(backtest(metrics=METRICS, **later))["Sharpe ratio"] == "-0.98|return for the risk taken"
+
+
 @pytest.mark.parametrize(
     ("held", "note"),
     [(-0.1, "5.6 points more than"), (0.05, "9.4 points less than"), (-0.0444, "as much as")],
@@ -103,6 +117,25 @@ def test_a_training_draws_losses_and_accuracies_and_a_load_nothing():
     assert list(drawn["x"]) == [1, 2, 3] and [plot["title"] for plot in drawn["plots"]] == ["Loss", "Accuracy"]
     for kind in ("data_load", "dummy", "agent_research"):
         assert curves_of(snapshot_of(operation("op_x", kind), 0.0)) == {}
+
+
+@pytest.mark.parametrize(
+    ("training", "mark"),
+    [
+        ({"best_epoch": 4}, "lowest validation loss at epoch 2; the model is of epoch 4"),
+        ({"best_epoch": 2}, "lowest validation loss at epoch 2"),
+        ({}, "lowest validation loss at epoch 2"),  # a KTRDR does not say which one it keeps
+    ],
+)
+def test_the_lowest_loss_is_not_called_the_epoch_that_was_kept(training, mark):
+    losses = (0.9, 0.5, 0.6, 0.7)
+    epochs = [{"epoch": n, "train_loss": 0.5, "val_loss": loss} for n, loss in enumerate(losses)]
+    metrics = {"epochs": [epochs, 4]}
+    result = {"training_metrics": training}
+    drawn = curves_of(
+        snapshot_of(operation("op_t", "training", status="completed", metrics=metrics, result_summary=result), 0.0)
+    )
+    assert (drawn["best"], drawn["mark"]) == (2, mark)
 
 
 def test_costs_are_typed_in_per_cent_and_sent_as_fractions():

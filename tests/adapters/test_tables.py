@@ -35,6 +35,45 @@ def test_an_answer_that_was_never_given_is_said_in_words():
 
 
 @pytest.mark.parametrize(
+    ("answered", "right", "sentence"),
+    [
+        (1819, 1817, "Of its 1,819 SELL answers over 99 % were right."),
+        (1819, 1819, "Of its 1,819 SELL answers all were right."),
+        (250, 1, "Of its 250 SELL answers under 1 % were right."),
+        (250, 0, "Of its 250 SELL answers none was right."),
+        (9, 7, "Of its 9 SELL answers 7 were right."),
+        (2, 1, "Of its 2 SELL answers 1 was right."),
+        (1, 1, "Its one SELL answer was right."),
+        (1, 0, "Its one SELL answer was wrong."),
+    ],
+)
+def test_no_rate_is_rounded_up_to_certainty(answered, right, sentence):
+    matrix = [[0, 0, answered - right], [0, 0, 0], [0, 0, right]]
+    sure = [{"from": 0.9, "to": 1, "count": 5000, "sure": 0.99997, "right": 0.9998}]
+    sure.append({"from": 0, "to": 0.1, "count": 5000, "sure": 1, "right": 0.0002})
+    found = tables("training", {"artifacts": {"confusion_matrix": matrix, "calibration": sure}})
+    assert found["Right and wrong answers"].sentence.endswith(sentence)
+    rows = found["How sure, and how right"].rows
+    assert [row[2:] for row in rows] == [("over 99.9 %", "over 99.9 %"), ("100.0 %", "under 0.1 %")]
+
+
+@pytest.mark.parametrize(
+    ("training", "use"),
+    [
+        ({"early_stopping": True, "best_epoch": 50, "epochs_trained": 50}, "20 to choose the best epoch"),
+        ({"early_stopping": False, "best_epoch": 50, "epochs_trained": 50}, "20 to watch how it learns"),
+        ({"best_epoch": 8, "epochs_trained": 50}, "20 to choose the best epoch"),  # of an earlier version
+        ({"best_epoch": 50, "epochs_trained": 50}, "20 to watch how it learns"),
+        ({}, "20 to watch how it learns"),
+    ],
+)
+def test_validation_bars_choose_an_epoch_only_with_early_stopping(training, use):
+    summary = {"bars": [{"bars": 5}], "samples": {"train": 70, "validation": 20, "test": 10}}
+    found = tables("training", {"data_summary": summary, "training_metrics": training})
+    assert found["Bars used"].sentence == f"Each sample is one bar: 70 to learn from, {use}, 10 to measure."
+
+
+@pytest.mark.parametrize(
     "matrix",
     [[], [[1, 2], [3, 4]], [[1, 2, 3]] * 2, [[1, 2, "x"], 5, None], "x", [[0, 0, 0]] * 3, [[[1]] * 3] * 3],
 )
@@ -76,5 +115,8 @@ def test_a_backtest_by_months_by_return_and_beside_holding():
     assert by_return.rows == (("-1 to 0 %", "4"), ("0 to +1 %", "8")) and by_return.bars == (0.5, 1.0)
     assert by_return.sentence == "Trades by their return after costs; the best made 120.50, the worst lost 80.00."
     beside = found["Beside buying and holding"]
-    assert "the same 25 % of the account" in beside.sentence
+    assert "the same 25 % of the account at the second open" in beside.sentence, "an earlier version's"
+    bought = result["buy_and_hold"] | {"bought_at": "2024-11-01T00:00:00+00:00"}
+    later = tables("backtesting", result | {"buy_and_hold": bought})["Beside buying and holding"]
+    assert "the same 25 % of the account at the first open" in later.sentence
     assert beside.rows[0] == ("Return", "-4.4 %", "3.0 %") and ("Sortino ratio", "–", "0.50") in beside.rows

@@ -1,11 +1,14 @@
 """Gaps are holes that a market's rest does not explain; thinned candles leave nothing out."""
 
+import pandas as pd
 import pytest
 
+from panel.backend.market_data import candles_of
 from panel.backend.openings import gaps
 from panel.domain.gaps import DAY, HOUR, LENGTHS, NOTHING_STORED, Gap, left_by
 from panel.views.charts import thin
-from tests.support.bars import hours, without
+from panel.web.routes import export
+from tests.support.bars import at, hours, without
 
 START = 1_704_067_200.0  # Monday, 2024-01-01
 
@@ -45,6 +48,55 @@ def test_longer_timeframes(timeframe):
     assert len(gaps(whole[:20] + whole[30:], timeframe)) == 1
 
 
+def opened(days: pd.DatetimeIndex, zone: str = "UTC") -> list[float]:
+    local = days.tz_localize(zone) if days.tz is None else days
+    return [float(at) for at in local.tz_convert("UTC").as_unit("s").asi8]
+
+
+TRADED = pd.bdate_range("2015-01-01", "2024-12-31")
+REST = {(1, 1), (12, 25), (12, 26), *((10, day) for day in range(1, 8))}  # a whole week of October, in some years
+TRADED = TRADED[[(day.month, day.day) not in REST for day in TRADED]]
+WEEKS_OF_TRADE = pd.DatetimeIndex(TRADED.to_series().resample("W-SUN").first().dropna())
+MONTHS_OF_TRADE = pd.DatetimeIndex(TRADED.to_series().resample("MS").first())
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "symbol", "openings"),
+    [
+        ("1w", "BTCUSD", opened(pd.date_range("2015-01-05", "2024-12-31", freq="7D", tz="UTC"))),
+        ("1w", "EURUSD", opened(pd.date_range("2015-01-04T17:00", "2024-12-31", freq="7D"), "America/New_York")),
+        ("1w", "XYZ", opened(pd.date_range("2015-01-05", "2024-12-31", freq="7D"), "Europe/Berlin")),
+        ("1w", "XYZ", opened(WEEKS_OF_TRADE)),  # on Mondays, else on their first day of trade
+        ("1w", "XYZ", opened(pd.DatetimeIndex(TRADED.to_series().resample("W-SUN").last().dropna()))),
+        ("1M", "BTCUSD", opened(pd.date_range("2015-01-01", "2024-12-31", freq="MS"))),
+        ("1M", "EURUSD", opened(pd.date_range("2015-01-01", "2024-12-31", freq="MS"), "Europe/Berlin")),
+        ("1M", "XYZ", opened(MONTHS_OF_TRADE)),
+        ("1M", "AAPL", opened(pd.date_range("2015-01-01", "2024-12-31", freq="MS"), "America/New_York")),
+    ],
+)
+def test_every_missing_week_and_month_is_a_gap_and_no_holiday_is(timeframe, symbol, openings):
+    assert gaps(openings, timeframe, symbol) == []
+    for first in (2, 20, 57):
+        for count in (1, 2, 3):
+            there = openings[:first] + openings[first + count :]
+            (gap,) = gaps(there, timeframe, symbol)
+            assert gap.end == openings[first + count]
+
+
+def test_a_week_without_a_session_is_no_gap():
+    """Ten days of Tokyo's in 2019; and the new year of the moon, where nobody knows the sessions."""
+    weeks = opened(pd.date_range("2018-01-01", "2022-01-01", freq="7D"))
+    golden = float(at("2019-04-29"))
+    there = [week for week in weeks if week != golden]
+    assert gaps(there, "1w", "7203.T") == []
+    assert len(gaps([week for week in there if week != float(at("2019-05-13"))], "1w", "7203.T")) == 1
+    moon = [float(at(day)) for day in ("2019-02-04", "2020-01-27", "2021-02-15")]
+    there = [week for week in weeks if week not in moon]
+    assert gaps(there, "1w", "600519") == []
+    assert len(gaps([week for week in there if week != golden], "1w", "600519")) == 1
+    assert len(gaps(there, "1w", "BTCUSD")) == 3
+
+
 def test_nothing_stored_has_no_gaps():
     assert gaps([], "1h") == gaps([START], "1h") == []
 
@@ -56,6 +108,15 @@ def test_thinned_candles_keep_the_highest_the_lowest_and_all_volume():
     assert drawn[0] == [0.0, 1.0, 5.0, 0.5, 4.5, 4.0]
     assert max(candle[2] for candle in drawn) == candles[-1][2] and sum(candle[5] for candle in drawn) == 1000
     assert thin(candles, 1000) == (candles, 1) and thin([], 10) == ([], 1)
+
+
+def test_an_unknown_volume_stays_unknown():
+    """Of a backend that sends none: when it is read, in a thinned candle, and as a line of an export."""
+    dates = [f"2024-01-01T0{hour}:00:00" for hour in range(4)]
+    read = candles_of({"dates": dates, "ohlcv": [[1, 2, 0.5, 1.5, volume] for volume in (None, 3, None, None)]})
+    assert [candle[5] for candle in read] == [None, 3, None, None]
+    assert [candle[5] for candle in thin(read, 2)[0]] == [3, None]
+    assert export._line(read[0]) == "2024-01-01T00:00:00Z,1,2,0.5,1.5,\n"
 
 
 @pytest.mark.parametrize(("reached", "left"), [(16, 2), (27, 1), (29, 1), (None, NOTHING_STORED)])

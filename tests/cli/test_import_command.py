@@ -5,6 +5,7 @@ import pty
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 
 from panel.cli.import_command import import_command
 from panel.cli.main import main
+from panel.embedded import market
+from panel.embedded.bars import Bars
 from tests.support.market_files import bars, ktrdr, written
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +68,27 @@ def test_without_a_terminal_the_option_that_decides_is_named(run, tmp_path, name
     assert not (tmp_path / "data").exists()
     assert run(name, text, *options)[0] == 0
     assert len(list((tmp_path / "data").glob("*.csv"))) == 1
+
+
+def test_merging_into_sample_data_says_what_it_does(tmp_path):
+    """Before it is asked, or where an option has answered; not where the sample data goes away."""
+    start = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
+    sample = market.bars("EURUSD", "1h", start, start + 20 * 86_400)
+    Bars(tmp_path / "home" / "embedded" / "data").add("EURUSD", "1h", sample)
+    (tmp_path / "EURUSD_1h.csv").write_text(ktrdr(bars()))
+    environ = {"KTRDR_PANEL_DATA_DIR": str(tmp_path / "home"), "KTRDR_API_CLIENT_BASE_URL": ""}
+
+    def imported(*options):
+        result = CliRunner().invoke(main, ["import", str(tmp_path / "EURUSD_1h.csv"), *options], env=environ)
+        return result.exit_code, " ".join(result.stderr.split())
+
+    words = "EURUSD 1h is sample data. Merged, your bars are mixed with it, and no load adds to them."
+    asked, asked_words = imported()
+    assert asked == 2 and words in asked_words
+    code, said = imported("--existing", "merge")
+    assert code == 0 and words in said
+    code, said = imported("--existing", "replace")
+    assert code == 0 and words not in said
 
 
 def test_stored_bars_are_merged_only_on_request(run, tmp_path):

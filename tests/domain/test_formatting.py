@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from panel.domain.formatting import ago, day, duration, minute, rough
+from panel.domain.formatting import ago, day, duration, minute, rough, volume
 from panel.views.templating import age, iso, when
 
 
@@ -38,3 +38,11 @@ def test_an_estimate_over_a_minute_has_no_seconds():
     """Two entries of the queue, one after the other: 2 min 48 s and 2 min 49 s would be more than anybody knows."""
     said = [rough(seconds) for seconds in (45.2, 59.7, 168, 169, 3599, 3700, 90_000)]
     assert said == ["45 s", "1 min", "3 min", "3 min", "1 h", "1 h 2 min", "1 day"]
+
+
+@pytest.mark.parametrize(
+    ("traded", "shown"),
+    [(None, "–"), (0.0, "0"), (0.0405, "0.0405"), (12.3456, "12.35"), (950.0, "950"), (1234567.8, "1,234,568")],
+)
+def test_a_volume_is_never_rounded_to_nothing(traded, shown):
+    assert volume(traded) == shown

@@ -19,22 +19,22 @@ def series(seed: int, count: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 P = [0.1, 0.1, 0.8]
 # What bt 1.4.1 and ffn 1.4.1 made of the same: total return, commission, slippage (money), drawdown (a fraction), Sharpe
-# and Sortino ratio.
+# and Sortino ratio (of 365.25 days a year, each with the close at its midnight).
 NAMES = ("total_return", "total_commission", "total_slippage", "max_drawdown_pct", "sharpe_ratio", "sortino_ratio")
 KNOWN = [
-    (1, Costs(), 112, (264.9161658185203, 0, 0, 0.09295339644240541, 0.9635007427367682, 1.5150718489867219)),
+    (1, Costs(), 112, (264.9161658185203, 0, 0, 0.09295339644240541, 0.970455222972575, 1.5431322662051608)),
     (
         *(2, Costs(0.001, 0.0005), 100),
         (1.5716519531124504, 489.8445280098153, 244.92226400490765)
-        + (0.09023979925271897, 0.11098025691236746, 0.16385584494368718),
+        + (0.09023979925271897, 0.11299777304574955, 0.17215152017208143),
     ),
     (
         *(3, Costs(0.002), 87),
-        (-250.76760158382967, 882.4111090542073, 0, 0.09138143209596716, -0.7471320669013768, -1.0297584841761573),
+        (-250.76760158382967, 882.4111090542073, 0, 0.09138143209596716, -0.7351541760228135, -1.0323193874093721),
     ),
     (
         *(4, Costs(0, 0.003), 100),
-        (-1394.3761053349044, 0, 1373.0600104841594, 0.19191467073765378, -5.893683626854902, -6.366977547637511),
+        (-1394.3761053349044, 0, 1373.0600104841594, 0.19191467073765378, -5.6934883534303085, -6.245343420567799),
     ),
 ]
 
@@ -44,7 +44,7 @@ def test_the_figures_are_those_of_another_program(seed, costs, count, figures):
     bars, signals = series(seed, 1000)
     shares: list[float] = []
     equity, trades = trade(bars, signals, "1h", 10_000.0, costs, lambda share, at: shares.append(share))
-    measured = metrics(equity, trades, 10_000.0)
+    measured = metrics(equity, trades, 10_000.0, 365.25)
     assert len(trades) == count and [measured[name] for name in NAMES] == pytest.approx(figures, rel=1e-12)
     assert len(equity) == 1001 and trades[-1].at_end and shares == sorted(shares) and shares[-1] == 1.0
     assert equity.iloc[-1] - 10_000 == pytest.approx(sum(each.gain for each in trades))

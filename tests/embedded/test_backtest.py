@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 
 from panel.embedded import EmbeddedBackend, market
-from panel.embedded.account import Costs, trade
+from panel.embedded.account import Costs, hold, trade
 from panel.embedded.backtest import backtest, decide, saved
+from panel.embedded.bars import Bars
 from panel.embedded.job import Failed, Job, Stopped
-from panel.embedded.performance import POINTS, curve, metrics
+from panel.embedded.performance import POINTS, curve, days_a_year, metrics
 from panel.embedded.strategy import read
 from tests.embedded.conftest import Wire, job, seed
 from tests.support.small_strategy import STRATEGY
@@ -50,7 +51,7 @@ def test_a_known_answer_without_costs():
     assert [t.gain for t in trades] == [50, 65.625]
     assert [str(t.entry_time)[11:16] for t in trades] == ["01:00", "03:00"], "the open after the bar that said so"
     assert equity.tolist() == [1000, 1000, 1025, 1050, 1071.875, 1093.75, 1115.625]
-    figures = metrics(equity, trades, 1000.0)
+    figures = metrics(equity, trades, 1000.0, 365.25)
     assert figures["total_return_pct"] == pytest.approx(0.115625)
     assert (figures["total_trades"], figures["win_rate"], figures["profit_factor"]) == (2, 1.0, None)
     assert (figures["max_drawdown_pct"], figures["avg_holding_period"]) == (0.0, 2.5)
@@ -60,11 +61,11 @@ def test_a_known_drawdown_and_loss():
     equity, trades = run(Costs(), np.array([BUY, HOLD, HOLD, SELL, HOLD, HOLD]))
     # 2.5 bought at 100: up to 1050, down to 1025 at the close of 110; turned at the next open, 110.
     assert equity.tolist()[3:5] == [1050, 1025]
-    figures = metrics(equity, trades, 1000.0)
+    figures = metrics(equity, trades, 1000.0, 365.25)
     assert figures["max_drawdown_pct"] == pytest.approx(25 / 1050) and figures["max_drawdown"] == 25
     falling, lost = run(Costs(), np.array([BUY] + [HOLD] * 5), [100] * 6, [100, 90, 80, 80, 80, 80])
     assert [t.gain for t in lost] == [-50]
-    figures = metrics(falling, lost, 1000.0)
+    figures = metrics(falling, lost, 1000.0, 365.25)
     assert (figures["total_return_pct"], figures["win_rate"], figures["profit_factor"]) == (-0.05, 0.0, 0.0)
     assert figures["max_drawdown_pct"] == pytest.approx(0.05), "from what it began with"
 
@@ -84,18 +85,60 @@ def test_costs_are_paid_with_every_fill():
 def test_without_a_signal_nothing_happens():
     equity, trades = run(Costs(0.01, 0.01), np.zeros(6))
     assert trades == [] and set(equity) == {1000}
-    figures = metrics(equity, trades, 1000.0)
+    figures = metrics(equity, trades, 1000.0, 365.25)
     assert figures["total_return_pct"] == 0 and figures["sharpe_ratio"] is None and figures["win_rate"] is None
     json.dumps(figures, allow_nan=False)
 
 
 def test_a_sharpe_ratio_by_hand():
-    """Daily returns +10 %, 0, -5 % over three whole days."""
-    index = pd.DatetimeIndex(["2024-01-01T00:00", "2024-01-01T23:00", "2024-01-02T23:00", "2024-01-04T00:00"], tz="UTC")
+    """Daily returns +10 %, 0, -5 %; the day of the last one ends at midnight."""
+    index = pd.DatetimeIndex(["2024-01-01T00:00", "2024-01-01T23:00", "2024-01-31T23:00", "2024-02-02T00:00"], tz="UTC")
     equity = pd.Series([100.0, 110.0, 110.0, 104.5], index=index)
     returns = np.array([0.1, 0.0, -0.05])
-    expected = returns.mean() / returns.std(ddof=1) * np.sqrt(3 / (3 / 365.25))
-    assert metrics(equity, [], 100.0)["sharpe_ratio"] == pytest.approx(expected)
+    expected = returns.mean() / returns.std(ddof=1) * np.sqrt(252)
+    figures = metrics(equity, [], 100.0, 252)
+    assert figures["sharpe_ratio"] == pytest.approx(expected)
+    assert figures["volatility"] == pytest.approx(returns.std(ddof=1) * np.sqrt(252))
+
+
+@pytest.mark.parametrize(
+    ("days", "hours", "expected"),
+    [
+        (pd.bdate_range("2024-01-01", "2024-01-05"), range(9, 17), 5 / 7 * 365.25),  # Monday to Friday
+        (pd.bdate_range("2024-01-04", "2024-02-07"), range(9, 17), 5 / 7 * 365.25),
+        (pd.date_range("2024-01-04", "2024-02-05"), range(24), 365.25),
+        (pd.date_range("2024-01-01", "2024-01-03"), (0,), 3 / 7 * 365.25),
+        (pd.date_range("2014-01-06", "2024-01-01", freq="W-MON"), (0,), 365.25 / 7),
+    ],
+)
+def test_days_a_year_are_counted_in_whole_weeks(days, hours, expected):
+    """A week of hours once had 425 days a year."""
+    closes = pd.DatetimeIndex([day + pd.Timedelta(hours=hour + 1) for day in days for hour in hours])
+    assert days_a_year(closes) == pytest.approx(expected)
+
+
+def test_each_bar_of_a_day_is_one_day():
+    """Days round the clock close at midnight: as many returns as bars, and as many of them a year as there are days."""
+    days = pd.DataFrame({"open": 100.0, "close": 100.0}, pd.date_range("2024-01-01", periods=60, tz="UTC").as_unit("s"))
+    days["close"] = 100 + np.arange(60) % 3
+    equity, once = hold(days, "1d", 1000.0, Costs())
+    returns = np.diff(equity) / equity.to_numpy()[:-1]
+    expected = returns.mean() / returns.std(ddof=1) * np.sqrt(365.25)
+    per_year = days_a_year(equity.index[1:])
+    assert per_year == 365.25 and metrics(equity, once, 1000.0, per_year)["sharpe_ratio"] == pytest.approx(expected)
+
+
+def test_a_short_period_says_nothing_of_a_year(house):
+    """The ratios of two days are none; those of two months are made with the days a year that all stored bars have."""
+    short = backtest(ask(house, start_date="2025-12-01", end_date="2025-12-05"))
+    of_a_year = ("annualized_return", "volatility", "sharpe_ratio", "sortino_ratio", "calmar_ratio")
+    for figures in (short["metrics"], short["buy_and_hold"]):
+        assert figures["total_return_pct"] and [figures[name] for name in of_a_year] == [None] * 5
+    long = backtest(ask(house, start_date="2025-11-01"))
+    assert None not in [long["metrics"][name] for name in of_a_year]
+    closes = pd.Series(long["equity_curve"]["equity"], pd.to_datetime(long["equity_curve"]["time"], unit="s"))
+    daily = closes.groupby((closes.index - pd.Timedelta(seconds=1)).normalize()).last()
+    assert long["metrics"]["volatility"] == pytest.approx(daily.pct_change().std() * np.sqrt(259.6), rel=0.1)
 
 
 def test_a_thinned_curve_keeps_the_ends_the_highest_and_the_deepest():
@@ -106,7 +149,7 @@ def test_a_thinned_curve_keeps_the_ends_the_highest_and_the_deepest():
     assert 200 < len(figures["time"]) <= POINTS and figures["time"] == sorted(set(figures["time"]))
     assert (figures["equity"][0], figures["equity"][-1]) == (round(equity.iloc[0], 2), round(equity.iloc[-1], 2))
     assert (min(figures["equity"]), max(figures["equity"])) == (round(equity.min(), 2), round(equity.max(), 2))
-    assert -min(figures["drawdown"]) == pytest.approx(metrics(equity, [], 1000.0)["max_drawdown_pct"], abs=1e-6)
+    assert -min(figures["drawdown"]) == pytest.approx(metrics(equity, [], 1000.0, 365.25)["max_drawdown_pct"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -214,6 +257,16 @@ def test_a_result_adds_up(house):
     free = backtest(ask(house, commission=0.0, slippage=0.0))["metrics"]
     assert free["total_return"] > figures["total_return"] and free["total_commission"] == 0
     json.dumps(result, allow_nan=False)
+
+
+def test_holding_is_bought_at_the_first_open_and_sold_at_the_last_close(house):
+    result = backtest(ask(house))
+    inside = Bars(house / "data").read("EURUSD", "1h")["2025-07-01":"2025-12-31"]
+    moved = inside["close"].iloc[-1] / inside["open"].iloc[0]
+    gained = 0.25 * (moved - 1 - (0.001 + 0.0005) * (1 + moved))
+    assert result["metrics"]["buy_and_hold_return_pct"] == pytest.approx(gained, rel=1e-9)
+    assert result["buy_and_hold"]["total_return_pct"] == pytest.approx(gained, rel=1e-9)
+    assert result["buy_and_hold"]["bought_at"] == inside.index[0].isoformat()
 
 
 def test_half_a_year_more_changes_nothing_in_the_first_half(house):

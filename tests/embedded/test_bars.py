@@ -59,6 +59,43 @@ def test_sample_data_own_data_and_a_mixture_are_distinguished(bars):
     assert sources == {"EURUSD": "sample", "GBPUSD": "own", "MYCOIN": "own", "USDJPY": "mixed"}
 
 
+@pytest.mark.parametrize(
+    ("symbol", "timeframe", "days", "shift"),
+    [
+        ("EURUSD", "1d", pd.date_range("2021-01-02", periods=4), 7.0),  # weekends among them
+        ("EURUSD", "1d", pd.DatetimeIndex(["2021-03-10"]), 1.002),
+        ("EURUSD", "1d", pd.DatetimeIndex(["2021-03-13"]), 1.0),  # a Saturday
+        ("AAPL", "1h", pd.date_range("2021-03-10T13:30", periods=8, freq="h"), 1.002),  # not on the hour
+        ("AAPL", "1h", pd.date_range("2021-03-10T14:00", periods=7, freq="h"), 1.002),
+        ("BTCUSD", "4h", pd.DatetimeIndex(["2021-03-10T12:00"]), 1.3),
+        ("EURUSD", "1w", pd.DatetimeIndex(["2021-03-08"]), 1.002),
+        ("EURUSD", "1M", pd.DatetimeIndex(["2021-03-01"]), 1.002),
+        ("EURUSD", "1d", pd.DatetimeIndex(["2009-03-10"]), 1.0),
+    ],
+)
+def test_a_few_own_bars_among_many_of_the_sample_market_are_found(bars, symbol, timeframe, days, shift):
+    """They are seen wherever they are, and no load adds to the file."""
+    sample = made("2020-06-01", "2022-03-01", symbol, timeframe)
+    bars.add(symbol, timeframe, sample)
+    assert bars.stored(symbol, timeframe).source == "sample"
+    own = days.tz_localize("UTC")
+    price = sample["close"].iloc[min(sample.index.searchsorted(own[0]), len(sample) - 1)] * shift
+    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), price)
+    bars.file(symbol, timeframe).unlink()
+    bars.add(symbol, timeframe, pd.concat([sample.drop(own, errors="ignore"), pd.DataFrame(columns, own)]))
+    assert bars.stored(symbol, timeframe).source == "mixed"
+
+
+@pytest.mark.parametrize("timeframe", ["5m", "1h", "4h", "1d", "1w", "1M"])
+@pytest.mark.parametrize("symbol", ["SPY", "EURUSD", "BTCUSD"])
+def test_sample_data_is_known_by_every_bar(bars, symbol, timeframe):
+    """Missing minutes at a day's end and days that go far raise no doubt that stays."""
+    bars.add(
+        symbol, timeframe, made("2018-01-01", "2018-04-01" if timeframe == "5m" else "2019-07-01", symbol, timeframe)
+    )
+    assert bars.stored(symbol, timeframe).source == "sample"
+
+
 def test_sample_data_stays_sample_data_when_a_stretch_is_deleted(bars):
     sample = made("2024-03-01", "2024-06-01")
     bars.add("EURUSD", "1h", sample.drop(sample.loc["2024-04-01":"2024-04-20"].index))

@@ -6,10 +6,11 @@ import pytest
 
 from panel.embedded import market, strategy
 from panel.embedded.computing import indicator
-from panel.embedded.features import Samples, Unusable, membership, samples, split
+from panel.embedded.features import Samples, Unusable, as_known, membership, samples, split
 from panel.embedded.indicators import INDICATORS
 from panel.embedded.labels import CLASSES, zigzag_labels
 from panel.embedded.plan import Plan
+from panel.embedded.timeframes import complete
 from tests.support.bars import at
 
 BUY, HOLD, SELL = range(3)
@@ -54,6 +55,48 @@ def test_a_day_is_known_only_when_it_is_over():
     changed = np.flatnonzero(np.any(np.diff(daily, axis=0) != 0, axis=1)) + 1
     day = whole.times // 86_400
     assert len(changed) > 50 and (day[changed] != day[changed - 1]).all()
+
+
+def walk(openings: pd.DatetimeIndex) -> pd.DataFrame:
+    """A bar for each opening, with prices of their own."""
+    closes = 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.01, len(openings))))
+    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), closes)
+    return pd.DataFrame(columns, index=openings.tz_convert("UTC").as_unit("s"))
+
+
+DAYS_OF_TRADE = pd.bdate_range("2019-12-02", "2024-12-31")
+IN_CHINA = DAYS_OF_TRADE[~((DAYS_OF_TRADE.month == 10) & (DAYS_OF_TRADE.day < 8))]  # a week of holidays
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "openings"),
+    [
+        *(("1M", pd.date_range("2019-12-01", "2024-12-31", freq="MS", tz=zone)) for zone in ("UTC", "Europe/Berlin")),
+        *(("1M", pd.date_range("2019-12-01", "2024-12-31", freq="MS", tz=z)) for z in ("Asia/Tokyo", "Etc/GMT+5")),
+        ("1M", pd.date_range("2019-12-01", "2024-12-31", freq="MS", tz="America/New_York")),
+        ("1M", pd.DatetimeIndex(DAYS_OF_TRADE.to_series().resample("MS").first()).tz_localize("UTC")),
+        ("1M", pd.DatetimeIndex(IN_CHINA.to_series().resample("MS").first()).tz_localize("UTC")),
+        ("1M", pd.date_range("2019-12-01", "2024-12-31", freq="MS", tz="UTC") + pd.Timedelta(days=14)),
+        ("1w", pd.date_range("2019-12-01", "2024-12-31", freq="W-SUN", tz="America/New_York") + pd.Timedelta(hours=17)),
+        ("1w", pd.date_range("2019-12-01", "2024-12-31", freq="W-MON", tz="Europe/Berlin")),
+        ("1d", pd.date_range("2019-12-01", "2024-12-31", freq="D", tz="Europe/Berlin")),
+    ],
+)
+def test_a_bar_counts_only_when_the_next_one_opens(timeframe, openings):
+    """Whatever the moment at which a file's bars open: in which zone, on which day, with clocks that change."""
+    stored = walk(openings)
+    opens, values = np.asarray(stored.index.asi8), stored["close"].to_numpy()
+    lasts = np.diff(opens)[-12:].min()  # the newest bar has no next one: it lasts as long as such a bar does
+    moments = np.arange(opens[3], opens[-1] + lasts, 3600)
+    number = {value: place for place, value in enumerate(values)}
+    known = np.array([number[value] for value in as_known(values, stored, timeframe, moments)])
+    assert (known <= np.searchsorted(opens, moments, side="right") - 2).all()
+    assert (known >= np.searchsorted(opens, moments - 3 * 86_400, side="right") - 2).all(), "soon after"
+
+
+def test_a_month_in_a_gap_is_complete_at_its_end():
+    openings = np.array([at("2024-01-01"), at("2024-03-31") + 79_200, at("2024-09-01")])
+    assert complete(openings, "1M").tolist() == [at("2024-02-01"), at("2024-05-01"), at("2024-10-01")]
 
 
 def test_a_label_says_which_move_comes_first():

@@ -60,6 +60,7 @@ async def test_a_training_from_missing_data_to_a_saved_model(wire, folder):
     done = await wire.end(operation_id)
     assert (done["status"], done["progress"]["percentage"], done["error_message"]) == ("completed", 100.0, None)
     result = done["result_summary"]
+    assert result["training_metrics"]["early_stopping"] is False
     assert len(result["training_metrics"]["history"]["val_loss"]) == result["training_metrics"]["epochs_trained"] == 5
     assert len(done["metrics"]["epochs"][0]) == 5 and done["metrics"]["epochs"][0][0]["epoch"] == 0
     assert result["data_summary"]["source"] == "sample" and result["data_summary"]["feature_count"] == 2

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from panel.embedded import EmbeddedBackend, record
+from panel.embedded import EmbeddedBackend, record, strategy
 from panel.embedded.account import Costs, trade
 from panel.embedded.backtest import backtest
-from panel.embedded.performance import distribution, exposure, monthly
+from panel.embedded.performance import Trade, curve, distribution, exposure, monthly
 from tests.embedded.conftest import job, seed
 
 
@@ -103,6 +103,30 @@ def test_exposure_months_and_returns_by_hand():
     assert january["return"] == pytest.approx(0.05) and february["return"] == pytest.approx(equity.iloc[-1] / 1050 - 1)
     assert distribution(trades) == [{"from": 0.2, "to": 0.205, "count": 1}, *distribution(trades)[1:]]
     assert distribution([]) == []
+
+
+def test_a_network_is_never_called_certain():
+    """Nor is 99.6 % rounded up to it."""
+    found = strategy.find("rsi_swing", [strategy.STARTERS])
+    assert found is not None and found.plan is not None
+    at = pd.Timestamp("2024-01-01", tz="UTC")
+    trade_of = Trade(at, 1.0, 1.0, 1, 2)
+    trade_of.close(at, 1.0, 0.0, 0.0, 2)
+    outputs = np.array([[0.996, 0.003, 0.001], [0.0, 0.0, 1.0]])
+    (row,) = record.explained([trade_of], outputs, found.plan)
+    assert (row["entry_reason"], row["exit_reason"]) == ("BUY: over 99 % sure", "SELL: over 99 % sure")
+    (row,) = record.explained([trade_of], outputs * 0.7129, found.plan)
+    assert row["entry_reason"] == "BUY: 71 % sure"
+
+
+@pytest.mark.parametrize("capital", [1e-6, 1.0, 1000.0, 1e5, 1e12])
+def test_the_account_is_as_finely_drawn_whatever_it_begins_with(capital):
+    index = pd.date_range("2024-01-01", periods=100, freq="h", tz="UTC").as_unit("s")
+    equity = pd.Series(capital * (1 + 0.0001 * np.arange(100)), index=index)
+    drawn = curve(equity, equity)
+    assert len(set(drawn["equity"])) == len(set(drawn["buy_and_hold"])) == 100
+    assert drawn["equity"] == pytest.approx(equity.tolist(), rel=2e-6)
+    assert max(len(str(value)) for value in drawn["equity"]) <= 18
 
 
 def test_records_are_kept_as_long_as_their_runs(tmp_path):

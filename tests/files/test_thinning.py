@@ -26,6 +26,14 @@ def test_few_bars_stay_as_they_are():
     assert thinned(made(0), 100)[0].shape == (0, 6)
 
 
+def test_an_unknown_volume_is_none_and_not_zero():
+    bars = made(1000)
+    bars.volume[:25] = np.nan
+    assert np.isnan(thinned(bars, 1000)[0][:25, 5]).all()
+    rows, each = thinned(bars, 100)
+    assert each == 10 and np.isnan(rows[:2, 5]).all() and rows[2:, 5].tolist() == [5.0, *[10.0] * 97], "what is known"
+
+
 def test_a_bar_that_cannot_be_true_bends_no_candle():
     bars = made(1000)
     bars.low[500], bars.high[700] = -5.0, np.inf

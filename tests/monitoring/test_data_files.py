@@ -82,6 +82,24 @@ def test_bars_that_cannot_be_true_are_on_the_candles(embedded):
     assert "The bar above cannot be true: the high is below the low." in words(here.get("/data/EURUSD/1h").text)
 
 
+def test_an_unknown_volume_is_not_shown_as_none_and_a_small_one_not_as_nothing(embedded):
+    """In the table, and on the candles of a period and of the newest bars."""
+    here, data = embedded
+    head, *lines = [line.rpartition(",")[0] for line in ktrdr(bars(120)).splitlines()]
+    (data / "PEPEUSD_1h.csv").write_text("\n".join([head, *lines]) + "\n")
+    (data / "BIGX_1h.csv").write_text("\n".join([f"{head},volume", *(f"{line},0.0405" for line in lines)]) + "\n")
+    here.post("/data/look")
+    here.until("/data", lambda text: 'href="/data/BIGX/1h"' in text and 'href="/data/PEPEUSD/1h"' in text)
+    first = int(bars(1)[0][0].timestamp())
+    for symbol, volume, shown in (("PEPEUSD", None, "–"), ("BIGX", 0.0405, "0.0405")):
+        page = here.get(f"/data/{symbol}/1h").text
+        assert page.count(f'<td class="number">{shown}</td></tr>') == 120
+        for query in ("", f"?start={first}&end={first + 500_000}"):
+            candles = here.get(f"/data/{symbol}/1h/bars{query}").json()["candles"]
+            assert len(candles) == 120 and {candle[5] for candle in candles} == {volume}
+        (data / f"{symbol}_1h.csv").unlink()
+
+
 def test_one_bar_that_cannot_be_true_is_spoken_of_in_the_singular(embedded):
     here, data = embedded
     rows = bars(120, timedelta(hours=4))

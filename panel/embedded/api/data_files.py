@@ -51,7 +51,10 @@ def routes(home: Backend, bars: Bars) -> APIRouter:
         rows, each = thinned(held, most)
         which = np.flatnonzero(held.fault)[-MAX_BAD:]
         bad = [[int(held.times[at]), faults.KINDS[int(held.fault[at])][1]] for at in which]
-        answer = {"candles": rows[np.isfinite(rows).all(axis=1)].tolist(), "each": each, "bars": len(held), "bad": bad}
+        whole = rows[np.isfinite(rows[:, :5]).all(axis=1)]
+        drawn = whole.astype(object)
+        drawn[~np.isfinite(whole)] = None  # a volume that is unknown
+        answer = {"candles": drawn.tolist(), "each": each, "bars": len(held), "bad": bad}
         return good(answer, error=None)
 
     return api

@@ -96,7 +96,8 @@ async def _rows(
 
 def _line(candle: Candle) -> str:
     opens = utc(candle[0])
-    return f"{opens:%Y-%m-%dT%H:%M:%SZ},{','.join(f'{value:.15g}' for value in candle[1:])}\n"
+    values = ("" if value is None else f"{value:.15g}" for value in candle[1:])
+    return f"{opens:%Y-%m-%dT%H:%M:%SZ},{','.join(values)}\n"
 
 
 def _day(given: str, otherwise: float) -> float:
