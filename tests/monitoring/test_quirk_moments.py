@@ -1,6 +1,6 @@
 """From which moment on the list of workers says something about a run: not from one before it, nor against its values."""
 
-from panel.domain.verdict import State
+from panel.domain.state import State
 from tests.support.plays import BEGAN, Play, text, worker
 from tests.support.scripted import corrupt, percent, stamp
 
