@@ -97,10 +97,11 @@ class BacktestingOperationAdapter(Kind):
         if not metrics:
             return []
         held = number(metrics.get("buy_and_hold_return_pct"))
-        idle = _idle(metrics, named(snapshot.result, "config"))
+        total, idle = number(metrics.get("total_return_pct")), _idle(metrics, named(snapshot.result, "config"))
+        ahead = None if total is None or held is None else (total - held) * 100
         figures = [
             # Named …_pct, and fractions all the same: -0.0444 is -4.4 %.
-            Figure("Return", percent(metrics.get("total_return_pct")), _against(metrics, held), lead=True),
+            Figure("Return", percent(total), _against(metrics, held), lead=True, ahead=ahead),
             Figure("Max drawdown", percent(metrics.get("max_drawdown_pct")), "deepest fall from a high", lead=True),
             Figure("Sharpe ratio", decimal(metrics.get("sharpe_ratio"), 2), _risk(snapshot.result), lead=True),
             Figure("Trades", count(metrics.get("total_trades")), idle, lead=True),

@@ -110,7 +110,8 @@ class TrainingOperationAdapter(Kind):
             return []
         training, model, used = (named(result, key) for key in ("training_metrics", "model_info", "data_summary"))
         accuracy, baseline = number(test.get("test_accuracy")), number(test.get("baseline_accuracy"))
-        figures = [Figure("Test accuracy", percent(accuracy), _against(accuracy, baseline, mapping(result)), lead=True)]
+        note, ahead = _against(accuracy, baseline, mapping(result)), _ahead(accuracy, baseline, mapping(result))
+        figures = [Figure("Test accuracy", percent(accuracy), note, lead=True, ahead=ahead)]
         if baseline is not None:
             always = text(test.get("baseline_class"))
             note = (
@@ -189,6 +190,13 @@ def _against(accuracy: float | None, baseline: float | None, result: dict[str, A
     beaten = rival and share is not None and accuracy - share < 0.005
     word = "worse than" if points < 0 else "above" if beaten else "better than"
     return f"{abs(points):.1f} points {word} {usual}{rival}"
+
+
+def _ahead(accuracy: float | None, baseline: float | None, result: dict[str, Any]) -> float | None:
+    """Points above the answer that alone would have reached the most, as far as that is known."""
+    if accuracy is None or baseline is None:
+        return None
+    return (accuracy - max(baseline, _commonest(result)[1] or 0.0)) * 100
 
 
 def _commonest(result: dict[str, Any]) -> tuple[str, float | None]:

@@ -12,12 +12,14 @@ SAME = 1e-6  # between a recall in double and an accuracy in single precision
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of a result, as it is shown: label, value, and what to make of it."""
+    """One number of a result, as it is shown: label, value, and what to make of it. `ahead`: how many points it lies
+    above what needs no skill, below with a minus; None where that is not known."""
 
     label: str
     value: str
     note: str = ""
     lead: bool = False  # shown large
+    ahead: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

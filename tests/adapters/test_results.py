@@ -172,3 +172,27 @@ def test_a_regressions_direction_is_held_against_the_one_that_was_commoner_in_th
         "3.0 points above always answering BUY, the commonest in training"
         "; always answering SELL would have reached 57.0 %"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "result", "ahead"),
+    [
+        ("training", {"test_metrics": {"test_accuracy": 0.61, "baseline_accuracy": 0.5}}, 11.0),
+        (  # a constant answer would have reached more in the test
+            "training",
+            {
+                "test_metrics": {"test_accuracy": 0.61, "baseline_accuracy": 0.5, "baseline_class": "BUY"},
+                "artifacts": {"confusion_matrix": [[10, 0, 0], [0, 70, 0], [0, 0, 20]]},
+            },
+            -9.0,
+        ),
+        ("training", {"test_metrics": {"test_accuracy": 0.61}}, None),
+        ("backtesting", {"metrics": {"total_return_pct": -0.01, "buy_and_hold_return_pct": -0.05}}, 4.0),
+        ("backtesting", {"metrics": {"total_return_pct": 0.0, "buy_and_hold_return_pct": 0.02}}, -2.0),
+        ("backtesting", {"metrics": {"total_return_pct": 0.1}}, None),
+    ],
+)
+def test_a_leading_number_says_how_far_it_is_ahead_of_what_needs_no_skill(kind, result, ahead):
+    figures = KINDS[kind].figures(snapshot_of(operation("op_a", kind, "completed", result_summary=result), 0.0))
+    assert figures[0].ahead == (None if ahead is None else pytest.approx(ahead))
+    assert all(figure.ahead is None for figure in figures[1:])
