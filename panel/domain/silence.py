@@ -11,7 +11,7 @@ def silent(observation: Observation, now: float, worker_list: WorkerList) -> Ver
     at = moment_at(observation.snapshot.read_at, now)
     since = f"It was last read {at}." if observation.snapshot.backend_status else f"Started {at}, and not read since."
     if observation.timed_out and worker_list.answering(now):
-        worker = worker_list.may_work_on(observation.snapshot.id) or worker_list.worker(observation.snapshot.worker_id)
+        worker = worker_list.may_work_on(observation.snapshot.id) or worker_list.worker(observation.worker_id)
         why, advice = _why_late(observation, worker, worker_list)
         return Verdict(
             State.SILENT,
