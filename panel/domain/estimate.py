@@ -22,7 +22,9 @@ MARGIN = 0.1  # that no estimate is better than
 ALIKE = 2.5  # an earlier run that took longer, or shorter, by more than this factor is not compared
 JUDGED = 3  # earlier estimates, before their accuracy is stated
 
-Pace = Sequence[tuple[float, float]]  # (Unix seconds, percentage), in order of time
+Point = tuple[float, float]  # (Unix seconds, percentage)
+Pace = Sequence[Point]  # in order of time
+Break = tuple[Point, Point]  # from the last point before it to the first one after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,19 @@ class Estimate:
 
 
 def estimate(
-    pace: Pace, now: float, *, reach: float = 100.0, started: float | None = None, earlier: Sequence[Earlier] = ()
+    pace: Pace,
+    now: float,
+    *,
+    reach: float = 100.0,
+    started: float | None = None,
+    earlier: Sequence[Earlier] = (),
+    breaks: Sequence[Break] = (),
 ) -> Estimate | None:
-    """`reach`: the percentage at which the run is over by its own count."""
-    steps = _steps(pace)
+    """`reach`: the percentage at which the run is over by its own count. `breaks`, in order of time: in which nobody
+    knows whether it worked."""
+    steps = _steps(without(breaks, pace))
+    if started is not None:
+        started += sum(until - since for (since, _), (until, _) in breaks)
     if len(steps) <= CHANGES or steps[-1][1] >= reach:
         return None
     (since, first), (until, last) = steps[0], steps[-1]
@@ -84,6 +95,15 @@ def estimate(
     if high <= waited:
         return None  # it has outlasted this
     return Estimate(max(low - waited, 0.0), high - waited, basis)
+
+
+def without(breaks: Sequence[Break], pace: Pace) -> Pace:
+    """What came before a break moves up to its end, in time and in per cent: neither counts."""
+    for (since, had), (until, has) in breaks:
+        gained = max(has - had, 0.0)  # a fall shows as one
+        moved = [(at + until - since, percentage + gained) for at, percentage in pace if at <= since]
+        pace = moved + [(at, percentage) for at, percentage in pace if at >= until]
+    return pace
 
 
 def reach(traits: Traits, percentage: float, segments: float | None) -> float:

@@ -1,8 +1,11 @@
 """The verdicts on running operations whose worker is dead, is another one now, or may be either. Pure."""
 
+from dataclasses import replace
+
 from panel.domain.formatting import clock, moment_at
 from panel.domain.observation import Observation
 from panel.domain.silence import last_heard
+from panel.domain.snapshot import Snapshot
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
 
@@ -10,47 +13,53 @@ ABSENT_AFTER = 60.0  # seconds: workers return up to 35 s after the backend was 
 STANDING_AFTER = 60.0  # seconds that a checkpoint stands, at least, before it is worth a word
 STANDING_EPOCHS = 30  # … and the time of so many epochs: KTRDR writes one every ten
 UNKNOWN_PACE = 600.0  # seconds, where the time of an epoch is not known: slow ones have theirs every five minutes
+LOOKED_AT = 8.0  # seconds after a worker is gone until its run's checkpoint was looked at again
 RESUMED_LATER = 30.0  # seconds between creation and start that a start without a resume does not take
+AGAIN = "Cancel it, then resume it from its checkpoint where that is offered, or start it again."
 
 
 def worker_restarted(observation: Observation, worker_list: WorkerList) -> Verdict | None:
     """Another process is where its worker was. A worker's id is its process's; it keeps it when the backend is
     restarted. The new process reads the operation from the backend's database, as running, and lists itself as busy
     with it for as long as anybody asks for it: so the backend never gives it up."""
-    heir = _heir(observation, worker_list)
+    heir = heir_of(observation, worker_list)
     if heir is None:
         return None
     snapshot = observation.snapshot
-    lists, worker_id = heir.operation_id == snapshot.id, snapshot.worker_id
+    lists, worker_id = heir.operation_id == snapshot.id, observation.worker_id
+    given = "resumed by" if observation.resumed_by else "given to"
     where = " at its address" if _same_place(heir, worker_list.last.get(worker_id)) else ""
     return Verdict(
         State.LOST,
         "Worker restarted",
         "Its worker was restarted, and the work died with it."
         + (" The new process lists it, and does not work on it." if lists else ""),
-        "Cancel it, then resume it from its checkpoint where that is offered, or start it again."
-        if snapshot.traits.learns
-        else "Cancel it, then start it again.",
+        AGAIN if snapshot.traits.learns else "Cancel it, then start it again.",
         (
-            f"It was given to worker {worker_id}, which is not listed any more.",
+            f"It was {given} worker {worker_id}, which is not listed any more.",
             f"Worker {heir.id} is there instead{where}" + (", and is listed as busy with it." if lists else "."),
         ),
     )
 
 
-def _heir(observation: Observation, worker_list: WorkerList) -> Worker | None:
-    """The process that is in the place of the one that had this operation; None where that cannot be told. A resumed
-    operation may be another worker's: by whom it was resumed the backend does not say."""
-    snapshot, worker_id = observation.snapshot, observation.snapshot.worker_id
-    if not worker_id or observation.resumed or worker_list.worker(worker_id) is not None:
+def heir_of(observation: Observation, worker_list: WorkerList) -> Worker | None:
+    """The process that is in the place of the one that had this operation; None where that cannot be told. By whom a
+    run was resumed the backend does not say: it was seen to be busy with it."""
+    worker_id, snapshot = observation.worker_id, observation.snapshot
+    if not worker_id or worker_list.worker(worker_id) is not None:
         return None
-    created, started = snapshot.created_at, snapshot.started_at
-    if created is not None and started is not None and started - created > RESUMED_LATER:
-        return None  # perhaps resumed while no panel watched
+    if not observation.resumed_by and (observation.resumed or _perhaps_resumed(snapshot)):
+        return None
     if busy := worker_list.working_on(snapshot.id):
         return busy
     gone = worker_list.last.get(worker_id)
     return next((worker for worker in worker_list.workers if _same_place(worker, gone)), None)
+
+
+def _perhaps_resumed(snapshot: Snapshot) -> bool:
+    """While no panel watched."""
+    created, started = snapshot.created_at, snapshot.started_at
+    return created is not None and started is not None and started - created > RESUMED_LATER
 
 
 def _same_place(worker: Worker, gone: Worker | None) -> bool:
@@ -60,38 +69,87 @@ def _same_place(worker: Worker, gone: Worker | None) -> bool:
 def standing_checkpoint(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
     """A worker that keeps its id through a restart lists what it had before like one that works on it. Of a run that
     the backend passes nothing on of, only the checkpoint shows that it moves."""
-    snapshot, written = observation.snapshot, observation.checkpoint_at
-    busy = worker_list.working_on(snapshot.id)
-    if busy is None or written is None or observation.resumed or not snapshot.traits.learns:
-        return None
-    moved = max(written, observation.changed_at, observation.moved_at or 0.0)
-    if now - moved <= _standing_limit(observation):
+    busy, since = worker_list.working_on(observation.snapshot.id), standing_since(observation, now, worker_list)
+    if busy is None or since is None:
         return None
     return Verdict(
         State.STALLED,
         "Work in doubt",
         f"A worker is listed as busy with it, but neither its values nor its checkpoint have moved since "
-        f"{clock(moved)} UTC.",
+        f"{clock(since)} UTC.",
         "If its worker was restarted, the work died with it. Look at the worker's log; where it does not train any "
         "more, cancel this, then resume it.",
         (
             f"Worker {busy.id} was listed as busy with it {moment_at(worker_list.heard_at or now, now)}.",
-            f"Its checkpoint is of {clock(written)} UTC.",
+            *_checkpoint_of(observation),
         ),
     )
 
 
+def standing_since(observation: Observation, now: float, worker_list: WorkerList) -> float | None:
+    """Since when nothing of a training moves that a worker is listed as busy with; None while that is not long."""
+    written = observation.checkpoint_at
+    listed = worker_list.working_on(observation.snapshot.id) is not None
+    if not listed or written is None or observation.checkpoint_gone or not observation.snapshot.traits.learns:
+        return None
+    moved = max(written, observation.changed_at, observation.moved_at or 0.0)
+    return moved if now - moved > _standing_limit(observation) else None
+
+
 def _standing_limit(observation: Observation) -> float:
-    snapshot = observation.snapshot
-    began, until = snapshot.started_at or snapshot.created_at, observation.checkpoint_at
-    if not observation.checkpoint_epoch or began is None or until is None or until <= began:
+    snapshot, done, until = observation.snapshot, observation.checkpoint_epoch, observation.checkpoint_at
+    began = snapshot.started_at or snapshot.created_at
+    if not done or began is None or until is None:
         return UNKNOWN_PACE
-    return max(STANDING_AFTER, STANDING_EPOCHS * (until - began) / observation.checkpoint_epoch)
+    if not observation.resumed:
+        return max(STANDING_AFTER, STANDING_EPOCHS * (until - began) / done) if until > began else UNKNOWN_PACE
+    if until <= began:  # by its earlier lives, and the time between them
+        return max(UNKNOWN_PACE, STANDING_EPOCHS * (until - (snapshot.created_at or until)) / done)
+    since = done - (done if observation.resumed_after is None else observation.resumed_after)
+    return max(STANDING_AFTER, STANDING_EPOCHS * (until - began) / since) if since > 0 else UNKNOWN_PACE
+
+
+def resumed_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
+    """Of a run that the backend calls resuming, which it does for ever, whatever becomes of it. One that ends as it
+    should deletes its checkpoint: while that is there, the work is not done."""
+    operation_id, worker_id = observation.snapshot.id, observation.worker_id
+    own, busy = worker_list.worker(worker_id), worker_list.working_on(operation_id)
+    if busy is not None and heir_of(observation, worker_list) is None:
+        return None
+    holds = own if own is not None and not own.reachable else worker_list.may_work_on(operation_id)
+    if busy is None and holds is not None:
+        gone = "The worker that does this no longer answers: it hangs, or it was killed, or its machine is gone."
+        advice = "One that hangs may wake and go on. If it is dead, cancel this, then resume it where that is offered."
+        return Verdict(State.LOST, "Worker lost", gone, advice, (last_heard(holds, now), *_checkpoint_of(observation)))
+    if observation.checkpoint_gone:
+        return None
+    last = worker_list.last_entry(worker_id)
+    dead, missing = last is not None and not last.reachable, worker_list.missing_for(worker_id, now)
+    if (dead or missing > LOOKED_AT) and (restarted := worker_restarted(observation, worker_list)):
+        return replace(restarted, evidence=(*restarted.evidence, *_checkpoint_of(observation)))
+    if worker_id and own is None and (dead or missing > ABSENT_AFTER):
+        seen = (_unlisted(worker_id, now, worker_list), *_checkpoint_of(observation))
+        return Verdict(State.LOST, "Worker lost", "The worker that did this is no longer there.", AGAIN, seen)
+    if observation.sought_at is None or observation.checkpoint_at is None or (worker_id and own is None):
+        return None
+    return Verdict(
+        State.LOST,
+        "Nobody works on it",
+        "No worker is busy with it, it left no model, and its checkpoint is still there: the work has broken off.",
+        AGAIN,
+        (f"The workers were listed {moment_at(worker_list.heard_at or now, now)}.", *_checkpoint_of(observation)),
+    )
+
+
+def _checkpoint_of(observation: Observation) -> tuple[str, ...]:
+    written, done = observation.checkpoint_at, observation.checkpoint_epoch
+    of = f", after epoch {done:,}" if done else ""
+    return (f"Its checkpoint is of {clock(written)} UTC{of}.",) if written is not None else ()
 
 
 def worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:
     """Its worker is dead, or no worker has it. The backend itself notices six minutes later."""
-    worker_id = observation.snapshot.worker_id
+    worker_id = observation.worker_id
     frozen = (f"Its values last changed {moment_at(observation.changed_at, now)}.",) if observation.changes else ()
     advice = "The backend gives it up about six minutes after a worker's death. "
     advice += "A checkpoint may allow a resume then." if observation.snapshot.traits.learns else "Start it again then."

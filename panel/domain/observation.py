@@ -7,16 +7,22 @@ whether it had ended before.
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
-from panel.domain.agents import remembered
 from panel.domain.gaps import Ending, asked_from
+from panel.domain.readings import (
+    DATES,
+    began_again,
+    content,
+    ended_short,
+    fell_back,
+    joined,
+    parameters_of,
+    resumed_anew,
+)
 from panel.domain.requests import Start
-from panel.domain.snapshot import Epoch, Snapshot, Status
+from panel.domain.snapshot import Snapshot, Status
 from panel.domain.values import mapping
 
-DATES = ("start_date", "end_date")
-SENT = ("model_path", *DATES)  # what was asked for, which the backend may not return
 STILL_AFTER = 15.0  # seconds in which whatever works is seen to move
 READ_OFTEN = 30.0  # seconds: readings further apart than this say nothing about an operation's rhythm
 
@@ -59,10 +65,17 @@ class Observation:
     ending: Ending = Ending.MISSED  # … and whether that is known
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
+    checkpoint_gone: bool = False  # it is there no more: such a run deletes it at its end
     resumed_after: int | None = None  # epochs done before its last resume
     model_at: float | None = None  # when such a run's model appeared: its end
     busy_at: float | None = None  # when a worker was busy with it, of one that was never read
     sought_at: float | None = None  # when its worker was free, and its model had been looked for in vain
+    resumed_by: str = ""  # the worker that was listed as busy with it since its last resume
+
+    @property
+    def worker_id(self) -> str:
+        """The worker that does it, where that is known: of a resumed one the backend does not name it."""
+        return self.resumed_by or self.snapshot.worker_id
 
     @property
     def unchanged_since(self) -> float:
@@ -92,10 +105,16 @@ class Observation:
 
     @property
     def fully_read(self) -> bool:
-        """Nothing more is to be read. Of an end that was only concluded the backend may have the result by now."""
+        """Nothing more is to be read. Of an end that was only concluded, or is only probable, the backend may know more
+        by now."""
         if self.forgotten:
             return self.snapshot.finished
-        return self.snapshot.full and not self.concluded
+        return self.snapshot.full and not self.concluded and not self.given_up
+
+    @property
+    def given_up(self) -> bool:
+        """The backend calls it resuming, no worker is busy with it, and its model was looked for in vain."""
+        return self.sought_at is not None and self.snapshot.status is Status.RESUMING
 
     @property
     def curves_end_early(self) -> bool:
@@ -139,15 +158,15 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         return Observation(snapshot, at, moved_at=moved, resumed=resumed, asked_from=asked)
     old = before.snapshot
     untracked = _untracked(before, snapshot)
-    resumed = before.resumed or snapshot.status is Status.RESUMING or _began_again(old, snapshot)
+    resumed = before.resumed or snapshot.status is Status.RESUMING or began_again(old, snapshot)
     snapshot = _counted_on(before, snapshot)
-    parameters = _parameters(old, snapshot)
+    parameters = parameters_of(old, snapshot)
     for name in (*before.unchosen, *(("worker_id",) if resumed else ())):
         parameters.pop(name, None)
     kept = replace(
         snapshot,
         unclear=False,
-        epochs=_joined(old.epochs, snapshot.epochs),
+        epochs=joined(old.epochs, snapshot.epochs),
         strategy=snapshot.strategy or old.strategy,
         parameters=parameters,
         percentage=_reached(before, snapshot, untracked),
@@ -166,13 +185,21 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         error="",
         forgotten=False,
         untracked_since=_untracked_since(before, snapshot, untracked),
-        fell=before.fell or _fell(old, snapshot),
+        fell=before.fell or fell_back(old, snapshot),
         asked_from=asked_from(before.asked_from, snapshot.step),
         revived=_revived(before, snapshot),
     )
-    if snapshot.status is Status.RESUMING and old.status is not Status.RESUMING:  # here or elsewhere
-        observation = replace(observation, cancel=Cancel.NONE, cancel_at=None, resumed_after=None)
-    if _content(kept) == _content(old):
+    if resumed_anew(old, snapshot):
+        observation = replace(
+            observation,
+            cancel=Cancel.NONE,
+            cancel_at=None,
+            resumed_after=None,
+            resumed_by="",
+            checkpoint_gone=False,
+            sought_at=None,
+        )
+    if content(kept) == content(old):
         return observation
     at = snapshot.completed_at if snapshot.finished and snapshot.completed_at else snapshot.read_at
     at_work = not snapshot.finished and not untracked  # of an untracked one only the values are gone
@@ -184,11 +211,6 @@ def observed(before: Observation | None, snapshot: Snapshot) -> Observation:
         changes=before.changes + 1,
         rhythm=_rhythm(before, snapshot),
     )
-
-
-def _began_again(old: Snapshot, snapshot: Snapshot) -> bool:
-    """After its end: the backend may call it "resuming" for less than a reading."""
-    return old.finished and (snapshot.started_at or 0.0) > (old.completed_at or old.read_at)
 
 
 def _stood_still(before: Observation) -> bool:
@@ -209,7 +231,7 @@ def forgotten(observation: Observation) -> Observation:
 
 def differs(before: Observation, observation: Observation) -> bool:
     """Whether it changed anything but the time of reading."""
-    old, new = (replace(each, snapshot=_content(each.snapshot)) for each in (before, observation))
+    old, new = (replace(each, snapshot=content(each.snapshot)) for each in (before, observation))
     return old != new
 
 
@@ -224,27 +246,11 @@ def _reached(before: Observation, snapshot: Snapshot, untracked: bool) -> float:
         return 100.0  # what the backend says of its progress was over before
     if snapshot.status is Status.RESUMING or untracked:
         return before.snapshot.percentage if untracked else by_checkpoint(before) or snapshot.percentage
-    if not _ended_short(snapshot):
+    if not ended_short(snapshot):
         return max(before.snapshot.percentage, snapshot.percentage) if snapshot.unclear else snapshot.percentage
-    epochs, total = _joined(before.snapshot.epochs, snapshot.epochs), before.snapshot.steps_total
+    epochs, total = joined(before.snapshot.epochs, snapshot.epochs), before.snapshot.steps_total
     by_history = min(100.0 * len(epochs) / total, 99.0) if epochs and total else 0.0
     return max(before.snapshot.percentage, by_history)  # the last history is newer than the last percentage
-
-
-def _parameters(old: Snapshot, snapshot: Snapshot) -> dict[str, Any]:
-    if snapshot.traits.has_parts:
-        return remembered(old.parameters, snapshot.parameters)
-    return {name: old.parameters[name] for name in SENT if name in old.parameters} | snapshot.parameters
-
-
-def _content(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, read_at=0.0)
-
-
-def _joined(old: tuple[Epoch, ...], new: tuple[Epoch, ...]) -> tuple[Epoch, ...]:
-    """The history of a resumed run may begin where its checkpoint was."""
-    first = new[0].number if new else 0
-    return tuple(epoch for epoch in old if epoch.number < first) + new if first else new or old
 
 
 def _counted_on(before: Observation, snapshot: Snapshot) -> Snapshot:
@@ -256,12 +262,6 @@ def _counted_on(before: Observation, snapshot: Snapshot) -> Snapshot:
     training = mapping(snapshot.result.get("training_metrics")) | {"epochs_trained": done}
     result = snapshot.result | {"training_metrics": training}
     return replace(snapshot, epochs=counted, steps_completed=done, result=result)
-
-
-def _ended_short(snapshot: Snapshot) -> bool:
-    """Cancel and failure put the backend's percentage back to 0."""
-    ended = snapshot.status.finished and not snapshot.succeeded
-    return ended and (not snapshot.provisional or snapshot.percentage == 0.0)
 
 
 def _untracked(before: Observation, snapshot: Snapshot) -> bool:
@@ -279,11 +279,6 @@ def _untracked_since(before: Observation, snapshot: Snapshot, untracked: bool) -
     if untracked:
         return before.untracked_since or snapshot.read_at
     return before.untracked_since if snapshot.status is Status.FAILED else None
-
-
-def _fell(old: Snapshot, snapshot: Snapshot) -> bool:
-    same_run = old.status is Status.RUNNING and snapshot.status is Status.RUNNING
-    return same_run and not snapshot.unclear and 0.0 < snapshot.percentage < old.percentage - 1.0
 
 
 def _revived(before: Observation, snapshot: Snapshot) -> Status | None:

@@ -6,6 +6,7 @@ from typing import Any
 from panel.domain.causes import NO_DATA, cause_of, how_again, model_elsewhere
 from panel.domain.formatting import clock, duration, many, moment_at, per_cent
 from panel.domain.load_outcomes import completed_load
+from panel.domain.lost import heir_of, standing_since
 from panel.domain.missing_bars import never_there
 from panel.domain.observation import Cancel, Observation
 from panel.domain.silence import last_heard
@@ -69,16 +70,7 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
         )
     worker = worker_list.working_on(observation.snapshot.id)
     if worker is not None and worker_list.fresh(now) and (worker_list.heard_at or now) - observation.changed_at > LATE:
-        return Verdict(
-            State.STRAY,
-            "Cancelled, still worked on",
-            "The backend calls this cancelled, but the worker goes on with it.",
-            "The worker takes nothing else until it ends. Its TERM signal does not end it; kill -9 of the worker does.",
-            (
-                listed_busy(worker, worker_list, now),
-                f"It was called cancelled {moment_at(observation.changed_at, now)}.",
-            ),
-        )
+        return _listed_all_the_same(observation, worker, now, worker_list)
     if observation.cancel is Cancel.UNDELIVERED and not _free_since(observation, now, worker_list):
         advice = "The backend did not deliver the cancel to the worker, which may go on working."
         return Verdict(
@@ -98,6 +90,31 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
             "workers tells.",
         )
     return Verdict(State.CANCELLED, "Cancelled", reason or "Stopped before its end.")
+
+
+def _listed_all_the_same(observation: Observation, worker: Worker, now: float, worker_list: WorkerList) -> Verdict:
+    """A worker that was restarted lists what the one before it had, and does not work on it."""
+    evidence = (
+        listed_busy(worker, worker_list, now),
+        f"It was called cancelled {moment_at(observation.changed_at, now)}.",
+    )
+    if heir_of(observation, worker_list) is not None:
+        headline = "Its worker was restarted. The new process lists this cancelled run, and does not work on it."
+    elif (since := standing_since(observation, now, worker_list)) is not None:
+        headline = "A worker is listed as busy with this cancelled run, but nothing of it has moved since "
+        headline += f"{clock(since)} UTC: it probably does not work on it."
+    else:
+        return Verdict(
+            State.STRAY,
+            "Cancelled, still worked on",
+            "The backend calls this cancelled, but the worker goes on with it.",
+            "The worker takes nothing else until it ends. Its TERM signal does not end it; kill -9 of the worker does.",
+            evidence,
+        )
+    advice = "The worker takes nothing else meanwhile. Restart it: kill -9 ends its process."
+    if observation.snapshot.traits.learns:
+        advice += " Then resume the run where that is offered, or start it again."
+    return Verdict(State.STRAY, "Cancelled, still listed", headline, advice, evidence)
 
 
 def failed(observation: Observation, now: float, worker_list: WorkerList) -> Verdict:
@@ -164,7 +181,11 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
     snapshot = observation.snapshot
     reason = f"The backend's words: {last_line(snapshot.error)}"
     busy = worker_list.working_on(snapshot.id)
-    if busy is not None and (worker_list.fresh(now) or _seen_after(busy, observation)):
+    if (
+        busy is not None
+        and heir_of(observation, worker_list) is None
+        and (worker_list.fresh(now) or _seen_after(busy, observation))
+    ):
         return Verdict(
             State.UNREPORTED,
             "Working, unreported",
@@ -179,7 +200,7 @@ def _unclaimed(observation: Observation, now: float, worker_list: WorkerList) ->
             "The backend found no worker with it. Whether that died is not known: the workers were not listed yet.",
             evidence=(*_worked(observation, now), reason),
         )
-    worker = worker_list.last_entry(snapshot.worker_id)
+    worker = worker_list.last_entry(observation.worker_id)
     if worker is not None and (outlived := _outlived(worker, observation, now, worker_list)):
         return Verdict(
             State.FAILED,

@@ -15,7 +15,7 @@ def silent(observation: Observation, now: float, worker_list: WorkerList, *, awa
     if away:
         return _last_known(since)
     if observation.timed_out and worker_list.answering(now):
-        worker = worker_list.may_work_on(observation.snapshot.id) or worker_list.worker(observation.snapshot.worker_id)
+        worker = worker_list.may_work_on(observation.snapshot.id) or worker_list.worker(observation.worker_id)
         why, advice = _why_late(observation, worker, worker_list)
         return Verdict(
             State.SILENT,

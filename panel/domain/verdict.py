@@ -5,7 +5,14 @@ dead, and "failed" of work that goes on or has succeeded; so every page shows a 
 """
 
 from panel.domain.formatting import clock, duration, minute, moment_at, per_cent
-from panel.domain.lost import standing_checkpoint, worker_in_doubt, worker_lost, worker_restarted
+from panel.domain.lost import (
+    heir_of,
+    resumed_lost,
+    standing_checkpoint,
+    worker_in_doubt,
+    worker_lost,
+    worker_restarted,
+)
 from panel.domain.observation import Cancel, Observation
 from panel.domain.outcomes import LATE, cancelled, completed, failed, listed_busy
 from panel.domain.silence import last_heard, silent
@@ -112,9 +119,12 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
     at = observation.changed_at
     if not observation.changes:  # the panel has just met it
         at = min(observation.snapshot.started_at or at, at)
-    if now - at <= LATE or not worker_list.fresh(now):
+    worker, listed_at = worker_list.working_on(observation.snapshot.id), worker_list.heard_at or now
+    if now - at <= LATE or not worker_list.fresh(now) or (worker is None and listed_at - at <= LATE):
         return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
-    if worker := worker_list.working_on(observation.snapshot.id):
+    if lost := resumed_lost(observation, now, worker_list) or standing_checkpoint(observation, now, worker_list):
+        return lost
+    if worker is not None and heir_of(observation, worker_list) is None:
         return _unreported(
             _by_checkpoint(observation)
             or "It goes on from its checkpoint. After a resume the backend passes on no progress.",
@@ -122,23 +132,22 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
             now,
             worker_list,
         )
-    if (worker_list.heard_at or now) - at <= LATE:
-        return Verdict(State.STARTING, "Resuming", "Going on from its checkpoint.")
-    if observation.sought_at is None:
+    unfinished = observation.checkpoint_at is not None and not observation.checkpoint_gone
+    if observation.sought_at is None or unfinished:
         return Verdict(
             State.UNREPORTED,
             "Ending, unreported",
             "No worker is busy with it any more. The panel looks for its model.",
-            evidence=(f"The workers were listed {moment_at(worker_list.heard_at or now, now)}.",),
+            evidence=(f"The workers were listed {moment_at(listed_at, now)}.",),
         )
     return Verdict(
         State.VANISHED,
         "Probably ended",
         "No worker is busy with it any more, and the backend did not notice its end.",
-        "Look for its model, newer than the resume. If there is none, look whether a resume is offered again.",
+        "Look for its model, newer than the resume. If there is none, start it again.",
         (
             f"It was called “resuming” {moment_at(at, now)}.",
-            f"The workers were listed {moment_at(worker_list.heard_at or now, now)}.",
+            f"The workers were listed {moment_at(listed_at, now)}.",
         ),
     )
 
@@ -167,12 +176,12 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
             headline = "The work goes on, but the backend lost track of it, as it does when it is restarted."
             headline = f"{headline} {_by_checkpoint(observation)}".rstrip()
             return _unreported(headline, busy, now, worker_list)
-        if busy and snapshot.worker_id and worker_list.worker(snapshot.worker_id) is None:
+        if busy and observation.worker_id and worker_list.worker(observation.worker_id) is None:
             headline = "Another worker than at first is busy with it, as after a resume; its progress does not change."
             return _unreported(headline, busy, now, worker_list)
         if lost := worker_lost(observation, now, worker_list):
             return lost
-    if not observation.changes and (doubt := worker_in_doubt(snapshot.worker_id, now, worker_list)):
+    if not observation.changes and (doubt := worker_in_doubt(observation.worker_id, now, worker_list)):
         return doubt
     limit = max(STALLED_AFTER, STALLED_TIMES * observation.rhythm) if observation.changes > 3 else UNKNOWN_RHYTHM
     if now - observation.unchanged_since > limit:
@@ -242,5 +251,5 @@ def _cancelling(observation: Observation, now: float, worker_list: WorkerList) -
 
 
 def _of_worker(observation: Observation, now: float, worker_list: WorkerList) -> tuple[str, ...]:
-    worker = worker_list.working_on(observation.snapshot.id) or worker_list.worker(observation.snapshot.worker_id)
+    worker = worker_list.working_on(observation.snapshot.id) or worker_list.worker(observation.worker_id)
     return (f"{last_heard(worker, now)} It is {worker.status}.",) if worker else ()

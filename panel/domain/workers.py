@@ -47,6 +47,7 @@ class WorkerList:
     since: float | None = None  # when they were first listed, in this panel's life
     listed_at: Mapping[str, float] = field(default_factory=dict)  # worker id -> when it was last in the list
     last: Mapping[str, Worker] = field(default_factory=dict)  # worker id -> its last entry in the list
+    missed_at: Mapping[str, float] = field(default_factory=dict)  # worker id -> when a list came first without it
     answered_at: float | None = None  # when the backend last answered anything
 
     def heard(self, workers: Sequence[Worker], now: float) -> "WorkerList":
@@ -56,7 +57,9 @@ class WorkerList:
         recent = dict(sorted(observation.items(), key=lambda item: item[1])[-500:])
         last = {**self.last, **{worker.id: worker for worker in workers}}
         last = {worker_id: worker for worker_id, worker in last.items() if worker_id in recent}
-        return WorkerList(tuple(workers), now, min(self.since or now, now), recent, last, now)
+        gone = recent.keys() - {worker.id for worker in workers}
+        missed = {worker_id: min(self.missed_at.get(worker_id, now), now) for worker_id in gone}
+        return WorkerList(tuple(workers), now, min(self.since or now, now), recent, last, missed, now)
 
     def answered(self, now: float) -> "WorkerList":
         """After the backend answered anything."""
@@ -108,7 +111,7 @@ class WorkerList:
         return self.worker(worker_id) or self.last.get(worker_id)
 
     def missing_for(self, worker_id: str, now: float) -> float:
-        """Seconds since a worker was last listed; 0 while it is."""
+        """Seconds since a list came without a worker; 0 while it is listed. A backend that was away lists it late."""
         if self.worker(worker_id) is not None or self.since is None:
             return 0.0
-        return now - self.listed_at.get(worker_id, self.since)
+        return now - self.missed_at.get(worker_id, self.since)

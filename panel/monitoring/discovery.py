@@ -13,8 +13,10 @@ from dataclasses import replace
 from panel.backend.answers import own_failure
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.agents import parts
+from panel.domain.history import OperationQuery
 from panel.domain.observation import Observation, forgotten
 from panel.domain.snapshot import Snapshot, Status
+from panel.domain.state import State
 from panel.domain.workers import Worker
 from panel.errors import BackendTimeout, CLIClientError
 from panel.monitoring.pace import LONGEST_QUIET
@@ -27,6 +29,8 @@ RECOVERY = 1.5  # seconds between rounds while the backend is silent and a page 
 CATCH_UP_INTERVAL = 0.2  # seconds between rounds while the list goes on with what was not known
 TAKEN_BACK_WITHIN = 120.0  # seconds after a worker turned free in which the backend corrects an end
 LOOK_AGAIN = 60.0  # seconds until an operation whose end the backend has not noticed is read again
+RARELY = 300.0  # seconds until those that are only remembered, and have probably ended, are read again
+GIVEN_UP = 20  # of them, the newest
 FIRST, LATER = 100, 20  # entries of the list that are asked for
 BATCH = 10  # entries of the list that are taken in before the loop is given back
 OVERLAP = 10  # entries by which a page begins before the end of the last one: the list may have become shorter
@@ -49,6 +53,8 @@ class Discovery:
         self._offset: int | None = None  # where the walk through the whole list goes on
         self._walked: list[str] = []  # the ids of its last page
         self._doubted: dict[str, float] = {}  # ended while a worker was on it: until when it is read again, monotonic
+        self._given_up: deque[str] = deque()  # probably ended, and not noticed by the backend
+        self._given_up_at: float | None = None  # when they were last looked up, monotonic
         self._failed = False  # the backend could not tell of something that runs
         self._behind = False  # that page had something new: the next one is read soon
 
@@ -65,6 +71,7 @@ class Discovery:
             up_since = connection.up_since
             for _ in range(COMPLETED):
                 await self._complete_one()
+            await self._read_given_up()
             await self._parts_of_running()
             turn += 1
             await asyncio.sleep(min(self._asked_for, LONGEST_QUIET))
@@ -139,6 +146,7 @@ class Discovery:
                     await self._read_new(snapshot.id)
             elif observation is not None and (
                 observation.forgotten
+                or observation.given_up  # cancelled, perhaps, by somebody else
                 or (snapshot.status is Status.COMPLETED and observation.snapshot.status is not Status.COMPLETED)
             ):
                 await self._read_new(snapshot.id)  # the "failed" that was believed after all was wrong
@@ -204,6 +212,18 @@ class Discovery:
             else:
                 self._partial.append(operation_id)
             return
+
+    async def _read_given_up(self) -> None:
+        """One of those that have probably ended: by now the backend may know better, and what its list forgot it still
+        tells."""
+        if self._monitor.connection.failing_since is not None:
+            return
+        if self._given_up_at is None or time.monotonic() - self._given_up_at > RARELY:
+            self._given_up_at = time.monotonic()
+            wanted = OperationQuery(states=(State.VANISHED,), archived=None, limit=GIVEN_UP)
+            self._given_up.extend(each.snapshot.id for each in self._memory.page(wanted))
+        if self._given_up and not self._monitor.polled(operation_id := self._given_up.popleft()):
+            await self._read_new(operation_id)
 
     async def _parts_of_running(self) -> None:
         """A research names its operations before they were read."""

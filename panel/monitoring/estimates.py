@@ -22,7 +22,8 @@ class Estimates:
             return None
         end = reach(snapshot.traits, snapshot.percentage, number(snapshot.context.get("step_total")))
         started, earlier = snapshot.started_at or snapshot.created_at, self._store.earlier(snapshot)
-        return estimate(self._store.pace(snapshot.id), now, reach=end, started=started, earlier=earlier)
+        pace, breaks = self._store.pace(snapshot.id), self._store.breaks(snapshot.id)
+        return estimate(pace, now, reach=end, started=started, earlier=earlier, breaks=breaks)
 
     def earlier(self, snapshot: Snapshot) -> Sequence[Promise]:
         """First estimates of earlier runs of the same thing, with the time these then took."""

@@ -114,7 +114,7 @@ class Monitor:
         """What is known of an operation, asked from the backend when that is little; None when neither
         the panel nor the backend knows it. Raises CLIClientError when that is unknown."""
         observation = self.known(operation_id)
-        if observation is not None and observation.fully_read:
+        if observation is not None and (observation.fully_read or (observation.given_up and self.polled(operation_id))):
             return observation
         reading = await self._lookup.read(operation_id)
         if reading.snapshot is not None:

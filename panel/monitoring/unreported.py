@@ -11,11 +11,12 @@ from dataclasses import replace
 
 from panel.backend.ktrdr import Ktrdr
 from panel.domain.history import OperationQuery
+from panel.domain.lost import heir_of
 from panel.domain.models import Model, made_by
 from panel.domain.observation import Cancel, Observation
 from panel.domain.snapshot import Status
 from panel.domain.state import State, Verdict
-from panel.domain.unreported import unreported_end, unreported_progress
+from panel.domain.unreported import seen_with, unreported_end, unreported_progress
 from panel.errors import CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import until_next
@@ -50,6 +51,8 @@ class UnreportedRuns:
                 # What is only remembered may be of another backend: a memory can be copied.
                 read = observation.snapshot.read_at >= began
                 if read and concerns(observation, self._monitor.verdict(observation)):
+                    if (seen := seen_with(observation, self._monitor.worker_list)) is not observation:
+                        self._monitor.keep(observation, seen)
                     await self._look(observation.snapshot.id)
             self._strays |= self._worked_on_all_the_same()
             for operation_id in list(self._strays):
@@ -85,12 +88,16 @@ class UnreportedRuns:
                 self._strays.discard(operation_id)
                 return
             if checkpoint is not None and checkpoint.epoch is not None and checkpoint.created_at is not None:
-                if (checkpoint.epoch + 1, checkpoint.created_at) != (known.checkpoint_epoch, known.checkpoint_at):
+                moved = (checkpoint.epoch + 1, checkpoint.created_at) != (known.checkpoint_epoch, known.checkpoint_at)
+                if moved or known.checkpoint_gone:
                     self._monitor.keep(known, unreported_progress(known, checkpoint.epoch + 1, checkpoint.created_at))
             elif known.checkpoint_at is not None or operation_id in self._strays:
+                if checkpoint is None and not known.checkpoint_gone:
+                    before, known = known, replace(known, checkpoint_gone=True)
+                    self._monitor.keep(before, known)
                 # The last list of the workers may be ten seconds old.
                 self._monitor.take_worker_list(await self._ktrdr.workers(TIMEOUT))
-                if self._free(operation_id) and await self._ended(known):
+                if self._listed_free(known) and await self._ended(known):
                     return
         except CLIClientError as exc:
             log.debug("checkpoint not read: %s", exc.message, extra={"operation": operation_id})
@@ -103,22 +110,23 @@ class UnreportedRuns:
 
     def _given_up(self, operation_id: str) -> None:
         """Its worker has been free for long enough, and it left no model."""
-        now = time.time()
-        if not self._free(operation_id):
+        now, known = time.time(), self._monitor.known(operation_id)
+        if known is None or not self._listed_free(known, hung=False):
             self._free_since.pop(operation_id, None)
             return
-        known = self._monitor.known(operation_id)
-        if known is not None and now - self._free_since.setdefault(operation_id, now) > MODEL_SEARCH_TIME:
+        if now - self._free_since.setdefault(operation_id, now) > MODEL_SEARCH_TIME:
             self._free_since.pop(operation_id)
             if operation_id in self._strays:  # it was stopped after all
                 self._strays.discard(operation_id)
-            else:
+            elif known.sought_at is None:
                 self._monitor.keep(known, replace(known, sought_at=now))
 
-    def _free(self, operation_id: str) -> bool:
-        """Whether no worker is listed as busy with it."""
-        workers = self._monitor.worker_list
-        return workers.fresh(time.time()) and not workers.working_on(operation_id)
+    def _listed_free(self, known: Observation, *, hung: bool = True) -> bool:
+        """Whether no worker is listed as busy with it: none but a process that was started in the place of its own.
+        `hung`: nor counts one that does not answer, which may wake and go on."""
+        workers, operation_id = self._monitor.worker_list, known.snapshot.id
+        worker = workers.working_on(operation_id) if hung else workers.may_work_on(operation_id)
+        return workers.fresh(time.time()) and (worker is None or heir_of(known, workers) is not None)
 
     async def _ended(self, known: Observation) -> bool:
         """Its checkpoint is gone: its model, if there is one, shows that it completed."""

@@ -3,7 +3,7 @@
 import sqlite3
 from statistics import median
 
-from panel.domain.estimate import Earlier, Promise
+from panel.domain.estimate import Break, Earlier, Promise
 from panel.domain.history import OperationQuery
 from panel.domain.snapshot import Snapshot
 from panel.domain.state import GOOD
@@ -21,20 +21,42 @@ class EstimateStore(Part):
     def pace(self, operation_id: str, points: int = 200) -> list[tuple[float, float]]:
         """(when, percentage) while it ran, of about so many of its readings, evenly over its time; since it was
         resumed, if it was."""
-        restart = (
-            "SELECT max(at) FROM readings WHERE operation_id = ?1 AND state IN ('cancelled', 'failed', 'starting')"
-        )
-        running = f"FROM readings WHERE operation_id = ?1 AND state = 'running' AND at > coalesce(({restart}), 0)"
-        first, last = self._db.execute(f"SELECT min(at), max(at) {running}", (operation_id,)).fetchone()
+        asked = (operation_id, self._restarted(operation_id))
+        running = "FROM readings WHERE operation_id = ?1 AND state = 'running' AND at > ?2"
+        first, last = self._db.execute(f"SELECT min(at), max(at) {running}", asked).fetchone()
         if first is None:
             return []
         width = max((last - first) / points, 1e-3)
         # min(at) makes SQLite take the percentage from that same row.
         rows = self._db.execute(
-            f"SELECT min(at), percentage {running} GROUP BY cast((at - ?2) / ?3 AS INTEGER) ORDER BY 1",
-            (operation_id, first, width),
+            f"SELECT min(at), percentage {running} GROUP BY cast((at - ?3) / ?4 AS INTEGER) ORDER BY 1",
+            (*asked, first, width),
         )
         return [(at, percentage) for at, percentage in rows]
+
+    def breaks(self, operation_id: str) -> list[Break]:
+        """The readings around each time in which nothing was heard of it while it ran, or its worker did not answer:
+        whether it worked in between is not known."""
+        restarted = self._restarted(operation_id)
+        silent = "SELECT at FROM readings WHERE operation_id = ? AND state IN ('silent', 'lost') AND at > ? ORDER BY at"
+        ran = "SELECT at, percentage FROM readings WHERE operation_id = ? AND state = 'running'"
+        found: list[Break] = []
+        for (at,) in self._db.execute(silent, (operation_id, restarted)).fetchall():
+            if found and at < found[-1][1][0]:
+                continue
+            earlier = f"{ran} AND at > ? AND at < ? ORDER BY at DESC LIMIT 1"
+            before = self._db.execute(earlier, (operation_id, restarted, at)).fetchone()
+            after = self._db.execute(f"{ran} AND at > ? ORDER BY at LIMIT 1", (operation_id, at)).fetchone()
+            if after is None:
+                break
+            if before is not None:
+                found.append((before, after))
+        return found
+
+    def _restarted(self, operation_id: str) -> float:
+        """When it was last resumed, if it was: its pace begins there."""
+        ended = "SELECT max(at) FROM readings WHERE operation_id = ? AND state IN ('cancelled', 'failed', 'starting')"
+        return self._db.execute(ended, (operation_id,)).fetchone()[0] or 0.0
 
     def earlier(self, snapshot: Snapshot, limit: int = 20) -> list[Earlier]:
         """Completed runs of the same thing, the newest first."""

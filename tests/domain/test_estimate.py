@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panel.domain.estimate import Earlier, Estimate, Promise, estimate, left, reach, record
+from panel.domain.estimate import Earlier, Estimate, Promise, estimate, left, reach, record, without
 from panel.domain.kinds import traits_of
 
 
@@ -54,6 +54,39 @@ def test_a_run_that_gets_faster_too():
 )
 def test_nothing_is_said_before_it_can_be_honest(pace):
     assert estimate(pace, pace[-1][0] if pace else 0.0) is None
+
+
+def hung(seconds: float, during: float = 0.0) -> tuple[list[tuple[float, float]], tuple]:
+    """A run of 1 % a second of which nothing is heard for so long after 20 s, and the break; it gains so much then."""
+    before, after = played((20, 1.0)), played((20, 1.0))
+    later = [(at + 20 + seconds, percentage + 20 + during) for at, percentage in after]
+    return before + later, ((before[-1], later[0]),)
+
+
+def test_the_time_of_a_hang_is_no_pace():
+    pace, breaks = hung(136)
+    found, as_if = estimated(pace, breaks=breaks), estimated(played((40, 1.0)))
+    assert (found.low, found.high) == pytest.approx((as_if.low, as_if.high))
+    assert found.low < 60 < found.high < 70
+
+
+def test_nor_is_what_came_while_the_backend_was_silent():
+    pace, breaks = hung(10, during=30.0)
+    found = estimated(pace, breaks=breaks)
+    assert found.low < 30 < found.high < 35
+
+
+def test_a_run_that_hung_is_compared_with_earlier_ones_by_its_time_at_work():
+    pace, breaks = hung(400)
+    assert "earlier" in estimated(pace, breaks=breaks, started=0.0, earlier=[Earlier(100.0)]).basis
+
+
+def test_a_fall_in_a_break_restarts_the_pace():
+    """Of a backend that was restarted."""
+    pace, breaks = hung(30, during=-20.0)
+    assert without(breaks, pace)[:2] == [(30.0, 0.0), (31.0, 1.0)]
+    found = estimated(pace, breaks=breaks)
+    assert found.low < 80 < found.high
 
 
 def test_a_run_that_went_backwards_is_judged_by_its_pace_since():

@@ -6,7 +6,7 @@ import pytest
 
 from panel.backend.entities import snapshot_of
 from panel.domain.estimate import Earlier, Promise
-from panel.domain.observation import observed
+from panel.domain.observation import observed, unread
 from panel.domain.snapshot import Snapshot
 from panel.domain.verdict import judge
 from panel.storage.store import Storage
@@ -45,6 +45,18 @@ def test_a_pace_restarts_with_a_resume(store):
     for second in range(5):
         see(store, NOW + 510 + second, progress=percent(40.0 + second))
     assert [at - NOW for at, _ in store.estimates.pace("op_a")] == [510, 511, 512, 513, 514]
+
+
+def test_a_pace_has_breaks_where_nothing_was_heard(store):
+    for second in range(10):
+        see(store, NOW + second, progress=percent(second * 1.0))
+    for late in (20, 30, 50):
+        silence = unread(store.memory.recall("op_a"), NOW + late, timed_out=True)
+        store.memory.remember(silence, judge(silence, NOW + late), NOW + late)
+    for second in range(60, 70):
+        see(store, NOW + second, progress=percent(second - 50.0))
+    assert store.estimates.breaks("op_a") == [((NOW + 9, 9.0), (NOW + 60, 10.0))]
+    assert store.estimates.breaks("op_b") == []
 
 
 def end(store: Storage, operation_id: str, took: float, planned: int, **more) -> Snapshot:
