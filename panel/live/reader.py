@@ -56,6 +56,7 @@ from panel.views.queue import QueuePageView, queue_page, titled
 from panel.views.research import FamilyView, ResearchView, research_view
 from panel.workflows.capacity import ended_work, free_places
 from panel.workflows.load_remedies import troubled_loads
+from panel.workflows.no_room import stuck_work
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.run_settings import RunSettings
 
@@ -143,7 +144,8 @@ class Reader:
         starts, begins, workers = self._unconfirmed(entries), self.begins(entries), self.monitor.worker_list
         ended, away = ended_work(self.monitor), self.monitor.connection.failing_since is not None
         about = (starts, begins, free, workers, ended, self.unanswered)
-        found = queue_page(entries, page, views, *about, now, unreachable=away)
+        stuck = stuck_work(self.monitor, self.storage.labels)
+        found = queue_page(entries, page, views, *about, now, unreachable=away, stuck=stuck)
         return replace(found, refused=titled(self.storage.queue.refused_late(now)))
 
     def _unconfirmed(self, entries: Sequence[Entry]) -> dict[str, Start]:
