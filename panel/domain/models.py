@@ -23,7 +23,8 @@ NEAR = 90.0  # seconds between a model's time and the end of the training that m
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`path` is what a backtest asks for, "" when it is unknown. Times are Unix seconds; accuracies are 0–1."""
+    """`path` is what a backtest asks for, "" when it is unknown; `saved_at`: the path in its training's result, where
+    that is another one. Times are Unix seconds; accuracies are 0–1."""
 
     path: str
     strategy: str
@@ -36,6 +37,7 @@ class Model:
     baseline: float | None = None
     trained_at: float | None = None
     dated: bool = True  # False: no dates were chosen, and `learned_from` is a default of the backend
+    saved_at: str = ""
 
     @property
     def key(self) -> str:

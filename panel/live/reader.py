@@ -13,6 +13,7 @@ from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
 from panel.domain.kinds import traits_of
 from panel.domain.labels import Label
+from panel.domain.model_paths import path_to_try
 from panel.domain.observation import Observation
 from panel.domain.requests import Entry, EntryState, Start
 from panel.domain.snapshot import Snapshot
@@ -222,6 +223,7 @@ class Reader:
             resume=self.resume.offer(observation, verdict),
             commands=commands,
             report=report,
+            model_to_try=path_to_try(view.snapshot) if verdict.state is State.FAILED else "",
         )
 
     def family(self, observation: Observation) -> FamilyView:

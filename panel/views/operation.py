@@ -75,6 +75,7 @@ class DetailsView:
     resume: Checkpoint | None
     commands: list[str]
     report: str
+    model_to_try: str = ""  # the path by which its model may be found
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import RESULT_WITHIN
 from panel.observability.rounds import until_set
 from panel.storage.store import Storage
+from panel.workflows.backtest_preflight import as_found
 from panel.workflows.batch_form import PlannedBatch, plan_batch
 from panel.workflows.batch_strategies import BatchStrategies
 from panel.workflows.queue import Queue
@@ -252,6 +253,7 @@ class BatchWorkflow:
             model = self._model_of(before)
             if model is None:
                 return await self._settle(run, RunState.FAILED, self._why_no_model(before))
+            model = as_found(self._storage, model)
             form = form | {"model_path": model.path} | ({"timeframe": model.timeframe} if model.timeframe else {})
         if (now := self._storage.batches.run(run.key)) is None or not now.open:
             return False  # it was stopped since the round began
