@@ -130,6 +130,20 @@ def with_makers(models: Iterable[Model], trainings: Iterable[Observation]) -> li
     return [(_completed(model, makers.get(at)), makers.get(at)) for at, model in enumerate(listed)]
 
 
+def replaced(trainings: Iterable[Snapshot]) -> dict[str, str]:
+    """Training -> the latest one that saved its model in the same place: the files of the first had been moved or
+    deleted, and KTRDR numbers models by what it finds."""
+    saved: dict[str, list[Snapshot]] = {}
+    for each in trainings:
+        if path := text((each.result or {}).get("model_path")):
+            saved.setdefault(path, []).append(each)
+    found: dict[str, str] = {}
+    for same in saved.values():
+        last = max(same, key=lambda each: each.completed_at or 0.0)
+        found |= {each.id: last.id for each in same if (each.completed_at or 0.0) < (last.completed_at or 0.0)}
+    return found
+
+
 def dated(snapshot: Snapshot) -> bool:
     """Whether the dates in a training's result were chosen, or are those of its bars: KTRDR fills in its own."""
     used = mapping((snapshot.result or {}).get("data_summary"))

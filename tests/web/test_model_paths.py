@@ -95,3 +95,39 @@ def test_a_batch_tests_its_best_by_the_path_that_is_found(here, backend, failed,
     backend.operations[name] = trained(name, f"{FOLDER}/swing/1h_v27", 0)
     bodies = lambda: [body["model_path"] for hit, body in backend.bodies if hit == "POST /backtests/start"]  # noqa: E731
     until(lambda: bodies()[1:] == ["models/swing/1h_v27"])
+
+
+def test_a_model_that_a_later_training_replaced_is_not_offered_as_the_earlier_ones(here, backend):
+    """Its folder was moved away, and KTRDR gives its number again."""
+    backend.operations |= {"op_old": trained("op_old", SAVED, 500), "op_new": trained("op_new", SAVED, 100)}
+    here.read("op_old")
+    offered = f"Backtest this model Model saved as {SAVED}"
+    assert offered in words(here.get("/operations/op_old").text), "nothing is known of another one yet"
+    here.read("op_new")
+    for name, ended, gain in (("op_before", 300, 0.5), ("op_after", 50, 0.07)):
+        now = time.time()
+        times = {"created_at": stamp(now - ended - 5), "completed_at": stamp(now - ended)}
+        about = {"symbol": "EURUSD", "parameters": {"strategy_name": "swing", "model_path": SAVED}}
+        result = {"metrics": {"total_return_pct": gain, "total_trades": 3}}
+        tried = operation(name, "backtesting", "completed", result_summary=result, metadata=about, **times)
+        backend.operations[name] = tried
+        here.read(name)
+    older, newer = here.get("/operations/op_old").text, here.get("/operations/op_new").text
+    assert f"Its model is gone: {SAVED} was replaced by a later training" in words(older)
+    assert '<a href="/operations/op_new">a later training</a>' in older and "Backtest this model" not in older
+    assert offered in words(newer) and "replaced" not in words(newer)
+    listed = {"model_path": SAVED, "symbol": "EURUSD", "timeframe": "1h", "created_at": stamp(time.time() - 100)}
+    backend.answers["GET /models"] = 200, {"success": True, "models": [listed]}
+    page = here.get("/models").text
+    assert "1, best return 7.0 %" in words(page) and 'href="/operations/op_new">its training' in page
+    read = here.get("/models/swing/1h_v25").text
+    assert 'href="/operations/op_after"' in read and 'href="/operations/op_before"' not in read
+
+
+def test_the_best_model_of_a_strategy_is_one_that_is_there(here, backend):
+    backend.operations |= {"op_old": trained("op_old", SAVED, 500), "op_new": trained("op_new", SAVED, 100)}
+    backend.operations["op_old"]["result_summary"] |= {"test_metrics": RESULT["test_metrics"] | {"test_accuracy": 0.9}}
+    here.read("op_old", "op_new")
+    page, own = here.get("/strategies").text, here.get("/strategies/swing").text
+    assert f'title="{SAVED}, test accuracy' in page and "test accuracy 90.0 %" not in page
+    assert "Best: 1h_v25" in words(own) and "test accuracy 90.0 %" not in words(own)
