@@ -151,7 +151,7 @@ def runs_link(attention: Attention) -> Link | None:
         return _link(word, looks, attention.looks)
     if attention.unsure:
         count = len(attention.unsure)
-        text = f"Of {_starts(count)} no answer said whether {'it' if count == 1 else 'they'} began."
+        text = f"Whether {_starts(count)} began is not known. {attention.unsure[0].message[:300]}".rstrip()
         return _of_runs(AMBER, f"{_starts(count)} not confirmed", text)
     if stopped or attention.refused:
         count = len(stopped) + len(attention.refused)

@@ -28,10 +28,13 @@ def _cause(pattern: str, meaning: str, advice: str, fits: Callable[[Traits], boo
     return Cause(re.compile(pattern, re.IGNORECASE), meaning, advice, fits)
 
 
+_CALL = r"connect call failed \('[^']*', "  # asyncio's words, with the port after them
+_GATEWAYS = r"(400[12]|749[67])\b"  # the ports of the Gateway and of its Trader Workstation
+
 DATABASE = (
     r"sqlalchemy|asyncpg|psycopg|not (currently|yet) accepting connections|"
     r"the database system is (starting up|shutting down)|too many clients already|"
-    r"connect call failed \('[^']*', 5432\b|connection was closed in the middle of operation|"
+    rf"{_CALL}54\d\d\b|connection was closed in the middle of operation|"
     r"terminating connection due to administrator command"
 )
 
@@ -51,7 +54,7 @@ HOST_SERVICE = _cause(
 GATEWAY = _cause(
     r"(failed to (create|acquire|establish)|no|lost) (an |the )?ib connection|(connect|connected) to (the )?ib\b|"
     r"\bib (connection|gateway) (is |was |has )?(failed|lost|closed|refused|timed out|unavailable|disconnected|not )"
-    r"|connect call failed \('[^']*', (400[12]|749[67])\b",  # the ports of the Gateway and of its Trader Workstation
+    rf"|{_CALL}{_GATEWAYS}",
     "The Interactive Brokers Gateway does not answer.",
     "Start the Gateway and log in to it, then load again; KTRDR itself is fine.",
 )
@@ -254,8 +257,9 @@ _SOURCES_OWN = Cause(
 
 
 def database_down(text: str) -> bool:
-    """Whether the backend says that it cannot use its database."""
-    return re.search(DATABASE, text, re.IGNORECASE) is not None
+    """Whether the backend says, of its own operations, that it cannot use its database: to tell of them it calls
+    nothing else, whatever port that is at."""
+    return re.search(rf"{DATABASE}|{_CALL}(?!{_GATEWAYS})", text, re.IGNORECASE) is not None
 
 
 def how_again(*, resumable: bool) -> str:

@@ -23,7 +23,8 @@ NEAR = 90.0  # seconds between a model's time and the end of the training that m
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`path` is what a backtest asks for, "" when it is unknown. Times are Unix seconds; accuracies are 0–1."""
+    """`path` is what a backtest asks for, "" when it is unknown; `saved_at`: the path in its training's result, where
+    that is another one. Times are Unix seconds; accuracies are 0–1."""
 
     path: str
     strategy: str
@@ -36,6 +37,7 @@ class Model:
     baseline: float | None = None
     trained_at: float | None = None
     dated: bool = True  # False: no dates were chosen, and `learned_from` is a default of the backend
+    saved_at: str = ""
 
     @property
     def key(self) -> str:
@@ -126,6 +128,20 @@ def with_makers(models: Iterable[Model], trainings: Iterable[Observation]) -> li
             makers[at] = observation
             taken.add(operation_id)
     return [(_completed(model, makers.get(at)), makers.get(at)) for at, model in enumerate(listed)]
+
+
+def replaced(trainings: Iterable[Snapshot]) -> dict[str, str]:
+    """Training -> the latest one that saved its model in the same place: the files of the first had been moved or
+    deleted, and KTRDR numbers models by what it finds."""
+    saved: dict[str, list[Snapshot]] = {}
+    for each in trainings:
+        if path := text((each.result or {}).get("model_path")):
+            saved.setdefault(path, []).append(each)
+    found: dict[str, str] = {}
+    for same in saved.values():
+        last = max(same, key=lambda each: each.completed_at or 0.0)
+        found |= {each.id: last.id for each in same if (each.completed_at or 0.0) < (last.completed_at or 0.0)}
+    return found
 
 
 def dated(snapshot: Snapshot) -> bool:

@@ -48,6 +48,7 @@ class Publisher:
         self._links: list[tuple[object, ...]] = []  # what the system health was last drawn from
         self._drawn: dict[tuple[str, str], str] = {}
         self._rows = Rows()
+        self._plain = {"line": self._connection, "workers": self._workers, "queue": self._queue}
         self._wholes: dict[str, str] = {}  # operation -> the research on an open page that it is part of
         self._timed: dict[str, object] = {}  # what the timelines were last drawn from
         self._announced: list[dict[str, Any]] = []
@@ -79,12 +80,8 @@ class Publisher:
         observation = self._monitor.known(topic.split(":")[1]) if topic.startswith(("row:", "op:")) else None
         if topic == "home" and self._lists_due:
             self._lists()
-        elif topic == "line":
-            self._connection()
-        elif topic == "workers":
-            self._workers()
-        elif topic == "queue":
-            self._queue()
+        elif topic in self._plain:
+            self._plain[topic]()
         elif topic == "stored" or topic.startswith("plan:"):
             self._stored(topic)
         elif topic.startswith("row:"):
@@ -195,8 +192,9 @@ class Publisher:
             known = self._monitor.known(topic[3:]) if topic.startswith("op:") else None
             if known is not None and known.snapshot.finished and self._reader.resume.considered(known):
                 self._draw_operation(known)  # it can be resumed now, or no more
-        if self._hub.readers("workers"):
-            self._workers()
+        for topic in ("workers", "queue"):  # what waits may wait for a worker
+            if self._hub.readers(topic):
+                self._plain[topic]()
 
     # Drawing
 

@@ -13,6 +13,8 @@ from panel.domain.comparison import Changes, changes
 from panel.domain.history import OperationQuery
 from panel.domain.kinds import traits_of
 from panel.domain.labels import Label
+from panel.domain.model_paths import path_to_try
+from panel.domain.models import replaced
 from panel.domain.observation import Observation
 from panel.domain.requests import Entry, EntryState, Start
 from panel.domain.snapshot import Snapshot
@@ -57,6 +59,7 @@ from panel.views.research import FamilyView, ResearchView, research_view
 from panel.views.templating import keyed
 from panel.workflows.capacity import ended_work, free_places
 from panel.workflows.load_remedies import troubled_loads
+from panel.workflows.no_room import stuck_work
 from panel.workflows.resuming import ResumeWorkflow
 from panel.workflows.retraining import remedy
 from panel.workflows.run_settings import RunSettings
@@ -65,6 +68,7 @@ ESTIMATED = 12  # operations on home with the time they still take, the newest
 NEIGHBOURS = 12  # runs from which one is distinguished on its own page
 KEPT_DIFFERENCES = 2000  # operations
 HEAD_FOR = 10.0  # seconds for which the head may say the same of runs, where nothing but time has passed
+LATER = 100  # the latest trainings of one strategy, among which the one that replaced a model is looked for
 RESEARCHES = 50  # the latest, among which the one that a run is part of is looked for
 
 
@@ -145,7 +149,8 @@ class Reader:
         starts, begins, workers = self._unconfirmed(entries), self.begins(entries), self.monitor.worker_list
         ended, away = ended_work(self.monitor), self.monitor.connection.failing_since is not None
         about = (starts, begins, free, workers, ended, self.unanswered)
-        found = queue_page(entries, page, views, *about, now, unreachable=away)
+        stuck = stuck_work(self.monitor, self.storage.labels)
+        found = queue_page(entries, page, views, *about, now, unreachable=away, stuck=stuck)
         return replace(found, refused=titled(self.storage.queue.refused_late(now)))
 
     def _unconfirmed(self, entries: Sequence[Entry]) -> dict[str, Start]:
@@ -223,7 +228,19 @@ class Reader:
             commands=commands,
             report=report,
             mend=remedy(self.storage, self.inventory, observation, verdict, keyed, embedded=self.embedded),
+            model_to_try=path_to_try(view.snapshot) if verdict.state is State.FAILED else "",
+            replaced_by=self._replaced_by(view.snapshot),
         )
+
+    def _replaced_by(self, training: Snapshot) -> str:
+        """The latest training that saved its model where this one's was; "" where there is none."""
+        if not (training.result or {}).get("model_path"):
+            return ""
+        wanted = OperationQuery(
+            training.kind, strategy=training.strategy, since=training.created_at, archived=None, limit=LATER
+        )
+        later = (each.snapshot for each in self.storage.memory.page(wanted))
+        return replaced([training, *later]).get(training.id, "")
 
     def family(self, observation: Observation) -> FamilyView:
         """What belongs together, as far as the panel knows it."""

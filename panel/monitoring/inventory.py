@@ -17,7 +17,7 @@ from panel.adapters import DataLoadOperationAdapter
 from panel.backend.catalogue import Catalogue
 from panel.backend.ktrdr import Ktrdr
 from panel.backend.openings import gaps, stored_openings
-from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged
+from panel.domain.events import EventBus, LoadedBarsChecked, OperationChanged, StoredDataChanged, VerdictRecorded
 from panel.domain.gaps import LENGTHS, SYMBOL, DataFile, Gap, Market, Range, Row, left_by, until_of
 from panel.domain.history import OperationQuery
 from panel.domain.load_outcomes import may_have_brought, not_looked_through
@@ -68,8 +68,9 @@ class DataInventory:
         self._ended: dict[str, float] = {}  # loads -> when their end was seen, and the data read again
         self._failed: set[str] = set()  # of these: the backend may take the end of some back
         self._unchecked: dict[tuple[str, str], list[tuple[Snapshot, float | None]]] = {}  # loads, and the end before
-        self._latest_loads: list[Observation] | None = None  # until another load ends
+        self._latest_loads: list[Observation] | None = None  # until an end is written
         events.subscribe(OperationChanged, self._operation_changed)
+        events.subscribe(VerdictRecorded, self._written)
 
     @property
     def listed(self) -> bool:
@@ -112,21 +113,23 @@ class DataInventory:
                 return []
         return self._latest_loads
 
+    def _written(self, event: VerdictRecorded) -> None:
+        """The ends are read from the memory: again once one is there, is another one, or was taken back."""
+        load = event.observation.snapshot
+        ends = not event.verdict.live or load.id in [each.snapshot.id for each in self._latest_loads or ()]
+        if load.traits.loads and ends:
+            self._latest_loads = None
+
     def _operation_changed(self, event: OperationChanged) -> None:
         load = event.observation.snapshot
-        going_on = event.verdict.live and not load.finished
-        if going_on or not load.traits.loads:
+        if (event.verdict.live and not load.finished) or not load.traits.loads:
             return
         if load.id in self._ended and not (load.succeeded and load.id in self._failed):
             return
-        self._latest_loads = None
         if not load.full and load.succeeded:
             return  # an entry of the list, which has neither its timeframe nor its period: it is read soon
         self._ended[load.id] = time.time()
-        if load.succeeded:
-            self._failed.discard(load.id)
-        else:
-            self._failed.add(load.id)
+        self._failed = self._failed - {load.id} if load.succeeded else self._failed | {load.id}
         self._catalogue.data_changed()
         if load.symbol and _is_pair(load.symbol, load.timeframe):
             pair = (load.symbol, load.timeframe)

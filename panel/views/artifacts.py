@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from panel.domain.checkpoints import Checkpoint
 from panel.domain.comparison import on_sample
 from panel.domain.labels import ModelLabel
-from panel.domain.models import Model
+from panel.domain.models import Model, replaced
 from panel.domain.observation import Observation
 from panel.domain.snapshot import Snapshot
 from panel.domain.strategies import Strategy
@@ -106,6 +106,17 @@ class CheckpointRow:
     doubt: str
 
 
+def own_backtests(
+    views: Sequence[OperationView], maker: Observation | None, others: Mapping[str, str]
+) -> tuple[OperationView, ...]:
+    """Those of a model's path that tried this model, and not an earlier one in whose place it was saved. `others`: as
+    `replaced` returns them."""
+    if maker is None or maker.snapshot.id not in others.values():
+        return tuple(views)
+    ended = maker.snapshot.completed_at or 0.0
+    return tuple(view for view in views if (view.snapshot.created_at or ended) >= ended)
+
+
 def model_path(observation: Observation) -> str:
     return text((observation.snapshot.result or {}).get("model_path"))
 
@@ -118,9 +129,12 @@ def tried_model(snapshot: Snapshot, form: Mapping[str, str]) -> str:
 
 
 def best_models(trainings: Sequence[Observation]) -> dict[str, BestModel]:
-    """Strategy -> its model with the best test accuracy."""
+    """Strategy -> its model with the best test accuracy. Of two that were saved in one place the later one is there."""
     best: dict[str, BestModel] = {}
+    gone = replaced(observation.snapshot for observation in trainings)
     for observation in trainings:
+        if observation.snapshot.id in gone:
+            continue
         accuracy, strategy = number(observation.snapshot.measured.get("test_accuracy")), observation.snapshot.strategy
         if accuracy is not None and (strategy not in best or accuracy > best[strategy].accuracy):
             best[strategy] = BestModel(accuracy, model_path(observation))

@@ -78,6 +78,8 @@ class DetailsView:
     commands: list[str]
     report: str
     mend: Remedy | None
+    model_to_try: str = ""  # the path by which its model may be found
+    replaced_by: str = ""  # the later training whose model is in the place of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from panel.adapters import KINDS
 from panel.domain.queueing import MAX_ENTRIES, held_up
 from panel.domain.requests import Entry, Start
-from panel.domain.workers import WorkerList
+from panel.domain.workers import Worker, WorkerList
 from panel.views.operation import OperationView
 
 PAGE = 50  # entries
 START_NEXT = "about to start"
+BUSY = "every worker is busy"
 ONE_AT_A_TIME = "one load runs at a time"
 HELD_UP = "a load before it is not confirmed: check it or remove it"
 
@@ -19,7 +20,8 @@ HELD_UP = "a load before it is not confirmed: check it or remove it"
 class EntryView:
     """`place`: among those that wait, 1 is the next; None for what runs. `why`: what it waits for, a clause.
     `starts_at`: Unix seconds, None where that is unknown. `start`: its present one, while that is not confirmed;
-    `behind`: that of the one that is not confirmed and holds it up."""
+    `behind`: that of the one that is not confirmed and holds it up; `stuck`: the dead operation that its worker is
+    listed as busy with."""
 
     entry: Entry
     title: str
@@ -31,6 +33,7 @@ class EntryView:
     view: OperationView | None
     start: Start | None
     behind: Start | None = None
+    stuck: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,12 @@ def queue_page(
     now: float,
     *,
     unreachable: bool = False,
+    stuck: Mapping[str, str] | None = None,
 ) -> QueuePageView:
     """`entries`: all open ones; `views`: by operation; `starts`: by entry; `free`: how many more may start,
     by kind; `ended`: what became of operations that have ended, and that workers are listed as busy with;
-    `unanswered`: keys of entries about which the backend did not answer; `unreachable`: it answers nothing."""
+    `unanswered`: keys of entries about which the backend did not answer; `unreachable`: it answers nothing;
+    `stuck`: what dead operations that workers are listed as busy with are called, and what to do about them."""
     waiting = [entry for entry in entries if entry.waiting]
     places = {entry.key: place for place, entry in enumerate(waiting, 1)}
     ordered = [*(entry for entry in entries if not entry.waiting), *waiting]
@@ -72,10 +77,12 @@ def queue_page(
     shown = []
     for entry in ordered:
         adapter = KINDS[entry.kind]
-        why, blocker = "", None
+        why, blocker, dead = "", None, ""
         if entry.waiting:
             behind = entry.kind in first
             why = _why(entry, free, workers, ended, now, behind=behind, unreachable=unreachable)
+            if why == BUSY and (worker := _stuck_worker(entry, workers, stuck or {})):
+                why, dead = f"{worker.id} lists {(stuck or {})[worker.operation_id]}", worker.operation_id
             if entry.kind in held and why in (START_NEXT, ONE_AT_A_TIME):
                 why, blocker = HELD_UP, starts.get(held[entry.kind])
             if why == START_NEXT and entry.key in unanswered:
@@ -95,6 +102,7 @@ def queue_page(
                 views.get(entry.operation_id or ""),
                 starts.get(entry.key),
                 blocker,
+                dead,
             )
         )
     part = shown[(page - 1) * PAGE : page * PAGE]
@@ -149,4 +157,8 @@ def _why(
     for worker in workers.answering_for(entry.kind):
         if worker.operation_id in ended:
             return f"the backend still lists {worker.id} as busy, whose work {ended[worker.operation_id]}"
-    return "every worker is busy"
+    return BUSY
+
+
+def _stuck_worker(entry: Entry, workers: WorkerList, stuck: Mapping[str, str]) -> Worker | None:
+    return next((each for each in workers.answering_for(entry.kind) if each.operation_id in stuck), None)

@@ -9,13 +9,16 @@ from panel.backend.catalogue import Catalogue
 from panel.domain.formatting import day
 from panel.domain.gaps import DAY, LENGTHS
 from panel.domain.history import OperationQuery
+from panel.domain.model_paths import as_asked_for, folder_elsewhere, named
 from panel.domain.models import Model, gathered
 from panel.domain.state import State
 from panel.errors import CLIClientError
+from panel.storage.store import Storage
 from panel.workflows.preflight import Period, Preflight, Sources, dates_of, form_lines, room_lines
 from panel.workflows.preflight_lines import AMBER, OK, RED, Line
 
 OFFERED = 100
+LATEST = 20  # failed backtests that may tell by which path models are found
 FILLED = ("strategy_name", "symbol", "timeframe")  # what is left out of these follows from the model
 
 
@@ -33,16 +36,29 @@ async def known_models(sources: Sources) -> list[Model]:
         start = starts.get(observation.snapshot.id)
         name = start.form.get("strategy_name", "") if start is not None else ""
         remembered.append(Model.from_training(observation.snapshot, name))
-    return gathered(remembered, listed)[:OFFERED]
+    folders = folders_elsewhere(sources.storage)
+    known = ([as_asked_for(model, folders) for model in each if model is not None] for each in (remembered, listed))
+    return gathered(*known)[:OFFERED]
+
+
+def folders_elsewhere(storage: Storage) -> set[str]:
+    """Folders of models that this backend's workers look for at another path, as far as backtests have failed so."""
+    kind = BacktestingOperationAdapter.kind
+    wanted = OperationQuery(kind, states=(State.FAILED,), archived=None, sort="ended", limit=LATEST)
+    return {folder for each in storage.memory.page(wanted) if (folder := folder_elsewhere(each.snapshot))}
+
+
+def as_found(storage: Storage, model: Model) -> Model:
+    """With the path by which this backend's workers find it."""
+    return as_asked_for(model, folders_elsewhere(storage))
 
 
 def with_model(values: dict[str, str], models: list[Model]) -> dict[str, str]:
     """A form as it is first shown: with the model that was asked for, or else the newest of the strategy."""
     path, strategy = values["model_path"], values["strategy_name"]
-    for model in models:
-        if model.path == path or (not path and strategy in ("", model.strategy)):
-            return _filled(values, model.fill(today()))
-    return values
+    newest = next((model for model in models if strategy in ("", model.strategy)), None)
+    model = named(models, path) if path else newest
+    return values if model is None else _filled(values | {"model_path": ""}, model.fill(today()))
 
 
 def completed(values: dict[str, str], given: Mapping[str, str], models: list[Model]) -> dict[str, str]:
@@ -50,7 +66,7 @@ def completed(values: dict[str, str], given: Mapping[str, str], models: list[Mod
     out, as the page's script does."""
     path = given.get("other_model", "").strip() or values["model_path"]
     values = values | {"model_path": path}
-    model = next((model for model in models if model.path == path), None)
+    model = named(models, path)
     if model is None:
         return values
     return _filled(values, {name: value for name, value in model.fill(today()).items() if name in FILLED})
@@ -71,7 +87,7 @@ async def check_backtest(sources: Sources, given: dict[str, str]) -> Preflight:
     if not path:
         return Preflight(kind, ask, path)
     models = await known_models(sources)
-    model = next((model for model in models if model.path == path), None)
+    model = named(models, path)
     values = {name: given.get(name, "").strip() for name in ("strategy_name", "symbol", "timeframe")}
     asked = completed(values | {"model_path": path}, {}, models)
     try:
@@ -104,6 +120,9 @@ def _of_model(model: Model | None, asked: dict[str, str]) -> list[Line]:
         return [
             Line(AMBER, asked["model_path"][:100], "is not known to the panel. Whether it exists shows at the start.")
         ]
+    if asked["model_path"] == model.saved_at:
+        text = f"was looked for at another path when it was asked for like this. The same model is {model.path}."
+        return [Line(RED, model.saved_at, text)]
     if asked["strategy_name"] != model.strategy:
         return [Line(RED, model.path, f"was trained with {model.strategy}, not with {asked['strategy_name']}.")]
     if model.unseen_from is None:

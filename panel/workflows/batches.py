@@ -29,6 +29,7 @@ from panel.monitoring.poller import Monitor
 from panel.monitoring.unreported import RESULT_WITHIN
 from panel.observability.rounds import until_set
 from panel.storage.store import Storage
+from panel.workflows.backtest_preflight import as_found
 from panel.workflows.batch_form import PlannedBatch, plan_batch
 from panel.workflows.batch_steps import in_turn, model_of, why_no_model
 from panel.workflows.batch_strategies import BatchStrategies
@@ -261,6 +262,7 @@ class BatchWorkflow:
             model = model_of(self._monitor, before)
             if model is None:
                 return await self._settle(run, RunState.FAILED, why_no_model(self._monitor, before))
+            model = as_found(self._storage, model)
             form = form | {"model_path": model.path} | ({"timeframe": model.timeframe} if model.timeframe else {})
         if (now := self._storage.batches.run(run.key)) is None or not now.open:
             return False  # it was stopped since the round began

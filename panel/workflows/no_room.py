@@ -19,16 +19,21 @@ ENDED = {
     State.PROBLEMS: "has just ended",
     State.FAILED: "has just ended",
 }
+STUCK = {  # what keeps a worker listed as busy for as long as nobody does anything
+    State.LOST: "which died when its worker was restarted: cancel that, and a worker is free",
+    State.STALLED: "which has not moved for long: if it is dead, cancel it, and a worker is free",
+}
 NAMED = 3  # workers that are named; of more the number
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """The operation that a worker is listed as busy with, in words. `ended`: it has, and the list is some seconds
-    late."""
+    late; `stuck`: it is dead or may be, and `words` say what to do."""
 
     words: str
     ended: bool = False
+    stuck: bool = False
 
 
 def just_ended(verdict: Verdict) -> str:
@@ -67,7 +72,8 @@ def no_room(listed: WorkerList, kind: str, now: float, described: Mapping[str, W
         return ""
     which = "" if len(able) == len(listed.able(kind)) else " that answers" if len(able) == 1 else " that answer"
     works = {each.id: (described or {}).get(each.operation_id, Work(each.operation_id)) for each in at_work}
-    late = any(work.ended for work in works.values())
+    at_work.sort(key=lambda each: not works[each.id].stuck)  # the ones that somebody can do something about
+    late = any(work.ended or work.stuck for work in works.values())
     busy = "listed as busy" if late else "busy"
     every = (
         f"The only {word} worker{which} is {busy}"
@@ -88,6 +94,9 @@ def descriptions_of(monitor: Monitor, labels: LabelStore, operations: Sequence[s
         if what := just_ended(verdict):
             found[known.snapshot.id] = Work(f"{name}, which {what}", ended=True)
             continue
+        if what := STUCK.get(verdict.state, ""):
+            found[known.snapshot.id] = Work(f"{name}, {what}", stuck=True)
+            continue
         estimate = monitor.estimates.current(known, verdict, now)
         reached = per_cent(known.snapshot.percentage) if known.snapshot.percentage else ""
         parts = [part for part in (reached, left(estimate) if estimate else "") if part]
@@ -106,5 +115,12 @@ def _name(snapshot: Snapshot) -> str:
 def seen_from(monitor: Monitor, labels: LabelStore, kind: str) -> tuple[str, tuple[str, ...]]:
     """The sentence by what the panel knows, and the operations that it names."""
     now, listed = time.time(), monitor.worker_list
-    busy = busy_with(listed, kind)[:NAMED]
-    return no_room(listed, kind, now, descriptions_of(monitor, labels, busy, now)), tuple(busy)
+    described = descriptions_of(monitor, labels, busy_with(listed, kind), now)
+    busy = sorted(busy_with(listed, kind), key=lambda each: each not in described or not described[each].stuck)
+    return no_room(listed, kind, now, described), tuple(busy[:NAMED])
+
+
+def stuck_work(monitor: Monitor, labels: LabelStore) -> dict[str, str]:
+    """Operation -> what it is called and what to do about it, for those that keep a worker listed as busy for ever."""
+    described = descriptions_of(monitor, labels, sorted(monitor.worker_list.operations), time.time())
+    return {operation_id: work.words for operation_id, work in described.items() if work.stuck}

@@ -208,7 +208,7 @@ def room_lines(sources: Sources, kind: str) -> list[Line]:
     """Whether a worker is free for it, and what is before it in the queue."""
     free, now = free_places(sources.storage, sources.monitor)[kind], time.time()
     listed = sources.monitor.worker_list
-    described = descriptions_of(sources.monitor, sources.storage.labels, busy_with(listed, kind)[:1], now)
+    described = descriptions_of(sources.monitor, sources.storage.labels, busy_with(listed, kind), now)
     return worker_lines(listed, kind, free, now, described) + queue_lines(sources.storage, kind)
 
 
@@ -226,12 +226,14 @@ def worker_lines(
         return [
             Line(AMBER, "No worker", "is free: another start was just sent. This one waits in the queue.", waits=True)
         ]
-    busy = next((worker for worker in able if worker.operation_id), None)
-    if busy is not None:
-        work = (described or {}).get(busy.operation_id, Work(busy.operation_id))
-        at_work = f"listed as free yet: {busy.id} was busy with" if work.ended else f"free: {busy.id} works on"
+    works = {each: (described or {}).get(each.operation_id, Work(each.operation_id)) for each in able}
+    busy = sorted((worker for worker in able if worker.operation_id), key=lambda each: not works[each].stuck)
+    if busy:
+        worker, work = busy[0], works[busy[0]]
+        at_work = f"free: {worker.id} {'lists' if work.stuck else 'works on'}"
+        at_work = f"listed as free yet: {worker.id} was busy with" if work.ended else at_work
         text = f"is {at_work} {work.words}. The start waits in the queue."
-        return [Line(AMBER, "No worker", text, waits=True, operation_id=busy.operation_id)]
+        return [Line(AMBER, "No worker", text, waits=True, operation_id=worker.operation_id)]
     if any(worker.status == "busy" for worker in able):
         return [Line(AMBER, "No worker", "is free. The start waits in the queue.", waits=True)]
     text = f"{none_takes(listed, kind, now)} The start waits in the queue for one."

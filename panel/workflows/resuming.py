@@ -7,6 +7,7 @@ the run before it. So it is offered when every check passes, and checked again r
 
 import asyncio
 import logging
+import re
 import sqlite3
 import time
 from contextlib import suppress
@@ -34,6 +35,9 @@ BUSY = 30.0  # seconds that a worker may stay busy after a cancel: its backend h
 AGAIN = 1.5  # seconds between two looks at the workers
 WRITTEN = 1.5  # seconds after an end until its checkpoint is written
 KEPT = 100  # operations whose checkpoint or attempt is kept in memory
+
+# KTRDR resumes by its database, and names the status that it has in its memory: with this one it would have resumed it.
+_END_NOT_STORED = re.compile(r"cannot resume operation \S+ from status (cancelled|failed)", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +108,7 @@ class ResumeWorkflow:
         self._checkpoints: dict[str, tuple[float | None, Checkpoint | None]] = {}  # with the end it is of
         self._attempts: dict[str, Attempt] = {}
         self._resumed: dict[str, tuple[float | None]] = {}  # operation -> the end from which it was resumed
+        self._not_stored: dict[str, tuple[float | None, float | None]] = {}  # … and for which the backend refused it
 
     def offer(self, observation: Observation, verdict: Verdict) -> Checkpoint | None:
         """The checkpoint that it can go on from, as far as was looked up."""
@@ -112,7 +117,11 @@ class ResumeWorkflow:
             observation, verdict, checkpoint, self._monitor.worker_list
         ):
             return None
-        return checkpoint
+        return None if self._not_stored.get(observation.snapshot.id) == self._now(observation) else checkpoint
+
+    def _now(self, observation: Observation) -> tuple[float | None, float | None]:
+        """What has to change before the backend's database knows of its end: the end, or the backend itself."""
+        return observation.snapshot.completed_at, self._monitor.connection.up_since
 
     def considered(self, observation: Observation) -> bool:
         """Whether its checkpoint was looked up since it ended."""
@@ -168,10 +177,23 @@ class ResumeWorkflow:
                 await self.send(operation_id, actor)
                 attempt.message = self._unheard(operation_id)
         except CLIClientError as exc:
-            attempt.message = exc.message
+            attempt.message = self._refused(operation_id, exc.message)
         except sqlite3.Error as exc:
             attempt.message = f"The panel cannot use its memory: {exc}. Nothing was sent. {remedy(str(exc))}"
         attempt.state = ResumeState.REFUSED if attempt.message else ResumeState.TAKEN
+
+    def _refused(self, operation_id: str, words: str) -> str:
+        """The backend's refusal in words that say what to do; it is not offered again while nothing has changed."""
+        found, observation = _END_NOT_STORED.search(words), self._monitor.known(operation_id)
+        if found is None or observation is None:
+            return words
+        keep_latest(self._not_stored, operation_id, self._now(observation), KEPT)
+        self._events.publish(CheckpointChecked(observation))
+        ended = "was cancelled" if found[1].lower() == "cancelled" else "failed"
+        return (
+            f"The backend's database does not know yet that it {ended}: it probably did not answer then. "
+            "Restart the backend, and a resume is offered again; or start it again."
+        )
 
     async def send(self, operation_id: str, actor: str) -> None:
         """Send the one POST, once for each end that the operation came to; raises CLIClientError, and sqlite3.Error

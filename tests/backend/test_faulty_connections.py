@@ -56,10 +56,10 @@ def test_a_training_that_never_arrived_is_not_confirmed_and_not_sent_again(here,
     assert train(here) == f"/starts/{KEY}"
     assert train(here) == f"/starts/{KEY}" and backend.arrived == []
     page = words(here.get("/").text)
-    assert "Starts without an answer 1" in page and "Training swing" in page and "Check again" in page
+    assert "Starts not confirmed 1" in page and "Training swing" in page and "Check again" in page
     assert here.post(f"/starts/{KEY}/check").headers["location"] == f"/starts/{KEY}"
     assert here.post(f"/starts/{KEY}/dismiss").headers["location"] == "/"
-    assert "Starts without an answer" not in here.get("/").text
+    assert "Starts not confirmed" not in here.get("/").text
     assert "no longer looks for it" in words(here.get(f"/starts/{KEY}").text) and backend.arrived == []
 
 
@@ -97,7 +97,7 @@ def test_when_two_fit_the_person_says_which(here, line, backend):
     chosen = here.post(f"/starts/{keys[0]}/choose", {"operation_id": ids[1]})
     assert chosen.headers["location"] == f"/operations/{ids[1]}"
     # What is left fits only the other, and is found by itself.
-    here.until("/", lambda text: "Starts without an answer" not in text)
+    here.until("/", lambda text: "Starts not confirmed" not in text)
     assert here.get(f"/starts/{keys[1]}").headers["location"] == f"/operations/{ids[0]}"
     assert len(backend.arrived) == 2
 
@@ -212,7 +212,7 @@ def test_the_panel_resolves_the_start_of_a_killed_command(line, backend, tmp_pat
         process.kill()
         process.communicate()
         (name,) = backend.rows
-        here.until("/", lambda text: f"card-{name}" in text and "Starts without an answer" not in text)
+        here.until("/", lambda text: f"card-{name}" in text and "Starts not confirmed" not in text)
     assert len(backend.arrived) == 1 and states(tmp_path, line) == ["started"]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from panel.domain.causes import cause_of
+from panel.domain.causes import cause_of, database_down
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from panel.domain.causes import cause_of
             "database did not answer",
             "PostgreSQL runs",
         ),
+        ("Data acquisition failed: [Errno 111] Connect call failed ('127.0.0.1', 5439)", "database", "PostgreSQL runs"),
         (
             '(sqlalchemy.dialects.postgresql.asyncpg.Error) database "ktrdr" is not currently accepting connections',
             "database did not answer",
@@ -50,3 +51,9 @@ def test_a_text_names_its_cause_with_advice(text, meaning, advice):
 def test_a_text_that_is_not_known_has_none():
     assert cause_of("something else") is None
     assert cause_of("[Errno 111] Connect call failed ('10.0.0.7', 9999)") is None, "whose port that is is not known"
+
+
+def test_whose_port_it_is_the_words_about_its_own_operations_tell():
+    said = "Failed to get operation status for op_a: [Errno 111] Connect call failed ('{}', {})"
+    assert database_down(said.format("127.0.0.1", 5439)) and database_down(said.format("::1", "9999, 0, 0"))
+    assert not database_down(said.format("127.0.0.1", 4002)) and not database_down("Operation not found: op_a")

@@ -382,3 +382,29 @@ def test_a_load_that_ends_while_the_bars_are_looked_through_is_judged_by_another
 
 async def told(event: asyncio.Event) -> None:
     event.set()
+
+
+@pytest.mark.parametrize(
+    ("bars", "brought", "said"),
+    [
+        (hours(60), 362, "The last load went through."),
+        (hours(60), 0, "The last load brought not one bar, although bars were missing."),
+        (without(hours(60), 100, 30), 362, "After the last load 1 gap was still there."),
+    ],
+)
+def test_the_line_of_the_data_source_tells_of_the_load_that_ended_last(bars, brought, said):
+    """Not of the one before: also where a page is open, and draws itself as soon as an end is seen."""
+    backend = Backend()
+    backend.bars = {("EURUSD", "1h"): bars}
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(15))
+        life.open("home")
+        assert "Nothing is known of it until a load ends." in life.inside.get("/").text
+        life.post("/start/data_load", {"key": KEY, **LOAD, "mode": "full", "start_date": "2024-01-01"}, 1, 5.0)
+        ends(backend, result_summary={"mode": "full", "gaps_filled": 1, "rows_downloaded": brought})
+        life.runner.run(asyncio.sleep(60))
+        assert said in life.inside.get("/").text and said in life.streams["home"]["line"]
+        life.post("/start/data_load", {"key": f"{KEY[:-1]}2", **LOAD, "mode": "full"}, 1, 5.0)
+        ends(backend, 2, "failed", error_message="Something broke.")
+        life.runner.run(asyncio.sleep(60))
+        assert "The last load failed: Something broke." in life.inside.get("/").text

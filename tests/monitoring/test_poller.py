@@ -186,13 +186,15 @@ async def test_one_operation_that_hangs_is_reported_at_once_and_as_long_as_it_do
         await until(lambda: monitor.connection.slow_since is None)
 
 
-async def test_an_error_about_one_operation_is_reported_as_one(backend, wire, tmp_path):
+@pytest.mark.parametrize("port", [5432, 5439, 15432])  # a sandbox has its own
+async def test_an_error_about_one_operation_is_reported_as_one(backend, wire, tmp_path, port):
     """As when KTRDR's database is down."""
     backend.operations["op_a"] = operation("op_a", progress=percent(30.0, "Epoch 3/10"))
     backend.workers = [busy_with("op_a")]
     async with monitoring(wire, tmp_path) as monitor:
         await until(lambda: monitor.known("op_a"))
-        backend.answers["GET /operations/op_a"] = 400, {"detail": "[Errno 111] Connect call failed ('127.0.0.1', 5432)"}
+        said = f"[Errno 111] Connect call failed ('127.0.0.1', {port})"
+        backend.answers["GET /operations/op_a"] = 400, {"detail": said}
         await until(lambda: monitor.connection.error)
         assert "Connect call failed" in monitor.connection.error
         await until(lambda: monitor.verdict(monitor.known("op_a")).word == "Backend has errors")

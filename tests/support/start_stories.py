@@ -198,4 +198,4 @@ class Story:
             assert answer.status in (200, 303), f"{path}: {answer.status}"
         home = self._life.inside.get("/").text
         lists = home.partition('<div id="lists">')[2].partition("Finished lately")[0]
-        assert "Starts without an answer" not in lists and 'id="card-' not in lists, lists
+        assert "Starts not confirmed" not in lists and 'id="card-' not in lists, lists

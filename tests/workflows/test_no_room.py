@@ -1,5 +1,6 @@
 """A start that every worker is too busy for: the page, the API and the command line say what keeps them busy."""
 
+import asyncio
 import time
 
 import httpx
@@ -7,9 +8,12 @@ import pytest
 
 from panel.domain.workers import Worker, WorkerList
 from panel.workflows.no_room import Work, no_room
+from panel.workflows.preflight import worker_lines
 from tests.support.command_line import run
+from tests.support.lives import living
 from tests.support.pages import KEY, until, words
-from tests.support.scripted import RESULT, operation, percent, stamp
+from tests.support.scripted import RESULT, Backend, operation, percent, stamp
+from tests.support.workers import worker
 
 HINT = {
     "error": "No training workers available",
@@ -111,6 +115,65 @@ def test_a_worker_that_got_term_is_not_said_to_be_free_soon(quick_rounds, full, 
     here.until("/operations/op_a", lambda text: "The backend calls it cancelled" in text)
     looked = words(here.post("/start/training/look", {"strategy_name": "swing"}).text)
     assert "No worker is free: w1 works on swing EURUSD 1h" in looked and "was just cancelled" not in looked
+
+
+@pytest.mark.parametrize(
+    ("process", "seconds", "what"),
+    [
+        ("w2", 60, "which died when its worker was restarted: cancel that, and a worker is free"),
+        ("w1", 1200, "which has not moved for long: if it is dead, cancel it, and a worker is free"),
+    ],
+)
+def test_a_worker_that_lists_what_is_dead_is_not_said_to_work_on_it(process, seconds, what):
+    """KTRDR keeps it busy until somebody cancels that: whoever waits for it learns so. `process`: the one that lists
+    it from some moment on; it began on w1."""
+    backend = Backend()
+
+    def lists(name: str, operation_id: str | None = "op_a") -> None:
+        backend.workers = [worker(name, "busy" if operation_id else "available", operation_id, last_healthy_at=stamp())]
+
+    with living(backend) as life:
+        began = stamp()
+        lists("w1")
+        for epoch in range(8):
+            step = percent(epoch * 5.0, f"Epoch {epoch}/600", steps_completed=epoch, steps_total=600)
+            backend.operations["op_a"] = operation("op_a", created_at=began, started_at=began, progress=step)
+            backend.operations["op_a"]["metadata"]["parameters"]["worker_id"] = "w1"
+            life.inside.get("/operations/op_a")
+            life.runner.run(asyncio.sleep(2))
+        backend.answers["POST /trainings/start"] = 503, {"detail": HINT}
+        life.open("queue")
+        life.post("/start/training", {"key": KEY, "strategy_name": "swing", "wait": "1"}, 1, 1.0)
+        assert "Waits: every worker is busy" in words(life.streams["queue"]["entries"])
+        lists(process)
+        for _ in range(seconds // 10):
+            lists(process)
+            life.runner.run(asyncio.sleep(10))
+        listed = f"{process} lists swing EURUSD 1h, {what}"
+        for page in (life.inside.get("/queue").text, life.streams["queue"]["entries"]):
+            assert f"Waits: {listed}" in words(page) and '<a href="/operations/op_a">' in page
+            assert "every worker is busy" not in page
+        looked = life.inside.post("/start/training/look", {"strategy_name": "swing"}).text
+        assert f"No worker is free: {listed}. The start waits in the queue." in words(looked)
+        assert '<a href="/operations/op_a">Look at it</a>' in looked
+        form = {"key": f"{KEY[:-1]}2", "strategy_name": "swing", "insist": "1"}
+        (refused,) = [each.result() for each in life.post("/start/training", form, 1, 5.0)]
+        said = f"The only training worker is listed as busy: {process} with swing EURUSD 1h, {what}."
+        assert said in words(refused.text) and '<a href="/operations/op_a">Look at it</a>' in refused.text
+        life.inside.post("/operations/op_a/cancel", {})
+        lists(process, None)
+        backend.answers.clear()
+        life.runner.run(asyncio.sleep(30))
+        assert "0 waiting, 1 under way" in words(life.streams["queue"]["entries"])
+
+
+def test_of_several_busy_workers_the_one_that_lists_what_is_dead_is_named_first():
+    many = WorkerList().heard([Worker(f"w{n}", "training", "busy", f"op_{n}") for n in range(5)], 1000.0)
+    described = {f"op_{n}": Work(f"run {n}") for n in range(4)} | {"op_4": Work("long, which died", stuck=True)}
+    assert "listed as busy: w4 with long, which died; w0 with run 0; " in no_room(many, "training", 1000.0, described)
+    (line,) = worker_lines(many, "training", 0, 1000.0, described)
+    assert line.text == "is free: w4 lists long, which died. The start waits in the queue."
+    assert line.operation_id == "op_4"
 
 
 def test_no_worker_at_all_is_another_sentence():

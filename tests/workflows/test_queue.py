@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 
 import pytest
 
@@ -283,6 +284,20 @@ def test_a_load_that_is_not_confirmed_holds_the_queue_and_says_so(here, backend,
     assert "may still arrive: the next one begins within a minute" in words(here.get("/data").text)
     monkeypatch.setattr("panel.storage.store.IN_FLIGHT", 0.0)
     until(lambda: backend.hits["POST /data/acquire/download"] == 2)
+
+
+def test_where_a_start_is_not_confirmed_the_backends_words_stand():
+    """It answered, with an error: nobody has to look for the reason in its log."""
+    backend, said = Backend(), "Data acquisition failed: [Errno 111] Connect call failed ('127.0.0.1', 5439)"
+    backend.answers["POST /data/acquire/download"] = (500, {"detail": said})
+    backend.workers = [worker("w1")]
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(5))
+        life.post("/start/data_load", {"key": KEY, **LOAD}, 1, 30.0)
+        for page in ("/", "/queue", "/data"):
+            text = unescape(words(life.inside.get(page).text))
+            assert f"whether it began is not known: {said}" in text and "no answer said" not in text, page
+            assert "1 start not confirmed" in text and f"Whether 1 start began is not known. {said}" in text, page
 
 
 def test_loads_behind_one_that_is_not_confirmed_are_not_about_to_start():

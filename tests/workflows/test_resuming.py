@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass, replace
+from html import unescape
 
 import httpx
 import pytest
@@ -15,9 +16,10 @@ from panel.domain.checkpoints import Checkpoint
 from panel.domain.observation import Observation
 from panel.domain.state import State, Verdict
 from panel.domain.workers import Worker, WorkerList
+from panel.errors import BackendConnectionError
 from panel.workflows.resuming import own, refusal
 from tests.support.pages import KEY, words
-from tests.support.panels import Panel, panel
+from tests.support.panels import Panel, panel, stream
 from tests.support.scripted import Backend, epochs, operation, percent, served, stamp
 
 NOW = 1_800_000_000.0
@@ -237,6 +239,24 @@ def test_a_resume_that_is_refused_says_so_in_the_backends_words_and_is_not_repea
     assert answer.status_code == 409 and "already running" in words(answer.text) and ended.sent == 1
     read = words(ended.here.get(ended.page).text)
     assert "Resume asked by a browser at 127.0.0.1 Operation is already running" in read
+
+
+@pytest.mark.parametrize(("status", "ending"), [("cancelled", "was cancelled"), ("failed", "failed")])
+def test_an_end_that_the_backends_database_does_not_know_is_explained_and_not_offered_again(ended, status, ending):
+    """The database did not answer at the end: KTRDR keeps that in its memory, and resumes by its database."""
+    ended.offered()
+    ended.backend.answers[ended.post] = 409, {"detail": f"Cannot resume operation {ended.id} from status {status}"}
+    with stream(ended.here, ended.id) as reader:
+        reader.until(lambda stream: "Resume after epoch 10" in stream.places.get("status", ""))
+        answer = unescape(words(ended.press().text))
+        assert f"The backend's database does not know yet that it {ending}" in answer
+        assert "Restart the backend" in answer and "Cannot resume" not in answer
+        reader.until(lambda stream: "Resume after epoch" not in stream.places["status"])
+    assert "Resume after epoch" not in ended.here.get(ended.page).text
+    ended.here.inside.call(ended.here.inside.panel.monitor.failed, BackendConnectionError("It is restarted."))
+    ended.backend.answers[ended.post] = ended._resumed
+    ended.offered()
+    assert ended.press().status_code == 303 and ended.sent == 2
 
 
 def test_a_resume_without_an_answer_is_not_sent_a_second_time(ended):

@@ -37,7 +37,7 @@ def test_home_calls_a_start_unanswered_only_after_some_seconds(takes, shown):
         life.post("/start/data_load", {"key": KEY, **LOAD}, 1, 0.1)
         for second in range(24):
             read = words(life.inside.get("/").text), life.streams["home"].get("lists", "")
-            unanswered = ["Starts without an answer" in text for text in read]
+            unanswered = ["Starts not confirmed" in text for text in read]
             if second < 4 or not shown or second > 22:
                 assert unanswered == [False, False], second
             elif 8 < second < 18:

@@ -10,10 +10,10 @@ from fastapi.responses import HTMLResponse
 from panel.adapters import BacktestingOperationAdapter, TrainingOperationAdapter
 from panel.domain.history import OperationQuery
 from panel.domain.labels import ModelLabel
-from panel.domain.models import model_key, with_makers
+from panel.domain.models import model_key, replaced, with_makers
 from panel.domain.observation import Observation
 from panel.errors import CLIClientError
-from panel.views.artifacts import ModelRow, found_models, model_path, tried_model
+from panel.views.artifacts import ModelRow, found_models, model_path, own_backtests, tried_model
 from panel.views.operation import OperationView
 from panel.web.panel import Panel, PanelDep
 from panel.web.respond import page
@@ -48,10 +48,11 @@ async def model_rows(panel: Panel) -> tuple[list[ModelRow], str]:
     """(models, why there are none)."""
     models, problem = await listed(panel.ktrdr.models)
     labels, tried = panel.storage.labels.of_models(), _backtests(panel)
-    rows = [
-        ModelRow(model, maker, labels.get(model.key, ModelLabel()), tuple(tried.get(model.key, ())))
-        for model, maker in with_makers(models, trainings(panel))
-    ]
+    made = trainings(panel)
+    others, rows = replaced(each.snapshot for each in made), []
+    for model, maker in with_makers(models, made):
+        backtests = own_backtests(tried.get(model.key, ()), maker, others)
+        rows.append(ModelRow(model, maker, labels.get(model.key, ModelLabel()), backtests))
     return rows, problem
 
 
