@@ -140,7 +140,7 @@ def curve(equity: pd.Series, held: pd.Series) -> Row:
             kept.add(int(stretch[falls[stretch].argmin()]))
         places = np.array(sorted(kept))
     # Cents are fine enough of what an account usually begins with, not of 1.
-    digits = min(max(2, 6 - math.floor(math.log10(values[0]))), 15) if values[0] > 0 else 2
+    digits = min(max(2, 5 - math.floor(math.log10(values[0]))), 15) if values[0] > 0 else 2
     return {
         "time": [int(at.timestamp()) for at in equity.index[places]],
         "equity": values[places].round(digits).tolist(),
