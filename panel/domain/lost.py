@@ -1,6 +1,6 @@
 """The verdicts on running operations whose worker is dead, is another one now, or may be either. Pure."""
 
-from panel.domain.formatting import clock, moment_at
+from panel.domain.formatting import moment_at, moment_of
 from panel.domain.observation import Observation
 from panel.domain.silence import last_heard
 from panel.domain.state import State, Verdict
@@ -71,12 +71,12 @@ def standing_checkpoint(observation: Observation, now: float, worker_list: Worke
         State.STALLED,
         "Work in doubt",
         f"A worker is listed as busy with it, but neither its values nor its checkpoint have moved since "
-        f"{clock(moved)} UTC.",
+        f"{moment_of(moved, now)}.",
         "If its worker was restarted, the work died with it. Look at the worker's log; where it does not train any "
         "more, cancel this, then resume it.",
         (
             f"Worker {busy.id} was listed as busy with it {moment_at(worker_list.heard_at or now, now)}.",
-            f"Its checkpoint is of {clock(written)} UTC.",
+            f"Its checkpoint is of {moment_of(written, now)}.",
         ),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from panel.domain.causes import NO_DATA, cause_of, how_again, model_elsewhere
-from panel.domain.formatting import clock, duration, many, moment_at, per_cent
+from panel.domain.formatting import duration, many, moment_at, per_cent
 from panel.domain.load_outcomes import completed_load
 from panel.domain.missing_bars import never_there
 from panel.domain.observation import Cancel, Observation
@@ -52,8 +52,8 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
         return Verdict(
             State.COMPLETED,
             "Completed",
-            "The cancel did not reach the worker, which finished it all the same: its model was saved at "
-            f"{clock(observation.model_at)} UTC.",
+            "The cancel did not reach the worker, which finished it all the same: its model was saved "
+            f"{moment_at(observation.model_at, now)}.",
             evidence=(
                 "Its checkpoint is gone and a new model is there, as at the end of a training.",
                 "The backend still calls it cancelled.",
