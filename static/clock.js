@@ -1,4 +1,4 @@
-// Keeps times true: <time data-show="age|elapsed|local|exact">. It wakes up when one of them that can be seen says something
+// Keeps times true: <time data-show="age|elapsed|local|exact|clock">. It wakes up when one of them that can be seen says something
 // else, once a second for all that count seconds, and not at all in a hidden tab.
 const server = Number(document.querySelector("meta[name=server-time]").content) * 1000;
 let ahead = server - Date.now(); // of this browser's clock
@@ -21,9 +21,11 @@ const duration = (seconds) => {
 };
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
-const spoken = { age, elapsed: duration, local: (_, at) => local.format(at), exact: (_, at) => exact.format(at) };
+const spoken = { age, elapsed: duration, local: (_, at) => local.format(at), exact: (_, at) => exact.format(at),
+  clock: (ago, at) => (ago < 86400 && new Date(at).getDate() === new Date(at + ago * 1000).getDate() ? clock : exact).format(at) };
 const MINUTE = 60000;
 const rest = (ms, step) => step - (((ms % step) + step) % step);
 // Milliseconds until such a time says something else. Those that count seconds go on together, when a second is full.
@@ -43,7 +45,7 @@ const show = () => {
   for (const time of document.querySelectorAll("time[data-show]")) {
     const { dateTime, dataset: { show: kind } } = time;
     const at = Date.parse(dateTime);
-    const fixed = kind === "local" || kind === "exact";
+    const fixed = kind === "local" || kind === "exact" || kind === "clock";
     if (!fixed && !time.checkVisibility()) continue; // in something that is closed
     if (kind === "elapsed" && document.body.dataset.contact === "lost") continue; // whether it goes on is not known
     next = Math.min(next, lasts(kind, at, now));

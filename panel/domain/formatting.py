@@ -61,8 +61,13 @@ def clock(at: float | None) -> str:
 def moment_at(at: float, now: float) -> str:
     """“at 14:05:09 UTC”, with its day when that is another one. For sentences that are kept or stand on a page without
     being drawn again: an age in them would stand still."""
+    return f"{'at' if day(at) == day(now) else 'on'} {moment_of(at, now)}"
+
+
+def moment_of(at: float, now: float) -> str:
+    """The same without a preposition. Pages show these moments in the reader's own zone (`views.templating.timed`)."""
     when = f"{clock(at)} UTC"
-    return f"at {when}" if day(at) == day(now) else f"on {day(at)} at {when}"
+    return when if day(at) == day(now) else f"{day(at)} at {when}"
 
 
 def per_cent(percentage: float) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from panel.domain.formatting import clock, moment_at
+from panel.domain.formatting import moment_at, moment_of
 from panel.domain.observation import Observation
 from panel.domain.silence import last_heard
 from panel.domain.snapshot import Snapshot
@@ -76,12 +76,12 @@ def standing_checkpoint(observation: Observation, now: float, worker_list: Worke
         State.STALLED,
         "Work in doubt",
         f"A worker is listed as busy with it, but neither its values nor its checkpoint have moved since "
-        f"{clock(since)} UTC.",
+        f"{moment_of(since, now)}.",
         "If its worker was restarted, the work died with it. Look at the worker's log; where it does not train any "
         "more, cancel this, then resume it.",
         (
             f"Worker {busy.id} was listed as busy with it {moment_at(worker_list.heard_at or now, now)}.",
-            *_checkpoint_of(observation),
+            *_checkpoint_of(observation, now),
         ),
     )
 
@@ -120,15 +120,15 @@ def resumed_lost(observation: Observation, now: float, worker_list: WorkerList) 
     if busy is None and holds is not None:
         gone = "The worker that does this no longer answers: it hangs, or it was killed, or its machine is gone."
         advice = "One that hangs may wake and go on. If it is dead, cancel this, then resume it where that is offered."
-        return Verdict(State.LOST, "Worker lost", gone, advice, (last_heard(holds, now), *_checkpoint_of(observation)))
+        return Verdict(State.LOST, "Worker lost", gone, advice, (last_heard(holds, now), *_checkpoint_of(observation, now)))
     if observation.checkpoint_gone:
         return None
     last = worker_list.last_entry(worker_id)
     dead, missing = last is not None and not last.reachable, worker_list.missing_for(worker_id, now)
     if (dead or missing > LOOKED_AT) and (restarted := worker_restarted(observation, worker_list)):
-        return replace(restarted, evidence=(*restarted.evidence, *_checkpoint_of(observation)))
+        return replace(restarted, evidence=(*restarted.evidence, *_checkpoint_of(observation, now)))
     if worker_id and own is None and (dead or missing > ABSENT_AFTER):
-        seen = (_unlisted(worker_id, now, worker_list), *_checkpoint_of(observation))
+        seen = (_unlisted(worker_id, now, worker_list), *_checkpoint_of(observation, now))
         return Verdict(State.LOST, "Worker lost", "The worker that did this is no longer there.", AGAIN, seen)
     if observation.sought_at is None or observation.checkpoint_at is None or (worker_id and own is None):
         return None
@@ -137,14 +137,14 @@ def resumed_lost(observation: Observation, now: float, worker_list: WorkerList) 
         "Nobody works on it",
         "No worker is busy with it, it left no model, and its checkpoint is still there: the work has broken off.",
         AGAIN,
-        (f"The workers were listed {moment_at(worker_list.heard_at or now, now)}.", *_checkpoint_of(observation)),
+        (f"The workers were listed {moment_at(worker_list.heard_at or now, now)}.", *_checkpoint_of(observation, now)),
     )
 
 
-def _checkpoint_of(observation: Observation) -> tuple[str, ...]:
+def _checkpoint_of(observation: Observation, now: float) -> tuple[str, ...]:
     written, done = observation.checkpoint_at, observation.checkpoint_epoch
     of = f", after epoch {done:,}" if done else ""
-    return (f"Its checkpoint is of {clock(written)} UTC{of}.",) if written is not None else ()
+    return (f"Its checkpoint is of {moment_of(written, now)}{of}.",) if written is not None else ()
 
 
 def worker_lost(observation: Observation, now: float, worker_list: WorkerList) -> Verdict | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from panel.domain.causes import NO_DATA, cause_of, how_again, model_elsewhere
-from panel.domain.formatting import clock, duration, many, moment_at, per_cent
+from panel.domain.formatting import duration, many, moment_at, moment_of, per_cent
 from panel.domain.load_outcomes import completed_load
 from panel.domain.lost import heir_of, standing_since
 from panel.domain.missing_bars import never_there
@@ -61,8 +61,8 @@ def cancelled(observation: Observation, now: float, worker_list: WorkerList) -> 
         return Verdict(
             State.COMPLETED,
             "Completed",
-            "The cancel did not reach the worker, which finished it all the same: its model was saved at "
-            f"{clock(observation.model_at)} UTC.",
+            "The cancel did not reach the worker, which finished it all the same: its model was saved "
+            f"{moment_at(observation.model_at, now)}.",
             evidence=(
                 "Its checkpoint is gone and a new model is there, as at the end of a training.",
                 "The backend still calls it cancelled.",
@@ -102,7 +102,7 @@ def _listed_all_the_same(observation: Observation, worker: Worker, now: float, w
         headline = "Its worker was restarted. The new process lists this cancelled run, and does not work on it."
     elif (since := standing_since(observation, now, worker_list)) is not None:
         headline = "A worker is listed as busy with this cancelled run, but nothing of it has moved since "
-        headline += f"{clock(since)} UTC: it probably does not work on it."
+        headline += f"{moment_of(since, now)}: it probably does not work on it."
     else:
         return Verdict(
             State.STRAY,

@@ -4,7 +4,7 @@ The backend's status word is one observation among others. It says "running" of 
 dead, and "failed" of work that goes on or has succeeded; so every page shows a verdict, never the word.
 """
 
-from panel.domain.formatting import clock, duration, minute, moment_at, per_cent
+from panel.domain.formatting import duration, minute, moment_at, moment_of, per_cent
 from panel.domain.lost import (
     heir_of,
     resumed_lost,
@@ -37,7 +37,7 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE,
     snapshot = observation.snapshot
     if not snapshot.finished:
         if observation.model_at is not None:
-            return _ended_unreported(observation)
+            return _ended_unreported(observation, observation.model_at, now)
         if observation.forgotten:
             return _forgotten(observation, now)
         if observation.failing_since is not None and now - observation.failing_since > SILENT_AFTER:
@@ -106,7 +106,7 @@ def _queued(observation: Observation, now: float) -> Verdict:
         return Verdict(
             State.STALLED,
             "Waiting, not taken",
-            f"Nobody has begun to work on it; it waits since {clock(observation.changed_at)} UTC.",
+            f"Nobody has begun to work on it; it waits since {moment_of(observation.changed_at, now)}.",
             "Look whether a worker is free. If one is, cancel this and start it again.",
             ("The backend's own retry makes entries that wait like this and never run.",),
         )
@@ -126,7 +126,7 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
         return lost
     if worker is not None and heir_of(observation, worker_list) is None:
         return _unreported(
-            _by_checkpoint(observation)
+            _by_checkpoint(observation, now)
             or "It goes on from its checkpoint. After a resume the backend passes on no progress.",
             worker,
             now,
@@ -174,7 +174,7 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
         busy = worker_list.working_on(snapshot.id)
         if busy and (observation.untracked_since or (snapshot.percentage == 0.0 and still > UNTRACKED_AFTER)):
             headline = "The work goes on, but the backend lost track of it, as it does when it is restarted."
-            headline = f"{headline} {_by_checkpoint(observation)}".rstrip()
+            headline = f"{headline} {_by_checkpoint(observation, now)}".rstrip()
             return _unreported(headline, busy, now, worker_list)
         if busy and observation.worker_id and worker_list.worker(observation.worker_id) is None:
             headline = "Another worker than at first is busy with it, as after a resume; its progress does not change."
@@ -189,7 +189,8 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
         return Verdict(
             State.STALLED,
             "Stalled",
-            f"Nothing has changed since {clock(observation.unchanged_since)} UTC, at {per_cent(snapshot.percentage)}.",
+            f"Nothing has changed since {moment_of(observation.unchanged_since, now)}, "
+            f"at {per_cent(snapshot.percentage)}.",
             "It may be busy with one long step. If this goes on, look at the worker's log, or cancel it.",
             ((usual,) if observation.changes > 3 else ()) + _of_worker(observation, now, worker_list),
         )
@@ -198,20 +199,20 @@ def _running(observation: Observation, now: float, worker_list: WorkerList) -> V
     return Verdict(State.RUNNING, "Running", text)
 
 
-def _by_checkpoint(observation: Observation) -> str:
+def _by_checkpoint(observation: Observation, now: float) -> str:
     """How far a run is that its checkpoint alone tells of; "" when none was seen."""
     done, total, written = observation.checkpoint_epoch, observation.snapshot.steps_total, observation.checkpoint_at
     if done is None or written is None or done < (observation.snapshot.steps_completed or 0):
         return ""
     of = f" of {total:,}" if total else ""
-    return f"Epoch {done:,}{of}, by its checkpoint of {clock(written)} UTC."
+    return f"Epoch {done:,}{of}, by its checkpoint of {moment_of(written, now)}."
 
 
-def _ended_unreported(observation: Observation) -> Verdict:
+def _ended_unreported(observation: Observation, model_at: float, now: float) -> Verdict:
     return Verdict(
         State.COMPLETED,
         "Completed",
-        f"Its model was saved at {clock(observation.model_at)} UTC.",
+        f"Its model was saved {moment_at(model_at, now)}.",
         evidence=(
             "Its checkpoint is gone and a new model is there, as at the end of a training.",
             f"The backend still calls it {observation.snapshot.backend_status}: it does not see such a run end.",

@@ -22,14 +22,17 @@ from panel import __version__
 from panel.adapters import KINDS
 from panel.adapters.base import percent
 from panel.domain.formatting import ago, day, duration, minute, rough, volume
+from panel.domain.gaps import DAY
 from panel.domain.results import Figure
 from panel.domain.snapshot import Snapshot
-from panel.domain.values import text, utc
+from panel.domain.values import moment, text, utc
 from panel.views.addresses import placed_html
 
 MAX_DECIMALS = 10  # that prices are padded to
 _DECIMAL = re.compile(r"\d+(\.\d+)?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT = re.compile(r"(?:(\d{4}-\d\d-\d\d) (?:at )?)?\b(\d\d:\d\d(?::\d\d)?) UTC\b")
+_PER_CENT = re.compile(r"(?<=\d) %")
 _ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
 ASSETS = _INSTALLED if _INSTALLED.is_dir() else _ROOT  # in a wheel, or in a checkout
@@ -88,11 +91,11 @@ def variables(view: Any) -> dict[str, Any]:
 def when(at: float | None, show: str = "local") -> Markup:
     """A moment as `<time>`: in UTC until the page's script writes it in the reader's own zone. `show`: local, or
     exact with its seconds."""
-    moment = utc(at)
-    if moment is None:
+    known = utc(at)
+    if known is None:
         return Markup("–")
-    shown = f"{moment:%Y-%m-%d %H:%M:%S} UTC" if show == "exact" else f"{moment:%Y-%m-%d %H:%M} UTC"
-    return _time(moment.isoformat(), f'data-show="{show}" title="{shown}"', shown)
+    shown = f"{known:%Y-%m-%d %H:%M:%S} UTC" if show == "exact" else f"{known:%Y-%m-%d %H:%M} UTC"
+    return _time(known.isoformat(), f'data-show="{show}" title="{shown}"', shown)
 
 
 def age(at: float | None, now: float) -> Markup:
@@ -102,14 +105,14 @@ def age(at: float | None, now: float) -> Markup:
     return _time(iso(at), 'data-show="age"', ago(at, now))
 
 
-def _time(moment: str, attributes: str, shown: str) -> Markup:
+def _time(at: str, attributes: str, shown: str) -> Markup:
     """Of words of our own alone: escaping them would be a sixth of a list's time."""
-    return Markup(f'<time datetime="{moment}" {attributes}>{shown}</time>')  # noqa: S704
+    return Markup(f'<time datetime="{at}" {attributes}>{shown}</time>')  # noqa: S704
 
 
 def iso(at: float) -> str:
-    moment = utc(at)
-    return "" if moment is None else moment.isoformat()
+    known = utc(at)
+    return "" if known is None else known.isoformat()
 
 
 def breakable(name: str) -> Markup:
@@ -118,8 +121,27 @@ def breakable(name: str) -> Markup:
 
 
 def unbroken(text: str) -> Markup:
-    """Whose dates do not go on in the next line after a hyphen."""
-    return Markup(_DAY.sub(r'<span class="day">\g<0></span>', str(escape(text))))  # noqa: S704  escaped before
+    """Whose dates do not go on in the next line after a hyphen, nor numbers before their per cent."""
+    return Markup(_DAY.sub(r'<span class="day">\g<0></span>', _glued(text)))  # noqa: S704  escaped before
+
+
+def timed(text: str, now: float) -> Markup:
+    """A sentence whose moments in UTC are `<time>`, which the page's script writes in the reader's own zone. Those
+    without a day are the last before `now`, when the sentence was made."""
+
+    def shown(found: re.Match[str]) -> str:
+        at = moment(f"{found[1] or day(now)}T{found[2]}")
+        if at is None:
+            return found[0]
+        at -= DAY if not found[1] and at > now + DAY / 2 else 0
+        return _time(iso(at), 'data-show="clock"', found[0])
+
+    return Markup(_MOMENT.sub(shown, _glued(text)))  # noqa: S704  escaped before
+
+
+def _glued(text: str) -> str:
+    """Escaped, with numbers and their per cent in one line."""
+    return _PER_CENT.sub("\N{NO-BREAK SPACE}%", str(escape(text)))
 
 
 def plain(value: Any) -> str:
@@ -216,8 +238,9 @@ environment.filters |= {
     "plain": plain,
     "breakable": breakable,
     "unbroken": unbroken,
+    "timed": timed,
     "readable": readable,
-    "percent": percent,
+    "percent": lambda share: _PER_CENT.sub("\N{NO-BREAK SPACE}%", percent(share)),
     "as_json": lambda value: json.dumps(value, separators=(",", ":")),
     "last_part": last_part,
     "leading": leading,

@@ -91,7 +91,7 @@ def test_after_a_load_its_row_is_looked_at_again(here, backend):
     with stream(here, "stored") as reader:
         address = load(here).headers["location"]
         place = place_of("EURUSD", "1h")
-        reader.until(lambda stream: "Loading, 0 %" in stream.places.get(place, ""))
+        reader.until(lambda stream: "Loading, 0&nbsp;%" in stream.places.get(place, ""))
         backend.bars["EURUSD", "1h"] = hours(60)
         ends(backend)
         reader.until(
@@ -235,7 +235,7 @@ def test_a_row_that_was_not_there_appears_with_its_load(here, backend):
     with stream(here, "stored") as reader:
         load(here, symbol="NEWONE", timeframe="15m")
         reader.until(lambda stream: "NEWONE 15m" in stream.places.get("coverage", ""))
-        reader.until(lambda stream: "Loading, 0 %" in stream.places.get(place_of("NEWONE", "15m"), ""))
+        reader.until(lambda stream: "Loading, 0&nbsp;%" in stream.places.get(place_of("NEWONE", "15m"), ""))
     assert "NEWONE 15m" in words(here.get("/data").text).partition("Gaps")[2]
 
 

@@ -8,7 +8,8 @@ KEY = "k" * 22  # a form's one-time key
 
 def words(html: str) -> str:
     """What somebody reads."""
-    html = re.sub(r"<(script|svg|title).*?</\1>", "", html, flags=re.S).replace("<wbr>", "")
+    html = re.sub(r"<(script|svg|title).*?</\1>", "", html, flags=re.S).replace("<wbr>", "").replace("&nbsp;", " ")
+    html = re.sub(r'<time [^>]*data-show="clock">([^<]*)</time>', r"\1", html)
     html = re.sub(r'<span class="day">([\d-]+)</span>', r"\1", html)
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 

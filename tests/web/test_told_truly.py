@@ -1,6 +1,7 @@
 """What pages tell of runs whose backend tells little: a research's parts, a backtest's period and model, a lost start."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -90,9 +91,14 @@ def test_with_the_backend_away_a_run_says_only_that_this_is_its_last_known_state
         home, run = (words(life.inside.get(path).text) for path in ("/", "/operations/op_a"))
         cards = life.streams["home"]["card-op_a"] + life.streams["home"]["card-op_b"]
         streamed = words(cards), words(life.streams["op_a"]["status"])
+        pages = life.inside.get("/operations/op_a").text, life.streams["op_a"]["status"]
     assert "Backend unreachable since" in home and "Backend unreachable since" in run
     for read in (home, streamed[0]):
         assert read.count("Backend silent This is the last known state; the work itself may go on.") == 2
     for read in (run, streamed[1]):
         assert "Backend silent This is the last known state; the work itself may go on. It was last read at" in read
     assert "not about this operation" not in home + run + "".join(streamed) and "502" not in "".join(streamed)
+    for page in pages:
+        assert re.search(
+            r'It was last read at <time datetime="[^"]+" data-show="clock">\d\d:\d\d:\d\d UTC</time>\.', page
+        )
