@@ -120,7 +120,8 @@ def resumed_lost(observation: Observation, now: float, worker_list: WorkerList) 
     if busy is None and holds is not None:
         gone = "The worker that does this no longer answers: it hangs, or it was killed, or its machine is gone."
         advice = "One that hangs may wake and go on. If it is dead, cancel this, then resume it where that is offered."
-        return Verdict(State.LOST, "Worker lost", gone, advice, (last_heard(holds, now), *_checkpoint_of(observation, now)))
+        seen = (last_heard(holds, now), *_checkpoint_of(observation, now))
+        return Verdict(State.LOST, "Worker lost", gone, advice, seen)
     if observation.checkpoint_gone:
         return None
     last = worker_list.last_entry(worker_id)

@@ -162,7 +162,7 @@ def test_back_to_a_refused_form_sends_nothing_again(watched, tmp_path, here):
     expect(page.get_by_role("alert")).to_contain_text("Not saved.")
     expect(page.get_by_label("Time zone")).to_be_focused()
     assert page.url.endswith("/schedules/new")
-    page.get_by_role("link", name="Runs", exact=True).click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Runs").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Runs")
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Repeat a data load")
