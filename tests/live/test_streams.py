@@ -14,7 +14,7 @@ import pytest
 
 from panel.live.hub import Mailbox, frame
 from panel.monitoring import discovery
-from tests.support.pages import until
+from tests.support.pages import until, words
 from tests.support.panels import RawReader, free_port, panel, panel_process, stream
 from tests.support.scripted import RESULT, corrupt, epochs, operation, percent, served, stamp
 
@@ -68,7 +68,7 @@ def test_an_end_reaches_every_page(here, backend):
         at_home.until(lambda stream: "card-op_a" in stream.places.get("lists", ""))
         backend.operations["op_a"] = completed()
         on_its_page.until(
-            lambda stream: "Completed" in stream.places["status"] and "87.2 %" in stream.places["outcome"]
+            lambda stream: "Completed" in stream.places["status"] and "87.2 %" in words(stream.places["outcome"])
         )
         at_home.until(
             lambda stream: "row-op_a" in stream.places["lists"] and "Nothing is running" in stream.places["lists"]

@@ -90,7 +90,7 @@ def test_after_a_load_its_row_is_looked_at_again(here, backend):
     with stream(here, "stored") as reader:
         address = load(here).headers["location"]
         place = place_of("EURUSD", "1h")
-        reader.until(lambda stream: "Loading, 0 %" in stream.places.get(place, ""))
+        reader.until(lambda stream: "Loading, 0&nbsp;%" in stream.places.get(place, ""))
         backend.bars["EURUSD", "1h"] = hours(60)
         ends(backend)
         reader.until(
@@ -181,7 +181,7 @@ def test_a_row_that_was_not_there_appears_with_its_load(here, backend):
     with stream(here, "stored") as reader:
         load(here, symbol="NEWONE", timeframe="15m")
         reader.until(lambda stream: "NEWONE 15m" in stream.places.get("coverage", ""))
-        reader.until(lambda stream: "Loading, 0 %" in stream.places.get(place_of("NEWONE", "15m"), ""))
+        reader.until(lambda stream: "Loading, 0&nbsp;%" in stream.places.get(place_of("NEWONE", "15m"), ""))
     assert "NEWONE 15m" in words(here.get("/data").text).partition("Gaps")[2]
 
 
@@ -196,7 +196,7 @@ def test_a_load_that_goes_on_does_not_send_the_whole_map_again(here, backend):
         reader.observation.clear()
         for at in (11, 22, 33):
             backend.operations[name] = operation(name, "data_load", progress=percent(at, f"Segment {at}"))
-            reader.until(lambda stream, at=at: f"Loading, {at} %. Segment {at}" in stream.places[place])
+            reader.until(lambda stream, at=at: f"Loading, {at}&nbsp;%. Segment {at}" in stream.places[place])
     pieces = [piece for piece in reader.observation if 'hx-target="#line"' not in piece]  # a worker may come or go
     assert not any('hx-target="#coverage"' in piece for piece in pieces)
     assert max(map(len, pieces)) < 1500
