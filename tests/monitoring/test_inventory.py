@@ -250,7 +250,7 @@ def test_a_load_that_goes_on_does_not_send_the_whole_map_again(here, backend):
         reader.observation.clear()
         for at in (11, 22, 33):
             backend.operations[name] = operation(name, "data_load", progress=percent(at, f"Segment {at}"))
-            reader.until(lambda stream, at=at: f"Loading, {at} %. Segment {at}" in stream.places[place])
+            reader.until(lambda stream, at=at: f"Loading, {at}&nbsp;%. Segment {at}" in stream.places[place])
     pieces = [piece for piece in reader.observation if 'hx-target="#line"' not in piece]  # a worker may come or go
     assert not any('hx-target="#coverage"' in piece for piece in pieces)
     assert max(map(len, pieces)) < 1500
