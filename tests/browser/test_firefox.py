@@ -51,7 +51,7 @@ def test_from_home_over_a_start_to_its_end(free_worker, here, backend, tmp_path)
             started, status="completed", result_summary=RESULT, completed_at=stamp(), progress=percent(100), **going
         )
         browser.until_text("#status", "Completed")
-        browser.until_text("#outcome", "87.2 %")
+        browser.until_text("#outcome", "87.2\u00a0%")
 
         # Firefox paints a bar by a pseudo element of its own.
         browser.run(BAR)

@@ -58,7 +58,7 @@ def test_the_main_job(watched, tmp_path):
         expect(outcome).to_contain_text("Sample data: generated, not from a real market")
         expect(outcome).to_contain_text("models/first_try/1h_v1")
         accuracy = outcome.locator("dd").first.inner_text()
-        assert re.fullmatch(r"\d+\.\d %", accuracy)
+        assert re.fullmatch(r"\d+\.\d\s%", accuracy)
         page.get_by_text("Every epoch as a table").click()
         expect(page.locator("#points tbody tr")).to_have_count(180)
 
