@@ -104,9 +104,11 @@ class OperationStore(Part):
         return [EndedRow(*row) for row in rows]
 
     def last_of_each_market(self, kind: str, states: Sequence[State]) -> list[Observation]:
-        """Of each symbol and timeframe the latest end in one of these states; without their epochs."""
+        """Of each symbol and timeframe the latest end in one of these states, without their epochs. Of those that are
+        alike in all else the one that began last counts: that is in an index, and loads go one after another."""
         rows = self._db.execute(
-            "SELECT number, max(ended_at) FROM facets JOIN listing ON listing.facet = facets.id"
+            "SELECT number, max(ended_at) FROM facets JOIN listing ON number = (SELECT number FROM listing AS last"
+            " INDEXED BY listing_facet WHERE last.facet = facets.id ORDER BY created_at DESC LIMIT 1)"
             f" WHERE kind = ? AND state IN ({marks(states)}) AND shelf != ? AND ended_at < {LIVE}"
             " GROUP BY symbol, timeframe",
             (kind, *states, Shelf.DELETED),
