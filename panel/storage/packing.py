@@ -1,6 +1,8 @@
 """Observations as they are stored: JSON, compressed with what most of them have in common."""
 
+import re
 import zlib
+from dataclasses import MISSING, fields
 
 import msgspec
 
@@ -41,9 +43,19 @@ _LATEST = 1
 _STORED_STATUS, _STATUS = b'"said":', b'"backend_status":'
 
 
+# What an observation has in common with a new one is left out, and reading puts it in again: so no default of its
+# fields may ever change. Its own fields follow its snapshot, and the first of them is in no text: a quote inside a JSON
+# string is escaped.
+_FIRST_OWN = b',"changed_at":'
+_USUAL = [f',"{each.name}":'.encode() + msgspec.json.encode(each.default) for each in fields(Observation)
+          if each.default is not MISSING]  # fmt: skip
+_UNSAID = re.compile(b"(?:%s)(?=[,}])" % b"|".join(map(re.escape, _USUAL)))  # 0.05 begins like 0.0
+
+
 def pack(observation: Observation) -> bytes:
     squeezer = zlib.compressobj(level=6, wbits=-15, zdict=_DICTIONARIES[_LATEST])
-    stored = msgspec.json.encode(observation).replace(_STATUS, _STORED_STATUS, 1)
+    snapshot, first, own = msgspec.json.encode(observation).rpartition(_FIRST_OWN)
+    stored = (snapshot + first + _UNSAID.sub(b"", own)).replace(_STATUS, _STORED_STATUS, 1)
     return bytes([_LATEST]) + squeezer.compress(stored) + squeezer.flush()
 
 
