@@ -95,7 +95,9 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("click", (event) => { // before the form is read
   const button = event.target.closest("#choice button[name=do]");
-  if (button && !document.getElementById("choose-every")?.checked) carry(document.getElementById("choice"));
+  if (!button || document.getElementById("choose-every")?.checked) return;
+  carry(document.getElementById("choice"));
+  if (chosen.size > 40) button.formMethod = "post"; // more would make an address longer than servers take
 }, true);
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("#choice")) return; // its own `id` is hidden by the boxes of that name

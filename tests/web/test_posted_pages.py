@@ -56,6 +56,15 @@ def test_the_question_before_an_act_has_an_address(here, do, title):
     assert here.get(LIST).text.count('id="row-') == 31, "asking changes nothing"
 
 
+def test_of_very_many_runs_the_question_is_the_answer_itself(here):
+    """nginx takes headers of 4 to 8 kB, and an address is one of them."""
+    unknown = [f"op_training_20261128_{n:06}_0123abcd" for n in range(60)]
+    for known, others in ((30, 20), (30, 60)):
+        answer = posted(here, "delete", *(f"op_{n}" for n in range(known)), *unknown[:others])
+        page = answer if others == 60 else led(here, answer)
+        assert page.status == 200 and "Delete 30 runs?" in words(page.text)
+
+
 def test_what_was_done_has_an_address(here, backend):
     done = posted(here, "cancel", "op_live", sure="1")
     assert done.header("location") == f"/operations/bulk/{KEY}?{urlencode({'back': LIST})}"

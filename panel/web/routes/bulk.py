@@ -30,6 +30,7 @@ from panel.workflows.bulk import MAX_AGAIN, MAX_CHOSEN, PART, KeyReused
 router = APIRouter(prefix="/operations")
 
 SHOWN = 20  # of the chosen, on the page that asks
+LONGEST = 2000  # characters of an address: nginx takes 4 to 8 kB of header, the address among others
 ASKED = (Action.DELETE, Action.CANCEL, Action.AGAIN)
 NO_TAG = "Type a tag first, then press the button beside it."
 OUTDATED = "This page was out of date. Go back to the list and choose again."
@@ -73,6 +74,12 @@ class Chosen:
     fit: list[Observation]
 
 
+def _led(request: Request, asked_for: Asked) -> Response | None:
+    """To the page that asks; None where its address would be longer than proxies take, and the page is the answer."""
+    address = asked_for.address()
+    return see_other(request, address) if len(address) <= LONGEST else None
+
+
 @router.get("/bulk")
 async def ask(request: Request, panel: PanelDep) -> Response:
     """The question before what cannot be undone, or why nothing can be done; nothing is changed."""
@@ -93,10 +100,10 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
     found = await _chosen(panel, asked_for, fit=before is not None)
     if isinstance(found, str):
         note(request, audit.Outcome.REFUSED, detail=found)
-        return see_other(request, asked_for.address()) or _refused(request, found, asked_for.back)
+        return _led(request, asked_for) or _refused(request, found, asked_for.back)
     if action in ASKED and not sure:
         only_asked(request)
-        return see_other(request, asked_for.address()) or _question(request, panel, asked_for, found)
+        return _led(request, asked_for) or _question(request, panel, asked_for, found)
     wanted = tuple(each.snapshot.id for each in found.fit)
     note(request, subject=subject(action, len(wanted)), detail=" ".join(wanted[:20]))
     text = " ".join((*asked_for.tags, "/", asked_for.back if asked_for.every else "", *asked_for.ids))
@@ -104,7 +111,7 @@ async def bulk(request: Request, panel: PanelDep) -> Response:
     try:
         results = await panel.bulk.apply(bulk_request, key, actor_of(request), recorder(request, panel))
     except KeyReused:
-        return see_other(request, replace(asked_for, key="").address()) or _refused(request, OUTDATED, asked_for.back)
+        return _led(request, replace(asked_for, key="")) or _refused(request, OUTDATED, asked_for.back)
     except sqlite3.Error as exc:
         if action is Action.AGAIN:
             raise
