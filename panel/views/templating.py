@@ -31,7 +31,8 @@ from panel.views.addresses import placed_html
 MAX_DECIMALS = 10  # that prices are padded to
 _DECIMAL = re.compile(r"\d+(\.\d+)?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_MOMENT = re.compile(r"(?:(\d{4}-\d\d-\d\d) (?:at )?)?\b(\d\d:\d\d(?::\d\d)?) UTC\b")
+_MOMENT = re.compile(r"(?<![\w:.-])(?<!, )(?:(\d{4}-\d\d-\d\d) (?:at )?)?(\d\d:\d\d(?::\d\d)?) UTC\b")
+_QUOTED = "The backend's words:"
 _PER_CENT = re.compile(r"(?<=\d) %")
 _ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parents[1] / "_assets"
@@ -125,9 +126,13 @@ def unbroken(text: str) -> Markup:
     return Markup(_DAY.sub(r'<span class="day">\g<0></span>', _glued(text)))  # noqa: S704  escaped before
 
 
-def timed(text: str, now: float) -> Markup:
+def timed(text: str, now: float, state: str = "") -> Markup:
     """A sentence whose moments in UTC are `<time>`, which the page's script writes in the reader's own zone. Those
-    without a day are the last before `now`, when the sentence was made."""
+    without a day are the last before `now`, when the sentence was made. What a backend said stays as it is: it has
+    times of its own. `state`: of the verdict whose headline it is; of a failure that may be the backend's."""
+    own, mark, words = text.partition(_QUOTED)
+    if state == "failed":
+        own, mark, words = "", "", text
 
     def shown(found: re.Match[str]) -> str:
         at = moment(f"{found[1] or day(now)}T{found[2]}")
@@ -136,7 +141,7 @@ def timed(text: str, now: float) -> Markup:
         at -= DAY if not found[1] and at > now + DAY / 2 else 0
         return _time(iso(at), 'data-show="clock"', found[0])
 
-    return Markup(_MOMENT.sub(shown, _glued(text)))  # noqa: S704  escaped before
+    return Markup(_MOMENT.sub(shown, _glued(own)) + _glued(mark + words))  # noqa: S704  escaped before
 
 
 def _glued(text: str) -> str:

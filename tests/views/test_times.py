@@ -37,3 +37,20 @@ def test_what_a_backend_says_stays_text():
         timed(said, NOON) == "&lt;b&gt;99:99:99 UTC&lt;/b&gt; at 2024-13-45 at 11:00:00 UTC &amp; 5\N{NO-BREAK SPACE}%"
     )
     assert unbroken("0.8 % of") == "0.8\N{NO-BREAK SPACE}% of"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The backend's words: IB pacing violation at 11:15:00 UTC",
+        "no bars after 2024-01-14T03:15:00 UTC",
+        "no bars after 2024-01-14, 03:15:00 UTC",
+    ],
+)
+def test_a_moment_whose_day_is_not_the_panels_to_say_stays_text(said):
+    assert timed(said, NOON) == said.replace("'", "&#39;")
+
+
+def test_the_headline_of_a_failure_may_be_the_backends():
+    assert timed("gave up at 11:15:00 UTC", NOON, "failed") == "gave up at 11:15:00 UTC"
+    assert "<time" in timed("gave up at 11:15:00 UTC", NOON, "stalled")
