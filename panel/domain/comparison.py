@@ -250,6 +250,8 @@ def _asked(snapshot: Snapshot) -> dict[str, str]:
     for one, several in (("symbol", "symbols"), ("timeframe", "timeframes")):
         if one not in given and several not in given and (value := getattr(snapshot, one)):
             given[one] = value
+    if given.get("mode") == snapshot.kind:  # as it was read once
+        del given["mode"]
     return {name: text for name, text in given.items() if name not in NOT_ASKED}
 
 

@@ -1,5 +1,7 @@
 """Runs beside each other: the comparison itself, the page that shows it, and what changed since the last good run."""
 
+from dataclasses import replace
+
 import pytest
 
 from panel.adapters import KINDS
@@ -49,6 +51,13 @@ def test_what_was_asked_for_differently_comes_first():
         "start_date": "2024-01-01",
         "timeframe": "1h",
     }
+
+
+def test_a_mode_that_says_the_kind_again_is_no_difference():
+    """Earlier versions stored it."""
+    stored = replace(run({"strategy_name": "swing"}), parameters={"strategy_name": "swing", "mode": "training"})
+    rows = comparison.parameters([stored, run({"strategy_name": "swing"})])
+    assert [row.name for row in rows if row.differs or row.name == "mode"] == []
 
 
 def test_unrequested_values_are_no_difference():
