@@ -131,7 +131,8 @@ def resumed_lost(observation: Observation, now: float, worker_list: WorkerList) 
     if worker_id and own is None and (dead or missing > ABSENT_AFTER):
         seen = (_unlisted(worker_id, now, worker_list), *_checkpoint_of(observation, now))
         return Verdict(State.LOST, "Worker lost", "The worker that did this is no longer there.", AGAIN, seen)
-    if observation.sought_at is None or observation.checkpoint_at is None or (worker_id and own is None):
+    there = observation.checkpoint_at is not None and observation.checkpoint_gone is False
+    if observation.sought_at is None or not there or (worker_id and own is None):
         return None
     return Verdict(
         State.LOST,

@@ -65,7 +65,7 @@ class Observation:
     ending: Ending = Ending.MISSED  # … and whether that is known
     checkpoint_epoch: int | None = None  # epochs done by the latest checkpoint of a run that reports nothing itself
     checkpoint_at: float | None = None  # when that checkpoint was written
-    checkpoint_gone: bool = False  # it is there no more: such a run deletes it at its end
+    checkpoint_gone: bool | None = None  # it is there no more: such a run deletes it at its end; None: nobody looked
     resumed_after: int | None = None  # epochs done before its last resume
     model_at: float | None = None  # when such a run's model appeared: its end
     busy_at: float | None = None  # when a worker was busy with it, of one that was never read

@@ -132,7 +132,7 @@ def _resuming(observation: Observation, now: float, worker_list: WorkerList) -> 
             now,
             worker_list,
         )
-    unfinished = observation.checkpoint_at is not None and not observation.checkpoint_gone
+    unfinished = observation.checkpoint_at is not None and observation.checkpoint_gone is False
     if observation.sought_at is None or unfinished:
         return Verdict(
             State.UNREPORTED,

@@ -5,11 +5,16 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from panel.backend.entities import snapshot_of
+from panel.domain.observation import observed
+from panel.domain.verdict import judge
+from panel.domain.workers import WorkerList
 from panel.settings import Settings
 from tests.support.inside import Inside
 from tests.support.lives import Life, living
@@ -324,3 +329,17 @@ def test_a_panel_that_comes_when_the_worker_is_dead_offers_the_way_out():
         run.passes(120)
         assert (run.said(), run.told()["live"], ended(life)) == ("Nobody works on it", True, set())
         assert run.told()["verdict"]["advice"].startswith("Cancel it, then resume it")
+
+
+def test_one_that_an_earlier_version_gave_up_is_not_said_to_have_a_checkpoint():
+    """It did not store whether that was still there."""
+    now = time.time()
+    resuming = operation("op_r", status="resuming", created_at=stamp(now - 90_000), started_at=stamp(now - 80_000))
+    known = observed(None, snapshot_of(resuming, now - 70_000))
+    known = replace(
+        known, resumed=True, changes=1, checkpoint_epoch=90, checkpoint_at=now - 75_000, sought_at=now - 70_000
+    )
+    verdict = judge(known, now, WorkerList().heard([], now))
+    assert verdict.word == "Probably ended" and "checkpoint is still there" not in verdict.headline
+    there = judge(replace(known, checkpoint_gone=False), now, WorkerList().heard([], now))
+    assert there.word == "Nobody works on it"
