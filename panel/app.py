@@ -241,7 +241,7 @@ def compose(
         labels=labels_,
         bulk=BulkWorkflow(storage, monitor, commands, labels_, submit, queue_),
         queue=queue_,
-        plans=Plans(storage, queue_, catalogue, events),
+        plans=Plans(storage, queue_, monitor, catalogue, events),
         resume=resume,
         sources=sources,
         submit=submit,

@@ -61,6 +61,14 @@ def judge(observation: Observation, now: float, worker_list: WorkerList = ALONE,
     return Verdict(State.RUNNING, "Unclear", headline)
 
 
+def cancel_under_way(observation: Observation, now: float) -> bool:
+    """Whether a cancel may still bring its end: one that was not delivered, or takes unusually long, may be sent
+    again."""
+    if observation.cancel is Cancel.ACKNOWLEDGED:
+        return observation.cancel_at is None or now - observation.cancel_at <= FINAL_AFTER
+    return observation.cancel is Cancel.ASKED
+
+
 def _forgotten(observation: Observation, now: float) -> Verdict:
     if observation.busy_at is not None and not observation.snapshot.backend_status:
         model = "Look whether it left a model, and start" if observation.snapshot.traits.learns else "Start"
@@ -244,7 +252,7 @@ def _cancelling(observation: Observation, now: float, worker_list: WorkerList) -
         return Verdict(
             State.CANCELLING, "Cancel asked", "Waiting for the backend to acknowledge the cancel.", "", asked
         )
-    late = observation.cancel_at is not None and now - observation.cancel_at > FINAL_AFTER
+    late = not cancel_under_way(observation, now)
     advice = "This takes unusually long; the worker may be hung." if late else ""
     headline = "The backend acknowledged the cancel; the work is stopping."
     evidence = asked + (_of_worker(observation, now, worker_list) if late else ())

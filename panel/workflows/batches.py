@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import math
 import re
 import sqlite3
 import time
@@ -34,10 +33,10 @@ from panel.workflows.batch_form import PlannedBatch, plan_batch
 from panel.workflows.batch_steps import in_turn, model_of, why_no_model
 from panel.workflows.batch_strategies import BatchStrategies
 from panel.workflows.queue import Queue, QueueFull
+from panel.workflows.retries import Retries
 from panel.workflows.strategy_library import StrategyLibrary
 
 ROUND = 5.0  # seconds between rounds, besides those after an event
-AGAIN = 10.0  # seconds between attempts to cancel what still runs of a stopped batch
 MAX_OPEN = 50  # batches that may be under way
 _TRAINING, _BACKTEST = TrainingOperationAdapter.kind, BacktestingOperationAdapter.kind
 
@@ -68,7 +67,7 @@ class BatchWorkflow:
         self._making = asyncio.Lock()  # held while the files of a batch are made or removed
         self._events = events
         self._due = asyncio.Event()
-        self._stopping: dict[str, float] = {}  # stopped batch -> when its runs are cancelled again, monotonic
+        self._stopping = Retries(monitor)  # by batch
         events.subscribe(QueueChanged, lambda _: self._due.set())
         events.subscribe(OperationEnded, lambda _: self._due.set())
 
@@ -178,13 +177,13 @@ class BatchWorkflow:
 
     async def stop(self, key: str) -> None:
         """Begin no further run, and cancel those that are under way. Raises CLIClientError when one of them could not
-        be cancelled; the others were, and it is tried again every AGAIN seconds."""
-        self._stopping[key] = math.inf
+        be cancelled; the others were, and it is tried again."""
+        self._stopping.hold(key)
         try:  # also one that is just being queued
             await self._storage.write(lambda store: store.batches.stop(key))
             await self._queue.cancel_all([run.key for run in self._storage.batches.runs(key)])
         finally:
-            self._stopping[key] = time.monotonic() + AGAIN
+            self._stopping.tried(key)
             self._due.set()
 
     async def run(self) -> None:
@@ -240,14 +239,10 @@ class BatchWorkflow:
 
     async def _stop_again(self, keys: set[str]) -> None:
         """Cancel what still runs of stopped batches: the panel was killed while it did that, or a cancel failed."""
-        now = time.monotonic()
-        # Nothing is under way any more in the others, or somebody is just stopping them.
-        self._stopping = {key: at for key, at in self._stopping.items() if key in keys or at == math.inf}
         for key in keys:
             batch = self._storage.batches.batch(key)
-            if batch is None or not batch.stopped or self._stopping.get(key, now) > now:
+            if batch is None or not batch.stopped or not self._stopping.due(key):
                 continue
-            self._stopping[key] = now + AGAIN
             try:
                 await self._queue.cancel_all([run.key for run in self._storage.batches.runs(key)])
             except CLIClientError as exc:

@@ -16,6 +16,7 @@ from panel.adapters import KINDS
 from panel.domain import audit
 from panel.domain.bulk import Action, BulkRequest, Job, Outcome, Result, label_change
 from panel.domain.observation import Observation
+from panel.domain.verdict import cancel_under_way
 from panel.errors import AlreadyEnded, CLIClientError
 from panel.monitoring.poller import Monitor
 from panel.observability.rounds import cancel_all
@@ -24,7 +25,7 @@ from panel.storage.labels import GRACE, UNDO
 from panel.storage.store import Storage
 from panel.workflows import submit as submitted
 from panel.workflows.audit import start_outcome
-from panel.workflows.commands import UNDER_WAY, Commands
+from panel.workflows.commands import Commands
 from panel.workflows.labels import Labels
 from panel.workflows.queue import Queue
 
@@ -90,7 +91,7 @@ class BulkWorkflow:
         match action:
             case Action.CANCEL if not live:
                 return "It has already ended."
-            case Action.CANCEL if observation.cancel in UNDER_WAY:
+            case Action.CANCEL if cancel_under_way(observation, time.time()):
                 return _CANCELLING
             case Action.DELETE | Action.ARCHIVE if live:
                 return f"It still runs: it cannot be {action}d."

@@ -13,8 +13,6 @@ from panel.errors import AlreadyEnded, APIError, CLIClientError
 from panel.monitoring.poller import READ_TIMEOUT, Monitor
 from panel.storage.store import Storage
 
-UNDER_WAY = (Cancel.ASKED, Cancel.ACKNOWLEDGED)  # one that was not delivered may be asked for again
-
 log = logging.getLogger(__name__)
 
 

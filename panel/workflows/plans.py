@@ -4,7 +4,6 @@ training there once its loads are through and the bars are really stored."""
 import asyncio
 import logging
 import sqlite3
-import time
 
 from panel.backend.catalogue import Catalogue
 from panel.domain.events import EventBus, QueueChanged
@@ -13,12 +12,13 @@ from panel.domain.kinds import traits_of
 from panel.domain.requests import Entry, EntryState, Plan, PlanState
 from panel.domain.values import moment
 from panel.errors import CLIClientError
+from panel.monitoring.poller import Monitor
 from panel.observability.rounds import until_set
 from panel.storage.store import Storage
 from panel.workflows.queue import Queue, QueueFull
+from panel.workflows.retries import Retries
 
 ROUND = 5.0  # seconds between looks, besides those that the queue's changes ask for
-AGAIN = 10.0  # seconds between attempts to cancel what still runs of cancelled plans
 
 _STATES = {
     EntryState.UNCONFIRMED: PlanState.UNCONFIRMED,
@@ -32,14 +32,13 @@ log = logging.getLogger(__name__)
 class Plans:
     """Start with `run` in a task."""
 
-    def __init__(self, store: Storage, queue: Queue, catalogue: Catalogue, events: EventBus) -> None:
+    def __init__(self, store: Storage, queue: Queue, monitor: Monitor, catalogue: Catalogue, events: EventBus) -> None:
         self._store = store
         self._queue = queue
         self._catalogue = catalogue
         self._due = asyncio.Event()
         self._events = events
-        self._cancelling: set[str] = set()  # plans that somebody is just cancelling
-        self._cancel_at = 0.0  # monotonic: when the rest of the cancelled ones is cancelled
+        self._cancelling = Retries(monitor)  # by plan
         events.subscribe(QueueChanged, lambda _: self._due.set())
 
     async def add(self, key: str, form: dict[str, str], loads: list[dict[str, str]], actor: str) -> Plan:
@@ -55,13 +54,12 @@ class Plans:
         plan = self._store.queue.plan(key)
         if plan is None or not plan.open:
             return
-        self._cancelling.add(key)
+        self._cancelling.hold(key)
         try:
             await self._store.write(lambda store: store.queue.cancel_plan(key))
             await self._queue.cancel_all([entry.key for entry in self._store.queue.of_plan(key)])
         finally:
-            self._cancelling.discard(key)
-            self._cancel_at = time.monotonic() + AGAIN
+            self._cancelling.tried(key)
             self._queue.wake()
 
     async def run(self) -> None:
@@ -80,11 +78,11 @@ class Plans:
     async def _cancel_the_rest(self) -> bool:
         """Of cancelled plans: the panel was killed while it did that, or a cancel failed. Whether there is any."""
         left = self._store.queue.unwanted()
-        due = [entry.key for entry in left if entry.plan not in self._cancelling]
-        if due and time.monotonic() >= self._cancel_at:
-            self._cancel_at = time.monotonic() + AGAIN
+        for plan in dict.fromkeys(entry.plan for entry in left):
+            if not self._cancelling.due(plan):
+                continue
             try:
-                await self._queue.cancel_all(due)
+                await self._queue.cancel_all([entry.key for entry in left if entry.plan == plan])
             except (CLIClientError, sqlite3.Error) as exc:
                 log.info("an entry of a cancelled plan is not cancelled yet: %s", exc)
         return bool(left)

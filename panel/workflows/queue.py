@@ -27,6 +27,7 @@ from panel.observability.rounds import pause, until_set
 from panel.storage.store import Storage
 from panel.workflows.capacity import Capacity
 from panel.workflows.commands import Commands
+from panel.workflows.retries import Retries
 from panel.workflows.starting import StartWorkflow, new_key
 
 ROUND = 1.0  # seconds between rounds while anything waits or runs
@@ -69,6 +70,7 @@ class Queue:
         self._monitor = monitor
         self._capacity = Capacity(ktrdr, store, monitor)
         self._commands = commands
+        self._withdrawing = Retries(monitor)  # by key of a start
         self._load_lock = load_lock
         self._events = events
         self._due = asyncio.Event()
@@ -188,7 +190,7 @@ class Queue:
 
     async def _round(self) -> None:
         for start in self._store.withdrawn_starts():
-            if start.operation_id:
+            if start.operation_id and self._withdrawing.due(start.key):
                 try:
                     await self._stop_operation(start.operation_id)
                 except CLIClientError as exc:

@@ -13,6 +13,7 @@ from panel.storage.labels import GRACE, UNDO
 from panel.workflows.bulk import KeyReused
 from tests.support.history import ended, seed
 from tests.support.inside import Inside, inside
+from tests.support.lives import living
 from tests.support.pages import until
 from tests.support.parts import panel_of
 from tests.support.scripted import Backend, operation, percent
@@ -113,6 +114,39 @@ def test_a_cancel_that_fails_takes_nothing_of_an_earlier_one_back(here, backend,
     assert (after["cancel"], after["verdict"]) == (first["cancel"], first["verdict"])
     page = here.post("/operations/bulk", {"do": "cancel", "id": "op_one", "key": "k" * 20})
     assert (page.status == 422 and "are being cancelled already" in page.text) is not asked_again
+
+
+@pytest.mark.parametrize("way", ["list", "many", "one"])
+def test_a_cancel_that_takes_unusually_long_can_be_sent_again(backend, way):
+    taken = {"operation_id": "op_one", "status": "cancelled", "task_cancelled": False, "remote_cancelled": True}
+    hit = "DELETE /operations/op_one"
+    backend.answers[hit] = (200, {"success": True, "data": taken})  # and its worker hangs
+    with living(backend) as life:
+        here, keys = life.inside, iter("abcdef")
+
+        def again() -> None:
+            key = next(keys) * 20
+            if way == "list":
+                here.post("/operations/bulk", {"do": "cancel", "id": "op_one", "key": key, "sure": "1"})
+            elif way == "many":
+                change(here, key, do="cancel", ids=["op_one"])
+            else:
+                assert here.api("POST", "/api/operations/op_one/cancel", {}, key)[0] == 202
+
+        def advice() -> str:
+            return here.api("GET", "/api/operations/op_one")[1]["verdict"]["advice"]
+
+        life.runner.run(asyncio.sleep(5))
+        here.post("/operations/op_one/cancel", {})
+        life.runner.run(asyncio.sleep(15))
+        again()
+        assert advice() == "" and backend.hits[hit] == 1, "it may still end by the first"
+        life.runner.run(asyncio.sleep(10))
+        assert "unusually long" in advice()
+        again()
+        assert advice() == "" and backend.hits[hit] == 2
+        again()
+        assert backend.hits[hit] == 2, "the second gets its time as well"
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -239,6 +239,29 @@ def test_a_stop_that_was_broken_off_is_carried_out_after_a_restart(address, back
         assert len(started(backend)) == begun == sum(n for hit, n in backend.hits.items() if "DELETE" in hit)
 
 
+@pytest.mark.parametrize("away", [True, False])
+def test_a_stop_that_goes_on_failing_is_tried_ever_more_seldom(monkeypatch, away):
+    monkeypatch.undo()  # virtual time is quick enough
+    backend = Backend()
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(15))
+        form = {"key": KEY, "way": "grid", "strategy_name": "swing", "symbols": "AAA BBB"}
+        life.post("/batches", form, 1, 15.0)
+        running = next(iter(backend.operations))
+        memory = panel_of(life.app).storage.memory
+        life.line.cut = away
+        if not away:
+            backend.answers[f"DELETE /operations/{running}"] = (500, {"detail": "Internal error"})
+        life.post(f"/batches/{KEY}/stop", {}, 1, 1200.0)
+        tries = len(memory.requests(running))
+        assert tries == 1 if away else 5 < tries < 12
+        life.line.cut = False
+        backend.answers.clear()
+        life.runner.run(asyncio.sleep(60 if away else 330))
+        assert backend.operations[running]["status"] == "cancelled" and panel_of(life.app).queue.open() == []
+
+
 def test_settings_cannot_be_varied_where_the_file_is_not_at_hand(here, backend):
     page = here.post("/batches", GRID | {"key": KEY})
     assert page.status_code == 422 and "is not at hand" in words(page.text) and started(backend) == []

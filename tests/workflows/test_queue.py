@@ -515,6 +515,49 @@ def test_a_cancelled_plan_is_cancelled_whatever_happens_meanwhile(killed):
                 now.kill()
 
 
+@pytest.mark.parametrize("away", [True, False])
+def test_a_cancel_of_a_plan_that_goes_on_failing_is_tried_ever_more_seldom(monkeypatch, away):
+    monkeypatch.undo()  # virtual time is quick enough
+    backend = Backend()
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(15))
+        loads = [("load", each) for each in PLAN["load"]]
+        life.post("/plans", [("key", KEY), ("strategy_name", "swing"), *loads], 1, 15.0)
+        (running,) = backend.operations
+        memory = panel_of(life.app).storage.memory
+        life.line.cut = away
+        if not away:
+            backend.answers[f"DELETE /operations/{running}"] = (500, {"detail": "Internal error"})
+        life.post(f"/plans/{KEY}/cancel", {}, 1, 1.0)
+        tries = []
+        for _ in range(2):
+            life.runner.run(asyncio.sleep(1200))
+            tries.append(len(memory.requests(running)))
+        assert tries == [1, 1] if away else (5 < tries[0] < 12 and tries[0] < tries[1] < 16)
+        life.line.cut = False
+        backend.answers.clear()
+        life.runner.run(asyncio.sleep(60 if away else 330))
+        assert backend.operations[running]["status"] == "cancelled" and panel_of(life.app).queue.open() == []
+        assert len(memory.requests(running)) == tries[1] + 1 and len(started(backend)) == 1
+
+
+def test_a_start_that_was_withdrawn_and_whose_cancel_goes_on_failing_is_tried_ever_more_seldom(monkeypatch):
+    monkeypatch.undo()  # virtual time is quick enough
+    backend = Backend()
+    slowly(backend, "/data/acquire/download")
+    with living(backend) as life:
+        life.runner.run(asyncio.sleep(15))
+        life.line.faults.add("page-never", "DELETE", times=None)
+        life.post("/start/data_load", {"key": KEY, **LOAD}, 1, 0.3)
+        life.post(f"/loads/{KEY}/cancel", {}, 1, 1200.0)
+        (running,) = backend.operations
+        assert 5 < len(panel_of(life.app).storage.memory.requests(running)) < 12
+        life.line.faults.clear()
+        life.runner.run(asyncio.sleep(330))
+        assert backend.operations[running]["status"] == "cancelled"
+
+
 def slowly(backend: Backend, path: str):
     """The backend begins what it is asked for, and answers half a second later."""
 

@@ -2,6 +2,7 @@
 `Idempotency-Key`, which no page on the internet can make a browser send."""
 
 import asyncio
+import time
 from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request
@@ -11,6 +12,7 @@ from panel.adapters import KINDS, Kind
 from panel.domain.observation import Observation
 from panel.domain.requests import EntryState, ResumeState
 from panel.domain.state import State
+from panel.domain.verdict import cancel_under_way
 from panel.errors import AlreadyEnded, CLIClientError
 from panel.web import api_schemas as schemas
 from panel.web.api_requests import ACTED, PROBLEM, IdempotencyKey, StartBody, as_form, body_of, same_request, start_key
@@ -19,7 +21,6 @@ from panel.web.recording import note_start
 from panel.web.respond import actor_of, problem
 from panel.web.routes.operation import described, find
 from panel.workflows import submit as submitted
-from panel.workflows.commands import UNDER_WAY
 from panel.workflows.resuming import BUSY, not_resumable
 
 _STARTED: dict[int | str, dict[str, Any]] = {
@@ -124,9 +125,10 @@ async def cancel(
     request: Request, panel: PanelDep, operation_id: str, idempotency_key: IdempotencyKey
 ) -> schemas.Operation:
     """Returns the operation as it is now: `cancel` is its progress, and its events report the end. So it does, whatever
-    the key, for what is being cancelled or was cancelled already; 409 means that it ended in another way."""
+    the key, for what is being cancelled or was cancelled already; 409 means that it ended in another way. A cancel
+    that takes unusually long, as the verdict's advice says, is sent again."""
     observation = await find(panel, operation_id)
-    if observation.cancel in UNDER_WAY or _cancelled(panel, observation):
+    if cancel_under_way(observation, time.time()) or _cancelled(panel, observation):
         return described(panel, observation)
     if not panel.monitor.verdict(observation).live:
         raise HTTPException(409, "It has already ended.")
