@@ -16,6 +16,15 @@ class EndedRow(NamedTuple):
     id: str
     state: str
     ended_at: float
+    kind: str
+    strategy: str
+    symbol: str
+    timeframe: str
+
+    @property
+    def same(self) -> tuple[str, ...]:
+        """What runs of the same have in common."""
+        return self[4:]
 
 
 @dataclass(frozen=True, slots=True)

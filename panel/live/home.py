@@ -10,6 +10,7 @@ from panel.domain.attention import (
     failed_lately,
     needs_look,
     partition_by_attention,
+    row_of,
     runs_link,
 )
 from panel.domain.observation import Observation
@@ -27,7 +28,10 @@ def attention(storage: Storage, monitor: Monitor, now: float) -> Attention:
     """What wants attention, what runs, and what ended lately."""
     every, unwritten = monitor.running(), monitor.recorder.unwritten_ends()
     listed = {each.snapshot.id for each in [*unwritten, *every]}
-    ended, batches = _ended(storage, listed, now)
+    batches = Batches()
+    for each in unwritten:
+        batches.last.add(row_of((each, monitor.verdict(each))))
+    ended = _ended(storage, listed, batches, now)
     if unwritten:
         batches.of.update(storage.batches.of([each.snapshot.id for each in unwritten]))
         ended = sorted([*unwritten, *ended], key=lambda each: -(each.snapshot.completed_at or each.changed_at))
@@ -40,13 +44,13 @@ def attention(storage: Storage, monitor: Monitor, now: float) -> Attention:
     if len(live) > SHOWN_RUNNING:
         batches.of.update(storage.batches.of([each.snapshot.id for each in every]))
         stuck, running = batches.few(stuck, "stuck"), batches.few(running, "running")
-    wanting, others = partition_by_attention(ends, now)
+    wanting, others = partition_by_attention(ends, now, batches.last)
     return Attention(
         stuck=stuck,
         running=running,
         wanting=wanting,
         ended=others,
-        failed=failed_lately(ends, now),
+        failed=failed_lately(ends, now, batches.last),
         unsure=[start for start in storage.unsettled_starts() if start.unanswered(now)],
         plans=storage.queue.shown_plans(now - PLANS_SHOWN_FOR),
         refused=storage.queue.refused_late(now),
@@ -54,9 +58,9 @@ def attention(storage: Storage, monitor: Monitor, now: float) -> Attention:
     )
 
 
-def _ended(storage: Storage, listed: set[str], now: float) -> tuple[list[Observation], Batches]:
-    """The latest ends, without those `listed` elsewhere, and what batches they are of."""
-    numbers, batches, skip = list[int](), Batches(), 0
+def _ended(storage: Storage, listed: set[str], batches: Batches, now: float) -> list[Observation]:
+    """The latest ends, without those `listed` elsewhere; `batches` learns which they are of."""
+    numbers, skip = list[int](), 0
     for size in CHUNKS:
         rows = storage.memory.ends(size, skip)
         batches.of.update(storage.batches.of([row.id for row in rows]))
@@ -64,7 +68,7 @@ def _ended(storage: Storage, listed: set[str], now: float) -> tuple[list[Observa
         skip += size
         if len(rows) < size or len(numbers) >= LOOKED_THROUGH:
             break
-    return storage.memory.numbered(numbers[:LOOKED_THROUGH]), batches
+    return storage.memory.numbered(numbers[:LOOKED_THROUGH])
 
 
 def memory_links(monitor: Monitor) -> list[Link]:

@@ -96,7 +96,8 @@ class OperationStore(Part):
     def ends(self, limit: int, skip: int = 0) -> list[EndedRow]:
         """The rows of `ended`, which cost little."""
         rows = self._db.execute(
-            "SELECT number, listing.id, state, ended_at FROM listing INDEXED BY listing_ended"
+            "SELECT number, listing.id, state, ended_at, kind, strategy, symbol, timeframe"
+            " FROM listing INDEXED BY listing_ended"
             f" JOIN facets ON facets.id = facet WHERE ended_at > 0 AND ended_at < {LIVE} AND shelf = {int(Shelf.SHOWN)}"
             " ORDER BY ended_at DESC, number DESC LIMIT ? OFFSET ?",
             (limit, skip),

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from panel.backend.entities import snapshot_of
-from panel.domain.attention import Attention, Batches, failed_lately, needs_look, partition_by_attention, runs_link
+from panel.domain.attention import (
+    Attention,
+    Batches,
+    failed_lately,
+    needs_look,
+    partition_by_attention,
+    row_of,
+    runs_link,
+)
 from panel.domain.batches import Batch
 from panel.domain.observation import Observation
 from panel.domain.requests import Plan, PlanState, Start, StartState
@@ -18,7 +26,7 @@ from tests.support.batches import seed_batch
 from tests.support.history import ended, seed
 from tests.support.pages import KEY, until, words
 from tests.support.panels import free_port, panel, stream
-from tests.support.scripted import operation, percent, served, stamp
+from tests.support.scripted import RESULT, operation, percent, served, stamp
 from tests.support.workers import worker
 
 NOW = 1_800_000_000.0
@@ -207,6 +215,65 @@ def test_of_a_batch_with_many_problems_a_few_need_a_look_by_name(tmp_path, backe
         home = words(here.until("/", lambda text: "60 need a look" in text))
         assert "Needs a look 60" in home and "and 57 more of batch 70 × swing" in home
         assert home.partition("Running now")[0].count("Completed with problems") == 4, "three rows, and one in the head"
+
+
+NOT_NUMBERS = {"training_metrics": {"history": {"train_loss": [0.7, None]}}}
+NEW_MODEL = RESULT | {"model_path": "models/swing/x"}
+
+
+def training(name, status, ago, strategy="swing", **more):
+    return ended(name, "training", status, ago, name=strategy, **more)
+
+
+def test_of_a_batch_what_a_later_run_of_the_same_settles_is_not_counted(tmp_path, backend, address):
+    seed_batch(tmp_path, address, *[0.5] * 8)
+    steps = [training(f"op_training_{n}", "completed", 2000 - n, result_summary=NOT_NUMBERS) for n in range(1, 8)]
+    last = training("op_training_8", "completed", 900, result_summary=NEW_MODEL)
+    lone = training("op_lone", "completed", 500, "lone", result_summary=NOT_NUMBERS)
+    seed(tmp_path, address, *steps, last, lone)
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    with panel(tmp_path, address) as here:
+        home = words(here.until("/", lambda text: "1 needs a look" in words(text)))
+        assert "Needs a look 1 " in home and "more of batch" not in home
+        assert "Batch · 8 runs ended lately, 7 failed" in home
+
+
+def test_a_run_that_a_batch_hides_settles_an_earlier_one(tmp_path, backend, address):
+    seed_batch(tmp_path, address, 0.5, 0.5, bars={"EURUSD": 900, "GBPUSD": 900})
+    seed(
+        tmp_path,
+        address,
+        training("op_failed", "failed", 5000, error_message="out of memory"),
+        training("op_training_1", "completed", 3000, result_summary=NEW_MODEL),
+        training("op_training_2", "completed", 2000, symbol="GBPUSD", result_summary=NEW_MODEL),
+    )
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    with panel(tmp_path, address) as here:
+        here.until("/", lambda text: "All well" in text)
+
+
+def test_the_head_counts_every_failed_run_of_a_batch(tmp_path, backend, address):
+    """Good ends before them hide none, and one that a later run settles is not among them."""
+    seed_batch(tmp_path, address, *[0.5] * 45)
+    good = [
+        training(f"op_training_{n}", "completed", 900 - n, f"good_{n}", result_summary=NEW_MODEL) for n in range(41, 46)
+    ]
+    bad = [training(f"op_training_{n}", "failed", 2000 - n, f"bad_{n // 2}") for n in range(2, 41)]
+    seed(tmp_path, address, *good, *bad)
+    backend.workers = [worker("w1", last_healthy_at=stamp())]
+    with panel(tmp_path, address) as here:
+        here.until("/", lambda text: "Failed lately" in text)
+        assert "bad_20: Failed." in words(here.get("/").text) and "And 19 more." in words(here.get("/").text)
+
+
+def test_an_end_that_is_not_stored_yet_settles_those_of_a_batch_too():
+    batches = Batches({"op_a": Batch(KEY, "5 × swing", {}, NOW, "a test")})
+    batches.last.add(row_of(judged(State.COMPLETED, NOW - 5)))
+    bad = row_of(judged(State.PROBLEMS, NOW - 60))._replace(id="op_a")
+    assert batches.lists(bad, NOW) and batches.tallies[KEY].looks == 0, "it stands for the batch"
+    other = bad._replace(symbol="GBPUSD")
+    assert batches.lists(other, NOW) and batches.tallies[KEY].looks == 1
+    assert not batches.lists(other._replace(symbol="AAPL", ended_at=NOW - 90_000), NOW), "it is old"
 
 
 def test_of_a_batch_with_many_runs_under_way_a_few_are_listed():
