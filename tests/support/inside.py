@@ -6,6 +6,7 @@ It runs only while it is asked, so nothing of its own reaches the backend in bet
 import asyncio
 import contextlib
 import json
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -132,11 +133,32 @@ class Inside:
         return answer
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """Closes at its end the connections that httpcore 1.0 leaves to the garbage collector: those that the backend had
+    closed, when it is cancelled in the very turn in which it puts them away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+
+    def _make_socket_transport(self, *args: Any, **more: Any) -> asyncio.Transport:
+        made = super()._make_socket_transport(*args, **more)
+        self._made.add(made)
+        return made
+
+    async def close_connections(self) -> None:
+        for each in list(self._made):
+            each.abort()
+        for _ in range(3):  # the turns in which sockets are closed
+            await asyncio.sleep(0)
+
+
 @contextmanager
 def inside(folder: Path, backend: str, **settings: Any) -> Iterator[Inside]:
     made = Settings.from_environ({}, backend=backend, data_folder=folder, **settings)
     app = create_app(made)
-    with asyncio.Runner() as runner:
+    loop = _Loop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
         messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         sent: asyncio.Queue[str] = asyncio.Queue()
 
@@ -150,9 +172,7 @@ def inside(folder: Path, backend: str, **settings: Any) -> Iterator[Inside]:
             return task
 
         async def end() -> None:
-            # What fell due while the loop stood still comes first: httpcore 1.0 leaves connections that the backend
-            # had closed to the garbage collector when it is cancelled in the very turn in which it puts them away.
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # what fell due while the loop stood still comes first
             messages.put_nowait({"type": "lifespan.shutdown"})
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -161,7 +181,7 @@ def inside(folder: Path, backend: str, **settings: Any) -> Iterator[Inside]:
                 each for each in asyncio.all_tasks() - {asyncio.current_task()} if "_shutdown_watcher" not in repr(each)
             ]
             assert not left, f"the panel has stopped, and these go on: {left}"
-            await asyncio.sleep(0.05)  # connections to the backend close in a later turn of the loop
+            await loop.close_connections()
 
         task = runner.run(begin())
         yield Inside(app, made, runner)
