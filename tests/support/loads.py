@@ -1,5 +1,7 @@
 """Data loads as a page submits them and a backend ends them."""
 
+import asyncio
+
 from tests.support.pages import KEY
 from tests.support.scripted import Backend, operation, stamp
 
@@ -19,3 +21,17 @@ def ends(backend: Backend, number: int = 1, status: str = "completed", **more) -
     name = [name for name in backend.operations if "data_load" in name][number - 1]
     result = {"mode": "tail", "gaps_filled": 1, "rows_downloaded": 362} if status == "completed" else None
     backend.operations[name] = operation(name, "data_load", status, result_summary=result, completed_at=stamp()) | more
+
+
+def slowly(backend: Backend, path: str):
+    """The backend begins what it is asked for, and answers half a second later."""
+
+    async def play(request):
+        await asyncio.sleep(0.5)
+        return backend.usual("POST", path, await request.json())
+
+    backend.answers[f"POST {path}"] = play
+
+
+def deletes(backend: Backend) -> int:
+    return sum(count for hit, count in backend.hits.items() if hit.startswith("DELETE"))
