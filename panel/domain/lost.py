@@ -11,7 +11,7 @@ from panel.domain.workers import Worker, WorkerList
 
 ABSENT_AFTER = 60.0  # seconds: workers return up to 35 s after the backend was restarted
 STANDING_AFTER = 60.0  # seconds that a checkpoint stands, at least, before it is worth a word
-STANDING_EPOCHS = 30  # … and the time of so many epochs: KTRDR writes one every ten
+STANDING_EPOCHS = 30  # … and the time that this many epochs take: KTRDR writes one every ten
 UNKNOWN_PACE = 600.0  # seconds, where the time of an epoch is not known: slow ones have theirs every five minutes
 LOOKED_AT = 8.0  # seconds after a worker is gone until its run's checkpoint was looked at again
 RESUMED_LATER = 30.0  # seconds between creation and start that a start without a resume does not take

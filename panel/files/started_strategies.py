@@ -12,7 +12,7 @@ from panel.files.strategy_folder import digest
 from panel.files.strategy_yaml import read_text
 
 MAX_STARTS = 5000  # starts that are remembered
-SPARE = 100  # … and so many more, until the oldest are dropped: all of the others are read then
+SPARE = 100  # more than that, before the oldest are dropped: dropping reads all the others
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from panel.storage.store import Storage
 
 SHOWN_RUNNING = 50  # on home, the newest; where there are more, a few of each batch
 LOOKED_THROUGH = 50  # ends among which home finds those that want attention; of a batch a few count
-CHUNKS = (50, 450, 1500)  # ends that are read, one after another, until there are so many
+CHUNKS = (50, 450, 1500)  # ends read at a time, until LOOKED_THROUGH are listed
 PLANS_SHOWN_FOR = 86_400.0  # seconds after their end
 
 

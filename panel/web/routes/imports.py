@@ -91,7 +91,7 @@ async def forget(request: Request, panel: PanelDep, token: str) -> Response:
 
 @router.get("/data/import/{token}/{number}")
 async def one(request: Request, panel: PanelDep, token: str, number: int, answered: bool = False) -> HTMLResponse:
-    """`answered`: it is what came of the form, so that the focus goes on to what is asked next."""
+    """`answered`: it follows the form just sent, so the focus goes to what is asked next."""
     found, file = _file(panel, token, number)
     source = panel.inventory.row(file.symbol, file.timeframe).range.source
     view = import_view(
